@@ -1,0 +1,85 @@
+// The port every model provider implements. Plain TypeScript: it knows nothing of Temporal, retries nothing
+// and never throws anything but LlmError (or the signal's reason when it was aborted).
+import type { ToolSpec } from '../tools/tool.ts';
+
+export interface LlmCall {
+  /** The provider's id; providers reuse theirs, so it is an attribute and never a key. */
+  id: string;
+  name: string;
+  /** The arguments as the JSON text the model wrote; may be malformed. */
+  input: string;
+}
+
+export type LlmMessage =
+  | { role: 'system'; text: string }
+  | { role: 'user'; text: string }
+  | { role: 'assistant'; text: string; calls: LlmCall[] }
+  | { role: 'tool'; callId: string; name: string; text: string; failed: boolean };
+
+export interface LlmRequest {
+  /** The provider's own name of the model, without our `provider/` in front. */
+  model: string;
+  messages: LlmMessage[];
+  tools: ToolSpec[];
+  maxOutputTokens: number;
+  /** Which run and step ask: for logs and for the scripted model's per-run counting; never sent to a provider. */
+  runId: string;
+  step: number;
+}
+
+export interface LlmUsage {
+  /** Cached tokens included. */
+  inputTokens: number;
+  cachedInputTokens: number;
+  /** Thinking included. */
+  outputTokens: number;
+}
+
+export type LlmPart =
+  | { type: 'text'; text: string }
+  | { type: 'thinking'; text: string }
+  | { type: 'call'; call: LlmCall }
+  /** Last part, exactly once. Usage undefined: the provider did not say; charge an estimate. */
+  | { type: 'finish'; reason: 'stop' | 'calls' | 'length' | 'refused' | 'other'; usage: LlmUsage | undefined };
+
+export type LlmErrorKind =
+  | 'rate_limited'
+  | 'overloaded'
+  | 'timeout'
+  | 'network'
+  | 'bad_request'
+  | 'auth'
+  | 'context_too_long'
+  | 'content_refused';
+
+const retryableKinds: readonly LlmErrorKind[] = ['rate_limited', 'overloaded', 'timeout', 'network'];
+
+export class LlmError extends Error {
+  readonly kind: LlmErrorKind;
+  /** What the provider's header asked for, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(kind: LlmErrorKind, message: string, retryAfterMs?: number) {
+    super(message);
+    this.name = 'LlmError';
+    this.kind = kind;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  get retryable(): boolean {
+    return retryableKinds.includes(this.kind);
+  }
+}
+
+export interface Llm {
+  /** The word before the slash of a model name. */
+  provider: string;
+  /** True for the scripted model alone: every surface says that a script answers. */
+  scripted: boolean;
+  /** The environment variable that would configure it, when it is not. */
+  missing: string | undefined;
+  /** Names worth offering, best first; empty when the server behind it decides. */
+  models: string[];
+  /** Streams one answer. Aborting the signal closes the provider's socket at once. */
+  stream(request: LlmRequest, signal: AbortSignal): AsyncIterable<LlmPart>;
+}

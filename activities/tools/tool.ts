@@ -1,0 +1,61 @@
+// The port every tool implements. A tool declares what it does (effect, subject, repeat); policy and claims
+// decide from that and know no tool. It never hears of Temporal.
+import type { z } from 'zod';
+import type { Effect, Repeat } from '../../workflows/contracts/call.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+
+/** What a model is told of a tool. */
+export interface ToolSpec {
+  name: string;
+  description: string;
+  /** JSON Schema of the arguments. */
+  inputSchema: Record<string, unknown>;
+}
+
+/** Expected failure is a value whose text the model can act on; a throw is a bug. */
+export interface ToolResult {
+  ok: boolean;
+  output: string;
+  /** Set by `finish` alone: the run ends after this step. */
+  finish?: boolean;
+}
+
+export interface ToolContext {
+  runId: string;
+  callId: string;
+  /** `run/call`: passed on by tools that are `keyed`. */
+  key: string;
+  sandbox: Sandbox;
+  /** Aborted on interrupt, cancel, timeout and shutdown; the tool stops what it started and throws the reason. */
+  signal: AbortSignal;
+  /** Live output for people; the result still carries the whole. */
+  output(from: 'stdout' | 'stderr', text: string): void;
+}
+
+/** What an interrupted earlier attempt did, as far as the tool can find out. `not_done`: acting now is safe. */
+export type Probe = 'done' | 'not_done' | 'unknown';
+
+export interface Tool<Input = unknown> {
+  name: string;
+  description: string;
+  input: z.ZodType<Input>;
+  effect: Effect;
+  repeat: Repeat;
+  /** The path, command or host policy matches; empty is denied. Paths as given: policy normalises them. */
+  subject(input: Input): string;
+  /** How long one call may take, in seconds, from its input. */
+  timeoutSeconds(input: Input): number;
+  /**
+   * For tools that can tell afterwards whether they acted: what to note with the claim, before acting
+   * (hashes before and after, say). Small: it is stored as JSON.
+   */
+  intent?(input: Input, context: ToolContext): Promise<Record<string, string>>;
+  /** Compares the world with the noted intent. */
+  probe?(input: Input, intent: Record<string, string>, context: ToolContext): Promise<Probe>;
+  run(input: Input, context: ToolContext): Promise<ToolResult>;
+}
+
+/** Keeps the input type of a tool while it is written; the list of tools forgets it. */
+export function defineTool<Input>(tool: Tool<Input>): Tool {
+  return tool as unknown as Tool;
+}

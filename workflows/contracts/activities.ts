@@ -1,0 +1,90 @@
+// The activities as the workflow sees them. Inputs and results sit in histories: they are a wire format, so
+// they hold ids, numbers and short names, never the text of a message, a tool's output or a file.
+import type { Decision } from './call.ts';
+import type { StopReason } from './run.ts';
+
+export interface AgentRunInput {
+  tenantId: string;
+  runId: string;
+  requestId: string;
+  /** Steps already made; above 0 only after continue-as-new. */
+  step?: number;
+  /** Milliseconds since the epoch at which wall time is up; kept over continue-as-new. */
+  deadlineAt?: number;
+  /** Events after which the workflow continues as new; 2,000 unless a test wants to see it sooner. */
+  historyEvents?: number;
+}
+
+export interface RunRef {
+  tenantId: string;
+  runId: string;
+  requestId: string;
+}
+
+export interface BeginRunInput extends RunRef {
+  /** The first execution id of the workflow chain: the run belongs to exactly one. */
+  executionId: string;
+}
+export interface BeginRunResult {
+  /** False: the run belongs to another execution, or has ended. End silently. */
+  proceed: boolean;
+  /** Steps already stored: above 0 when a new execution takes a run over. */
+  step: number;
+  /** Calls of that step which still need a result, in call order. */
+  openCalls: PlannedCall[];
+  /** Wall time left in milliseconds. */
+  leftMs: number;
+}
+
+/** A call the model asked for, after the review against policy. */
+export interface PlannedCall {
+  callId: string;
+  tool: string;
+  /** Tool and subject, at most 100 characters: what Temporal's UI shows. */
+  summary: string;
+  decision: Decision;
+  rule: string;
+  timeoutSeconds: number;
+}
+
+export interface CallModelInput extends RunRef {
+  step: number;
+}
+export type CallModelResult =
+  | { kind: 'calls'; calls: PlannedCall[]; finish: boolean }
+  | { kind: 'answer' }
+  | { kind: 'limit'; reason: StopReason }
+  | { kind: 'stopped' };
+
+export interface RunToolInput extends RunRef {
+  callId: string;
+  tool: string;
+}
+export interface RunToolResult {
+  status: string;
+  bytes: number;
+}
+
+export interface PendingStopResult {
+  stop: 'none' | 'interrupt' | 'cancel';
+}
+
+export interface FinishRunInput extends RunRef {
+  step: number;
+  outcome: 'succeeded' | 'failed' | 'timed_out' | 'stopped';
+  reason: StopReason;
+  /** A sentence for people when the reason code does not say it all; at most 500 characters. */
+  detail?: string;
+}
+export interface FinishRunResult {
+  /** False: something came in that must be applied first, the loop goes on. */
+  finished: boolean;
+}
+
+export interface Activities {
+  beginRun(input: BeginRunInput): Promise<BeginRunResult>;
+  callModel(input: CallModelInput): Promise<CallModelResult>;
+  runTool(input: RunToolInput): Promise<RunToolResult>;
+  pendingStop(input: RunRef): Promise<PendingStopResult>;
+  finishRun(input: FinishRunInput): Promise<FinishRunResult>;
+}

@@ -1,0 +1,66 @@
+// A call: one tool call of the model, from the request to its one result.
+import { z } from 'zod';
+import { id, text, when } from './fields.ts';
+
+export const Effect = z.enum(['read', 'write', 'execute', 'network']).meta({ id: 'Effect' });
+export type Effect = z.infer<typeof Effect>;
+
+export const Decision = z.enum(['allow', 'ask', 'deny']).meta({ id: 'Decision' });
+export type Decision = z.infer<typeof Decision>;
+
+/** `safe`: may be re-run freely. `keyed`: idempotent under the key we pass. `once`: never run twice unasked. */
+export type Repeat = 'safe' | 'keyed' | 'once';
+
+export const callStatuses = [
+  'requested',
+  'running',
+  'succeeded',
+  'failed',
+  'denied',
+  'stopped',
+  'unknown',
+] as const;
+/** `unknown`: it was started and nobody can tell whether it took effect; settle it by hand. */
+export const CallStatus = z.enum(callStatuses).meta({ id: 'CallStatus' });
+export type CallStatus = z.infer<typeof CallStatus>;
+
+export const CallView = z
+  .object({
+    runId: id,
+    callId: z.string().describe('step.index'),
+    step: z.int(),
+    tool: z.string(),
+    input: z.unknown(),
+    effect: Effect.nullable(),
+    subject: z.string(),
+    repeat: z.enum(['safe', 'keyed', 'once']).nullable(),
+    decision: Decision,
+    rule: z.string(),
+    reason: z.string(),
+    status: CallStatus,
+    output: z.string().nullable(),
+    outputBytes: z.int().nullable(),
+    content: z.string().nullable().describe('Content key of the whole output when `output` was cut.'),
+    attempts: z.int(),
+    settled: z.enum(['done', 'not_done']).nullable(),
+    settledBy: z.string().nullable(),
+    startedAt: when.nullable(),
+    endedAt: when.nullable(),
+  })
+  .meta({ id: 'CallView' });
+export type CallView = z.infer<typeof CallView>;
+
+export const CallListView = z
+  .object({ items: z.array(CallView), nextCursor: z.string().nullable() })
+  .meta({ id: 'CallListView' });
+export type CallListView = z.infer<typeof CallListView>;
+
+export const SettleBody = z
+  .strictObject({
+    outcome: z.enum(['done', 'not_done']).describe('What really happened, as far as you found out.'),
+    output: text.optional().describe('What the tool would have answered; given to the model.'),
+  })
+  .meta({ id: 'SettleBody' });
+export type SettleBody = z.infer<typeof SettleBody>;
+
+export const callIdField = z.string().regex(/^[1-9]\d{0,8}\.\d{1,6}$/, 'must be step.index, such as 3.0');

@@ -1,0 +1,148 @@
+// Every event a stream can hold, as one discriminated union. Append-only: a shape that must change gets a
+// new `version`, and every renderer is an exhaustive switch over `type`.
+import { z } from 'zod';
+import { CallStatus, Decision, Effect } from './call.ts';
+import { id, when } from './fields.ts';
+import { Priority, RunStatus, StopReason, Usage } from './run.ts';
+
+const step = z.int().min(1);
+const callId = z.string();
+const by = z.string().describe('Who: the name of the token and the surface, or a part of Perdure.');
+
+export const eventPayloads = {
+  // run
+  'run-queued': z.object({
+    conversationId: id,
+    parentId: id.nullable(),
+    prompt: z.string().describe('The first 2,000 characters.'),
+    messageId: z.string(),
+    model: z.string(),
+    policy: z.string(),
+    priority: Priority,
+    parked: z.boolean(),
+    by,
+  }),
+  'run-ready': z.object({ after: id.describe('The run whose end made room for this one.'), parentId: id.nullable() }),
+  'run-start': z.object({ executionId: z.string(), model: z.string(), scripted: z.boolean() }),
+  'run-stuck': z.object({ reason: z.string() }),
+  'run-resume': z.object({ reason: z.string() }),
+  'run-end': z.object({
+    final: z.literal(true),
+    status: RunStatus,
+    reason: StopReason,
+    reasonText: z.string(),
+    steps: z.int(),
+    usage: Usage,
+    costMicros: z.int(),
+  }),
+  // step
+  'step-start': z.object({ step, model: z.string() }),
+  'step-end': z.object({ step, usage: Usage, costMicros: z.int(), priced: z.boolean(), calls: z.int() }),
+  // message: one block is one run of text or of thinking inside a step
+  'text-start': z.object({ step, block: z.int() }),
+  'text-delta': z.object({ step, block: z.int(), text: z.string() }),
+  'text-end': z.object({ step, block: z.int() }),
+  'thinking-start': z.object({ step, block: z.int() }),
+  'thinking-delta': z.object({ step, block: z.int(), text: z.string() }),
+  'thinking-end': z.object({ step, block: z.int() }),
+  /** What this step streamed so far came from an attempt that failed: drop it, the next attempt starts over. */
+  'message-reset': z.object({ step, reason: z.string() }),
+  'message-end': z.object({ step, text: z.string() }),
+  // call
+  'call-request': z.object({
+    step,
+    callId,
+    tool: z.string(),
+    input: z.string().describe('The arguments as JSON, cut at 4,000 characters.'),
+    effect: Effect.nullable(),
+    subject: z.string(),
+    decision: Decision,
+    rule: z.string(),
+    reason: z.string(),
+  }),
+  'call-start': z.object({ callId, tool: z.string() }),
+  'call-delta': z.object({ callId, from: z.enum(['stdout', 'stderr']), text: z.string() }),
+  'call-end': z.object({
+    callId,
+    tool: z.string(),
+    status: CallStatus,
+    output: z.string().describe('The first 2,000 characters.'),
+    bytes: z.int(),
+    content: z.string().nullable().describe('The content key of the whole output when it was cut.'),
+  }),
+  'call-settle': z.object({ callId, outcome: z.enum(['done', 'not_done']), by }),
+  // steer and stop
+  'steer-request': z.object({ messageId: z.string(), text: z.string(), by }),
+  'steer-response': z.object({
+    messageId: z.string(),
+    outcome: z.enum(['applied', 'refused']),
+    step: z.int().nullable(),
+    reason: z.string().nullable(),
+  }),
+  'interrupt-request': z.object({ messageId: z.string(), by }),
+  'cancel-request': z.object({ messageId: z.string(), by }),
+  // control
+  'attempt-error': z.object({
+    unit: z.string(),
+    attempt: z.int(),
+    reason: z.string(),
+    retry: z.boolean(),
+  }),
+  'late-write': z.object({ unit: z.string(), attempt: z.int(), what: z.string() }),
+  'dead-letter': z.object({ id, kind: z.string(), reason: z.string() }),
+} as const;
+
+export type EventType = keyof typeof eventPayloads;
+export const eventTypes = Object.keys(eventPayloads) as EventType[];
+export type EventPayload<T extends EventType> = z.infer<(typeof eventPayloads)[T]>;
+
+/** An event before it has a place in a stream. */
+export type NewEvent = { [T in EventType]: { type: T; payload: EventPayload<T> } }[EventType];
+
+/** An event as stored and as sent: `seq` is gap-free in `stream`, `conversationSeq` in its conversation. */
+export type Event = NewEvent & {
+  stream: string;
+  seq: number;
+  conversationSeq: number | null;
+  at: string;
+  version: number;
+  attempt: number;
+};
+
+const envelope = z.object({
+  stream: z.string(),
+  seq: z.int(),
+  conversationSeq: z.int().nullable(),
+  at: when,
+  version: z.int(),
+  attempt: z.int().describe('The attempt that wrote it; 0 where no attempt is involved.'),
+});
+
+const eventSchemas = eventTypes.map((type) =>
+  envelope.extend({ type: z.literal(type), payload: eventPayloads[type] }),
+);
+export const EventView = z
+  // The list is built from the table above, which TypeScript cannot follow; `Event` is its type by hand.
+  .discriminatedUnion('type', eventSchemas as unknown as [(typeof eventSchemas)[number]])
+  .meta({ id: 'Event' }) as unknown as z.ZodType<Event>;
+
+// 19 digits is the widest 64-bit integer; anything longer is not a cursor of ours.
+const cursor = z.string().regex(/^\d{1,19}$/, 'must be a sequence number');
+
+export const EventsQuery = z.strictObject({
+  after: cursor.optional(),
+  limit: z.coerce.number().int().min(1).max(1000).optional(),
+  type: z.enum(eventTypes as [EventType, ...EventType[]]).optional(),
+  format: z.enum(['json', 'jsonl']).optional(),
+});
+export const StreamQuery = z.strictObject({ after: cursor.optional() });
+
+export const EventListView = z
+  .object({ items: z.array(EventView), nextCursor: z.string().nullable() })
+  .meta({ id: 'EventListView' });
+export type EventListView = { items: Event[]; nextCursor: string | null };
+
+/** The stream of one kind of thing, such as `run/0190…`. */
+export function streamOf(kind: 'run' | 'plan' | 'deployment' | 'tenant', of: string): string {
+  return `${kind}/${of}`;
+}

@@ -1,0 +1,62 @@
+// Every failure type in one table: may it be retried, what HTTP status, what sentence. API, CLI and workflow
+// read it; no status code and no matching on message text anywhere else. No zod here: workflows load it.
+
+interface FailureRow {
+  retryable: boolean;
+  status: number;
+  title: string;
+}
+
+export const failures = {
+  InvalidInput: { retryable: false, status: 400, title: 'The request is not valid' },
+  MalformedBody: { retryable: false, status: 400, title: 'The body is not valid JSON' },
+  InvalidCursor: { retryable: false, status: 400, title: 'The cursor is not valid' },
+  Unauthorized: { retryable: false, status: 401, title: 'A valid token is needed' },
+  Forbidden: { retryable: false, status: 403, title: 'Not allowed from here' },
+  NotFound: { retryable: false, status: 404, title: 'Not found' },
+  MethodNotAllowed: { retryable: false, status: 405, title: 'Method not allowed' },
+  ConversationBusy: { retryable: false, status: 409, title: 'The conversation has an active run' },
+  RunNotActive: { retryable: false, status: 404, title: 'The run is not active' },
+  RunEnded: { retryable: false, status: 409, title: 'The run has ended' },
+  CallNotUnknown: { retryable: false, status: 409, title: 'The outcome of this call is known' },
+  AlreadyResolved: { retryable: false, status: 409, title: 'Already resolved' },
+  RequestInFlight: { retryable: true, status: 409, title: 'A request with this idempotency key is in flight' },
+  IdempotencyKeyReused: { retryable: false, status: 422, title: 'The idempotency key was used for another request' },
+  UnknownPolicy: { retryable: false, status: 422, title: 'There is no such policy profile' },
+  UnknownModel: { retryable: false, status: 422, title: 'There is no such model' },
+  ProjectUnusable: { retryable: false, status: 422, title: 'The project directory cannot be used' },
+  NotRunnable: { retryable: false, status: 422, title: 'Not possible here' },
+  BodyTooLarge: { retryable: false, status: 413, title: 'The body is too large' },
+  UnsupportedMediaType: { retryable: false, status: 415, title: 'The body must be application/json' },
+  HeadersTooLarge: { retryable: false, status: 431, title: 'The headers are too large' },
+  NotEmbedded: { retryable: false, status: 404, title: 'This server does not supervise its own processes' },
+  InternalError: { retryable: false, status: 500, title: 'Something went wrong here' },
+  ShuttingDown: { retryable: true, status: 503, title: 'The server is shutting down' },
+  StoreUnavailable: { retryable: true, status: 503, title: 'Postgres cannot be reached' },
+  // Of activities; their status is what a face shows when one ends a run.
+  ModelRateLimited: { retryable: true, status: 503, title: 'The model provider limits our rate' },
+  ModelOverloaded: { retryable: true, status: 503, title: 'The model provider is overloaded' },
+  ModelTimeout: { retryable: true, status: 503, title: 'The model did not answer in time' },
+  ModelNetwork: { retryable: true, status: 503, title: 'The model provider cannot be reached' },
+  ModelBadRequest: { retryable: false, status: 502, title: 'The model provider refused the request' },
+  ModelUnauthorized: { retryable: false, status: 502, title: 'The model provider refused the key' },
+  ModelContextTooLong: { retryable: false, status: 502, title: 'The conversation is too long for the model' },
+  ModelContentRefused: { retryable: false, status: 502, title: 'The model provider refused the content' },
+  WorkerLost: { retryable: true, status: 503, title: 'The worker died' },
+  Superseded: { retryable: false, status: 409, title: 'A newer attempt has taken over' },
+} as const satisfies Record<string, FailureRow>;
+
+export type FailureCode = keyof typeof failures;
+
+/** A failure that a face turns into an answer; `extra` joins the problem document. */
+export class Failure extends Error {
+  readonly code: FailureCode;
+  readonly extra: Record<string, unknown>;
+
+  constructor(code: FailureCode, detail: string, extra: Record<string, unknown> = {}) {
+    super(detail);
+    this.name = 'Failure';
+    this.code = code;
+    this.extra = extra;
+  }
+}

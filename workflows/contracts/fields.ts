@@ -1,0 +1,34 @@
+// The field shapes that several contracts share, each with its bound and the reason for it.
+import { z } from 'zod';
+
+export const id = z.uuid({ version: 'v7', error: 'must be a UUID (version 7)' });
+export const when = z.iso.datetime();
+
+// NUL cannot be stored in Postgres text, and a lone surrogate cannot be encoded as UTF-8.
+const storable = (value: string): boolean => !value.includes('\u0000') && value.isWellFormed();
+const storableProblem = 'must be well-formed Unicode without NUL';
+
+// A prompt larger than this belongs into a file the agent reads; the request body is capped at 1 MiB anyway.
+export const text = z
+  .string()
+  .max(400_000)
+  .refine((value) => value.trim().length > 0, 'must not be empty')
+  .refine(storable, storableProblem);
+
+// PATH_MAX on Linux.
+export const projectPath = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((value) => value.startsWith('/'), 'must be an absolute path on the machine of the worker')
+  .refine(storable, storableProblem);
+
+// Integers stay exact in JSON and JavaScript up to 2^53.
+export const money = z.int().max(Number.MAX_SAFE_INTEGER);
+export const tokens = z.int().max(Number.MAX_SAFE_INTEGER);
+
+/** Cursor paging: `limit` items (50 unless said otherwise), `cursor` is the `nextCursor` of the page before. */
+export const page = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(200).optional(),
+  cursor: z.string().min(1).max(200).optional(),
+});

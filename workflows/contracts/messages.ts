@@ -1,0 +1,18 @@
+// What client and workflow say to each other: one signal, one query, the ids. No zod here: workflows load it.
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+
+/** "There may be something for you in Postgres." Carries nothing; sending it twice is the same as once. */
+export const wake = defineSignal('wake');
+
+export interface RunState {
+  step: number;
+  phase: 'starting' | 'model' | 'tools' | 'finishing';
+}
+/** A snapshot for people who look at Temporal's UI; nothing in the product reads it. */
+export const state = defineQuery<RunState>('state');
+
+export function workflowId(kind: 'run' | 'plan' | 'deployment' | 'schedule', of: string): string {
+  return `${kind}/${of}`;
+}
+
+export const taskQueues = { wf: 'wf', llm: 'llm', tools: 'tools' } as const;

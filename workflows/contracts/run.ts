@@ -1,0 +1,168 @@
+// What a run is on every wire: its statuses, limits, the body that starts one and the view people read.
+import { z } from 'zod';
+import { id, money, page, projectPath, text, tokens, when } from './fields.ts';
+
+export const runStatuses = [
+  'queued',
+  'running',
+  'waiting_workers',
+  'awaiting_input',
+  'gating',
+  'succeeded',
+  'failed',
+  'timed_out',
+  'interrupted',
+  'cancelled',
+] as const;
+export const RunStatus = z.enum(runStatuses).meta({ id: 'RunStatus' });
+export type RunStatus = z.infer<typeof RunStatus>;
+
+export const priorities = ['critical', 'high', 'normal', 'low'] as const;
+export const Priority = z.enum(priorities).meta({ id: 'Priority' });
+export type Priority = z.infer<typeof Priority>;
+
+/** Why a run ended, beside its status; `reason` in a view is this code, `reasonText` the sentence. */
+export const stopReasons = [
+  'finished',
+  'interrupted',
+  'cancelled',
+  'limit_steps',
+  'limit_seconds',
+  'limit_cost',
+  'limit_tokens',
+  'model_failed',
+  'model_unavailable',
+  'context_too_long',
+  'workflow_gone',
+  'project_missing',
+  'internal_error',
+] as const;
+export const StopReason = z.enum(stopReasons).meta({ id: 'StopReason' });
+export type StopReason = z.infer<typeof StopReason>;
+
+export const RunLimits = z
+  .strictObject({
+    steps: z.int().min(1).max(100_000).optional().describe('Model calls this run may make.'),
+    seconds: z.int().min(1).max(31_536_000).optional().describe('Wall time from the start, in seconds.'),
+    costMicros: money.min(1).optional().describe('Money this run may spend, in micro-dollars.'),
+    tokens: tokens.min(1).optional().describe('Input and output tokens this run may use.'),
+  })
+  .meta({ id: 'RunLimits' });
+export type RunLimits = z.infer<typeof RunLimits>;
+
+/** 100,000 steps, 30 days: what a run without limits of its own may do; the policy profile sets tighter ones. */
+export type EffectiveLimits = Required<RunLimits>;
+
+export const Metadata = z
+  .record(z.string().min(1).max(64), z.string().max(512))
+  .refine((value) => Object.keys(value).length <= 32, 'at most 32 keys')
+  .meta({ id: 'Metadata' });
+
+// Steer and interrupt join these two when a conversation can do more than wait.
+export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
+export type WhenBusy = z.infer<typeof WhenBusy>;
+
+const newMessage = {
+  prompt: text,
+  project: z.strictObject({ path: projectPath }).optional(),
+  model: z.string().min(3).max(200).regex(/^[a-z0-9-]+\/\S+$/, 'must be provider/model, such as scripted/hello').optional(),
+  policy: z.string().min(1).max(100).optional(),
+  priority: Priority.optional(),
+  limits: RunLimits.optional(),
+  metadata: Metadata.optional(),
+  whenBusy: WhenBusy.optional(),
+  messageId: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe('Your own id for this message: sent twice with one id, it is applied once.'),
+};
+
+export const StartRunBody = z
+  .strictObject({ ...newMessage, conversationId: id.optional() })
+  .meta({ id: 'StartRunBody' });
+export type StartRunBody = z.infer<typeof StartRunBody>;
+
+export const SendMessageBody = z.strictObject(newMessage).meta({ id: 'SendMessageBody' });
+export type SendMessageBody = z.infer<typeof SendMessageBody>;
+
+export const StartRunView = z
+  .object({
+    id,
+    conversationId: id,
+    status: RunStatus,
+    streamUrl: z.string(),
+    eventsUrl: z.string(),
+  })
+  .meta({ id: 'StartRunView' });
+export type StartRunView = z.infer<typeof StartRunView>;
+
+export const Usage = z
+  .object({ inputTokens: z.int(), cachedInputTokens: z.int(), outputTokens: z.int() })
+  .meta({ id: 'Usage' });
+export type Usage = z.infer<typeof Usage>;
+
+export const RunView = z
+  .object({
+    id,
+    conversationId: id,
+    parentId: id.nullable(),
+    status: RunStatus,
+    parked: z.boolean().describe('Accepted behind an active run of the same conversation; starts when that ends.'),
+    stuck: z.string().nullable().describe('Why its workflow cannot go on, when it cannot.'),
+    reason: StopReason.nullable(),
+    reasonText: z.string().nullable(),
+    prompt: z.string(),
+    model: z.string(),
+    policy: z.string(),
+    priority: Priority,
+    project: z.object({ path: z.string() }).nullable(),
+    limits: RunLimits,
+    metadata: Metadata,
+    steps: z.int(),
+    usage: Usage,
+    costMicros: z.int(),
+    createdAt: when,
+    startedAt: when.nullable(),
+    endedAt: when.nullable(),
+    finalMessage: z.string().nullable(),
+  })
+  .meta({ id: 'RunView' });
+export type RunView = z.infer<typeof RunView>;
+
+export const RunListQuery = page.extend({
+  status: RunStatus.optional(),
+  conversationId: id.optional(),
+  active: z.stringbool().optional().describe('true: only runs that have not ended.'),
+});
+export const RunListView = z
+  .object({ items: z.array(RunView), nextCursor: z.string().nullable() })
+  .meta({ id: 'RunListView' });
+export type RunListView = z.infer<typeof RunListView>;
+
+export const SteerBody = z
+  .strictObject({ text, messageId: newMessage.messageId })
+  .meta({ id: 'SteerBody' });
+export type SteerBody = z.infer<typeof SteerBody>;
+
+/** What a message into a run has become; `status` of a stop request is always `accepted`. */
+export const ReceiptView = z
+  .object({
+    runId: id,
+    messageId: z.string(),
+    status: z.enum(['accepted', 'applied', 'refused']),
+    step: z.int().nullable(),
+  })
+  .meta({ id: 'ReceiptView' });
+export type ReceiptView = z.infer<typeof ReceiptView>;
+
+export const DiffView = z
+  .object({
+    runId: id,
+    diff: z.string().describe('A unified git diff; empty when nothing changed.'),
+    files: z.array(z.object({ path: z.string(), status: z.enum(['added', 'modified', 'deleted']) })),
+    truncated: z.boolean(),
+  })
+  .meta({ id: 'DiffView' });
+export type DiffView = z.infer<typeof DiffView>;

@@ -1,0 +1,88 @@
+// What the platform says about itself: health, processes, models, dead letters.
+import { z } from 'zod';
+import { id, when } from './fields.ts';
+
+export const HealthView = z.object({ status: z.literal('ok'), version: z.string() }).meta({ id: 'HealthView' });
+export type HealthView = z.infer<typeof HealthView>;
+
+const dependency = z.object({ state: z.enum(['up', 'down']), latencyMs: z.number(), problem: z.string().nullable() });
+export const ReadyView = z
+  .object({ status: z.enum(['ready', 'degraded']), postgres: dependency, temporal: dependency, workers: dependency })
+  .meta({ id: 'ReadyView' });
+export type ReadyView = z.infer<typeof ReadyView>;
+
+export const processNames = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
+export const ProcessView = z
+  .object({
+    name: z.enum(processNames),
+    pid: z.int().nullable(),
+    address: z.string().nullable(),
+    health: z.enum(['up', 'starting', 'down', 'external']),
+    restarts: z.int(),
+  })
+  .meta({ id: 'ProcessView' });
+export type ProcessView = z.infer<typeof ProcessView>;
+
+/** `embedded` is false when nobody supervises this server's processes: then there is nothing to list or kill. */
+export const ProcessListView = z
+  .object({ embedded: z.boolean(), items: z.array(ProcessView), temporalUi: z.string().nullable() })
+  .meta({ id: 'ProcessListView' });
+export type ProcessListView = z.infer<typeof ProcessListView>;
+
+export const ModelView = z
+  .object({
+    provider: z.string(),
+    configured: z.boolean(),
+    missing: z.string().nullable().describe('The variable to set when it is not configured.'),
+    scripted: z.boolean(),
+    models: z.array(z.string()).describe('Names to pass as `model`; other names of the provider work too.'),
+    default: z.string().nullable(),
+  })
+  .meta({ id: 'ModelView' });
+export type ModelView = z.infer<typeof ModelView>;
+export const ModelListView = z
+  .object({ items: z.array(ModelView), default: z.string() })
+  .meta({ id: 'ModelListView' });
+export type ModelListView = z.infer<typeof ModelListView>;
+
+export const DeadLetterView = z
+  .object({
+    id,
+    kind: z.enum(['call', 'run']),
+    runId: id,
+    callId: z.string().nullable(),
+    reason: z.string(),
+    attempts: z.int(),
+    createdAt: when,
+    resolution: z.enum(['retried', 'dropped']).nullable(),
+    resolvedAt: when.nullable(),
+    resolvedBy: z.string().nullable(),
+  })
+  .meta({ id: 'DeadLetterView' });
+export type DeadLetterView = z.infer<typeof DeadLetterView>;
+export const DeadLetterListView = z
+  .object({ items: z.array(DeadLetterView), nextCursor: z.string().nullable() })
+  .meta({ id: 'DeadLetterListView' });
+export type DeadLetterListView = z.infer<typeof DeadLetterListView>;
+
+export const DemoView = z
+  .object({ runId: id, conversationId: id, project: z.string() })
+  .meta({ id: 'DemoView' });
+export type DemoView = z.infer<typeof DemoView>;
+
+/** An error on the wire (RFC 9457); `code` is a name out of failures.ts, `fields` says which input is wrong. */
+export const ProblemView = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    requestId: z.string(),
+    fields: z.array(z.object({ path: z.string(), problem: z.string() })).optional(),
+    activeRunId: z.string().optional(),
+    lastRunId: z.string().optional(),
+  })
+  .meta({ id: 'Problem' });
+export type ProblemView = z.infer<typeof ProblemView>;
+
