@@ -22,7 +22,10 @@ export const eventPayloads = {
     parked: z.boolean(),
     by,
   }),
-  'run-ready': z.object({ after: id.describe('The run whose end made room for this one.'), parentId: id.nullable() }),
+  'run-ready': z.object({
+    after: id.describe('The run whose end made room for this one.'),
+    parentId: id.nullable(),
+  }),
   'run-start': z.object({ executionId: z.string(), model: z.string(), scripted: z.boolean() }),
   'run-stuck': z.object({ reason: z.string() }),
   'run-resume': z.object({ reason: z.string() }),
@@ -70,7 +73,8 @@ export const eventPayloads = {
     bytes: z.int(),
     content: z.string().nullable().describe('The content key of the whole output when it was cut.'),
   }),
-  'call-settle': z.object({ callId, outcome: z.enum(['done', 'not_done']), by }),
+  /** On the run's stream, or on the tenant's when the run has ended: nothing follows a terminal event. */
+  'call-settle': z.object({ runId: id, callId, outcome: z.enum(['done', 'not_done']), by }),
   // steer and stop
   'steer-request': z.object({ messageId: z.string(), text: z.string(), by }),
   'steer-response': z.object({
@@ -88,8 +92,8 @@ export const eventPayloads = {
     reason: z.string(),
     retry: z.boolean(),
   }),
-  'late-write': z.object({ unit: z.string(), attempt: z.int(), what: z.string() }),
-  'dead-letter': z.object({ id, kind: z.string(), reason: z.string() }),
+  'late-write': z.object({ runId: id, unit: z.string(), attempt: z.int(), what: z.string() }),
+  'dead-letter': z.object({ runId: id, id, kind: z.string(), reason: z.string() }),
 } as const;
 
 export type EventType = keyof typeof eventPayloads;

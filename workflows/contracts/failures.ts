@@ -20,8 +20,16 @@ export const failures = {
   RunEnded: { retryable: false, status: 409, title: 'The run has ended' },
   CallNotUnknown: { retryable: false, status: 409, title: 'The outcome of this call is known' },
   AlreadyResolved: { retryable: false, status: 409, title: 'Already resolved' },
-  RequestInFlight: { retryable: true, status: 409, title: 'A request with this idempotency key is in flight' },
-  IdempotencyKeyReused: { retryable: false, status: 422, title: 'The idempotency key was used for another request' },
+  RequestInFlight: {
+    retryable: true,
+    status: 409,
+    title: 'A request with this idempotency key is in flight',
+  },
+  IdempotencyKeyReused: {
+    retryable: false,
+    status: 422,
+    title: 'The idempotency key was used for another request',
+  },
   UnknownPolicy: { retryable: false, status: 422, title: 'There is no such policy profile' },
   UnknownModel: { retryable: false, status: 422, title: 'There is no such model' },
   ProjectUnusable: { retryable: false, status: 422, title: 'The project directory cannot be used' },

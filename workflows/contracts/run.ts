@@ -65,7 +65,12 @@ export type WhenBusy = z.infer<typeof WhenBusy>;
 const newMessage = {
   prompt: text,
   project: z.strictObject({ path: projectPath }).optional(),
-  model: z.string().min(3).max(200).regex(/^[a-z0-9-]+\/\S+$/, 'must be provider/model, such as scripted/hello').optional(),
+  model: z
+    .string()
+    .min(3)
+    .max(200)
+    .regex(/^[a-z0-9-]+\/\S+$/, 'must be provider/model, such as scripted/hello')
+    .optional(),
   policy: z.string().min(1).max(100).optional(),
   priority: Priority.optional(),
   limits: RunLimits.optional(),
@@ -109,7 +114,9 @@ export const RunView = z
     conversationId: id,
     parentId: id.nullable(),
     status: RunStatus,
-    parked: z.boolean().describe('Accepted behind an active run of the same conversation; starts when that ends.'),
+    parked: z
+      .boolean()
+      .describe('Accepted behind an active run of the same conversation; starts when that ends.'),
     stuck: z.string().nullable().describe('Why its workflow cannot go on, when it cannot.'),
     reason: StopReason.nullable(),
     reasonText: z.string().nullable(),
@@ -141,9 +148,7 @@ export const RunListView = z
   .meta({ id: 'RunListView' });
 export type RunListView = z.infer<typeof RunListView>;
 
-export const SteerBody = z
-  .strictObject({ text, messageId: newMessage.messageId })
-  .meta({ id: 'SteerBody' });
+export const SteerBody = z.strictObject({ text, messageId: newMessage.messageId }).meta({ id: 'SteerBody' });
 export type SteerBody = z.infer<typeof SteerBody>;
 
 /** What a message into a run has become; `status` of a stop request is always `accepted`. */

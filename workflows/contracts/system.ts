@@ -2,12 +2,23 @@
 import { z } from 'zod';
 import { id, when } from './fields.ts';
 
-export const HealthView = z.object({ status: z.literal('ok'), version: z.string() }).meta({ id: 'HealthView' });
+export const HealthView = z
+  .object({ status: z.literal('ok'), version: z.string() })
+  .meta({ id: 'HealthView' });
 export type HealthView = z.infer<typeof HealthView>;
 
-const dependency = z.object({ state: z.enum(['up', 'down']), latencyMs: z.number(), problem: z.string().nullable() });
+const dependency = z.object({
+  state: z.enum(['up', 'down']),
+  latencyMs: z.number(),
+  problem: z.string().nullable(),
+});
 export const ReadyView = z
-  .object({ status: z.enum(['ready', 'degraded']), postgres: dependency, temporal: dependency, workers: dependency })
+  .object({
+    status: z.enum(['ready', 'degraded']),
+    postgres: dependency,
+    temporal: dependency,
+    workers: dependency,
+  })
   .meta({ id: 'ReadyView' });
 export type ReadyView = z.infer<typeof ReadyView>;
 
@@ -85,4 +96,3 @@ export const ProblemView = z
   })
   .meta({ id: 'Problem' });
 export type ProblemView = z.infer<typeof ProblemView>;
-

@@ -27,7 +27,8 @@ export const defaultProfile = 'trusted-mount-autonomous';
 export const profiles: readonly Profile[] = [
   {
     id: 'trusted-mount-autonomous',
-    description: 'Allows every tool in the project directory. A shell is not contained: it can reach what its user can.',
+    description:
+      'Allows every tool in the project directory. A shell is not contained: it can reach what its user can.',
     // Generous for a long piece of work, small enough that a forgotten run ends within an hour and 50 dollars.
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
   },
@@ -42,5 +43,9 @@ export function review(profile: Profile, call: ReviewedCall): Review {
   if (call.subject === '') {
     return { decision: 'deny', rule: 'empty subject', reason: `${call.tool} names nothing it would act on` };
   }
-  return { decision: 'allow', rule: `${profile.id}: any tool`, reason: `${profile.id} allows ${call.effect}` };
+  return {
+    decision: 'allow',
+    rule: `${profile.id}: any tool`,
+    reason: `${profile.id} allows ${call.effect}`,
+  };
 }

@@ -25,7 +25,9 @@ export function isTerminal(status: RunStatus): boolean {
   return transitions[status].length === 0;
 }
 
-export const activeStatuses = (Object.keys(transitions) as RunStatus[]).filter((status) => !isTerminal(status));
+export const activeStatuses = (Object.keys(transitions) as RunStatus[]).filter(
+  (status) => !isTerminal(status),
+);
 
 /** A run that ended so left a snapshot: the conversation goes on from it. */
 export const snapshotStatuses: readonly RunStatus[] = ['succeeded', 'interrupted', 'timed_out'];

@@ -1,0 +1,212 @@
+// Accepting work: the rows that make a run durable before Temporal is asked for anything.
+import { v7 as uuid } from 'uuid';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import {
+  type EffectiveLimits,
+  type Priority,
+  priorities,
+  type RunLimits,
+  type WhenBusy,
+} from '../../workflows/contracts/run.ts';
+import { streamOf } from '../../workflows/contracts/event.ts';
+import { snapshotStatuses } from '../../workflows/run/transitions.ts';
+import type { Queries } from './database.ts';
+import type { Write } from './events.ts';
+import { addInput } from './inputs.ts';
+import { activeRunOf, type RunRow } from './runs.ts';
+
+export interface NewRun {
+  tenantId: string;
+  prompt: string;
+  conversationId?: string;
+  /** The client's id of this message; ours when it gave none. */
+  messageId?: string;
+  model: string;
+  policy: string;
+  priority: Priority;
+  projectPath: string | null;
+  limits: EffectiveLimits;
+  metadata: Record<string, string>;
+  whenBusy: WhenBusy;
+  requestId: string;
+  by: string;
+}
+
+export interface Accepted {
+  run: RunRow;
+  /** `started`: its workflow is to be started. `parked`: it waits. `steered`: the message went into an active run. */
+  became: 'started' | 'parked' | 'steered' | 'known';
+  /** A run that was told to stop so that this one can go on. */
+  interrupted?: RunRow;
+}
+
+export async function acceptRun(write: Write, input: NewRun): Promise<Accepted> {
+  const known = await findByMessage(write.tx, input);
+  if (known) return { run: known, became: 'known' };
+  const conversationId = await openConversation(write, input);
+  // Asked again under the conversation's lock: the same message may have been accepted while we waited for it.
+  const accepted = await findByMessage(write.tx, input);
+  if (accepted) return { run: accepted, became: 'known' };
+  const active = await activeRunOf(write.tx, input.tenantId, conversationId);
+  if (!active) return { run: await insertRun(write, input, conversationId, false), became: 'started' };
+  switch (input.whenBusy) {
+    case 'reject':
+      throw new Failure(
+        'ConversationBusy',
+        `Run ${active.id} is active; steer it, wait for it, or send with whenBusy.`,
+        {
+          activeRunId: active.id,
+        },
+      );
+    case 'steer':
+      await addInput(write, active, {
+        kind: 'steer',
+        messageId: input.messageId ?? uuid(),
+        text: input.prompt,
+        by: input.by,
+      });
+      return { run: active, became: 'steered' };
+    case 'interrupt':
+      await addInput(write, active, {
+        kind: 'interrupt',
+        messageId: `interrupt-for-${input.messageId ?? uuid()}`,
+        text: '',
+        by: input.by,
+      });
+      return {
+        run: await insertRun(write, input, conversationId, true),
+        became: 'parked',
+        interrupted: active,
+      };
+    case 'queue':
+      return { run: await insertRun(write, input, conversationId, true), became: 'parked' };
+  }
+}
+
+async function findByMessage(queries: Queries, input: NewRun): Promise<RunRow | undefined> {
+  if (!input.messageId) return undefined;
+  let query = queries
+    .selectFrom('runs')
+    .selectAll()
+    .where('tenant_id', '=', input.tenantId)
+    .where('message_id', '=', input.messageId);
+  query = input.conversationId
+    ? query.where('conversation_id', '=', input.conversationId)
+    : query.where('opens', '=', true);
+  return query.executeTakeFirst();
+}
+
+/** Locks the conversation, or makes it. */
+async function openConversation(write: Write, input: NewRun): Promise<string> {
+  if (input.conversationId) {
+    const found = await write.tx
+      .updateTable('conversations')
+      .set({ last_activity_at: new Date() })
+      .where('id', '=', input.conversationId)
+      .where('tenant_id', '=', input.tenantId)
+      .returning('id')
+      .executeTakeFirst();
+    if (!found) throw new Failure('NotFound', `There is no conversation ${input.conversationId}.`);
+    return found.id;
+  }
+  const id = uuid();
+  await write.tx
+    .insertInto('conversations')
+    .values({
+      id,
+      tenant_id: input.tenantId,
+      // Long enough to recognise in a list.
+      title: [...input.prompt.replaceAll(/\s+/g, ' ').trim()].slice(0, 50).join(''),
+      metadata: JSON.stringify(input.metadata),
+    })
+    .execute();
+  return id;
+}
+
+async function insertRun(
+  write: Write,
+  input: NewRun,
+  conversationId: string,
+  parked: boolean,
+): Promise<RunRow> {
+  const id = uuid();
+  const messageId = input.messageId ?? id;
+  const parentId = parked ? null : await parentFor(write.tx, input.tenantId, conversationId);
+  const run = await write.tx
+    .insertInto('runs')
+    .values({
+      id,
+      tenant_id: input.tenantId,
+      conversation_id: conversationId,
+      parent_id: parentId,
+      parked,
+      message_id: messageId,
+      opens: input.conversationId === undefined,
+      prompt: input.prompt,
+      model: input.model,
+      policy: input.policy,
+      priority: priorities.indexOf(input.priority),
+      project_path: input.projectPath,
+      limits: JSON.stringify(input.limits satisfies RunLimits),
+      metadata: JSON.stringify(input.metadata),
+      request_id: input.requestId,
+      accepted_by: input.by,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await write.tx
+    .insertInto('messages')
+    .values({
+      run_id: id,
+      tenant_id: input.tenantId,
+      step: 0,
+      phase: 0,
+      position: 0,
+      role: 'user',
+      text: input.prompt,
+    })
+    .execute();
+  await write.append({
+    tenantId: input.tenantId,
+    stream: streamOf('run', id),
+    conversationId,
+    events: [
+      {
+        type: 'run-queued',
+        payload: {
+          conversationId,
+          parentId,
+          // The message itself is a row; an event is for people who watch.
+          prompt: input.prompt.slice(0, 2000),
+          messageId,
+          model: input.model,
+          policy: input.policy,
+          priority: input.priority,
+          parked,
+          by: input.by,
+        },
+      },
+    ],
+  });
+  return run;
+}
+
+/** The latest main run that left a snapshot: never a failed or cancelled one, never a subagent's. */
+export async function parentFor(
+  queries: Queries,
+  tenantId: string,
+  conversationId: string,
+): Promise<string | null> {
+  const parent = await queries
+    .selectFrom('runs')
+    .select('id')
+    .where('conversation_id', '=', conversationId)
+    .where('tenant_id', '=', tenantId)
+    .where('kind', '=', 'main')
+    .where('status', 'in', snapshotStatuses)
+    .orderBy('ended_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return parent?.id ?? null;
+}

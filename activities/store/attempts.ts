@@ -1,0 +1,172 @@
+// Attempts: who works on which unit of a run right now, under which Temporal task token and with which process
+// group. The latest attempt of a unit is its fence; older ones can write nothing.
+import { sql } from 'kysely';
+import { streamOf } from '../../workflows/contracts/event.ts';
+import type { Db, Queries } from './database.ts';
+import { Superseded, type Write } from './events.ts';
+import type { RunRow } from './runs.ts';
+
+export interface AttemptRef {
+  runId: string;
+  unit: string;
+  attempt: number;
+}
+
+export interface NewAttempt extends AttemptRef {
+  executorId: string;
+  /** What fails this attempt in Temporal without waiting for its timeouts. */
+  taskToken: Uint8Array;
+}
+
+/**
+ * Opens an attempt and takes the unit's fence; the caller holds the run's lock. Returns how many attempts of
+ * this unit came before and how many of those nobody ended (their worker died).
+ */
+export async function beginAttempt(
+  write: Write,
+  run: RunRow,
+  attempt: NewAttempt,
+): Promise<{ earlier: number; lost: number }> {
+  const stream = streamOf('run', run.id);
+  // The head's lock orders this with every append of the attempt we replace.
+  await sql`select 1 from stream_heads where stream = ${stream} for update`.execute(write.tx);
+  const earlier = await write.tx
+    .selectFrom('attempts')
+    .select(['attempt', 'outcome', 'ended_at'])
+    .where('run_id', '=', run.id)
+    .where('unit', '=', attempt.unit)
+    .execute();
+  if (earlier.some((row) => row.attempt >= attempt.attempt)) {
+    throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} comes late`);
+  }
+  await write.tx
+    .insertInto('attempts')
+    .values({
+      run_id: run.id,
+      unit: attempt.unit,
+      tenant_id: run.tenant_id,
+      attempt: attempt.attempt,
+      executor_id: attempt.executorId,
+      task_token: Buffer.from(attempt.taskToken),
+    })
+    .execute();
+  await write.tx
+    .updateTable('attempts')
+    .set({ ended_at: new Date(), outcome: 'lost' })
+    .where('run_id', '=', run.id)
+    .where('unit', '=', attempt.unit)
+    .where('attempt', '<', attempt.attempt)
+    .where('ended_at', 'is', null)
+    .execute();
+  await sql`update stream_heads set fences = fences || jsonb_build_object(${attempt.unit}::text, ${attempt.attempt}::integer)
+    where stream = ${stream}`.execute(write.tx);
+  const lost = earlier.filter((row) => row.ended_at === null || row.outcome === 'lost').length;
+  return { earlier: earlier.length, lost };
+}
+
+/**
+ * Ends an attempt whose result the caller stores in the same transaction: the fence closes, so nothing more is
+ * written for the unit. Throws Superseded when the attempt is not the current one.
+ */
+export async function endAttempt(write: Write, attempt: AttemptRef, outcome: string): Promise<void> {
+  const closed = await sql`update stream_heads set fences = fences - ${attempt.unit}::text
+    where stream = ${streamOf('run', attempt.runId)}
+      and (fences ->> ${attempt.unit}::text)::integer = ${attempt.attempt}`.execute(write.tx);
+  if (closed.numAffectedRows !== 1n) {
+    throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is not the current one`);
+  }
+  await markEnded(write.tx, attempt, outcome);
+}
+
+/** Ends an attempt that stored no result; its unit's fence stays with it until the next attempt takes it. */
+export async function failAttempt(db: Queries, attempt: AttemptRef, outcome: string): Promise<void> {
+  await markEnded(db, attempt, outcome);
+}
+
+async function markEnded(queries: Queries, attempt: AttemptRef, outcome: string): Promise<void> {
+  await queries
+    .updateTable('attempts')
+    .set({ ended_at: new Date(), outcome })
+    .where('run_id', '=', attempt.runId)
+    .where('unit', '=', attempt.unit)
+    .where('attempt', '=', attempt.attempt)
+    .execute();
+}
+
+/** Makes the process group durable before its command can act, so that anybody can kill it later. */
+export async function noteProcessGroup(
+  db: Db,
+  attempt: AttemptRef,
+  group: { pgid: number; startedTicks: string },
+): Promise<void> {
+  const noted = await db
+    .updateTable('attempts')
+    .set({ process_group: group.pgid, process_started: group.startedTicks })
+    .where('run_id', '=', attempt.runId)
+    .where('unit', '=', attempt.unit)
+    .where('attempt', '=', attempt.attempt)
+    .where('ended_at', 'is', null)
+    .executeTakeFirst();
+  if (noted.numUpdatedRows !== 1n)
+    throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} has ended`);
+}
+
+export interface OpenAttempt extends AttemptRef {
+  executorId: string;
+  taskToken: Buffer;
+  group: { pgid: number; startedTicks: string } | undefined;
+}
+
+/** What an executor was working on. Attempts of its background processes count too. */
+export async function openAttemptsOf(db: Queries, executorId: string): Promise<OpenAttempt[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .selectAll()
+    .where('executor_id', '=', executorId)
+    .where('ended_at', 'is', null)
+    .execute();
+  return rows.map(toOpenAttempt);
+}
+
+/** The attempts of a unit before this one that left a process group behind, and the host that ran each. */
+export async function groupsBefore(
+  db: Queries,
+  attempt: AttemptRef,
+): Promise<{ host: string; group: { pgid: number; startedTicks: string } }[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .innerJoin('executors', 'executors.id', 'attempts.executor_id')
+    .select(['executors.host', 'attempts.process_group', 'attempts.process_started'])
+    .where('attempts.run_id', '=', attempt.runId)
+    .where('attempts.unit', '=', attempt.unit)
+    .where('attempts.attempt', '<', attempt.attempt)
+    .where('attempts.process_group', 'is not', null)
+    .execute();
+  return rows.map((row) => ({
+    host: row.host,
+    group: { pgid: row.process_group ?? 0, startedTicks: row.process_started ?? '' },
+  }));
+}
+
+function toOpenAttempt(row: {
+  run_id: string;
+  unit: string;
+  attempt: number;
+  executor_id: string;
+  task_token: Buffer;
+  process_group: number | null;
+  process_started: string | null;
+}): OpenAttempt {
+  const group =
+    row.process_group === null
+      ? undefined
+      : { pgid: row.process_group, startedTicks: row.process_started ?? '' };
+  return {
+    runId: row.run_id,
+    unit: row.unit,
+    attempt: row.attempt,
+    executorId: row.executor_id,
+    taskToken: row.task_token,
+    group,
+  };
+}

@@ -1,0 +1,78 @@
+// The start of a run's execution: exactly one workflow chain may act for it.
+import { streamOf } from '../../workflows/contracts/event.ts';
+import type { EffectiveLimits, RunStatus } from '../../workflows/contracts/run.ts';
+import { isTerminal } from '../../workflows/run/transitions.ts';
+import type { Queries } from './database.ts';
+import type { Write } from './events.ts';
+import { lockRun, type RunRow } from './runs.ts';
+import type { CallRow } from './calls.ts';
+
+export interface BegunRun {
+  run: RunRow;
+  /** Calls of the last step that have no result yet, in call order. */
+  openCalls: CallRow[];
+}
+
+/** Undefined when the run belongs to another execution or has ended: the caller ends without a word. */
+export async function beginRun(
+  write: Write,
+  input: { tenantId: string; runId: string; executionId: string; scripted: boolean },
+): Promise<BegunRun | undefined> {
+  const run = await lockRun(write, input.tenantId, input.runId);
+  if (!run || isTerminal(run.status as RunStatus) || run.parked) return undefined;
+  if (run.execution_id !== null && run.execution_id !== input.executionId) return undefined;
+  if (run.execution_id === null) {
+    const limits = run.limits as unknown as EffectiveLimits;
+    const again = run.started_at !== null;
+    run.status = 'running';
+    run.execution_id = input.executionId;
+    run.started_at ??= new Date();
+    run.deadline_at ??= new Date(run.started_at.getTime() + limits.seconds * 1000);
+    await write.tx
+      .updateTable('runs')
+      .set({
+        status: run.status,
+        execution_id: run.execution_id,
+        started_at: run.started_at,
+        deadline_at: run.deadline_at,
+        stuck: null,
+      })
+      .where('id', '=', run.id)
+      .execute();
+    await write.append({
+      tenantId: run.tenant_id,
+      stream: streamOf('run', run.id),
+      conversationId: run.conversation_id,
+      events: [
+        again
+          ? { type: 'run-resume', payload: { reason: 'A new execution took the run over.' } }
+          : {
+              type: 'run-start',
+              payload: { executionId: input.executionId, model: run.model, scripted: input.scripted },
+            },
+      ],
+    });
+  }
+  return { run, openCalls: await openCallsOf(write.tx, run) };
+}
+
+async function openCallsOf(queries: Queries, run: RunRow): Promise<CallRow[]> {
+  return queries
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', run.id)
+    .where('step', '=', run.steps)
+    .where('status', 'in', ['requested', 'running'])
+    .orderBy('index')
+    .execute();
+}
+
+/** Remembers the project's tree as the run found it; the first one stays. */
+export async function noteStartTree(queries: Queries, runId: string, tree: string): Promise<void> {
+  await queries
+    .updateTable('runs')
+    .set({ start_tree: tree })
+    .where('id', '=', runId)
+    .where('start_tree', 'is', null)
+    .execute();
+}

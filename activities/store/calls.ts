@@ -1,0 +1,229 @@
+// Calls: each from its request over its claim to its one result. A claim without a result is never acted on
+// again by the store's doing; whoever finds one decides (probe, unknown, or a re-run where that is safe).
+import type { Selectable } from 'kysely';
+import type { CallStatus, CallView } from '../../workflows/contracts/call.ts';
+import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
+import { beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
+import type { Db, Queries } from './database.ts';
+import type { Write } from './events.ts';
+import { lockRun, type RunRow } from './runs.ts';
+import { pendingStop } from './inputs.ts';
+import type { Calls } from './tables.ts';
+
+export type CallRow = Selectable<Calls>;
+
+export interface CallResult {
+  status: Extract<CallStatus, 'succeeded' | 'failed' | 'denied' | 'stopped' | 'unknown'>;
+  /** What the model reads; already cut to size. */
+  output: string;
+  /** Size of the whole output in bytes, when it was cut. */
+  bytes?: number;
+  contentKey?: string;
+  failed: boolean;
+}
+
+export type Claim =
+  /** There is a result already: return it. */
+  | { kind: 'recorded'; call: CallRow }
+  /** Somebody stopped the run before this call acted. */
+  | { kind: 'stopped' }
+  /** Act. `predecessor`: earlier attempts claimed it and left no result; `lost` of them died. */
+  | {
+      kind: 'claimed';
+      run: RunRow;
+      call: CallRow;
+      predecessor: { intent: unknown; lost: number } | undefined;
+    };
+
+/** Opens the attempt and claims the call in one transaction. */
+export async function claimCall(
+  write: Write,
+  input: { tenantId: string; callId: string; attempt: NewAttempt },
+): Promise<Claim> {
+  const run = await lockRun(write, input.tenantId, input.attempt.runId);
+  if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
+  const call = await findCall(write.tx, input.tenantId, run.id, input.callId);
+  if (!call) throw new Error(`Run ${run.id} has no call ${input.callId}.`);
+  if (call.status !== 'requested' && call.status !== 'running') return { kind: 'recorded', call };
+  if (call.status === 'requested' && (await pendingStop(write.tx, run.id)) !== 'none')
+    return { kind: 'stopped' };
+  const { lost } = await beginAttempt(write, run, input.attempt);
+  const claimed = await write.tx
+    .updateTable('calls')
+    .set((eb) => ({
+      status: 'running',
+      claimed_attempt: input.attempt.attempt,
+      attempts: eb('attempts', '+', 1),
+      started_at: call.started_at ?? new Date(),
+    }))
+    .where('run_id', '=', run.id)
+    .where('call_id', '=', call.call_id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await write.append({
+    ...streamFor(run),
+    events: [{ type: 'call-start', payload: { callId: call.call_id, tool: call.tool } }],
+    fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
+  });
+  const predecessor = call.status === 'running' ? { intent: call.intent, lost } : undefined;
+  return { kind: 'claimed', run, call: claimed, predecessor };
+}
+
+/** Notes with the claim what the tool is about to do; before it does it. */
+export async function noteIntent(db: Db, call: CallRow, intent: Record<string, string>): Promise<void> {
+  await db
+    .updateTable('calls')
+    .set({ intent: JSON.stringify(intent) })
+    .where('run_id', '=', call.run_id)
+    .where('call_id', '=', call.call_id)
+    .where('claimed_attempt', '=', call.claimed_attempt)
+    .where('status', '=', 'running')
+    .execute();
+}
+
+/** Stores the one result. Throws Superseded when another attempt has taken over. */
+export async function recordCall(
+  write: Write,
+  input: {
+    tenantId: string;
+    attempt: { runId: string; unit: string; attempt: number };
+    callId: string;
+    result: CallResult;
+  },
+): Promise<void> {
+  const run = await lockRun(write, input.tenantId, input.attempt.runId);
+  if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
+  await endAttempt(write, input.attempt, input.result.status);
+  const call = await findCall(write.tx, input.tenantId, run.id, input.callId);
+  if (!call) throw new Error(`Run ${run.id} has no call ${input.callId}.`);
+  const event = await closeCall(write, run, call, input.result);
+  await write.append({ ...streamFor(run), events: [event] });
+}
+
+/** Closes a call whose run's lock the caller holds, with its tool message; the caller appends the event. */
+export async function closeCall(
+  write: Write,
+  run: RunRow,
+  call: CallRow,
+  result: CallResult,
+): Promise<NewEvent> {
+  const bytes = result.bytes ?? Buffer.byteLength(result.output);
+  await write.tx
+    .updateTable('calls')
+    .set({
+      status: result.status,
+      output: result.output,
+      output_bytes: bytes,
+      content_key: result.contentKey ?? null,
+      ended_at: new Date(),
+    })
+    .where('run_id', '=', run.id)
+    .where('call_id', '=', call.call_id)
+    .execute();
+  await write.tx
+    .insertInto('messages')
+    .values(toolMessage(run, call, result))
+    .execute();
+  return {
+    type: 'call-end',
+    payload: {
+      callId: call.call_id,
+      tool: call.tool,
+      status: result.status,
+      output: result.output.slice(0, 2000),
+      bytes,
+      content: result.contentKey ?? null,
+    },
+  };
+}
+
+export function toolMessage(
+  run: { id: string; tenant_id: string },
+  call: { call_id: string; step: number; index: number },
+  result: { output: string; failed: boolean },
+) {
+  return {
+    run_id: run.id,
+    tenant_id: run.tenant_id,
+    step: call.step,
+    phase: 2,
+    position: call.index,
+    role: 'tool',
+    text: result.output,
+    call_id: call.call_id,
+    failed: result.failed,
+  };
+}
+
+export async function findCall(
+  queries: Queries,
+  tenantId: string,
+  runId: string,
+  callId: string,
+): Promise<CallRow | undefined> {
+  return queries
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .where('call_id', '=', callId)
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirst();
+}
+
+export interface CallList {
+  tenantId: string;
+  runId: string;
+  limit: number;
+  /** The step and index of the last call of the page before. */
+  after?: { step: number; index: number };
+}
+
+export async function listCalls(db: Db, list: CallList): Promise<CallRow[]> {
+  const { after } = list;
+  let query = db
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', list.runId)
+    .where('tenant_id', '=', list.tenantId)
+    .orderBy('step')
+    .orderBy('index')
+    .limit(list.limit);
+  if (after) {
+    query = query.where((eb) =>
+      eb.or([
+        eb('step', '>', after.step),
+        eb.and([eb('step', '=', after.step), eb('index', '>', after.index)]),
+      ]),
+    );
+  }
+  return query.execute();
+}
+
+export function streamFor(run: RunRow): { tenantId: string; stream: string; conversationId: string } {
+  return { tenantId: run.tenant_id, stream: streamOf('run', run.id), conversationId: run.conversation_id };
+}
+
+export function toCallView(row: CallRow): CallView {
+  return {
+    runId: row.run_id,
+    callId: row.call_id,
+    step: row.step,
+    tool: row.tool,
+    input: row.input,
+    effect: row.effect as CallView['effect'],
+    subject: row.subject,
+    repeat: row.repeat as CallView['repeat'],
+    decision: row.decision as CallView['decision'],
+    rule: row.rule,
+    reason: row.reason,
+    status: row.status as CallView['status'],
+    output: row.output,
+    outputBytes: row.output_bytes,
+    content: row.content_key,
+    attempts: row.attempts,
+    settled: row.settled as CallView['settled'],
+    settledBy: row.settled_by,
+    startedAt: row.started_at?.toISOString() ?? null,
+    endedAt: row.ended_at?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,77 @@
+// The connection to Postgres: one pool per process, integers as numbers, and the small facts every query shares.
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { DB } from './tables.ts';
+
+export type Db = Kysely<DB>;
+/** A query runs on the pool or inside somebody's transaction; it cannot tell. */
+export type Queries = Db | Transaction<DB>;
+
+export interface Database {
+  db: Db;
+  pool: pg.Pool;
+  url: string;
+  close(): Promise<void>;
+}
+
+/** The one tenant there is until tenants become real. */
+export const defaultTenant = '00000000-0000-0000-0000-000000000000';
+
+// bigint (20) arrives as text unless asked otherwise. Ours count tokens, money and events: all below 2^53.
+const types = new pg.TypeOverrides();
+types.setTypeParser(20, (value) => Number(value));
+
+export interface DatabaseOptions {
+  url: string;
+  connections: number;
+  /** Shown in pg_stat_activity. */
+  name: string;
+  /** Told of connections that broke while idle; the pool makes new ones. */
+  onIdleError?: (error: Error) => void;
+}
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.connections,
+    application_name: options.name,
+    types,
+    // A frozen server must not hold a request for ever: this bounds the wait for a connection,
+    connectionTimeoutMillis: 5_000,
+    // and this the wait for an answer; the longest statement of ours is a page of events.
+    query_timeout: 15_000,
+    keepAlive: true,
+  });
+  // Without a listener a server restart (57P01 on an idle connection) would end the process.
+  pool.on('error', (error) => options.onIdleError?.(error));
+  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
+  let closed: Promise<void> | undefined;
+  return {
+    db,
+    pool,
+    url: options.url,
+    close: () => {
+      closed ??= db.destroy();
+      return closed;
+    },
+  };
+}
+
+/** True for errors that say the server, not the statement, is the trouble: the same statement may work later. */
+export function isStoreOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code === 'string') {
+    // Class 08 is connection trouble, 57P0x shutdown and crash recovery, 53 too few resources, 25006 a standby.
+    return /^(08|57P0|53|25006)/.test(code) || /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)/.test(code);
+  }
+  return /connection terminated|timeout exceeded when trying to connect|query read timeout|connection ended/i.test(
+    error.message,
+  );
+}
+
+/** The constraint a unique violation hit, or undefined for any other error. */
+export function violatedConstraint(error: unknown): string | undefined {
+  const { code, constraint } = (error ?? {}) as { code?: string; constraint?: string };
+  return code === '23505' ? constraint : undefined;
+}

@@ -1,0 +1,216 @@
+// The end of a run: the only writer of terminal state. Everything that is open is settled in one transaction,
+// and the next parked message of the conversation gets its turn.
+import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
+import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
+import { canBecome, isTerminal } from '../../workflows/run/transitions.ts';
+import { parentFor } from './accept-run.ts';
+import { closeCall, type CallRow } from './calls.ts';
+import type { Write } from './events.ts';
+import { lockRun, type RunRow } from './runs.ts';
+import { sql } from 'kysely';
+
+export interface RunEnd {
+  tenantId: string;
+  runId: string;
+  status: RunStatus;
+  reason: StopReason;
+  reasonText: string;
+  endTree?: string;
+}
+
+export interface EndedRun {
+  /** False when the transition table refuses: it has ended already; that is recorded as late. */
+  ended: boolean;
+  run: RunRow;
+  /** The run whose turn has come; its workflow is to be started. */
+  promoted?: RunRow;
+}
+
+export async function endRun(write: Write, end: RunEnd): Promise<EndedRun> {
+  const run = await lockRun(write, end.tenantId, end.runId);
+  if (!run) throw new Error(`There is no run ${end.runId}.`);
+  if (!canBecome(run.status as RunStatus, end.status)) {
+    if (isTerminal(run.status as RunStatus)) await recordLate(write, run, `ending as ${end.status}`);
+    return { ended: false, run };
+  }
+  const events: NewEvent[] = [...(await closeSteps(write, run)), ...(await refuseInputs(write, run))];
+  const finalMessage = await finalMessageOf(write, run);
+  const ended = await write.tx
+    .updateTable('runs')
+    .set({
+      status: end.status,
+      reason: end.reason,
+      reason_text: end.reasonText,
+      parked: false,
+      stuck: null,
+      end_tree: end.endTree ?? null,
+      final_message: finalMessage,
+      ended_at: new Date(),
+    })
+    .where('id', '=', run.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  events.push({
+    type: 'run-end',
+    payload: {
+      final: true,
+      status: end.status,
+      reason: end.reason,
+      reasonText: end.reasonText,
+      steps: run.steps,
+      usage: {
+        inputTokens: run.input_tokens,
+        cachedInputTokens: run.cached_input_tokens,
+        outputTokens: run.output_tokens,
+      },
+      costMicros: run.cost_micros,
+    },
+  });
+  await write.append({
+    tenantId: run.tenant_id,
+    stream: streamOf('run', run.id),
+    conversationId: run.conversation_id,
+    events,
+    dedupeKey: 'run-end',
+    end: true,
+  });
+  await sql`update stream_heads set fences = '{}' where stream = ${streamOf('run', run.id)}`.execute(
+    write.tx,
+  );
+  const promoted = await promoteNext(write, ended);
+  return promoted ? { ended: true, run: ended, promoted } : { ended: true, run: ended };
+}
+
+/** Gives every open call its one result and drops what a dead attempt streamed of an unfinished answer. */
+async function closeSteps(write: Write, run: RunRow): Promise<NewEvent[]> {
+  const events: NewEvent[] = [];
+  const open: CallRow[] = await write.tx
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', run.id)
+    .where('status', 'in', ['requested', 'running'])
+    .orderBy('step')
+    .orderBy('index')
+    .execute();
+  for (const call of open) {
+    const unknown = call.status === 'running' && call.repeat !== 'safe';
+    events.push(
+      await closeCall(write, run, call, {
+        status: unknown ? 'unknown' : 'stopped',
+        output: unknown
+          ? 'The run ended while this call was under way: nobody can tell whether it took effect.'
+          : 'Stopped: the run ended before this call was made.',
+        failed: true,
+      }),
+    );
+  }
+  const head = await write.tx
+    .selectFrom('stream_heads')
+    .select('fences')
+    .where('stream', '=', streamOf('run', run.id))
+    .executeTakeFirst();
+  for (const unit of Object.keys((head?.fences ?? {}) as object)) {
+    const [kind, step] = unit.split('/');
+    if (kind === 'model') {
+      events.push({ type: 'message-reset', payload: { step: Number(step), reason: 'The run ended first.' } });
+    }
+  }
+  return events;
+}
+
+async function refuseInputs(write: Write, run: RunRow): Promise<NewEvent[]> {
+  const waiting = await write.tx
+    .updateTable('inputs')
+    .set((eb) => ({
+      // A stop that was asked for has happened, whichever way the run ended.
+      status: eb.case().when('kind', 'in', ['steer', 'settle']).then('refused').else('applied').end(),
+      applied_at: new Date(),
+    }))
+    .where('run_id', '=', run.id)
+    .where('status', '=', 'accepted')
+    .returning(['kind', 'message_id'])
+    .execute();
+  return waiting
+    .filter((input) => input.kind === 'steer')
+    .map((input) => ({
+      type: 'steer-response' as const,
+      payload: {
+        messageId: input.message_id,
+        outcome: 'refused' as const,
+        step: null,
+        reason: 'The run ended before its next model call.',
+      },
+    }));
+}
+
+async function finalMessageOf(write: Write, run: RunRow): Promise<string | null> {
+  const finish = await write.tx
+    .selectFrom('calls')
+    .select('output')
+    .where('run_id', '=', run.id)
+    .where('step', '=', run.steps)
+    .where('tool', '=', 'finish')
+    .where('status', '=', 'succeeded')
+    .executeTakeFirst();
+  if (finish?.output) return finish.output;
+  const answer = await write.tx
+    .selectFrom('messages')
+    .select('text')
+    .where('run_id', '=', run.id)
+    .where('role', '=', 'assistant')
+    .where('text', '!=', '')
+    .orderBy('step', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return answer?.text ?? null;
+}
+
+async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefined> {
+  if (ended.kind !== 'main') return undefined;
+  const next = await write.tx
+    .selectFrom('runs')
+    .selectAll()
+    .where('conversation_id', '=', ended.conversation_id)
+    .where('parked', '=', true)
+    .where('status', '=', 'queued')
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(1)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (!next) return undefined;
+  // An active run may already be there when a parked one was cancelled: the index would refuse a second.
+  const busy = await write.tx
+    .selectFrom('runs')
+    .select('id')
+    .where('conversation_id', '=', ended.conversation_id)
+    .where('kind', '=', 'main')
+    .where('parked', '=', false)
+    .where('status', 'in', ['queued', 'running', 'waiting_workers', 'awaiting_input', 'gating'])
+    .executeTakeFirst();
+  if (busy) return undefined;
+  const parentId = await parentFor(write.tx, ended.tenant_id, ended.conversation_id);
+  const promoted = await write.tx
+    .updateTable('runs')
+    .set({ parked: false, parent_id: parentId })
+    .where('id', '=', next.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await write.append({
+    tenantId: next.tenant_id,
+    stream: streamOf('run', next.id),
+    conversationId: next.conversation_id,
+    events: [{ type: 'run-ready', payload: { after: ended.id, parentId } }],
+  });
+  return promoted;
+}
+
+/** Notes a write that came after the end. The run's own stream is closed, so the tenant's stream carries it. */
+export async function recordLate(write: Write, run: RunRow, what: string): Promise<void> {
+  await write.append({
+    tenantId: run.tenant_id,
+    stream: streamOf('tenant', run.tenant_id),
+    conversationId: null,
+    events: [{ type: 'late-write', payload: { runId: run.id, unit: 'run', attempt: 0, what } }],
+  });
+}

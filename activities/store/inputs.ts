@@ -1,0 +1,171 @@
+// What people send into a run while it is active: steers, settlements and the two ways to stop it. Rows first;
+// the run drains them when it can, and each ends applied or refused.
+import { v7 as uuid } from 'uuid';
+import { streamOf } from '../../workflows/contracts/event.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import type { ReceiptView, RunStatus } from '../../workflows/contracts/run.ts';
+import { isTerminal } from '../../workflows/run/transitions.ts';
+import type { Db, Queries } from './database.ts';
+import type { Write } from './events.ts';
+import { stopsChannel } from './notifier.ts';
+import type { RunRow } from './runs.ts';
+import { sql } from 'kysely';
+
+export interface NewInput {
+  kind: 'steer' | 'settle' | 'interrupt' | 'cancel';
+  messageId: string;
+  text: string;
+  by: string;
+}
+
+/** Stores an input of a run whose lock the caller holds (lockRun). The same message id again changes nothing. */
+export async function addInput(write: Write, run: RunRow, input: NewInput): Promise<ReceiptView> {
+  const known = await write.tx
+    .selectFrom('inputs')
+    .select(['status', 'applied_step'])
+    .where('run_id', '=', run.id)
+    .where('message_id', '=', input.messageId)
+    .executeTakeFirst();
+  if (known) {
+    return {
+      runId: run.id,
+      messageId: input.messageId,
+      status: known.status as ReceiptView['status'],
+      step: known.applied_step,
+    };
+  }
+  if (isTerminal(run.status as RunStatus)) {
+    throw new Failure(
+      'RunNotActive',
+      `Run ${run.id} has ended as ${run.status}; send a new message instead.`,
+      {
+        lastRunId: run.id,
+      },
+    );
+  }
+  await write.tx
+    .insertInto('inputs')
+    .values({
+      id: uuid(),
+      tenant_id: run.tenant_id,
+      run_id: run.id,
+      kind: input.kind,
+      message_id: input.messageId,
+      text: input.text,
+      by: input.by,
+    })
+    .execute();
+  if (input.kind !== 'settle') {
+    const payload = { messageId: input.messageId, by: input.by };
+    await write.append({
+      tenantId: run.tenant_id,
+      stream: streamOf('run', run.id),
+      conversationId: run.conversation_id,
+      events: [
+        input.kind === 'steer'
+          ? { type: 'steer-request', payload: { ...payload, text: input.text.slice(0, 2000) } }
+          : { type: `${input.kind}-request`, payload },
+      ],
+    });
+  }
+  // Inside the transaction, unlike the event notices: stops are rare and the worker must hear of each at once.
+  if (input.kind === 'interrupt' || input.kind === 'cancel') {
+    await sql`select pg_notify(${stopsChannel}, ${run.id})`.execute(write.tx);
+  }
+  return { runId: run.id, messageId: input.messageId, status: 'accepted', step: null };
+}
+
+/** The strongest stop somebody asked for: a cancel wins over an interrupt. */
+export async function pendingStop(queries: Queries, runId: string): Promise<'none' | 'interrupt' | 'cancel'> {
+  const stops = await queries
+    .selectFrom('inputs')
+    .select('kind')
+    .where('run_id', '=', runId)
+    .where('kind', 'in', ['interrupt', 'cancel'])
+    .where('status', '=', 'accepted')
+    .execute();
+  if (stops.some((stop) => stop.kind === 'cancel')) return 'cancel';
+  return stops.length > 0 ? 'interrupt' : 'none';
+}
+
+/** Which of these runs somebody asked to stop. */
+export async function stoppedAmong(db: Db, runIds: string[]): Promise<string[]> {
+  if (runIds.length === 0) return [];
+  const rows = await db
+    .selectFrom('inputs')
+    .select('run_id')
+    .distinct()
+    .where('run_id', 'in', runIds)
+    .where('kind', 'in', ['interrupt', 'cancel'])
+    .where('status', '=', 'accepted')
+    .execute();
+  return rows.map((row) => row.run_id);
+}
+
+export async function hasUnappliedMessages(queries: Queries, runId: string): Promise<boolean> {
+  const row = await queries
+    .selectFrom('inputs')
+    .select('id')
+    .where('run_id', '=', runId)
+    .where('kind', 'in', ['steer', 'settle'])
+    .where('status', '=', 'accepted')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Makes every waiting steer and settlement a message of this step, in the order they came. */
+export async function applyMessages(write: Write, run: RunRow, step: number): Promise<number> {
+  const waiting = await write.tx
+    .selectFrom('inputs')
+    .selectAll()
+    .where('run_id', '=', run.id)
+    .where('kind', 'in', ['steer', 'settle'])
+    .where('status', '=', 'accepted')
+    .orderBy('id')
+    .execute();
+  if (waiting.length === 0) return 0;
+  const ids = waiting.map((input) => input.id);
+  // A retried attempt finds messages of its predecessor in this step: the new ones go behind them.
+  const last = await write.tx
+    .selectFrom('messages')
+    .select((eb) => eb.fn.max('position').as('position'))
+    .where('run_id', '=', run.id)
+    .where('step', '=', step)
+    .where('phase', '=', 0)
+    .executeTakeFirst();
+  const from = (last?.position ?? -1) + 1;
+  await write.tx
+    .insertInto('messages')
+    .values(
+      waiting.map((input, index) => ({
+        run_id: run.id,
+        tenant_id: run.tenant_id,
+        step,
+        phase: 0,
+        position: from + index,
+        role: 'user',
+        internal: input.kind === 'settle',
+        text: input.text,
+      })),
+    )
+    .execute();
+  await write.tx
+    .updateTable('inputs')
+    .set({ status: 'applied', applied_step: step, applied_at: new Date() })
+    .where('id', 'in', ids)
+    .execute();
+  const steers = waiting.filter((input) => input.kind === 'steer');
+  if (steers.length > 0) {
+    await write.append({
+      tenantId: run.tenant_id,
+      stream: streamOf('run', run.id),
+      conversationId: run.conversation_id,
+      events: steers.map((input) => ({
+        type: 'steer-response' as const,
+        payload: { messageId: input.message_id, outcome: 'applied' as const, step, reason: null },
+      })),
+    });
+  }
+  return waiting.length;
+}

@@ -1,0 +1,58 @@
+// Messages: what the model sees. A run's own rows, and behind them those of the runs it continues.
+import { sql } from 'kysely';
+import type { Queries } from './database.ts';
+
+export interface MessageRow {
+  runId: string;
+  step: number;
+  phase: 'input' | 'assistant' | 'tool';
+  position: number;
+  role: 'user' | 'assistant' | 'tool';
+  internal: boolean;
+  text: string;
+  calls: { callId: string; name: string; input: string }[] | undefined;
+  callId: string | undefined;
+  failed: boolean;
+}
+
+export const phases = ['input', 'assistant', 'tool'] as const;
+
+// A chain this long has long been compacted; the bound keeps a broken parent link from walking for ever.
+const longestChain = 10_000;
+
+/** The run's context: the chain of its parents from the first on, each run's messages in order, then its own. */
+export async function readContext(queries: Queries, tenantId: string, runId: string): Promise<MessageRow[]> {
+  const { rows } = await sql<{
+    run_id: string;
+    step: number;
+    phase: number;
+    position: number;
+    role: MessageRow['role'];
+    internal: boolean;
+    text: string;
+    calls: MessageRow['calls'] | null;
+    call_id: string | null;
+    failed: boolean;
+  }>`
+    with recursive chain as (
+      select id, parent_id, 0 as depth from runs where id = ${runId} and tenant_id = ${tenantId}
+      union all
+      select runs.id, runs.parent_id, chain.depth + 1 from runs join chain on runs.id = chain.parent_id
+      where chain.depth < ${longestChain}
+    )
+    select run_id, step, phase, position, role, internal, text, calls, call_id, failed
+    from messages join chain on chain.id = messages.run_id
+    order by chain.depth desc, step, phase, position`.execute(queries);
+  return rows.map((row) => ({
+    runId: row.run_id,
+    step: row.step,
+    phase: phases[row.phase] ?? 'input',
+    position: row.position,
+    role: row.role,
+    internal: row.internal,
+    text: row.text,
+    calls: row.calls ?? undefined,
+    callId: row.call_id ?? undefined,
+    failed: row.failed,
+  }));
+}

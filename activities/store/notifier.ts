@@ -1,0 +1,59 @@
+// Tells listening processes which streams have grown. Collected and sent every few milliseconds on a connection
+// outside any writer's transaction; a lost notice costs a reader one second, never an event.
+import type { Pool } from 'pg';
+
+export const eventsChannel = 'perdure_events';
+export const stopsChannel = 'perdure_stops';
+
+export interface Notifier {
+  touch(stream: string, conversationId: string | null): void;
+  /** Sends what is collected and stops. */
+  close(): Promise<void>;
+}
+
+// Well under a model's pace of tokens, and eighty to a hundred notices a second whatever the write rate.
+const flushMs = 10;
+// Postgres refuses payloads of 8,000 bytes; a stream with its conversation takes about 80.
+const perNotice = 80;
+
+export function createNotifier(pool: Pool, onError: (error: Error) => void): Notifier {
+  const touched = new Map<string, string | null>();
+  let timer: NodeJS.Timeout | undefined;
+  let sending: Promise<void> = Promise.resolve();
+
+  async function send(lines: string[]): Promise<void> {
+    try {
+      for (let from = 0; from < lines.length; from += perNotice) {
+        const payload = lines.slice(from, from + perNotice).join('\n');
+        await pool.query({
+          name: 'notify',
+          text: 'select pg_notify($1, $2)',
+          values: [eventsChannel, payload],
+        });
+      }
+    } catch (error) {
+      onError(error as Error);
+    }
+  }
+
+  function flush(): void {
+    timer = undefined;
+    const lines = [...touched].map(([stream, conversation]) => `${stream} ${conversation ?? ''}`.trim());
+    touched.clear();
+    sending = sending.then(() => send(lines));
+  }
+
+  return {
+    touch(stream, conversationId) {
+      touched.set(stream, conversationId);
+      timer ??= setTimeout(flush, flushMs);
+    },
+    async close() {
+      if (timer) {
+        clearTimeout(timer);
+        flush();
+      }
+      await sending;
+    },
+  };
+}

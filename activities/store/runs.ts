@@ -1,0 +1,157 @@
+// Runs: reading them, locking them in the one lock order, and the view people get. Accepting and ending a run
+// have files of their own.
+import type { Selectable } from 'kysely';
+import { type Priority, priorities, type RunStatus, type RunView } from '../../workflows/contracts/run.ts';
+import { activeStatuses } from '../../workflows/run/transitions.ts';
+import type { Db, Queries } from './database.ts';
+import type { Write } from './events.ts';
+import type { Runs } from './tables.ts';
+
+export type RunRow = Selectable<Runs>;
+
+export async function findRun(db: Queries, tenantId: string, id: string): Promise<RunRow | undefined> {
+  return db
+    .selectFrom('runs')
+    .selectAll()
+    .where('id', '=', id)
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirst();
+}
+
+/**
+ * Locks the run's conversation, then the run: the lock order everywhere (pools, conversation, runs from root to
+ * leaf, stream heads). Whoever appends events of a run after locking the run alone would wait in a circle.
+ */
+export async function lockRun(write: Write, tenantId: string, id: string): Promise<RunRow | undefined> {
+  const found = await write.tx
+    .selectFrom('conversations')
+    .innerJoin('runs', 'runs.conversation_id', 'conversations.id')
+    .select('conversations.id')
+    .where('runs.id', '=', id)
+    .where('runs.tenant_id', '=', tenantId)
+    .forNoKeyUpdate('conversations')
+    .executeTakeFirst();
+  if (!found) return undefined;
+  return write.tx.selectFrom('runs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+}
+
+export interface RunList {
+  tenantId: string;
+  limit: number;
+  /** The id of the last run of the page before; ids are ordered by time. */
+  before?: string;
+  status?: RunStatus;
+  conversationId?: string;
+  active?: boolean;
+}
+
+/** Newest first. */
+export async function listRuns(db: Db, list: RunList): Promise<RunRow[]> {
+  let query = db
+    .selectFrom('runs')
+    .selectAll()
+    .where('tenant_id', '=', list.tenantId)
+    .orderBy('id', 'desc')
+    .limit(list.limit);
+  if (list.before) query = query.where('id', '<', list.before);
+  if (list.status) query = query.where('status', '=', list.status);
+  if (list.conversationId) query = query.where('conversation_id', '=', list.conversationId);
+  if (list.active === true) query = query.where('status', 'in', activeStatuses);
+  if (list.active === false) query = query.where('status', 'not in', activeStatuses);
+  return query.execute();
+}
+
+/** The main run a conversation is busy with; parked ones wait behind it. */
+export async function activeRunOf(
+  db: Queries,
+  tenantId: string,
+  conversationId: string,
+): Promise<RunRow | undefined> {
+  return db
+    .selectFrom('runs')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .where('tenant_id', '=', tenantId)
+    .where('kind', '=', 'main')
+    .where('parked', '=', false)
+    .where('status', 'in', activeStatuses)
+    .executeTakeFirst();
+}
+
+/** Accepted runs that no workflow has taken up for a while: starting their workflow once more cannot hurt. */
+export async function listUnstarted(db: Db, olderThanMs: number, limit: number): Promise<RunRow[]> {
+  return db
+    .selectFrom('runs')
+    .selectAll()
+    .where('status', '=', 'queued')
+    .where('parked', '=', false)
+    .where('execution_id', 'is', null)
+    .where('created_at', '<', new Date(Date.now() - olderThanMs))
+    .orderBy('priority')
+    .orderBy('created_at')
+    .limit(limit)
+    .execute();
+}
+
+/** Runs with rows they have not drained yet: their workflow is woken again. */
+export async function listUndrained(db: Db, olderThanMs: number, limit: number): Promise<{ id: string }[]> {
+  return db
+    .selectFrom('inputs')
+    .innerJoin('runs', 'runs.id', 'inputs.run_id')
+    .select('runs.id')
+    .distinct()
+    .where('inputs.status', '=', 'accepted')
+    .where('inputs.created_at', '<', new Date(Date.now() - olderThanMs))
+    .where('runs.execution_id', 'is not', null)
+    .where('runs.status', 'in', activeStatuses)
+    .limit(limit)
+    .execute();
+}
+
+/** Started runs, oldest first: the reconciler compares them with the workflows that really exist. */
+export async function listStarted(db: Db, limit: number, afterId?: string): Promise<RunRow[]> {
+  let query = db
+    .selectFrom('runs')
+    .selectAll()
+    .where('status', 'in', activeStatuses)
+    .where('execution_id', 'is not', null)
+    .orderBy('id')
+    .limit(limit);
+  if (afterId) query = query.where('id', '>', afterId);
+  return query.execute();
+}
+
+export function priorityOf(value: number): Priority {
+  return priorities[value] ?? 'normal';
+}
+
+export function toRunView(row: RunRow): RunView {
+  return {
+    id: row.id,
+    conversationId: row.conversation_id,
+    parentId: row.parent_id,
+    status: row.status as RunStatus,
+    parked: row.parked,
+    stuck: row.stuck,
+    reason: row.reason as RunView['reason'],
+    reasonText: row.reason_text,
+    prompt: row.prompt,
+    model: row.model,
+    policy: row.policy,
+    priority: priorityOf(row.priority),
+    project: row.project_path === null ? null : { path: row.project_path },
+    limits: row.limits as RunView['limits'],
+    metadata: row.metadata as RunView['metadata'],
+    steps: row.steps,
+    usage: {
+      inputTokens: row.input_tokens,
+      cachedInputTokens: row.cached_input_tokens,
+      outputTokens: row.output_tokens,
+    },
+    costMicros: row.cost_micros,
+    createdAt: row.created_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    endedAt: row.ended_at?.toISOString() ?? null,
+    finalMessage: row.final_message,
+  };
+}
