@@ -1,0 +1,63 @@
+// Starts a child in a process session of its own that writes to a log file: it outlives a killed supervisor, and
+// a terminal's Ctrl-C does not reach it. A pipe would kill it at its first line after the supervisor's death.
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProcessIdentity } from './process-table.ts';
+import { isRunning, runningProcess } from './process-table.ts';
+
+export interface DetachedInput {
+  executable: string;
+  args: string[];
+  /** The whole environment: nothing is inherited, so nothing secret leaks into a server that needs none. */
+  env: Record<string, string>;
+  cwd: string;
+  logFile: string;
+  uid?: number;
+  gid?: number;
+}
+
+export interface DetachedProcess extends ProcessIdentity {
+  /** Resolves when the process is gone; never rejects. */
+  exited: Promise<void>;
+}
+
+/** Opens a log for appending, so that it can be cut by its owner while several processes write to it. */
+function openLog(file: string): number {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  return openSync(file, 'a', 0o600);
+}
+
+export async function spawnDetached(input: DetachedInput): Promise<DetachedProcess> {
+  const log = openLog(input.logFile);
+  try {
+    const { uid, gid } = input;
+    const child = spawn(input.executable, input.args, {
+      cwd: input.cwd,
+      env: input.env,
+      detached: true,
+      stdio: ['ignore', log, log],
+      ...(uid === undefined ? {} : { uid, gid }),
+    });
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    const pid = child.pid as number;
+    return { pid, started: runningProcess(pid)?.started ?? 'ended', exited };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** The same shape for a process that another parent started. */
+export function adoptProcess(identity: ProcessIdentity): DetachedProcess {
+  const watch = async (): Promise<void> => {
+    // Nobody tells us when another's child ends; a restart half a second late is still quick.
+    while (isRunning(identity)) await sleep(500, undefined, { ref: false });
+  };
+  return { pid: identity.pid, started: identity.started, exited: watch() };
+}

@@ -1,0 +1,21 @@
+// The end of a log file, for a sentence about why a process did not start.
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+export function logTail(file: string, lines = 5): string {
+  let handle: number;
+  try {
+    handle = openSync(file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+  try {
+    const { size } = fstatSync(handle);
+    // Five lines fit into 4 KB; a longer line is cut, which is fine for a hint.
+    const buffer = Buffer.alloc(Math.min(size, 4_096));
+    readSync(handle, buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  } finally {
+    closeSync(handle);
+  }
+}
