@@ -1,0 +1,31 @@
+// Numbers as people read them: money, time, sizes.
+
+export function toDollars(micros: number): string {
+  if (micros === 0) return '$0';
+  // Below a cent the usual two digits would say nothing.
+  return `$${(micros / 1_000_000).toFixed(micros < 1_000_000 ? 6 : 2)}`.replace(/(\.\d\d\d*?)0+$/, '$1');
+}
+
+/** Dollars as typed, to micro-dollars; undefined when it is not an amount. */
+export function fromDollars(text: string): number | undefined {
+  if (!/^\d{1,9}(\.\d{1,6})?$/.test(text)) return undefined;
+  return Math.round(Number(text) * 1_000_000);
+}
+
+export function toDuration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function toSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const kilobytes = bytes / 1024;
+  return kilobytes < 1024 ? `${kilobytes.toFixed(1)} KB` : `${(kilobytes / 1024).toFixed(1)} MB`;
+}
+
+export function plural(count: number, word: string): string {
+  return `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
+}

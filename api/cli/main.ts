@@ -1,0 +1,42 @@
+// The entry of the CLI: the only place here that touches the process and its environment.
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createOutput } from './output.ts';
+import { processSideCommands, runProcessSide } from './process-side.ts';
+import { runProgram } from './program.ts';
+
+const installFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+// Behind npm a Ctrl-C arrives twice, from the terminal and from npm; people need longer than this between two.
+const onePressMs = 1_000;
+
+function onInterrupt(listener: () => void): () => void {
+  let last = Number.NEGATIVE_INFINITY;
+  const heard = (): void => {
+    const now = performance.now();
+    if (now - last < onePressMs) return;
+    last = now;
+    listener();
+  };
+  process.on('SIGINT', heard);
+  return () => process.off('SIGINT', heard);
+}
+
+// Whoever reads us has read enough, such as `head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const args = process.argv.slice(2);
+if (Object.hasOwn(processSideCommands, args[0] ?? '')) {
+  process.exitCode = await runProcessSide(join(installFolder, 'worker', 'perdure.mjs'), args);
+} else {
+  const surroundings = {
+    environment: process.env,
+    folder: process.cwd(),
+    output: createOutput(process.stdout, process.stderr, process.env),
+    onInterrupt,
+  };
+  process.exitCode = await runProgram(args, surroundings, installFolder);
+}

@@ -1,0 +1,37 @@
+// Turns option values into what the API takes, or says in one sentence what is wrong with them.
+import { InvalidArgumentError } from 'commander';
+import { fromDollars } from './figures.ts';
+
+export function positiveInteger(value: string): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number) || number < 1) {
+    throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  }
+  return number;
+}
+
+export function eventNumber(value: string): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number)) {
+    throw new InvalidArgumentError('It must be the number of an event, 0 for the start.');
+  }
+  return number;
+}
+
+export function dollars(value: string): number {
+  const micros = fromDollars(value);
+  if (micros === undefined || micros < 1) {
+    throw new InvalidArgumentError('It must be an amount in dollars, such as 0.50.');
+  }
+  return micros;
+}
+
+/** Collects `--metadata key=value`, given any number of times. */
+export function keyValue(value: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = value.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('It must be key=value.');
+  const key = value.slice(0, at);
+  if (Object.hasOwn(before, key)) throw new InvalidArgumentError(`The key ${key} is given twice.`);
+  // Built from entries: a key such as __proto__ stays a key.
+  return Object.fromEntries([...Object.entries(before), [key, value.slice(at + 1)]]);
+}

@@ -1,0 +1,18 @@
+// Text of models, tools and people as a terminal may show it: nothing in it can move the cursor, change colours,
+// reorder what is read or hide.
+import { stripVTControlCharacters } from 'node:util';
+
+// Control and format characters (escape, bidi overrides, zero-width), line and paragraph separators, lone
+// surrogates, and the fillers that are letters by name and invisible by nature. Tab and newline stay.
+const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
+
+export function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(/\r\n?/g, '\n').replace(hidden, '');
+}
+
+/** The same on one line of at most `width` characters. */
+export function printableLine(text: string, width: number): string {
+  const line = printable(text).replace(/\s+/g, ' ').trim();
+  const characters = Array.from(line.slice(0, width * 2 + 2));
+  return characters.length <= width ? line : `${characters.slice(0, width - 1).join('')}…`;
+}

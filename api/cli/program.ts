@@ -1,0 +1,112 @@
+// The command line as a whole: its commands, how the server is found, and how each kind of trouble ends.
+import { Command, CommanderError } from 'commander';
+import { BrokenStream, type Client, createClient, ProblemError, Unreachable } from '../client.ts';
+import { cancelCommand } from './cancel.ts';
+import { deadLettersCommand } from './dead-letters.ts';
+import { diffCommand } from './diff.ts';
+import { exitCodes, exitCodesHelp } from './exit-codes.ts';
+import { interruptCommand } from './interrupt.ts';
+import { modelsCommand } from './models.ts';
+import { printable, printableLine } from './printable.ts';
+import { processSideCommands } from './process-side.ts';
+import { runCommand } from './run.ts';
+import { findDataFolder, findServer, NoServer, UsageError } from './server.ts';
+import { settleCommand } from './settle.ts';
+import { statusCommand } from './status.ts';
+import { steerCommand } from './steer.ts';
+import type { Cli, Surroundings } from './surroundings.ts';
+import { watchCommand } from './watch.ts';
+
+/** Runs one command line; the answer is the exit code. `installFolder` is where Perdure itself lies. */
+export async function runProgram(
+  args: string[],
+  surroundings: Surroundings,
+  installFolder: string,
+): Promise<number> {
+  const { output } = surroundings;
+  const program = new Command('perdure');
+  let code: number = exitCodes.ok;
+  let client: Client | undefined;
+  const dataFolder = (): string | undefined =>
+    findDataFolder(surroundings.environment, [surroundings.folder, installFolder]);
+  const cli: Cli = {
+    ...surroundings,
+    dataFolder,
+    client: () => {
+      const place = { ...program.opts<{ url?: string; tokenFile?: string }>(), dataFolder: dataFolder() };
+      client ??= createClient(findServer({ ...place, environment: surroundings.environment }));
+      return client;
+    },
+    exitWith: (given) => {
+      code = given;
+    },
+  };
+  program
+    .description('A self-hosted, durable agent platform.')
+    .option('--url <url>', 'the server; else PERDURE_URL, else the data folder of `perdure serve`')
+    .option('--token-file <file>', 'its token; else PERDURE_TOKEN, else the token in that data folder')
+    .addHelpText('after', exitCodesHelp);
+  for (const [name, description] of Object.entries(processSideCommands)) {
+    program.command(name).description(description).usage('[…]');
+  }
+  const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
+  for (const make of [...commands, diffCommand, settleCommand, modelsCommand, deadLettersCommand]) {
+    program.addCommand(make(cli));
+  }
+  prepare(program, output);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    return explain(error, output);
+  }
+}
+
+// Every command of the tree writes through our output and throws instead of ending the process.
+function prepare(command: Command, output: Surroundings['output']): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => output.write(text),
+    writeErr: (text) => output.remark(text.trimEnd()),
+    getOutHelpWidth: () => output.columns,
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  });
+  for (const child of command.commands) prepare(child, output);
+}
+
+function explain(error: unknown, output: Surroundings['output']): number {
+  if (error instanceof CommanderError) {
+    // Commander has already said what is wrong; help that was asked for is not an error.
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  }
+  if (error instanceof UsageError || error instanceof NoServer) {
+    output.remark(`perdure: ${printable(error.message)}`);
+    return error instanceof UsageError ? exitCodes.usage : exitCodes.unreachable;
+  }
+  if (error instanceof Unreachable) {
+    output.remark(`perdure: ${printableLine(error.message, 500)}`);
+    return exitCodes.unreachable;
+  }
+  if (error instanceof ProblemError) {
+    explainProblem(error, output);
+    return [400, 413, 422].includes(error.status) ? exitCodes.usage : exitCodes.failed;
+  }
+  const known = error instanceof BrokenStream || error instanceof Error;
+  output.remark(`perdure: ${printableLine(known ? error.message : String(error), 500)}`);
+  return exitCodes.failed;
+}
+
+function explainProblem({ problem, status }: ProblemError, output: Surroundings['output']): void {
+  output.remark(`perdure: ${printableLine(`${problem.title}: ${problem.detail}`, 1000)}`);
+  for (const field of problem.fields ?? []) {
+    output.remark(`  ${printableLine(`${field.path}: ${field.problem}`, 500)}`);
+  }
+  if (status === 401)
+    output.remark('  Pass --token-file or PERDURE_TOKEN; `npm start` prints where the token is.');
+  if (problem.activeRunId !== undefined) {
+    output.remark(`  Watch the active run with: perdure watch ${printableLine(problem.activeRunId, 100)}`);
+  }
+  if (status >= 500 && problem.requestId !== '') {
+    output.remark(`  Its log lines: perdure logs --request ${printableLine(problem.requestId, 100)}`);
+  }
+}

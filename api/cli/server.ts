@@ -1,0 +1,95 @@
+// Finds the server and its token: what was said on the command line, else the environment, else the data folder
+// of a `perdure serve`. It never guesses an address.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessView } from '../../workflows/contracts/system.ts';
+
+export interface Place {
+  url: string;
+  token: string | undefined;
+}
+
+interface Where {
+  url?: string | undefined;
+  tokenFile?: string | undefined;
+  environment: Record<string, string | undefined>;
+  dataFolder: string | undefined;
+}
+
+/** What the supervisor writes beside its data for everybody who looks for it. */
+interface ProcessesFile {
+  url: string;
+  processes: ProcessView[];
+}
+
+/** Said as it is to the person at the keyboard: what is wrong and what to do. */
+export class UsageError extends Error {}
+export class NoServer extends Error {}
+
+/** The data folder of the server: named, else where the command is called, else where Perdure is installed. */
+export function findDataFolder(environment: Where['environment'], folders: string[]): string | undefined {
+  const named = environment.PERDURE_DATA;
+  const candidates = named ? [named] : folders.map((folder) => join(folder, '.perdure'));
+  return candidates.find((folder) => readProcesses(folder) !== undefined);
+}
+
+export function findServer(where: Where): Place {
+  const given = where.url ?? (where.environment.PERDURE_URL || undefined);
+  const found = where.dataFolder === undefined ? undefined : readProcesses(where.dataFolder);
+  const url = given ?? found?.url;
+  if (url === undefined) {
+    throw new NoServer(
+      'No server found: start one with `npm start` (or `perdure serve`), or name one with --url or PERDURE_URL.',
+    );
+  }
+  const problem = urlProblem(url);
+  if (problem !== undefined) throw new UsageError(problem);
+  return { url, token: findToken(where, url) };
+}
+
+export function readProcesses(dataFolder: string): ProcessesFile | undefined {
+  const text = readOptional(join(dataFolder, 'processes.json'));
+  if (text === undefined) return undefined;
+  try {
+    const content = JSON.parse(text) as Partial<ProcessesFile>;
+    if (typeof content.url !== 'string') return undefined;
+    return { url: content.url, processes: content.processes ?? [] };
+  } catch {
+    throw new UsageError(
+      `${join(dataFolder, 'processes.json')} is not readable JSON; start the server again.`,
+    );
+  }
+}
+
+function findToken(where: Where, url: string): string | undefined {
+  if (where.tokenFile !== undefined) {
+    const token = readOptional(where.tokenFile);
+    if (token === undefined) throw new UsageError(`--token-file: there is no file ${where.tokenFile}.`);
+    return token.trim();
+  }
+  if (where.environment.PERDURE_TOKEN) return where.environment.PERDURE_TOKEN;
+  // The token of the data folder opens the server of this machine; another host has no business seeing it.
+  if (where.dataFolder === undefined || !isLoopback(url)) return undefined;
+  return readOptional(join(where.dataFolder, 'token'))?.trim();
+}
+
+function urlProblem(url: string): string | undefined {
+  const parsed = URL.parse(url);
+  if (parsed !== null && /^https?:$/.test(parsed.protocol)) return undefined;
+  return `The server's address must start with http:// or https://, not "${url}".`;
+}
+
+function isLoopback(url: string): boolean {
+  const host = new URL(url).hostname;
+  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new UsageError(`${path} cannot be read (${code}).`);
+  }
+}

@@ -1,0 +1,19 @@
+// What a command needs of the world around it, handed in so that only main.ts touches the process itself.
+import type { Client } from '../client.ts';
+import type { Output } from './output.ts';
+
+export interface Surroundings {
+  environment: Record<string, string | undefined>;
+  /** The directory the command was called in. */
+  folder: string;
+  output: Output;
+  /** Calls the listener for each Ctrl-C instead of ending the process; the answer stops that. */
+  onInterrupt(listener: () => void): () => void;
+}
+
+/** What every command gets: the surroundings, the server found on first use, and a place for the exit code. */
+export interface Cli extends Surroundings {
+  client(): Client;
+  dataFolder(): string | undefined;
+  exitWith(code: number): void;
+}

@@ -1,0 +1,135 @@
+// Follows a stream of events over SSE across dropped connections and restarts of the server: every event once,
+// in order, none skipped. It reads numbers and never asks what an event means, beyond its being the last.
+import { createParser } from 'eventsource-parser';
+import type { Event } from '../../workflows/contracts/event.ts';
+import { BrokenStream, ProblemError, toProblem, Unreachable } from './problem.ts';
+import { pause } from './transport.ts';
+
+export interface FollowOptions {
+  /** Events after this number; all of them when left out. */
+  after?: number;
+  signal?: AbortSignal;
+  /** The connection is gone and being made again. Called once per loss. */
+  onLost?: () => void;
+  /** The connection that was lost is back. */
+  onBack?: () => void;
+}
+
+export interface Stream {
+  /** Names the server in errors. */
+  url: string;
+  open(after: number, signal: AbortSignal): Promise<Response>;
+  numberOf(event: Event): number | null;
+  isLast(event: Event): boolean;
+  /** How long nobody may answer before this ends as unreachable. */
+  giveUpAfterMs: number;
+}
+
+// The server writes a comment every 15 seconds: after three missing ones the connection is dead, not quiet.
+const silenceMs = 45_000;
+// Headers of a stream come at once or not at all; a server that is frozen is tried again.
+const connectMs = 10_000;
+// First pause before a connection is made again; it doubles up to the second figure, about one start of the API.
+const firstPauseMs = 100;
+const longestPauseMs = 2_000;
+
+class Lost extends Error {}
+
+export async function* follow(stream: Stream, options: FollowOptions = {}): AsyncGenerator<Event, void> {
+  let last = options.after ?? 0;
+  let pauseMs = firstPauseMs;
+  let serverPauseMs = 0;
+  let heardAt = Date.now();
+  let lost = false;
+  for (;;) {
+    const connection = new AbortController();
+    const close = (): void => connection.abort(options.signal?.reason);
+    options.signal?.addEventListener('abort', close, { once: true });
+    try {
+      options.signal?.throwIfAborted();
+      const response = await connect(stream, last, connection);
+      if (response.status === 204) return;
+      heardAt = Date.now();
+      if (lost) options.onBack?.();
+      lost = false;
+      const retry = (milliseconds: number): void => {
+        serverPauseMs = milliseconds;
+      };
+      for await (const event of eventsOf(response, connection, retry)) {
+        pauseMs = firstPauseMs;
+        heardAt = Date.now();
+        const number = stream.numberOf(event);
+        if (number === null) throw new BrokenStream(`The stream sent a ${event.type} without a number.`);
+        // A frame that came before: the server repeats at a reconnect, we do not.
+        if (number <= last) continue;
+        if (number !== last + 1) {
+          throw new BrokenStream(`The stream skipped from event ${last} to ${number}: report this.`);
+        }
+        last = number;
+        yield event;
+        if (stream.isLast(event)) return;
+      }
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!(error instanceof Lost)) throw error;
+      if (Date.now() - heardAt > stream.giveUpAfterMs) throw new Unreachable(stream.url, error.cause);
+    } finally {
+      options.signal?.removeEventListener('abort', close);
+      connection.abort();
+    }
+    if (!lost) options.onLost?.();
+    lost = true;
+    await pause(Math.max(pauseMs, serverPauseMs), options.signal);
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+  }
+}
+
+async function connect(stream: Stream, after: number, connection: AbortController): Promise<Response> {
+  const timer = setTimeout(() => connection.abort(new Error('no answer in time')), connectMs);
+  try {
+    const response = await stream.open(after, connection.signal).catch((cause: unknown) => {
+      throw new Lost('the connection failed', { cause });
+    });
+    // A gateway without its server behind it, or a server that is going down or has lost its store.
+    if ([502, 503, 504].includes(response.status)) {
+      throw new Lost('the server is not ready', { cause: `it answers ${response.status}` });
+    }
+    if (!response.ok)
+      throw new ProblemError(response.status, toProblem(response.status, await response.text()));
+    return response;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function* eventsOf(
+  response: Response,
+  connection: AbortController,
+  onRetry: (milliseconds: number) => void,
+): AsyncGenerator<Event, void> {
+  if (response.body === null) return;
+  const found: string[] = [];
+  const parser = createParser({ onEvent: (frame) => void found.push(frame.data), onRetry });
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  for (;;) {
+    const timer = setTimeout(() => connection.abort(new Error('the server fell silent')), silenceMs);
+    const chunk = await reader
+      .read()
+      .catch((cause: unknown) => {
+        throw new Lost('the connection broke', { cause });
+      })
+      .finally(() => clearTimeout(timer));
+    if (chunk.done) return;
+    parser.feed(decoder.decode(chunk.value, { stream: true }));
+    for (const data of found.splice(0)) yield toEvent(data);
+  }
+}
+
+function toEvent(data: string): Event {
+  try {
+    return JSON.parse(data) as Event;
+  } catch {
+    throw new BrokenStream('The stream sent a frame that is not JSON: report this.');
+  }
+}
