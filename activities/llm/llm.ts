@@ -31,8 +31,30 @@ export interface LlmUsage {
   /** Cached tokens included. */
   inputTokens: number;
   cachedInputTokens: number;
+  /** The part of the input that was written to the provider's cache, where writing has a price of its own. */
+  cacheWriteTokens?: number;
   /** Thinking included. */
   outputTokens: number;
+}
+
+/** What the text of a message is: who wrote it, or what it holds. */
+export type BlockTag = 'message' | 'note' | 'result' | 'context';
+
+const tagPrefix = 'perdure:';
+const imitation = /([<\uFF1C\uFE64]\s*\/?\s*)(perdure\s*:)/gi;
+
+/** Marks a text as one block. What is inside cannot open or close a block: imitated tags are renamed. */
+export function tagged(tag: BlockTag, text: string): string {
+  const inside = text.toWellFormed().replace(imitation, '$1quoted-$2');
+  return `<${tagPrefix}${tag}>\n${inside}\n</${tagPrefix}${tag}>`;
+}
+
+const block = /^<perdure:(message|note|result|context)>\n([\s\S]*)\n<\/perdure:\1>$/;
+
+/** The block a text is, or undefined when it is none. */
+export function untagged(text: string): { tag: BlockTag; text: string } | undefined {
+  const found = block.exec(text);
+  return found === null ? undefined : { tag: found[1] as BlockTag, text: found[2] ?? '' };
 }
 
 export type LlmPart =
@@ -40,7 +62,11 @@ export type LlmPart =
   | { type: 'thinking'; text: string }
   | { type: 'call'; call: LlmCall }
   /** Last part, exactly once. Usage undefined: the provider did not say; charge an estimate. */
-  | { type: 'finish'; reason: 'stop' | 'calls' | 'length' | 'refused' | 'other'; usage: LlmUsage | undefined };
+  | {
+      type: 'finish';
+      reason: 'stop' | 'calls' | 'length' | 'refused' | 'other';
+      usage: LlmUsage | undefined;
+    };
 
 export type LlmErrorKind =
   | 'rate_limited'
