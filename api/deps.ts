@@ -1,0 +1,40 @@
+// What the API is built from. worker/ opens these and closes them; tests hand in their own.
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import type { EventLog } from '../activities/store/events.ts';
+import type { RunRow } from '../activities/store/runs.ts';
+import type { DiffView } from '../workflows/contracts/run.ts';
+import type { DemoView, ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
+import type { Runs } from './runs.ts';
+
+export interface ApiDeps {
+  log: EventLog;
+  pool: Pool;
+  /** For the one connection that listens; it is not of the pool. */
+  databaseUrl: string;
+  redact(text: string): string;
+  tenantId: string;
+  logger: Logger;
+  bodyLimitBytes: number;
+  version: string;
+  defaults: { model(): string };
+  models(): ModelListView;
+  /** True when the provider in a model's name is one we can reach. */
+  hasModel(name: string): boolean;
+  runs: Runs;
+  diff(run: RunRow): Promise<DiffView>;
+  content(tenantId: string, key: string): Promise<{ mediaType: string; bytes: Buffer } | undefined>;
+  /** Resolves when Temporal answers, throws otherwise. */
+  temporalHealth(): Promise<void>;
+  /** Only under our own supervisor. */
+  embedded?: EmbeddedDeps;
+  /** Where index.html, page.js and page.css are. */
+  uiFolder: string;
+}
+
+export interface EmbeddedDeps {
+  processes(): Promise<ProcessListView>;
+  /** kill -9. Throws a Failure when there is nothing of that name to kill. */
+  kill(name: string): Promise<void>;
+  demo(by: string, requestId: string): Promise<DemoView>;
+}
