@@ -41,7 +41,8 @@ export interface LlmUsage {
 export type BlockTag = 'message' | 'note' | 'result' | 'context';
 
 const tagPrefix = 'perdure:';
-const imitation = /([<\uFF1C\uFE64]\s*\/?\s*)(perdure\s*:)/gi;
+// Invisible characters do not make a tag another one. The gaps are bounded: open ones cost quadratic time.
+const imitation = /([<\uFF1C\uFE64][\s\p{Cf}]{0,9}\/?[\s\p{Cf}]{0,9})(perdure[\s\p{Cf}]{0,9}:)/giu;
 
 /** Marks a text as one block. What is inside cannot open or close a block: imitated tags are renamed. */
 export function tagged(tag: BlockTag, text: string): string {

@@ -1,0 +1,131 @@
+// Builds the request's messages and tools, for every way into a run. Pure. What was sent once is sent again
+// byte for byte: the messages before the last one are a prefix of those of every later step, so that providers
+// can cache them. What changes from step to step stands in the last message alone.
+import { type LlmCall, type LlmMessage, tagged } from '../llm/llm.ts';
+import type { ToolSpec } from '../tools/tool.ts';
+import { protocol } from './protocol.ts';
+
+/** A stored message of the conversation, as the store gives it: run by run from the first of the chain. */
+export interface PromptMessage {
+  runId: string;
+  step: number;
+  phase: 'input' | 'assistant' | 'tool';
+  position: number;
+  role: 'user' | 'assistant' | 'tool';
+  /** Seen by the model, hidden from people. */
+  internal: boolean;
+  text: string;
+  calls?: { callId: string; name: string; input: string }[] | undefined;
+  callId?: string | undefined;
+  failed?: boolean | undefined;
+}
+
+/** What changes with each step. */
+export interface DynamicContext {
+  step: number;
+  stepLimit: number;
+  projectPath: string | undefined;
+  /** YYYY-MM-DD, in UTC. */
+  date: string;
+}
+
+export interface Assembled {
+  messages: LlmMessage[];
+  tools: ToolSpec[];
+}
+
+/** Throws when the history is not whole: a call without its one result is a bug of whoever stored it. */
+export function assemble(input: {
+  tools: ToolSpec[];
+  history: PromptMessage[];
+  dynamic: DynamicContext;
+}): Assembled {
+  return {
+    messages: [
+      { role: 'system', text: protocol },
+      ...toConversation(input.history),
+      { role: 'user', text: tagged('context', describe(input.dynamic)) },
+    ],
+    // By name: the order in which tools are listed elsewhere must not make a cache cold.
+    tools: input.tools.toSorted((one, other) => (one.name < other.name ? -1 : 1)),
+  };
+}
+
+function describe({ step, stepLimit, projectPath, date }: DynamicContext): string {
+  const project = projectPath === undefined ? 'Project: none' : `Project: ${JSON.stringify(projectPath)}`;
+  return [`Step ${step} of at most ${stepLimit}`, project, `Date: ${date}`].join('\n');
+}
+
+const phases = ['input', 'assistant', 'tool'];
+
+function toConversation(history: PromptMessage[]): LlmMessage[] {
+  // Runs stand in the order of the chain; a conversation only grows at its end, so a run keeps its number.
+  const runs = [...Map.groupBy(history, (message) => message.runId).values()];
+  return runs.flatMap((messages, index) => {
+    const steps = Map.groupBy(messages, (message) => message.step);
+    return [...steps.keys()]
+      .sort((one, other) => one - other)
+      .flatMap((step) => toStep(steps.get(step) ?? [], index + 1));
+  });
+}
+
+/** One step: what came in, the answer, and the results in the order of its calls. */
+function toStep(messages: PromptMessage[], run: number): LlmMessage[] {
+  const ordered = messages.toSorted(
+    (one, other) => phases.indexOf(one.phase) - phases.indexOf(other.phase) || one.position - other.position,
+  );
+  const results = new Map<string, PromptMessage>();
+  for (const message of ordered.filter(({ role }) => role === 'tool')) {
+    const callId = message.callId ?? '';
+    if (results.has(callId)) throw new Error(`call ${callId} of run ${message.runId} has two results`);
+    results.set(callId, message);
+  }
+  const assembled = ordered
+    .filter(({ role }) => role !== 'tool')
+    .flatMap((message) => (message.role === 'user' ? [toUser(message)] : toAnswer(message, results, run)));
+  const [stray] = results.keys();
+  if (stray !== undefined)
+    throw new Error(`a result belongs to call "${stray}", which no answer of its step made`);
+  return assembled;
+}
+
+function toUser(message: PromptMessage): LlmMessage {
+  return { role: 'user', text: tagged(message.internal ? 'note' : 'message', message.text) };
+}
+
+/** Takes the results it uses out of the map: what is left belongs to no call. */
+function toAnswer(message: PromptMessage, results: Map<string, PromptMessage>, run: number): LlmMessage[] {
+  const calls = (message.calls ?? []).map((call) => ({ ...call, ...toProviderCall(call, run) }));
+  return [
+    {
+      role: 'assistant',
+      text: message.text.toWellFormed(),
+      calls: calls.map(({ id, name, input }) => ({ id, name, input })),
+    },
+    ...calls.map(({ callId, id, name }): LlmMessage => {
+      const result = results.get(callId);
+      if (result === undefined) throw new Error(`call ${callId} of run ${message.runId} has no result`);
+      results.delete(callId);
+      return {
+        role: 'tool',
+        callId: id,
+        name,
+        text: tagged('result', result.text),
+        failed: result.failed === true,
+      };
+    }),
+  ];
+}
+
+/**
+ * Ids of our own, unique in the conversation and the same in each request: providers reuse theirs. Providers
+ * refuse a request that repeats an unusual tool name or text that is not Unicode, even when the model wrote it.
+ */
+function toProviderCall(call: { callId: string; name: string; input: string }, run: number): LlmCall {
+  const name = call.name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, 64);
+  return {
+    id: `call_${run}_${call.callId.replaceAll('.', '_')}`,
+    name: name === '' ? 'unnamed' : name,
+    input: call.input.toWellFormed(),
+  };
+}
