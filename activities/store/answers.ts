@@ -5,6 +5,7 @@ import { type CallRow, streamFor, toolMessage } from './calls.ts';
 import type { Write } from './events.ts';
 import { applyMessages, pendingStop } from './inputs.ts';
 import { lockRun, type RunRow } from './runs.ts';
+import { toStorable } from './storable.ts';
 
 export interface ReviewedCall {
   callId: string;
@@ -38,7 +39,7 @@ export interface ModelUse {
 }
 
 export type OpenedStep =
-  | { kind: 'stored'; run: RunRow; calls: CallRow[] }
+  | { kind: 'stored'; calls: CallRow[] }
   | { kind: 'stopped' }
   | { kind: 'opened'; run: RunRow };
 
@@ -48,25 +49,16 @@ export type OpenedStep =
  */
 export async function openStep(
   write: Write,
-  input: { tenantId: string; step: number; model: string; attempt: NewAttempt },
+  input: { tenantId: string; step: number; attempt: NewAttempt; mayOpen(run: RunRow): boolean },
 ): Promise<OpenedStep> {
   const run = await lockRun(write, input.tenantId, input.attempt.runId);
   if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
-  if (run.steps >= input.step) {
-    const calls = await write.tx
-      .selectFrom('calls')
-      .selectAll()
-      .where('run_id', '=', run.id)
-      .where('step', '=', input.step)
-      .orderBy('index')
-      .execute();
-    return { kind: 'stored', run, calls };
-  }
-  if ((await pendingStop(write.tx, run.id)) !== 'none') return { kind: 'stopped' };
+  if (run.steps >= input.step) return { kind: 'stored', calls: await callsOf(write, run, input.step) };
+  if ((await pendingStop(write.tx, run.id)) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
   const { earlier } = await beginAttempt(write, run, input.attempt);
   const event: NewEvent =
     earlier === 0
-      ? { type: 'step-start', payload: { step: input.step, model: input.model } }
+      ? { type: 'step-start', payload: { step: input.step, model: run.model } }
       : {
           type: 'message-reset',
           payload: { step: input.step, reason: 'The attempt before did not finish.' },
@@ -91,9 +83,12 @@ export interface Answer {
   closing: NewEvent[];
 }
 
-export async function storeAnswer(write: Write, answer: Answer): Promise<void> {
+/** Stores the answer once; stored again by the same attempt, it is read back. Returns the step's calls. */
+export async function storeAnswer(write: Write, answer: Answer): Promise<CallRow[]> {
   const run = await lockRun(write, answer.tenantId, answer.attempt.runId);
   if (!run) throw new Error(`There is no run ${answer.attempt.runId}.`);
+  // The answer to an earlier COMMIT of this very attempt may have been lost.
+  if (run.steps >= answer.step && (await hasBooked(write, answer))) return callsOf(write, run, answer.step);
   await endAttempt(write, answer.attempt, answer.use.status);
   await write.tx
     .insertInto('messages')
@@ -104,7 +99,7 @@ export async function storeAnswer(write: Write, answer: Answer): Promise<void> {
       phase: 1,
       position: 0,
       role: 'assistant',
-      text: answer.text,
+      text: toStorable(answer.text),
       calls:
         answer.calls.length === 0
           ? null
@@ -117,6 +112,28 @@ export async function storeAnswer(write: Write, answer: Answer): Promise<void> {
   await recordUse(write, run, answer.attempt, answer.step, answer.use);
   await write.tx.updateTable('runs').set({ steps: answer.step }).where('id', '=', run.id).execute();
   await write.append({ ...streamFor(run), events: eventsOf(answer), dedupeKey: `answer/${answer.step}` });
+  return callsOf(write, run, answer.step);
+}
+
+async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow[]> {
+  return write.tx
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', run.id)
+    .where('step', '=', step)
+    .orderBy('index')
+    .execute();
+}
+
+async function hasBooked(write: Write, answer: Answer): Promise<boolean> {
+  const row = await write.tx
+    .selectFrom('model_calls')
+    .select('step')
+    .where('run_id', '=', answer.attempt.runId)
+    .where('step', '=', answer.step)
+    .where('attempt', '=', answer.attempt.attempt)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** Adds what a model call used to the run, whatever became of the call: it was billed. */

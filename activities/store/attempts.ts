@@ -2,6 +2,7 @@
 // group. The latest attempt of a unit is its fence; older ones can write nothing.
 import { sql } from 'kysely';
 import { streamOf } from '../../workflows/contracts/event.ts';
+import { activeStatuses } from '../../workflows/run/transitions.ts';
 import type { Db, Queries } from './database.ts';
 import { Superseded, type Write } from './events.ts';
 import type { RunRow } from './runs.ts';
@@ -169,4 +170,36 @@ function toOpenAttempt(row: {
     taskToken: row.task_token,
     group,
   };
+}
+
+/**
+ * Every process group an executor started for runs that are still active: those of open attempts, and those its
+ * background commands left running after their call had ended. `key` is the mark their processes carry.
+ */
+export async function groupsOf(
+  db: Queries,
+  executorId: string,
+): Promise<{ key: string; group: { pgid: number; startedTicks: string } }[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .innerJoin('runs', 'runs.id', 'attempts.run_id')
+    .select(['run_id', 'unit', 'process_group', 'process_started'])
+    .where('executor_id', '=', executorId)
+    .where('process_group', 'is not', null)
+    .where('runs.status', 'in', activeStatuses)
+    .execute();
+  return rows.map((row) => ({
+    key: `${row.run_id}/${row.unit.slice('call/'.length)}`,
+    group: { pgid: row.process_group ?? 0, startedTicks: row.process_started ?? '' },
+  }));
+}
+
+/** Ends every open attempt of a dead executor. */
+export async function markLost(db: Queries, executorId: string): Promise<void> {
+  await db
+    .updateTable('attempts')
+    .set({ ended_at: new Date(), outcome: 'lost' })
+    .where('executor_id', '=', executorId)
+    .where('ended_at', 'is', null)
+    .execute();
 }

@@ -5,6 +5,7 @@ import { isTerminal } from '../../workflows/run/transitions.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
+import { sql } from 'kysely';
 import type { CallRow } from './calls.ts';
 
 export interface BegunRun {
@@ -67,12 +68,32 @@ async function openCallsOf(queries: Queries, run: RunRow): Promise<CallRow[]> {
     .execute();
 }
 
-/** Remembers the project's tree as the run found it; the first one stays. */
-export async function noteStartTree(queries: Queries, runId: string, tree: string): Promise<void> {
-  await queries
+/** Remembers the project's tree: as the run found it (the first stays), as it left it (the last stays). */
+export async function noteTree(
+  queries: Queries,
+  runId: string,
+  when: 'start' | 'end',
+  tree: string,
+): Promise<void> {
+  const update = queries.updateTable('runs').where('id', '=', runId);
+  await (when === 'start'
+    ? update.set({ start_tree: tree }).where('start_tree', 'is', null)
+    : update.set({ end_tree: tree })
+  ).execute();
+}
+
+/**
+ * Takes an active run away from its execution, for another to take over from the rows: attempts of the old one
+ * can write nothing any more. Undefined when the run has ended meanwhile.
+ */
+export async function handOver(write: Write, tenantId: string, runId: string): Promise<RunRow | undefined> {
+  const run = await lockRun(write, tenantId, runId);
+  if (!run || isTerminal(run.status as RunStatus)) return undefined;
+  await sql`update stream_heads set fences = '{}' where stream = ${streamOf('run', runId)}`.execute(write.tx);
+  return write.tx
     .updateTable('runs')
-    .set({ start_tree: tree })
+    .set((eb) => ({ execution_id: null, stuck: null, generation: eb('generation', '+', 1) }))
     .where('id', '=', runId)
-    .where('start_tree', 'is', null)
-    .execute();
+    .returningAll()
+    .executeTakeFirstOrThrow();
 }

@@ -8,6 +8,7 @@ import type { Db, Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
 import { pendingStop } from './inputs.ts';
+import { toStorable } from './storable.ts';
 import type { Calls } from './tables.ts';
 
 export type CallRow = Selectable<Calls>;
@@ -93,9 +94,11 @@ export async function recordCall(
 ): Promise<void> {
   const run = await lockRun(write, input.tenantId, input.attempt.runId);
   if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
-  await endAttempt(write, input.attempt, input.result.status);
   const call = await findCall(write.tx, input.tenantId, run.id, input.callId);
   if (!call) throw new Error(`Run ${run.id} has no call ${input.callId}.`);
+  // The answer to an earlier COMMIT of this very attempt may have been lost.
+  if (call.claimed_attempt === input.attempt.attempt && call.status === input.result.status) return;
+  await endAttempt(write, input.attempt, input.result.status);
   const event = await closeCall(write, run, call, input.result);
   await write.append({ ...streamFor(run), events: [event] });
 }
@@ -105,8 +108,9 @@ export async function closeCall(
   write: Write,
   run: RunRow,
   call: CallRow,
-  result: CallResult,
+  given: CallResult,
 ): Promise<NewEvent> {
+  const result = { ...given, output: toStorable(given.output) };
   const bytes = result.bytes ?? Buffer.byteLength(result.output);
   await write.tx
     .updateTable('calls')

@@ -4,7 +4,7 @@ import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
 import { canBecome, isTerminal } from '../../workflows/run/transitions.ts';
 import { parentFor } from './accept-run.ts';
-import { closeCall, type CallRow } from './calls.ts';
+import { closeCall, type CallRow, streamFor } from './calls.ts';
 import type { Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
 import { sql } from 'kysely';
@@ -15,7 +15,6 @@ export interface RunEnd {
   status: RunStatus;
   reason: StopReason;
   reasonText: string;
-  endTree?: string;
 }
 
 export interface EndedRun {
@@ -30,7 +29,8 @@ export async function endRun(write: Write, end: RunEnd): Promise<EndedRun> {
   const run = await lockRun(write, end.tenantId, end.runId);
   if (!run) throw new Error(`There is no run ${end.runId}.`);
   if (!canBecome(run.status as RunStatus, end.status)) {
-    if (isTerminal(run.status as RunStatus)) await recordLate(write, run, `ending as ${end.status}`);
+    if (isTerminal(run.status as RunStatus))
+      await recordLate(write, run, { unit: 'run', attempt: 0 }, `ending as ${end.status}`);
     return { ended: false, run };
   }
   const events: NewEvent[] = [...(await closeSteps(write, run)), ...(await refuseInputs(write, run))];
@@ -43,7 +43,6 @@ export async function endRun(write: Write, end: RunEnd): Promise<EndedRun> {
       reason_text: end.reasonText,
       parked: false,
       stuck: null,
-      end_tree: end.endTree ?? null,
       final_message: finalMessage,
       ended_at: new Date(),
     })
@@ -205,12 +204,20 @@ async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefi
   return promoted;
 }
 
-/** Notes a write that came after the end. The run's own stream is closed, so the tenant's stream carries it. */
-export async function recordLate(write: Write, run: RunRow, what: string): Promise<void> {
-  await write.append({
-    tenantId: run.tenant_id,
-    stream: streamOf('tenant', run.tenant_id),
-    conversationId: null,
-    events: [{ type: 'late-write', payload: { runId: run.id, unit: 'run', attempt: 0, what } }],
-  });
+/** Notes a write that came too late and was refused. A closed stream cannot carry it: the tenant's does then. */
+export async function recordLate(
+  write: Write,
+  run: RunRow,
+  who: { unit: string; attempt: number },
+  what: string,
+): Promise<void> {
+  const events: NewEvent[] = [
+    { type: 'late-write', payload: { runId: run.id, unit: who.unit, attempt: who.attempt, what } },
+  ];
+  if (!isTerminal(run.status as RunStatus)) {
+    await write.append({ ...streamFor(run), events });
+    return;
+  }
+  const stream = streamOf('tenant', run.tenant_id);
+  await write.append({ tenantId: run.tenant_id, stream, conversationId: null, events });
 }

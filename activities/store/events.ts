@@ -5,6 +5,7 @@ import { sql, type Transaction } from 'kysely';
 import type { Event, EventType, NewEvent } from '../../workflows/contracts/event.ts';
 import type { Db, Queries } from './database.ts';
 import type { Notifier } from './notifier.ts';
+import { toStorableJson } from './storable.ts';
 import type { DB } from './tables.ts';
 
 export interface EventBatch {
@@ -82,7 +83,7 @@ async function appendBatch(
   redact: (text: string) => string,
 ): Promise<number | undefined> {
   const types = batch.events.map((event) => event.type);
-  const payloads = batch.events.map((event) => redact(JSON.stringify(event.payload)));
+  const payloads = batch.events.map((event) => redact(toStorableJson(event.payload)));
   try {
     const { rows } = await sql<{ seq: number | null }>`select append_events(
       ${batch.tenantId}, ${batch.stream}, ${batch.conversationId}, ${batch.fence?.unit ?? null},

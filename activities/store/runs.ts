@@ -83,7 +83,7 @@ export async function listUnstarted(db: Db, olderThanMs: number, limit: number):
   return db
     .selectFrom('runs')
     .selectAll()
-    .where('status', '=', 'queued')
+    .where('status', 'in', activeStatuses)
     .where('parked', '=', false)
     .where('execution_id', 'is', null)
     .where('created_at', '<', new Date(Date.now() - olderThanMs))

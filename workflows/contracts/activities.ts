@@ -30,6 +30,10 @@ export interface BeginRunResult {
   proceed: boolean;
   /** Steps already stored: above 0 when a new execution takes a run over. */
   step: number;
+  /** Which execution this is for the run; attempts of different generations never mix. */
+  generation: number;
+  /** Whether the run has a project, whose tree is recorded at its start and end. */
+  project: boolean;
   /** Calls of that step which still need a result, in call order. */
   openCalls: PlannedCall[];
   /** Wall time left in milliseconds. */
@@ -49,6 +53,7 @@ export interface PlannedCall {
 
 export interface CallModelInput extends RunRef {
   step: number;
+  generation: number;
 }
 export type CallModelResult =
   | { kind: 'calls'; calls: PlannedCall[]; finish: boolean }
@@ -59,10 +64,19 @@ export type CallModelResult =
 export interface RunToolInput extends RunRef {
   callId: string;
   tool: string;
+  generation: number;
 }
 export interface RunToolResult {
   status: string;
   bytes: number;
+}
+
+export interface SnapshotProjectInput extends RunRef {
+  when: 'start' | 'end';
+}
+export interface SnapshotProjectResult {
+  /** Why there is no project to work in, for people. */
+  problem?: string;
 }
 
 export interface PendingStopResult {
@@ -83,6 +97,7 @@ export interface FinishRunResult {
 
 export interface Activities {
   beginRun(input: BeginRunInput): Promise<BeginRunResult>;
+  snapshotProject(input: SnapshotProjectInput): Promise<SnapshotProjectResult>;
   callModel(input: CallModelInput): Promise<CallModelResult>;
   runTool(input: RunToolInput): Promise<RunToolResult>;
   pendingStop(input: RunRef): Promise<PendingStopResult>;

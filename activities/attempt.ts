@@ -1,0 +1,99 @@
+// What every long activity does around its work: heartbeats, one abort signal out of Temporal's cancellation,
+// the side channel and the fence, and joining a predecessor that still runs in this process.
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
+import type { ActivityDeps } from './deps.ts';
+import type { NewAttempt } from './store/attempts.ts';
+import { Superseded } from './store/events.ts';
+import { sql } from 'kysely';
+
+export interface Attempt {
+  ref: NewAttempt;
+  /** Aborted with RunStopped, WorkerStopping, Superseded or a cancellation of the workflow. */
+  signal: AbortSignal;
+  /** Called when a write finds the fence taken: the work is no longer wanted. */
+  supersede(error: Superseded): void;
+}
+
+/** The reason of a signal aborted because this worker process shuts down. */
+export class WorkerStopping extends Error {
+  override name = 'WorkerStopping';
+}
+
+// Often enough that a cancellation by way of Temporal arrives within seconds, well inside the 30 s timeout.
+const heartbeatMs = 3000;
+
+// Attempts of one execution stay far below this; the next execution's start above it.
+const attemptsPerGeneration = 1_000_000;
+
+const atWork = new Map<string, Promise<unknown>>();
+
+export async function withAttempt<T>(
+  deps: ActivityDeps,
+  input: { runId: string; unit: string; generation: number },
+  work: (attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  const context = Context.current();
+  const { info } = context;
+  const ref: NewAttempt = {
+    runId: input.runId,
+    unit: input.unit,
+    attempt: input.generation * attemptsPerGeneration + info.attempt,
+    executorId: deps.executor.id,
+    taskToken: info.taskToken,
+  };
+  const beat = setInterval(() => context.heartbeat(), heartbeatMs);
+  try {
+    const key = `${input.runId} ${input.unit}`;
+    const predecessor = atWork.get(key);
+    if (predecessor) {
+      await adoptToken(deps, ref);
+      return (await predecessor) as T;
+    }
+    const working = run(deps, context, ref, work);
+    atWork.set(key, working);
+    try {
+      return await working;
+    } finally {
+      atWork.delete(key);
+    }
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+async function run<T>(
+  deps: ActivityDeps,
+  context: Context,
+  ref: NewAttempt,
+  work: (attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  const abort = new AbortController();
+  const stop = deps.stops.watch(ref.runId);
+  const onStop = (): void => abort.abort(stop.signal.reason);
+  stop.signal.addEventListener('abort', onStop, { once: true });
+  void context.cancelled.catch((error: unknown) => {
+    const why = error instanceof CancelledFailure ? error.message : String(error);
+    // The server no longer knows this attempt: the work goes on, since a successor on this process would join
+    // it; a successor elsewhere takes the fence, and the next write here learns of it.
+    if (why === 'NOT_FOUND' || why === 'TIMED_OUT') return;
+    abort.abort(why === 'WORKER_SHUTDOWN' ? new WorkerStopping('The worker is shutting down.') : error);
+  });
+  try {
+    return await work({ ref, signal: abort.signal, supersede: (error) => abort.abort(error) });
+  } catch (error) {
+    if (error instanceof Superseded) {
+      throw ApplicationFailure.create({ type: 'Superseded', message: error.message, nonRetryable: true });
+    }
+    throw error;
+  } finally {
+    stop.signal.removeEventListener('abort', onStop);
+    stop.release();
+  }
+}
+
+/** The attempt that runs is now the server's business under another token: whoever fails it must use that one. */
+async function adoptToken(deps: ActivityDeps, ref: NewAttempt): Promise<void> {
+  await sql`update attempts set task_token = ${Buffer.from(ref.taskToken)}
+    where run_id = ${ref.runId} and unit = ${ref.unit} and ended_at is null`.execute(deps.log.db);
+}

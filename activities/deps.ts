@@ -1,0 +1,39 @@
+// What the activities are given; built once by the worker process and closed by it.
+import type { Logger } from 'pino';
+import type { Llm } from './llm/llm.ts';
+import type { ModelPrice } from './model-price.ts';
+import type { ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
+import type { Stops } from './stops.ts';
+import type { Contents } from './store/contents.ts';
+import type { EventLog } from './store/events.ts';
+import type { Tool } from './tools/tool.ts';
+
+export interface ActivityDeps {
+  log: EventLog;
+  contents: Contents;
+  /** Hides known secrets in what streams through, also where one is split over pieces. */
+  redactor: { stream(): { push(chunk: string): string; end(): string } };
+  logger: Logger;
+  executor: { id: string; host: string };
+  llms: Llm[];
+  price: ModelPrice;
+  tools: readonly Tool[];
+  stops: Stops;
+  /** Opens the run's working directory: its project, or a folder of its own when it has none. */
+  openSandbox(run: { id: string; projectPath: string | null }): Promise<Sandbox>;
+  trees: {
+    /** The project's tree hash; throws ProjectProblem with a sentence when there is nothing to record. */
+    record(projectPath: string): Promise<string>;
+  };
+  /** Kills what an earlier attempt left running on this host and returns once it is seen gone. */
+  killGroup(group: ProcessGroup, call: string): Promise<void>;
+  /** Ends what a run left running in the background of this process. */
+  endBackground(runId: string): Promise<void>;
+  /** Starts the workflow of a run whose turn has come; never throws, the sweeper repairs. */
+  startRun(run: { id: string; tenantId: string; requestId: string; priority: number }): void;
+}
+
+/** The project cannot be worked in; the message is for people. */
+export class ProjectProblem extends Error {
+  override name = 'ProjectProblem';
+}

@@ -1,0 +1,17 @@
+// The activities a worker registers, bound to what they are given.
+import type { Activities } from '../workflows/contracts/activities.ts';
+import type { ActivityDeps } from './deps.ts';
+import { createCallModel } from './model.ts';
+import { createBeginRun, createFinishRun, createPendingStop, createSnapshotProject } from './run.ts';
+import { createRunTool } from './tool.ts';
+
+export function createActivities(deps: ActivityDeps): Activities {
+  return {
+    beginRun: createBeginRun(deps),
+    snapshotProject: createSnapshotProject(deps),
+    callModel: createCallModel(deps),
+    runTool: createRunTool(deps),
+    pendingStop: createPendingStop(deps),
+    finishRun: createFinishRun(deps),
+  };
+}

@@ -1,0 +1,222 @@
+// The activity of one model call: opens the step, streams the answer into the event log, and stores it together
+// with the review of its calls. What a dead attempt already stored is returned, never bought again.
+import type { CallModelInput, CallModelResult, PlannedCall } from '../workflows/contracts/activities.ts';
+import type { EffectiveLimits, StopReason } from '../workflows/contracts/run.ts';
+import { type Attempt, withAttempt } from './attempt.ts';
+import type { ActivityDeps } from './deps.ts';
+import { createJournal } from './journal.ts';
+import { estimateUsage } from './llm/estimate-usage.ts';
+import { findLlm } from './llm/index.ts';
+import { type Llm, type LlmCall, LlmError, type LlmRequest, type LlmUsage } from './llm/llm.ts';
+import { failModelCall } from './model-failure.ts';
+import { untilStored } from './persist.ts';
+import { assemble } from './prompt/assemble.ts';
+import { reviewCalls } from './review.ts';
+import { type ModelUse, openStep, storeAnswer } from './store/answers.ts';
+import { type CallRow, streamFor } from './store/calls.ts';
+import { readContext } from './store/messages.ts';
+import type { RunRow } from './store/runs.ts';
+import { RunStopped } from './stops.ts';
+import { toToolSpecs } from './tools/index.ts';
+
+// Room for a long file in one answer; providers cut at their own maximum below it.
+const maxOutputTokens = 32_000;
+
+export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => Promise<CallModelResult> {
+  return (input) => {
+    const unit = `model/${input.step}`;
+    return withAttempt(deps, { runId: input.runId, unit, generation: input.generation }, async (attempt) => {
+      const { opened, limit } = await open(deps, input, attempt);
+      if (limit) return { kind: 'limit', reason: limit };
+      if (opened.kind === 'stopped') return { kind: 'stopped' };
+      if (opened.kind === 'stored') return resultOf(opened.calls);
+      return answerStep(deps, opened.run, input, attempt);
+    });
+  };
+}
+
+async function open(deps: ActivityDeps, input: CallModelInput, attempt: Attempt) {
+  let limit: StopReason | undefined;
+  const opened = await deps.log.write((write) =>
+    openStep(write, {
+      tenantId: input.tenantId,
+      step: input.step,
+      attempt: attempt.ref,
+      mayOpen(run) {
+        limit = limitReached(run);
+        return limit === undefined;
+      },
+    }),
+  );
+  return { opened, limit };
+}
+
+/** Checked before a call, so that none is started beyond a limit; what one call uses may go over it once. */
+function limitReached(run: RunRow): StopReason | undefined {
+  const limits = run.limits as unknown as EffectiveLimits;
+  if (run.steps >= limits.steps) return 'limit_steps';
+  if (run.cost_micros >= limits.costMicros) return 'limit_cost';
+  if (run.input_tokens + run.output_tokens >= limits.tokens) return 'limit_tokens';
+  return undefined;
+}
+
+interface Streamed {
+  text: string;
+  calls: LlmCall[];
+  usage: LlmUsage | undefined;
+}
+
+async function answerStep(
+  deps: ActivityDeps,
+  run: RunRow,
+  input: CallModelInput,
+  attempt: Attempt,
+): Promise<CallModelResult> {
+  const llm = findLlm(deps.llms, run.model)?.llm;
+  const request = await requestFor(deps, run, input.step);
+  const giveUp = new AbortController();
+  const signal = AbortSignal.any([attempt.signal, giveUp.signal]);
+  const journal = createJournal({
+    log: deps.log,
+    ...streamFor(run),
+    attempt: attempt.ref,
+    step: input.step,
+    redactor: deps.redactor.stream(),
+    onFailure: (error) => giveUp.abort(error),
+  });
+  const streamed: Streamed = { text: '', calls: [], usage: undefined };
+  try {
+    await stream(llm, request, signal, journal, streamed);
+  } catch (error) {
+    const closing = await journal.finish();
+    if (signal.reason instanceof RunStopped) {
+      const use = useOf(deps, run.model, request, streamed, 'stopped');
+      await store(deps, run, input.step, attempt, { ...streamed, calls: [] }, use, closing);
+      return { kind: 'stopped' };
+    }
+    const use = useOf(deps, run.model, request, streamed, 'failed');
+    return failModelCall(deps, run, attempt, input.step, signal.aborted ? signal.reason : error, use);
+  }
+  const closing = await journal.finish();
+  // The journal may have failed while the last pieces were sent.
+  signal.throwIfAborted();
+  const use = useOf(deps, run.model, request, streamed, 'answered');
+  return resultOf(await store(deps, run, input.step, attempt, streamed, use, closing));
+}
+
+async function requestFor(deps: ActivityDeps, run: RunRow, step: number): Promise<LlmRequest> {
+  const history = await readContext(deps.log.db, run.tenant_id, run.id);
+  const limits = run.limits as unknown as EffectiveLimits;
+  const prompt = assemble({
+    tools: toToolSpecs(deps.tools),
+    history,
+    dynamic: {
+      step,
+      stepLimit: limits.steps,
+      projectPath: run.project_path ?? undefined,
+      date: new Date().toISOString().slice(0, 10),
+    },
+  });
+  return {
+    model: run.model.slice(run.model.indexOf('/') + 1),
+    messages: prompt.messages,
+    tools: prompt.tools,
+    maxOutputTokens,
+    runId: run.id,
+    step,
+  };
+}
+
+async function stream(
+  llm: Llm | undefined,
+  request: LlmRequest,
+  signal: AbortSignal,
+  journal: { text(text: string): void; thinking(text: string): void },
+  streamed: Streamed,
+): Promise<void> {
+  if (!llm) throw new LlmError('bad_request', 'No model of that provider is configured on this worker.');
+  for await (const part of llm.stream(request, signal)) {
+    switch (part.type) {
+      case 'text':
+        streamed.text += part.text;
+        journal.text(part.text);
+        break;
+      case 'thinking':
+        journal.thinking(part.text);
+        break;
+      case 'call':
+        streamed.calls.push(part.call);
+        break;
+      case 'finish':
+        streamed.usage = part.usage;
+        if (part.reason === 'refused')
+          throw new LlmError('content_refused', 'The provider refused the content.');
+        break;
+    }
+  }
+  signal.throwIfAborted();
+}
+
+function useOf(
+  deps: ActivityDeps,
+  model: string,
+  request: LlmRequest,
+  streamed: Streamed,
+  status: ModelUse['status'],
+): ModelUse {
+  const output = streamed.text + streamed.calls.map((call) => call.input).join('');
+  const nothing = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+  // Refused before it said anything, a call is not billed; once it has spoken, its input was read.
+  const silent = status === 'failed' && output === '';
+  const usage = streamed.usage ?? (silent ? nothing : estimateUsage(request, output));
+  return {
+    model,
+    status,
+    ...usage,
+    ...deps.price(model, usage),
+    estimated: streamed.usage === undefined && !silent,
+  };
+}
+
+async function store(
+  deps: ActivityDeps,
+  run: RunRow,
+  step: number,
+  attempt: Attempt,
+  streamed: Streamed,
+  use: ModelUse,
+  closing: Awaited<ReturnType<ReturnType<typeof createJournal>['finish']>>,
+): Promise<CallRow[]> {
+  const calls = reviewCalls(deps.tools, run.policy, step, streamed.calls);
+  const answer = {
+    tenantId: run.tenant_id,
+    attempt: attempt.ref,
+    step,
+    text: streamed.text,
+    calls,
+    use,
+    closing,
+  };
+  return untilStored(() => deps.log.write((write) => storeAnswer(write, answer)));
+}
+
+function resultOf(calls: CallRow[]): CallModelResult {
+  if (calls.length === 0) return { kind: 'answer' };
+  const open = calls.filter((call) => call.status === 'requested' || call.status === 'running');
+  const finish = calls.some(
+    (call) => call.tool === 'finish' && call.decision === 'allow' && call.status !== 'failed',
+  );
+  return { kind: 'calls', finish, calls: open.map(toPlannedCall) };
+}
+
+export function toPlannedCall(call: CallRow): PlannedCall {
+  return {
+    callId: call.call_id,
+    tool: call.tool,
+    // What Temporal's UI can show of a summary.
+    summary: `${call.tool} ${call.subject}`.slice(0, 100),
+    decision: call.decision as PlannedCall['decision'],
+    rule: call.rule.slice(0, 100),
+    timeoutSeconds: call.timeout_seconds,
+  };
+}

@@ -1,0 +1,108 @@
+// Reviews the calls of an answer: do they name a tool, do the arguments fit, does policy allow them. Pure: the
+// decisions are stored with the model's message and reach the workflow with its result.
+import { createHash } from 'node:crypto';
+import { findProfile, review } from '../workflows/policy/profile.ts';
+import type { LlmCall } from './llm/llm.ts';
+import type { ReviewedCall } from './store/answers.ts';
+import { isStorable, toStorable } from './store/storable.ts';
+import type { Tool } from './tools/tool.ts';
+
+// More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.
+const mostCallsPerStep = 64;
+
+export function reviewCalls(
+  tools: readonly Tool[],
+  policy: string,
+  step: number,
+  calls: readonly LlmCall[],
+): ReviewedCall[] {
+  return calls.map((call, index) => {
+    const reviewed = reviewCall(tools, policy, call);
+    const overflow = index >= mostCallsPerStep;
+    return {
+      callId: `${step}.${index}`,
+      index,
+      providerCallId: call.id,
+      tool: call.name.slice(0, 200),
+      inputText: toStorable(call.input),
+      inputHash: createHash('sha256').update(call.input).digest('hex'),
+      ...reviewed,
+      ...(overflow
+        ? refused(`Not run: at most ${mostCallsPerStep} calls are made in one step. Ask again in the next.`)
+        : {}),
+    };
+  });
+}
+
+type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool' | 'inputText' | 'inputHash'>;
+
+const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0 };
+
+function reviewCall(tools: readonly Tool[], policy: string, call: LlmCall): Outcome {
+  const tool = tools.find((candidate) => candidate.name === call.name);
+  if (!tool) {
+    const names = tools.map((candidate) => candidate.name).join(', ');
+    return {
+      ...nothingKnown,
+      input: toStorable(call.input),
+      ...refused(`There is no tool "${call.name}". There are: ${names}.`),
+    };
+  }
+  const parsed = parse(tool, call.input);
+  if (!parsed.ok) return { ...nothingKnown, input: toStorable(call.input), ...refused(parsed.problem) };
+  const subject = toStorable(tool.subject(parsed.input)).slice(0, 4000);
+  const profile = findProfile(policy);
+  const decided = profile
+    ? review(profile, { tool: tool.name, effect: tool.effect, subject })
+    : {
+        decision: 'deny' as const,
+        rule: 'unknown profile',
+        reason: `There is no policy profile "${policy}".`,
+      };
+  return {
+    input: parsed.input,
+    effect: tool.effect,
+    subject,
+    repeat: tool.repeat,
+    ...decided,
+    timeoutSeconds: tool.timeoutSeconds(parsed.input),
+    refusal:
+      decided.decision === 'allow'
+        ? undefined
+        : { status: 'denied', output: `Denied by policy (${decided.rule}): ${decided.reason}.` },
+  };
+}
+
+/** Not run for a reason that is no matter of policy. */
+function refused(output: string): Pick<Outcome, 'decision' | 'rule' | 'reason' | 'refusal'> {
+  return {
+    decision: 'deny',
+    rule: 'not a valid call',
+    reason: output.slice(0, 500),
+    refusal: { status: 'failed', output },
+  };
+}
+
+function parse(tool: Tool, text: string): { ok: true; input: unknown } | { ok: false; problem: string } {
+  let value: unknown;
+  try {
+    // Models write no arguments as an empty string.
+    value = JSON.parse(text.trim() === '' ? '{}' : text);
+  } catch (error) {
+    return {
+      ok: false,
+      problem: `The arguments are not valid JSON (${(error as Error).message}). Send the call again.`,
+    };
+  }
+  // They are stored with the call before it is made, and what is stored is what runs.
+  if (!isStorable(value)) {
+    return {
+      ok: false,
+      problem: 'The arguments hold a NUL character or half of a surrogate pair. Leave it out.',
+    };
+  }
+  const parsed = tool.input.safeParse(value);
+  if (parsed.success) return { ok: true, input: parsed.data };
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`);
+  return { ok: false, problem: `The arguments do not fit ${tool.name}: ${problems.slice(0, 5).join('; ')}.` };
+}

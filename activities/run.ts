@@ -1,0 +1,120 @@
+// The small activities at a run's two ends, and the look for a stop in between.
+import type {
+  BeginRunInput,
+  BeginRunResult,
+  FinishRunInput,
+  FinishRunResult,
+  PendingStopResult,
+  RunRef,
+  SnapshotProjectInput,
+  SnapshotProjectResult,
+} from '../workflows/contracts/activities.ts';
+import type { RunStatus, StopReason } from '../workflows/contracts/run.ts';
+import { type ActivityDeps, ProjectProblem } from './deps.ts';
+import { findLlm } from './llm/index.ts';
+import { toPlannedCall } from './model.ts';
+import { beginRun, noteTree } from './store/begin-run.ts';
+import { endRun } from './store/end-run.ts';
+import { hasUnappliedMessages, pendingStop } from './store/inputs.ts';
+import { findRun, lockRun } from './store/runs.ts';
+import { Context } from '@temporalio/activity';
+
+export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
+  return async ({ tenantId, runId, executionId }) => {
+    const model = (await findRun(deps.log.db, tenantId, runId))?.model ?? '';
+    const scripted = findLlm(deps.llms, model)?.llm.scripted ?? false;
+    const begun = await deps.log.write((write) =>
+      beginRun(write, { tenantId, runId, executionId, scripted }),
+    );
+    if (!begun) return { proceed: false, step: 0, openCalls: [], leftMs: 0, generation: 0, project: false };
+    const { run, openCalls } = begun;
+    return {
+      proceed: true,
+      step: run.steps,
+      openCalls: openCalls.map(toPlannedCall),
+      // A run that is over its time still gets its timer, which ends it at once.
+      leftMs: Math.max(1, (run.deadline_at?.getTime() ?? 0) - Date.now()),
+      generation: run.generation,
+      project: run.project_path !== null,
+    };
+  };
+}
+
+export function createPendingStop(deps: ActivityDeps): (input: RunRef) => Promise<PendingStopResult> {
+  return async ({ runId }) => ({ stop: await pendingStop(deps.log.db, runId) });
+}
+
+export function createSnapshotProject(
+  deps: ActivityDeps,
+): (input: SnapshotProjectInput) => Promise<SnapshotProjectResult> {
+  return async ({ tenantId, runId, when }) => {
+    const run = await findRun(deps.log.db, tenantId, runId);
+    if (!run?.project_path) return {};
+    const context = Context.current();
+    // Well inside the heartbeat timeout.
+    const beat = setInterval(() => context.heartbeat(), 3000);
+    try {
+      await noteTree(deps.log.db, runId, when, await deps.trees.record(run.project_path));
+      return {};
+    } catch (error) {
+      if (error instanceof ProjectProblem) return { problem: error.message };
+      throw error;
+    } finally {
+      clearInterval(beat);
+    }
+  };
+}
+
+const sentences: Record<StopReason, string> = {
+  finished: 'The agent finished.',
+  interrupted: 'The run was interrupted; what it did is kept.',
+  cancelled: 'The run was cancelled; its results are discarded.',
+  limit_steps: 'The run reached its limit of steps.',
+  limit_seconds: 'The run reached its limit of time.',
+  limit_cost: 'The run reached its limit of cost.',
+  limit_tokens: 'The run reached its limit of tokens.',
+  model_failed: 'The model call failed.',
+  model_unavailable: 'The model provider failed for too long.',
+  context_too_long: 'The conversation is too long for the model.',
+  workflow_gone: 'The workflow of this run is gone: somebody terminated it.',
+  project_missing: 'The project cannot be worked in.',
+  internal_error: 'Something went wrong inside Perdure.',
+};
+
+const statuses: Record<FinishRunInput['outcome'], RunStatus> = {
+  succeeded: 'succeeded',
+  failed: 'failed',
+  timed_out: 'timed_out',
+  stopped: 'interrupted',
+};
+
+export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => Promise<FinishRunResult> {
+  return async ({ tenantId, runId, outcome, reason, detail }) => {
+    await deps.endBackground(runId);
+    const result = await deps.log.write(async (write) => {
+      const run = await lockRun(write, tenantId, runId);
+      if (!run) throw new Error(`There is no run ${runId}.`);
+      const stop = await pendingStop(write.tx, runId);
+      // Whoever said something before the end is heard: the loop goes on.
+      if (stop === 'none' && outcome === 'succeeded' && (await hasUnappliedMessages(write.tx, runId)))
+        return undefined;
+      const cancelled = stop === 'cancel';
+      const interrupted = stop === 'interrupt' && outcome !== 'failed';
+      const ending: { status: RunStatus; reason: StopReason } = cancelled
+        ? { status: 'cancelled', reason: 'cancelled' }
+        : interrupted
+          ? { status: 'interrupted', reason: 'interrupted' }
+          : { status: statuses[outcome], reason };
+      const reasonText =
+        ending.reason === reason && detail ? deps.log.redact(detail) : sentences[ending.reason];
+      return endRun(write, { tenantId, runId, ...ending, reasonText });
+    });
+    if (!result) return { finished: false };
+    if (result.promoted) deps.startRun(toStart(result.promoted));
+    return { finished: true };
+  };
+}
+
+function toStart(run: { id: string; tenant_id: string; request_id: string; priority: number }) {
+  return { id: run.id, tenantId: run.tenant_id, requestId: run.request_id, priority: run.priority };
+}

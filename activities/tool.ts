@@ -1,0 +1,158 @@
+// The activity of one tool call: claims it, decides what an interrupted predecessor means, runs the tool, and
+// stores its one result. Nothing that is not safe to repeat is started without a claim or twice.
+import type { RunToolInput, RunToolResult } from '../workflows/contracts/activities.ts';
+import { type Attempt, WorkerStopping, withAttempt } from './attempt.ts';
+import type { ActivityDeps } from './deps.ts';
+import { createCallOutput } from './call-output.ts';
+import { untilStored } from './persist.ts';
+import { judgePredecessor } from './predecessor.ts';
+import type { Sandbox } from './sandbox/sandbox.ts';
+import { RunStopped } from './stops.ts';
+import { noteProcessGroup } from './store/attempts.ts';
+import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from './store/calls.ts';
+import { StreamEnded, Superseded } from './store/events.ts';
+import { recordLate } from './store/end-run.ts';
+import { lockRun } from './store/runs.ts';
+import type { Tool, ToolContext } from './tools/tool.ts';
+
+export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {
+  return (input) => {
+    const unit = `call/${input.callId}`;
+    return withAttempt(deps, { runId: input.runId, unit, generation: input.generation }, async (attempt) => {
+      const claim = await deps.log.write((write) =>
+        claimCall(write, { tenantId: input.tenantId, callId: input.callId, attempt: attempt.ref }),
+      );
+      if (claim.kind === 'recorded')
+        return { status: claim.call.status, bytes: claim.call.output_bytes ?? 0 };
+      // The end of the run closes it.
+      if (claim.kind === 'stopped') return { status: 'stopped', bytes: 0 };
+      const result = await resultOf(deps, claim, attempt);
+      await store(deps, input, attempt, result);
+      return { status: result.status, bytes: result.bytes ?? result.output.length };
+    });
+  };
+}
+
+type Claimed = Extract<Awaited<ReturnType<typeof claimCall>>, { kind: 'claimed' }>;
+
+async function resultOf(deps: ActivityDeps, claim: Claimed, attempt: Attempt): Promise<CallResult> {
+  const { run, call, predecessor } = claim;
+  const tool = deps.tools.find((candidate) => candidate.name === call.tool);
+  if (!tool) return { status: 'failed', output: `This worker has no tool "${call.tool}".`, failed: true };
+  const output = createCallOutput(deps, run, call, attempt);
+  const sandbox = await deps.openSandbox({ id: run.id, projectPath: run.project_path });
+  try {
+    const context: ToolContext = {
+      runId: run.id,
+      callId: call.call_id,
+      key: `${run.id}/${call.call_id}`,
+      sandbox: withNotedGroups(deps, sandbox, attempt),
+      signal: attempt.signal,
+      output: output.add,
+    };
+    if (predecessor) {
+      const verdict = await judgePredecessor(deps, { run, call, tool, predecessor, attempt, context });
+      if (verdict) return verdict;
+    }
+    return await runTool(deps, tool, call, context, attempt);
+  } finally {
+    await output.close();
+    await sandbox.close();
+  }
+}
+
+async function runTool(
+  deps: ActivityDeps,
+  tool: Tool,
+  call: CallRow,
+  context: ToolContext,
+  attempt: Attempt,
+): Promise<CallResult> {
+  const limit = AbortSignal.timeout(call.timeout_seconds * 1000);
+  const signal = AbortSignal.any([attempt.signal, limit]);
+  try {
+    if (tool.intent) await noteIntent(deps.log.db, call, await tool.intent(call.input, context));
+    signal.throwIfAborted();
+    const result = await tool.run(call.input, { ...context, signal });
+    return await toCallResult(deps, call.tenant_id, result);
+  } catch (error) {
+    if (!signal.aborted) {
+      if (error instanceof Superseded || error instanceof StreamEnded) throw error;
+      // A bug of the tool must not be tried for ever; the model and the log are told.
+      deps.logger.error({ err: error, runId: call.run_id, callId: call.call_id }, `tool ${tool.name} threw`);
+      return { status: 'failed', output: `${tool.name} failed: ${(error as Error).message}`, failed: true };
+    }
+    const reason: unknown = signal.reason;
+    if (reason instanceof RunStopped)
+      return stopped('Stopped: a person interrupted the run while this was under way.');
+    if (reason instanceof WorkerStopping)
+      return stopped('Stopped: the worker was shut down while this was under way.');
+    if (limit.aborted && !attempt.signal.aborted) {
+      return {
+        status: 'failed',
+        output: `Stopped after ${call.timeout_seconds} seconds, its time limit.`,
+        failed: true,
+      };
+    }
+    if (reason instanceof Superseded || reason instanceof StreamEnded) throw reason;
+    return stopped('Stopped: the run was told to end while this was under way.');
+  }
+}
+
+function stopped(output: string): CallResult {
+  return { status: 'stopped', output, failed: true };
+}
+
+// What a model can use of an output at once; the whole stays readable by its reference.
+const mostOutput = 16 * 1024;
+
+async function toCallResult(
+  deps: ActivityDeps,
+  tenantId: string,
+  result: { ok: boolean; output: string },
+): Promise<CallResult> {
+  const status = result.ok ? 'succeeded' : 'failed';
+  const whole = deps.log.redact(result.output);
+  const bytes = Buffer.byteLength(whole);
+  if (bytes <= mostOutput) return { status, output: whole, bytes, failed: !result.ok };
+  const contentKey = await deps.contents.put(tenantId, 'text/plain; charset=utf-8', Buffer.from(whole));
+  const half = mostOutput / 2;
+  const cut = `${whole.slice(0, half)}\n… ${bytes} bytes in all, the middle is left out; the whole is content ${contentKey} …\n${whole.slice(-half)}`;
+  return { status, output: cut, bytes, contentKey, failed: !result.ok };
+}
+
+async function store(
+  deps: ActivityDeps,
+  input: RunToolInput,
+  attempt: Attempt,
+  result: CallResult,
+): Promise<void> {
+  const { tenantId, runId, callId } = input;
+  try {
+    await untilStored(() =>
+      deps.log.write((write) => recordCall(write, { tenantId, attempt: attempt.ref, callId, result })),
+    );
+  } catch (error) {
+    if (!(error instanceof Superseded || error instanceof StreamEnded)) throw error;
+    await deps.log.write(async (write) => {
+      const run = await lockRun(write, tenantId, runId);
+      if (run) await recordLate(write, run, attempt.ref, `the result (${result.status}) of ${callId}`);
+    });
+    throw error;
+  }
+}
+
+/** The process group of whatever the tool executes is stored with its attempt before it can act. */
+function withNotedGroups(deps: ActivityDeps, sandbox: Sandbox, attempt: Attempt): Sandbox {
+  return {
+    ...sandbox,
+    exec: (options) =>
+      sandbox.exec({
+        ...options,
+        onStart: async (group) => {
+          await noteProcessGroup(deps.log.db, attempt.ref, group);
+          await options.onStart(group);
+        },
+      }),
+  };
+}

@@ -1,0 +1,58 @@
+// Every few seconds: starts accepted runs that no workflow has taken up, and wakes runs that have rows they have
+// not drained. Both are safe to repeat; nothing accepted depends on Temporal having heard of it at the time.
+import type { Logger } from 'pino';
+import type { EventLog } from '../activities/store/events.ts';
+import { forgetOldKeys } from '../activities/store/idempotency.ts';
+import { listUndrained, listUnstarted } from '../activities/store/runs.ts';
+import { isStoreOutage } from '../activities/store/database.ts';
+import type { TemporalRuns } from './runs.ts';
+
+export interface Loop {
+  /** Resolves when no pass is under way any more. */
+  close(): Promise<void>;
+}
+
+// What a person who just sent something is ready to wait when Temporal was away at that moment.
+const everyMs = 5000;
+// The first try is the accepting request's own; it gives up after a second.
+const notBeforeMs = 2000;
+// One pass must not flood a Temporal server that just came back; the next pass takes the rest.
+const mostPerPass = 200;
+
+export function createSweeper(input: { log: EventLog; runs: TemporalRuns; logger: Logger }): Loop {
+  const { log, runs, logger } = input;
+  return repeat(everyMs, logger, 'the sweeper', async () => {
+    for (const run of await listUnstarted(log.db, notBeforeMs, mostPerPass)) runs.started(run);
+    for (const { id } of await listUndrained(log.db, notBeforeMs, mostPerPass)) runs.wake(id);
+    await forgetOldKeys(log.db);
+    await runs.settled();
+  });
+}
+
+/** One pass at a time, the next a while after the last; an outage is waited out, anything else is logged. */
+export function repeat(pauseMs: number, logger: Logger, name: string, pass: () => Promise<void>): Loop {
+  let closed = false;
+  let timer: NodeJS.Timeout | undefined;
+  let passing: Promise<void> = Promise.resolve();
+
+  function next(): void {
+    if (closed) return;
+    timer = setTimeout(() => {
+      passing = pass()
+        .catch((error: unknown) => {
+          if (isStoreOutage(error)) logger.warn({ err: error }, `${name} could not reach Postgres`);
+          else logger.error({ err: error }, `${name} failed`);
+        })
+        .then(next);
+    }, pauseMs);
+  }
+
+  next();
+  return {
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await passing;
+    },
+  };
+}

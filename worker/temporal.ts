@@ -1,0 +1,101 @@
+// How this project talks to Temporal: connections, the workers of one process, and how long each side waits.
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Activities } from '../workflows/contracts/activities.ts';
+import { taskQueues } from '../workflows/contracts/messages.ts';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+
+export interface TemporalAddress {
+  temporalAddress: string;
+  temporalNamespace: string;
+}
+
+/** Connects lazily: an API process starts and accepts work while Temporal is away. */
+export function openClient(settings: TemporalAddress): Client {
+  const connection = Connection.lazy({ address: settings.temporalAddress });
+  return new Client({ connection, namespace: settings.temporalNamespace });
+}
+
+export interface WorkerSlots {
+  workflowSlots: number;
+  llmSlots: number;
+  toolSlots: number;
+  drainSeconds: number;
+  heartbeatSeconds: number;
+}
+
+export interface WorkersInput extends TemporalAddress {
+  slots: WorkerSlots;
+  identity: string;
+  bundle: WorkflowBundleWithSourceMap;
+  activities: Activities;
+  interceptors: WorkerOptions['interceptors'];
+  /** 0 makes every workflow task a replay: what a test wants, and nobody else. */
+  cachedWorkflows?: number;
+}
+
+export interface Workers {
+  /** Resolves when all have shut down; rejects when one breaks. */
+  running: Promise<void>;
+  /** Takes no new work, waits for what is under way up to the drain time, then cancels it. */
+  shutdown(): void;
+}
+
+// A run at rest takes about a third of a MiB; more would outgrow the heap of the workflow thread.
+const cachedWorkflows = 500;
+
+export async function startWorkers(input: WorkersInput): Promise<Workers> {
+  const connection = await NativeConnection.connect({
+    address: input.temporalAddress,
+    // On a loopback or local network compressing costs more than it saves.
+    grpcCompression: { codec: 'none' },
+  });
+  const common = {
+    connection,
+    namespace: input.temporalNamespace,
+    identity: input.identity,
+    shutdownGraceTime: input.slots.drainSeconds * 1000,
+    // Activities that ignore their cancellation are left behind after this; the supervisor kills what they ran.
+    shutdownForceTime: (input.slots.drainSeconds + 5) * 1000,
+    // A cancellation by way of Temporal is seen at a heartbeat that really goes out.
+    maxHeartbeatThrottleInterval: '3 seconds',
+    defaultHeartbeatThrottleInterval: '3 seconds',
+    ...(input.interceptors ? { interceptors: input.interceptors } : {}),
+  } satisfies Partial<WorkerOptions>;
+  const { beginRun, finishRun, pendingStop, callModel, runTool, snapshotProject } = input.activities;
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.wf,
+      workflowBundle: input.bundle,
+      activities: { beginRun, finishRun, pendingStop },
+      maxConcurrentWorkflowTaskExecutions: input.slots.workflowSlots,
+      // Bookkeeping is short; this many at once keep the database connections busy and no more.
+      maxConcurrentActivityTaskExecutions: 16,
+      maxCachedWorkflows: input.cachedWorkflows ?? cachedWorkflows,
+      // What a task waits for a worker that may be dead before any other may take it.
+      stickyQueueScheduleToStartTimeout: '2 seconds',
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.llm,
+      activities: { callModel },
+      maxConcurrentActivityTaskExecutions: input.slots.llmSlots,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.tools,
+      activities: { runTool, snapshotProject },
+      maxConcurrentActivityTaskExecutions: input.slots.toolSlots,
+    }),
+  ]);
+  const running = Promise.all(workers.map((worker) => worker.run()))
+    .then(() => undefined)
+    .finally(() => connection.close());
+  return {
+    running,
+    shutdown() {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    },
+  };
+}
