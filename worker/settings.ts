@@ -1,0 +1,188 @@
+// Every setting once: its type, its default, the reason it exists, its name in the environment. Reads nothing.
+import { z } from 'zod';
+
+export type SettingNotes = {
+  why: string;
+  /** Only where the name is not PERDURE_ and the setting's own name. */
+  variable?: string;
+  secret?: true;
+  /** Taken relative to the folder the process was started in, and made absolute. */
+  folder?: true;
+};
+
+const note = (why: string, more: Omit<SettingNotes, 'why'> = {}): SettingNotes => ({ why, ...more });
+const key = () => z.string().min(1).optional();
+const address = () => z.url({ protocol: /^https?$/ }).optional();
+const port = () => z.int('must be a number').min(1).max(65_535);
+
+const price = z.strictObject({
+  input: z.number().nonnegative(),
+  cachedInput: z.number().nonnegative().optional(),
+  output: z.number().nonnegative(),
+});
+
+export const Settings = z.strictObject({
+  dataFolder: z
+    .string()
+    .min(1)
+    .default('.perdure')
+    .meta(note('Everything that must survive lives here.', { variable: 'PERDURE_DATA', folder: true })),
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .meta(note('The address the API listens on; anything but loopback lets other machines in.')),
+  port: port().default(7700).meta(note('The API and the page.')),
+  temporalPort: port().default(7701).meta(note('The embedded Temporal server.')),
+  temporalUiPort: port().default(7702).meta(note("The embedded Temporal server's Web UI.")),
+  postgresPort: port().default(7703).meta(note('The embedded Postgres.')),
+  databaseUrl: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .meta(
+      note('Uses a Postgres that already runs and starts none.', { variable: 'DATABASE_URL', secret: true }),
+    ),
+  temporalAddress: z
+    .string()
+    .regex(/^[^\s:/]+:\d+$/, 'must look like host:port')
+    .optional()
+    .meta(
+      note('Uses a Temporal server that already runs and starts none.', { variable: 'TEMPORAL_ADDRESS' }),
+    ),
+  temporalNamespace: z
+    .string()
+    .min(1)
+    .default('perdure')
+    .meta(note('Keeps our workflows apart on a server of many.')),
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .meta(note('Debug tells every step and is for looking at one run.')),
+  // 1 MiB holds a prompt of 250,000 tokens; what is larger is a file and belongs into the project.
+  bodyLimitBytes: z
+    .int()
+    .min(1_024)
+    .max(64 * 1_048_576)
+    .default(1_048_576)
+    .meta(note('The largest request body the API reads.')),
+  defaultModel: z
+    .string()
+    .regex(/^[a-z]+\/\S+$/, 'must look like provider/model')
+    .optional()
+    .meta(note('Answers where a run names none, such as openai/gpt-5.2.')),
+  openaiApiKey: key().meta(
+    note('Makes the OpenAI models answer.', { variable: 'OPENAI_API_KEY', secret: true }),
+  ),
+  openaiBaseUrl: address().meta(note('Sends OpenAI calls through a proxy.')),
+  anthropicApiKey: key().meta(
+    note('Makes the Anthropic models answer.', { variable: 'ANTHROPIC_API_KEY', secret: true }),
+  ),
+  anthropicBaseUrl: address().meta(note('Sends Anthropic calls through a proxy.')),
+  googleApiKey: key().meta(
+    note('Makes the Google models answer.', { variable: 'GOOGLE_GENERATIVE_AI_API_KEY', secret: true }),
+  ),
+  googleBaseUrl: address().meta(note('Sends Google calls through a proxy.')),
+  compatibleBaseUrl: address().meta(
+    note('Any server that speaks the OpenAI chat format; its models are compatible/<name>.'),
+  ),
+  compatibleApiKey: key().meta(note('The key of that server, when it wants one.', { secret: true })),
+  scenarios: z
+    .string()
+    .min(1)
+    .optional()
+    .meta(note('A folder of your own scripted models, scripted/<file name>.', { folder: true })),
+  unknownPriceMicrosPerMillion: z
+    .strictObject({
+      // Dearer than any current price: not knowing must never be the cheap way.
+      input: z
+        .int()
+        .positive()
+        .default(20_000_000)
+        .meta(note('Charged for a million input tokens of a model whose price is unknown.')),
+      output: z
+        .int()
+        .positive()
+        .default(100_000_000)
+        .meta(note('Charged for a million output tokens of a model whose price is unknown.')),
+    })
+    .prefault({}),
+  prices: z
+    .record(z.string(), price)
+    .default({})
+    .meta(
+      note(
+        'Your own prices in micro-dollars for a million tokens, by provider/model; JSON in the environment.',
+      ),
+    ),
+  llmSlots: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(16)
+    .meta(note('Model calls at once in one worker; they mostly wait.')),
+  toolSlots: z
+    .int()
+    .min(1)
+    .max(200)
+    .default(4)
+    .meta(note('Tool calls at once in one worker; they use the machine.')),
+  workflowSlots: z.int().min(2).max(200).default(8).meta(note('Workflow tasks at once in one worker.')),
+  heartbeatSeconds: z
+    .int()
+    .min(5)
+    .max(600)
+    .default(30)
+    .meta(note('How long a call may be silent before its worker counts as dead where nobody saw it die.')),
+  drainSeconds: z
+    .int()
+    .min(0)
+    .max(3_600)
+    .default(10)
+    .meta(note('How long a process that is told to stop finishes what it is doing.')),
+});
+export type Settings = z.output<typeof Settings>;
+
+export interface Setting {
+  path: string[];
+  /** The name in the YAML file: the path joined by dots. */
+  name: string;
+  variable: string;
+  flag: string;
+  schema: z.ZodType;
+  notes: SettingNotes;
+  form: 'text' | 'number' | 'json';
+}
+
+function innermost(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    return innermost(schema.unwrap() as z.ZodType);
+  }
+  return schema;
+}
+
+function formOf(schema: z.ZodType): Setting['form'] {
+  const inner = innermost(schema);
+  if (inner instanceof z.ZodNumber) return 'number';
+  return inner instanceof z.ZodRecord ? 'json' : 'text';
+}
+
+function toSetting(path: string[], schema: z.ZodType): Setting {
+  const notes = schema.meta() as unknown as SettingNotes;
+  const words = path.join('_').replace(/[A-Z]/g, (letter) => `_${letter}`);
+  const variable = notes.variable ?? `PERDURE_${words.toUpperCase()}`;
+  const flag = `--${variable
+    .replace(/^PERDURE_/, '')
+    .toLowerCase()
+    .replaceAll('_', '-')}`;
+  return { path, name: path.join('.'), variable, flag, schema, notes, form: formOf(schema) };
+}
+
+function leaves(schema: z.ZodObject, above: string[]): Setting[] {
+  return Object.entries(schema.shape).flatMap(([name, child]) => {
+    const inner = innermost(child as z.ZodType);
+    const path = [...above, name];
+    return inner instanceof z.ZodObject ? leaves(inner, path) : [toSetting(path, child as z.ZodType)];
+  });
+}
+
+export const settings: readonly Setting[] = leaves(Settings, []);
