@@ -75,6 +75,7 @@ async function* readAnswer(
   const text = createTextCleaner();
   const thinking = createTextCleaner();
   let length = 0;
+  let calls = 0;
   let finish: (LanguageModelV4StreamPart & { type: 'finish' }) | undefined;
   for (;;) {
     const { done, value } = await watch.during(() => parts.read());
@@ -84,6 +85,7 @@ async function* readAnswer(
     if (value.type === 'finish') finish = value;
     const part = toPart(value, text, thinking);
     if (part === undefined) continue;
+    if (part.type === 'call') calls += 1;
     length += part.type === 'call' ? part.call.name.length + part.call.input.length : part.text.length;
     if (length > longestAnswer)
       throw new LlmError('bad_request', `${provider}: the answer is longer than 4 MiB: refused`);
@@ -96,7 +98,11 @@ async function* readAnswer(
   if (reason === 'content-filter' && length === 0) {
     throw new LlmError('content_refused', `${provider}: its content filter refused to answer`);
   }
-  yield { type: 'finish', reason: toReason(finish.finishReason), usage: toUsage(finish.usage, length) };
+  yield {
+    type: 'finish',
+    reason: toReason(finish.finishReason, calls > 0),
+    usage: toUsage(finish.usage, length),
+  };
 }
 
 function toPart(
@@ -135,17 +141,22 @@ function toTextPart(
   return text === '' ? undefined : { type, text };
 }
 
-function toReason({ unified }: LanguageModelV4FinishReason): (LlmPart & { type: 'finish' })['reason'] {
+/** An answer with calls has ended for their sake, whatever a server calls it: some say "stop". */
+function toReason(
+  { unified }: LanguageModelV4FinishReason,
+  hasCalls: boolean,
+): (LlmPart & { type: 'finish' })['reason'] {
   switch (unified) {
-    case 'stop':
     case 'length':
-      return unified;
-    case 'tool-calls':
-      return 'calls';
+      return 'length';
     case 'content-filter':
       return 'refused';
+    case 'tool-calls':
+      return 'calls';
+    case 'stop':
+      return hasCalls ? 'calls' : 'stop';
     default:
-      return 'other';
+      return hasCalls ? 'calls' : 'other';
   }
 }
 
