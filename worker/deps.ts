@@ -6,6 +6,10 @@ import { type Contents, createContents } from '../activities/store/contents.ts';
 import { type Database, openDatabase } from '../activities/store/database.ts';
 import { createEventLog, type EventLog } from '../activities/store/events.ts';
 import { createNotifier } from '../activities/store/notifier.ts';
+import type { Config } from './config.ts';
+
+/** What a child role needs beyond the settings: where its two servers are, embedded or not. */
+export type RoleConfig = Config & { readonly databaseUrl: string; readonly temporalAddress: string };
 
 export interface Store {
   database: Database;

@@ -21,7 +21,6 @@ export interface WorkerSlots {
   llmSlots: number;
   toolSlots: number;
   drainSeconds: number;
-  heartbeatSeconds: number;
 }
 
 export interface WorkersInput extends TemporalAddress {

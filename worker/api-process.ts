@@ -1,0 +1,98 @@
+// The API role: builds the app from the configuration, listens, sweeps and reconciles, and drains on a stop.
+import { chmod, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { createLlms, defaultModel, findLlm } from '../activities/llm/index.ts';
+import type { Llm } from '../activities/llm/llm.ts';
+import { defaultTenant } from '../activities/store/database.ts';
+import { ensureFirstToken } from '../activities/store/tokens.ts';
+import { buildApp } from '../api/app.ts';
+import { createReconciler } from '../api/reconciler.ts';
+import { createRuns } from '../api/runs.ts';
+import { createSweeper } from '../api/sweeper.ts';
+import type { ModelListView } from '../workflows/contracts/system.ts';
+import { knownSecrets } from './config.ts';
+import { openStore, type RoleConfig } from './deps.ts';
+import { embeddedDeps } from './embedded.ts';
+import { openClient } from './temporal.ts';
+import { createTrees } from './trees.ts';
+import { version } from './version.ts';
+
+// Enough for the requests of one process beside its readers, who hold none.
+const connections = 16;
+// What the health check waits for an answer of Temporal.
+const temporalProbeMs = 2000;
+
+export interface RunningApi {
+  url: string;
+  /** Refuses new requests, drains, closes streams, then everything it stands on. */
+  stop(): Promise<void>;
+}
+
+export async function startApiProcess(config: RoleConfig, logger: Logger): Promise<RunningApi> {
+  const store = openStore({ ...config, secrets: knownSecrets(config), name: 'perdure-api', connections, logger });
+  await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
+  const client = openClient(config);
+  const runs = createRuns({ client, log: store.log, logger });
+  const llms = createLlms(config);
+  const embedded = await embeddedDeps(config.dataFolder);
+  const app = await buildApp({
+    log: store.log,
+    pool: store.database.pool,
+    databaseUrl: config.databaseUrl,
+    redact: (text) => store.log.redact(text),
+    tenantId: defaultTenant,
+    logger,
+    bodyLimitBytes: config.bodyLimitBytes,
+    version,
+    defaults: { model: () => defaultModel(llms, config.defaultModel) },
+    models: () => toModelList(llms, config.defaultModel),
+    hasModel: (name) => findLlm(llms, name) !== undefined,
+    runs,
+    diff: createTrees(config.dataFolder).diff,
+    content: (tenantId, key) => store.contents.get(tenantId, key),
+    async temporalHealth() {
+      await client.connection.withDeadline(Date.now() + temporalProbeMs, () =>
+        client.workflowService.getSystemInfo({}),
+      );
+    },
+    ...(embedded ? { embedded } : {}),
+    uiFolder: path.join(import.meta.dirname, '..', 'api', 'ui'),
+  });
+  const loops = [createSweeper({ log: store.log, runs, logger }), createReconciler({ log: store.log, runs, logger })];
+  const url = await app.listen({ host: config.host, port: config.port });
+  return {
+    url,
+    async stop() {
+      await app.close();
+      await Promise.all(loops.map((loop) => loop.close()));
+      await runs.settled();
+      await client.connection.close();
+      await store.close();
+    },
+  };
+}
+
+/** Whole or not at all, and never readable by others, not even for a moment. */
+async function writeToken(dataFolder: string, token: string): Promise<void> {
+  const file = path.join(dataFolder, 'token');
+  const temporary = `${file}.${process.pid}`;
+  await writeFile(temporary, `${token}\n`, { mode: 0o600 });
+  await chmod(temporary, 0o600);
+  await rename(temporary, file);
+}
+
+function toModelList(llms: Llm[], configured: string | undefined): ModelListView {
+  const chosen = defaultModel(llms, configured);
+  return {
+    default: chosen,
+    items: llms.map((llm) => ({
+      provider: llm.provider,
+      configured: llm.missing === undefined,
+      missing: llm.missing ?? null,
+      scripted: llm.scripted,
+      models: llm.models.map((model) => `${llm.provider}/${model}`),
+      default: chosen.startsWith(`${llm.provider}/`) ? chosen : null,
+    })),
+  };
+}

@@ -1,0 +1,173 @@
+// The worker role: registers as an executor, runs workflows and activities, drains on a stop.
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { v7 as uuid } from 'uuid';
+import type { Logger } from 'pino';
+import { createActivities } from '../activities/index.ts';
+import type { ActivityDeps } from '../activities/deps.ts';
+import { createLlms } from '../activities/llm/index.ts';
+import { priceOf } from '../activities/llm/prices.ts';
+import { killGroup, killMarked, killOrphans } from '../activities/sandbox/process-group.ts';
+import { openMount } from '../activities/sandbox/mount.ts';
+import { findProcess } from '../activities/sandbox/process-table.ts';
+import { createStops } from '../activities/stops.ts';
+import { defaultTenant } from '../activities/store/database.ts';
+import { beat, endExecutor, registerExecutor } from '../activities/store/executors.ts';
+import { stoppedAmong } from '../activities/store/inputs.ts';
+import { createListener } from '../activities/store/listener.ts';
+import { stopsChannel } from '../activities/store/notifier.ts';
+import { findRun } from '../activities/store/runs.ts';
+import { background } from '../activities/tools/background.ts';
+import { tools } from '../activities/tools/index.ts';
+import { createRuns } from '../api/runs.ts';
+import { taskQueues } from '../workflows/contracts/messages.ts';
+import { workflowBundle } from './bundle.ts';
+import { knownSecrets } from './config.ts';
+import { openStore, type RoleConfig, type Store } from './deps.ts';
+import { createTrees } from './trees.ts';
+import { redactFailures } from './redact-failures.ts';
+import { releaseExecutors } from './release.ts';
+import { openClient, startWorkers } from './temporal.ts';
+
+// Three times within the time the API calls a worker live.
+const beatMs = 5000;
+
+export interface RunningWorker {
+  executorId: string;
+  /** Resolves when the process may end. */
+  running: Promise<void>;
+  /** Drains; a second call changes nothing. */
+  stop(): void;
+}
+
+export async function startWorkerProcess(config: RoleConfig, logger: Logger): Promise<RunningWorker> {
+  // Whatever an earlier worker of this host left behind is ended before new work is taken.
+  const [bundle, store] = await Promise.all([
+    workflowBundle(path.join(config.dataFolder, 'cache')),
+    openWorkerStore(config, logger),
+    killOrphans(),
+  ]);
+  const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
+    logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
+  });
+  const executor = { id: uuid(), host: hostname() };
+  const listener = createListener({
+    url: config.databaseUrl,
+    name: 'perdure-worker-listen',
+    channels: [stopsChannel],
+    onError: (error) => logger.warn({ err: error }, 'the listening connection broke; it is made anew'),
+  });
+  const stops = createStops({
+    listener,
+    stoppedAmong: (runIds) => stoppedAmong(store.database.db, runIds),
+    onError: (error) => logger.warn({ err: error }, 'could not look for stops'),
+  });
+  const client = openClient(config);
+  const deps = activityDeps(
+    config,
+    logger,
+    store,
+    stops,
+    executor,
+    createRuns({ client, log: store.log, logger }),
+  );
+  await registerExecutor(store.database.db, {
+    id: executor.id,
+    tenantId: defaultTenant,
+    host: executor.host,
+    pid: process.pid,
+    startedTicks: findProcess(process.pid)?.started ?? '',
+    queues: Object.values(taskQueues),
+    capacity: { llm: config.llmSlots, tools: config.toolSlots },
+  });
+  const workers = await startWorkers({
+    ...config,
+    slots: config,
+    identity: `${executor.host}/${process.pid}`,
+    bundle,
+    activities: createActivities(deps),
+    interceptors: { activity: [() => redactFailures((text) => store.log.redact(text))] },
+  });
+  const beating = setInterval(() => void beatOnce(), beatMs);
+
+  async function beatOnce(): Promise<void> {
+    try {
+      if (await beat(store.database.db, executor.id)) return;
+      // Somebody has declared this process dead and given its work away: anything it still does comes late.
+      logger.fatal('this executor was declared dead; the process ends');
+      process.exit(1);
+    } catch (error) {
+      logger.warn({ err: error }, 'the heartbeat did not reach Postgres');
+    }
+  }
+
+  async function close(): Promise<void> {
+    clearInterval(beating);
+    await releasing;
+    await background.endAll();
+    await endExecutor(store.database.db, executor.id);
+    await stops.close();
+    await listener.close();
+    await store.close();
+    await client.connection.close();
+  }
+
+  return { executorId: executor.id, running: workers.running.finally(close), stop: () => workers.shutdown() };
+}
+
+function openWorkerStore(config: RoleConfig, logger: Logger): Store {
+  return openStore({
+    ...config,
+    secrets: knownSecrets(config),
+    name: 'perdure-worker',
+    // One for each activity that may be at work, within what Postgres has for all processes.
+    connections: Math.min(40, config.llmSlots + config.toolSlots + 16),
+    logger,
+  });
+}
+
+function activityDeps(
+  config: RoleConfig,
+  logger: Logger,
+  store: Store,
+  stops: ActivityDeps['stops'],
+  executor: ActivityDeps['executor'],
+  runs: ReturnType<typeof createRuns>,
+): ActivityDeps {
+  return {
+    log: store.log,
+    contents: store.contents,
+    redactor: store.redactor,
+    logger,
+    executor,
+    llms: createLlms(config),
+    price(name, usage) {
+      const slash = name.indexOf('/');
+      const provider = name.slice(0, slash);
+      const model = name.slice(slash + 1);
+      return priceOf(provider, model, usage, config.prices, config.unknownPriceMicrosPerMillion);
+    },
+    tools,
+    stops,
+    async openSandbox(run) {
+      const root = run.projectPath ?? path.join(config.dataFolder, 'work', run.id);
+      // A run without a project works in a folder of its own.
+      if (run.projectPath === null) await mkdir(root, { recursive: true, mode: 0o700 });
+      return openMount({ root });
+    },
+    trees: createTrees(config.dataFolder),
+    async killGroup(group, call) {
+      await killGroup(group);
+      await killMarked(call);
+    },
+    endBackground: (runId) => background.endRun(runId),
+    startRun(run) {
+      findRun(store.database.db, run.tenantId, run.id).then(
+        (row) => row && runs.started(row),
+        (error: unknown) =>
+          logger.warn({ err: error, runId: run.id }, 'a run whose turn has come waits for the sweeper'),
+      );
+    },
+  };
+}
