@@ -1,0 +1,213 @@
+// Who may import whom. Each rule's comment is what a person reads who broke it: it says what to do instead.
+import type { IRegularForbiddenRuleType } from 'dependency-cruiser';
+
+type From = IRegularForbiddenRuleType['from'];
+type To = IRegularForbiddenRuleType['to'];
+
+interface ImportRule {
+  name: string;
+  comment: string;
+  severity: 'error';
+  from: From;
+  to: To;
+}
+
+function rule(name: string, comment: string, from: From, to: To): ImportRule {
+  return { name, comment, severity: 'error', from, to };
+}
+
+const outsidePackages = '(^|/)node_modules/';
+const temporal = '(^|/)node_modules/@temporalio/';
+const builtIn: To = { dependencyTypes: ['core'] };
+
+const workflowRules = [
+  rule(
+    'workflows-import-nothing-outside',
+    'workflows/ is bundled into the sandbox. Move what you need into workflows/contracts, or do the work in an activity.',
+    { path: '^workflows/' },
+    { path: '^(activities|api|worker|test)/' },
+  ),
+  rule(
+    'workflows-without-node',
+    'Workflow code has no Node. Do it in an activity and return the result.',
+    { path: '^workflows/' },
+    builtIn,
+  ),
+  rule(
+    'workflows-take-two-packages',
+    'workflows/ may import @temporalio/workflow, @temporalio/common and, in contracts/, zod. Do the rest in an activity.',
+    { path: '^workflows/' },
+    { path: outsidePackages, pathNot: '(^|/)node_modules/(@temporalio/(workflow|common)|zod)/' },
+  ),
+  rule(
+    'zod-in-contracts-only',
+    'Workflow code never parses: keep the schema in workflows/contracts and import its type.',
+    { path: '^workflows/', pathNot: '^workflows/contracts/' },
+    { path: '(^|/)node_modules/zod/' },
+  ),
+  rule(
+    'messages-and-failures-without-zod',
+    'The sandbox loads messages.ts and failures.ts; a schema there would put zod into the bundle. Use plain types.',
+    { path: '^workflows/contracts/(messages|failures)\\.ts$' },
+    { path: ['(^|/)node_modules/zod/', '^workflows/contracts/'], dependencyTypesNot: ['type-only'] },
+  ),
+  rule(
+    'workflows-take-types-from-contracts',
+    'Write "import type": only messages.ts and failures.ts may be loaded by workflow code, all else drags zod in.',
+    { path: '^workflows/', pathNot: '^workflows/contracts/' },
+    {
+      path: '^workflows/contracts/',
+      pathNot: '^workflows/contracts/(messages|failures)\\.ts$',
+      dependencyTypesNot: ['type-only'],
+    },
+  ),
+  rule(
+    'workflows-do-not-import-policy',
+    'Policy is asked in the activity that stores the model’s message; the decision comes back in its result.',
+    { path: '^workflows/', pathNot: '^workflows/policy/' },
+    { path: '^workflows/policy/', dependencyTypesNot: ['type-only'] },
+  ),
+  rule(
+    'pure-folders-without-temporal',
+    'workflows/policy, plan and run are plain code: take the Temporal piece as an argument.',
+    { path: '^workflows/(policy|plan|run)/' },
+    { path: temporal },
+  ),
+  rule(
+    'pure-folders-import-contracts',
+    'workflows/policy, plan and run import contracts and themselves; run and plan may import each other.',
+    { path: '^workflows/(policy|plan|run)/' },
+    { path: '^workflows/', pathNot: ['^workflows/(contracts|$1)/', '^workflows/(plan|run)/'] },
+  ),
+];
+
+const activityRules = [
+  rule(
+    'activities-stay-below',
+    'activities/ receives values: pass what you need as an argument from worker/.',
+    { path: '^activities/' },
+    { path: '^(api|worker|test)/' },
+  ),
+  rule(
+    'activities-take-contracts-and-pure-code',
+    'activities/ imports workflows/contracts, workflows/policy and the transition table, never a workflow.',
+    { path: '^activities/' },
+    { path: '^workflows/', pathNot: '^workflows/(contracts/|policy/|run/transitions\\.ts$)' },
+  ),
+  rule(
+    'activity-folders-without-temporal',
+    'Below activities/ a folder has never heard of Temporal. Put what needs it into a file of activities/ itself.',
+    { path: '^activities/[^/]+/' },
+    { path: temporal },
+  ),
+  rule(
+    'activity-folders-import-ports',
+    'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts); take the rest as an argument.',
+    { path: '^activities/([^/]+)/' },
+    {
+      path: '^activities/[^/]+/',
+      pathNot: ['^activities/$1/', '^activities/(llm/llm|tools/tool|sandbox/sandbox|release/target)\\.ts$'],
+    },
+  ),
+  rule(
+    'activity-folders-stay-plain',
+    'A folder of activities/ imports no Temporal-facing file above it. redaction.ts is plain and may be imported.',
+    { path: '^activities/[^/]+/' },
+    { path: '^activities/[^/]+\\.ts$', pathNot: '^activities/redaction\\.ts$' },
+  ),
+];
+
+const faceRules = [
+  rule(
+    'api-imports-the-store-and-contracts',
+    'api/ imports workflows/contracts, workflows/policy, workflows/run/transitions and activities/store; the rest is passed to buildApp.',
+    { path: '^api/' },
+    {
+      path: '^(workflows|activities|worker|test)/',
+      pathNot: '^(workflows/(contracts|policy)/|workflows/run/transitions\\.ts$|activities/store/)',
+    },
+  ),
+  rule(
+    'faces-talk-through-the-client',
+    'The CLI and the page talk to the server through api/client.ts and know only types of workflows/contracts.',
+    { path: '^api/(cli|ui)/' },
+    {
+      path: '^(api|activities|workflows)/',
+      pathNot: ['^api/$1/', '^api/client\\.ts$', '^workflows/contracts/'],
+    },
+  ),
+  rule(
+    'faces-take-types-from-contracts',
+    'Write "import type": the CLI and the page load no schemas.',
+    { path: '^api/(cli/|ui/|client/|client\\.ts$)' },
+    { path: '^workflows/contracts/', dependencyTypesNot: ['type-only'] },
+  ),
+  rule(
+    'client-runs-in-a-browser',
+    'Browsers load api/client.ts and api/client/: import nothing else of the server but types of workflows/contracts.',
+    { path: '^api/client(/|\\.ts$)' },
+    { path: '^(api|activities|workflows)/', pathNot: ['^api/client/', '^workflows/contracts/'] },
+  ),
+  rule(
+    'client-without-node',
+    'Browsers load api/client.ts and api/client/: use what the web platform offers.',
+    { path: '^api/client(/|\\.ts$)' },
+    builtIn,
+  ),
+  rule(
+    'temporal-client-in-two-places',
+    'Only api/runs.ts and worker/ talk to Temporal. Add a function to api/runs.ts and call that.',
+    { path: '^(workflows|activities|api)/', pathNot: '^api/runs\\.ts$' },
+    { path: '(^|/)node_modules/@temporalio/client/' },
+  ),
+];
+
+const wholeTreeRules = [
+  rule(
+    'nobody-imports-worker',
+    'worker/ is how processes start. Move what you need down, or receive it as a value.',
+    { pathNot: '^(worker|test)/' },
+    { path: '^worker/' },
+  ),
+  rule(
+    'nobody-imports-test',
+    'Product code does not import test code.',
+    { pathNot: '^(test/|vitest\\.config\\.ts$)' },
+    { path: '^test/' },
+  ),
+  rule(
+    'no-cycles',
+    'Two files that need each other are one idea: merge them, or move the shared part below both.',
+    {},
+    {
+      circular: true,
+    },
+  ),
+  rule(
+    'packages-are-declared',
+    'Declare the package in package.json with an exact version: a transitive one can vanish.',
+    {},
+    { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+  ),
+  rule(
+    'product-without-dev-packages',
+    'Product code cannot use a development dependency: it is not installed in production.',
+    { path: '^(workflows|activities|api|worker)/' },
+    { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+  ),
+  rule(
+    'imports-resolve',
+    'This file or package does not exist. Imports of our files end in .ts.',
+    {},
+    {
+      couldNotResolve: true,
+    },
+  ),
+];
+
+export const importRules: readonly ImportRule[] = [
+  ...workflowRules,
+  ...activityRules,
+  ...faceRules,
+  ...wholeTreeRules,
+];
