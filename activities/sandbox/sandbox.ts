@@ -4,13 +4,15 @@
 /** A process group this host runs for a call: enough to find it again and never to hit a stranger. */
 export interface ProcessGroup {
   pgid: number;
-  /** Start time of the group's leader as the kernel tells it: process ids are reused, this is not. */
+  /** Names the group's leader for good (boot, start time, mark): process ids are reused, this is not. Opaque. */
   startedTicks: string;
 }
 
 export interface ExecOptions {
   /** Given to `bash -c` (or `sh -c`) as one argument. */
   command: string;
+  /** `run/call`: marks every process of the command, so that one which leaves its group is still found. */
+  key: string;
   signal: AbortSignal;
   /** Called once, before the command can act: the caller stores it so that anybody can kill the group later. */
   onStart(group: ProcessGroup): Promise<void>;
@@ -21,6 +23,22 @@ export interface ExecResult {
   /** Null when a signal ended it. */
   exitCode: number | null;
   signal: string | null;
+}
+
+export interface SearchOptions {
+  /** A regular expression of ripgrep. */
+  pattern: string;
+  /** A file, or a directory to search in. */
+  path: string;
+  signal: AbortSignal;
+  /** The search ends early when this many lines were found. */
+  maxLines: number;
+}
+
+export interface SearchResult {
+  lines: { path: string; line: number; text: string }[];
+  /** More lines match than were asked for. */
+  truncated: boolean;
 }
 
 export interface FileStat {
@@ -53,5 +71,7 @@ export interface Sandbox {
   remove(path: string): Promise<void>;
   stat(path: string): Promise<FileStat | undefined>;
   list(path: string): Promise<{ name: string; kind: FileStat['kind'] }[]>;
+  /** Lines that match, by path and line; symlinks are not followed. Refuses what is no regular expression. */
+  search(options: SearchOptions): Promise<SearchResult>;
   close(): Promise<void>;
 }
