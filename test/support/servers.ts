@@ -4,6 +4,7 @@ import { access, chmod, constants, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startPostgres } from '../../worker/supervisor/postgres.ts';
+import { startTemporal } from '../../worker/supervisor/temporal-server.ts';
 import { recordStarted, removeLeftovers } from './leftovers.ts';
 
 interface Shared {
@@ -55,7 +56,17 @@ async function embeddedPostgres(): Promise<string> {
 }
 
 async function embeddedTemporal(): Promise<string> {
-  throw new Error('Temporal for tests comes with worker/supervisor/temporal-server.ts.');
+  const folder = await serversFolder();
+  const server = await startTemporal({
+    folder: path.join(folder, 'temporal'),
+    port: 0,
+    uiPort: 0,
+    logFile: path.join(folder, 'temporal.log'),
+    say: (line) => console.log(line),
+  });
+  shared.stops.push(() => server.stop());
+  await recordStarted(folder, server);
+  return server.address;
 }
 
 function serversFolder(): Promise<string> {
