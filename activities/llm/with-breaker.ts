@@ -42,8 +42,11 @@ export function withBreaker(llm: Llm): Llm {
       const end = begin();
       let outcome: unknown = new Error('the reader left before the answer ended');
       try {
-        yield* llm.stream(request, signal);
-        outcome = undefined;
+        for await (const part of llm.stream(request, signal)) {
+          // The answer is whole; whether its reader asks for more does not matter.
+          if (part.type === 'finish') outcome = undefined;
+          yield part;
+        }
       } catch (error) {
         outcome = error;
         throw error;
