@@ -8,7 +8,10 @@ import { importRules } from './import-rules.ts';
 const root = path.join(import.meta.dirname, '../..');
 
 /** A file with one forbidden import, for each rule; what it imports is written too unless it is a package. */
-const broken: Record<string, { from: string; imports: string; typeOnly?: true; also?: Record<string, string> }> = {
+const broken: Record<
+  string,
+  { from: string; imports: string; typeOnly?: true; also?: Record<string, string> }
+> = {
   'workflows-import-nothing-outside': { from: 'workflows/a.ts', imports: '../activities/b.ts' },
   'workflows-without-node': { from: 'workflows/a.ts', imports: 'node:fs' },
   'workflows-take-two-packages': { from: 'workflows/contracts/a.ts', imports: 'pg' },
