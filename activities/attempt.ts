@@ -4,6 +4,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { ActivityDeps } from './deps.ts';
 import type { NewAttempt } from './store/attempts.ts';
+import { RunStopped } from './stops.ts';
 import { Superseded } from './store/events.ts';
 import { sql } from 'kysely';
 
@@ -77,7 +78,9 @@ async function run<T>(
     // The server no longer knows this attempt: the work goes on, since a successor on this process would join
     // it; a successor elsewhere takes the fence, and the next write here learns of it.
     if (why === 'NOT_FOUND' || why === 'TIMED_OUT') return;
-    abort.abort(why === 'WORKER_SHUTDOWN' ? new WorkerStopping('The worker is shutting down.') : error);
+    if (why === 'WORKER_SHUTDOWN') abort.abort(new WorkerStopping('The worker is shutting down.'));
+    // The workflow cancels what is under way only when its run ends: stopped by a person, or out of time.
+    else abort.abort(why === 'CANCELLED' ? new RunStopped('The run was told to end.') : error);
   });
   try {
     return await work({ ref, signal: abort.signal, supersede: (error) => abort.abort(error) });

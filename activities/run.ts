@@ -111,7 +111,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     });
     if (!result) return { finished: false };
     if (result.promoted) deps.startRun(toStart(result.promoted));
-    return { finished: true };
+    return { finished: true, status: result.run.status as RunStatus };
   };
 }
 

@@ -84,7 +84,7 @@ async function runTool(
     }
     const reason: unknown = signal.reason;
     if (reason instanceof RunStopped)
-      return stopped('Stopped: a person interrupted the run while this was under way.');
+      return stopped('Stopped: the run was interrupted or out of time while this was under way.');
     if (reason instanceof WorkerStopping)
       return stopped('Stopped: the worker was shut down while this was under way.');
     if (limit.aborted && !attempt.signal.aborted) {

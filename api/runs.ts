@@ -7,10 +7,9 @@ import {
   WorkflowIdReusePolicy,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Logger } from 'pino';
 import type { AgentRunInput } from '../workflows/contracts/activities.ts';
-import { taskQueues, wake, workflowId } from '../workflows/contracts/messages.ts';
+import { searchAttributes, taskQueues, wake, workflowId } from '../workflows/contracts/messages.ts';
 import type { EventLog } from '../activities/store/events.ts';
 import type { RunRow } from '../activities/store/runs.ts';
 import { handOver } from '../activities/store/begin-run.ts';
@@ -31,9 +30,6 @@ export interface TemporalRuns extends Runs {
   /** Resolves when no start or wake is under way. */
   settled(): Promise<void>;
 }
-
-export const tenantKey = defineSearchAttributeKey('PerdureTenant', SearchAttributeType.KEYWORD);
-export const conversationKey = defineSearchAttributeKey('PerdureConversation', SearchAttributeType.KEYWORD);
 
 // Without a deadline a start hangs for 20 to 40 s when Temporal is dead; the request was accepted either way.
 const deadlineMs = 1000;
@@ -102,8 +98,8 @@ async function startWorkflow(client: Client, run: RunRow): Promise<void> {
     // Temporal counts from 1 (first) to 5; ours are critical, high, normal, low.
     priority: { priorityKey: run.priority + 1, fairnessKey: run.tenant_id },
     typedSearchAttributes: [
-      { key: tenantKey, value: run.tenant_id },
-      { key: conversationKey, value: run.conversation_id },
+      { key: searchAttributes.tenant, value: run.tenant_id },
+      { key: searchAttributes.conversation, value: run.conversation_id },
     ],
     staticSummary: `${run.model} · ${run.project_path ?? 'no project'}`.slice(0, 200),
   });

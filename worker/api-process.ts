@@ -6,10 +6,15 @@ import { createLlms, defaultModel, findLlm } from '../activities/llm/index.ts';
 import type { Llm } from '../activities/llm/llm.ts';
 import { defaultTenant } from '../activities/store/database.ts';
 import { ensureFirstToken } from '../activities/store/tokens.ts';
+import { acceptRun } from '../activities/store/accept-run.ts';
+import type { EventLog } from '../activities/store/events.ts';
 import { buildApp } from '../api/app.ts';
+import { startDemo } from '../api/demo.ts';
+import type { EmbeddedDeps } from '../api/deps.ts';
 import { createReconciler } from '../api/reconciler.ts';
-import { createRuns } from '../api/runs.ts';
+import { createRuns, type Runs } from '../api/runs.ts';
 import { createSweeper } from '../api/sweeper.ts';
+import { defaultProfile, findProfile } from '../workflows/policy/profile.ts';
 import type { ModelListView } from '../workflows/contracts/system.ts';
 import { knownSecrets } from './config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
@@ -30,7 +35,13 @@ export interface RunningApi {
 }
 
 export async function startApiProcess(config: RoleConfig, logger: Logger): Promise<RunningApi> {
-  const store = openStore({ ...config, secrets: knownSecrets(config), name: 'perdure-api', connections, logger });
+  const store = openStore({
+    ...config,
+    secrets: knownSecrets(config),
+    name: 'perdure-api',
+    connections,
+    logger,
+  });
   await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
   const client = openClient(config);
   const runs = createRuns({ client, log: store.log, logger });
@@ -56,10 +67,13 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
         client.workflowService.getSystemInfo({}),
       );
     },
-    ...(embedded ? { embedded } : {}),
+    ...(embedded ? { embedded: { ...embedded, demo: demoStarter(config, store.log, runs) } } : {}),
     uiFolder: path.join(import.meta.dirname, '..', 'api', 'ui'),
   });
-  const loops = [createSweeper({ log: store.log, runs, logger }), createReconciler({ log: store.log, runs, logger })];
+  const loops = [
+    createSweeper({ log: store.log, runs, logger }),
+    createReconciler({ log: store.log, runs, logger }),
+  ];
   const url = await app.listen({ host: config.host, port: config.port });
   return {
     url,
@@ -71,6 +85,35 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       await store.close();
     },
   };
+}
+
+/** Accepts the demo's run as any other is accepted; its project is a fresh copy in the data folder. */
+function demoStarter(config: RoleConfig, log: EventLog, runs: Runs): EmbeddedDeps['demo'] {
+  return (by, requestId) =>
+    startDemo({
+      dataFolder: config.dataFolder,
+      async startRun({ prompt, project, model = 'scripted/demo' }) {
+        const profile = findProfile(defaultProfile);
+        if (!profile) throw new Error(`There is no policy ${defaultProfile}.`);
+        const { run } = await log.write((write) =>
+          acceptRun(write, {
+            tenantId: defaultTenant,
+            prompt,
+            model,
+            policy: profile.id,
+            priority: 'normal',
+            projectPath: project?.path ?? null,
+            limits: profile.limits,
+            metadata: { demo: 'true' },
+            whenBusy: 'reject',
+            requestId,
+            by,
+          }),
+        );
+        runs.started(run);
+        return { id: run.id, conversationId: run.conversation_id };
+      },
+    });
 }
 
 /** Whole or not at all, and never readable by others, not even for a moment. */

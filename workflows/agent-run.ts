@@ -10,10 +10,11 @@ import {
   setHandler,
   sleep,
   TimeoutFailure,
+  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AgentRunInput, BeginRunResult, RunRef } from './contracts/activities.ts';
-import { type RunState, state, wake } from './contracts/messages.ts';
+import { type RunState, searchAttributes, state, wake } from './contracts/messages.ts';
 import { beginRun, callModel, finishRun, pendingStop, runToolFor, snapshotProject } from './proxies.ts';
 import { type Guarded, type LoopPorts, type RunEnding, runLoop } from './run/loop.ts';
 
@@ -101,7 +102,9 @@ async function finish(ref: RunRef, begun: BeginRunResult, step: number, ending: 
       if (!(error instanceof ActivityFailure)) throw error;
     });
   }
-  return (await finishRun({ ...ref, step, ...ending })).finished;
+  const { finished, status } = await finishRun({ ...ref, step, ...ending });
+  if (status) upsertSearchAttributes([{ key: searchAttributes.status, value: status }]);
+  return finished;
 }
 
 /** Runs work in a scope of its own, which a stop cancels; waits for the work to have stopped. */

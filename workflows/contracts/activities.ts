@@ -1,7 +1,7 @@
 // The activities as the workflow sees them. Inputs and results sit in histories: they are a wire format, so
 // they hold ids, numbers and short names, never the text of a message, a tool's output or a file.
 import type { Decision } from './call.ts';
-import type { StopReason } from './run.ts';
+import type { RunStatus, StopReason } from './run.ts';
 
 export interface AgentRunInput {
   tenantId: string;
@@ -93,6 +93,8 @@ export interface FinishRunInput extends RunRef {
 export interface FinishRunResult {
   /** False: something came in that must be applied first, the loop goes on. */
   finished: boolean;
+  /** The run's status when it has ended. */
+  status?: RunStatus;
 }
 
 export interface Activities {

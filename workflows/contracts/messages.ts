@@ -1,4 +1,5 @@
 // What client and workflow say to each other: one signal, one query, the ids. No zod here: workflows load it.
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 
 /** "There may be something for you in Postgres." Carries nothing; sending it twice is the same as once. */
@@ -14,5 +15,12 @@ export const state = defineQuery<RunState>('state');
 export function workflowId(kind: 'run' | 'plan' | 'deployment' | 'schedule', of: string): string {
   return `${kind}/${of}`;
 }
+
+/** What Temporal's UI can list and filter runs by; nothing in the product reads them. */
+export const searchAttributes = {
+  tenant: defineSearchAttributeKey('PerdureTenant', SearchAttributeType.KEYWORD),
+  conversation: defineSearchAttributeKey('PerdureConversation', SearchAttributeType.KEYWORD),
+  status: defineSearchAttributeKey('PerdureStatus', SearchAttributeType.KEYWORD),
+};
 
 export const taskQueues = { wf: 'wf', llm: 'llm', tools: 'tools' } as const;

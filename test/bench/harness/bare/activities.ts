@@ -1,0 +1,60 @@
+// The floor's activities: they call the same model through the same adapter and run the same tools, and keep nothing.
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Context } from '@temporalio/activity';
+import { createLlms, findLlm } from '../../../../activities/llm/index.ts';
+import type { LlmMessage } from '../../../../activities/llm/llm.ts';
+import { openMount } from '../../../../activities/sandbox/mount.ts';
+import { tools, toToolSpecs } from '../../../../activities/tools/index.ts';
+
+export interface BareActivities {
+  callModel(input: { step: number }): Promise<{ startedAt: number; firstTokenAt: number }>;
+  runTool(input: { name: string; input: unknown }): Promise<void>;
+}
+
+export function bareActivities(compatibleBaseUrl: string): BareActivities {
+  const llm = findLlm(createLlms({ compatibleBaseUrl }), 'compatible/fake')?.llm;
+  if (!llm) throw new Error('The compatible provider is not there.');
+  const specs = toToolSpecs(tools);
+  const sandbox = mkdtemp(path.join(tmpdir(), 'perdure-bare-')).then((root) => openMount({ root }));
+  return {
+    async callModel({ step }) {
+      const startedAt = Date.now();
+      let firstTokenAt = 0;
+      const messages: LlmMessage[] = [{ role: 'user', text: 'Do the work.' }];
+      for (let done = 0; done < step; done += 1) {
+        const id = `call_${done}`;
+        messages.push({
+          role: 'assistant',
+          text: 'Calling.',
+          calls: [{ id, name: 'todo', input: '{"items":[]}' }],
+        });
+        messages.push({ role: 'tool', callId: id, name: 'todo', text: 'ok', failed: false });
+      }
+      const request = {
+        model: 'fake',
+        messages,
+        tools: specs,
+        maxOutputTokens: 32_000,
+        runId: 'bare',
+        step: step + 1,
+      };
+      for await (const part of llm.stream(request, Context.current().cancellationSignal)) {
+        if (part.type === 'text' && firstTokenAt === 0) firstTokenAt = Date.now();
+      }
+      return { startedAt, firstTokenAt };
+    },
+    async runTool({ name, input }) {
+      const tool = tools.find((candidate) => candidate.name === name);
+      await tool?.run(tool.input.parse(input), {
+        runId: 'bare',
+        callId: '1.0',
+        key: 'bare/1.0',
+        sandbox: await sandbox,
+        signal: Context.current().cancellationSignal,
+        output: () => undefined,
+      });
+    },
+  };
+}

@@ -1,0 +1,39 @@
+// A process with the floor's workers, set up like the product's: the same slots, the same queues, no compression.
+// Usage: worker.ts ADDRESS NAMESPACE MODEL-URL; says "ready" when it polls.
+import path from 'node:path';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { bareActivities } from './activities.ts';
+
+const [address = '', namespace = '', modelUrl = ''] = process.argv.slice(2);
+const connection = await NativeConnection.connect({ address, grpcCompression: { codec: 'none' } });
+const { callModel, runTool } = bareActivities(modelUrl);
+const workers = await Promise.all([
+  Worker.create({
+    connection,
+    namespace,
+    taskQueue: 'wf',
+    workflowsPath: path.join(import.meta.dirname, 'workflows.ts'),
+    maxConcurrentWorkflowTaskExecutions: 8,
+  }),
+  Worker.create({
+    connection,
+    namespace,
+    taskQueue: 'llm',
+    activities: { callModel },
+    maxConcurrentActivityTaskExecutions: 16,
+  }),
+  Worker.create({
+    connection,
+    namespace,
+    taskQueue: 'tools',
+    activities: { runTool },
+    maxConcurrentActivityTaskExecutions: 4,
+  }),
+]);
+process.on('SIGTERM', () => {
+  for (const worker of workers) worker.shutdown();
+});
+const running = Promise.all(workers.map((worker) => worker.run()));
+process.stdout.write('ready\n');
+await running;
+await connection.close();
