@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { BrokenStream, type Client, createClient, ProblemError, Unreachable } from '../client.ts';
 import { cancelCommand } from './cancel.ts';
 import { deadLettersCommand } from './dead-letters.ts';
+import { demoCommand } from './demo.ts';
 import { diffCommand } from './diff.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
 import { interruptCommand } from './interrupt.ts';
@@ -50,7 +51,14 @@ export async function runProgram(
     program.command(name).description(description).usage('[…]');
   }
   const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
-  for (const make of [...commands, diffCommand, settleCommand, modelsCommand, deadLettersCommand]) {
+  for (const make of [
+    ...commands,
+    diffCommand,
+    settleCommand,
+    modelsCommand,
+    deadLettersCommand,
+    demoCommand,
+  ]) {
     program.addCommand(make(cli));
   }
   prepare(program, output);
