@@ -118,6 +118,8 @@ async function openConversation(write: Write, input: NewRun): Promise<string> {
       // Long enough to recognise in a list.
       title: [...input.prompt.replaceAll(/\s+/g, ' ').trim()].slice(0, 50).join(''),
       metadata: JSON.stringify(input.metadata),
+      // In milliseconds, as in cursors: the database's own clock has digits a cursor would lose.
+      last_activity_at: new Date(),
     })
     .execute();
   return id;

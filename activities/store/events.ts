@@ -153,7 +153,7 @@ export async function readHead(
     .executeTakeFirst();
 }
 
-interface EventRow {
+export interface EventRow {
   stream: string;
   seq: number;
   conversation_seq: number | null;
@@ -164,7 +164,7 @@ interface EventRow {
   payload: unknown;
 }
 
-function toEvent(row: EventRow): Event {
+export function toEvent(row: EventRow): Event {
   return {
     stream: row.stream,
     seq: row.seq,

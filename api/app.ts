@@ -1,0 +1,114 @@
+// The HTTP API as a value: built here, listening elsewhere. Schemas check what comes in; what goes out is built by
+// `toXView` functions and written as it is, so that an event of a newer version is passed on instead of refused.
+import fastifyStatic from '@fastify/static';
+import fastify, { type FastifyInstance, LogController } from 'fastify';
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { forgetOldAnswers } from '../activities/store/idempotency.ts';
+import type { ApiDeps } from './deps.ts';
+import { createEventStreams } from './event-stream.ts';
+import { createHub } from './hub.ts';
+import type { Api, Parts, Routes } from './parts.ts';
+import { authenticate } from './plugins/auth.ts';
+import { answerErrors } from './plugins/errors.ts';
+import { answerBrokenRequests } from './plugins/broken-requests.ts';
+import { createMutate } from './plugins/idempotency.ts';
+import { parseJsonBodies } from './plugins/json-body.ts';
+import { describeApi } from './plugins/openapi.ts';
+import { echoRequestIds, requestIdOf } from './plugins/request-id.ts';
+import { logRequests } from './plugins/request-log.ts';
+import { addSecurityHeaders } from './plugins/security-headers.ts';
+import { drainOnClose } from './plugins/shutting-down.ts';
+import { refuseOtherMethods } from './plugins/wrong-method.ts';
+import { callRoutes } from './routes/calls.ts';
+import { contentRoutes } from './routes/contents.ts';
+import { conversationEventRoutes } from './routes/conversation-events.ts';
+import { conversationRoutes } from './routes/conversations.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { embeddedRoutes } from './routes/embedded.ts';
+import { healthRoutes } from './routes/health.ts';
+import { modelRoutes } from './routes/models.ts';
+import { pageRoutes } from './routes/page.ts';
+import { runEventRoutes } from './routes/run-events.ts';
+import { runMessageRoutes } from './routes/run-messages.ts';
+import { runRoutes } from './routes/runs.ts';
+
+export type { ApiDeps, EmbeddedDeps } from './deps.ts';
+
+const prefix = '/api/v1';
+
+const routes: Routes[] = [
+  runRoutes,
+  runMessageRoutes,
+  runEventRoutes,
+  callRoutes,
+  conversationRoutes,
+  conversationEventRoutes,
+  deadLetterRoutes,
+  modelRoutes,
+  contentRoutes,
+];
+
+// A body of 1 MiB over a slow line takes seconds; a sender that drips bytes would hold a connection for ever.
+const requestMs = 30_000;
+// Node's own limit, stated: names, tokens and cursors are far below, and more is refused with 431.
+const headerBytes = 16 * 1024;
+// A day's worth of keys is small; looking for old ones more often would only cost.
+const forgetMs = 3_600_000;
+
+export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: deps.logger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: requestIdOf,
+    bodyLimit: deps.bodyLimitBytes,
+    requestTimeout: requestMs,
+    // Refused with a problem document by plugins/shutting-down.ts.
+    return503OnClosing: false,
+    http: { maxHeaderSize: headerBytes },
+    clientErrorHandler: answerBrokenRequests,
+  }) as unknown as FastifyInstance;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (view) => JSON.stringify(view));
+
+  const { log, tenantId, databaseUrl, logger } = deps;
+  const hub = createHub({ db: log.db, databaseUrl, tenantId, logger });
+  const streams = createEventStreams({ hub, db: log.db, tenantId, logger });
+  const parts: Parts = { ...deps, streams, mutate: createMutate(deps) };
+
+  answerErrors(app, deps.redact);
+  echoRequestIds(app);
+  addSecurityHeaders(app);
+  logRequests(app);
+  drainOnClose(app, () => streams.end());
+  parseJsonBodies(app);
+  await describeApi(app, deps.version);
+  const refuseTheRest = refuseOtherMethods(app);
+  await app.register(fastifyStatic, { root: deps.uiFolder, serve: false });
+  pageRoutes(app);
+  await app.register(async (scope) => healthRoutes(scope.withTypeProvider<ZodTypeProvider>(), parts), {
+    prefix,
+  });
+  await app.register(
+    async (scope) => {
+      authenticate(scope, { db: log.db, tenantId });
+      const api: Api = scope.withTypeProvider<ZodTypeProvider>();
+      for (const add of routes) add(api, parts);
+      if (deps.embedded) embeddedRoutes(api, parts, deps.embedded);
+    },
+    { prefix },
+  );
+  refuseTheRest();
+
+  const forgetting = setInterval(() => {
+    forgetOldAnswers(log.db).catch((error: unknown) =>
+      logger.warn({ err: error }, 'old keys stay an hour more'),
+    );
+  }, forgetMs);
+  app.addHook('onClose', async () => {
+    clearInterval(forgetting);
+    streams.close();
+    await hub.close();
+  });
+  await app.ready();
+  return app;
+}

@@ -1,0 +1,83 @@
+// The one connection of this process that listens for notices of Postgres. It comes back by itself; what was sent
+// while it was away is lost, so whoever uses it looks for itself after each connect.
+import pg from 'pg';
+import type { Logger } from 'pino';
+
+export interface Listener {
+  close(): Promise<void>;
+}
+
+// First wait before another try and the longest one: Postgres under supervision is back in about a second.
+const firstWaitMs = 50;
+const longestWaitMs = 2_000;
+// A frozen server accepts connections and says nothing.
+const connectMs = 5_000;
+
+export function createListener(input: {
+  databaseUrl: string;
+  channel: string;
+  logger: Logger;
+  onConnect: () => void;
+  onNotice: (payload: string) => void;
+}): Listener {
+  const stop = new AbortController();
+  let current: pg.Client | undefined;
+
+  /** Resolves when the connection is gone. */
+  async function listen(): Promise<void> {
+    const client = new pg.Client({
+      connectionString: input.databaseUrl,
+      application_name: 'perdure-listen',
+      connectionTimeoutMillis: connectMs,
+      keepAlive: true,
+    });
+    const gone = new Promise<void>((resolve) => client.once('end', resolve));
+    client.on('error', (error) => input.logger.warn({ err: error }, 'the listening connection broke'));
+    client.on('notification', (notice) => input.onNotice(notice.payload ?? ''));
+    try {
+      await client.connect();
+      current = client;
+      if (!stop.signal.aborted) {
+        await client.query(`listen ${pg.escapeIdentifier(input.channel)}`);
+        waitMs = firstWaitMs;
+        input.onConnect();
+        await gone;
+      }
+    } finally {
+      current = undefined;
+      await client.end().catch((error: unknown) => input.logger.debug({ err: error }, 'already closed'));
+    }
+  }
+
+  let waitMs = firstWaitMs;
+  async function keepListening(): Promise<void> {
+    while (!stop.signal.aborted) {
+      await listen().catch((error: unknown) =>
+        input.logger.warn({ err: error }, 'cannot listen to Postgres; trying again'),
+      );
+      if (!stop.signal.aborted) await pause(waitMs, stop.signal);
+      waitMs = Math.min(waitMs * 2, longestWaitMs);
+    }
+  }
+
+  const running = keepListening();
+  return {
+    async close() {
+      stop.abort();
+      await current?.end();
+      await running;
+    },
+  };
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

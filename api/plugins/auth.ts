@@ -1,0 +1,66 @@
+// Who is asking: a bearer token, known by its SHA-256. A revoked one stops working within five seconds.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+import type { Db } from '../../activities/store/database.ts';
+import { findToken, hashOfToken } from '../../activities/store/tokens.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+
+export interface Caller {
+  tokenId: string;
+  tenantId: string;
+  /** The token's name and the surface, as events and records show it. */
+  by: string;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller;
+  }
+}
+
+// One second under what is promised: the lookup itself takes part of it.
+const rememberMs = 4_000;
+// More tokens than a self-hosted server hands out; beyond it they are only looked up more often.
+const rememberTokens = 1_000;
+// The alphabet of RFC 6750; ours have 47 characters.
+const bearer = /^Bearer +([A-Za-z0-9._~+/-]{1,256}=*)$/i;
+
+export function authenticate(app: FastifyInstance, input: { db: Db; tenantId: string }): void {
+  const known = new LRUCache<string, Caller>({ max: rememberTokens, ttl: rememberMs });
+
+  async function callerOf(token: string): Promise<Caller | undefined> {
+    const hash = hashOfToken(token);
+    const name = hash.toString('hex');
+    const remembered = known.get(name);
+    if (remembered) return remembered;
+    const row = await findToken(input.db, input.tenantId, hash);
+    if (!row) return undefined;
+    const caller: Caller = { tokenId: row.id, tenantId: row.tenant_id, by: `${row.name} (api)` };
+    known.set(name, caller);
+    return caller;
+  }
+
+  app.addHook('onRequest', async (request, reply) => {
+    const token = tokenOf(request);
+    const caller = token === undefined ? undefined : await callerOf(token);
+    if (!caller) {
+      reply.header('www-authenticate', 'Bearer');
+      throw new Failure(
+        'Unauthorized',
+        'Send "Authorization: Bearer <token>" once; the token is in the file "token" of the data folder.',
+      );
+    }
+    request.caller = caller;
+  });
+}
+
+/** Node keeps the first of two headers and drops the other; two are refused rather than one of them believed. */
+function tokenOf(request: FastifyRequest): string | undefined {
+  const { rawHeaders } = request.raw;
+  let given = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.toLowerCase() === 'authorization') given += 1;
+  }
+  if (given !== 1) return undefined;
+  return bearer.exec(request.headers.authorization ?? '')?.[1];
+}

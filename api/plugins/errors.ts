@@ -1,0 +1,132 @@
+// The one place where an error becomes an answer: a problem document (RFC 9457) out of the table of failures.
+// What is in no row is a bug: logged in full, answered without details.
+import { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { isStoreOutage } from '../../activities/store/database.ts';
+import { Failure, failures } from '../../workflows/contracts/failures.ts';
+import type { ProblemView } from '../../workflows/contracts/system.ts';
+
+export const problemType = 'application/problem+json; charset=utf-8';
+
+// A supervised Postgres or API is back in about a second.
+const retryAfterSeconds = '1';
+// Enough to correct a form with; a body of a million wrong items needs no million sentences.
+const mostFields = 20;
+// Names of unknown fields come from the caller and may be as long as the body.
+const longestName = 100;
+
+type Field = NonNullable<ProblemView['fields']>[number];
+
+export function toProblem(
+  failure: Failure,
+  requestId: string,
+  redact: (text: string) => string,
+): ProblemView {
+  const row = failures[failure.code];
+  const problem: ProblemView = {
+    type: `/problems/${failure.code}`,
+    title: row.title,
+    status: row.status,
+    detail: failure.message,
+    code: failure.code,
+    requestId,
+    ...failure.extra,
+  };
+  return JSON.parse(redact(JSON.stringify(problem))) as ProblemView;
+}
+
+export function answerErrors(app: FastifyInstance, redact: (text: string) => string): void {
+  function send(reply: FastifyReply, failure: Failure): FastifyReply {
+    const problem = toProblem(failure, reply.request.id, redact);
+    if (problem.status === 503) reply.header('retry-after', retryAfterSeconds);
+    return reply.code(problem.status).type(problemType).send(JSON.stringify(problem));
+  }
+
+  app.setErrorHandler((error: unknown, request, reply) => {
+    const failure = toFailure(error);
+    if (failure) {
+      if (failure.code === 'StoreUnavailable') request.log.warn({ err: error }, 'Postgres cannot be reached');
+      return send(reply, failure);
+    }
+    request.log.error({ err: error }, 'a request failed');
+    return send(
+      reply,
+      new Failure(
+        'InternalError',
+        `This is a fault of the server. Its log has the details under request ${request.id}.`,
+      ),
+    );
+  });
+
+  app.setNotFoundHandler((request, reply) =>
+    send(reply, new Failure('NotFound', `There is nothing at ${request.method} ${pathOf(request.url)}.`)),
+  );
+}
+
+export function pathOf(url: string): string {
+  return (url.split('?', 1)[0] ?? '').slice(0, 200);
+}
+
+function toFailure(error: unknown): Failure | undefined {
+  if (error instanceof Failure) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) return invalidInput(error);
+  const known = ofFramework(error as FastifyError);
+  if (known) return known;
+  if (isStoreOutage(error)) {
+    return new Failure('StoreUnavailable', 'Postgres cannot be reached; nothing was lost, try again.');
+  }
+  return undefined;
+}
+
+function ofFramework(error: FastifyError): Failure | undefined {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Failure('BodyTooLarge', 'The body is over the limit of this server; send less at once.');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Failure('UnsupportedMediaType', 'Send JSON with "Content-Type: application/json".');
+    default:
+  }
+  // The parser of requests marks what the sender did wrong (a length that is not true, a body cut short).
+  const isTheirs = error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500;
+  return isTheirs
+    ? new Failure('InvalidInput', 'The request cannot be read; check its path and its body.')
+    : undefined;
+}
+
+interface Issue {
+  keyword: string;
+  instancePath: string;
+  message?: string;
+  params: Record<string, unknown>;
+}
+
+function invalidInput(error: { validation: unknown[]; validationContext?: string }): Failure {
+  const place = error.validationContext ?? 'request';
+  const fields = (error.validation as Issue[])
+    .slice(0, mostFields)
+    .flatMap((issue) => fieldsOf(issue, place));
+  const [first] = fields;
+  const isCursor =
+    place === 'querystring' && fields.every((field) => field.path === 'after' || field.path === 'cursor');
+  return new Failure(
+    isCursor ? 'InvalidCursor' : 'InvalidInput',
+    first
+      ? `${first.path} is not valid: ${first.problem}. Correct it and send the request again.`
+      : 'The request does not fit its description at /docs.',
+    { fields },
+  );
+}
+
+function fieldsOf(issue: Issue, place: string): Field[] {
+  const path = issue.instancePath.slice(1).replaceAll('/', '.');
+  if (issue.keyword === 'unrecognized_keys') {
+    const keys = (issue.params.keys as string[]).slice(0, mostFields);
+    return keys.map((key) => ({
+      path: [path, key].filter(Boolean).join('.').slice(0, longestName),
+      problem: 'there is no such field here',
+    }));
+  }
+  return [
+    { path: (path || place).slice(0, longestName), problem: (issue.message ?? 'not valid').slice(0, 300) },
+  ];
+}

@@ -1,0 +1,124 @@
+// One transaction for what a request does and for its answer under the caller's Idempotency-Key: the same request
+// again gets the same answer and does nothing.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { sql } from 'kysely';
+import { violatedConstraint } from '../../activities/store/database.ts';
+import type { EventLog, Write } from '../../activities/store/events.ts';
+import {
+  findAnswer,
+  type KeyScope,
+  lockKey,
+  type StoredAnswer,
+  storeAnswer,
+} from '../../activities/store/idempotency.ts';
+import { Failure, failures } from '../../workflows/contracts/failures.ts';
+import { pathOf, problemType, toProblem } from './errors.ts';
+
+export interface Outcome {
+  status: number;
+  body?: unknown;
+  /** Called once the effect has been committed, before the answer; never for an answer given again. */
+  after?: () => void | Promise<void>;
+}
+
+/** Runs what a request changes and sends its answer. `act` may run twice: only its last transaction commits. */
+export type Mutate = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  act: (write: Write) => Promise<Outcome>,
+) => Promise<void>;
+
+interface Done extends StoredAnswer {
+  replayed: boolean;
+  after?: () => void | Promise<void>;
+}
+
+const acceptable = /^[\x21-\x7e]{1,255}$/;
+// Two requests with one message id may both find it new; the second one finds the row when it looks again.
+const racing = new Set(['runs_opening', 'runs_conversation_id_message_id_key']);
+
+export function createMutate(input: { log: EventLog; redact: (text: string) => string }): Mutate {
+  const { log, redact } = input;
+
+  async function once(request: FastifyRequest, act: (write: Write) => Promise<Outcome>): Promise<Done> {
+    const scope = scopeOf(request);
+    if (!scope) return log.write(async (write) => toDone(await act(write)));
+    return log.write(async (write) => {
+      if (!(await lockKey(write.tx, scope))) {
+        throw new Failure(
+          'RequestInFlight',
+          'The first request with this key is still under way; wait for it.',
+        );
+      }
+      const known = await findAnswer(write.tx, scope);
+      if (known && known.bodyHash !== request.bodyHash) {
+        throw new Failure(
+          'IdempotencyKeyReused',
+          'Use a new Idempotency-Key for a request with another body.',
+        );
+      }
+      if (known) return { ...known, replayed: true };
+      const done = await refusable(write, act, request.id);
+      await storeAnswer(write.tx, scope, request.bodyHash, done);
+      return done;
+    });
+  }
+
+  /** A refusal is an answer too: what was written before it is taken back, and it is stored. */
+  async function refusable(
+    write: Write,
+    act: (write: Write) => Promise<Outcome>,
+    requestId: string,
+  ): Promise<Done> {
+    await sql`savepoint effect`.execute(write.tx);
+    try {
+      return toDone(await act(write));
+    } catch (error) {
+      if (!(error instanceof Failure) || failures[error.code].status >= 500) throw error;
+      await sql`rollback to savepoint effect`.execute(write.tx);
+      const problem = toProblem(error, requestId, redact);
+      return {
+        status: problem.status,
+        headers: { 'content-type': problemType },
+        body: JSON.stringify(problem),
+        replayed: false,
+      };
+    }
+  }
+
+  return async (request, reply, act) => {
+    const done = await once(request, act).catch((error: unknown) => {
+      if (!racing.has(violatedConstraint(error) ?? '')) throw error;
+      return once(request, act);
+    });
+    await done.after?.();
+    if (done.replayed) reply.header('idempotent-replayed', 'true');
+    return reply
+      .code(done.status)
+      .headers(done.headers)
+      .send(done.body === '' ? undefined : done.body);
+  };
+}
+
+function toDone(outcome: Outcome): Done {
+  const empty = outcome.body === undefined;
+  return {
+    status: outcome.status,
+    headers: empty ? {} : { 'content-type': 'application/json; charset=utf-8' },
+    body: empty ? '' : JSON.stringify(outcome.body),
+    replayed: false,
+    ...(outcome.after && { after: outcome.after }),
+  };
+}
+
+function scopeOf(request: FastifyRequest): KeyScope | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !acceptable.test(key)) {
+    throw new Failure('InvalidInput', 'Idempotency-Key must be 1 to 255 visible ASCII characters.', {
+      fields: [{ path: 'Idempotency-Key', problem: 'must be 1 to 255 visible ASCII characters' }],
+    });
+  }
+  const { tenantId } = request.caller;
+  return { tenantId, method: request.method, path: pathOf(request.url), key };
+}

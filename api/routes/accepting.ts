@@ -1,0 +1,66 @@
+// From a body to an accepted run: the choices a caller left open, the transaction, and what the workflows are told.
+import type { FastifyRequest } from 'fastify';
+import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
+import type { Write } from '../../activities/store/events.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import type { RunStatus, SendMessageBody, StartRunView } from '../../workflows/contracts/run.ts';
+import { defaultProfile, findProfile } from '../../workflows/policy/profile.ts';
+import type { Parts } from '../parts.ts';
+import type { Outcome } from '../plugins/idempotency.ts';
+
+/** Decides what the body leaves open; refuses a model or policy there is not. */
+export function toNewRun(
+  parts: Parts,
+  request: FastifyRequest,
+  body: SendMessageBody,
+  conversationId: string | undefined,
+): NewRun {
+  const model = body.model ?? parts.defaults.model();
+  if (!parts.hasModel(model)) {
+    throw new Failure(
+      'UnknownModel',
+      `No provider here has the model ${model}; GET /api/v1/models lists the providers.`,
+    );
+  }
+  const policy = body.policy ?? defaultProfile;
+  const profile = findProfile(policy);
+  if (!profile) {
+    throw new Failure('UnknownPolicy', `There is no policy ${policy}; leave it out for ${defaultProfile}.`);
+  }
+  return {
+    tenantId: request.caller.tenantId,
+    prompt: body.prompt,
+    model,
+    policy,
+    priority: body.priority ?? 'normal',
+    projectPath: body.project?.path ?? null,
+    limits: { ...profile.limits, ...body.limits },
+    metadata: body.metadata ?? {},
+    whenBusy: body.whenBusy ?? 'reject',
+    requestId: request.id,
+    by: request.caller.by,
+    ...(conversationId !== undefined && { conversationId }),
+    ...(body.messageId !== undefined && { messageId: body.messageId }),
+  };
+}
+
+export async function accept(parts: Parts, write: Write, newRun: NewRun): Promise<Outcome> {
+  const accepted = await acceptRun(write, newRun);
+  return { status: 202, body: toStartRunView(accepted), after: () => tell(parts, accepted) };
+}
+
+function tell({ runs }: Parts, { run, became, interrupted }: Accepted): void {
+  if (became === 'started') runs.started(run);
+  if (became === 'steered') runs.wake(run.id);
+  if (interrupted) runs.wake(interrupted.id);
+}
+
+function toStartRunView({ run }: Accepted): StartRunView {
+  return {
+    id: run.id,
+    conversationId: run.conversation_id,
+    status: run.status as RunStatus,
+    streamUrl: `/api/v1/runs/${run.id}/stream`,
+    eventsUrl: `/api/v1/runs/${run.id}/events`,
+  };
+}

@@ -1,0 +1,75 @@
+// The processes under our own supervisor, for the person at the machine: list them, kill one, run the demo.
+// Registered only when there is a supervisor, and answered only to callers on loopback.
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import { DemoView, ProcessListView, processNames } from '../../workflows/contracts/system.ts';
+import type { EmbeddedDeps } from '../deps.ts';
+import type { Api, Parts } from '../parts.ts';
+import { problems } from './problems.ts';
+
+const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|::ffff:127\.\d{1,3}\.\d{1,3}\.\d{1,3})$/;
+const NoBody = z.strictObject({}).optional();
+
+export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): void {
+  // The address of the socket, never a header: anybody can write one.
+  const onRequest = async (request: FastifyRequest): Promise<void> => {
+    if (loopback.test(request.raw.socket.remoteAddress ?? '')) return;
+    throw new Failure('Forbidden', 'This is for callers on the same machine only.');
+  };
+
+  api.get(
+    '/embedded/processes',
+    {
+      onRequest,
+      schema: {
+        tags: ['embedded'],
+        operationId: 'listProcesses',
+        summary: 'The processes of this installation',
+        response: { 200: ProcessListView, ...problems },
+      },
+    },
+    async () => embedded.processes(),
+  );
+
+  api.post(
+    '/embedded/processes/:name/kill',
+    {
+      onRequest,
+      schema: {
+        tags: ['embedded'],
+        operationId: 'killProcess',
+        summary: 'kill -9 one of them; the supervisor starts it again',
+        params: z.object({ name: z.enum(processNames) }),
+        body: NoBody,
+        response: { 204: z.undefined(), ...problems },
+      },
+    },
+    (request, reply) =>
+      // The key is committed first: a request that comes again must not kill the successor, and the victim may be
+      // Postgres.
+      parts.mutate(request, reply, async () => ({
+        status: 204,
+        after: () => embedded.kill(request.params.name),
+      })),
+  );
+
+  api.post(
+    '/embedded/demo',
+    {
+      onRequest,
+      schema: {
+        tags: ['embedded'],
+        operationId: 'startDemo',
+        summary: 'Start the demo: a scripted agent repairs a small repository',
+        body: NoBody,
+        response: { 202: DemoView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async () => ({
+        status: 202,
+        body: await embedded.demo(request.caller.by, request.id),
+      })),
+  );
+}

@@ -1,0 +1,72 @@
+// Whether this process lives, and whether what it depends on does. Open to everybody: it tells no content.
+import { performance } from 'node:perf_hooks';
+import { countBeating } from '../../activities/store/executors.ts';
+import { HealthView, ReadyView } from '../../workflows/contracts/system.ts';
+import type { Routes } from '../parts.ts';
+
+// Who asks waits for the slowest answer; a balancer's own limit is rarely under five seconds.
+const probeMs = 2_000;
+// Three missed beats of a worker.
+const beatingMs = 15_000;
+
+export const healthRoutes: Routes = (api, parts) => {
+  api.get(
+    '/health',
+    {
+      schema: {
+        tags: ['system'],
+        operationId: 'getHealth',
+        summary: 'This process is there',
+        security: [],
+        response: { 200: HealthView },
+      },
+    },
+    async () => ({ status: 'ok' as const, version: parts.version }),
+  );
+
+  api.get(
+    '/health/ready',
+    {
+      schema: {
+        tags: ['system'],
+        operationId: 'getReadiness',
+        summary: 'Each dependency with its state and how long it took to answer',
+        security: [],
+        response: { 200: ReadyView, 503: ReadyView },
+      },
+    },
+    async (_request, reply) => {
+      const [postgres, temporal, workers] = await Promise.all([
+        probe(async () => void (await parts.pool.query('select 1')), parts.redact),
+        probe(() => parts.temporalHealth(), parts.redact),
+        probe(async () => {
+          if ((await countBeating(parts.log.db, beatingMs)) === 0) throw new Error('no worker is alive');
+        }, parts.redact),
+      ]);
+      const up = [postgres, temporal, workers].every((one) => one.state === 'up');
+      const view: ReadyView = { status: up ? 'ready' : 'degraded', postgres, temporal, workers };
+      return reply.code(up ? 200 : 503).send(view);
+    },
+  );
+};
+
+async function probe(
+  ask: () => Promise<void>,
+  redact: (text: string) => string,
+): Promise<ReadyView['postgres']> {
+  const began = performance.now();
+  const latency = (): number => Math.round((performance.now() - began) * 10) / 10;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${probeMs / 1000} seconds`)), probeMs);
+  });
+  try {
+    await Promise.race([ask(), late]);
+    return { state: 'up', latencyMs: latency(), problem: null };
+  } catch (error) {
+    const problem = error instanceof Error && error.message !== '' ? error.message : String(error);
+    return { state: 'down', latencyMs: latency(), problem: redact(problem) };
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,19 @@
+// Which models there are, and what is missing where a provider is not configured.
+import { ModelListView } from '../../workflows/contracts/system.ts';
+import type { Routes } from '../parts.ts';
+import { problems } from './problems.ts';
+
+export const modelRoutes: Routes = (api, parts) => {
+  api.get(
+    '/models',
+    {
+      schema: {
+        tags: ['system'],
+        operationId: 'listModels',
+        summary: 'Providers and their models',
+        response: { 200: ModelListView, ...problems },
+      },
+    },
+    async () => parts.models(),
+  );
+};

@@ -1,0 +1,13 @@
+// How errors appear in the description of a route.
+import { ProblemView } from '../../workflows/contracts/system.ts';
+
+const problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: ProblemView } },
+});
+
+/** Spread into `response` of every route. */
+export const problems = {
+  '4xx': problem('The request was refused; `code` says why.'),
+  '5xx': problem('It could not be done now; try again when `code` is StoreUnavailable or ShuttingDown.'),
+};

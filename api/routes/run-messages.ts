@@ -1,0 +1,117 @@
+// Messages into a run: steer, interrupt, cancel. A row first, then the wake; whoever was never started ends here.
+import type { FastifyRequest } from 'fastify';
+import { v7 as uuid } from 'uuid';
+import { z } from 'zod';
+import { endRun } from '../../activities/store/end-run.ts';
+import type { Write } from '../../activities/store/events.ts';
+import { addInput } from '../../activities/store/inputs.ts';
+import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import { ReceiptView, SteerBody } from '../../workflows/contracts/run.ts';
+import type { Parts, Routes } from '../parts.ts';
+import type { Outcome } from '../plugins/idempotency.ts';
+import { problems } from './problems.ts';
+import { runParams } from './runs.ts';
+
+const StopBody = z.strictObject({ messageId: SteerBody.shape.messageId }).optional().meta({ id: 'StopBody' });
+
+const stops = {
+  interrupt: { status: 'interrupted', text: 'Interrupted before it started.' },
+  cancel: { status: 'cancelled', text: 'Cancelled before it started.' },
+} as const;
+
+export const runMessageRoutes: Routes = (api, parts) => {
+  api.post(
+    '/runs/:id/steer',
+    {
+      schema: {
+        tags: ['runs'],
+        operationId: 'steerRun',
+        summary: 'Say something to an active run; it reads it before its next model call',
+        params: runParams,
+        body: SteerBody,
+        response: { 202: ReceiptView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const run = await locked(write, request, request.params.id);
+        const { text, messageId = uuid() } = request.body;
+        const receipt = await addInput(write, run, { kind: 'steer', messageId, text, by: request.caller.by });
+        return { status: 202, body: receipt, after: () => parts.runs.wake(run.id) };
+      }),
+  );
+
+  api.post(
+    '/runs/:id/interrupt',
+    {
+      schema: {
+        tags: ['runs'],
+        operationId: 'interruptRun',
+        summary: 'Stop an active run and keep what it did',
+        params: runParams,
+        body: StopBody,
+        response: { 202: ReceiptView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const run = await locked(write, request, request.params.id);
+        return stop(parts, write, run, { ...stopper(request, request.body?.messageId), kind: 'interrupt' });
+      }),
+  );
+
+  api.post(
+    '/runs/:id/cancel',
+    {
+      schema: {
+        tags: ['runs'],
+        operationId: 'cancelRun',
+        summary: 'Stop an active run and discard its result',
+        params: runParams,
+        body: StopBody,
+        response: { 202: ReceiptView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const run = await locked(write, request, request.params.id);
+        return stop(parts, write, run, { ...stopper(request, request.body?.messageId), kind: 'cancel' });
+      }),
+  );
+};
+
+async function locked(write: Write, request: FastifyRequest, runId: string): Promise<RunRow> {
+  const run = await lockRun(write, request.caller.tenantId, runId);
+  if (!run) throw new Failure('NotFound', `There is no run ${runId}.`);
+  return run;
+}
+
+function stopper(request: FastifyRequest, messageId: string | undefined): { messageId: string; by: string } {
+  return { messageId: messageId ?? request.id, by: request.caller.by };
+}
+
+async function stop(
+  parts: Parts,
+  write: Write,
+  run: RunRow,
+  input: { kind: 'interrupt' | 'cancel'; messageId: string; by: string },
+): Promise<Outcome> {
+  const receipt = await addInput(write, run, { ...input, text: '' }).catch((error: unknown) => {
+    if (input.kind === 'interrupt' || !(error instanceof Failure && error.code === 'RunNotActive'))
+      throw error;
+    throw new Failure('RunEnded', `Run ${run.id} has ended as ${run.status}; there is nothing to cancel.`);
+  });
+  const body: ReceiptView = { ...receipt, status: 'accepted', step: null };
+  const neverStarted = run.status === 'queued' && run.execution_id === null;
+  if (!neverStarted) return { status: 202, body, after: () => parts.runs.wake(run.id) };
+  const { status, text } = stops[input.kind];
+  const { promoted } = await endRun(write, {
+    tenantId: run.tenant_id,
+    runId: run.id,
+    status,
+    reason: status,
+    reasonText: text,
+  });
+  return { status: 202, body, after: () => (promoted ? parts.runs.started(promoted) : undefined) };
+}

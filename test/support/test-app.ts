@@ -1,0 +1,92 @@
+// The API over a database of its own, with a fake of what Temporal does: it records what it was asked.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import pino from 'pino';
+import { onTestFinished } from 'vitest';
+import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
+import { createEventLog, type EventLog } from '../../activities/store/events.ts';
+import { createNotifier } from '../../activities/store/notifier.ts';
+import { ensureFirstToken } from '../../activities/store/tokens.ts';
+import { type ApiDeps, buildApp } from '../../api/app.ts';
+import { createTestDatabase } from './postgres.ts';
+
+export interface TestApp {
+  app: FastifyInstance;
+  database: Database;
+  log: EventLog;
+  tenantId: string;
+  token: string;
+  /** Headers of a caller that may. */
+  auth: { authorization: string };
+  /** What the workflows were told, in order: `started <run>`, `wake <run>`, `retry <run>`. */
+  told: string[];
+  /** Lines of the log, as objects. */
+  lines: Record<string, unknown>[];
+  /** Listens on loopback; answers the URL in front of `/api/v1`. */
+  listen(): Promise<string>;
+}
+
+export interface TestAppOptions extends Partial<ApiDeps> {
+  /** Where the API finds Postgres, when that is not where the test does. */
+  through?: (url: string) => string;
+}
+
+/** Closes by itself at the end of the test. */
+export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const { through = (url: string) => url, ...changed } = options;
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url: through(url), connections: 10, name: 'test-app' });
+  const notifier = createNotifier(database.pool, () => {});
+  const redact = changed.redact ?? ((text: string) => text);
+  const log = createEventLog({ db: database.db, notifier, redact });
+  let token = '';
+  await ensureFirstToken(database.db, defaultTenant, async (made) => {
+    token = made;
+  });
+  const told: string[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const uiFolder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
+  await writeFile(path.join(uiFolder, 'index.html'), '<!doctype html><title>Perdure</title>');
+  const app = await buildApp({
+    log,
+    pool: database.pool,
+    databaseUrl: through(url),
+    redact,
+    tenantId: defaultTenant,
+    logger: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) }),
+    bodyLimitBytes: 1024 * 1024,
+    version: '0.0.0-test',
+    defaults: { model: () => 'scripted/hello' },
+    models: () => ({ items: [], default: 'scripted/hello' }),
+    hasModel: (name) => name.startsWith('scripted/'),
+    runs: {
+      started: (run) => void told.push(`started ${run.id}`),
+      wake: (runId) => void told.push(`wake ${runId}`),
+      retryRun: async (run) => void told.push(`retry ${run.id}`),
+    },
+    diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
+    content: async () => undefined,
+    temporalHealth: async () => {},
+    uiFolder,
+    ...changed,
+  });
+  onTestFinished(async () => {
+    await app.close();
+    await notifier.close();
+    await database.close();
+    await rm(uiFolder, { recursive: true });
+  });
+  return {
+    app,
+    database,
+    log,
+    tenantId: defaultTenant,
+    token,
+    auth: { authorization: `Bearer ${token}` },
+    told,
+    lines,
+    listen: async () => app.listen({ host: '127.0.0.1', port: 0 }),
+  };
+}
