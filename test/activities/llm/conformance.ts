@@ -19,6 +19,7 @@ export const scenes = {
   thinking: 'thinks "Let me see." and answers "Seen."',
   usage: 'says it used 1,000 tokens of input, 800 of them cached, and 50 of output',
   'wrong-usage': 'says it used -5 tokens of input and 50 of output',
+  'no-usage': 'says it used no tokens at all',
   'rate-limited': 'refuses with 429 and asks to wait 7 s',
   overloaded: 'refuses as overloaded',
   auth: 'does not know the key',
@@ -170,10 +171,12 @@ function answers(shows: Shows): void {
     expect((await hear(stage)).finish?.usage).toEqual(usage);
   });
 
-  shows('wrong-usage', 'takes a usage that cannot be true as none', async (stage) => {
-    const { finish } = await hear(stage);
-    expect(finish).toEqual({ type: 'finish', reason: 'stop', usage: undefined });
-  });
+  for (const scene of ['wrong-usage', 'no-usage'] as const) {
+    shows(scene, `takes a usage that cannot be true as none: it ${scenes[scene]}`, async (stage) => {
+      const { finish } = await hear(stage);
+      expect(finish).toEqual({ type: 'finish', reason: 'stop', usage: undefined });
+    });
+  }
 }
 
 function failures(shows: Shows): void {

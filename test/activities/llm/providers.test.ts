@@ -52,8 +52,11 @@ function written(wire: Wire, scene: Scene): Answer {
   switch (scene) {
     case 'usage':
       return streams([...answer.begin, ...answer.texts, ...answer.end]);
-    case 'wrong-usage': {
-      const wrong = wire.answer(['Hello'], { input: -5, cached: 0, output: 50 });
+    case 'wrong-usage':
+    case 'no-usage': {
+      const counts =
+        scene === 'no-usage' ? { input: 0, cached: 0, output: 0 } : { input: -5, cached: 0, output: 50 };
+      const wrong = wire.answer(['Hello'], counts);
       return streams([...wrong.begin, ...wrong.texts, ...wrong.end]);
     }
     case 'malformed-call':

@@ -14,7 +14,7 @@ const never = new AbortController().signal;
 conformance({
   name: 'scripted',
   // It has no wire: nothing can be impossible, repeated or ended by a proxy.
-  without: ['wrong-usage', 'duplicate-ids', 'early-end'],
+  without: ['wrong-usage', 'no-usage', 'duplicate-ids', 'early-end'],
   open: async (scene) => ({ llm: createScriptedLlm({ folder }), model: scene, close: async () => undefined }),
 });
 
