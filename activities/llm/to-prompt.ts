@@ -33,7 +33,7 @@ export function toCallOptions(request: LlmRequest, dialect: PromptDialect): Lang
   };
 }
 
-export function toPrompt(messages: LlmMessage[]): LanguageModelV4Prompt {
+function toPrompt(messages: LlmMessage[]): LanguageModelV4Prompt {
   const prompt: LanguageModelV4Prompt = [];
   for (const message of messages) {
     const last = prompt.at(-1);

@@ -9,7 +9,7 @@ import {
 } from '../../../activities/llm/llm.ts';
 
 /** What the model does in each scene. */
-export const scenes = {
+const scenes = {
   text: 'answers "Hello from the model."',
   call: 'calls list with {"path":"."}',
   'parallel-calls': 'calls read with {"path":"a"} and read with {"path":"b"}',

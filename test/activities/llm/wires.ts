@@ -1,6 +1,6 @@
 // The wire formats of the providers, byte for byte as they stream a text: what the raw server writes.
 
-export interface WireUsage {
+interface WireUsage {
   input: number;
   cached: number;
   output: number;
