@@ -26,7 +26,7 @@ export interface DatabaseOptions {
   connections: number;
   /** Shown in pg_stat_activity. */
   name: string;
-  /** Told of connections that broke while idle; the pool makes new ones. */
+  /** Told of connections that broke; the pool makes new ones. */
   onIdleError?: (error: Error) => void;
 }
 
@@ -44,6 +44,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   });
   // Without a listener a server restart (57P01 on an idle connection) would end the process.
   pool.on('error', (error) => options.onIdleError?.(error));
+  // The pool listens only while a connection is idle; one that breaks under a transaction would end it too.
+  pool.on('connect', (client) => client.on('error', (error) => options.onIdleError?.(error)));
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
   let closed: Promise<void> | undefined;
   return {
@@ -65,7 +67,7 @@ export function isStoreOutage(error: unknown): boolean {
     // Class 08 is connection trouble, 57P0x shutdown and crash recovery, 53 too few resources, 25006 a standby.
     return /^(08|57P0|53|25006)/.test(code) || /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)/.test(code);
   }
-  return /connection terminated|timeout exceeded when trying to connect|query read timeout|connection ended/i.test(
+  return /connection terminated|timeout exceeded when trying to connect|query read timeout|connection ended|is not queryable/i.test(
     error.message,
   );
 }

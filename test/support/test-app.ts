@@ -24,20 +24,25 @@ export interface TestApp {
   told: string[];
   /** Lines of the log, as objects. */
   lines: Record<string, unknown>[];
+  /** A request as the caller that may, with a JSON body when there is one. */
+  ask(method: 'GET' | 'POST', path: string, body?: object, headers?: Record<string, string>): Promise<Answer>;
   /** Listens on loopback; answers the URL in front of `/api/v1`. */
   listen(): Promise<string>;
 }
 
+export type Answer = Awaited<ReturnType<FastifyInstance['inject']>>;
+
 export interface TestAppOptions extends Partial<ApiDeps> {
   /** Where the API finds Postgres, when that is not where the test does. */
-  through?: (url: string) => string;
+  through?: (url: string) => string | Promise<string>;
 }
 
 /** Closes by itself at the end of the test. */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { through = (url: string) => url, ...changed } = options;
-  const { url } = await createTestDatabase();
-  const database = openDatabase({ url: through(url), connections: 10, name: 'test-app' });
+  const { url: direct } = await createTestDatabase();
+  const url = await through(direct);
+  const database = openDatabase({ url, connections: 10, name: 'test-app' });
   const notifier = createNotifier(database.pool, () => {});
   const redact = changed.redact ?? ((text: string) => text);
   const log = createEventLog({ db: database.db, notifier, redact });
@@ -52,7 +57,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const app = await buildApp({
     log,
     pool: database.pool,
-    databaseUrl: through(url),
+    databaseUrl: url,
     redact,
     tenantId: defaultTenant,
     logger: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) }),
@@ -78,15 +83,23 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     await database.close();
     await rm(uiFolder, { recursive: true });
   });
+  const auth = { authorization: `Bearer ${token}` };
   return {
     app,
     database,
     log,
     tenantId: defaultTenant,
     token,
-    auth: { authorization: `Bearer ${token}` },
+    auth,
     told,
     lines,
+    ask: (method, path, body, headers) =>
+      app.inject({
+        method,
+        url: `/api/v1${path}`,
+        headers: { ...auth, ...headers },
+        ...(body && { payload: body }),
+      }),
     listen: async () => app.listen({ host: '127.0.0.1', port: 0 }),
   };
 }

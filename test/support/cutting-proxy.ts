@@ -1,0 +1,58 @@
+// A TCP proxy in front of Postgres that can cut a connection between a COMMIT and its answer: the server has
+// committed, the client cannot know.
+import { createServer, connect, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+export interface CuttingProxy {
+  /** The same database, through the proxy. */
+  urlOf(url: string): string;
+  /** Arms it: the next commit's answer is not passed on. Resolves when that has happened. */
+  cutNextCommit(): Promise<void>;
+}
+
+export async function createCuttingProxy(target: { host: string; port: number }): Promise<CuttingProxy> {
+  const sockets = new Set<Socket>();
+  let cut: (() => void) | undefined;
+  const server = createServer((client) => {
+    const upstream = connect(target);
+    let committing = false;
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.on('data', (bytes) => {
+      if (cut && bytes.includes('commit')) committing = true;
+      upstream.write(bytes);
+    });
+    upstream.on('data', (bytes) => {
+      if (!committing || !cut) return void client.write(bytes);
+      cut();
+      cut = undefined;
+      client.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('A listening TCP server has a port.');
+  return {
+    urlOf(url) {
+      const through = new URL(url);
+      through.hostname = '127.0.0.1';
+      through.port = String(address.port);
+      return through.href;
+    },
+    cutNextCommit: () =>
+      new Promise((resolve) => {
+        cut = resolve;
+      }),
+  };
+}
