@@ -9,13 +9,10 @@ import { ConfigProblem } from './config-problem.ts';
 import type { Setting } from './settings.ts';
 import { Settings, settings } from './settings.ts';
 
-export type LoadedConfig = Readonly<Settings> & {
+export type Config = Readonly<Settings> & {
   /** By setting name: `default`, the file and line, the variable or the flag that gave the value. */
   readonly sources: Readonly<Record<string, string>>;
 };
-
-/** What the API and the worker run on: both servers are known by then. */
-export type Config = LoadedConfig & { readonly databaseUrl: string; readonly temporalAddress: string };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -178,7 +175,7 @@ export interface ConfigInput {
 }
 
 /** Throws ConfigProblem with one sentence when anything is unknown, wrong or given half. */
-export function loadConfig(input: ConfigInput = {}): LoadedConfig {
+export function loadConfig(input: ConfigInput = {}): Config {
   const environment = input.environment ?? process.env;
   const upper = [fromFlags(input.flags ?? []), fromEnvironment(environment)];
   const { file, required } = configFile(environment, upper);
@@ -199,15 +196,7 @@ export function loadConfig(input: ConfigInput = {}): LoadedConfig {
   return deepFreeze({ ...config, sources });
 }
 
-export function withServers(config: LoadedConfig): Config {
-  const { databaseUrl, temporalAddress } = config;
-  if (databaseUrl === undefined || temporalAddress === undefined) {
-    throw new ConfigProblem('Set DATABASE_URL and TEMPORAL_ADDRESS, or start everything with: perdure serve');
-  }
-  return { ...config, databaseUrl, temporalAddress };
-}
-
-function valueOf(config: LoadedConfig, setting: Setting): unknown {
+function valueOf(config: Config, setting: Setting): unknown {
   return setting.path.reduce<unknown>(
     (value, name) => (value as Record<string, unknown> | undefined)?.[name],
     config,
@@ -222,7 +211,7 @@ export interface DescribedSetting {
 }
 
 /** Every setting with its source; a secret shows only that it is set. */
-export function describeConfig(config: LoadedConfig): DescribedSetting[] {
+export function describeConfig(config: Config): DescribedSetting[] {
   return settings.map((setting) => {
     const value = valueOf(config, setting);
     const shown =
@@ -238,7 +227,7 @@ export function describeConfig(config: LoadedConfig): DescribedSetting[] {
 }
 
 /** Every secret value, for redaction: keys as they are, and the password inside the database's address. */
-export function knownSecrets(config: LoadedConfig): string[] {
+export function knownSecrets(config: Config): string[] {
   return settings.flatMap((setting) => {
     const value = valueOf(config, setting);
     if (!setting.notes.secret || typeof value !== 'string') return [];
@@ -249,7 +238,7 @@ export function knownSecrets(config: LoadedConfig): string[] {
 }
 
 /** A child's whole environment: what we were started with, and every setting as it was decided. */
-export function childEnvironment(config: LoadedConfig, decided: Partial<Settings>): Record<string, string> {
+export function childEnvironment(config: Config, decided: Partial<Settings>): Record<string, string> {
   const inherited = Object.entries(process.env).filter(
     ([name, value]) =>
       value !== undefined && !name.startsWith('PERDURE_') && !environmentNames().includes(name),

@@ -14,7 +14,9 @@ export function logTail(file: string, lines = 5): string {
     // Five lines fit into 4 KB; a longer line is cut, which is fine for a hint.
     const buffer = Buffer.alloc(Math.min(size, 4_096));
     readSync(handle, buffer, 0, buffer.length, size - buffer.length);
-    return buffer.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
+    const last = buffer.toString('utf8').trimEnd().split('\n').slice(-lines);
+    // The beginning of a line says what happened; a stack in JSON fills a screen.
+    return last.map((line) => `  ${line.slice(0, 300)}`).join('\n');
   } finally {
     closeSync(handle);
   }

@@ -8,7 +8,8 @@ import pg from 'pg';
 import type { DetachedProcess } from './detached-process.ts';
 import { adoptProcess, spawnDetached } from './detached-process.ts';
 import { logTail } from './log-tail.ts';
-import { freePort } from './ports.ts';
+import type { WantedPort } from './ports.ts';
+import { choosePort } from './ports.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import type { PostgresCluster } from './postgres-cluster.ts';
@@ -18,11 +19,9 @@ import { accessProblem, letPass, postgresUser } from './postgres-user.ts';
 import { findProcesses, isRunning } from './process-table.ts';
 import { stopProcess } from './stop-process.ts';
 
-export interface PostgresInput {
-  /** Holds everything of this server; made when missing. */
+export interface PostgresInput extends WantedPort {
+  /** Holds everything of this server; made when missing. A server taken over in it keeps its own port. */
   folder: string;
-  /** Zero takes any free port. A server that is taken over keeps its own. */
-  port: number;
   logFile: string;
 }
 
@@ -177,7 +176,7 @@ async function launch(
   // a new one ends at once. What is really wrong is still wrong after these tries.
   for (const pauseMs of [0, 100, 400, 1_500, 3_000]) {
     await sleep(pauseMs);
-    const port = input.port === 0 ? await freePort() : input.port;
+    const port = await choosePort(input, 'Postgres', 'PERDURE_POSTGRES_PORT');
     const server = await spawnDetached({
       executable: binaries.postgres,
       args: [...serverArgs(cluster.dataFolder), '-p', String(port)],

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DetachedProcess } from './detached-process.ts';
 import { adoptProcess, spawnDetached } from './detached-process.ts';
 import { logTail } from './log-tail.ts';
-import { freePort, isPortFree } from './ports.ts';
+import type { WantedPort } from './ports.ts';
+import { choosePort } from './ports.ts';
 import type { ProcessIdentity } from './process-table.ts';
 import { findProcesses, isRunning } from './process-table.ts';
 import { stopProcess } from './stop-process.ts';
@@ -15,12 +16,11 @@ import type { TemporalIdentity } from './temporal-cluster.ts';
 import { prepareNamespace } from './temporal-cluster.ts';
 import { temporalExecutable } from './temporal-executable.ts';
 
-export interface TemporalInput {
-  /** Holds everything of this server; made when missing. */
+export interface TemporalInput extends WantedPort {
+  /** Holds everything of this server; made when missing. A server taken over in it keeps its own ports. */
   folder: string;
-  /** Zero takes any free port. A server that is taken over keeps its own ports. */
-  port: number;
   uiPort: number;
+  uiMovable?: boolean;
   logFile: string;
   namespace?: string;
   cacheFolder?: string;
@@ -143,14 +143,14 @@ async function takeOver(
 }
 
 async function choosePorts(input: TemporalInput): Promise<{ port: number; uiPort: number }> {
-  for (const port of [input.port, input.uiPort]) {
-    if (port !== 0 && !(await isPortFree(port)))
-      throw new Error(`Temporal cannot have port ${port}: it is in use.`);
+  const port = await choosePort(input, 'Temporal', 'PERDURE_TEMPORAL_PORT');
+  const ui = { port: input.uiPort, movable: input.uiMovable ?? false };
+  for (;;) {
+    const uiPort = await choosePort(ui, "Temporal's Web UI", 'PERDURE_TEMPORAL_UI_PORT');
+    // Nobody holds the first one yet, so the same may be offered twice.
+    if (uiPort !== port) return { port, uiPort };
+    ui.port = 0;
   }
-  const port = input.port === 0 ? await freePort() : input.port;
-  let uiPort = input.uiPort;
-  while (uiPort === 0 || uiPort === port) uiPort = await freePort();
-  return { port, uiPort };
 }
 
 /** Resolves when the namespace is ready. A healthy server with the same settings on this folder is taken over. */

@@ -1,0 +1,80 @@
+// The API and the worker as processes: configuration, log, readiness and signals around what they do.
+import type { Logger } from 'pino';
+import { createRedactor } from '../activities/redaction.ts';
+import type { Config } from './config.ts';
+import { knownSecrets, loadConfig } from './config.ts';
+import { ConfigProblem } from './config-problem.ts';
+import type { RoleConfig } from './deps.ts';
+import { createLogging, logCrashes } from './logging.ts';
+import { prepareDataFolder } from './supervisor/data-folder.ts';
+import { writeFileWhole } from './supervisor/write-file-whole.ts';
+
+interface RunningChild {
+  /** Resolves when the process may end by itself. */
+  ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+function withServers(config: Config): RoleConfig {
+  const { databaseUrl, temporalAddress } = config;
+  if (databaseUrl === undefined || temporalAddress === undefined) {
+    throw new ConfigProblem('Set DATABASE_URL and TEMPORAL_ADDRESS, or start everything with: perdure serve');
+  }
+  return { ...config, databaseUrl, temporalAddress };
+}
+
+async function run(
+  name: 'api' | 'worker',
+  args: string[],
+  open: (config: RoleConfig, logger: Logger) => Promise<RunningChild>,
+): Promise<number> {
+  const config = withServers(loadConfig({ flags: args }));
+  const data = prepareDataFolder(config.dataFolder);
+  const redactor = createRedactor(knownSecrets(config));
+  const redact = (text: string) => redactor.text(text);
+  const logging = createLogging({ service: name, level: config.logLevel, redact });
+  logCrashes(logging);
+  const told = Promise.withResolvers<void>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => told.resolve());
+  try {
+    const child = await open(config, logging.logger);
+    writeFileWhole(data.readyFile(name), String(process.pid));
+    logging.logger.info({ pid: process.pid }, 'ready');
+    await Promise.race([told.promise, child.ended]);
+    await child.stop();
+    logging.logger.info('stopped');
+    return 0;
+  } catch (error) {
+    logging.logger.fatal({ err: error }, 'the process failed');
+    return 1;
+  } finally {
+    logging.flush();
+    // Whatever still holds the process open has had its time: this one is done, and its supervisor waits.
+    setTimeout(() => process.exit(), exitGraceMs).unref();
+  }
+}
+
+// Sockets that were just closed and a native library's threads are gone well within this.
+const exitGraceMs = 1_000;
+
+export function runApi(args: string[]): Promise<number> {
+  return run('api', args, async (config, logger) => {
+    const { startApiProcess } = await import('./api-process.ts');
+    const api = await startApiProcess(config, logger);
+    return { ended: new Promise(() => undefined), stop: () => api.stop() };
+  });
+}
+
+export function runWorker(args: string[]): Promise<number> {
+  return run('worker', args, async (config, logger) => {
+    const { startWorkerProcess } = await import('./worker-process.ts');
+    const worker = await startWorkerProcess(config, logger);
+    return {
+      ended: worker.running,
+      async stop() {
+        worker.stop();
+        await worker.running;
+      },
+    };
+  });
+}

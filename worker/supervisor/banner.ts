@@ -1,0 +1,44 @@
+// What `npm start` prints: what is where, how to get in, and whether a real model answers.
+import { existsSync, readFileSync } from 'node:fs';
+import { createColors } from 'picocolors';
+import type { Config } from '../config.ts';
+import type { DataFolder } from './data-folder.ts';
+
+export interface BannerInput {
+  version: string;
+  config: Config;
+  data: DataFolder;
+  url: string;
+  temporalUi: string | null;
+  tookMs: number;
+  /** Colours and room; plain lines otherwise. */
+  terminal: boolean;
+}
+
+function modelLine(config: Config): string {
+  const keys = [config.openaiApiKey, config.anthropicApiKey, config.googleApiKey, config.compatibleBaseUrl];
+  if (keys.some((key) => key !== undefined)) return `models answer; perdure models lists them`;
+  return 'no model key is set, so the scripted model answers; set OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY or PERDURE_COMPATIBLE_BASE_URL for a real one';
+}
+
+export function banner(input: BannerInput): string {
+  const { config, data, url } = input;
+  const color = createColors(input.terminal);
+  const token = existsSync(data.tokenFile) ? readFileSync(data.tokenFile, 'utf8').trim() : undefined;
+  const rows: [string, string][] = [
+    ['page', color.cyan(token === undefined ? url : `${url}/#token=${token}`)],
+    ['API reference', color.cyan(`${url}/docs`)],
+    [
+      'Temporal UI',
+      input.temporalUi === null ? 'where your Temporal server has it' : color.cyan(input.temporalUi),
+    ],
+    ['token file', data.tokenFile],
+    ['logs', `${data.folder}/logs`],
+    ['model', modelLine(config)],
+  ];
+  const title = `${color.bold(`Perdure ${input.version}`)} is ready after ${(input.tookMs / 1_000).toFixed(1)} s.`;
+  const lines = rows.map(([name, value]) => `  ${color.dim(name.padEnd(14))} ${value}`);
+  const close = 'Ctrl-C stops everything in order; nothing accepted is lost however it ends.';
+  const gap = input.terminal ? [''] : [];
+  return [...gap, title, ...lines, ...gap, color.dim(close), ...gap].join('\n');
+}

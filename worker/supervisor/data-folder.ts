@@ -1,0 +1,53 @@
+// The data folder: what lies where in it, and that it is ours and private before anything is put there.
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+export interface DataFolder {
+  folder: string;
+  postgres: string;
+  temporal: string;
+  processesFile: string;
+  temporalIdentityFile: string;
+  tokenFile: string;
+  logFile(name: string): string;
+  readyFile(name: string): string;
+}
+
+/** Written by an API or worker process once it can work; holds its pid, so that a predecessor's does not count. */
+export function readyFile(dataFolder: string, name: string): string {
+  return path.join(dataFolder, 'run', `${name}.ready`);
+}
+
+export function logFolder(dataFolder: string): string {
+  return path.join(dataFolder, 'logs');
+}
+
+export function prepareDataFolder(folder: string): DataFolder {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `The data folder ${folder} cannot be used (${code}): set PERDURE_DATA to a folder you may write.`,
+    );
+  }
+  const { uid } = statSync(folder);
+  const self = process.getuid?.() ?? uid;
+  if (uid !== self) {
+    throw new Error(
+      `The data folder ${folder} belongs to the user with id ${uid} and this is ${self}: start as that user, or set PERDURE_DATA.`,
+    );
+  }
+  for (const name of ['logs', 'run']) mkdirSync(path.join(folder, name), { recursive: true, mode: 0o700 });
+  return {
+    folder,
+    postgres: path.join(folder, 'postgres'),
+    temporal: path.join(folder, 'temporal'),
+    processesFile: path.join(folder, 'processes.json'),
+    temporalIdentityFile: path.join(folder, 'temporal-identity.json'),
+    tokenFile: path.join(folder, 'token'),
+    logFile: (name) => path.join(logFolder(folder), `${name}.log`),
+    readyFile: (name) => readyFile(folder, name),
+  };
+}

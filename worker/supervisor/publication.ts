@@ -1,0 +1,51 @@
+// processes.json: what runs, where, and how it is, for everybody else. Written whole on each change.
+import type { ProcessView } from '../../workflows/contracts/system.ts';
+import { version } from '../version.ts';
+import type { KeptProcess } from './keep-running.ts';
+import { runningProcess } from './process-table.ts';
+import { writeFileWhole } from './write-file-whole.ts';
+
+export interface Publication {
+  places(url: string, temporalUi: string | null): void;
+  /** A server that is used and not ours. */
+  external(name: 'postgres' | 'temporal', address: string): void;
+  write(): void;
+}
+
+/** With the start time, so that a pid that was given to another process since is not taken for ours. */
+function withStart(view: ProcessView): ProcessView & { started: string | null; version: string } {
+  const started = view.pid === null ? undefined : runningProcess(view.pid)?.started;
+  return { ...view, started: started ?? null, version };
+}
+
+export function createPublication(file: string, kept: () => (KeptProcess | undefined)[]): Publication {
+  const external: ProcessView[] = [];
+  let url: string | null = null;
+  let temporalUi: string | null = null;
+
+  function write(): void {
+    const self: ProcessView = {
+      name: 'supervisor',
+      pid: process.pid,
+      address: null,
+      health: 'up',
+      restarts: 0,
+    };
+    const views = [self, ...kept().flatMap((part) => part?.view() ?? []), ...external];
+    const text = JSON.stringify({ version, url, temporalUi, processes: views.map(withStart) }, undefined, 2);
+    writeFileWhole(file, `${text}\n`);
+  }
+
+  return {
+    places(newUrl, newTemporalUi) {
+      url = newUrl;
+      temporalUi = newTemporalUi;
+      write();
+    },
+    external(name, address) {
+      external.push({ name, pid: null, address, health: 'external', restarts: 0 });
+      write();
+    },
+    write,
+  };
+}

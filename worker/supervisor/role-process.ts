@@ -1,0 +1,78 @@
+// The API and the worker as children: started with their configuration in the environment, ready when they say so.
+import { rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DataFolder } from './data-folder.ts';
+import { spawnDetached } from './detached-process.ts';
+import type { RunningPart } from './keep-running.ts';
+import { findProcesses, isRunning } from './process-table.ts';
+import type { StopStage } from './stop-process.ts';
+import { stopProcess } from './stop-process.ts';
+
+export type Role = 'api' | 'worker';
+
+const program = path.resolve(import.meta.dirname, '..', 'main.ts');
+
+// The folder on the command line is how the next supervisor recognises what this one left.
+function roleArgs(role: Role, folder: string): string[] {
+  return [program, role, '--data', folder];
+}
+
+async function readPid(file: string): Promise<number | undefined> {
+  try {
+    return Number(await readFile(file, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function waitUntilReady(file: string, identity: { pid: number; started: string }): Promise<void> {
+  // Short against the start of a process, which takes most of a second.
+  while (isRunning(identity) && (await readPid(file)) !== identity.pid) await sleep(20);
+  // Dead before it was ready: it never will be.
+  if (!isRunning(identity)) await new Promise<never>(() => undefined);
+}
+
+export interface RoleInput {
+  role: Role;
+  data: DataFolder;
+  env: Record<string, string>;
+  address: string | null;
+  /** How long it may take to finish what it is doing. */
+  drainMs: number;
+}
+
+export async function startRole(input: RoleInput): Promise<RunningPart> {
+  const { role, data } = input;
+  const file = data.readyFile(role);
+  rmSync(file, { force: true });
+  const child = await spawnDetached({
+    executable: process.execPath,
+    args: roleArgs(role, data.folder),
+    env: input.env,
+    cwd: process.cwd(),
+    logFile: data.logFile(role),
+  });
+  const stages: StopStage[] = [{ signal: 'SIGTERM', waitMs: input.drainMs }];
+  return {
+    pid: child.pid,
+    address: input.address,
+    exited: child.exited,
+    ready: waitUntilReady(file, child),
+    stop: () => stopProcess(child, stages),
+    kill: () => stopProcess(child, []),
+  };
+}
+
+/** Ends the API and worker of a supervisor that died; what they were doing goes on in their successors. */
+export async function stopLeftovers(folder: string): Promise<number> {
+  const endings = (['api', 'worker'] as const).map((role) => `/worker/main.ts ${role} --data ${folder}`);
+  const leftovers = findProcesses((command) => endings.some((ending) => command.endsWith(ending)));
+  // Time to say goodbye, but the start waits for it, and a kill loses nothing either.
+  await Promise.all(
+    leftovers.map((leftover) => stopProcess(leftover, [{ signal: 'SIGTERM', waitMs: 2_000 }])),
+  );
+  return leftovers.length;
+}

@@ -1,0 +1,211 @@
+// `perdure serve`: takes over or starts Postgres and Temporal, migrates, keeps the API and the worker running, and
+// ends all of it in order. It holds no state of its own: a killed supervisor costs nothing but the restarts it
+// would have made.
+import { rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { migrateUp } from '../../activities/store/migrate.ts';
+import type { Config } from '../config.ts';
+import { childEnvironment } from '../config.ts';
+import { releaseExecutors } from '../release.ts';
+import type { DataFolder } from './data-folder.ts';
+import { logFolder } from './data-folder.ts';
+import type { KeptProcess } from './keep-running.ts';
+import { keepRunning } from './keep-running.ts';
+import { logTail } from './log-tail.ts';
+import { choosePort } from './ports.ts';
+import type { Publication } from './publication.ts';
+import { createPublication } from './publication.ts';
+import type { Role } from './role-process.ts';
+import { startRole, stopLeftovers } from './role-process.ts';
+import { rotateLogs } from './rotate-logs.ts';
+import type { ServerPart } from './servers.ts';
+import { openPostgres, openTemporal } from './servers.ts';
+
+export interface SupervisorInput {
+  config: Config;
+  /** Locked by the caller. */
+  data: DataFolder;
+  logger: Logger;
+  /** Called with the database's address before anything is told that might contain its password. */
+  onDatabase(url: string): void;
+  say(line: string): void;
+}
+
+export interface Places {
+  url: string;
+  temporalUi: string | null;
+}
+
+export interface Supervisor {
+  /** Resolves when the API answers; undefined when a stop came first. */
+  start(): Promise<Places | undefined>;
+  /** In order: API, worker, Temporal, Postgres. A second call waits for the first. */
+  stop(): Promise<void>;
+  /** Ends the waiting for what the API and the worker still do. */
+  hurry(): void;
+}
+
+// Often enough that a log is never far above its size, rare enough to cost nothing.
+const rotateEveryMs = 5_000;
+// A healthy API is there within two seconds; past this a person wants to know what it says.
+const slowApiMs = 15_000;
+// Beyond the drain time: what the worker needs to cut off what did not finish, and to say goodbye.
+const goodbyeMs = 8_000;
+// A database that is gone must not hold up the end; the next worker's start does the same work.
+const releaseWaitMs = 5_000;
+
+type Kept = Partial<Record<Role | 'postgres' | 'temporal', KeptProcess>>;
+
+interface Scene extends SupervisorInput {
+  kept: Kept;
+  publication: Publication;
+}
+
+function keepServer(scene: Scene, name: 'postgres' | 'temporal', part: ServerPart): void {
+  scene.say(`  ${name.padEnd(14)} ${part.address}${part.note === '' ? '' : ` (${part.note})`}`);
+  if (part.first === undefined || part.start === undefined) {
+    scene.publication.external(name, part.address);
+    return;
+  }
+  const { first, start } = part;
+  const onChange = () => scene.publication.write();
+  scene.kept[name] = keepRunning({ name, first, start: () => start(), onChange, logger: scene.logger });
+}
+
+async function startServers(scene: Scene): Promise<{ databaseUrl: string; temporal: ServerPart }> {
+  const { config, data, logger, say } = scene;
+  const [postgres, temporal] = await Promise.allSettled([
+    openPostgres(config, data).then(async (part) => {
+      scene.onDatabase(part.target);
+      keepServer(scene, 'postgres', part);
+      const migrated = await migrateUp(part.target);
+      if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
+      return part.target;
+    }),
+    openTemporal(config, data, say, logger).then((part) => {
+      keepServer(scene, 'temporal', part);
+      return part;
+    }),
+  ]);
+  // Only when both have settled, so that the one that did start is known and is stopped.
+  if (postgres.status === 'rejected') throw postgres.reason;
+  if (temporal.status === 'rejected') throw temporal.reason;
+  return { databaseUrl: postgres.value, temporal: temporal.value };
+}
+
+async function keepRole(
+  scene: Scene,
+  role: Role,
+  place: { env: Record<string, string>; address: string | null },
+  onDeath?: () => void,
+): Promise<KeptProcess> {
+  const { config, data, logger } = scene;
+  const drainMs = config.drainSeconds * 1_000 + goodbyeMs;
+  const start = () => startRole({ role, data, drainMs, ...place });
+  const kept = keepRunning({
+    name: role,
+    first: await start(),
+    start,
+    onChange: () => scene.publication.write(),
+    logger,
+    ...(onDeath === undefined ? {} : { onDeath }),
+  });
+  scene.kept[role] = kept;
+  scene.publication.write();
+  return kept;
+}
+
+/** Where a browser on this machine finds a server that listens on `host`. */
+function pageUrl(host: string, port: number): string {
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}
+
+async function waitForApi(scene: Scene, api: KeptProcess): Promise<void> {
+  const slow = setTimeout(() => {
+    const file = scene.data.logFile('api');
+    scene.say(`The API is slow to start. Its log ${file} ends:\n${logTail(file)}`);
+  }, slowApiMs);
+  slow.unref();
+  await api.ready;
+  clearTimeout(slow);
+}
+
+export function createSupervisor(input: SupervisorInput): Supervisor {
+  const { config, data, logger } = input;
+  const kept: Kept = {};
+  const publication = createPublication(data.processesFile, () => [
+    kept.api,
+    kept.worker,
+    kept.postgres,
+    kept.temporal,
+  ]);
+  const scene: Scene = { ...input, kept, publication };
+  let release = async (): Promise<void> => undefined;
+  let stopping: Promise<void> | undefined;
+  let starting: Promise<unknown> = Promise.resolve();
+  const stopAsked = Promise.withResolvers<void>();
+  const rotating = setInterval(() => rotateLogs(logFolder(data.folder)), rotateEveryMs);
+
+  async function start(): Promise<Places | undefined> {
+    const stopped = await stopLeftovers(data.folder);
+    if (stopped > 0) input.say(`  stopped ${stopped} processes of a supervisor that is gone`);
+    publication.write();
+    const { databaseUrl, temporal } = await startServers(scene);
+    const temporalAddress = temporal.target;
+    const movable = config.sources['port'] === 'default';
+    const port = await choosePort({ port: config.port, movable }, 'The API', 'PERDURE_PORT', config.host);
+    if (port !== config.port) input.say(`  ${'api'.padEnd(14)} port ${config.port} was in use, so ${port}`);
+    const url = pageUrl(config.host, port);
+    const temporalUi = temporal.uiAddress ?? null;
+    publication.places(url, temporalUi);
+    const env = childEnvironment(config, { dataFolder: data.folder, port, databaseUrl, temporalAddress });
+    release = async () => {
+      const { temporalNamespace } = config;
+      await releaseExecutors({ databaseUrl, temporalAddress, temporalNamespace, log: logger }).catch(
+        (error: unknown) =>
+          logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
+      );
+    };
+    const api = await keepRole(scene, 'api', { env, address: url });
+    await keepRole(scene, 'worker', { env, address: null }, () => void release());
+    // A stop must not wait for an API that never comes.
+    await Promise.race([waitForApi(scene, api), stopAsked.promise]);
+    return stopping === undefined ? { url, temporalUi } : undefined;
+  }
+
+  async function stopKept(): Promise<void> {
+    await kept.api?.stop();
+    await kept.worker?.stop();
+    await Promise.race([release(), sleep(releaseWaitMs, undefined, { ref: false })]);
+    await kept.temporal?.stop();
+    await kept.postgres?.stop();
+  }
+
+  async function stop(): Promise<void> {
+    stopAsked.resolve();
+    await stopKept();
+    // What was being started when the stop came is known once it has started, or failed to.
+    await starting.catch(() => undefined);
+    await stopKept();
+    clearInterval(rotating);
+    rmSync(data.processesFile, { force: true });
+  }
+
+  return {
+    start() {
+      const started = start();
+      starting = started;
+      return started;
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+    hurry() {
+      for (const part of [kept.api, kept.worker]) void part?.kill();
+    },
+  };
+}
