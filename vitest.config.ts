@@ -37,7 +37,7 @@ export default defineConfig({
         include: tier.include,
         exclude: [...configDefaults.exclude, ...tier.exclude],
         globalSetup: globalSetup(tier),
-        setupFiles: ['test/support/leaks.ts'],
+        setupFiles: ['test/support/environment.ts', 'test/support/leaks.ts'],
         sequence: { groupOrder: tier.group },
         ...(tier.alone ? { maxWorkers: 1, fileParallelism: false } : {}),
         // Far above what any test takes: on a loaded machine a server needs seconds, and only a hang should end here.

@@ -29,7 +29,7 @@ afterAll(async () => {
   const natives = await untilNone(async () => temporalObjects());
   if (natives.length > 0) {
     throw new Error(
-      `The test file left Temporal objects open: ${natives.join(', ')}. Shut them down in afterAll.`,
+      `The test file left ${natives.length} Temporal workers or connections open. Close them in afterAll.`,
     );
   }
 });
@@ -58,12 +58,12 @@ async function children(): Promise<Child[]> {
 }
 
 /** Workers and connections the native SDK still holds, when this process has loaded it at all. */
-function temporalObjects(): string[] {
+function temporalObjects(): object[] {
   const file = require.resolve('@temporalio/worker/lib/runtime');
   const runtime = require.cache[file]?.exports as
     | { Runtime: { _instance?: { backRefs: Set<object> } } }
     | undefined;
-  return [...(runtime?.Runtime._instance?.backRefs ?? [])].map((object) => object.constructor.name);
+  return [...(runtime?.Runtime._instance?.backRefs ?? [])];
 }
 
 function named(left: Child[]): string {

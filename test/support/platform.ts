@@ -1,0 +1,224 @@
+// The whole product as a person starts it: `perdure serve` on a data folder of its own and free ports. Faults are
+// sent to its processes by their recorded ids; at the end nothing of it is left, however it was treated.
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, createClient } from '../../api/client.ts';
+import type { ProcessView } from '../../workflows/contracts/system.ts';
+import { freePort } from '../../worker/supervisor/ports.ts';
+import { findProcesses, isRunning } from '../../worker/supervisor/process-table.ts';
+
+export type ProcessName = ProcessView['name'];
+
+export interface Platform {
+  /** The data folder. */
+  data: string;
+  /** The same through every restart. */
+  url: string;
+  databaseUrl: string;
+  temporalAddress: string;
+  /** The token of the first start. */
+  readonly token: string;
+  client: Client;
+  /** What runs according to the supervisor, with pids that were seen running. */
+  processes(): ProcessView[];
+  pid(name: ProcessName): number | undefined;
+  /** Sends the signal to the process that has this name now; false when there is none. */
+  kill(name: ProcessName, signal?: NodeJS.Signals): boolean;
+  /** Every process of the platform at once, the supervisor first, as when a machine loses its memory of them. */
+  killEverything(): void;
+  /** Starts `perdure serve` again on the same folder and waits until it is ready. */
+  serve(): Promise<void>;
+  /** Resolves when the API, its two servers and a worker answer. */
+  ready(): Promise<void>;
+  /** The last lines of a process's log, for a test that has to say why. */
+  log(name: ProcessName): string;
+  /** As a person stops it: SIGTERM to the supervisor. Resolves when it is gone. */
+  stop(): Promise<void>;
+  /** Ends whatever is left and removes the folder. */
+  remove(): Promise<void>;
+}
+
+export interface PlatformInput {
+  environment?: Record<string, string>;
+  /** Where the data folder is made; the system's folder for temporary files unless said otherwise. */
+  parent?: string;
+}
+
+interface ProcessesFile {
+  processes: (ProcessView & { started: string | null })[];
+}
+
+const program = path.resolve(import.meta.dirname, '..', '..', 'worker', 'main.ts');
+// A first start makes a database cluster and bundles the workflows; this only ends a hang.
+const readyMs = 90_000;
+const names = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
+
+export async function startPlatform(input: PlatformInput = {}): Promise<Platform> {
+  const data = await mkdtemp(path.join(input.parent ?? tmpdir(), 'perdure-platform-'));
+  const [port, temporalPort, temporalUiPort, postgresPort] = await fourPorts();
+  const environment: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    HOME: process.env['HOME'] ?? '/',
+    PERDURE_PORT: String(port),
+    PERDURE_TEMPORAL_PORT: String(temporalPort),
+    PERDURE_TEMPORAL_UI_PORT: String(temporalUiPort),
+    PERDURE_POSTGRES_PORT: String(postgresPort),
+    ...input.environment,
+  };
+  const url = `http://127.0.0.1:${port}`;
+  const tokenFile = path.join(data, 'token');
+
+  const platform: Platform = {
+    data,
+    url,
+    temporalAddress: `127.0.0.1:${temporalPort}`,
+    get databaseUrl() {
+      const password = readFileSync(path.join(data, 'postgres', 'password'), 'utf8').trim();
+      return `postgres://perdure:${password}@127.0.0.1:${postgresPort}/perdure`;
+    },
+    get token() {
+      return readFileSync(tokenFile, 'utf8').trim();
+    },
+    get client() {
+      return createClient({ url, token: platform.token });
+    },
+    processes: () => readProcesses(data),
+    pid: (name) => readProcesses(data).find((each) => each.name === name)?.pid ?? undefined,
+    kill(name, signal = 'SIGKILL') {
+      const pid = platform.pid(name);
+      return pid !== undefined && send(pid, signal);
+    },
+    killEverything() {
+      const pids = new Map(readProcesses(data).map(({ name, pid }) => [name, pid]));
+      for (const name of names) {
+        const pid = pids.get(name);
+        if (pid) send(pid, 'SIGKILL');
+      }
+    },
+    async serve() {
+      spawnUnowned(
+        [process.execPath, program, 'serve', '--data', data],
+        environment,
+        path.join(data, 'serve.out'),
+      );
+      await platform.ready();
+    },
+    ready: () => untilReady(platform),
+    log(name) {
+      const text = readFileSync(path.join(data, 'logs', `${name}.log`), 'utf8');
+      return text.split('\n').slice(-40).join('\n');
+    },
+    async stop() {
+      const pid = platform.pid('supervisor');
+      if (pid) send(pid, 'SIGTERM');
+      // Draining the API and the worker, and an orderly end of both servers.
+      await until(
+        () => leftOf(data).length === 0,
+        readyMs,
+        () => `still running:\n${named(data)}`,
+      );
+    },
+    async remove() {
+      // The supervisor first, so that it starts nothing anew.
+      for (let round = 0; leftOf(data).length > 0; round += 1) {
+        if (round > 500) throw new Error(`These do not end:\n${named(data)}`);
+        for (const { pid } of leftOf(data)) send(pid, 'SIGKILL');
+        await sleep(20);
+      }
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+  try {
+    await platform.serve();
+  } catch (error) {
+    const said = await readFile(path.join(data, 'serve.out'), 'utf8').catch(() => '');
+    await platform.remove();
+    throw new Error(`${(error as Error).message}\nIt said:\n${said}`);
+  }
+  return platform;
+}
+
+async function fourPorts(): Promise<[number, number, number, number]> {
+  const taken = new Set<number>();
+  while (taken.size < 4) taken.add(await freePort());
+  return [...taken] as [number, number, number, number];
+}
+
+/** Starts a process that is nobody's child, as from a terminal that has been closed since. */
+function spawnUnowned(command: string[], environment: Record<string, string>, logFile: string): void {
+  const log = openSync(logFile, 'a');
+  const shell = spawn('/bin/sh', ['-c', '"$@" &', 'sh', ...command], {
+    env: environment,
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
+  shell.unref();
+  closeSync(log);
+}
+
+function readProcesses(data: string): ProcessView[] {
+  let text: string;
+  try {
+    text = readFileSync(path.join(data, 'processes.json'), 'utf8');
+  } catch (error) {
+    // Not there before the first start has come that far, nor after an orderly stop.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  const { processes } = JSON.parse(text) as ProcessesFile;
+  return processes.filter(
+    ({ pid, started }) => pid !== null && started !== null && isRunning({ pid, started }),
+  );
+}
+
+/** Everything that runs for this data folder; its name is random, so that no stranger has it on a command line. */
+function leftOf(data: string): { pid: number; command: string }[] {
+  return findProcesses((command) => command.includes(data));
+}
+
+function named(data: string): string {
+  return leftOf(data)
+    .map(({ pid, command }) => `${pid} ${command}`)
+    .join('\n');
+}
+
+function send(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    // It has ended between the look and the signal.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
+  }
+}
+
+async function untilReady(platform: Platform): Promise<void> {
+  const answers = async (): Promise<boolean> => {
+    if (platform.pid('supervisor') === undefined) return false;
+    try {
+      return (await platform.client.ready()).status === 'ready';
+    } catch {
+      // Not listening, or no token yet.
+      return false;
+    }
+  };
+  await until(answers, readyMs, () => `The platform in ${platform.data} is not ready.`);
+}
+
+/** Looks again until it is so; throws with the sentence after the time, which only ends a hang. */
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  withinMs: number,
+  problem: () => string,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(problem());
+    await sleep(20);
+  }
+}
