@@ -24,6 +24,7 @@ import type {
   ReadyView,
 } from '../workflows/contracts/system.ts';
 import { type FollowOptions, follow } from './client/follow.ts';
+import { ProblemError } from './client/problem.ts';
 import { createTransport, type TransportSettings } from './client/transport.ts';
 
 export { BrokenStream, ProblemError, Unreachable } from './client/problem.ts';
@@ -61,6 +62,16 @@ export function createClient(settings: ClientSettings) {
     const connect = (after: number, signal: AbortSignal): Promise<Response> =>
       open(path, { after }, { accept: 'text/event-stream' }, signal);
     return follow({ ...rules, url, giveUpAfterMs, open: connect }, options);
+  }
+
+  // The route is there only under a supervisor, and only for callers on its machine.
+  async function processes(): Promise<ProcessListView> {
+    try {
+      return await json<ProcessListView>('GET', '/embedded/processes');
+    } catch (error) {
+      if (!(error instanceof ProblemError) || ![403, 404].includes(error.status)) throw error;
+      return { embedded: false, items: [], temporalUi: null };
+    }
   }
 
   return {
@@ -121,7 +132,7 @@ export function createClient(settings: ClientSettings) {
     retryDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/retry`, { body: {} }),
     dropDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/drop`, { body: {} }),
 
-    processes: () => json<ProcessListView>('GET', '/embedded/processes'),
+    processes,
     killProcess: (name: string) =>
       json<void>('POST', `/embedded/processes/${encodeURIComponent(name)}/kill`, {}),
     startDemo: () => json<DemoView>('POST', '/embedded/demo', { body: {} }),

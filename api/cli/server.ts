@@ -18,7 +18,8 @@ interface Where {
 
 /** What the supervisor writes beside its data for everybody who looks for it. */
 interface ProcessesFile {
-  url: string;
+  /** Null while the API has not started yet. */
+  url: string | null;
   processes: ProcessView[];
 }
 
@@ -37,6 +38,8 @@ export function findServer(where: Where): Place {
   const given = where.url ?? (where.environment.PERDURE_URL || undefined);
   const found = where.dataFolder === undefined ? undefined : readProcesses(where.dataFolder);
   const url = given ?? found?.url;
+  if (url === null)
+    throw new NoServer(`The server in ${where.dataFolder} is still starting; try again in a moment.`);
   if (url === undefined) {
     throw new NoServer(
       'No server found: start one with `npm start` (or `perdure serve`), or name one with --url or PERDURE_URL.',
@@ -52,8 +55,7 @@ export function readProcesses(dataFolder: string): ProcessesFile | undefined {
   if (text === undefined) return undefined;
   try {
     const content = JSON.parse(text) as Partial<ProcessesFile>;
-    if (typeof content.url !== 'string') return undefined;
-    return { url: content.url, processes: content.processes ?? [] };
+    return { url: content.url ?? null, processes: content.processes ?? [] };
   } catch {
     throw new UsageError(
       `${join(dataFolder, 'processes.json')} is not readable JSON; start the server again.`,

@@ -48,7 +48,7 @@ async function askServer(cli: Cli): Promise<Status> {
     embedded: processes.embedded,
     processes: processes.items,
     runs: runs.items,
-    deadLetters: letters.items.filter((letter) => letter.resolution === null),
+    deadLetters: letters.items,
   };
 }
 
