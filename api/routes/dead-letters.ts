@@ -23,7 +23,8 @@ import { problems } from './problems.ts';
 import { runOf } from './runs.ts';
 
 const params = z.object({ id });
-const NoBody = z.strictObject({}).optional();
+// A POST without content may come with an empty object or with nothing.
+const NoBody = z.strictObject({}).nullish();
 
 export const deadLetterRoutes: Routes = (api, parts) => {
   api.get(

@@ -9,7 +9,8 @@ import type { Api, Parts } from '../parts.ts';
 import { problems } from './problems.ts';
 
 const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|::ffff:127\.\d{1,3}\.\d{1,3}\.\d{1,3})$/;
-const NoBody = z.strictObject({}).optional();
+// A POST without content may come with an empty object or with nothing.
+const NoBody = z.strictObject({}).nullish();
 
 export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): void {
   // The address of the socket, never a header: anybody can write one.

@@ -1,0 +1,58 @@
+import { Failure } from '../../../workflows/contracts/failures.ts';
+import { expect, test } from 'vitest';
+import { createTestApp } from '../../support/test-app.ts';
+
+const embedded = () => {
+  const killed: string[] = [];
+  return {
+    killed,
+    embedded: {
+      processes: async () => ({ embedded: true, items: [], temporalUi: null }),
+      kill: async (name: string) => {
+        if (name === 'supervisor') throw new Failure('NotRunnable', 'It watches itself.');
+        killed.push(name);
+      },
+      demo: async (by: string) => ({ runId: by, conversationId: 'c', project: '/tmp/demo' }),
+    },
+  };
+};
+
+test('without a supervisor the routes are not there', async () => {
+  const api = await createTestApp();
+  expect((await api.ask('GET', '/embedded/processes')).statusCode).toBe(404);
+  expect((await api.ask('POST', '/embedded/processes/worker/kill')).statusCode).toBe(404);
+});
+
+test('a process is killed once for one key, and only one there is', async () => {
+  const { killed, ...deps } = embedded();
+  const api = await createTestApp(deps);
+  const key = { 'idempotency-key': 'kill-1' };
+  const answers = [
+    await api.ask('POST', '/embedded/processes/worker/kill', {}, key),
+    await api.ask('POST', '/embedded/processes/worker/kill', {}, key),
+    await api.ask('POST', '/embedded/processes/init/kill'),
+    await api.ask('POST', '/embedded/processes/supervisor/kill'),
+  ];
+  expect(answers.map((answer) => answer.statusCode)).toEqual([204, 204, 400, 422]);
+  expect(killed).toEqual(['worker']);
+});
+
+test('callers from elsewhere are refused, whatever their headers say', async () => {
+  const { killed, ...deps } = embedded();
+  const api = await createTestApp(deps);
+  const answer = await api.app.inject({
+    method: 'POST',
+    url: '/api/v1/embedded/processes/worker/kill',
+    headers: { ...api.auth, 'x-forwarded-for': '127.0.0.1', host: 'localhost' },
+    remoteAddress: '10.0.0.7',
+  });
+  expect([answer.statusCode, answer.json().code]).toEqual([403, 'Forbidden']);
+  expect(killed).toEqual([]);
+});
+
+test('the demo is started in the name of the caller', async () => {
+  const { killed: _killed, ...deps } = embedded();
+  const api = await createTestApp(deps);
+  const answer = await api.ask('POST', '/embedded/demo', {});
+  expect([answer.statusCode, answer.json().runId]).toEqual([202, 'first (api)']);
+});
