@@ -13,7 +13,8 @@ import type { Outcome } from '../plugins/idempotency.ts';
 import { problems } from './problems.ts';
 import { runParams } from './runs.ts';
 
-const StopBody = z.strictObject({ messageId: SteerBody.shape.messageId }).optional().meta({ id: 'StopBody' });
+// A stop without an id of its own may come with an empty object or with nothing.
+const StopBody = z.strictObject({ messageId: SteerBody.shape.messageId }).nullish().meta({ id: 'StopBody' });
 
 const stops = {
   interrupt: { status: 'interrupted', text: 'Interrupted before it started.' },
