@@ -2,7 +2,7 @@
 // decide from that and know no tool. It never hears of Temporal.
 import type { z } from 'zod';
 import type { Effect, Repeat } from '../../workflows/contracts/call.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { ProcessGroup, Sandbox } from '../sandbox/sandbox.ts';
 
 /** What a model is told of a tool. */
 export interface ToolSpec {
@@ -28,6 +28,8 @@ export interface ToolContext {
   sandbox: Sandbox;
   /** Aborted on interrupt, cancel, timeout and shutdown; the tool stops what it started and throws the reason. */
   signal: AbortSignal;
+  /** Passed to the sandbox as `onStart`: stores the group with the claim before its command can act. */
+  recordGroup(group: ProcessGroup): Promise<void>;
   /** Live output for people; the result still carries the whole. */
   output(from: 'stdout' | 'stderr', text: string): void;
 }

@@ -1,0 +1,172 @@
+// Fetches a page or a document from a public address. Names are vetted at the moment of connecting, so an answer
+// that changes between check and use gains nothing. No proxy, no cookies, no credentials.
+import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { Agent, fetch as request, type Response } from 'undici';
+import { z } from 'zod';
+import { addressProblem } from './address.ts';
+import { done, failed } from './answer.ts';
+import { toStorable } from './capture.ts';
+import { textField } from './fields.ts';
+import { defineTool, type Tool, type ToolResult } from './tool.ts';
+
+// After unpacking; a longer document is cut.
+const maxBodyBytes = 2 * 1024 * 1024;
+// Browsers send no longer ones, and servers take none.
+const maxUrlBytes = 8000;
+const maxRedirects = 5;
+// A server that does not answer in this time is not going to.
+const connectMs = 10_000;
+const answerMs = 30_000;
+// The whole call, redirects and a slow body included.
+const callSeconds = 60;
+
+const redirects = [301, 302, 303, 307, 308];
+
+export interface Egress {
+  /** Asks for every address of a name. */
+  resolve(hostname: string, done: (error: Error | null, addresses: LookupAddress[]) => void): void;
+  /** Says why an address is refused. */
+  addressProblem(address: string): string | undefined;
+}
+
+export const publicEgress: Egress = {
+  resolve: (hostname, done) => systemLookup(hostname, { all: true }, done),
+  addressProblem,
+};
+
+class AddressRefused extends Error {}
+
+const input = z.strictObject({
+  url: textField(maxUrlBytes).refine((value) => urlProblem(value) === undefined, {
+    error: (issue) => urlProblem(String(issue.input)) ?? 'is no web address',
+  }),
+});
+
+export function createFetch(egress: Egress): Tool {
+  return defineTool<z.infer<typeof input>>({
+    name: 'fetch',
+    description:
+      'Fetches a web address (http or https, GET) and answers with its status and text. Only public addresses can be ' +
+      'reached. A redirect to another host is told, not followed.',
+    input,
+    effect: 'network',
+    repeat: 'safe',
+    subject: ({ url }) => new URL(url).hostname,
+    timeoutSeconds: () => callSeconds,
+    async run({ url }, { signal }) {
+      const agent = createAgent(egress);
+      try {
+        return await follow(new URL(url), egress, agent, signal);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        const problem = networkProblem(error);
+        if (problem === undefined) throw error;
+        return failed(`Could not fetch ${url}: ${problem}.`);
+      } finally {
+        await agent.destroy();
+      }
+    },
+  });
+}
+
+async function follow(first: URL, egress: Egress, agent: Agent, signal: AbortSignal): Promise<ToolResult> {
+  let url = first;
+  for (let count = 0; count <= maxRedirects; count += 1) {
+    // An address written as such is connected to without being looked up.
+    const literal = url.hostname.replace(/^\[|\]$/g, '');
+    const problem = isIP(literal) === 0 ? undefined : egress.addressProblem(literal);
+    if (problem !== undefined) throw new AddressRefused(problem);
+    const response = await request(url, {
+      dispatcher: agent,
+      redirect: 'manual',
+      signal,
+      headers: { 'user-agent': 'perdure', accept: 'text/*, application/json, */*;q=0.5' },
+    });
+    const location = response.headers.get('location');
+    if (!redirects.includes(response.status) || location === null) return await answerOf(response);
+    await response.body?.cancel();
+    const target = URL.parse(location, url);
+    if (target === null) return failed(`${url.href} redirects to something that is no address.`);
+    const targetProblem = urlProblem(target.href);
+    if (targetProblem !== undefined)
+      return failed(`${url.href} redirects to an address that ${targetProblem}.`);
+    // Policy allowed this host; another one is another call.
+    if (target.hostname !== first.hostname) {
+      return failed(`${url.href} redirects to ${target.href}. Fetch that address if you want it.`);
+    }
+    url = target;
+  }
+  return failed(`${first.href} redirects more than ${maxRedirects} times.`);
+}
+
+function createAgent(egress: Egress): Agent {
+  const lookup: LookupFunction = (hostname, options, callback) => {
+    egress.resolve(hostname, (error, addresses) => {
+      if (error !== null) return callback(error, '');
+      const vetted = addresses.filter(({ address }) => egress.addressProblem(address) === undefined);
+      const [first] = vetted;
+      if (first === undefined) {
+        const problem = addresses[0] && egress.addressProblem(addresses[0].address);
+        return callback(new AddressRefused(problem ?? `${hostname} has no address`), '');
+      }
+      if (options.all === true) callback(null, vetted);
+      else callback(null, first.address, first.family);
+    });
+  };
+  return new Agent({
+    connect: { lookup, timeout: connectMs },
+    headersTimeout: answerMs,
+    bodyTimeout: answerMs,
+  });
+}
+
+async function answerOf(response: Response): Promise<ToolResult> {
+  const type = response.headers.get('content-type') ?? 'text/plain';
+  const status = `HTTP ${response.status} ${type}`;
+  if (!/^(text\/|application\/(.*\+)?(json|xml|javascript|ecmascript|yaml|x-yaml|toml|x-sh))/i.test(type)) {
+    await response.body?.cancel();
+    return failed(`${status}\nThis is not text, so it was not read.`);
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk as Uint8Array);
+    size += (chunk as Uint8Array).length;
+    if (size > maxBodyBytes) break;
+  }
+  const text = toStorable(decoderFor(type).decode(Buffer.concat(chunks).subarray(0, maxBodyBytes)));
+  const rest = size > maxBodyBytes ? '\n[the document goes on; it was cut here]' : '';
+  const output = `${toStorable(status)}\n\n${text}${rest}`;
+  return response.ok ? done(output) : failed(output);
+}
+
+function decoderFor(type: string): TextDecoder {
+  const label = /charset="?([\w-]+)/i.exec(type)?.[1] ?? 'utf-8';
+  try {
+    return new TextDecoder(label);
+  } catch (error) {
+    // A character set nobody knows: its ASCII part is still readable.
+    if (error instanceof RangeError) return new TextDecoder('latin1');
+    throw error;
+  }
+}
+
+function urlProblem(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null) return 'is no web address; it must look like https://example.org/page';
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must start with http:// or https://';
+  if (url.username !== '' || url.password !== '') return 'must not hold a user name or a password';
+  return undefined;
+}
+
+/** The network says no in many ways; all of them are answers. Undefined: it is not the network. */
+function networkProblem(error: unknown): string | undefined {
+  if (error instanceof AddressRefused) return error.message;
+  // This is how fetch says that it failed; the reason is inside, sometimes several layers deep.
+  if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return undefined;
+  let reason: Error = error.cause;
+  while (reason.cause instanceof Error) reason = reason.cause;
+  if (reason instanceof AggregateError && reason.errors[0] instanceof Error) reason = reason.errors[0];
+  return reason.message;
+}

@@ -1,0 +1,104 @@
+// Changes to files as planned before any is made: the plan is noted with the claim as hashes, so that after a crash
+// the files themselves tell whether the call took effect. Writers of one project take turns.
+import { createHash } from 'node:crypto';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { answer, done, failed } from './answer.ts';
+import { maxFileBytes } from './fields.ts';
+import type { Probe, Tool } from './tool.ts';
+
+export interface FileChange {
+  path: string;
+  /** Undefined: there is no such file. */
+  before: Buffer | undefined;
+  /** Undefined: the file is removed. */
+  after: Buffer | undefined;
+}
+
+export type Plan = { changes: FileChange[]; summary: string } | { problem: string };
+
+/** The three members every tool that changes files has in common, from how it plans its change. */
+export function changeFiles<Input>(
+  plan: (input: Input, sandbox: Sandbox) => Promise<Plan>,
+): Required<Pick<Tool<Input>, 'intent' | 'probe' | 'run'>> {
+  return {
+    async intent(input, { sandbox }) {
+      const intent: Record<string, string> = {};
+      await answer(async () => {
+        const planned = await plan(input, sandbox);
+        for (const change of 'problem' in planned ? [] : planned.changes) {
+          intent[change.path] = `${hashOf(change.before)} ${hashOf(change.after)}`;
+        }
+        return done('');
+      });
+      return intent;
+    },
+    probe: (_input, intent, { sandbox }) => probeFiles(sandbox, intent),
+    run: (input, { sandbox, signal }) =>
+      answer(() =>
+        inTurn(sandbox.root, async () => {
+          signal.throwIfAborted();
+          const planned = await plan(input, sandbox);
+          if ('problem' in planned) return failed(planned.problem);
+          await apply(sandbox, planned.changes);
+          return done(planned.summary);
+        }),
+      ),
+  };
+}
+
+export async function readWhole(sandbox: Sandbox, path: string): Promise<Buffer | undefined> {
+  return await sandbox.read(path, maxFileBytes);
+}
+
+async function probeFiles(sandbox: Sandbox, intent: Record<string, string>): Promise<Probe> {
+  const states = new Set<Probe>();
+  const looked = await answer(async () => {
+    for (const [path, hashes] of Object.entries(intent)) {
+      const [before, after] = hashes.split(' ');
+      const now = hashOf(await readWhole(sandbox, path));
+      states.add(now === after ? 'done' : now === before ? 'not_done' : 'unknown');
+    }
+    return done('');
+  });
+  if (!looked.ok) return 'unknown';
+  // Nothing was planned because the input could not be applied: running it again says why.
+  if (states.size === 0) return 'not_done';
+  return states.size === 1 ? ([...states][0] as Probe) : 'unknown';
+}
+
+/** All or none, as long as this process lives; a crash in between leaves a mixture that the probe calls unknown. */
+async function apply(sandbox: Sandbox, changes: FileChange[]): Promise<void> {
+  const made: FileChange[] = [];
+  try {
+    for (const change of changes) {
+      made.push(change);
+      await put(sandbox, change.path, change.after);
+    }
+  } catch (error) {
+    for (const change of made.reverse()) await put(sandbox, change.path, change.before);
+    throw error;
+  }
+}
+
+async function put(sandbox: Sandbox, path: string, bytes: Buffer | undefined): Promise<void> {
+  if (bytes === undefined) await sandbox.remove(path);
+  else await sandbox.write(path, bytes);
+}
+
+function hashOf(bytes: Buffer | undefined): string {
+  // Half of the digest: a chance match is out of the question, and the note stays small.
+  return bytes === undefined ? 'absent' : createHash('sha256').update(bytes).digest('hex').slice(0, 32);
+}
+
+// Calls of one step run in parallel: two edits of one file must not both start from the same text.
+const lastTurn = new Map<string, Promise<unknown>>();
+
+async function inTurn<Result>(root: string, work: () => Promise<Result>): Promise<Result> {
+  const turn = (lastTurn.get(root) ?? Promise.resolve()).then(work, work);
+  lastTurn.set(root, turn);
+  try {
+    return await turn;
+  } finally {
+    if (lastTurn.get(root) === turn) lastTurn.delete(root);
+  }
+}

@@ -1,0 +1,44 @@
+// The list of tools. To know what exists, read it; its order is the order models see, so new ones go to the end.
+import { z } from 'zod';
+import type { Background } from './background.ts';
+import { edit } from './edit.ts';
+import { createFetch, type Egress } from './fetch.ts';
+import { finish } from './finish.ts';
+import { glob } from './glob.ts';
+import { grep } from './grep.ts';
+import { list } from './list.ts';
+import { patch } from './patch.ts';
+import { read } from './read.ts';
+import { createShell, createShellKill, createShellPoll } from './shell.ts';
+import { todo } from './todo.ts';
+import type { Tool, ToolSpec } from './tool.ts';
+import { write } from './write.ts';
+
+export interface ToolNeeds {
+  background: Background;
+  egress: Egress;
+}
+
+export function createTools({ background, egress }: ToolNeeds): Tool[] {
+  return [
+    read,
+    write,
+    edit,
+    patch,
+    list,
+    glob,
+    grep,
+    createShell(background),
+    createShellPoll(background),
+    createShellKill(background),
+    createFetch(egress),
+    todo,
+    finish,
+  ];
+}
+
+export function toToolSpec(tool: Tool): ToolSpec {
+  // What a model must send, not what remains after parsing.
+  const { $schema: _, ...inputSchema } = z.toJSONSchema(tool.input, { io: 'input' });
+  return { name: tool.name, description: tool.description, inputSchema };
+}
