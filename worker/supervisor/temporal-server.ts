@@ -39,7 +39,7 @@ export interface TemporalServer extends DetachedProcess {
 }
 
 // As delivered, the server lets a shard's queues poll 20 times a second, which puts 50 ms on every step.
-const dynamicConfiguration = {
+export const dynamicConfiguration = {
   'system.enableActivityEagerExecution': 'true',
   'history.transferProcessorMaxPollRPS': '2000',
   'history.timerProcessorMaxPollRPS': '2000',
