@@ -83,17 +83,31 @@ export async function acceptRun(write: Write, input: NewRun): Promise<Accepted> 
   }
 }
 
+/** The run this message has already become, or went into as a steer. */
 async function findByMessage(queries: Queries, input: NewRun): Promise<RunRow | undefined> {
-  if (!input.messageId) return undefined;
-  let query = queries
+  const { tenantId, messageId, conversationId } = input;
+  if (messageId === undefined) return undefined;
+  const query = queries
     .selectFrom('runs')
     .selectAll()
-    .where('tenant_id', '=', input.tenantId)
-    .where('message_id', '=', input.messageId);
-  query = input.conversationId
-    ? query.where('conversation_id', '=', input.conversationId)
-    : query.where('opens', '=', true);
-  return query.executeTakeFirst();
+    .where('tenant_id', '=', tenantId)
+    .where('message_id', '=', messageId);
+  if (conversationId === undefined) return query.where('opens', '=', true).executeTakeFirst();
+  const started = await query.where('conversation_id', '=', conversationId).executeTakeFirst();
+  if (started) return started;
+  return (
+    queries
+      .selectFrom('inputs')
+      .innerJoin('runs', 'runs.id', 'inputs.run_id')
+      .selectAll('runs')
+      .where('runs.tenant_id', '=', tenantId)
+      .where('runs.conversation_id', '=', conversationId)
+      .where('inputs.message_id', '=', messageId)
+      .where('inputs.kind', '=', 'steer')
+      // One that came too late for its run was never applied: sent again, it becomes a run.
+      .where('inputs.status', '!=', 'refused')
+      .executeTakeFirst()
+  );
 }
 
 /** Locks the conversation, or makes it. */
