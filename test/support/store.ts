@@ -1,0 +1,247 @@
+// The store over a database of its own, and short ways to bring a run to a point in its life. Every step goes through
+// the product's own functions; nothing is written behind their back.
+import { afterAll, expect } from 'vitest';
+import { v7 as uuid } from 'uuid';
+import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
+import {
+  type Answer,
+  type ModelUse,
+  openStep,
+  type ReviewedCall,
+  storeAnswer,
+} from '../../activities/store/answers.ts';
+import type { NewAttempt } from '../../activities/store/attempts.ts';
+import { type BegunRun, beginRun } from '../../activities/store/begin-run.ts';
+import {
+  type CallResult,
+  type CallRow,
+  type Claim,
+  claimCall,
+  recordCall,
+} from '../../activities/store/calls.ts';
+import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
+import { type EndedRun, endRun, type RunEnd } from '../../activities/store/end-run.ts';
+import { createEventLog, type EventLog, readEvents } from '../../activities/store/events.ts';
+import { addInput, type NewInput } from '../../activities/store/inputs.ts';
+import { createNotifier } from '../../activities/store/notifier.ts';
+import { findRun, lockRun, type RunRow } from '../../activities/store/runs.ts';
+import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
+import type { ReceiptView } from '../../workflows/contracts/run.ts';
+import { createTestDatabase } from './postgres.ts';
+
+export const executorId = '019a0000-0000-7000-8000-000000000001';
+
+export interface TestStore {
+  url: string;
+  database: Database;
+  log: EventLog;
+  accept(changes?: Partial<NewRun>): Promise<Accepted>;
+  /** Accepts a run and begins its execution `execution-1`. */
+  started(changes?: Partial<NewRun>): Promise<RunRow>;
+  begin(run: RunRow, executionId?: string): Promise<BegunRun | undefined>;
+  open(attempt: NewAttempt): ReturnType<typeof openStep>;
+  answer(attempt: NewAttempt, changes?: Partial<Answer>): Promise<CallRow[]>;
+  /** A whole step: opened and answered by the first attempt. */
+  step(run: RunRow, number: number, changes?: Partial<Answer>): Promise<CallRow[]>;
+  claim(attempt: NewAttempt): Promise<Claim>;
+  record(attempt: NewAttempt, result?: Partial<CallResult>): Promise<void>;
+  input(run: RunRow, input: Pick<NewInput, 'kind' | 'messageId'> & Partial<NewInput>): Promise<ReceiptView>;
+  end(run: RunRow, end?: Partial<RunEnd>): Promise<EndedRun>;
+  run(id: string): Promise<RunRow>;
+  /** Type and payload of every event of a run, in order. */
+  events(run: { id: string }): Promise<NewEvent[]>;
+}
+
+/** Opened at the top of a file or in `beforeAll`; closed by itself. */
+export async function openTestStore(options: { connections?: number } = {}): Promise<TestStore> {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: options.connections ?? 20, name: 'test-store' });
+  const notifier = createNotifier(database.pool, (error) => {
+    throw error;
+  });
+  afterAll(async () => {
+    await notifier.close();
+    await database.close();
+  });
+  return storeOver(url, database, createEventLog({ db: database.db, notifier, redact: (text) => text }));
+}
+
+export function storeOver(url: string, database: Database, log: EventLog): TestStore {
+  const store: TestStore = {
+    url,
+    database,
+    log,
+    accept: (changes) => log.write((write) => acceptRun(write, aRun(changes))),
+    async started(changes) {
+      const { run } = await store.accept(changes);
+      await store.begin(run);
+      return store.run(run.id);
+    },
+    begin: (run, executionId = 'execution-1') =>
+      log.write((write) =>
+        beginRun(write, { tenantId: run.tenant_id, runId: run.id, executionId, scripted: true }),
+      ),
+    open: (attempt) =>
+      log.write((write) =>
+        openStep(write, { tenantId: defaultTenant, step: stepOf(attempt), attempt, mayOpen: () => true }),
+      ),
+    answer: (attempt, changes) => log.write((write) => storeAnswer(write, anAnswer(attempt, changes))),
+    async step(run, number, changes) {
+      const attempt = anAttempt(run, `model/${number}`);
+      await store.open(attempt);
+      return store.answer(attempt, changes);
+    },
+    claim: (attempt) =>
+      log.write((write) => claimCall(write, { tenantId: defaultTenant, callId: callIdOf(attempt), attempt })),
+    record: (attempt, result) =>
+      log.write((write) =>
+        recordCall(write, {
+          tenantId: defaultTenant,
+          attempt,
+          callId: callIdOf(attempt),
+          result: { status: 'succeeded', output: 'done', failed: false, ...result },
+        }),
+      ),
+    input: (run, input) =>
+      log.write(async (write) => {
+        const locked = await lockRun(write, run.tenant_id, run.id);
+        if (!locked) throw new Error(`There is no run ${run.id}.`);
+        return addInput(write, locked, { text: 'More.', by: 'test', ...input });
+      }),
+    end: (run, end) =>
+      log.write((write) =>
+        endRun(write, {
+          tenantId: run.tenant_id,
+          runId: run.id,
+          status: 'succeeded',
+          reason: 'finished',
+          reasonText: 'The agent finished.',
+          ...end,
+        }),
+      ),
+    async run(id) {
+      const row = await findRun(database.db, defaultTenant, id);
+      if (!row) throw new Error(`There is no run ${id}.`);
+      return row;
+    },
+    events: (run) => eventsOf(database, streamOf('run', run.id)),
+  };
+  return store;
+}
+
+/** Type and payload of every event of a stream, in order. */
+export async function eventsOf(database: Database, stream: string): Promise<NewEvent[]> {
+  const rows = await readEvents(database.db, stream, { tenantId: defaultTenant, after: 0, limit: 100_000 });
+  return rows.map(({ type, payload }) => ({ type, payload }) as NewEvent);
+}
+
+function stepOf(attempt: NewAttempt): number {
+  return Number(attempt.unit.slice('model/'.length));
+}
+
+function callIdOf(attempt: NewAttempt): string {
+  return attempt.unit.slice('call/'.length);
+}
+
+export function aRun(changes: Partial<NewRun> = {}): NewRun {
+  return {
+    tenantId: defaultTenant,
+    prompt: 'Say hello.',
+    model: 'scripted/hello',
+    policy: 'trusted-mount-autonomous',
+    priority: 'normal',
+    projectPath: null,
+    limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
+    metadata: {},
+    whenBusy: 'reject',
+    requestId: 'request-1',
+    by: 'test',
+    ...changes,
+  };
+}
+
+export function anAttempt(run: { id: string }, unit: string, attempt = 1): NewAttempt {
+  return { runId: run.id, unit, attempt, executorId, taskToken: Buffer.from(`${unit} ${attempt} ${uuid()}`) };
+}
+
+const use: ModelUse = {
+  model: 'scripted/hello',
+  status: 'answered',
+  inputTokens: 10,
+  cachedInputTokens: 4,
+  outputTokens: 5,
+  costMicros: 7,
+  priced: true,
+  estimated: false,
+};
+
+function anAnswer(attempt: NewAttempt, changes: Partial<Answer> = {}): Answer {
+  return {
+    tenantId: defaultTenant,
+    attempt,
+    step: stepOf(attempt),
+    text: 'Hello.',
+    calls: [],
+    use,
+    closing: [],
+    ...changes,
+  };
+}
+
+/** A reviewed call that policy allows; `once` unless said otherwise. */
+export function aCall(callId: string, changes: Partial<ReviewedCall> = {}): ReviewedCall {
+  return {
+    callId,
+    index: Number(callId.split('.')[1]),
+    providerCallId: `provider-${callId}`,
+    tool: 'shell',
+    input: { command: 'true' },
+    inputText: '{"command":"true"}',
+    inputHash: 'hash',
+    effect: 'execute',
+    subject: 'true',
+    repeat: 'once',
+    decision: 'allow',
+    rule: 'any tool',
+    reason: 'allowed',
+    timeoutSeconds: 60,
+    refusal: undefined,
+    ...changes,
+  };
+}
+
+/** What is true of the log at every moment: numbers without gaps, one terminal event at most, and nothing after it. */
+export async function expectWholeLog({ database }: TestStore): Promise<void> {
+  const { rows } = await database.pool.query<Record<string, unknown>>(`
+    select 'stream ' || stream as "where", 'numbers have a gap' as problem from events
+      group by stream having min(seq) <> 1 or max(seq) <> count(*)
+    union all
+    select 'stream ' || head.stream, 'head and events differ' from stream_heads head
+      where head.seq <> (select count(*) from events where events.stream = head.stream)
+    union all
+    select 'conversation ' || conversation_id, 'numbers have a gap' from events where conversation_id is not null
+      group by conversation_id having min(conversation_seq) <> 1 or max(conversation_seq) <> count(*)
+    union all
+    select 'conversation ' || c.id, 'counter and events differ' from conversations c
+      where c.seq <> (select count(*) from events where conversation_id = c.id)
+    union all
+    select 'stream ' || stream, 'more than one terminal event' from events where type = 'run-end'
+      group by stream having count(*) > 1
+    union all
+    select 'stream ' || e.stream, 'something follows the terminal event' from events e
+      join events final on final.stream = e.stream and final.type = 'run-end' and e.seq > final.seq
+    union all
+    select 'stream ' || head.stream, 'ended without a terminal event' from stream_heads head
+      where head.ended and not exists (select from events where stream = head.stream and type = 'run-end')
+    union all
+    select 'conversation ' || conversation_id, 'two active runs' from runs
+      where kind = 'main' and not parked
+        and status in ('queued', 'running', 'waiting_workers', 'awaiting_input', 'gating')
+      group by conversation_id having count(*) > 1
+    union all
+    select 'call ' || run_id || ' ' || call_id, 'a closed call without exactly one tool message' from calls
+      where status not in ('requested', 'running')
+        and 1 <> (select count(*) from messages m where m.run_id = calls.run_id and m.call_id = calls.call_id)
+  `);
+  expect(rows).toEqual([]);
+}
