@@ -1,0 +1,126 @@
+// Runs git on this machine so that nothing a project holds is run or obeyed: no configuration but our own, no
+// hooks, no drivers, no prompts. Arguments never pass through a shell.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { addAbortListener, once } from 'node:events';
+
+/** Git could not do what was asked of it; the message is for people. */
+export class GitProblem extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'GitProblem';
+  }
+}
+
+export interface GitCall {
+  /** The host-owned git directory. */
+  gitFolder: string;
+  workTree?: string;
+  indexFile?: string;
+  args: string[];
+  input?: string | Buffer;
+  /** Output beyond this is not kept: the command is ended and the result says so. */
+  maxBytes?: number;
+}
+
+export interface GitResult {
+  output: Buffer;
+  truncated: boolean;
+}
+
+// Over a tree of hundreds of thousands of files; a network disk that hangs must not hold the run for good.
+const callMs = 300_000;
+// A list of the names of a million files.
+const defaultMaxBytes = 256 * 1024 * 1024;
+const maxErrorBytes = 4000;
+
+const environment = {
+  // Not the PATH of the worker: a project must not be able to put its own git in front.
+  PATH: '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:/opt/local/bin:/run/current-system/sw/bin',
+  HOME: '/nonexistent',
+  XDG_CONFIG_HOME: '/nonexistent',
+  LC_ALL: 'C',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_ATTR_NOSYSTEM: '1',
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_NO_REPLACE_OBJECTS: '1',
+  GIT_LITERAL_PATHSPECS: '1',
+};
+
+// On the command line, where it outranks any file.
+const settings = [
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'core.untrackedCache=false',
+  'core.attributesFile=/dev/null',
+  'core.excludesFile=/dev/null',
+  'core.autocrlf=false',
+  'core.symlinks=true',
+  'core.fileMode=true',
+  // These refuse names that only trouble other systems; here they are files like any other.
+  'core.protectNTFS=false',
+  'core.protectHFS=false',
+  'protocol.allow=never',
+  'protocol.file.allow=never',
+  'submodule.recurse=false',
+  'diff.ignoreSubmodules=all',
+  'gc.auto=0',
+  'maintenance.auto=false',
+].flatMap((setting) => ['-c', setting]);
+
+export async function runGit(call: GitCall): Promise<GitResult> {
+  const child = spawn(
+    'git',
+    [...settings, `--git-dir=${call.gitFolder}`, ...workTreeOf(call), ...call.args],
+    {
+      // Outside any project: git also looks around where it stands.
+      cwd: call.workTree ?? '/',
+      env: call.indexFile === undefined ? environment : { ...environment, GIT_INDEX_FILE: call.indexFile },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
+  const timeUp = AbortSignal.timeout(callMs);
+  using _stop = addAbortListener(timeUp, () => child.kill('SIGKILL'));
+  const { maxBytes = defaultMaxBytes } = call;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (size <= maxBytes) chunks.push(chunk);
+    size += chunk.length;
+    if (size > maxBytes) child.kill('SIGKILL');
+  });
+  let problem = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (problem.length < maxErrorBytes) problem += chunk.toString('utf8');
+  });
+  // Git may end before it has read everything; its exit code tells why.
+  child.stdin.on('error', () => {});
+  child.stdin.end(call.input ?? '');
+  const [exitCode] = await ended(child, directory);
+  if (timeUp.aborted)
+    throw new GitProblem(`git ${call.args[0]} took longer than five minutes and was stopped`);
+  const truncated = size > maxBytes;
+  if (exitCode !== 0 && !truncated) {
+    throw new GitProblem(`git ${call.args[0]} failed: ${problem.slice(0, maxErrorBytes).trim()}`);
+  }
+  return { output: Buffer.concat(chunks).subarray(0, maxBytes), truncated };
+}
+
+function workTreeOf(call: GitCall): string[] {
+  return call.workTree === undefined ? [] : [`--work-tree=${call.workTree}`];
+}
+
+async function ended(child: ReturnType<typeof spawn>, directory: string): Promise<[number | null]> {
+  try {
+    return (await once(child, 'close')) as [number | null];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    // The same code stands for a missing program and a missing directory.
+    if (!existsSync(directory)) throw new GitProblem(`the directory ${directory} is gone`);
+    throw new GitProblem(
+      'git is not installed on the machine of the worker; install it to record what runs change',
+    );
+  }
+}

@@ -1,0 +1,184 @@
+// Which files of a project belong into its tree: what its .gitignore does not name, files of repositories nested in
+// it, and what was tracked or recorded before. Names are bytes kept as latin1: not every name is UTF-8.
+import { constants, type Stats } from 'node:fs';
+import { lstat, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GitProblem, runGit } from './command.ts';
+
+export interface ProjectFile {
+  path: string;
+  stat: Stats;
+}
+
+export interface ProjectFilesInput {
+  project: string;
+  gitFolder: string;
+  /** A name for index files of this recording; none exists there yet. */
+  scratch: string;
+  /** A tree whose files belong to the project even when it has come to ignore them. */
+  since?: string;
+  /** A folder that is never recorded, when it lies in the project. */
+  exclude?: string;
+}
+
+// A repository in a repository in a repository: deeper is a loop of somebody's making.
+const maxNesting = 8;
+// As many lookups in flight as the thread pool has use for.
+const batchSize = 512;
+// The index of a project of a million files.
+const maxIndexBytes = 512 * 1024 * 1024;
+
+export async function projectFiles(input: ProjectFilesInput): Promise<ProjectFile[]> {
+  const listed = await listFiles(input, input.project, '', 0);
+  const earlier = [...(await trackedFiles(input)), ...(await recordedFiles(input))];
+  const paths = new Set(listed);
+  const isHidden = hiddenBy(input);
+  for (const path of await withRealParents(
+    input.project,
+    earlier.filter((path) => !paths.has(path)),
+  ))
+    paths.add(path);
+  const wanted = [...paths].filter((path) => !isHidden(path));
+  return (await lookAt(input.project, wanted)).filter(({ stat }) => stat.isFile() || stat.isSymbolicLink());
+}
+
+async function listFiles(
+  input: ProjectFilesInput,
+  workTree: string,
+  prefix: string,
+  depth: number,
+): Promise<string[]> {
+  const args = ['ls-files', '--others', '--exclude-standard', '-z'];
+  const indexFile = `${input.scratch}.none`;
+  const { output, truncated } = await runGit({ gitFolder: input.gitFolder, workTree, indexFile, args });
+  if (truncated) throw new GitProblem(`${input.project} holds too many files to record`);
+  const paths: string[] = [];
+  for (const name of namesIn(output)) {
+    // A directory in the list is a repository of its own. Its files are part of the project all the same.
+    if (!name.endsWith('/')) paths.push(prefix + name);
+    else if (depth < maxNesting) paths.push(...(await listNested(input, workTree, prefix, name, depth)));
+  }
+  return paths;
+}
+
+/** One that is removed meanwhile, or whose name is no UTF-8 and cannot be handed to git, costs only its own files. */
+async function listNested(
+  input: ProjectFilesInput,
+  workTree: string,
+  prefix: string,
+  name: string,
+  depth: number,
+): Promise<string[]> {
+  try {
+    const nested = join(workTree, Buffer.from(name, 'latin1').toString('utf8'));
+    return await listFiles(input, nested, prefix + name, depth + 1);
+  } catch (error) {
+    if (error instanceof GitProblem) return [];
+    throw error;
+  }
+}
+
+/**
+ * What the project's own index tracks, ignored or not. Its index file is read as data with our git directory: its
+ * configuration is never opened. An index we cannot read costs only tracked files that are also ignored.
+ */
+async function trackedFiles({ project, gitFolder, scratch }: ProjectFilesInput): Promise<string[]> {
+  const bytes = await readPlainFile(join(project, '.git'), 'index');
+  if (bytes === undefined) return [];
+  const indexFile = `${scratch}.theirs`;
+  try {
+    await writeFile(indexFile, bytes, { mode: 0o600 });
+    return namesIn((await runGit({ gitFolder, indexFile, args: ['ls-files', '--cached', '-z'] })).output);
+  } catch (error) {
+    if (error instanceof GitProblem) return [];
+    throw error;
+  } finally {
+    await rm(indexFile, { force: true });
+  }
+}
+
+async function recordedFiles({ gitFolder, since }: ProjectFilesInput): Promise<string[]> {
+  if (since === undefined) return [];
+  const args = ['ls-tree', '-r', '-z', '--name-only', '--full-tree', since];
+  return namesIn((await runGit({ gitFolder, args })).output);
+}
+
+/** Undefined unless it is an ordinary file in an ordinary directory: `.git` may be a link or a device. */
+async function readPlainFile(directory: string, name: string): Promise<Buffer | undefined> {
+  try {
+    if (!(await lstat(directory)).isDirectory()) return undefined;
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const file = await open(join(directory, name), flags);
+    try {
+      const stat = await file.stat();
+      return stat.isFile() && stat.size <= maxIndexBytes ? await file.readFile() : undefined;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'ELOOP') return undefined;
+    throw error;
+  }
+}
+
+/** Leaves out what lies behind a link by now: that is not the project's. */
+async function withRealParents(project: string, paths: string[]): Promise<string[]> {
+  const real = new Map<string, Promise<boolean>>([['', Promise.resolve(true)]]);
+  const isReal = (directory: string): Promise<boolean> => {
+    const known = real.get(directory);
+    if (known !== undefined) return known;
+    const looked = isReal(parentOf(directory)).then(
+      async (parentIsReal) => parentIsReal && ((await look(project, directory))?.isDirectory() ?? false),
+    );
+    real.set(directory, looked);
+    return looked;
+  };
+  const kept: string[] = [];
+  for (const path of paths) if (await isReal(parentOf(path))) kept.push(path);
+  return kept;
+}
+
+async function lookAt(project: string, paths: string[]): Promise<ProjectFile[]> {
+  const found: ProjectFile[] = [];
+  for (let at = 0; at < paths.length; at += batchSize) {
+    const batch = paths.slice(at, at + batchSize);
+    const stats = await Promise.all(batch.map((path) => look(project, path)));
+    batch.forEach((path, index) => {
+      const stat = stats[index];
+      if (stat !== undefined) found.push({ path, stat });
+    });
+  }
+  return found;
+}
+
+async function look(project: string, path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(Buffer.concat([Buffer.from(`${project}/`), Buffer.from(path, 'latin1')]));
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Also leaves out what git refuses to hold in a tree: anything named `.git`, in whatever case. */
+function hiddenBy({ project, gitFolder, exclude }: ProjectFilesInput): (path: string) => boolean {
+  const folders = [gitFolder, exclude]
+    .filter((folder) => folder?.startsWith(`${project}/`))
+    .map((folder) => Buffer.from(`${folder?.slice(project.length + 1)}/`).toString('latin1'));
+  return (path) => folders.some((folder) => path.startsWith(folder)) || /(^|\/)\.git(\/|$)/i.test(path);
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+function namesIn(output: Buffer): string[] {
+  return output
+    .toString('latin1')
+    .split('\0')
+    .filter((name) => name !== '');
+}
+
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
