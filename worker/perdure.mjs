@@ -3,7 +3,7 @@
 // package, because at this point there may be neither packages nor a Node that understands TypeScript.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import module from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -56,6 +56,7 @@ function linkCommand() {
   const link = join(modules, '.bin', 'perdure');
   if (existsSync(link)) return;
   try {
+    mkdirSync(dirname(link), { recursive: true });
     symlinkSync(join('..', '..', 'worker', 'perdure.mjs'), link);
   } catch (error) {
     // Made meanwhile by another start, or a folder that is not ours to write: npm start works all the same.

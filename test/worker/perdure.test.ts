@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+let folder: string;
+const children: ChildProcess[] = [];
+
+/** A checkout with one small package, whose programs say how they were called. */
+beforeEach(() => {
+  folder = mkdtempSync(path.join(realpathSync(tmpdir()), 'perdure-bootstrap-'));
+  const write = (name: string, text: string) => {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    writeFileSync(path.join(folder, name), text);
+  };
+  const manifest = { name: 'perdure', version: '0.0.1', type: 'module', dependencies: { tiny: 'file:tiny' } };
+  const packages = {
+    '': manifest,
+    'node_modules/tiny': { resolved: 'tiny', link: true },
+    tiny: { version: '1.0.0' },
+  };
+  write('tiny/package.json', JSON.stringify({ name: 'tiny', version: '1.0.0' }));
+  write('package.json', JSON.stringify(manifest));
+  write('package-lock.json', JSON.stringify({ ...manifest, lockfileVersion: 3, requires: true, packages }));
+  const told = (name: string) =>
+    `console.log(JSON.stringify([${JSON.stringify(name)}, ...process.argv.slice(2)] as string[]));`;
+  write('worker/main.ts', told('main'));
+  write('api/cli/main.ts', told('cli'));
+  write('test/run.ts', `${told('run')}\nprocess.exitCode = 7;`);
+  write(
+    'test/wait.ts',
+    `process.on('SIGTERM', () => { console.log('told'); process.exit(5); });\nconsole.log('waiting'); setInterval(() => {}, 1000);`,
+  );
+  cpSync(
+    path.resolve(import.meta.dirname, '../../worker/perdure.mjs'),
+    path.join(folder, 'worker', 'perdure.mjs'),
+  );
+});
+
+afterEach(() => {
+  for (const child of children.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function start(
+  args: string[],
+  program = path.join(folder, 'worker', 'perdure.mjs'),
+): { child: ChildProcess; out(): string; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (piece: Buffer) => {
+    out += piece.toString('utf8');
+  });
+  child.stderr.on('data', (piece: Buffer) => {
+    err += piece.toString('utf8');
+  });
+  const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, out, err })));
+  return { child, out: () => out, ended };
+}
+
+const run = (...args: string[]) => start(args).ended;
+
+/** Stands where the pinned Node is, says that it was asked, and goes on as a real one. */
+function placePinnedNode(): void {
+  const file = path.join(folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, `#!/bin/sh\necho pinned >> ${folder}/asked\nexec ${process.execPath} "$@"\n`);
+  chmodSync(file, 0o755);
+}
+
+describe('the bootstrap', () => {
+  test('installs when nothing is installed and when the lockfile has changed, and not otherwise', async () => {
+    const first = await run('status');
+    expect(first.err).toMatch(
+      /^Installing the packages of the lockfile, once …\n[^]*Installed after \d+ s\.\n$/,
+    );
+    expect(first.out).toBe('["cli","status"]\n');
+    expect((await run('status')).err).toBe('');
+    const lock = path.join(folder, 'package-lock.json');
+    writeFileSync(lock, `${readFileSync(lock, 'utf8')}\n`);
+    expect((await run('status')).err).toContain('Installing');
+    expect((await run('status')).err).toBe('');
+  });
+
+  test('says what to do when the install fails, and starts nothing', async () => {
+    const manifest = { name: 'perdure', version: '0.0.1', dependencies: { 'not-locked': '1.0.0' } };
+    writeFileSync(path.join(folder, 'package.json'), JSON.stringify(manifest));
+    const { code, out, err } = await run('status');
+    expect(code).not.toBe(0);
+    expect(out).toBe('');
+    expect(err).toContain(`failed in ${folder}: run it by hand to see why, then start again.`);
+  });
+
+  test('sends each command to its program with its arguments and keeps the exit code', async () => {
+    await run('status');
+    expect(await run('serve', '--port', '1')).toEqual({
+      code: 0,
+      out: '["main","serve","--port","1"]\n',
+      err: '',
+    });
+    expect(await run('db', 'up')).toEqual({ code: 0, out: '["main","db","up"]\n', err: '' });
+    expect(await run('logs', '-f')).toEqual({ code: 0, out: '["main","logs","-f"]\n', err: '' });
+    expect(await run()).toEqual({ code: 0, out: '["cli"]\n', err: '' });
+    expect(await run('run-script', 'test/run.ts', '--tier', 'a b')).toEqual({
+      code: 7,
+      out: '["run","--tier","a b"]\n',
+      err: '',
+    });
+  });
+
+  test('goes on under the pinned Node, and is reached through the link of npx', async () => {
+    await run('status');
+    placePinnedNode();
+    const link = path.join(folder, 'node_modules', '.bin', 'perdure');
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(await start(['run-script', 'test/run.ts', 'x'], link).ended).toEqual({
+      code: 7,
+      out: '["run","x"]\n',
+      err: '',
+    });
+    expect(readFileSync(path.join(folder, 'asked'), 'utf8')).toBe('pinned\n');
+    expect(existsSync(path.join(folder, 'node_modules', '.cache'))).toBe(true);
+  });
+
+  test('passes a signal on and ends as its program ends', async () => {
+    await run('status');
+    placePinnedNode();
+    const { child, out, ended } = start(['run-script', 'test/wait.ts']);
+    await expect.poll(out, { timeout: 20_000 }).toBe('waiting\n');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual({ code: 5, out: 'waiting\ntold\n', err: '' });
+  });
+});
