@@ -71,6 +71,8 @@ const settings = [
 ].flatMap((setting) => ['-c', setting]);
 
 export async function runGit(call: GitCall): Promise<GitResult> {
+  // Git also looks around where it stands: without a work tree that is outside any project.
+  const directory = call.workTree ?? '/';
   const child = spawn(
     'git',
     [...settings, `--git-dir=${call.gitFolder}`, ...workTreeOf(call), ...call.args],
