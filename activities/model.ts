@@ -17,7 +17,7 @@ import { type CallRow, streamFor } from './store/calls.ts';
 import { readContext } from './store/messages.ts';
 import type { RunRow } from './store/runs.ts';
 import { RunStopped } from './stops.ts';
-import { toToolSpecs } from './tools/index.ts';
+import { toToolSpec } from './tools/index.ts';
 
 // Room for a long file in one answer; providers cut at their own maximum below it.
 const maxOutputTokens = 32_000;
@@ -108,7 +108,7 @@ async function requestFor(deps: ActivityDeps, run: RunRow, step: number): Promis
   const history = await readContext(deps.log.db, run.tenant_id, run.id);
   const limits = run.limits as unknown as EffectiveLimits;
   const prompt = assemble({
-    tools: toToolSpecs(deps.tools),
+    tools: deps.tools.map(toToolSpec),
     history,
     dynamic: {
       step,

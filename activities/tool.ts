@@ -6,7 +6,6 @@ import type { ActivityDeps } from './deps.ts';
 import { createCallOutput } from './call-output.ts';
 import { untilStored } from './persist.ts';
 import { judgePredecessor } from './predecessor.ts';
-import type { Sandbox } from './sandbox/sandbox.ts';
 import { RunStopped } from './stops.ts';
 import { noteProcessGroup } from './store/attempts.ts';
 import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from './store/calls.ts';
@@ -46,8 +45,9 @@ async function resultOf(deps: ActivityDeps, claim: Claimed, attempt: Attempt): P
       runId: run.id,
       callId: call.call_id,
       key: `${run.id}/${call.call_id}`,
-      sandbox: withNotedGroups(deps, sandbox, attempt),
+      sandbox,
       signal: attempt.signal,
+      recordGroup: (group) => noteProcessGroup(deps.log.db, attempt.ref, group),
       output: output.add,
     };
     if (predecessor) {
@@ -140,19 +140,4 @@ async function store(
     });
     throw error;
   }
-}
-
-/** The process group of whatever the tool executes is stored with its attempt before it can act. */
-function withNotedGroups(deps: ActivityDeps, sandbox: Sandbox, attempt: Attempt): Sandbox {
-  return {
-    ...sandbox,
-    exec: (options) =>
-      sandbox.exec({
-        ...options,
-        onStart: async (group) => {
-          await noteProcessGroup(deps.log.db, attempt.ref, group);
-          await options.onStart(group);
-        },
-      }),
-  };
 }

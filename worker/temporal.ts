@@ -1,6 +1,14 @@
 // How this project talks to Temporal: connections, the workers of one process, and how long each side waits.
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  type LogLevel,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import type { Logger } from 'pino';
 import type { Activities } from '../workflows/contracts/activities.ts';
 import { taskQueues } from '../workflows/contracts/messages.ts';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
@@ -14,6 +22,20 @@ export interface TemporalAddress {
 export function openClient(settings: TemporalAddress): Client {
   const connection = Connection.lazy({ address: settings.temporalAddress });
   return new Client({ connection, namespace: settings.temporalNamespace });
+}
+
+/** Once in a process, before its first connection: the SDK's log becomes ours, and our signals stay ours. */
+export function installRuntime(logger: Logger): void {
+  const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+  Runtime.install({
+    logger: new DefaultLogger('WARN' satisfies LogLevel, ({ level, message, meta }) => {
+      // Each worker polls what it has: those of the activity queues have no workflows, on purpose.
+      if (message.startsWith('No workflows registered')) return;
+      logger[levels[level]](meta ?? {}, message);
+    }),
+    // The process drains by itself; the SDK's own handlers would shut its workers down beside it.
+    shutdownSignals: [],
+  });
 }
 
 export interface WorkerSlots {

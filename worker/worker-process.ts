@@ -1,15 +1,10 @@
 // The worker role: registers as an executor, runs workflows and activities, drains on a stop.
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { mkdir } from 'node:fs/promises';
 import { v7 as uuid } from 'uuid';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/index.ts';
-import type { ActivityDeps } from '../activities/deps.ts';
-import { createLlms } from '../activities/llm/index.ts';
-import { priceOf } from '../activities/llm/prices.ts';
-import { killGroup, killMarked, killOrphans } from '../activities/sandbox/process-group.ts';
-import { openMount } from '../activities/sandbox/mount.ts';
+import { callIsAlive, killMarked, killOrphans } from '../activities/sandbox/process-group.ts';
 import { findProcess } from '../activities/sandbox/process-table.ts';
 import { createStops } from '../activities/stops.ts';
 import { defaultTenant } from '../activities/store/database.ts';
@@ -17,18 +12,16 @@ import { beat, endExecutor, registerExecutor } from '../activities/store/executo
 import { stoppedAmong } from '../activities/store/inputs.ts';
 import { createListener } from '../activities/store/listener.ts';
 import { stopsChannel } from '../activities/store/notifier.ts';
-import { findRun } from '../activities/store/runs.ts';
-import { background } from '../activities/tools/background.ts';
-import { tools } from '../activities/tools/index.ts';
+import { createBackground } from '../activities/tools/background.ts';
 import { createRuns } from '../api/runs.ts';
 import { taskQueues } from '../workflows/contracts/messages.ts';
+import { activityDeps } from './activity-deps.ts';
 import { workflowBundle } from './bundle.ts';
 import { knownSecrets } from './config.ts';
 import { openStore, type RoleConfig, type Store } from './deps.ts';
-import { createTrees } from './trees.ts';
 import { redactFailures } from './redact-failures.ts';
 import { releaseExecutors } from './release.ts';
-import { openClient, startWorkers } from './temporal.ts';
+import { installRuntime, openClient, startWorkers } from './temporal.ts';
 
 // Three times within the time the API calls a worker live.
 const beatMs = 5000;
@@ -42,6 +35,7 @@ export interface RunningWorker {
 }
 
 export async function startWorkerProcess(config: RoleConfig, logger: Logger): Promise<RunningWorker> {
+  installRuntime(logger);
   // Whatever an earlier worker of this host left behind is ended before new work is taken.
   const [bundle, store] = await Promise.all([
     workflowBundle(path.join(config.dataFolder, 'cache')),
@@ -64,14 +58,9 @@ export async function startWorkerProcess(config: RoleConfig, logger: Logger): Pr
     onError: (error) => logger.warn({ err: error }, 'could not look for stops'),
   });
   const client = openClient(config);
-  const deps = activityDeps(
-    config,
-    logger,
-    store,
-    stops,
-    executor,
-    createRuns({ client, log: store.log, logger }),
-  );
+  const background = createBackground({ callIsAlive, killMarked });
+  const runs = createRuns({ client, log: store.log, logger });
+  const deps = activityDeps(config, { store, stops, executor, runs, background, logger });
   await registerExecutor(store.database.db, {
     id: executor.id,
     tenantId: defaultTenant,
@@ -105,7 +94,7 @@ export async function startWorkerProcess(config: RoleConfig, logger: Logger): Pr
   async function close(): Promise<void> {
     clearInterval(beating);
     await releasing;
-    await background.endAll();
+    await background.close();
     await endExecutor(store.database.db, executor.id);
     await stops.close();
     await listener.close();
@@ -125,49 +114,4 @@ function openWorkerStore(config: RoleConfig, logger: Logger): Store {
     connections: Math.min(40, config.llmSlots + config.toolSlots + 16),
     logger,
   });
-}
-
-function activityDeps(
-  config: RoleConfig,
-  logger: Logger,
-  store: Store,
-  stops: ActivityDeps['stops'],
-  executor: ActivityDeps['executor'],
-  runs: ReturnType<typeof createRuns>,
-): ActivityDeps {
-  return {
-    log: store.log,
-    contents: store.contents,
-    redactor: store.redactor,
-    logger,
-    executor,
-    llms: createLlms(config),
-    price(name, usage) {
-      const slash = name.indexOf('/');
-      const provider = name.slice(0, slash);
-      const model = name.slice(slash + 1);
-      return priceOf(provider, model, usage, config.prices, config.unknownPriceMicrosPerMillion);
-    },
-    tools,
-    stops,
-    async openSandbox(run) {
-      const root = run.projectPath ?? path.join(config.dataFolder, 'work', run.id);
-      // A run without a project works in a folder of its own.
-      if (run.projectPath === null) await mkdir(root, { recursive: true, mode: 0o700 });
-      return openMount({ root });
-    },
-    trees: createTrees(config.dataFolder),
-    async killGroup(group, call) {
-      await killGroup(group);
-      await killMarked(call);
-    },
-    endBackground: (runId) => background.endRun(runId),
-    startRun(run) {
-      findRun(store.database.db, run.tenantId, run.id).then(
-        (row) => row && runs.started(row),
-        (error: unknown) =>
-          logger.warn({ err: error, runId: run.id }, 'a run whose turn has come waits for the sweeper'),
-      );
-    },
-  };
 }

@@ -26,6 +26,8 @@ export interface Sample {
 export interface Side {
   name: string;
   measure(seconds: number): Promise<Sample>;
+  /** Whose processes' CPU time is counted; read anew for each stretch. */
+  pids?(): number[];
 }
 
 export interface PairedInput {
@@ -33,8 +35,8 @@ export interface PairedInput {
   floor: Side;
   ours: Side;
   settings: Settings;
-  /** Whose processes' CPU time is counted; read anew for each stretch. */
-  pids(): number[];
+  /** The same for a side that does not say. */
+  pids?(): number[];
 }
 
 export interface Stretch extends Sample {
@@ -57,7 +59,11 @@ export async function measurePairs(input: PairedInput): Promise<Paired> {
   for (let pair = 0; pair < given.pairs; pair += 1) {
     const order = pair % 2 === 0 ? (['floor', 'ours'] as const) : (['ours', 'floor'] as const);
     for (const which of order) {
-      const stretch = await measureOne(input[which], given.seconds, input.pids);
+      const stretch = await measureOne(
+        input[which],
+        given.seconds,
+        input[which].pids ?? input.pids ?? (() => []),
+      );
       result[which].push(stretch);
       const rate = (stretch.units / stretch.wallSeconds).toFixed(1);
       process.stderr.write(`  ${input.name}: ${input[which].name} ${rate}/s\n`);

@@ -6,7 +6,9 @@ import { Context } from '@temporalio/activity';
 import { createLlms, findLlm } from '../../../../activities/llm/index.ts';
 import type { LlmMessage } from '../../../../activities/llm/llm.ts';
 import { openMount } from '../../../../activities/sandbox/mount.ts';
-import { tools, toToolSpecs } from '../../../../activities/tools/index.ts';
+import { createBackground } from '../../../../activities/tools/background.ts';
+import { publicEgress } from '../../../../activities/tools/fetch.ts';
+import { createTools, toToolSpec } from '../../../../activities/tools/index.ts';
 
 export interface BareActivities {
   callModel(input: { step: number }): Promise<{ startedAt: number; firstTokenAt: number }>;
@@ -16,7 +18,9 @@ export interface BareActivities {
 export function bareActivities(compatibleBaseUrl: string): BareActivities {
   const llm = findLlm(createLlms({ compatibleBaseUrl }), 'compatible/fake')?.llm;
   if (!llm) throw new Error('The compatible provider is not there.');
-  const specs = toToolSpecs(tools);
+  const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
+  const tools = createTools({ background, egress: publicEgress });
+  const specs = tools.map(toToolSpec);
   const sandbox = mkdtemp(path.join(tmpdir(), 'perdure-bare-')).then((root) => openMount({ root }));
   return {
     async callModel({ step }) {
@@ -54,6 +58,7 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
         sandbox: await sandbox,
         signal: Context.current().cancellationSignal,
         output: () => undefined,
+        recordGroup: async () => undefined,
       });
     },
   };

@@ -1,10 +1,10 @@
 // A process with the floor's workers, set up like the product's: the same slots, the same queues, no compression.
-// Usage: worker.ts ADDRESS NAMESPACE MODEL-URL; says "ready" when it polls.
+// Usage: worker.ts ADDRESS NAMESPACE MODEL-URL MODEL-SLOTS; says "ready" when it polls.
 import path from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { bareActivities } from './activities.ts';
 
-const [address = '', namespace = '', modelUrl = ''] = process.argv.slice(2);
+const [address = '', namespace = '', modelUrl = '', llmSlots = '16'] = process.argv.slice(2);
 const connection = await NativeConnection.connect({ address, grpcCompression: { codec: 'none' } });
 const { callModel, runTool } = bareActivities(modelUrl);
 const workers = await Promise.all([
@@ -20,7 +20,7 @@ const workers = await Promise.all([
     namespace,
     taskQueue: 'llm',
     activities: { callModel },
-    maxConcurrentActivityTaskExecutions: 16,
+    maxConcurrentActivityTaskExecutions: Number(llmSlots),
   }),
   Worker.create({
     connection,

@@ -1,0 +1,65 @@
+// What the activities of this worker are given, out of its configuration and what it has opened.
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import type { ActivityDeps } from '../activities/deps.ts';
+import { createLlms } from '../activities/llm/index.ts';
+import { priceOf } from '../activities/llm/prices.ts';
+import { openMount } from '../activities/sandbox/mount.ts';
+import { killGroup, killMarked } from '../activities/sandbox/process-group.ts';
+import type { Stops } from '../activities/stops.ts';
+import { findRun } from '../activities/store/runs.ts';
+import type { Background } from '../activities/tools/background.ts';
+import { publicEgress } from '../activities/tools/fetch.ts';
+import { createTools } from '../activities/tools/index.ts';
+import type { Runs } from '../api/runs.ts';
+import type { RoleConfig, Store } from './deps.ts';
+import { createTrees } from './trees.ts';
+
+export interface Opened {
+  store: Store;
+  stops: Stops;
+  executor: ActivityDeps['executor'];
+  runs: Runs;
+  background: Background;
+  logger: Logger;
+}
+
+export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
+  const { store, stops, executor, runs, background, logger } = opened;
+  return {
+    log: store.log,
+    contents: store.contents,
+    redactor: store.redactor,
+    logger,
+    executor,
+    llms: createLlms(config),
+    price(name, usage) {
+      const slash = name.indexOf('/');
+      const provider = name.slice(0, slash);
+      const model = name.slice(slash + 1);
+      return priceOf(provider, model, usage, config.prices, config.unknownPriceMicrosPerMillion);
+    },
+    tools: createTools({ background, egress: publicEgress }),
+    stops,
+    async openSandbox(run) {
+      const root = run.projectPath ?? path.join(config.dataFolder, 'work', run.id);
+      // A run without a project works in a folder of its own.
+      if (run.projectPath === null) await mkdir(root, { recursive: true, mode: 0o700 });
+      return openMount({ root });
+    },
+    trees: createTrees(config.dataFolder),
+    async killGroup(group, call) {
+      await killGroup(group);
+      await killMarked(call);
+    },
+    endBackground: (runId) => background.endRun(runId),
+    startRun(run) {
+      findRun(store.database.db, run.tenantId, run.id).then(
+        (row) => row && runs.started(row),
+        (error: unknown) =>
+          logger.warn({ err: error, runId: run.id }, 'a run whose turn has come waits for the sweeper'),
+      );
+    },
+  };
+}
