@@ -9,7 +9,7 @@ import { createEventStreams } from './event-stream.ts';
 import { createHub } from './hub.ts';
 import type { Api, Parts, Routes } from './parts.ts';
 import { authenticate } from './plugins/auth.ts';
-import { answerErrors } from './plugins/errors.ts';
+import { answerErrors, createErrorAnswers } from './plugins/errors.ts';
 import { answerBrokenRequests } from './plugins/broken-requests.ts';
 import { createMutate } from './plugins/idempotency.ts';
 import { parseJsonBodies } from './plugins/json-body.ts';
@@ -56,6 +56,7 @@ const headerBytes = 16 * 1024;
 const forgetMs = 3_600_000;
 
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
+  const answerError = createErrorAnswers(deps.redact);
   const app = fastify({
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -66,6 +67,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     return503OnClosing: false,
     http: { maxHeaderSize: headerBytes },
     clientErrorHandler: answerBrokenRequests,
+    frameworkErrors: answerError,
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (view) => JSON.stringify(view));
@@ -75,7 +77,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const streams = createEventStreams({ hub, db: log.db, tenantId, logger });
   const parts: Parts = { ...deps, streams, mutate: createMutate(deps) };
 
-  answerErrors(app, deps.redact);
+  answerErrors(app, answerError);
   echoRequestIds(app);
   addSecurityHeaders(app);
   logRequests(app);

@@ -1,6 +1,6 @@
 // The one place where an error becomes an answer: a problem document (RFC 9457) out of the table of failures.
 // What is in no row is a bug: logged in full, answered without details.
-import { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { isStoreOutage } from '../../activities/store/database.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
@@ -35,32 +35,38 @@ export function toProblem(
   return JSON.parse(redact(JSON.stringify(problem))) as ProblemView;
 }
 
-export function answerErrors(app: FastifyInstance, redact: (text: string) => string): void {
-  function send(reply: FastifyReply, failure: Failure): FastifyReply {
-    const problem = toProblem(failure, reply.request.id, redact);
-    if (problem.status === 503) reply.header('retry-after', retryAfterSeconds);
-    return reply.code(problem.status).type(problemType).send(JSON.stringify(problem));
-  }
+/** Answers an error as a problem; also for what fails before any hook has run, such as a path that is no path. */
+export type AnswerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
 
-  app.setErrorHandler((error: unknown, request, reply) => {
+export function createErrorAnswers(redact: (text: string) => string): AnswerError {
+  return (error, request, reply) => {
     const failure = toFailure(error);
-    if (failure) {
-      if (failure.code === 'StoreUnavailable') request.log.warn({ err: error }, 'Postgres cannot be reached');
-      return send(reply, failure);
-    }
-    request.log.error({ err: error }, 'a request failed');
-    return send(
-      reply,
-      new Failure(
-        'InternalError',
-        `This is a fault of the server. Its log has the details under request ${request.id}.`,
-      ),
-    );
-  });
+    if (failure?.code === 'StoreUnavailable') request.log.warn({ err: error }, 'Postgres cannot be reached');
+    if (!failure) request.log.error({ err: error }, 'a request failed');
+    const problem = toProblem(failure ?? internal(request.id), request.id, redact);
+    if (problem.status === 503) reply.header('retry-after', retryAfterSeconds);
+    return reply
+      .code(problem.status)
+      .header('x-request-id', request.id)
+      .type(problemType)
+      .send(JSON.stringify(problem));
+  };
+}
 
+export function answerErrors(app: FastifyInstance, answer: AnswerError): void {
+  app.setErrorHandler(answer);
   app.setNotFoundHandler((request, reply) =>
-    send(reply, new Failure('NotFound', `There is nothing at ${request.method} ${pathOf(request.url)}.`)),
+    answer(
+      new Failure('NotFound', `There is nothing at ${request.method} ${pathOf(request.url)}.`),
+      request,
+      reply,
+    ),
   );
+}
+
+function internal(requestId: string): Failure {
+  const detail = `This is a fault of the server. Its log has the details under request ${requestId}.`;
+  return new Failure('InternalError', detail);
 }
 
 export function pathOf(url: string): string {

@@ -8,12 +8,17 @@ export interface CuttingProxy {
   urlOf(url: string): string;
   /** Arms it: the next commit's answer is not passed on. Resolves when that has happened. */
   cutNextCommit(): Promise<void>;
+  /** Cuts every connection and takes no new one. */
+  goDown(): void;
+  comeBack(): void;
 }
 
 export async function createCuttingProxy(target: { host: string; port: number }): Promise<CuttingProxy> {
   const sockets = new Set<Socket>();
   let cut: (() => void) | undefined;
+  let down = false;
   const server = createServer((client) => {
+    if (down) return void client.destroy();
     const upstream = connect(target);
     let committing = false;
     for (const socket of [client, upstream]) {
@@ -54,5 +59,12 @@ export async function createCuttingProxy(target: { host: string; port: number })
       new Promise((resolve) => {
         cut = resolve;
       }),
+    goDown() {
+      down = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    comeBack() {
+      down = false;
+    },
   };
 }
