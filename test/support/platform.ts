@@ -52,7 +52,7 @@ interface ProcessesFile {
   processes: (ProcessView & { started: string | null })[];
 }
 
-const program = path.resolve(import.meta.dirname, '..', '..', 'worker', 'main.ts');
+const program = path.resolve(import.meta.dirname, '..', '..', 'worker', 'perdure.mjs');
 // A first start makes a database cluster and bundles the workflows; this only ends a hang.
 const readyMs = 90_000;
 const names = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
@@ -207,7 +207,14 @@ async function untilReady(platform: Platform): Promise<void> {
       return false;
     }
   };
-  await until(answers, readyMs, () => `The platform in ${platform.data} is not ready.`);
+  let seen = false;
+  const answersOrIsGone = async (): Promise<boolean> => {
+    const runs = leftOf(platform.data).length > 0;
+    seen ||= runs;
+    if (seen && !runs) throw new Error(`The platform in ${platform.data} ended instead of starting.`);
+    return answers();
+  };
+  await until(answersOrIsGone, readyMs, () => `The platform in ${platform.data} is not ready.`, 100);
 }
 
 /** Looks again until it is so; throws with the sentence after the time, which only ends a hang. */
@@ -215,10 +222,11 @@ export async function until(
   isSo: () => boolean | Promise<boolean>,
   withinMs: number,
   problem: () => string,
+  everyMs = 20,
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error(problem());
-    await sleep(20);
+    await sleep(everyMs);
   }
 }

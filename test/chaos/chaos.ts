@@ -1,0 +1,145 @@
+// One chaos run: many random programs at once against the whole product while the nemesis breaks it, then the
+// checker over everything that was seen.
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Platform, startPlatform } from '../support/platform.ts';
+import { check } from './checker.ts';
+import { createDice } from './dice.ts';
+import { type Evidence, type Finding, readFiles, readRuns } from './evidence.ts';
+import { type FakeModel, startFakeModel } from './fake-model.ts';
+import { writeJournal } from './journal.ts';
+import { type Ledger, type LedgerMood, startLedger } from './ledger.ts';
+import { type Fault, killsIn, startNemesis } from './nemesis.ts';
+import { type Played, play } from './player.ts';
+import { allCalls, createProgram, type Message, scriptOf } from './program.ts';
+import { watchResources } from './resources.ts';
+
+export interface ChaosInput {
+  seed: number;
+  programs: number;
+  /** More programs are played until so many processes were killed; 0 leaves the platform alone. */
+  kills: number;
+  /** Programs at once. */
+  atOnce?: number;
+  say?(line: string): void;
+}
+
+export interface ChaosResult extends Finding {
+  seed: number;
+  programs: number;
+  kills: number;
+  seconds: number;
+  /** Where everything that was seen is written down; only when something was found. */
+  journal: string | undefined;
+}
+
+// Two cores: more at once only makes every program slower.
+const usualAtOnce = 12;
+// Shorter than many a recovery, on purpose.
+const pauseMs: [number, number] = [1_000, 4_000];
+
+export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
+  const startedAt = Date.now();
+  const work = await mkdtemp(path.join(tmpdir(), 'perdure-chaos-'));
+  // Under root the database server runs as another user, who must be able to walk through.
+  await chmod(work, 0o755);
+  const library = createLibrary(input.seed);
+  const ledger = await startLedger(library.moodOf);
+  const model = await startFakeModel(({ marker, step, attempt }) =>
+    scriptOf(library.messageOf(marker), step, attempt, ledger.port),
+  );
+  let platform: Platform | undefined;
+  try {
+    for (const name of ['temporary', 'projects']) await mkdir(path.join(work, name));
+    platform = await startPlatform({
+      parent: work,
+      environment: {
+        PERDURE_COMPATIBLE_BASE_URL: model.url,
+        PERDURE_TOOL_SLOTS: '8',
+        PERDURE_LLM_SLOTS: '32',
+        TMPDIR: path.join(work, 'temporary'),
+      },
+    });
+    const resources = watchResources(platform, { work, temporary: path.join(work, 'temporary') });
+    const { played, faults } = await playAll(input, platform, library, path.join(work, 'projects'));
+    const left = await resources.finish();
+    const evidence = await gather(platform, { played, faults, ledger, model });
+    const found = check(evidence);
+    const violations = [...found.violations, ...left.violations];
+    const logs = path.join(platform.data, 'logs');
+    return {
+      seed: input.seed,
+      programs: played.length,
+      kills: killsIn(faults),
+      seconds: Math.round((Date.now() - startedAt) / 1000),
+      violations,
+      figures: { ...found.figures, ...left.figures },
+      journal:
+        violations.length > 0
+          ? await writeJournal({ seed: input.seed, logs }, evidence, violations)
+          : undefined,
+    };
+  } finally {
+    await platform?.remove();
+    await model.close();
+    await ledger.close();
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** The programs of a seed, made as they are asked for; model and ledger look up what they are to do. */
+function createLibrary(seed: number) {
+  const messages = new Map<string, Message>();
+  const moods = new Map<string, LedgerMood>();
+  let next = 0;
+  return {
+    count: () => next,
+    next() {
+      const program = createProgram(seed, next);
+      next += 1;
+      for (const message of program.messages) messages.set(message.marker, message);
+      for (const { call } of allCalls(program)) if (call.kind === 'effect') moods.set(call.key, call.mood);
+      return program;
+    },
+    messageOf: (marker: string) => messages.get(marker),
+    moodOf: (key: string) => moods.get(key) ?? 'answers',
+  };
+}
+
+async function playAll(
+  input: ChaosInput,
+  platform: Platform,
+  library: ReturnType<typeof createLibrary>,
+  folder: string,
+): Promise<{ played: Played[]; faults: Fault[] }> {
+  const dice = createDice(input.seed);
+  const played: Played[] = [];
+  const stage = { url: platform.url, token: platform.token, model: 'compatible/chaos', folder };
+  const nemesis = input.kills > 0 ? startNemesis({ platform, dice: dice.derive(-1), pauseMs }) : undefined;
+  const kills = (): number => (nemesis ? killsIn(nemesis.faults) : 0);
+
+  async function playOn(): Promise<void> {
+    while (library.count() < input.programs || kills() < input.kills) {
+      const program = library.next();
+      played.push(await play(program, { ...stage, dice: dice.derive(program.id) }));
+      input.say?.(`program ${program.id} is over: ${played.length} played, ${kills()} kills`);
+    }
+  }
+
+  // A nemesis that breaks down would leave the programs without faults, and the run without an end.
+  const broken = nemesis?.raging.then(() => new Promise<never>(() => undefined));
+  const playing = Promise.all(Array.from({ length: input.atOnce ?? usualAtOnce }, playOn));
+  await Promise.race(broken ? [playing, broken] : [playing]);
+  await nemesis?.stop();
+  return { played, faults: nemesis?.faults ?? [] };
+}
+
+async function gather(
+  platform: Platform,
+  seen: { played: Played[]; faults: Fault[]; ledger: Ledger; model: FakeModel },
+): Promise<Evidence> {
+  const { played, faults, ledger, model } = seen;
+  const [runs, files] = await Promise.all([readRuns(platform.databaseUrl), readFiles(played)]);
+  return { played, faults, hits: ledger.hits, model, runs, files };
+}

@@ -1,0 +1,113 @@
+// I3 and I4: every call has its one result, nothing that must happen once happened twice or after its call was
+// closed, and what the result says is what the ledger and the files show.
+import type { Check, Evidence, RunState, Violation } from '../evidence.ts';
+import type { Hit } from '../ledger.ts';
+import { afterEdit, allCalls, beforeEdit, type CallPlan } from '../program.ts';
+
+type CallRow = RunState['calls'][number];
+
+export const checkCalls: Check = (evidence) => {
+  const violations: Violation[] = [];
+  const figures = {
+    calls: 0,
+    'calls without exactly one result': 0,
+    'repeated once-effects': 0,
+    'unknown outcomes': 0,
+    'effects after the end of their call': 0,
+  };
+  const hits = Map.groupBy(evidence.hits, ({ key }) => key);
+  for (const { program, messages, folder } of evidence.played) {
+    for (const { message, callId, call } of allCalls(program)) {
+      const runId = messages.find(({ marker }) => marker === message.marker)?.runId;
+      const state = runId === undefined ? undefined : evidence.runs.get(runId);
+      const row = state?.calls.find((candidate) => candidate.call_id === callId);
+      const note = (invariant: string, problem: string): void => {
+        violations.push({
+          invariant,
+          program: program.id,
+          problem: `call ${callId} of ${message.marker} (${call.kind}): ${problem}`,
+        });
+      };
+      const effects = call.kind === 'effect' ? (hits.get(call.key) ?? []) : [];
+      if (effects.length > 1) {
+        figures['repeated once-effects'] += 1;
+        note('I4', `its effect took place ${effects.length} times`);
+      }
+      if (!state || !row) {
+        if (effects.length > 0) note('I4', 'it had an effect and is not on record');
+        continue;
+      }
+      figures.calls += 1;
+      if (row.status === 'unknown') figures['unknown outcomes'] += 1;
+      for (const problem of resultProblems(state, row)) {
+        figures['calls without exactly one result'] += 1;
+        note('I3', problem);
+      }
+      const late = effects.filter(({ at }) => row.ended_at !== null && at > row.ended_at.getTime());
+      figures['effects after the end of their call'] += late.length;
+      if (late.length > 0)
+        note(
+          'I4',
+          `it acted ${late.map(({ at }) => at - (row.ended_at?.getTime() ?? 0))} ms after it was closed as ${row.status}`,
+        );
+      const problem = outcomeProblem(call, row, effects, evidence, `${folder}/`);
+      if (problem) note('I4', problem);
+    }
+  }
+  return { violations, figures };
+};
+
+const ends = ['succeeded', 'failed', 'denied', 'stopped', 'unknown'];
+
+function resultProblems({ events, messages }: RunState, row: CallRow): string[] {
+  const problems: string[] = [];
+  if (!ends.includes(row.status)) problems.push(`it is ${row.status} after the end of its run`);
+  const told = messages.filter(({ call_id }) => call_id === row.call_id).length;
+  if (told !== 1) problems.push(`it has ${told} tool messages`);
+  const ended = events.filter((event) => event.type === 'call-end' && event.payload.callId === row.call_id);
+  if (ended.length !== 1) problems.push(`it has ${ended.length} call-end events`);
+  return problems;
+}
+
+/** Whether what the result says is what the world shows. */
+function outcomeProblem(
+  call: CallPlan,
+  row: CallRow,
+  effects: readonly Hit[],
+  { files, faults }: Evidence,
+  folder: string,
+): string | undefined {
+  // A supervisor that takes over ends the worker it finds, and that stops what runs; people stop runs, too.
+  const mayBeStopped = row.status === 'stopped' || row.status === 'unknown';
+  switch (call.kind) {
+    case 'effect':
+      if (row.status === 'succeeded' && effects.length !== 1)
+        return `it succeeded with ${effects.length} effects`;
+      if (row.status === 'failed' && call.mood === 'answers')
+        return `it failed: ${row.output?.slice(0, 300)}`;
+      return undefined;
+    case 'write':
+      if (row.status === 'succeeded' && files.get(folder + call.path) !== call.content)
+        return 'its file is not what it wrote';
+      return row.status === 'succeeded' || mayBeStopped
+        ? undefined
+        : `it is ${row.status}: ${row.output?.slice(0, 300)}`;
+    case 'edit': {
+      const now = files.get(folder + call.path);
+      if (row.status === 'succeeded' && now !== `${afterEdit}\n`)
+        return `its file holds ${JSON.stringify(now)}`;
+      if (now !== `${afterEdit}\n` && now !== `${beforeEdit}\n`)
+        return `its file holds ${JSON.stringify(now)}`;
+      return row.status === 'succeeded' || mayBeStopped
+        ? undefined
+        : `it is ${row.status}: ${row.output?.slice(0, 300)}`;
+    }
+    case 'read':
+      if (row.status === 'unknown') return 'reading cannot have an unknown outcome';
+      return row.status === 'succeeded' || (mayBeStopped && faults.length >= 0)
+        ? undefined
+        : `it is ${row.status}: ${row.output?.slice(0, 300)}`;
+    case 'malformed':
+      return row.status === 'failed' ? undefined : `malformed arguments ended as ${row.status}`;
+  }
+}

@@ -1,0 +1,121 @@
+// Breaks things, by the dice: kills processes of the platform, freezes them, stops Postgres in the middle of it.
+// Every fault is noted with its time; whatever had to be started again by hand was.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Platform, ProcessName } from '../support/platform.ts';
+import type { Dice } from './dice.ts';
+
+export type FaultKind =
+  | 'worker'
+  | 'api'
+  | 'postgres'
+  | 'temporal'
+  | 'everything'
+  | 'supervisor'
+  | 'postgres-immediate'
+  | 'freeze-worker'
+  | 'freeze-api'
+  | 'freeze-postgres'
+  | 'freeze-temporal';
+
+export interface Fault {
+  kind: FaultKind;
+  at: number;
+  /** When a frozen process was let go again. */
+  until?: number;
+}
+
+export interface Nemesis {
+  faults: Fault[];
+  /** Resolves when the fault under way is over and everything that must run is running. */
+  stop(): Promise<void>;
+  /** Settles when it has stopped; rejects when it broke down itself. */
+  raging: Promise<void>;
+}
+
+// By weight: the worker holds the most, so it dies the most.
+const kinds: readonly FaultKind[] = [
+  ...Array.from({ length: 14 }, () => 'worker' as const),
+  ...Array.from({ length: 6 }, () => 'api' as const),
+  ...Array.from({ length: 4 }, () => 'postgres' as const),
+  ...Array.from({ length: 2 }, () => 'postgres-immediate' as const),
+  ...Array.from({ length: 4 }, () => 'temporal' as const),
+  ...Array.from({ length: 2 }, () => 'everything' as const),
+  ...Array.from({ length: 2 }, () => 'supervisor' as const),
+  'freeze-worker',
+  'freeze-api',
+  'freeze-postgres',
+  'freeze-temporal',
+];
+
+export interface NemesisInput {
+  platform: Platform;
+  dice: Dice;
+  /** Between two faults. */
+  pauseMs: [number, number];
+}
+
+export function startNemesis({ platform, dice, pauseMs }: NemesisInput): Nemesis {
+  const faults: Fault[] = [];
+  const stopping = new AbortController();
+
+  async function freeze(name: ProcessName): Promise<number | undefined> {
+    const frozen = platform.pid(name);
+    if (frozen === undefined || !platform.kill(name, 'SIGSTOP')) return undefined;
+    await sleep(dice.between(300, 3_000));
+    // The same process, if nobody has ended it: its name may belong to a successor by now.
+    if (platform.pid(name) === frozen) platform.kill(name, 'SIGCONT');
+    return Date.now();
+  }
+
+  /** Undefined when there was nothing to break: what was broken before is not back yet. */
+  async function strike(kind: FaultKind): Promise<Fault | undefined> {
+    const at = Date.now();
+    switch (kind) {
+      case 'worker':
+      case 'api':
+      case 'postgres':
+      case 'temporal':
+        return platform.kill(kind) ? { kind, at } : undefined;
+      case 'postgres-immediate':
+        return platform.kill('postgres', 'SIGQUIT') ? { kind, at } : undefined;
+      case 'everything':
+        platform.killEverything();
+        await platform.serve();
+        return { kind, at };
+      case 'supervisor':
+        platform.kill('supervisor');
+        await platform.serve();
+        return { kind, at };
+      default: {
+        const until = await freeze(kind.slice('freeze-'.length) as ProcessName);
+        return until === undefined ? undefined : { kind, at, until };
+      }
+    }
+  }
+
+  async function rage(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const pause = dice.between(...pauseMs);
+      await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      const fault = await strike(dice.pick(kinds));
+      if (fault) faults.push(fault);
+    }
+  }
+
+  const raging = rage();
+  return {
+    faults,
+    async stop() {
+      stopping.abort();
+      await raging;
+      await platform.ready();
+    },
+    raging,
+  };
+}
+
+/** Freezing kills nobody. */
+export function killsIn(faults: readonly Fault[]): number {
+  return faults.filter(({ kind }) => !kind.startsWith('freeze')).length;
+}
