@@ -1,5 +1,7 @@
 // A model's answer: stored once per step, with its calls already reviewed, in one transaction.
 import type { NewEvent } from '../../workflows/contracts/event.ts';
+import type { RunStatus } from '../../workflows/contracts/run.ts';
+import { isTerminal } from '../../workflows/run/transitions.ts';
 import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import { type CallRow, streamFor, toolMessage } from './calls.ts';
 import type { Write } from './events.ts';
@@ -54,6 +56,8 @@ export async function openStep(
   const run = await lockRun(write, input.tenantId, input.attempt.runId);
   if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
   if (run.steps >= input.step) return { kind: 'stored', calls: await callsOf(write, run, input.step) };
+  // Ended behind its workflow's back: there is nothing to answer any more.
+  if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
   if ((await pendingStop(write.tx, run.id)) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
   const { earlier } = await beginAttempt(write, run, input.attempt);
   const event: NewEvent =

@@ -53,7 +53,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     pool,
     url: options.url,
     close: () => {
-      closed ??= db.destroy();
+      // Kysely ends the pool only when a query of its own has gone through it.
+      closed ??= db.destroy().then(() => (pool.ending ? undefined : pool.end()));
       return closed;
     },
   };

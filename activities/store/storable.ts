@@ -10,12 +10,17 @@ const suspicious = /\\u0000|\\ud[89a-f]/;
 /** JSON that jsonb accepts; what it would refuse is replaced. */
 export function toStorableJson(value: unknown): string {
   const json = JSON.stringify(value);
-  if (!suspicious.test(json)) return json;
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'string' ? toStorable(inner) : inner,
-  );
+  return suspicious.test(json) ? JSON.stringify(clean(JSON.parse(json))) : json;
+}
+
+function clean(value: unknown): unknown {
+  if (typeof value === 'string') return toStorable(value);
+  if (Array.isArray(value)) return value.map(clean);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [toStorable(key), clean(inner)]));
 }
 
 export function isStorable(value: unknown): boolean {
-  return !suspicious.test(JSON.stringify(value) ?? '') || toStorableJson(value) === JSON.stringify(value);
+  const json = JSON.stringify(value);
+  return json === undefined || toStorableJson(value) === json;
 }
