@@ -22,8 +22,11 @@ export interface ActivityDeps {
   /** Opens the run's working directory: its project, or a folder of its own when it has none. */
   openSandbox(run: { id: string; projectPath: string | null }): Promise<Sandbox>;
   trees: {
-    /** The project's tree hash; throws ProjectProblem with a sentence when there is nothing to record. */
-    record(projectPath: string): Promise<string>;
+    /**
+     * The project's tree hash; throws ProjectProblem with a sentence when there is nothing to record. `since`: the
+     * tree at the run's start, whose files are recorded even where the project has come to ignore them.
+     */
+    record(projectPath: string, since?: string): Promise<string>;
   };
   /** Kills what an earlier attempt left running on this host and returns once it is seen gone. */
   killGroup(group: ProcessGroup, call: string): Promise<void>;

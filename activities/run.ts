@@ -11,6 +11,7 @@ import type {
 } from '../workflows/contracts/activities.ts';
 import type { RunStatus, StopReason } from '../workflows/contracts/run.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
+import { GitProblem } from './git/tree.ts';
 import { findLlm } from './llm/index.ts';
 import { toPlannedCall } from './model.ts';
 import { beginRun, noteTree } from './store/begin-run.ts';
@@ -54,10 +55,15 @@ export function createSnapshotProject(
     // Well inside the heartbeat timeout.
     const beat = setInterval(() => context.heartbeat(), 3000);
     try {
-      await noteTree(deps.log.db, runId, when, await deps.trees.record(run.project_path));
+      await noteTree(deps.log.db, runId, when, await deps.trees.record(run.project_path, (when === 'end' && run.start_tree) || undefined));
       return {};
     } catch (error) {
       if (error instanceof ProjectProblem) return { problem: error.message };
+      if (error instanceof GitProblem) {
+        // The agent can work without it; only the diff will be missing, and says so.
+        deps.logger.warn({ err: error, runId }, `the project's tree was not recorded at the ${when}`);
+        return {};
+      }
       throw error;
     } finally {
       clearInterval(beat);

@@ -89,7 +89,8 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
 }
 
 function endingOfProject(project: Guarded<{ problem?: string }>): RunEnding | undefined {
-  if (project.kind === 'ended') return project.ending;
+  // Whatever else went wrong costs the run its diff, and no more.
+  if (project.kind === 'ended') return project.ending.reason === 'internal_error' ? undefined : project.ending;
   if (project.value.problem === undefined) return undefined;
   return { outcome: 'failed', reason: 'project_missing', detail: project.value.problem };
 }
