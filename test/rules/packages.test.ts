@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { type LockPackages, missingOptional } from './lockfile.ts';
 import { root } from './product-files.ts';
 
 interface Manifest {
@@ -9,16 +10,12 @@ interface Manifest {
   devDependencies: Record<string, string>;
 }
 
-interface Lockfile {
-  packages: Record<string, { version?: string; resolved?: string }>;
-}
-
 function read<T>(name: string): T {
   return JSON.parse(readFileSync(path.join(root, name), 'utf8')) as T;
 }
 
 const manifest = read<Manifest>('package.json');
-const { packages } = read<Lockfile>('package-lock.json');
+const { packages } = read<{ packages: LockPackages }>('package-lock.json');
 
 test('every package is pinned to one exact version', () => {
   const all = { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.devDependencies };
@@ -27,6 +24,16 @@ test('every package is pinned to one exact version', () => {
 
 test('the lockfile names no place to download from: whoever installs has their own', () => {
   expect(Object.entries(packages).filter(([, entry]) => entry.resolved !== undefined)).toEqual([]);
+});
+
+test('the lockfile asks for what package.json asks for', () => {
+  for (const kind of ['dependencies', 'optionalDependencies', 'devDependencies'] as const) {
+    expect({ kind, asked: packages['']?.[kind] }).toEqual({ kind, asked: manifest[kind] });
+  }
+});
+
+test('the lockfile has the packages of every platform; if not, run test/rules/lockfile.ts', () => {
+  expect(missingOptional(packages).map(({ name }) => name)).toEqual([]);
 });
 
 test('all packages of Temporal have one version', () => {
