@@ -58,9 +58,9 @@ async function demo(cli: Cli, client: Client, signal: AbortSignal): Promise<numb
     (call) => call.status === 'unknown',
   );
   for (const call of unknown) output.line(toUnknown(call));
-  output.line(`What the run changed (perdure diff ${runId}):`);
-  output.line();
-  showDiff(output, (await client.diff(runId)).diff);
+  const { diff } = await client.diff(runId);
+  output.line(diff === '' ? 'The run changed nothing.' : `What the run changed (perdure diff ${runId}):\n`);
+  showDiff(output, diff);
   output.line();
   const { count, problem } = await countEvents(client, runId);
   output.line(problem ?? `${plural(count, 'event')}, numbered 1 to ${count}: none lost, none twice.`);

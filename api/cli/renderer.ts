@@ -34,32 +34,41 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
   const note = (text: string): void => line(colors.dim(`— ${text}`));
   const warn = (text: string): void => line(colors.yellow(`! ${text}`));
   const short = (text: string): string => printableLine(text, output.columns - 24);
-  const quoted = (text: string): void => line(colors.dim(`  │ ${printable(text)}`));
+  // Calls of one step run side by side: their lines carry the call's number while more than one is open.
+  const open = new Set<string>();
+  const quoted = (callId: string, text: string): void => {
+    const whose = open.size > 1 ? `${callId} ` : '';
+    line(colors.dim(`  ${whose}│ ${printable(text)}`));
+  };
 
   function delta({ callId, text }: EventPayload<'call-delta'>): void {
     const lines = ((partial.get(callId) ?? '') + text).split(/\r\n|\n|\r(?!$)/);
     partial.set(callId, lines.pop() ?? '');
-    for (const each of lines) quoted(each);
+    for (const each of lines) quoted(callId, each);
   }
 
   function callEnd(call: EventPayload<'call-end'>): void {
-    const streamed = partial.get(call.callId);
-    partial.delete(call.callId);
-    if (streamed !== undefined && streamed !== '') quoted(streamed);
-    // What nobody can tell, and what was refused, is in the result alone and always shown.
-    const untold = streamed === undefined || call.status === 'unknown' || call.status === 'denied';
-    const lines = untold && call.output !== '' ? call.output.trimEnd().split('\n') : [];
-    for (const each of lines.slice(0, outputLines)) quoted(each);
-    if (lines.length > outputLines) quoted(`… ${plural(lines.length - outputLines, 'more line')}`);
-    const end = `${call.callId} ${short(call.tool)}`;
-    const size = call.bytes > 0 ? colors.dim(` · ${toSize(call.bytes)}`) : '';
-    if (call.status === 'succeeded') line(`${colors.green('✓')} ${end}${size}`);
-    else if (call.status === 'unknown')
+    const { callId, status, tool, bytes } = call;
+    const streamed = partial.get(callId);
+    partial.delete(callId);
+    if (streamed !== undefined && streamed !== '') quoted(callId, streamed);
+    open.delete(callId);
+    const end = `${callId} ${short(tool)}`;
+    const size = bytes > 0 ? colors.dim(` · ${toSize(bytes)}`) : '';
+    if (status === 'succeeded') line(`${colors.green('✓')} ${end}${size}`);
+    else if (status === 'unknown')
       line(colors.yellow(`? ${end} · outcome unknown: it may have taken effect`));
-    else line(`${colors.red('✗')} ${end} ${call.status}${size}`);
+    else line(`${colors.red('✗')} ${end} ${status}${size}`);
+    // What nobody can tell, and what was refused, is in the result alone and always shown.
+    if (streamed !== undefined && status !== 'unknown' && status !== 'denied') return;
+    const lines = call.output === '' ? [] : printable(call.output).trimEnd().split('\n');
+    const left = lines.length - outputLines;
+    const shown = left > 0 ? [...lines.slice(0, outputLines), `… ${plural(left, 'more line')}`] : lines;
+    for (const each of shown) line(colors.dim(`  │ ${each}`));
   }
 
   function callRequest(call: EventPayload<'call-request'>): void {
+    open.add(call.callId);
     const what = short(call.subject === '' ? call.input : call.subject);
     line(`${colors.cyan('→')} ${call.callId} ${colors.bold(short(call.tool))} ${what}`);
     if (call.decision !== 'allow') warn(`${call.decision}: ${short(call.reason)} (${short(call.rule)})`);

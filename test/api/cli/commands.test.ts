@@ -266,11 +266,38 @@ test('diff is written as it is into a pipe, and harmless on a terminal', async (
   expect([await shown.code, shown.out()]).toEqual([0, 'diff --git a/x b/x\n-old\n+new\n']);
 });
 
-test('an unknown call is settled by hand, and a second try is told that it is known', async () => {
+test('an unknown call is settled by hand, and whoever comes second is told that it is known', async () => {
   const { api, call } = await start();
   const run = await startRun(api);
-  const refused = call('settle', run.id, '1.0', 'done');
-  expect([await refused.code, refused.err().startsWith('perdure: Not found: ')]).toEqual([1, true]);
+  const { tenantId } = api;
+  const row = {
+    run_id: run.id,
+    call_id: '1.0',
+    tenant_id: tenantId,
+    step: 1,
+    index: 0,
+    provider_call_id: 'p',
+    input: '{}',
+  };
+  const about = {
+    tool: 'shell',
+    input_hash: 'x',
+    subject: 'make',
+    decision: 'allow',
+    rule: 'any',
+    reason: 'trusted',
+  };
+  await api.log.db
+    .insertInto('calls')
+    .values({ ...row, ...about, status: 'unknown' })
+    .execute();
+  const settled = call('settle', run.id, '1.0', 'not_done', '--output', 'nothing was made');
+  expect([await settled.code, settled.out()]).toEqual([0, 'call 1.0 is settled as not_done\n']);
+  const again = call('settle', run.id, '1.0', 'done');
+  expect([await again.code, again.out()]).toEqual([1, '']);
+  expect(again.err()).toMatch(/^perdure: Already resolved: Call 1\.0 was settled as not_done by /);
+  const watched = (await api.ask('GET', `/runs/${run.id}/events?type=call-settle`)).json().items;
+  expect(watched.map((event: { payload: object }) => event.payload)).toMatchObject([{ outcome: 'not_done' }]);
 });
 
 test('dead letters are listed, and none is said to be none', async () => {

@@ -102,7 +102,7 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
   'call-delta': [{ callId: '1.0', from: 'stdout', text: 'one\ntw' }, '  │ one\n'],
   'call-end': [
     { ...end, status: 'failed', output: 'line\n\u202eenil\n' },
-    '  │ line\n  │ enil\n✗ 1.0 shell failed · 2.0 KB\n',
+    '✗ 1.0 shell failed · 2.0 KB\n  │ line\n  │ enil\n',
   ],
   'call-settle': [
     { runId: id, callId: '1.0', outcome: 'not_done', by: 'ada' },
@@ -179,19 +179,32 @@ test('an unknown outcome is said, together with what the agent was told, even af
     { type: 'call-end', payload: { ...end, bytes: 0, status: 'unknown', output: 'The worker died.' } },
   ];
   expect(drawn(events)).toBe(
-    '  │ half\n  │ The worker died.\n? 1.0 shell · outcome unknown: it may have taken effect\n',
+    '  │ half\n? 1.0 shell · outcome unknown: it may have taken effect\n  │ The worker died.\n',
   );
+});
+
+test('live output of calls that run side by side says whose it is', () => {
+  const events: NewEvent[] = [
+    { type: 'call-request', payload: { ...request, ...allowed } },
+    { type: 'call-request', payload: { ...request, ...allowed, callId: '1.1', subject: 'make' } },
+    { type: 'call-delta', payload: { callId: '1.1', from: 'stdout', text: 'made\n' } },
+    { type: 'call-delta', payload: { callId: '1.0', from: 'stdout', text: 'tested\n' } },
+    { type: 'call-end', payload: { ...end, callId: '1.1', status: 'succeeded', output: 'made\n' } },
+    { type: 'call-delta', payload: { callId: '1.0', from: 'stdout', text: 'all\n' } },
+  ];
+  expect(drawn(events).split('\n').slice(2)).toEqual([
+    '  1.1 │ made',
+    '  1.0 │ tested',
+    '✓ 1.1 shell · 2.0 KB',
+    '  │ all',
+    '',
+  ]);
 });
 
 test('a long result that was not streamed shows its beginning and how much is left', () => {
   const output = Array.from({ length: 15 }, (_, index) => `line ${index}`).join('\n');
   const text = drawn([{ type: 'call-end', payload: { ...end, status: 'succeeded', output } }]);
-  expect(text.split('\n').slice(11)).toEqual([
-    '  │ line 11',
-    '  │ … 3 more lines',
-    '✓ 1.0 shell · 2.0 KB',
-    '',
-  ]);
+  expect(text.split('\n').slice(12)).toEqual(['  │ line 11', '  │ … 3 more lines', '']);
 });
 
 test('colours are for a terminal, and not for one that declines them', () => {
