@@ -16,9 +16,9 @@ export interface ProjectFilesInput {
   /** A name for index files of this recording; none exists there yet. */
   scratch: string;
   /** A tree whose files belong to the project even when it has come to ignore them. */
-  since?: string;
+  since: string | undefined;
   /** A folder that is never recorded, when it lies in the project. */
-  exclude?: string;
+  exclude: string | undefined;
 }
 
 // A repository in a repository in a repository: deeper is a loop of somebody's making.

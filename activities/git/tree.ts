@@ -7,7 +7,7 @@ import { projectFiles, type ProjectFile } from './project-files.ts';
 
 export { GitProblem } from './command.ts';
 
-export interface RecordTreeInput {
+interface RecordTreeInput {
   project: string;
   /** Outside the project; one for each project, shared by its runs. */
   gitFolder: string;
@@ -17,12 +17,12 @@ export interface RecordTreeInput {
   exclude?: string;
 }
 
-export interface ChangedFile {
+interface ChangedFile {
   path: string;
   status: 'added' | 'modified' | 'deleted';
 }
 
-export interface TreeDiff {
+interface TreeDiff {
   diff: string;
   files: ChangedFile[];
   truncated: boolean;
@@ -38,7 +38,7 @@ const maxFiles = 10_000;
 
 /** The hash of the tree. Several may record the same project at the same time. */
 export async function recordTree(input: RecordTreeInput): Promise<string> {
-  const { gitFolder, since } = input;
+  const { gitFolder, since, exclude } = input;
   const project = await realpath(input.project).catch(() => {
     throw new GitProblem(`the project directory ${input.project} is gone`);
   });
@@ -46,7 +46,13 @@ export async function recordTree(input: RecordTreeInput): Promise<string> {
   await ensureGitFolder(gitFolder);
   const index = await openIndex(gitFolder);
   try {
-    const files = await projectFiles({ ...input, project, scratch: index });
+    const files = await projectFiles({
+      project,
+      gitFolder: await realpath(gitFolder),
+      scratch: index,
+      since,
+      exclude: exclude && (await realpath(exclude).catch(() => exclude)),
+    });
     try {
       return await recordInto(index, project, gitFolder, files);
     } catch (error) {
@@ -69,6 +75,7 @@ export async function diffTree(
   return await diffTrees({ gitFolder, from: tree, to: now, maxBytes });
 }
 
+/** What changed between two recorded trees, such as those of a run's start and its end. */
 export async function diffTrees(input: {
   gitFolder: string;
   from: string;

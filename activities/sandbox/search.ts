@@ -28,7 +28,8 @@ const flags = [
   '--threads=1',
 ];
 // Said in the middle of the output about a file that turns out to be binary after its first lines.
-const binaryNotice = /^.*?(WARNING: stopped searching binary file after match|binary file matches) .*\n/;
+const binaryNotice =
+  /^.*?(WARNING: stopped searching binary file after match|binary file matches) \(found .* byte around offset \d+\)\n/;
 // Error text of ripgrep that is worth keeping.
 const maxErrorBytes = 2000;
 
@@ -80,8 +81,9 @@ function reader(
   const decoder = new StringDecoder('utf8');
   let rest = '';
   return (bytes) => {
-    rest = (rest + decoder.write(bytes)).replace(binaryNotice, '');
+    rest += decoder.write(bytes);
     for (;;) {
+      rest = rest.replace(binaryNotice, '');
       const pathEnd = rest.indexOf('\0');
       const recordEnd = pathEnd < 0 ? -1 : rest.indexOf('\n', pathEnd);
       if (recordEnd < 0) return;
