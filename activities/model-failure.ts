@@ -11,6 +11,7 @@ import { failAttempt } from './store/attempts.ts';
 import { streamFor } from './store/calls.ts';
 import { StreamEnded, Superseded } from './store/events.ts';
 import { lockRun, type RunRow } from './store/runs.ts';
+import { toStorable } from './store/storable.ts';
 
 const types: Record<LlmErrorKind, FailureCode> = {
   rate_limited: 'ModelRateLimited',
@@ -36,7 +37,7 @@ export async function failModelCall(
 ): Promise<never> {
   if (error instanceof Superseded || error instanceof StreamEnded) throw error;
   const failure = error instanceof LlmError ? await toFailure(deps, attempt, error) : undefined;
-  const reason = deps.log.redact(error instanceof Error ? error.message : String(error)).slice(0, 500);
+  const reason = sentenceOf(deps, error instanceof Error ? error.message : String(error));
   await untilStored(() =>
     deps.log.write(async (write) => {
       const current = await lockRun(write, run.tenant_id, run.id);
@@ -68,9 +69,14 @@ export async function failModelCall(
   throw failure ?? error;
 }
 
+/** Redacted before it is cut, so that no half of a secret stays; storable after, since cutting may split a pair. */
+function sentenceOf(deps: ActivityDeps, message: string): string {
+  return toStorable(deps.log.redact(message).slice(0, 500));
+}
+
 async function toFailure(deps: ActivityDeps, attempt: Attempt, error: LlmError): Promise<ApplicationFailure> {
   const type = types[error.kind];
-  const message = deps.log.redact(error.message).slice(0, 500);
+  const message = sentenceOf(deps, error.message);
   if (!failures[type].retryable) return ApplicationFailure.create({ type, message, nonRetryable: true });
   const first = await deps.log.db
     .selectFrom('attempts')

@@ -16,14 +16,16 @@ export function reviewCalls(
   step: number,
   calls: readonly LlmCall[],
 ): ReviewedCall[] {
-  return calls.map((call, index) => {
+  return calls.map((written, index) => {
+    // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
+    const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
     const reviewed = reviewCall(tools, policy, call);
     const overflow = index >= mostCallsPerStep;
     return {
       callId: `${step}.${index}`,
       index,
       providerCallId: call.id,
-      tool: call.name.slice(0, 200),
+      tool: call.name,
       inputText: toStorable(call.input),
       inputHash: createHash('sha256').update(call.input).digest('hex'),
       ...reviewed,
@@ -74,11 +76,12 @@ function reviewCall(tools: readonly Tool[], policy: string, call: LlmCall): Outc
 }
 
 /** Not run for a reason that is no matter of policy. */
-function refused(output: string): Pick<Outcome, 'decision' | 'rule' | 'reason' | 'refusal'> {
+function refused(problem: string): Pick<Outcome, 'decision' | 'rule' | 'reason' | 'refusal'> {
+  const output = toStorable(problem);
   return {
     decision: 'deny',
     rule: 'not a valid call',
-    reason: output.slice(0, 500),
+    reason: toStorable(output.slice(0, 500)),
     refusal: { status: 'failed', output },
   };
 }

@@ -18,6 +18,7 @@ import { beginRun, noteTree } from './store/begin-run.ts';
 import { endRun } from './store/end-run.ts';
 import { hasUnappliedMessages, pendingStop } from './store/inputs.ts';
 import { findRun, lockRun } from './store/runs.ts';
+import { toStorable } from './store/storable.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
@@ -55,7 +56,12 @@ export function createSnapshotProject(
     // Well inside the heartbeat timeout.
     const beat = setInterval(() => context.heartbeat(), 3000);
     try {
-      await noteTree(deps.log.db, runId, when, await deps.trees.record(run.project_path, (when === 'end' && run.start_tree) || undefined));
+      await noteTree(
+        deps.log.db,
+        runId,
+        when,
+        await deps.trees.record(run.project_path, (when === 'end' && run.start_tree) || undefined),
+      );
       return {};
     } catch (error) {
       if (error instanceof ProjectProblem) return { problem: error.message };
@@ -112,7 +118,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
           ? { status: 'interrupted', reason: 'interrupted' }
           : { status: statuses[outcome], reason };
       const reasonText =
-        ending.reason === reason && detail ? deps.log.redact(detail) : sentences[ending.reason];
+        ending.reason === reason && detail ? toStorable(deps.log.redact(detail)) : sentences[ending.reason];
       return endRun(write, { tenantId, runId, ...ending, reasonText });
     });
     if (!result) return { finished: false };

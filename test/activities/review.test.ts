@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { reviewCalls } from '../../activities/review.ts';
+import type { ReviewedCall } from '../../activities/store/answers.ts';
+import { isStorable } from '../../activities/store/storable.ts';
+import { defineTool, type Tool } from '../../activities/tools/tool.ts';
+import { defaultProfile } from '../../workflows/policy/profile.ts';
+
+const note: Tool = defineTool({
+  name: 'note',
+  description: 'Writes a note.',
+  input: z.strictObject({ path: z.string(), lines: z.int().optional() }),
+  effect: 'write',
+  repeat: 'once',
+  subject: ({ path }) => path,
+  timeoutSeconds: () => 7,
+  run: async () => ({ ok: true, output: 'written' }),
+});
+
+function reviewed(call: { name?: string; input: string }, policy = defaultProfile): ReviewedCall {
+  const [first] = reviewCalls([note], policy, 3, [{ id: 'p1', name: 'note', ...call }]);
+  if (!first) throw new Error('Nothing was reviewed.');
+  return first;
+}
+
+test('a call that fits is allowed, with everything that is stored of it', () => {
+  expect(reviewed({ input: '{ "path": "a.md" }' })).toEqual({
+    callId: '3.0',
+    index: 0,
+    providerCallId: 'p1',
+    tool: 'note',
+    input: { path: 'a.md' },
+    inputText: '{ "path": "a.md" }',
+    inputHash: createHash('sha256').update('{ "path": "a.md" }').digest('hex'),
+    effect: 'write',
+    subject: 'a.md',
+    repeat: 'once',
+    decision: 'allow',
+    rule: 'trusted-mount-autonomous: any tool',
+    reason: 'trusted-mount-autonomous allows write',
+    timeoutSeconds: 7,
+    refusal: undefined,
+  });
+});
+
+const refused: [
+  string,
+  { name?: string; input: string; policy?: string },
+  { status: string; output: RegExp; rule: string },
+][] = [
+  [
+    'a tool there is not',
+    { name: 'fly', input: '{}' },
+    { status: 'failed', output: /^There is no tool "fly"\. There are: note\.$/, rule: 'not a valid call' },
+  ],
+  [
+    'arguments cut in the middle',
+    { input: '{"path": "a' },
+    {
+      status: 'failed',
+      output: /^The arguments are not valid JSON \(.*\)\. Send the call again\.$/,
+      rule: 'not a valid call',
+    },
+  ],
+  [
+    'no arguments at all',
+    { input: '' },
+    { status: 'failed', output: /^The arguments do not fit note: path: /, rule: 'not a valid call' },
+  ],
+  [
+    'arguments of the wrong type',
+    { input: '{"path": 7}' },
+    {
+      status: 'failed',
+      output: /^The arguments do not fit note: path: .*expected string/,
+      rule: 'not a valid call',
+    },
+  ],
+  [
+    'arguments nobody asked for',
+    { input: '{"path": "a", "force": true}' },
+    { status: 'failed', output: /^The arguments do not fit note: input: .*force/, rule: 'not a valid call' },
+  ],
+  [
+    'arguments that are no object',
+    { input: '[1]' },
+    { status: 'failed', output: /^The arguments do not fit note: input: /, rule: 'not a valid call' },
+  ],
+  [
+    'a NUL in the arguments',
+    { input: '{"path": "a\\u0000b"}' },
+    { status: 'failed', output: /NUL/, rule: 'not a valid call' },
+  ],
+  [
+    'half a surrogate pair in the arguments',
+    { input: '{"path": "\\ud83d"}' },
+    { status: 'failed', output: /surrogate/, rule: 'not a valid call' },
+  ],
+  [
+    'nothing it would act on',
+    { input: '{"path": ""}' },
+    { status: 'denied', output: /^Denied by policy \(empty subject\)/, rule: 'empty subject' },
+  ],
+  [
+    'a profile there is not',
+    { input: '{"path": "a"}', policy: 'gone' },
+    { status: 'denied', output: /^Denied by policy \(unknown profile\)/, rule: 'unknown profile' },
+  ],
+];
+for (const [what, { policy, ...call }, { status, output, rule }] of refused) {
+  test(`a call with ${what} is answered and not made`, () => {
+    const review = reviewed(call, policy);
+    expect(review).toMatchObject({
+      decision: 'deny',
+      rule,
+      refusal: { status, output: expect.stringMatching(output) },
+    });
+  });
+}
+
+test('calls keep their order and number, and those over the most of a step are answered', () => {
+  const calls = Array.from({ length: 66 }, () => ({ id: 'same', name: 'note', input: '{"path":"a"}' }));
+  const reviews = reviewCalls([note], defaultProfile, 2, calls);
+  expect(reviews.map(({ callId }) => callId)).toEqual(calls.map((_, index) => `2.${index}`));
+  expect(reviews.filter(({ refusal }) => refusal === undefined)).toHaveLength(64);
+  expect(reviews[64]?.refusal).toEqual({
+    status: 'failed',
+    output: 'Not run: at most 64 calls are made in one step. Ask again in the next.',
+  });
+});
+
+test('whatever a model puts into names and arguments, all of the review can be stored', () => {
+  const odd = `x\u0000\ud83d`;
+  const long = '\u{1F600}'.repeat(300);
+  const reviews = reviewCalls([note], defaultProfile, 1, [
+    { id: odd, name: odd, input: odd },
+    { id: odd, name: long, input: '{}' },
+    { id: odd, name: 'note', input: `{"path":"${'\u{1F600}'.repeat(2001)}"}` },
+    { id: odd, name: 'note', input: `{"path": "a"${odd}` },
+  ]);
+  expect(isStorable(reviews)).toBe(true);
+});
