@@ -1,0 +1,186 @@
+import { expect, test } from 'vitest';
+import type { CallModelResult, PlannedCall } from '../../../workflows/contracts/activities.ts';
+import { type Guarded, type LoopPorts, type RunEnding, runLoop } from '../../../workflows/run/loop.ts';
+
+function call(callId: string): PlannedCall {
+  return { callId, tool: 'read', summary: 'read a', decision: 'allow', rule: 'any', timeoutSeconds: 10 };
+}
+
+
+interface Script {
+  /** What the model answers, step by step; the last answer stays. */
+  answers: (CallModelResult | Error)[];
+  /** Endings that guarded work comes to, by its number (from 0); the work is not run then. */
+  endings?: Record<number, RunEnding>;
+  /** How often `finish` says that something came in first. */
+  notYet?: number;
+  /** Calls that break. */
+  broken?: string[];
+}
+
+class ContinuedAsNew extends Error {}
+
+/** Ports that follow a script and write down what they were asked, in order. */
+function portsOf(script: Script, continueAt?: number): { ports: LoopPorts; asked: string[] } {
+  const asked: string[] = [];
+  let answered = 0;
+  let guarded = 0;
+  let notYet = script.notYet ?? 0;
+  const ports: LoopPorts = {
+    async callModel(step) {
+      asked.push(`model ${step}`);
+      const answer = script.answers[Math.min(answered, script.answers.length - 1)];
+      answered += 1;
+      if (answer === undefined || answer instanceof Error) throw answer ?? new Error('The script is empty.');
+      return answer;
+    },
+    async runTool({ callId }) {
+      asked.push(`tool ${callId}`);
+      await Promise.resolve();
+      if (script.broken?.includes(callId)) throw new Error(`${callId} broke`);
+      asked.push(`done ${callId}`);
+      return { status: 'succeeded', bytes: 1 };
+    },
+    async finish(step, { outcome, reason }) {
+      asked.push(`finish ${step} ${outcome} ${reason}`);
+      notYet -= 1;
+      return notYet < 0;
+    },
+    async guard<T>(work: () => Promise<T>): Promise<Guarded<T>> {
+      const ending = script.endings?.[guarded];
+      guarded += 1;
+      if (ending) return { kind: 'ended', ending };
+      return { kind: 'done', value: await work() };
+    },
+    async betweenSteps(step) {
+      asked.push(`between ${step}`);
+      if (step === continueAt) throw new ContinuedAsNew();
+    },
+  };
+  return { ports, asked };
+}
+
+async function run(script: Script, begun = { step: 0, openCalls: [] as PlannedCall[] }): Promise<string[]> {
+  const { ports, asked } = portsOf(script);
+  await runLoop(ports, begun);
+  return asked;
+}
+
+const answer: CallModelResult = { kind: 'answer' };
+const calls = (finish: boolean, ...ids: string[]): CallModelResult => ({
+  kind: 'calls',
+  finish,
+  calls: ids.map(call),
+});
+
+test('an answer without calls finishes the run', async () => {
+  expect(await run({ answers: [answer] })).toEqual(['model 1', 'finish 1 succeeded finished']);
+});
+
+test('calls of a step run side by side, and the next step comes after all of them', async () => {
+  expect(await run({ answers: [calls(false, '1.0', '1.1'), answer] })).toEqual([
+    'model 1',
+    'tool 1.0',
+    'tool 1.1',
+    'done 1.0',
+    'done 1.1',
+    'between 1',
+    'model 2',
+    'finish 2 succeeded finished',
+  ]);
+});
+
+test('a step whose calls were all refused goes on to the next', async () => {
+  expect(await run({ answers: [calls(false), answer] })).toEqual([
+    'model 1',
+    'between 1',
+    'model 2',
+    'finish 2 succeeded finished',
+  ]);
+});
+
+test('finish ends the run after the calls of its step', async () => {
+  expect(await run({ answers: [calls(true, '1.0')] })).toEqual([
+    'model 1',
+    'tool 1.0',
+    'done 1.0',
+    'finish 1 succeeded finished',
+  ]);
+});
+
+test('a limit ends the run with its reason, without counting a step', async () => {
+  expect(await run({ answers: [{ kind: 'limit', reason: 'limit_cost' }] })).toEqual([
+    'model 1',
+    'finish 0 failed limit_cost',
+  ]);
+});
+
+test('a model call that found a stop ends the run as stopped', async () => {
+  expect(await run({ answers: [{ kind: 'stopped' }] })).toEqual(['model 1', 'finish 0 stopped interrupted']);
+});
+
+test('a run that is stopped during a model call ends without its tools', async () => {
+  expect(await run({ answers: [answer], endings: { 0: stopped } })).toEqual(['finish 0 stopped interrupted']);
+});
+
+test('a run whose time is up during its tools ends there', async () => {
+  const endings = { 1: { outcome: 'timed_out', reason: 'limit_seconds' } as const };
+  expect(await run({ answers: [calls(false, '1.0')], endings })).toEqual([
+    'model 1',
+    'finish 1 timed_out limit_seconds',
+  ]);
+});
+
+test('a stop during the tools of a step that called finish wins over finish', async () => {
+  expect(await run({ answers: [calls(true, '1.0')], endings: { 1: stopped } })).toEqual([
+    'model 1',
+    'finish 1 stopped interrupted',
+  ]);
+});
+
+test('what came in while the run was finishing is applied in another step', async () => {
+  expect(await run({ answers: [answer], notYet: 2 })).toEqual([
+    'model 1',
+    'finish 1 succeeded finished',
+    'between 1',
+    'model 2',
+    'finish 2 succeeded finished',
+    'between 2',
+    'model 3',
+    'finish 3 succeeded finished',
+  ]);
+});
+
+test('an execution that takes over goes on with the calls that have no result', async () => {
+  const begun = { step: 3, openCalls: [call('3.1'), call('3.4')] };
+  expect(await run({ answers: [answer] }, begun)).toEqual([
+    'tool 3.1',
+    'tool 3.4',
+    'done 3.1',
+    'done 3.4',
+    'between 3',
+    'model 4',
+    'finish 4 succeeded finished',
+  ]);
+});
+
+test('continue-as-new happens between steps, never with a call open', async () => {
+  const { ports, asked } = portsOf({ answers: [calls(false, '1.0'), calls(false, '2.0'), answer] }, 2);
+  await expect(runLoop(ports, { step: 0, openCalls: [] })).rejects.toThrow(ContinuedAsNew);
+  expect(asked).toEqual([
+    'model 1',
+    'tool 1.0',
+    'done 1.0',
+    'between 1',
+    'model 2',
+    'tool 2.0',
+    'done 2.0',
+    'between 2',
+  ]);
+});
+
+test('one call that breaks is passed on only after the others have come to their end', async () => {
+  const { ports, asked } = portsOf({ answers: [calls(false, '1.0', '1.1', '1.2')], broken: ['1.0'] });
+  await expect(runLoop(ports, { step: 0, openCalls: [] })).rejects.toThrow('1.0 broke');
+  expect(asked).toEqual(['model 1', 'tool 1.0', 'tool 1.1', 'tool 1.2', 'done 1.1', 'done 1.2']);
+});
