@@ -1,4 +1,5 @@
 // The API and the worker as processes: configuration, log, readiness and signals around what they do.
+import { flushCompileCache } from 'node:module';
 import type { Logger } from 'pino';
 import { createRedactor } from '../activities/redaction.ts';
 import type { Config } from './config.ts';
@@ -40,6 +41,8 @@ async function run(
     const child = await open(config, logging.logger);
     writeFileWhole(data.readyFile(name), String(process.pid));
     logging.logger.info({ pid: process.pid }, 'ready');
+    // Kept now and not at the exit, which a kill skips: it halves the start of the successor.
+    flushCompileCache();
     await Promise.race([told.promise, child.ended]);
     await child.stop();
     logging.logger.info('stopped');

@@ -3,7 +3,15 @@
 // package, because at this point there may be neither packages nor a Node that understands TypeScript.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import module from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -19,23 +27,81 @@ function lockHash() {
     .digest('hex');
 }
 
-/** Installed by us from this very lockfile, or by npm after the lockfile was last written. */
-function isInstalled() {
-  const record = join(modules, '.package-lock.json');
-  if (!existsSync(record)) return false;
-  if (existsSync(stamp)) return readFileSync(stamp, 'utf8') === lockHash();
-  // npm's own record of what it installed holds the same packages; the first line of trouble is a missing one.
-  const installed = Object.keys(JSON.parse(readFileSync(record, 'utf8')).packages);
-  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
-  const current = installed.every((name) => wanted[name] !== undefined);
-  const complete = Object.keys(wanted).every(
-    (name) => name === '' || wanted[name].optional || installed.includes(name),
-  );
-  if (current && complete) writeFileSync(stamp, lockHash());
-  return current && complete;
+function readLock(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).packages;
 }
 
-function install() {
+/**
+ * What npm last finished installing is what the lockfile wants. A platform's own packages may be missing, and so may
+ * those of the tests where nobody tests.
+ */
+function isCurrent(withTests) {
+  const record = join(modules, '.package-lock.json');
+  if (!existsSync(record)) return false;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lockHash()) return true;
+  const installed = readLock(record);
+  const wanted = Object.entries(readLock(join(root, 'package-lock.json'))).filter(([name]) => name !== '');
+  const missing = wanted.filter(([name, { version }]) => installed[name]?.version !== version);
+  const other = missing.some(([name, { dev, optional }]) => name in installed || !(dev || optional));
+  const whole = missing.every(([name, { optional }]) => !(name in installed) && optional);
+  if (whole) writeFileSync(stamp, lockHash());
+  return withTests ? whole : !other;
+}
+
+/** Only what starts from new sources needs new packages: a look at a running server must not pull them from under it. */
+function isReady(command) {
+  if (command === 'run-script') return isCurrent(true);
+  if (command === 'serve' || command === 'db') return isCurrent(false);
+  return existsSync(join(modules, '.package-lock.json'));
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Moved away first and looked at then: between look and removal it could have become somebody's fresh one. */
+function removeStale(lock) {
+  const holder = existsSync(lock) ? readFileSync(lock, 'utf8') : '';
+  if (holder === '' || isAlive(Number(holder))) return false;
+  const aside = `${lock}.${process.pid}`;
+  try {
+    renameSync(lock, aside);
+    if (readFileSync(aside, 'utf8') !== holder) linkSync(aside, lock);
+    rmSync(aside);
+  } catch (error) {
+    // Another waiter was faster.
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+  }
+  return true;
+}
+
+/** Two installs at once would take each other's files away, so one of them installs and the others wait. */
+function holdInstallLock() {
+  const folder = join(root, '.perdure');
+  const lock = join(folder, 'install.lock');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (let told = false; ; told = true) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      process.on('exit', () => rmSync(lock, { force: true }));
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (removeStale(lock)) continue;
+    if (!told) process.stderr.write('Another start is installing the packages; waiting for it …\n');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+}
+
+function install(command) {
+  holdInstallLock();
+  // Done by whoever had the lock before.
+  if (isReady(command)) return;
   process.stderr.write('Installing the packages of the lockfile, once …\n');
   const started = Date.now();
   // The engines of single packages are those of the pinned Node, not of the one that runs npm.
@@ -102,7 +168,8 @@ function runUnder(node, program, args) {
   child.once('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }
 
-if (!isInstalled()) install();
+const [command] = process.argv.slice(2);
+if (!isReady(command)) install(command);
 linkCommand();
 // Compiled code is kept, because every process of ours starts from the same sources and some must start fast.
 process.env.NODE_COMPILE_CACHE ??= join(modules, '.cache', 'compiled');

@@ -89,17 +89,35 @@ function placePinnedNode(): void {
 }
 
 describe('the bootstrap', () => {
-  test('installs when nothing is installed and when the lockfile has changed, and not otherwise', async () => {
+  test('installs what is missing or of another version, and nothing otherwise', async () => {
     const first = await run('status');
     expect(first.err).toMatch(
       /^Installing the packages of the lockfile, once …\n[^]*Installed after \d+ s\.\n$/,
     );
     expect(first.out).toBe('["cli","status"]\n');
-    expect((await run('status')).err).toBe('');
+    expect((await run('serve')).err).toBe('');
+    // Written anew with the same packages: there is nothing to install.
     const lock = path.join(folder, 'package-lock.json');
     writeFileSync(lock, `${readFileSync(lock, 'utf8')}\n`);
-    expect((await run('status')).err).toContain('Installing');
+    expect((await run('serve')).err).toBe('');
+    const tiny = path.join(folder, 'tiny', 'package.json');
+    for (const file of [lock, tiny])
+      writeFileSync(file, readFileSync(file, 'utf8').replace('"1.0.0"', '"1.0.1"'));
+    // A look at a running server leaves its packages alone.
     expect((await run('status')).err).toBe('');
+    expect((await run('serve')).err).toContain('Installing');
+    expect((await run('serve')).err).toBe('');
+  });
+
+  test('installs once when several start at the same moment, also after an install that was killed', async () => {
+    mkdirSync(path.join(folder, '.perdure'));
+    writeFileSync(path.join(folder, '.perdure', 'install.lock'), '4194304');
+    const all = await Promise.all([run('serve'), run('serve'), run('serve')]);
+    expect(all.map(({ code, out }) => ({ code, out }))).toEqual(
+      Array(3).fill({ code: 0, out: '["main","serve"]\n' }),
+    );
+    expect(all.filter(({ err }) => err.includes('Installing')).length).toBe(1);
+    expect(existsSync(path.join(folder, '.perdure', 'install.lock'))).toBe(false);
   });
 
   test('says what to do when the install fails, and starts nothing', async () => {

@@ -176,20 +176,16 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     return stopping === undefined ? { url, temporalUi } : undefined;
   }
 
-  async function stopKept(): Promise<void> {
+  async function stop(): Promise<void> {
+    stopAsked.resolve();
     await kept.api?.stop();
     await kept.worker?.stop();
     await Promise.race([release(), sleep(releaseWaitMs, undefined, { ref: false })]);
     await kept.temporal?.stop();
     await kept.postgres?.stop();
-  }
-
-  async function stop(): Promise<void> {
-    stopAsked.resolve();
-    await stopKept();
     // What was being started when the stop came is known once it has started, or failed to.
     await starting.catch(() => undefined);
-    await stopKept();
+    for (const name of ['api', 'worker', 'temporal', 'postgres'] as const) await kept[name]?.stop();
     clearInterval(rotating);
     rmSync(data.processesFile, { force: true });
   }
