@@ -181,9 +181,10 @@ function createView() {
         'end',
       ),
   };
-  return ({ type, payload }) => {
-    if (killedAt !== undefined && type !== 'call-delta') {
-      note(`Work went on ${((performance.now() - killedAt) / 1000).toFixed(1)} s after the kill.`, 'warning');
+  return ({ type, payload, at }) => {
+    // Output that was under way may be written after the kill; anything else is of the worker that took over.
+    if (type !== 'call-delta' && Date.parse(at) > killedAt) {
+      note(`Work went on ${((Date.parse(at) - killedAt) / 1000).toFixed(1)} s after the kill.`, 'warning');
       killedAt = undefined;
     }
     if (Object.hasOwn(drawn, type)) drawn[type](payload);
@@ -201,7 +202,7 @@ function onClick(id, act) {
 onClick('demo', async () => watch((await (await post('/embedded/demo')).json()).runId));
 onClick('kill', async () => {
   await post('/embedded/processes/worker/kill');
-  killedAt = performance.now();
+  killedAt = Date.now();
 });
 
 // Often enough to see a process die and come back.
