@@ -14,7 +14,7 @@ export interface Engine {
   /** The worker process. */
   pid: number;
   start(run: BareRun): Promise<WorkflowHandle<typeof bareRun>>;
-  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const namespace = 'bench-floor';
@@ -48,7 +48,7 @@ export async function startEngine(input: {
         taskQueue: 'wf',
         args: [run],
       }),
-    async stop() {
+    async [Symbol.asyncDispose]() {
       await connection.close();
       worker.kill('SIGTERM');
       await ended;

@@ -14,17 +14,20 @@ export interface FakeModelInput {
   calls: { name: string; input: unknown }[];
   /** What a piece says; a benchmark may put the time in. */
   piece?(index: number): string;
+  /** Waited for before the first piece. */
+  hold?: Promise<unknown>;
 }
 
 export interface FakeModel {
   url: string;
-  /** When the client's side of the latest stream was closed, in milliseconds since the epoch. */
-  lastClosedAt(): number | undefined;
+  /** Resolves with the time, in milliseconds since the epoch, when a client next gives up an answer under way. */
+  nextGivenUp(): Promise<number>;
   close(): Promise<void>;
 }
 
+/** What is put into `input` later counts for the answers that begin later. */
 export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> {
-  let closedAt: number | undefined;
+  const waiting: ((at: number) => void)[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -32,7 +35,9 @@ export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> 
       const body = JSON.parse(Buffer.concat(chunks).toString()) as { messages: { role: string }[] };
       const step = body.messages.filter(({ role }) => role === 'assistant').length;
       response.on('close', () => {
-        if (!response.writableFinished) closedAt = Date.now();
+        if (response.writableFinished) return;
+        const at = performance.timeOrigin + performance.now();
+        for (const tell of waiting.splice(0)) tell(at);
       });
       void answer(response, input, step < input.toolSteps);
     });
@@ -43,7 +48,7 @@ export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> 
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/v1`,
-    lastClosedAt: () => closedAt,
+    nextGivenUp: () => new Promise((resolve) => waiting.push(resolve)),
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -53,6 +58,8 @@ export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> 
 
 async function answer(response: ServerResponse, input: FakeModelInput, withCalls: boolean): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.flushHeaders();
+  await input.hold;
   for (let index = 0; index < input.pieces && !response.closed; index += 1) {
     send(response, { content: input.piece?.(index) ?? `word${index} ` }, null);
     if (input.pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, input.pauseMs));

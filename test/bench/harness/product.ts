@@ -16,7 +16,8 @@ export interface Product {
   post(path: string, body?: object): Promise<string>;
   /** Reads a stream until its end or until `seen` says that it has seen enough. */
   read(path: string, seen: (event: SeenEvent) => boolean | undefined): Promise<void>;
-  stop(): Promise<void>;
+  /** Ends all of it and removes its folder. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface SeenEvent {
@@ -60,6 +61,15 @@ export async function startProduct(
     return text;
   }
 
+  async function remove(): Promise<void> {
+    await platform.remove();
+    await model.close();
+  }
+
+  // Its processes are nobody's children: an interrupted benchmark must take them along itself.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void remove().finally(() => process.exit(1)));
+  }
   return {
     platform,
     model,
@@ -78,11 +88,9 @@ export async function startProduct(
         return;
       }
     },
-    async stop() {
+    async [Symbol.asyncDispose]() {
       agent.destroy();
-      await platform.stop();
-      await platform.remove();
-      await model.close();
+      await remove();
     },
   };
 }

@@ -10,6 +10,11 @@ import { createBackground } from '../../../../activities/tools/background.ts';
 import { publicEgress } from '../../../../activities/tools/fetch.ts';
 import { createTools, toToolSpec } from '../../../../activities/tools/index.ts';
 
+// As often as the product's activities do; shorter ones never get to it.
+const heartbeatMs = 3000;
+
+const now = (): number => performance.timeOrigin + performance.now();
+
 export interface BareActivities {
   callModel(input: { step: number }): Promise<{ startedAt: number; firstTokenAt: number }>;
   runTool(input: { name: string; input: unknown }): Promise<void>;
@@ -24,7 +29,7 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
   const sandbox = mkdtemp(path.join(tmpdir(), 'perdure-bare-')).then((root) => openMount({ root }));
   return {
     async callModel({ step }) {
-      const startedAt = Date.now();
+      const startedAt = now();
       let firstTokenAt = 0;
       const messages: LlmMessage[] = [{ role: 'user', text: 'Do the work.' }];
       for (let done = 0; done < step; done += 1) {
@@ -44,8 +49,14 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
         runId: 'bare',
         step: step + 1,
       };
-      for await (const part of llm.stream(request, Context.current().cancellationSignal)) {
-        if (part.type === 'text' && firstTokenAt === 0) firstTokenAt = Date.now();
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), heartbeatMs);
+      try {
+        for await (const part of llm.stream(request, context.cancellationSignal)) {
+          if (part.type === 'text' && firstTokenAt === 0) firstTokenAt = now();
+        }
+      } finally {
+        clearInterval(beat);
       }
       return { startedAt, firstTokenAt };
     },

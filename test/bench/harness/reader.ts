@@ -1,0 +1,152 @@
+// One reader of an SSE stream over a bare socket, as cheap as a reader can be: it counts frames, checks their
+// numbers, and reads the time that a frame's text carries between two @.
+import { connect, type Socket } from 'node:net';
+import { now } from './product.ts';
+
+export interface Target {
+  host: string;
+  port: number;
+  path: string;
+  token: string;
+  /** The number of the last event that is not wanted. */
+  after: number;
+}
+
+export interface Seen {
+  frames: number;
+  lost: number;
+  doubled: number;
+  reordered: number;
+  /** Milliseconds since the epoch at which a frame came that was younger than `freshMs`; 0 before the first. */
+  freshAt: number;
+  connections: number;
+}
+
+export interface Reader {
+  seen: Seen;
+  /** The number of the last frame. */
+  last(): number;
+  /** Resolves when that number has come. */
+  reached(last: number): Promise<void>;
+  /** Resolves at the end of the stream or of the reader. */
+  ended: Promise<void>;
+  close(): void;
+}
+
+export interface ReaderInput {
+  target: Target;
+  /** Called with the age of what came, and with how many frames were as old or younger. */
+  onAge?: (milliseconds: number, frames: number) => void;
+  /** Every time a text carries, or the oldest of each chunk for all frames in it, which costs less and flatters nobody. */
+  ages: 'each' | 'oldest';
+  /** Connects again after a second, as the stream asks for, when the connection is lost. */
+  again: boolean;
+  /** A frame this young means that its reader has caught up. */
+  freshMs?: number;
+}
+
+// What our stream asks a client to wait before it comes back.
+const againMs = 1000;
+
+export function openReader(input: ReaderInput): Reader {
+  const { target } = input;
+  const seen: Seen = { frames: 0, lost: 0, doubled: 0, reordered: 0, freshAt: 0, connections: 0 };
+  let last = target.after;
+  let socket: Socket | undefined;
+  let over = false;
+  let timer: NodeJS.Timeout | undefined;
+  let wanted: { last: number; resolve: () => void } | undefined;
+  const ended = Promise.withResolvers<void>();
+
+  function take(whole: string): void {
+    let frames = 0;
+    let at = whole.indexOf('id: ');
+    while (at >= 0) {
+      const end = whole.indexOf('\n', at);
+      note(Number(whole.slice(at + 4, end)));
+      frames += 1;
+      at = whole.indexOf('\nid: ', end);
+      if (at >= 0) at += 1;
+    }
+    seen.frames += frames;
+    readAges(whole, frames);
+    if (wanted && last >= wanted.last) {
+      wanted.resolve();
+      wanted = undefined;
+    }
+  }
+
+  function note(number: number): void {
+    if (number === last + 1) last = number;
+    else if (number > last) {
+      seen.lost += number - last - 1;
+      last = number;
+    } else if (number === last) seen.doubled += 1;
+    else seen.reordered += 1;
+  }
+
+  function readAges(whole: string, frames: number): void {
+    const arrived = now();
+    let from = whole.indexOf('@');
+    while (from >= 0) {
+      const to = whole.indexOf('@', from + 1);
+      if (to < 0) return;
+      const age = arrived - Number(whole.slice(from + 1, to));
+      // A time that two events share between them is left out.
+      if (Number.isNaN(age)) {
+        from = to;
+        continue;
+      }
+      if (age < (input.freshMs ?? 0) && seen.freshAt === 0) seen.freshAt = arrived;
+      input.onAge?.(age, input.ages === 'each' ? 1 : frames);
+      from = input.ages === 'each' ? whole.indexOf('@', to + 1) : -1;
+    }
+  }
+
+  function open(): void {
+    let rest = '';
+    seen.connections += 1;
+    seen.freshAt = 0;
+    const opened = connect({ host: target.host, port: target.port, noDelay: true });
+    socket = opened;
+    opened.write(
+      `GET ${target.path} HTTP/1.1\r\nhost: ${target.host}\r\naccept: text/event-stream\r\nauthorization: Bearer ${target.token}\r\nlast-event-id: ${last}\r\n\r\n`,
+    );
+    let begun = false;
+    opened.on('data', (chunk: Buffer) => {
+      const text = rest + chunk.toString('latin1');
+      if (!begun && !text.startsWith('HTTP/1.1 200')) {
+        if (!input.again) ended.reject(new Error(`${target.path} answered ${text.slice(0, 300)}`));
+        opened.destroy();
+        return;
+      }
+      begun = true;
+      const end = text.lastIndexOf('\n\n');
+      rest = text.slice(end < 0 ? 0 : end + 2);
+      if (end >= 0) take(text.slice(0, end + 2));
+    });
+    opened.on('error', () => undefined);
+    opened.on('close', () => {
+      if (input.again && !over) timer = setTimeout(open, againMs);
+      else ended.resolve();
+    });
+  }
+
+  open();
+  return {
+    seen,
+    last: () => last,
+    reached: (number) =>
+      new Promise((resolve) => {
+        if (last >= number) resolve();
+        else wanted = { last: number, resolve };
+      }),
+    ended: ended.promise,
+    close() {
+      over = true;
+      clearTimeout(timer);
+      if (socket?.destroyed === false) socket.destroy();
+      else ended.resolve();
+    },
+  };
+}
