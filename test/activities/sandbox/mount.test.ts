@@ -7,7 +7,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openMount } from '../../../activities/sandbox/mount.ts';
 import { locateByRealPath } from '../../../activities/sandbox/place.ts';
 import { groupIsAlive } from '../../../activities/sandbox/process-group.ts';
-import { type Opened, run, sandboxConformance } from './conformance.ts';
+import { sandboxConformance } from './conformance.ts';
+import { type Opened, run } from './opened.ts';
 
 async function openInFolder(): Promise<Opened> {
   const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-mount-')));

@@ -1,0 +1,111 @@
+// How every sandbox runs commands, and how it ends them.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import type { ProcessGroup } from '../../../activities/sandbox/sandbox.ts';
+import { type Opened, run } from './opened.ts';
+
+export function commandRules(opened: () => Opened): void {
+  test('a command runs in the project with a minimal environment and no input', async () => {
+    const { sandbox, project } = opened();
+    const { result, stdout, stderr } = await run(
+      sandbox,
+      'pwd; echo "to stderr" > /dev/stderr; cat; env | cut -d= -f1 | grep -v "^\\(PWD\\|SHLVL\\|_\\)$" | sort | xargs; exit 3',
+    );
+    expect({ result, stdout, stderr }).toEqual({
+      result: { exitCode: 3, signal: null },
+      stdout: `${project}\nHOME LANG PATH PERDURE_CALL PERDURE_GROUP PERDURE_WORKER TERM\n`,
+      stderr: 'to stderr\n',
+    });
+  });
+
+  test('a command that a signal ends says which', async () => {
+    expect((await run(opened().sandbox, 'kill -USR1 $$')).result).toEqual({
+      exitCode: null,
+      signal: 'SIGUSR1',
+    });
+  });
+
+  test('a command does not act before its group is recorded, and never when that fails', async () => {
+    const { sandbox, project, groupIsAlive } = opened();
+    const file = path.join(project, 'acted');
+    let seen: { acted: boolean; alive: boolean } | undefined;
+    await sandbox.exec({
+      command: 'touch acted',
+      key: 'run/1.0',
+      signal: new AbortController().signal,
+      async onStart(group) {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        seen = { acted: existsSync(file), alive: groupIsAlive(group) };
+      },
+      onOutput() {},
+    });
+    expect([seen, existsSync(file)]).toEqual([{ acted: false, alive: true }, true]);
+    const refused = sandbox.exec({
+      command: 'touch never',
+      key: 'run/1.0',
+      signal: new AbortController().signal,
+      onStart: () => Promise.reject(new Error('the database is gone')),
+      onOutput() {},
+    });
+    await expect(refused).rejects.toThrow('the database is gone');
+    expect(existsSync(path.join(project, 'never'))).toBe(false);
+  });
+}
+
+export function endingRules(opened: () => Opened): void {
+  test('what a command leaves behind is ended with it and does not hold the answer', async () => {
+    const { sandbox, groupIsAlive } = opened();
+    const started = performance.now();
+    const ran = await run(sandbox, 'sleep 600 & (setsid sleep 600 &) ; set -m; sleep 600 & echo done');
+    expect([ran.stdout, groupIsAlive(ran.group)]).toEqual(['done\n', false]);
+    // Far below the 600 seconds of what held its output; only a hang should fail here.
+    expect(performance.now() - started).toBeLessThan(20_000);
+  });
+
+  test('aborting ends the whole group and gives the reason, also when it ignores being asked', async () => {
+    const { sandbox, groupIsAlive } = opened();
+    for (const command of [
+      'sleep 600 | cat & wait',
+      'trap "" TERM; (trap "" TERM; sleep 600; sleep 600) & sleep 600; sleep 600',
+    ]) {
+      const stop = new AbortController();
+      let group: ProcessGroup | undefined;
+      const running = run(sandbox, `echo go; ${command}`, stop.signal, (started) => {
+        group = started;
+        setTimeout(() => stop.abort(new Error('the run was interrupted')), 200);
+      });
+      await expect(running).rejects.toThrow('the run was interrupted');
+      expect(groupIsAlive(group as ProcessGroup)).toBe(false);
+    }
+  });
+
+  test('a command asked to end may clean up', async () => {
+    const { sandbox, project } = opened();
+    const stop = new AbortController();
+    const running = run(
+      sandbox,
+      'trap "sleep 0.3; touch cleaned; exit" TERM; touch up; while :; do sleep 0.05; done',
+      stop.signal,
+    );
+    while (!existsSync(path.join(project, 'up'))) await new Promise((resolve) => setTimeout(resolve, 10));
+    stop.abort(new Error('enough'));
+    await expect(running).rejects.toThrow('enough');
+    expect(existsSync(path.join(project, 'cleaned'))).toBe(true);
+  });
+
+  test('ten megabytes and a million short lines arrive whole and in order', async () => {
+    const { sandbox } = opened();
+    let bytes = 0;
+    let last = '';
+    const options = { key: 'run/1.0', signal: new AbortController().signal, onStart: async () => {} };
+    const onOutput = (_from: string, chunk: Buffer): void => {
+      bytes += chunk.length;
+      last = (last + chunk.toString('latin1')).slice(-20);
+    };
+    await sandbox.exec({ ...options, command: 'head -c 10000000 /dev/zero', onOutput });
+    expect(bytes).toBe(10_000_000);
+    await sandbox.exec({ ...options, command: 'seq 1000000', onOutput });
+    expect([bytes, last.slice(-8)]).toEqual([10_000_000 + 6_888_896, '1000000\n']);
+  });
+}
