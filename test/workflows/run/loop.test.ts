@@ -5,7 +5,7 @@ import { type Guarded, type LoopPorts, type RunEnding, runLoop } from '../../../
 function call(callId: string): PlannedCall {
   return { callId, tool: 'read', summary: 'read a', decision: 'allow', rule: 'any', timeoutSeconds: 10 };
 }
-
+const stopped: RunEnding = { outcome: 'stopped', reason: 'interrupted' };
 
 interface Script {
   /** What the model answers, step by step; the last answer stays. */

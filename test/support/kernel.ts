@@ -1,0 +1,275 @@
+// Real workers in the test process: a namespace of their own on the real Temporal server, a database of their own,
+// the scripted model and the mount sandbox. What a person or an operator does to runs is a method each.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { History } from '@temporalio/common/lib/proto-utils.js';
+import pino, { type Logger } from 'pino';
+import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { createActivities } from '../../activities/index.ts';
+import type { ActivityDeps } from '../../activities/deps.ts';
+import type { ScenarioStep } from '../../activities/llm/scenario.ts';
+import { callIsAlive, killMarked } from '../../activities/sandbox/process-group.ts';
+import { createStops } from '../../activities/stops.ts';
+import { defaultTenant } from '../../activities/store/database.ts';
+import type { NewRun } from '../../activities/store/accept-run.ts';
+import { registerExecutor } from '../../activities/store/executors.ts';
+import { stoppedAmong } from '../../activities/store/inputs.ts';
+import { createListener } from '../../activities/store/listener.ts';
+import { stopsChannel } from '../../activities/store/notifier.ts';
+import type { RunRow } from '../../activities/store/runs.ts';
+import { createBackground } from '../../activities/tools/background.ts';
+import { createRuns, type TemporalRuns } from '../../api/runs.ts';
+import type { NewEvent } from '../../workflows/contracts/event.ts';
+import { workflowId } from '../../workflows/contracts/messages.ts';
+import { activityDeps } from '../../worker/activity-deps.ts';
+import { buildBundle } from '../../worker/bundle.ts';
+import { loadConfig } from '../../worker/config.ts';
+import { openStore, type RoleConfig } from '../../worker/deps.ts';
+import { redactFailures } from '../../worker/redact-failures.ts';
+import { installRuntime, openClient, startWorkers, type Workers } from '../../worker/temporal.ts';
+import { keepHistory } from '../histories/keep.ts';
+import { createTestDatabase } from './postgres.ts';
+import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
+import { createTestNamespace } from './temporal.ts';
+
+export interface Kernel {
+  store: TestStore;
+  client: Client;
+  runs: TemporalRuns;
+  logger: Logger;
+  deps: ActivityDeps;
+  /** A model that answers step by step as written; its name for a run. */
+  script(...steps: ScenarioStep[]): Promise<string>;
+  /** An empty project directory. */
+  project(): Promise<string>;
+  startWorkers(changes?: WorkerChanges): Promise<void>;
+  stopWorkers(): Promise<void>;
+  /** Accepts a run and starts its workflow. */
+  start(changes: Partial<NewRun> & { model: string }): Promise<RunRow>;
+  steer(run: RunRow, messageId: string, text?: string): Promise<void>;
+  stop(run: RunRow, kind: 'interrupt' | 'cancel'): Promise<void>;
+  wake(run: RunRow): Promise<void>;
+  /** Waits until the log of the run holds such an event, and returns it. */
+  seen(run: RunRow, type: NewEvent['type'], fits?: (payload: never) => boolean): Promise<NewEvent>;
+  /** Waits until the run has ended and its workflow with it. */
+  ended(run: RunRow): Promise<RunRow>;
+  history(run: RunRow, executionId?: string): Promise<History>;
+}
+
+export interface WorkerChanges {
+  llmSlots?: number;
+  toolSlots?: number;
+  /** Wraps what the workers are given. */
+  deps?: (deps: ActivityDeps) => ActivityDeps;
+}
+
+// Well above what any step of a test takes, below the time a test has: a hang is told with the run's events.
+const patienceMs = 20_000;
+const bundle = buildBundle();
+const logger = pino({ level: process.env['KERNEL_LOG'] ?? 'fatal' });
+installRuntime(logger);
+
+/** Defines the tests twice: with the workflow cache as shipped, and with every workflow task a replay. */
+export function withKernel(define: (kernel: Kernel) => void, options: { idle?: boolean } = {}): void {
+  describe.each([
+    { cache: 'workflows cached', cachedWorkflows: undefined },
+    { cache: 'every workflow task a replay', cachedWorkflows: 0 },
+  ])('$cache', async ({ cachedWorkflows }) => {
+    const kernel = await openKernel(cachedWorkflows);
+    if (!options.idle) beforeAll(() => kernel.startWorkers());
+    afterEach(() => expectWholeLog(kernel.store));
+    define(kernel);
+  });
+}
+
+async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> {
+  const [{ url }, { address, namespace }] = await Promise.all([createTestDatabase(), createTestNamespace()]);
+  const folder = await mkdtemp(path.join(tmpdir(), 'perdure-kernel-'));
+  const scenarios = path.join(folder, 'scenarios');
+  await mkdir(scenarios);
+  const config = loadConfig({
+    environment: {
+      PERDURE_DATA: folder,
+      PERDURE_SCENARIOS: scenarios,
+      PERDURE_TEMPORAL_NAMESPACE: namespace,
+      PERDURE_DRAIN_SECONDS: '0',
+      DATABASE_URL: url,
+      TEMPORAL_ADDRESS: address,
+    },
+  }) as RoleConfig;
+  const opened = openStore({ ...config, secrets: [], name: 'test-kernel', connections: 30, logger });
+  const store = storeOver(url, opened.database, opened.log);
+  const listener = createListener({ url, name: 'test-listen', channels: [stopsChannel], onError: () => {} });
+  const stops = createStops({
+    listener,
+    stoppedAmong: (runIds) => stoppedAmong(opened.database.db, runIds),
+    onError: (error) => logger.warn({ err: error }, 'could not look for stops'),
+  });
+  const client = openClient(config);
+  const runs = createRuns({ client, log: opened.log, logger });
+  const background = createBackground({ callIsAlive, killMarked });
+  const executor = { id: executorId, host: hostname() };
+  const deps = activityDeps(config, { store: opened, stops, executor, runs, background, logger });
+  await Promise.all([
+    listener.ready,
+    registerExecutor(opened.database.db, {
+      ...executor,
+      tenantId: defaultTenant,
+      pid: process.pid,
+      startedTicks: 'test',
+      queues: [],
+      capacity: {},
+    }),
+  ]);
+  let workers: Workers | undefined;
+  let written = 0;
+
+  async function stopWorkers(): Promise<void> {
+    const running = workers;
+    workers = undefined;
+    running?.shutdown();
+    await running?.running;
+  }
+
+  afterAll(async () => {
+    await stopWorkers();
+    await runs.settled();
+    await background.close();
+    await stops.close();
+    await listener.close();
+    await client.connection.close();
+    await opened.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const kernel: Kernel = {
+    store,
+    client,
+    runs,
+    logger,
+    deps,
+    async script(...steps) {
+      written += 1;
+      // JSON is YAML.
+      await writeFile(path.join(scenarios, `script-${written}.yaml`), JSON.stringify({ steps }));
+      return `scripted/script-${written}`;
+    },
+    project: () => mkdtemp(path.join(folder, 'project-')),
+    async startWorkers({ deps: change = (given: ActivityDeps) => given, ...slots } = {}) {
+      workers = await startWorkers({
+        ...config,
+        slots: { ...config, ...slots },
+        identity: 'test',
+        bundle: await bundle,
+        activities: createActivities(change(deps)),
+        interceptors: { activity: [() => redactFailures((text) => opened.log.redact(text))] },
+        ...(cachedWorkflows === undefined ? {} : { cachedWorkflows }),
+      });
+    },
+    stopWorkers,
+    async start(changes) {
+      const { run, became } = await store.accept(changes);
+      if (became === 'started') runs.started(run);
+      await runs.settled();
+      keepHistory(client, workflowId('run', run.id));
+      return run;
+    },
+    async steer(run, messageId, text = 'More.') {
+      await store.input(run, { kind: 'steer', messageId, text });
+      await kernel.wake(run);
+    },
+    async stop(run, kind) {
+      await store.input(run, { kind, messageId: `${kind}-1` });
+      await kernel.wake(run);
+    },
+    async wake(run) {
+      runs.wake(run.id);
+      await runs.settled();
+    },
+    async seen(run, type, fits = () => true) {
+      return until(kernel, run, `an event ${type}`, async () =>
+        (await store.events(run)).find((event) => event.type === type && fits(event.payload as never)),
+      );
+    },
+    async ended(run) {
+      const row = await until(kernel, run, 'the end', async () => {
+        const current = await store.run(run.id);
+        return current.ended_at ? current : undefined;
+      });
+      await client.workflow.getHandle(workflowId('run', run.id)).result();
+      return row;
+    },
+    history: (run, executionId) =>
+      client.workflow.getHandle(workflowId('run', run.id), executionId).fetchHistory(),
+  };
+  return kernel;
+}
+
+/** Looks again until there is something; a hang is told with what has happened so far. */
+async function until<T>(
+  kernel: Kernel,
+  run: RunRow,
+  what: string,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) {
+      throw new Error(
+        `Run ${run.id} did not come to ${what}. So far:\n${(await story(kernel, run)).join('\n')}`,
+      );
+    }
+    await sleep(15);
+  }
+}
+
+/** The events of a run, a line each, with the pieces of a text put together. */
+export async function story({ store }: Kernel, run: RunRow): Promise<string[]> {
+  const lines: string[] = [];
+  for (const event of await store.events(run)) {
+    const line = lineOf(event);
+    if (line === undefined) continue;
+    const last = lines.at(-1);
+    if (event.type === 'text-delta' && last?.startsWith('text: '))
+      lines[lines.length - 1] = last + event.payload.text;
+    else lines.push(line);
+  }
+  return lines;
+}
+
+function lineOf({ type, payload }: NewEvent): string | undefined {
+  switch (type) {
+    case 'text-delta':
+      return `text: ${payload.text}`;
+    case 'text-start':
+    case 'text-end':
+    case 'call-delta':
+    case 'call-request':
+      return undefined;
+    case 'step-start':
+    case 'message-reset':
+    case 'step-end':
+      return `${type} ${payload.step}`;
+    case 'message-end':
+      return `${type} ${payload.text}`.trim();
+    case 'call-start':
+      return `${type} ${payload.callId}`;
+    case 'call-end':
+      return `${type} ${payload.callId} ${payload.status}`;
+    case 'steer-request':
+      return `${type} ${payload.messageId}`;
+    case 'steer-response':
+      return `${type} ${payload.messageId} ${payload.outcome} ${payload.step ?? ''}`.trim();
+    case 'attempt-error':
+      return `${type} ${payload.unit} ${payload.retry ? 'again' : 'for good'}`;
+    case 'run-end':
+      return `${type} ${payload.status} ${payload.reason}`;
+    default:
+      return type;
+  }
+}
