@@ -24,8 +24,10 @@ export async function workflowBundle(cacheFolder: string): Promise<WorkflowBundl
 
 /** The bundler is loaded only when there is something to build: it is half of a worker's start. */
 export async function buildBundle(): Promise<WorkflowBundleWithSourceMap> {
-  const { bundleWorkflowCode } = await import('@temporalio/worker');
-  return bundleWorkflowCode({ workflowsPath: path.join(workflowsFolder, 'index.ts') });
+  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
+  // The bundler's report on every module would stand in the worker's log as lines that are no log lines.
+  const logger = new DefaultLogger('WARN');
+  return bundleWorkflowCode({ workflowsPath: path.join(workflowsFolder, 'index.ts'), logger });
 }
 
 async function sourceHash(): Promise<string> {
