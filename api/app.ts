@@ -32,7 +32,7 @@ import { runEventRoutes } from './routes/run-events.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
 
-export type { ApiDeps, EmbeddedDeps } from './deps.ts';
+export type { ApiDeps } from './deps.ts';
 
 const prefix = '/api/v1';
 
@@ -67,7 +67,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     return503OnClosing: false,
     http: { maxHeaderSize: headerBytes },
     clientErrorHandler: answerBrokenRequests,
-    frameworkErrors: answerError,
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (view) => JSON.stringify(view));

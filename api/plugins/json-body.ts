@@ -31,7 +31,7 @@ export function parseJsonBodies(app: FastifyInstance): void {
     if (body.length === 0) return done(null, undefined);
     const text = decoded(body);
     if (text === undefined) return done(new Failure('MalformedBody', 'The body is not valid UTF-8.'));
-    parse(request as FastifyRequest, text, (error, value) => {
+    void parse(request as FastifyRequest, text, (error, value) => {
       if (error) {
         return done(
           new Failure('MalformedBody', 'The body is not valid JSON, or it has a key such as __proto__.'),
