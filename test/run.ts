@@ -1,5 +1,6 @@
 // `npm test`: runs every tier this machine can run, and says by name which it cannot and why.
 // Usage: test/run.ts [--tier NAME]… [--coverage] [what vitest takes: files, -t PATTERN, …]
+// PERDURE_TEST_TIERS=NAME,… says the same as --tier where the command line is somebody else's.
 import { createVitest, parseCLI, type Vitest } from 'vitest/node';
 import { needProblem } from './machine.ts';
 import { type Need, type Tier, tiers } from './tiers.ts';
@@ -21,7 +22,7 @@ const needs: readonly Need[] = ['postgres', 'temporal', 'docker', 'chromium'];
 class UsageError extends Error {}
 
 function takeTiers(args: string[]): { chosen: readonly Tier[]; rest: string[] } {
-  const names: string[] = [];
+  const names = (process.env.PERDURE_TEST_TIERS ?? '').split(',').filter(Boolean);
   const rest: string[] = [];
   for (let at = 0; at < args.length; at += 1) {
     if (args[at] === '--tier') names.push(args[(at += 1)] ?? '');

@@ -1,0 +1,119 @@
+// The README is run: its commands, taken out of its marked blocks, in a clean copy of the repository.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../worker/supervisor/ports.ts';
+import { copyRepository } from '../support/repository.ts';
+
+let folder: string;
+let environment: NodeJS.ProcessEnv;
+let readme: string;
+let started: ChildProcess | undefined;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'perdure-readme-'));
+  // As root, Postgres runs as a user of its own, who must be able to enter the checkout.
+  await chmod(folder, 0o755);
+  await copyRepository(folder);
+  readme = await readFile(path.join(folder, 'README.md'), 'utf8');
+  environment = await cleanEnvironment();
+});
+
+afterAll(async () => {
+  if (started?.exitCode === null) await end(started);
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+/** As in a new terminal: nothing of the test's own settings, and ports that nobody else uses. */
+async function cleanEnvironment(): Promise<NodeJS.ProcessEnv> {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(PERDURE_|npm_|NODE_|VITEST)/.test(name));
+  const ports = await Promise.all(Array.from({ length: 4 }, () => freePort()));
+  const names = [
+    'PERDURE_PORT',
+    'PERDURE_TEMPORAL_PORT',
+    'PERDURE_TEMPORAL_UI_PORT',
+    'PERDURE_POSTGRES_PORT',
+  ];
+  return {
+    ...Object.fromEntries(kept),
+    ...Object.fromEntries(names.map((name, index) => [name, String(ports[index])])),
+  };
+}
+
+/** The lines of the shell block behind `<!-- run: NAME -->`. */
+function commands(name: string): string[] {
+  const block = new RegExp(`<!-- run: ${name} -->\\s*\`\`\`sh\\n([\\s\\S]*?)\`\`\``).exec(readme);
+  if (!block?.[1]) throw new Error(`The README has no block "${name}" to run.`);
+  return block[1].split('\n').filter(Boolean);
+}
+
+interface Finished {
+  code: number | null;
+  output: string;
+}
+
+/** Runs one line as a person's shell would. */
+function run(line: string, more: NodeJS.ProcessEnv = {}): Promise<Finished> {
+  const child = start(line, more);
+  return new Promise((resolve, reject) => {
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, output }));
+  });
+}
+
+function start(line: string, more: NodeJS.ProcessEnv = {}): ChildProcess {
+  // A group of its own, which a Ctrl-C reaches as a whole.
+  return spawn('/bin/sh', ['-c', line], {
+    cwd: folder,
+    env: { ...environment, ...more },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+function untilSaid(child: ChildProcess, wanted: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const hear = (chunk: Buffer): void => {
+      output += chunk;
+      if (output.includes(wanted)) resolve(output);
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    child.on('close', () => reject(new Error(`It ended without saying "${wanted}":\n${output}`)));
+  });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  process.kill(-(child.pid ?? 0), 'SIGINT');
+  await ended;
+}
+
+test('the two commands and the tour do what the README says, in a clean directory', async () => {
+  const [startCommand = '', testCommand = ''] = commands('start');
+  started = start(startCommand);
+  const said = await untilSaid(started, 'Ctrl-C stops everything');
+  expect(said).toContain('the scripted model answers');
+
+  const outputs: string[] = [];
+  for (const line of commands('tour')) {
+    const { code, output } = await run(line);
+    expect(code, `${line}\n${output}`).toBe(0);
+    outputs.push(output);
+  }
+  expect(outputs[0]).toMatch(/worker +\d+ .*up/);
+  expect(outputs[1]).toContain('succeeded · $0');
+  expect(outputs[2]).toContain('kill -9 of the worker');
+  expect(outputs[2]).toContain('none lost, none twice');
+  await end(started);
+
+  // The rules alone: the whole suite would come back here.
+  const tested = await run(testCommand, { PERDURE_TEST_TIERS: 'rules' });
+  expect(tested.code, tested.output).toBe(0);
+  expect(tested.output).toMatch(/^\d+ passed, 0 failed$/m);
+});
