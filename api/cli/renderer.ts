@@ -1,8 +1,10 @@
 // Draws the events of one run as they come, for `run`, `watch` and `demo`. Everything a model, a tool or a person
 // wrote passes printable(); a new event type does not compile until it is drawn here.
 import type { Event, EventPayload } from '../../workflows/contracts/event.ts';
-import { plural, toDollars, toDuration, toSize } from './figures.ts';
+import { type CallDrawing, createCallDrawing } from './call-drawing.ts';
+import { plural, toDollars, toDuration } from './figures.ts';
 import type { Output } from './output.ts';
+import { createPen, type Pen } from './pen.ts';
 import { printable, printableLine } from './printable.ts';
 
 export interface Renderer {
@@ -11,184 +13,167 @@ export interface Renderer {
   note(text: string): void;
 }
 
-// A result that was not streamed shows its beginning; `perdure status` and the API have the whole.
-const outputLines = 12;
+type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
+type RunEvent = EventOf<'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end'>;
+type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
+type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
+type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter'>;
+type StepEvent = Exclude<Event, RunEvent | CallEvent | SteerEvent | TroubleEvent>;
 
 export function createRenderer(output: Output, startedAt?: string): Renderer {
-  const { colors } = output;
-  let midLine = false;
+  const pen = createPen(output);
+  const calls = createCallDrawing(pen);
   let begunAt = startedAt;
-  // The unfinished last line of each running call's live output; a call without an entry has streamed nothing.
-  const partial = new Map<string, string>();
-
-  const write = (text: string): void => {
-    if (text === '') return;
-    output.write(text);
-    midLine = !text.endsWith('\n');
-  };
-  const line = (text: string): void => {
-    if (midLine) output.write('\n');
-    midLine = false;
-    output.line(text);
-  };
-  const note = (text: string): void => line(colors.dim(`— ${text}`));
-  const warn = (text: string): void => line(colors.yellow(`! ${text}`));
-  const short = (text: string): string => printableLine(text, output.columns - 24);
-  // Calls of one step run side by side: their lines carry the call's number while more than one is open.
-  const open = new Set<string>();
-  const quoted = (callId: string, text: string): void => {
-    const whose = open.size > 1 ? `${callId} ` : '';
-    line(colors.dim(`  ${whose}│ ${printable(text)}`));
-  };
-
-  function delta({ callId, text }: EventPayload<'call-delta'>): void {
-    const lines = ((partial.get(callId) ?? '') + text).split(/\r\n|\n|\r(?!$)/);
-    partial.set(callId, lines.pop() ?? '');
-    for (const each of lines) quoted(callId, each);
-  }
-
-  function callEnd(call: EventPayload<'call-end'>): void {
-    const { callId, status, tool, bytes } = call;
-    const streamed = partial.get(callId);
-    partial.delete(callId);
-    if (streamed !== undefined && streamed !== '') quoted(callId, streamed);
-    open.delete(callId);
-    const end = `${callId} ${short(tool)}`;
-    const size = bytes > 0 ? colors.dim(` · ${toSize(bytes)}`) : '';
-    if (status === 'succeeded') line(`${colors.green('✓')} ${end}${size}`);
-    else if (status === 'unknown')
-      line(colors.yellow(`? ${end} · outcome unknown: it may have taken effect`));
-    else line(`${colors.red('✗')} ${end} ${status}${size}`);
-    // What nobody can tell, and what was refused, is in the result alone and always shown.
-    if (streamed !== undefined && status !== 'unknown' && status !== 'denied') return;
-    const lines = call.output === '' ? [] : printable(call.output).trimEnd().split('\n');
-    const left = lines.length - outputLines;
-    const shown = left > 0 ? [...lines.slice(0, outputLines), `… ${plural(left, 'more line')}`] : lines;
-    for (const each of shown) line(colors.dim(`  │ ${each}`));
-  }
-
-  function callRequest(call: EventPayload<'call-request'>): void {
-    open.add(call.callId);
-    const what = short(call.subject === '' ? call.input : call.subject);
-    line(`${colors.cyan('→')} ${call.callId} ${colors.bold(short(call.tool))} ${what}`);
-    if (call.decision !== 'allow') warn(`${call.decision}: ${short(call.reason)} (${short(call.rule)})`);
-  }
-
-  function queued(event: Event & { type: 'run-queued' }): void {
-    const { model, policy, priority, parked } = event.payload;
-    begunAt ??= event.at;
-    note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority`);
-    if (parked) note('the conversation is busy: this run starts when the active one has ended');
-  }
-
-  function started(event: Event & { type: 'run-start' }): void {
-    begunAt = startedAt ?? event.at;
-    if (event.payload.scripted) note('the scripted model answers: it follows a script and is no real model');
-  }
-
-  function ended(event: Event & { type: 'run-end' }): void {
-    const { status, reason, reasonText, steps, usage, costMicros } = event.payload;
-    if (reason !== 'finished') line(printable(reasonText || reason));
-    const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
-    const took = begunAt === undefined ? [] : [toDuration(Date.parse(event.at) - Date.parse(begunAt))];
-    const spent = `${usage.inputTokens.toLocaleString('en')} tokens in, ${usage.outputTokens.toLocaleString('en')} out`;
-    const rest = [toDollars(costMicros), plural(steps, 'step'), ...took, spent].join(' · ');
-    line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest}`);
-  }
-
-  function steered({ outcome, step, reason }: EventPayload<'steer-response'>): void {
-    if (outcome === 'applied') note(`the message was applied at step ${step}`);
-    else warn(`the message was refused: ${short(reason ?? 'no reason given')}`);
-  }
-
-  function render(event: Event): void {
-    switch (event.type) {
-      case 'run-queued':
-        return queued(event);
-      case 'run-ready':
-        return note(`its turn has come: run ${event.payload.after} has ended`);
-      case 'run-start':
-        return started(event);
-      case 'run-stuck':
-        return warn(`stuck: ${short(event.payload.reason)}`);
-      case 'run-resume':
-        return note(`goes on: ${short(event.payload.reason)}`);
-      case 'run-end':
-        return ended(event);
-      case 'step-start':
-        return note(`step ${event.payload.step} · ${short(event.payload.model)}`);
-      case 'step-end':
-        return event.payload.priced
-          ? undefined
-          : note('the price of this model is unknown: the ceiling was charged');
-      case 'text-start':
-      case 'thinking-start':
-        return midLine ? write('\n') : undefined;
-      case 'text-delta':
-        return write(printable(event.payload.text));
-      case 'thinking-delta':
-        return write(colors.dim(printable(event.payload.text)));
-      case 'text-end':
-      case 'thinking-end':
-        return midLine ? write('\n') : undefined;
-      case 'message-reset':
-        return warn(
-          `superseded: the text of step ${event.payload.step} above (${short(event.payload.reason)})`,
-        );
-      case 'message-end':
-        return undefined;
-      case 'call-request':
-        return callRequest(event.payload);
-      case 'call-start':
-        return undefined;
-      case 'call-delta':
-        return delta(event.payload);
-      case 'call-end':
-        return callEnd(event.payload);
-      case 'call-settle':
-        return note(
-          `call ${event.payload.callId} was settled as ${event.payload.outcome} by ${short(event.payload.by)}`,
-        );
-      default:
-        return renderControl(event);
-    }
-  }
-
-  function renderControl(event: Extract<Event, { type: ControlType }>): void {
-    switch (event.type) {
-      case 'steer-request':
-        return line(`${colors.magenta('»')} ${short(event.payload.by)}: ${short(event.payload.text)}`);
-      case 'steer-response':
-        return steered(event.payload);
-      case 'interrupt-request':
-        return note(`interrupt asked for by ${short(event.payload.by)}`);
-      case 'cancel-request':
-        return note(`cancel asked for by ${short(event.payload.by)}`);
-      case 'attempt-error': {
-        const { unit, attempt, reason, retry } = event.payload;
-        return warn(`${unit}, attempt ${attempt}: ${short(reason)}${retry ? '; tried again' : ''}`);
+  return {
+    note: pen.note,
+    render(event) {
+      switch (event.type) {
+        case 'run-queued':
+        case 'run-start':
+          begunAt = startedAt ?? event.at;
+          return drawRun(pen, event, begunAt);
+        case 'run-ready':
+        case 'run-stuck':
+        case 'run-resume':
+        case 'run-end':
+          return drawRun(pen, event, begunAt);
+        case 'call-request':
+        case 'call-start':
+        case 'call-delta':
+        case 'call-end':
+        case 'call-settle':
+          return drawCall(pen, calls, event);
+        case 'steer-request':
+        case 'steer-response':
+        case 'interrupt-request':
+        case 'cancel-request':
+          return drawSteer(pen, event);
+        case 'attempt-error':
+        case 'late-write':
+        case 'dead-letter':
+          return drawTrouble(pen, event);
+        default:
+          return drawStep(pen, event);
       }
-      case 'late-write':
-        return note(`refused a late write of ${event.payload.unit}: ${short(event.payload.what)}`);
-      case 'dead-letter':
-        return warn(`gave up: ${short(event.payload.reason)}; see \`perdure dead-letters\``);
-      default:
-        return undrawn(event);
-    }
-  }
-
-  // The types say this never runs; a server newer than this client can still send what it does not know.
-  function undrawn(event: never): void {
-    note(printableLine(String((event as { type?: unknown }).type), output.columns - 2));
-  }
-
-  return { render, note };
+    },
+  };
 }
 
-type ControlType =
-  | `${'steer'}-${'request' | 'response'}`
-  | 'interrupt-request'
-  | 'cancel-request'
-  | 'attempt-error'
-  | 'late-write'
-  | 'dead-letter';
+function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined): void {
+  const { note, warn, short } = pen;
+  switch (event.type) {
+    case 'run-queued': {
+      const { model, policy, priority, parked } = event.payload;
+      note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority`);
+      return parked
+        ? note('the conversation is busy: this run starts when the active one has ended')
+        : undefined;
+    }
+    case 'run-ready':
+      return note(`its turn has come: run ${event.payload.after} has ended`);
+    case 'run-start':
+      return event.payload.scripted
+        ? note('the scripted model answers: it follows a script and is no real model')
+        : undefined;
+    case 'run-stuck':
+      return warn(`stuck: ${short(event.payload.reason)}`);
+    case 'run-resume':
+      return note(`goes on: ${short(event.payload.reason)}`);
+    case 'run-end': {
+      const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
+      return drawEnd(pen, event.payload, milliseconds);
+    }
+  }
+}
+
+function drawEnd(pen: Pen, end: EventPayload<'run-end'>, milliseconds: number | undefined): void {
+  const { colors } = pen;
+  const { status, reason, reasonText, steps, usage, costMicros } = end;
+  if (reason !== 'finished') pen.line(printable(reasonText || reason));
+  const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
+  const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
+  const [put, got] = [usage.inputTokens, usage.outputTokens].map((count) => count.toLocaleString('en'));
+  const rest = [toDollars(costMicros), plural(steps, 'step'), ...took, `${put} tokens in, ${got} out`];
+  pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
+}
+
+function drawStep(pen: Pen, event: StepEvent): void {
+  switch (event.type) {
+    case 'step-start':
+      return pen.note(`step ${event.payload.step} · ${pen.short(event.payload.model)}`);
+    case 'step-end':
+      return event.payload.priced
+        ? undefined
+        : pen.note('the price of this model is unknown: the ceiling was charged');
+    case 'text-delta':
+      return pen.write(printable(event.payload.text));
+    case 'thinking-delta':
+      return pen.write(pen.colors.dim(printable(event.payload.text)));
+    case 'text-start':
+    case 'thinking-start':
+    case 'text-end':
+    case 'thinking-end':
+      return pen.endLine();
+    case 'message-reset': {
+      const { step, reason } = event.payload;
+      return pen.warn(`superseded: the text of step ${step} above (${pen.short(reason)})`);
+    }
+    // Its text has streamed already.
+    case 'message-end':
+      return;
+    default:
+      return drawUnknown(pen, event);
+  }
+}
+
+function drawCall(pen: Pen, calls: CallDrawing, event: CallEvent): void {
+  switch (event.type) {
+    case 'call-request':
+      return calls.request(event.payload);
+    // The request has just been shown.
+    case 'call-start':
+      return;
+    case 'call-delta':
+      return calls.delta(event.payload);
+    case 'call-end':
+      return calls.end(event.payload);
+    case 'call-settle': {
+      const { callId, outcome, by } = event.payload;
+      return pen.note(`call ${callId} was settled as ${outcome} by ${pen.short(by)}`);
+    }
+  }
+}
+
+function drawSteer({ colors, line, note, warn, short }: Pen, event: SteerEvent): void {
+  switch (event.type) {
+    case 'steer-request':
+      return line(`${colors.magenta('»')} ${short(event.payload.by)}: ${short(event.payload.text)}`);
+    case 'steer-response': {
+      const { outcome, step, reason } = event.payload;
+      if (outcome === 'applied') return note(`the message was applied at step ${step}`);
+      return warn(`the message was refused: ${short(reason ?? 'no reason given')}`);
+    }
+    case 'interrupt-request':
+      return note(`interrupt asked for by ${short(event.payload.by)}`);
+    case 'cancel-request':
+      return note(`cancel asked for by ${short(event.payload.by)}`);
+  }
+}
+
+function drawTrouble({ note, warn, short }: Pen, event: TroubleEvent): void {
+  switch (event.type) {
+    case 'attempt-error': {
+      const { unit, attempt, reason, retry } = event.payload;
+      return warn(`${unit}, attempt ${attempt}: ${short(reason)}${retry ? '; tried again' : ''}`);
+    }
+    case 'late-write':
+      return note(`refused a late write of ${event.payload.unit}: ${short(event.payload.what)}`);
+    case 'dead-letter':
+      return warn(`gave up: ${short(event.payload.reason)}; see \`perdure dead-letters\``);
+  }
+}
+
+/** The types say this never runs; a server newer than this client can still send what it does not know. */
+function drawUnknown(pen: Pen, event: never): void {
+  pen.note(printableLine(String((event as { type?: unknown }).type), 80));
+}

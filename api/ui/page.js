@@ -58,7 +58,7 @@ async function refresh() {
   element(focused)?.focus({ preventScroll: true });
   const model = models.items.find((item) => models.default.startsWith(`${item.provider}/`));
   say(model?.scripted ? 'No model key is set: the scripted model answers. It only follows a script.' : '');
-  if (watched === undefined && runs.items.length > 0) watch(runs.items[0].id);
+  if (watched === undefined && runs.items.length > 0) void watch(runs.items[0].id);
 }
 
 function drawProcess({ name, pid, health }) {
@@ -193,13 +193,16 @@ function createView() {
 }
 
 function onClick(id, act) {
-  element(id).addEventListener('click', async () => {
-    element(id).disabled = true;
-    await act().catch((error) => say(error.message));
-    element(id).disabled = false;
+  const button = element(id);
+  button.addEventListener('click', () => {
+    button.disabled = true;
+    const again = () => Object.assign(button, { disabled: false });
+    void act()
+      .catch((error) => say(error.message))
+      .then(again);
   });
 }
-onClick('demo', async () => watch((await (await post('/embedded/demo')).json()).runId));
+onClick('demo', async () => void watch((await (await post('/embedded/demo')).json()).runId));
 onClick('kill', async () => {
   await post('/embedded/processes/worker/kill');
   killedAt = Date.now();

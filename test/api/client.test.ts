@@ -65,11 +65,14 @@ function frame(event: Event): string {
 
 /** A stream that writes these pieces and then ends as told. */
 function stream(pieces: (string | Buffer)[], end: 'end' | 'destroy' | 'stay' = 'end'): Answer {
-  return async (_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
+  async function writeAll(response: ServerResponse): Promise<void> {
     for (const piece of pieces) await new Promise((resolve) => response.write(piece, resolve));
     if (end === 'end') response.end();
     if (end === 'destroy') response.destroy();
+  }
+  return (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    void writeAll(response);
   };
 }
 
@@ -178,12 +181,9 @@ describe('a watched run', () => {
   });
 
   test('stops with the reason of its signal, and closes the connection', async () => {
-    let closed: () => void;
-    const gone = new Promise<void>((resolve) => {
-      closed = resolve;
-    });
+    const gone = Promise.withResolvers<void>();
     const { url } = await startFake((request, response) => {
-      response.on('close', () => closed());
+      response.on('close', gone.resolve);
       stream([frame(textEvent(1))], 'stay')(request, response);
     });
     const stop = new AbortController();
@@ -195,24 +195,21 @@ describe('a watched run', () => {
       }
     })();
     await expect(watching).rejects.toThrow('enough');
-    await gone;
+    await gone.promise;
     expect(found).toEqual([textEvent(1)]);
   });
 
   test('closes the connection when the reader walks away', async () => {
-    let closed: () => void;
-    const gone = new Promise<void>((resolve) => {
-      closed = resolve;
-    });
+    const gone = Promise.withResolvers<void>();
     const { url } = await startFake((request, response) => {
-      response.on('close', () => closed());
+      response.on('close', gone.resolve);
       stream([frame(textEvent(1))], 'stay')(request, response);
     });
     for await (const event of client(url).watchRun(runId)) {
       expect(event).toEqual(textEvent(1));
       break;
     }
-    await gone;
+    await gone.promise;
   });
 
   test('ends as unreachable when nobody answers for long enough', async () => {

@@ -1,6 +1,11 @@
-// The world around one command line, with what it wrote kept and its Ctrl-C in our hands.
+// The world around one command line: what it wrote is kept, its Ctrl-C is in our hands, the API behind it is real.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
 import { createOutput } from '../../../api/cli/output.ts';
 import { runProgram } from '../../../api/cli/program.ts';
+import { createTestApp } from '../../support/test-app.ts';
 
 export interface Captured {
   code: Promise<number>;
@@ -38,4 +43,18 @@ export function perdure(args: string[], around: Around = {}): Captured {
       for (const listener of listeners) listener();
     },
   };
+}
+
+/** An API that listens, and the command line that knows it. */
+export async function startApi(options: Parameters<typeof createTestApp>[0] = {}) {
+  const api = await createTestApp(options);
+  const url = await api.listen();
+  const environment = { PERDURE_URL: url, PERDURE_TOKEN: api.token };
+  return { api, url, call: (...args: string[]): Captured => perdure(args, { environment }) };
+}
+
+export async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'perdure-cli-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  return folder;
 }
