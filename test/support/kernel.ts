@@ -22,6 +22,7 @@ import { stopsChannel } from '../../activities/store/notifier.ts';
 import type { RunRow } from '../../activities/store/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
 import { createRuns, type TemporalRuns } from '../../api/runs.ts';
+import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from '../../worker/activity-deps.ts';
@@ -62,8 +63,10 @@ export interface Kernel {
 export interface WorkerChanges {
   llmSlots?: number;
   toolSlots?: number;
-  /** Wraps what the workers are given. */
+  /** Changes what the activities are given. */
   deps?: (deps: ActivityDeps) => ActivityDeps;
+  /** Stands between Temporal and the activities: the place for what happens before or after one. */
+  activities?: (activities: Activities) => Partial<Activities>;
 }
 
 // Well above what any step of a test takes, below the time a test has: a hang is told with the run's events.
@@ -158,13 +161,14 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
       return `scripted/script-${written}`;
     },
     project: () => mkdtemp(path.join(folder, 'project-')),
-    async startWorkers({ deps: change = (given: ActivityDeps) => given, ...slots } = {}) {
+    async startWorkers({ deps: changeDeps, activities: changeActivities, ...slots } = {}) {
+      const activities = createActivities(changeDeps ? changeDeps(deps) : deps);
       workers = await startWorkers({
         ...config,
         slots: { ...config, ...slots },
         identity: 'test',
         bundle: await bundle,
-        activities: createActivities(change(deps)),
+        activities: { ...activities, ...changeActivities?.(activities) },
         interceptors: { activity: [() => redactFailures((text) => opened.log.redact(text))] },
         ...(cachedWorkflows === undefined ? {} : { cachedWorkflows }),
       });

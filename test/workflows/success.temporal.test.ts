@@ -1,9 +1,18 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { story, withKernel } from '../support/kernel.ts';
+import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import type { ScenarioStep } from '../../activities/llm/scenario.ts';
 import { defaultTenant } from '../../activities/store/database.ts';
 import { readContext } from '../../activities/store/messages.ts';
+import type { RunRow } from '../../activities/store/runs.ts';
+
+async function toolMessages({ store }: Kernel, run: RunRow): Promise<(string | undefined)[][]> {
+  const context = await readContext(store.database.db, defaultTenant, run.id);
+  return context.filter(({ role }) => role === 'tool').map(({ callId, text }) => [callId, text]);
+}
+
+const shell = (command: string) => ({ tool: 'shell', input: { command } });
 
 withKernel((kernel) => {
   test('a run answers and ends', async () => {
@@ -23,5 +32,111 @@ withKernel((kernel) => {
       'step-end 1',
       'run-end succeeded finished',
     ]);
+  });
+
+  test('results of tools that run side by side stand in call order, and the project is what they made of it', async () => {
+    const projectPath = await kernel.project();
+    // Each waits for the next: only side by side, and finished from last to first, can they end at all.
+    const waitFor = (file: string) => `until [ -e ${file} ]; do sleep 0.02; done`;
+    const calls = [
+      shell(`${waitFor('b')} && echo first`),
+      shell(`${waitFor('c')} && touch b && echo second`),
+      shell('touch c && echo third'),
+      { tool: 'write', input: { path: 'note.md', content: 'A note.\n' } },
+    ];
+    const model = await kernel.script({ text: 'All at once.', calls }, { text: 'Done: {{result:1}}' });
+    const run = await kernel.start({ model, projectPath });
+    expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
+    const messages = await toolMessages(kernel, run);
+    expect(messages.map(([callId]) => callId)).toEqual(['1.0', '1.1', '1.2', '1.3']);
+    expect(messages.slice(0, 3).map(([, text]) => text?.split('\n')[0])).toEqual([
+      'first',
+      'second',
+      'third',
+    ]);
+    expect(await readFile(path.join(projectPath, 'note.md'), 'utf8')).toBe('A note.\n');
+    const { start_tree, end_tree } = await kernel.store.run(run.id);
+    expect([start_tree, end_tree, start_tree === end_tree]).toEqual([
+      expect.stringMatching(/^[0-9a-f]{40,64}$/),
+      expect.stringMatching(/^[0-9a-f]{40,64}$/),
+      false,
+    ]);
+  });
+
+  test('the finish tool ends the run with its summary, after the other calls of its step', async () => {
+    const calls = [shell('echo last words'), { tool: 'finish', input: { summary: 'It all works.' } }];
+    const run = await kernel.start({
+      model: await kernel.script({ text: 'Enough.', calls }, { text: 'Never said.' }),
+    });
+    expect(await kernel.ended(run)).toMatchObject({
+      status: 'succeeded',
+      steps: 1,
+      final_message: 'It all works.',
+    });
+    expect((await toolMessages(kernel, run)).map(([callId]) => callId)).toEqual(['1.0', '1.1']);
+  });
+
+  test('every call is answered by exactly one tool message, also those that cannot be made', async () => {
+    const calls: NonNullable<ScenarioStep['calls']> = [
+      { tool: 'fly', input: {} },
+      { tool: 'read', input: '{"path": "cut' },
+      { tool: 'read', input: { path: 7 } },
+      { tool: 'shell', input: { command: '' } },
+      { tool: 'list', input: { path: '.' } },
+    ];
+    const run = await kernel.start({
+      model: await kernel.script({ calls }, { calls: calls.slice(0, 2) }, { text: 'I see.' }),
+    });
+    expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 3 });
+    const messages = await toolMessages(kernel, run);
+    expect(messages.map(([callId]) => callId)).toEqual(['1.0', '1.1', '1.2', '1.3', '1.4', '2.0', '2.1']);
+    expect(messages[0]?.[1]).toMatch(/^There is no tool "fly"/);
+    expect((await story(kernel, run)).filter((line) => line.startsWith('call-'))).toEqual([
+      'call-end 1.0 failed',
+      'call-end 1.1 failed',
+      'call-end 1.2 failed',
+      'call-end 1.3 failed',
+      'call-start 1.4',
+      'call-end 1.4 succeeded',
+      'call-end 2.0 failed',
+      'call-end 2.1 failed',
+    ]);
+  });
+
+  test('a project that is gone ends the run with a sentence', async () => {
+    const run = await kernel.start({
+      model: await kernel.script({ text: 'Hm.' }),
+      projectPath: '/nowhere/at/all',
+    });
+    expect(await kernel.ended(run)).toMatchObject({ status: 'failed', reason: 'project_missing', steps: 0 });
+    expect((await kernel.store.run(run.id)).reason_text).toBe(
+      '/nowhere/at/all cannot be worked in (ENOENT).',
+    );
+  });
+
+  test('messages queued behind a run have their turn in order, each going on from the one before', async () => {
+    const projectPath = await kernel.project();
+    const model = await kernel.script(
+      { calls: [shell('until [ -e go ]; do sleep 0.02; done')] },
+      { text: 'Answer to {{prompt}}' },
+    );
+    const first = await kernel.start({ model, projectPath, prompt: 'message 0' });
+    const chain = [first];
+    for (const prompt of ['message 1', 'message 2', 'message 3', 'message 4']) {
+      const next = { conversationId: first.conversation_id, whenBusy: 'queue' } as const;
+      chain.push(await kernel.start({ ...next, model, projectPath, prompt }));
+    }
+    await writeFile(path.join(projectPath, 'go'), '');
+    const ended: RunRow[] = [];
+    for (const run of chain) ended.push(await kernel.ended(run));
+    expect(ended.map(({ status, parent_id }) => [status, parent_id])).toEqual(
+      chain.map((_, index) => ['succeeded', chain[index - 1]?.id ?? null]),
+    );
+    const times = ended.map((run) => [run.started_at?.getTime() ?? 0, run.ended_at?.getTime() ?? 0]).flat();
+    expect(times, 'never two at once').toEqual(times.toSorted((left, right) => left - right));
+    const context = await readContext(kernel.store.database.db, defaultTenant, chain[4]?.id ?? '');
+    expect(
+      context.filter(({ role, text }) => role === 'assistant' && text !== '').map(({ text }) => text),
+    ).toEqual(chain.map((_, index) => `Answer to message ${index}`));
   });
 });
