@@ -12,6 +12,8 @@ const firstWaitMs = 50;
 const longestWaitMs = 2_000;
 // A frozen server accepts connections and says nothing.
 const connectMs = 5_000;
+// Nor does it say goodbye; nothing is lost with a connection that only listens.
+const endMs = 1_000;
 
 export function createListener(input: {
   databaseUrl: string;
@@ -45,7 +47,7 @@ export function createListener(input: {
       }
     } finally {
       current = undefined;
-      await client.end().catch((error: unknown) => input.logger.debug({ err: error }, 'already closed'));
+      await endSoon(client, input.logger);
     }
   }
 
@@ -64,20 +66,27 @@ export function createListener(input: {
   return {
     async close() {
       stop.abort();
-      await current?.end();
-      await running;
+      if (current) await endSoon(current, input.logger);
+      // A connection that is being made is given up with the process.
+      await Promise.race([running, pause(endMs)]);
     },
   };
 }
 
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+async function endSoon(client: pg.Client, logger: Logger): Promise<void> {
+  const left = client.end().catch((error: unknown) => logger.debug({ err: error }, 'it was closed already'));
+  await Promise.race([left, pause(endMs)]);
+}
+
+async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', done);
+      signal?.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
+    // Nobody's exit waits for it.
+    const timer = setTimeout(done, milliseconds).unref();
+    signal?.addEventListener('abort', done, { once: true });
   });
 }

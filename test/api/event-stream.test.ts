@@ -4,6 +4,7 @@ import pg from 'pg';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Event } from '../../workflows/contracts/event.ts';
 import type { StartRunView } from '../../workflows/contracts/run.ts';
+import { type CuttingProxy, createCuttingProxy } from '../support/cutting-proxy.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { appendTexts, endOfRun, readStream, startRun } from './streams.ts';
 
@@ -196,6 +197,32 @@ test('the listening connection killed, over and over: nothing is lost', async ()
   await endOfRun(api, run);
   const { frames } = await reading;
   expect(frames.map((frame) => frame.data)).toEqual(await stored(api, run));
+});
+
+test('Postgres away for a while: readers stay, and have everything when it is back', async () => {
+  let proxy: CuttingProxy | undefined;
+  const api = await createTestApp({
+    through: async (direct) => {
+      const { hostname, port } = new URL(direct);
+      proxy = await createCuttingProxy({ host: hostname, port: Number(port || 5432) });
+      return proxy.urlOf(direct);
+    },
+  });
+  const url = await api.listen();
+  const run = await startRun(api);
+  await appendTexts(api, run, 1_500);
+  const connected = Promise.withResolvers<void>();
+  const reading = readStream(`${url}${run.streamUrl}`, api.auth, () => {
+    connected.resolve();
+    return false;
+  });
+  await connected.promise;
+  proxy?.goDown();
+  await expect(appendTexts(api, run, 1)).rejects.toThrow();
+  proxy?.comeBack();
+  await appendTexts(api, run, 20);
+  await endOfRun(api, run);
+  expect((await reading).frames.map((frame) => frame.data)).toEqual(await stored(api, run));
 });
 
 test('a lost notice costs a second, not an event', async () => {
