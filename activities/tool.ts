@@ -47,7 +47,7 @@ async function resultOf(deps: ActivityDeps, claim: Claimed, attempt: Attempt): P
       key: `${run.id}/${call.call_id}`,
       sandbox,
       signal: attempt.signal,
-      recordGroup: (group) => noteProcessGroup(deps.log.db, attempt.ref, group),
+      recordGroup: (group) => untilStored(() => noteProcessGroup(deps.log.db, attempt.ref, group)),
       output: output.add,
     };
     if (predecessor) {
@@ -71,7 +71,10 @@ async function runTool(
   const limit = AbortSignal.timeout(call.timeout_seconds * 1000);
   const signal = AbortSignal.any([attempt.signal, limit]);
   try {
-    if (tool.intent) await noteIntent(deps.log.db, call, await tool.intent(call.input, context));
+    if (tool.intent) {
+      const intent = await tool.intent(call.input, context);
+      await untilStored(() => noteIntent(deps.log.db, call, intent));
+    }
     signal.throwIfAborted();
     const result = await tool.run(call.input, { ...context, signal });
     return await toCallResult(deps, call.tenant_id, result);
@@ -115,7 +118,10 @@ async function toCallResult(
   const whole = deps.log.redact(result.output);
   const bytes = Buffer.byteLength(whole);
   if (bytes <= mostOutput) return { status, output: whole, bytes, failed: !result.ok };
-  const contentKey = await deps.contents.put(tenantId, 'text/plain; charset=utf-8', Buffer.from(whole));
+  // The tool has acted: an outage of Postgres must not make a failure of what it did.
+  const contentKey = await untilStored(() =>
+    deps.contents.put(tenantId, 'text/plain; charset=utf-8', Buffer.from(whole)),
+  );
   const half = mostOutput / 2;
   const cut = `${whole.slice(0, half)}\n… ${bytes} bytes in all, the middle is left out; the whole is content ${contentKey} …\n${whole.slice(-half)}`;
   return { status, output: cut, bytes, contentKey, failed: !result.ok };

@@ -21,7 +21,7 @@ export interface NewAttempt extends AttemptRef {
 
 /**
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. Returns how many attempts of
- * this unit came before and how many of those nobody ended (their worker died).
+ * this unit came before and how many of those lost their worker; what this very executor left open merely failed.
  */
 export async function beginAttempt(
   write: Write,
@@ -33,7 +33,7 @@ export async function beginAttempt(
   await sql`select 1 from stream_heads where stream = ${stream} for update`.execute(write.tx);
   const earlier = await write.tx
     .selectFrom('attempts')
-    .select(['attempt', 'outcome', 'ended_at'])
+    .select(['attempt', 'executor_id', 'outcome', 'ended_at'])
     .where('run_id', '=', run.id)
     .where('unit', '=', attempt.unit)
     .execute();
@@ -53,7 +53,10 @@ export async function beginAttempt(
     .execute();
   await write.tx
     .updateTable('attempts')
-    .set({ ended_at: new Date(), outcome: 'lost' })
+    .set((eb) => ({
+      ended_at: new Date(),
+      outcome: eb.case().when('executor_id', '=', attempt.executorId).then('failed').else('lost').end(),
+    }))
     .where('run_id', '=', run.id)
     .where('unit', '=', attempt.unit)
     .where('attempt', '<', attempt.attempt)
@@ -61,7 +64,9 @@ export async function beginAttempt(
     .execute();
   await sql`update stream_heads set fences = fences || jsonb_build_object(${attempt.unit}::text, ${attempt.attempt}::integer)
     where stream = ${stream}`.execute(write.tx);
-  const lost = earlier.filter((row) => row.ended_at === null || row.outcome === 'lost').length;
+  const lost = earlier.filter(
+    (row) => row.outcome === 'lost' || (row.ended_at === null && row.executor_id !== attempt.executorId),
+  ).length;
   return { earlier: earlier.length, lost };
 }
 

@@ -160,8 +160,9 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
   };
 }
 
-export function anAttempt(run: { id: string }, unit: string, attempt = 1): NewAttempt {
-  return { runId: run.id, unit, attempt, executorId, taskToken: Buffer.from(`${unit} ${attempt} ${uuid()}`) };
+export function anAttempt(run: { id: string }, unit: string, attempt = 1, by = executorId): NewAttempt {
+  const taskToken = Buffer.from(`${unit} ${attempt} ${uuid()}`);
+  return { runId: run.id, unit, attempt, executorId: by, taskToken };
 }
 
 const use: ModelUse = {

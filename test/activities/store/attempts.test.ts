@@ -60,19 +60,25 @@ async function executor(host: string): Promise<string> {
   return id;
 }
 
-test('an attempt learns how many came before it and how many of those nobody ended', async () => {
+test('an attempt learns how many came before it and how many of those lost their worker', async () => {
   const run = await store.started();
   const unit = 'call/1.0';
+  const [second, third] = [uuid(), uuid()];
   expect(await take(anAttempt(run, unit, 1))).toEqual({ earlier: 0, lost: 0 });
   await failAttempt(db, anAttempt(run, unit, 1), 'failed');
   expect(await take(anAttempt(run, unit, 2))).toEqual({ earlier: 1, lost: 0 });
-  expect(await take(anAttempt(run, unit, 3))).toEqual({ earlier: 2, lost: 1 });
-  expect(await take(anAttempt(run, unit, 7))).toEqual({ earlier: 3, lost: 2 });
+  expect(await take(anAttempt(run, unit, 3, second))).toEqual({ earlier: 2, lost: 1 });
+  expect(await take(anAttempt(run, unit, 7, third))).toEqual({ earlier: 3, lost: 2 });
+  expect(await take(anAttempt(run, unit, 8, third)), 'the worker lives, its attempt failed').toEqual({
+    earlier: 4,
+    lost: 2,
+  });
   expect(await outcomes(run.id)).toEqual([
     [1, 'failed'],
     [2, 'lost'],
     [3, 'lost'],
-    [7, null],
+    [7, 'failed'],
+    [8, null],
   ]);
 });
 
@@ -121,7 +127,7 @@ for (const [what, act] of points) {
     await expect(act(old)).rejects.toThrow(Superseded);
     expect(await store.events(run)).toEqual(before);
     expect(await outcomes(run.id)).toEqual([
-      [1, 'lost'],
+      [1, 'failed'],
       [2, null],
     ]);
     await store.answer(young);

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { v7 as uuid } from 'uuid';
 import { aCall, anAttempt, expectWholeLog, openTestStore, storeOver } from '../../support/store.ts';
 import { createCuttingProxy } from '../../support/cutting-proxy.ts';
 import { findCall, listCalls, noteIntent, toCallView } from '../../../activities/store/calls.ts';
@@ -95,7 +96,7 @@ test('a retry that finds a claim without a result is told of it, with what was n
   const first = await store.claim(anAttempt(run, 'call/1.0', 1));
   if (first.kind !== 'claimed') throw new Error('The first attempt was not given the call.');
   await noteIntent(database.db, first.call, { before: 'aa', after: 'bb' });
-  expect(await store.claim(anAttempt(run, 'call/1.0', 2))).toMatchObject({
+  expect(await store.claim(anAttempt(run, 'call/1.0', 2, uuid()))).toMatchObject({
     kind: 'claimed',
     predecessor: { intent: { before: 'aa', after: 'bb' }, lost: 1 },
     call: { attempts: 2 },
@@ -105,7 +106,9 @@ test('a retry that finds a claim without a result is told of it, with what was n
     before: 'aa',
     after: 'bb',
   });
-  expect(await store.claim(anAttempt(run, 'call/1.0', 3))).toMatchObject({ predecessor: { lost: 2 } });
+  expect(await store.claim(anAttempt(run, 'call/1.0', 3, uuid()))).toMatchObject({
+    predecessor: { lost: 2 },
+  });
 });
 
 test('the late result of an older attempt is refused', async () => {
@@ -132,7 +135,7 @@ test('a call of a run that is to stop is not started, and one under way is', asy
   await store.input(busy, { kind: 'cancel', messageId: 'stop' });
   expect(await store.claim(anAttempt(busy, 'call/1.0', 2)), 'what it did must be found out').toMatchObject({
     kind: 'claimed',
-    predecessor: { lost: 1 },
+    predecessor: { lost: 0 },
   });
 });
 
