@@ -1,7 +1,7 @@
 // Breaks things, by the dice: kills processes of the platform, freezes them, stops Postgres in the middle of it.
 // Every fault is noted with its time; whatever had to be started again by hand was.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Platform, ProcessName } from '../support/platform.ts';
+import { type Platform, type ProcessName, until } from '../support/platform.ts';
 import type { Dice } from './dice.ts';
 
 export type FaultKind =
@@ -46,6 +46,9 @@ const kinds: readonly FaultKind[] = [
   'freeze-postgres',
   'freeze-temporal',
 ];
+
+// A process that does not come back for so long does not come back; a busy machine needs a quarter of it.
+const notUpMs = 120_000;
 
 export interface NemesisInput {
   platform: Platform;
@@ -95,6 +98,8 @@ export function startNemesis({ platform, dice, pauseMs }: NemesisInput): Nemesis
 
   async function rage(): Promise<void> {
     while (!stopping.signal.aborted) {
+      // Often it lets the platform come back first, or nothing would ever be done; sometimes it strikes again before.
+      if (!dice.chance(0.2)) await allUp(platform);
       const pause = dice.between(...pauseMs);
       await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
@@ -113,6 +118,14 @@ export function startNemesis({ platform, dice, pauseMs }: NemesisInput): Nemesis
     },
     raging,
   };
+}
+
+async function allUp(platform: Platform): Promise<void> {
+  const isUp = (): boolean => {
+    const all = platform.processes();
+    return all.length === 5 && all.every(({ health }) => health === 'up');
+  };
+  await until(isUp, notUpMs, () => `not all up: ${JSON.stringify(platform.processes())}`, 100);
 }
 
 /** Freezing kills nobody. */

@@ -52,7 +52,9 @@ interface ProcessesFile {
   processes: (ProcessView & { started: string | null })[];
 }
 
-const program = path.resolve(import.meta.dirname, '..', '..', 'worker', 'perdure.mjs');
+// What the bootstrap goes on with once everything is installed; a test must not install anything.
+const program = path.resolve(import.meta.dirname, '..', '..', 'worker', 'main.ts');
+const compiled = path.resolve(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'compiled');
 // A first start makes a database cluster and bundles the workflows; this only ends a hang.
 const readyMs = 90_000;
 const names = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
@@ -60,13 +62,8 @@ const names = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
 export async function startPlatform(input: PlatformInput = {}): Promise<Platform> {
   const data = await mkdtemp(path.join(input.parent ?? tmpdir(), 'perdure-platform-'));
   const [port, temporalPort, temporalUiPort, postgresPort] = await fourPorts();
-  const environment: Record<string, string> = {
-    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
-    HOME: process.env['HOME'] ?? '/',
-    PERDURE_PORT: String(port),
-    PERDURE_TEMPORAL_PORT: String(temporalPort),
-    PERDURE_TEMPORAL_UI_PORT: String(temporalUiPort),
-    PERDURE_POSTGRES_PORT: String(postgresPort),
+  const environment = {
+    ...environmentFor({ port, temporalPort, temporalUiPort, postgresPort }),
     ...input.environment,
   };
   const url = `http://127.0.0.1:${port}`;
@@ -92,13 +89,7 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
       const pid = platform.pid(name);
       return pid !== undefined && send(pid, signal);
     },
-    killEverything() {
-      const pids = new Map(readProcesses(data).map(({ name, pid }) => [name, pid]));
-      for (const name of names) {
-        const pid = pids.get(name);
-        if (pid) send(pid, 'SIGKILL');
-      }
-    },
+    killEverything: () => killEverything(data),
     async serve() {
       spawnUnowned(
         [process.execPath, program, 'serve', '--data', data],
@@ -122,15 +113,7 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
         () => `still running:\n${named(data)}`,
       );
     },
-    async remove() {
-      // The supervisor first, so that it starts nothing anew.
-      for (let round = 0; leftOf(data).length > 0; round += 1) {
-        if (round > 500) throw new Error(`These do not end:\n${named(data)}`);
-        for (const { pid } of leftOf(data)) send(pid, 'SIGKILL');
-        await sleep(20);
-      }
-      await rm(data, { recursive: true, force: true });
-    },
+    remove: () => removePlatform(data),
   };
   try {
     await platform.serve();
@@ -142,10 +125,41 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
   return platform;
 }
 
+function environmentFor(ports: Record<'port' | 'temporalPort' | 'temporalUiPort' | 'postgresPort', number>) {
+  return {
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    HOME: process.env['HOME'] ?? '/',
+    NODE_COMPILE_CACHE: compiled,
+    PERDURE_PORT: String(ports.port),
+    PERDURE_TEMPORAL_PORT: String(ports.temporalPort),
+    PERDURE_TEMPORAL_UI_PORT: String(ports.temporalUiPort),
+    PERDURE_POSTGRES_PORT: String(ports.postgresPort),
+  };
+}
+
 async function fourPorts(): Promise<[number, number, number, number]> {
   const taken = new Set<number>();
   while (taken.size < 4) taken.add(await freePort());
   return [...taken] as [number, number, number, number];
+}
+
+function killEverything(data: string): void {
+  const pids = new Map(readProcesses(data).map(({ name, pid }) => [name, pid]));
+  for (const name of names) {
+    const pid = pids.get(name);
+    if (pid) send(pid, 'SIGKILL');
+  }
+}
+
+async function removePlatform(data: string): Promise<void> {
+  killEverything(data);
+  const gone = (): boolean => {
+    // A supervisor that was not listed yet may have started something anew.
+    for (const { pid } of leftOf(data)) send(pid, 'SIGKILL');
+    return leftOf(data).length === 0;
+  };
+  await until(gone, 30_000, () => `These do not end:\n${named(data)}`);
+  await rm(data, { recursive: true, force: true });
 }
 
 /** Starts a process that is nobody's child, as from a terminal that has been closed since. */
