@@ -1,0 +1,172 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { callIsAlive, groupIsAlive } from '../../../activities/sandbox/process-group.ts';
+import { openBench } from './tool-bench.ts';
+
+const live = (text: string): string => text.replace(/\[.*\]$/, '').trim();
+
+describe('shell', () => {
+  test('answers output and exit code, shows it live, and records its group first', async () => {
+    const bench = await openBench();
+    const result = await bench.call('shell', { command: 'echo out; echo err >&2; exit 7' });
+    expect(result.ok).toBe(false);
+    expect(result.output.split('\n').sort()).toEqual(['[exit code 7]', 'err', 'out']);
+    expect(bench.live.join('').split('\n').sort()).toEqual(['', 'err', 'out']);
+    expect(bench.groups.map(groupIsAlive)).toEqual([false]);
+    expect(await bench.call('shell', { command: 'true' })).toEqual({ ok: true, output: '[exit code 0]' });
+  });
+
+  test('a command over its time is stopped and keeps what it said', async () => {
+    const { call } = await openBench();
+    expect(await call('shell', { command: 'echo part; sleep 600', timeoutSeconds: 1 })).toEqual({
+      ok: false,
+      output: 'part\n[stopped after 1 seconds; give a longer timeoutSeconds, or use background]',
+    });
+  });
+
+  test('a call that is stopped ends its command and throws the reason', async () => {
+    const { call, context, groups } = await openBench();
+    const stop = new AbortController();
+    const given = context('1.0', stop.signal);
+    const running = call(
+      'shell',
+      { command: 'sleep 600' },
+      {
+        ...given,
+        async recordGroup(group) {
+          await given.recordGroup(group);
+          setTimeout(() => stop.abort(new Error('the run was interrupted')), 50);
+        },
+      },
+    );
+    await expect(running).rejects.toThrow('the run was interrupted');
+    expect(groups.map(groupIsAlive)).toEqual([false]);
+  });
+
+  test('output of any size and shape comes back bounded and storable', async () => {
+    const { call, live: shown } = await openBench();
+    const { output } = await call('shell', {
+      command: "printf '\\377\\000\\033[1m€'; seq 1500000; printf end",
+    });
+    expect([output.slice(0, 10), output.includes('\0'), output.isWellFormed()]).toEqual([
+      '\ufffd␀\x1b[1m€1\n2',
+      false,
+      true,
+    ]);
+    expect(output).toMatch(/\n1500000\nend\n\[exit code 0\]$/);
+    expect(output).toMatch(/bytes left out here/);
+    expect(output.length).toBeLessThan(8 * 1024 * 1024 + 200);
+    expect(shown.join('').length).toBeLessThan(1024 * 1024 + 200);
+  });
+
+  test('a command longer than the system takes is refused by its schema', async () => {
+    const { tool } = await openBench();
+    expect(tool('shell').input.safeParse({ command: `: ${'x'.repeat(100_000)}` }).success).toBe(false);
+    expect(tool('shell').input.safeParse({ command: `: ${'x'.repeat(99_000)}` }).success).toBe(true);
+  });
+});
+
+describe('background shell', () => {
+  test('goes on after its call, tells its output once, and says how it ended', async () => {
+    const { call, context, project } = await openBench();
+    const command = 'echo first; while [ ! -e go ]; do sleep 0.02; done; echo second; exit 4';
+    expect(await call('shell', { command, background: true }, context('3.1'))).toEqual({
+      ok: true,
+      output: 'Started in the background with the id 3.1. Read its output with shell-poll.',
+    });
+    let first = '';
+    while (live(first) === '') first = (await call('shell-poll', { id: '3.1' })).output;
+    expect(first).toBe('first\n[still running]');
+    await call('write', { path: 'go', content: '' });
+    expect(await call('shell-poll', { id: '3.1', waitSeconds: 60 })).toEqual({
+      ok: true,
+      output: 'second\n[ended, exit code 4]',
+    });
+    expect(await call('shell-poll', { id: '3.1', waitSeconds: 60 })).toEqual({
+      ok: true,
+      output: '[ended, exit code 4]',
+    });
+    expect(existsSync(path.join(project, 'go'))).toBe(true);
+  });
+
+  test('is killed with all it started', async () => {
+    const { call, context, groups } = await openBench();
+    await call('shell', { command: 'sleep 600 & sleep 600', background: true }, context('3.2'));
+    expect(await call('shell-kill', { id: '3.2' })).toEqual({ ok: true, output: '[killed]' });
+    expect(groups.map(groupIsAlive)).toEqual([false]);
+    expect(await call('shell-kill', { id: '3.2' })).toEqual({ ok: true, output: '[killed]' });
+  });
+
+  test('ends with its run and leaves the others alone', async () => {
+    const { call, context, background, groups } = await openBench();
+    await call('shell', { command: 'sleep 600', background: true });
+    await call('shell', { command: 'sleep 600', background: true }, { ...context(), runId: 'another' });
+    await background.endRun('another');
+    expect(groups.map(groupIsAlive)).toEqual([true, false]);
+    await background.endRun('another');
+    await background.close();
+    expect(groups.map(groupIsAlive)).toEqual([false, false]);
+  });
+
+  test('a noisy one keeps its last output and says how much was dropped', async () => {
+    const { call, context } = await openBench();
+    await call('shell', { command: 'seq 100000', background: true }, context('3.3'));
+    const { output } = await call('shell-poll', { id: '3.3', waitSeconds: 60 });
+    expect(output).toMatch(/^\[326,751 earlier bytes were dropped\]\n/);
+    expect(output).toMatch(/\n99999\n100000\n\[ended, exit code 0\]$/);
+  });
+
+  test('one whose group cannot be recorded is not started', async () => {
+    const { call, context, project } = await openBench();
+    const given = { ...context('3.4'), recordGroup: () => Promise.reject(new Error('no database')) };
+    await expect(call('shell', { command: 'touch acted', background: true }, given)).rejects.toThrow(
+      'no database',
+    );
+    expect([(await call('shell-poll', { id: '3.4' })).ok, existsSync(path.join(project, 'acted'))]).toEqual([
+      false,
+      false,
+    ]);
+  });
+
+  test('sixteen at once are enough, and an ended one makes room', async () => {
+    const { call, context } = await openBench();
+    for (let index = 0; index < 16; index += 1) {
+      await call('shell', { command: 'sleep 600', background: true }, context(`4.${index}`));
+    }
+    const refused = await call('shell', { command: 'sleep 600', background: true });
+    expect(refused).toEqual({
+      ok: false,
+      output: '16 background commands are running already; kill one with shell-kill.',
+    });
+    await call('shell-kill', { id: '4.0' });
+    expect((await call('shell', { command: 'true', background: true })).ok).toBe(true);
+  });
+
+  test('waiting for output ends when the call is stopped', async () => {
+    const { call, context } = await openBench();
+    await call('shell', { command: 'sleep 600', background: true }, context('3.5'));
+    const stop = new AbortController();
+    const polling = call('shell-poll', { id: '3.5', waitSeconds: 300 }, context('3.6', stop.signal));
+    await sleep(20);
+    stop.abort(new Error('stopped'));
+    await expect(polling).rejects.toThrow('stopped');
+  });
+
+  test('one that another worker held is said to be lost, or is found alive and can be killed', async () => {
+    const bench = await openBench();
+    const given = bench.context('5.0');
+    const lost = await bench.call('shell-poll', { id: '5.0' });
+    expect([lost.ok, lost.output]).toEqual([
+      false,
+      expect.stringContaining('was lost with its worker and was killed'),
+    ]);
+    // Another worker's command is one of the same call that this registry does not hold.
+    const elsewhere = bench.call('shell', { command: 'sleep 600' }, given);
+    while (!callIsAlive(given.key)) await sleep(10);
+    expect((await bench.call('shell-poll', { id: '5.0' })).output).toMatch(/still runs, but another worker/);
+    expect(await bench.call('shell-kill', { id: '5.0' })).toEqual({ ok: true, output: '[killed]' });
+    expect(await elsewhere).toEqual({ ok: false, output: '[ended by SIGKILL]' });
+  });
+});

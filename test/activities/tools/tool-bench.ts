@@ -1,0 +1,71 @@
+// Calls tools the way the worker does: real mount, real processes, input parsed by the tool's own schema.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
+import { openMount } from '../../../activities/sandbox/mount.ts';
+import { callIsAlive, killMarked } from '../../../activities/sandbox/process-group.ts';
+import type { ProcessGroup } from '../../../activities/sandbox/sandbox.ts';
+import { type Background, createBackground } from '../../../activities/tools/background.ts';
+import { type Egress, publicEgress } from '../../../activities/tools/fetch.ts';
+import { createTools } from '../../../activities/tools/index.ts';
+import type { Probe, Tool, ToolContext, ToolResult } from '../../../activities/tools/tool.ts';
+
+interface Bench {
+  project: string;
+  background: Background;
+  groups: ProcessGroup[];
+  live: string[];
+  tool(name: string): Tool;
+  context(callId?: string, signal?: AbortSignal): ToolContext;
+  call(name: string, input: unknown, context?: ToolContext): Promise<ToolResult>;
+  /** What the probe says before the call and after it. */
+  probes(name: string, input: unknown): Promise<[Probe, Probe]>;
+}
+
+export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
+  const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-tools-')));
+  const project = path.join(folder, 'project');
+  mkdirSync(project);
+  const sandbox = await openMount({ root: project });
+  const background = createBackground({ callIsAlive, killMarked });
+  onTestFinished(async () => {
+    await background.close();
+    await sandbox.close();
+    rmSync(folder, { recursive: true });
+  });
+  const tools = createTools({ background, egress });
+  const groups: ProcessGroup[] = [];
+  const live: string[] = [];
+  const tool = (name: string): Tool => tools.find((each) => each.name === name) as Tool;
+  // Unique over test files: the marks of processes are looked for on the whole machine.
+  const runId = path.basename(folder);
+  let calls = 0;
+  const context = (callId = `1.${calls++}`, signal = new AbortController().signal): ToolContext => ({
+    runId,
+    callId,
+    key: `${runId}/${callId}`,
+    sandbox,
+    signal,
+    recordGroup: async (group) => void groups.push(group),
+    output: (_from, text) => void live.push(text),
+  });
+  return {
+    project,
+    background,
+    groups,
+    live,
+    tool,
+    context,
+    call: (name, input, given = context()) => tool(name).run(tool(name).input.parse(input), given),
+    async probes(name, input) {
+      const { intent, probe, run } = tool(name) as Required<Tool>;
+      const given = context();
+      const noted = await intent(input, given);
+      const before = await probe(input, noted, given);
+      await run(input, given);
+      return [before, await probe(input, noted, given)];
+    },
+  };
+}
