@@ -31,6 +31,7 @@ export function createListener(input: {
       connectionString: input.databaseUrl,
       application_name: 'perdure-listen',
       connectionTimeoutMillis: connectMs,
+      query_timeout: connectMs,
       keepAlive: true,
     });
     const gone = new Promise<void>((resolve) => client.once('end', resolve));
