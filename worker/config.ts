@@ -246,7 +246,7 @@ export function childEnvironment(config: Config, decided: Partial<Settings>): Re
   const own = settings.flatMap((setting): [string, string][] => {
     const value = valueOf({ ...config, ...decided }, setting);
     if (value === undefined) return [];
-    return [[setting.variable, setting.form === 'json' ? JSON.stringify(value) : String(value)]];
+    return [[setting.variable, typeof value === 'string' ? value : JSON.stringify(value)]];
   });
   return Object.fromEntries([...inherited, ...own]);
 }

@@ -191,9 +191,8 @@ describe('perdure serve', () => {
     const stoppedAt = (name: string) =>
       log(name)
         .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line) => JSON.parse(line) as { msg: string; time: string })
-        .find(({ msg }) => msg === 'stopped')?.time ?? 'never';
+        .map((line) => /"time":"([^"]+)".*"msg":"stopped"/.exec(line)?.[1])
+        .find((time) => time !== undefined) ?? 'never';
     const databaseShutAt = /(\S+) (\S+) UTC \[\d+\] LOG: {2}received fast shutdown request/.exec(
       log('postgres'),
     );

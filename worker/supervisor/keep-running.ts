@@ -1,5 +1,4 @@
 // Keeps one process alive: starts it again when it dies, at once, and slower only when it dies young over and over.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
 
@@ -62,7 +61,15 @@ export function keepRunning(input: KeepInput): KeptProcess {
     if (earlyDeaths < 2) return;
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (earlyDeaths - 2));
     // Stopping cuts the pause short, and the loop looks at it next.
-    await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(over, pauseMs);
+      stopping.signal.addEventListener('abort', over);
+      function over(): void {
+        clearTimeout(timer);
+        stopping.signal.removeEventListener('abort', over);
+        resolve();
+      }
+    });
   }
 
   async function startAgain(): Promise<void> {
@@ -101,10 +108,11 @@ export function keepRunning(input: KeepInput): KeptProcess {
 
   async function end(how: 'stop' | 'kill'): Promise<void> {
     stopping.abort();
-    await part?.[how]();
+    const known = part;
+    await known?.[how]();
     // What was just being started when the stop came is known only when the loop has ended.
     await keeping;
-    await part?.[how]();
+    if (part !== known) await part?.[how]();
     part = undefined;
     health = 'down';
     input.onChange();

@@ -16,7 +16,7 @@ import type { PostgresCluster } from './postgres-cluster.ts';
 import { prepareCluster, superuser } from './postgres-cluster.ts';
 import type { PostgresUser } from './postgres-user.ts';
 import { accessProblem, letPass, postgresUser } from './postgres-user.ts';
-import { findProcesses, isRunning } from './process-table.ts';
+import { findProcesses, isRunning, isStopped } from './process-table.ts';
 import { stopProcess } from './stop-process.ts';
 
 export interface PostgresInput extends WantedPort {
@@ -151,11 +151,12 @@ async function takeOver(
   const survivors = findProcesses((command) => command.includes(` -D ${cluster.dataFolder} `));
   for (const survivor of survivors) {
     const port = Number(/ -p (\d+)$/.exec(survivor.command)?.[1] ?? 0);
-    const sameSettings = survivor.command === `${wanted} -p ${port}`;
+    // What is frozen does not answer, and the start need not wait to learn it.
+    const usable = !isStopped(survivor.pid) && survivor.command === `${wanted} -p ${port}`;
     const server = adoptProcess(survivor);
     const url = connectionUrl(cluster.password, port, 'postgres');
     // Long enough for a survivor that still recovers from a crash of its own.
-    const healthy = sameSettings && (await readinessProblem(server, url, 10_000)) === undefined;
+    const healthy = usable && (await readinessProblem(server, url, 10_000)) === undefined;
     // An upgrade replaces the programs under the same path, and the survivor still runs the old ones.
     if (healthy && (await serverVersion(url)) === version) {
       return toServer(server, { port, password: cluster.password, takenOver: true });

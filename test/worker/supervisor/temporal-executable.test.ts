@@ -49,18 +49,21 @@ async function openSite(checksum?: string): Promise<string> {
   ]);
   const archive = readFileSync(path.join(folder, archiveName));
   const actual = createHash('sha256').update(archive).digest('hex');
-  site = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '', 'http://site');
-    const { port } = site?.address() as { port: number };
-    if (pathname === '/cli/v1.5.1')
-      response.end(JSON.stringify({ archiveUrl: `http://127.0.0.1:${port}/v1.5.1/${archiveName}` }));
-    else if (pathname === '/v1.5.1/checksums.txt')
-      response.end(`${'0'.repeat(64)}  other.tar.gz\n${checksum ?? actual}  ${archiveName}\n`);
-    else if (pathname === `/v1.5.1/${archiveName}`) response.end(archive);
-    else response.writeHead(404).end();
+  const opened = createServer((request, response) => {
+    const { pathname, origin } = new URL(request.url ?? '', `http://${request.headers.host}`);
+    const archiveUrl = `${origin}/v1.5.1/${archiveName}`;
+    const answers: Record<string, string | Buffer> = {
+      '/cli/v1.5.1': JSON.stringify({ archiveUrl }),
+      '/v1.5.1/checksums.txt': `${'0'.repeat(64)}  other.tar.gz\n${checksum ?? actual}  ${archiveName}\n`,
+      [`/v1.5.1/${archiveName}`]: archive,
+    };
+    const answer = answers[pathname];
+    const length = Buffer.byteLength(answer ?? '');
+    response.writeHead(answer === undefined ? 404 : 200, { 'content-length': length }).end(answer);
   });
-  await new Promise<void>((resolve) => site?.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(site.address() as { port: number }).port}`;
+  site = opened;
+  await new Promise<void>((resolve) => opened.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(opened.address() as { port: number }).port}`;
 }
 
 describe('the download', () => {
