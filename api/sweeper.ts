@@ -2,7 +2,6 @@
 // not drained. Both are safe to repeat; nothing accepted depends on Temporal having heard of it at the time.
 import type { Logger } from 'pino';
 import type { EventLog } from '../activities/store/events.ts';
-import { forgetOldKeys } from '../activities/store/idempotency.ts';
 import { listUndrained, listUnstarted } from '../activities/store/runs.ts';
 import { isStoreOutage } from '../activities/store/database.ts';
 import type { TemporalRuns } from './runs.ts';
@@ -24,7 +23,6 @@ export function createSweeper(input: { log: EventLog; runs: TemporalRuns; logger
   return repeat(everyMs, logger, 'the sweeper', async () => {
     for (const run of await listUnstarted(log.db, notBeforeMs, mostPerPass)) runs.started(run);
     for (const { id } of await listUndrained(log.db, notBeforeMs, mostPerPass)) runs.wake(id);
-    await forgetOldKeys(log.db);
     await runs.settled();
   });
 }

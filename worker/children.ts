@@ -7,7 +7,7 @@ import { knownSecrets, loadConfig } from './config.ts';
 import { ConfigProblem } from './config-problem.ts';
 import type { RoleConfig } from './deps.ts';
 import { createLogging, logCrashes } from './logging.ts';
-import { prepareDataFolder } from './supervisor/data-folder.ts';
+import { prepareDataFolder, readyFile } from './supervisor/data-folder.ts';
 import { writeFileWhole } from './supervisor/write-file-whole.ts';
 
 interface RunningChild {
@@ -25,20 +25,20 @@ function withServers(config: Config): RoleConfig {
 }
 
 async function run(
-  name: 'api' | 'worker',
+  name: 'api' | 'worker' | 'standby',
   args: string[],
-  open: (config: RoleConfig, logger: Logger) => Promise<RunningChild>,
+  open: (config: RoleConfig, logger: Logger, told: Promise<void>) => Promise<RunningChild>,
 ): Promise<number> {
   const config = withServers(loadConfig({ flags: args }));
   const data = prepareDataFolder(config.dataFolder);
   const redactor = createRedactor(knownSecrets(config));
   const redact = (text: string) => redactor.text(text);
-  const logging = createLogging({ service: name, level: config.logLevel, redact });
+  const logging = createLogging({ service: name === 'standby' ? 'worker' : name, level: config.logLevel, redact });
   logCrashes(logging);
   const told = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => told.resolve());
   try {
-    const child = await open(config, logging.logger);
+    const child = await open(config, logging.logger, told.promise);
     writeFileWhole(data.readyFile(name), String(process.pid));
     logging.logger.info({ pid: process.pid }, 'ready');
     // Kept now and not at the exit, which a kill skips: it halves the start of the successor.
@@ -77,6 +77,32 @@ export function runWorker(args: string[]): Promise<number> {
       async stop() {
         worker.stop();
         await worker.running;
+      },
+    };
+  });
+}
+
+/** A worker that has done everything but begin. SIGUSR2 makes it the worker; its supervisor sends it at a death. */
+export function runStandby(args: string[]): Promise<number> {
+  return run('standby', args, async (config, logger, told) => {
+    const { prepareWorker } = await import('./worker-process.ts');
+    const prepared = await prepareWorker(config, logger);
+    const called = new Promise<'called'>((resolve) => process.once('SIGUSR2', () => resolve('called')));
+    const stopped = told.then(() => 'stopped' as const);
+    const worker = Promise.race([called, stopped]).then(async (what) => {
+      if (what === 'stopped') return undefined;
+      const running = await prepared.activate();
+      writeFileWhole(readyFile(config.dataFolder, 'worker'), String(process.pid));
+      logger.info({ pid: process.pid }, 'a standby became the worker');
+      return running;
+    });
+    return {
+      ended: worker.then((running) => running?.running),
+      async stop() {
+        const running = await worker;
+        if (running === undefined) return prepared.discard();
+        running.stop();
+        await running.running;
       },
     };
   });

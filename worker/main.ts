@@ -8,6 +8,7 @@ const roles: Record<string, () => Promise<Role>> = {
   serve: async () => (await import('./serve.ts')).serve,
   api: async () => (await import('./children.ts')).runApi,
   worker: async () => (await import('./children.ts')).runWorker,
+  standby: async () => (await import('./children.ts')).runStandby,
   db: async () => (await import('./db-command.ts')).runDbCommand,
   config: async () => (await import('./config-command.ts')).runConfigCommand,
   logs: async () => (await import('./logs-command.ts')).runLogsCommand,

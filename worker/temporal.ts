@@ -56,16 +56,19 @@ export interface WorkersInput extends TemporalAddress {
 }
 
 export interface Workers {
-  /** Resolves when all have shut down; rejects when one breaks. */
-  running: Promise<void>;
+  /** Begins to poll; resolves when all have shut down, rejects when one breaks. */
+  run(): Promise<void>;
   /** Takes no new work, waits for what is under way up to the drain time, then cancels it. */
   shutdown(): void;
+  /** Instead of running: lets go of what was made. */
+  discard(): Promise<void>;
 }
 
 // A run at rest takes about a third of a MiB; more would outgrow the heap of the workflow thread.
 const cachedWorkflows = 500;
 
-export async function startWorkers(input: WorkersInput): Promise<Workers> {
+/** Makes everything and polls nothing yet: a standby comes this far. */
+export async function createWorkers(input: WorkersInput): Promise<Workers> {
   const connection = await NativeConnection.connect({
     address: input.temporalAddress,
     // On a loopback or local network compressing costs more than it saves.
@@ -110,13 +113,23 @@ export async function startWorkers(input: WorkersInput): Promise<Workers> {
       maxConcurrentActivityTaskExecutions: input.slots.toolSlots,
     }),
   ]);
-  const running = Promise.all(workers.map((worker) => worker.run()))
-    .then(() => undefined)
-    .finally(() => connection.close());
   return {
-    running,
+    async run() {
+      try {
+        await Promise.all(workers.map((worker) => worker.run()));
+      } finally {
+        await connection.close();
+      }
+    },
     shutdown() {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    },
+    async discard() {
+      // The SDK lets go of a worker only by running it to its end.
+      const ended = Promise.all(workers.map((worker) => worker.run()));
+      for (const worker of workers) worker.shutdown();
+      await ended;
+      await connection.close();
     },
   };
 }

@@ -15,11 +15,7 @@ export function createTrees(
   dataFolder: string,
 ): ActivityDeps['trees'] & { diff(run: RunRow): Promise<DiffView> } {
   const folderOf = (project: string): string =>
-    path.join(
-      dataFolder,
-      'trees',
-      `${createHash('sha256').update(project).digest('hex').slice(0, 32)}.git`,
-    );
+    path.join(dataFolder, 'trees', `${createHash('sha256').update(project).digest('hex').slice(0, 32)}.git`);
   return {
     async record(project, since) {
       const found = await stat(project).catch((error: NodeJS.ErrnoException) => {

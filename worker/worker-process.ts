@@ -7,7 +7,7 @@ import { createActivities } from '../activities/index.ts';
 import { callIsAlive, killMarked, killOrphans } from '../activities/sandbox/process-group.ts';
 import { findProcess } from '../activities/sandbox/process-table.ts';
 import { createStops } from '../activities/stops.ts';
-import { defaultTenant } from '../activities/store/database.ts';
+import { type Db, defaultTenant } from '../activities/store/database.ts';
 import { beat, endExecutor, registerExecutor } from '../activities/store/executors.ts';
 import { stoppedAmong } from '../activities/store/inputs.ts';
 import { createListener } from '../activities/store/listener.ts';
@@ -21,30 +21,35 @@ import { knownSecrets } from './config.ts';
 import { openStore, type RoleConfig, type Store } from './deps.ts';
 import { redactFailures } from './redact-failures.ts';
 import { releaseExecutors } from './release.ts';
-import { installRuntime, openClient, startWorkers } from './temporal.ts';
+import { createWorkers, installRuntime, openClient } from './temporal.ts';
 
 // Three times within the time the API calls a worker live.
 const beatMs = 5000;
 
 export interface RunningWorker {
-  executorId: string;
   /** Resolves when the process may end. */
   running: Promise<void>;
   /** Drains; a second call changes nothing. */
   stop(): void;
 }
 
+export interface PreparedWorker {
+  /** Registers as an executor and takes work. */
+  activate(): Promise<RunningWorker>;
+  /** Instead of activating it. */
+  discard(): Promise<void>;
+}
+
 export async function startWorkerProcess(config: RoleConfig, logger: Logger): Promise<RunningWorker> {
+  const prepared = await prepareWorker(config, logger);
+  return prepared.activate();
+}
+
+/** Everything that takes time and touches nothing: what is left to activate is done in some ten milliseconds. */
+export async function prepareWorker(config: RoleConfig, logger: Logger): Promise<PreparedWorker> {
   installRuntime(logger);
-  // Whatever an earlier worker of this host left behind is ended before new work is taken.
-  const [bundle, store] = await Promise.all([
-    workflowBundle(path.join(config.dataFolder, 'cache')),
-    openWorkerStore(config, logger),
-    killOrphans(),
-  ]);
-  const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
-    logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
-  });
+  const bundle = await workflowBundle(path.join(config.dataFolder, 'cache'));
+  const store = openWorkerStore(config, logger);
   const executor = { id: uuid(), host: hostname() };
   const listener = createListener({
     url: config.databaseUrl,
@@ -61,16 +66,7 @@ export async function startWorkerProcess(config: RoleConfig, logger: Logger): Pr
   const background = createBackground({ callIsAlive, killMarked });
   const runs = createRuns({ client, log: store.log, logger });
   const deps = activityDeps(config, { store, stops, executor, runs, background, logger });
-  await registerExecutor(store.database.db, {
-    id: executor.id,
-    tenantId: defaultTenant,
-    host: executor.host,
-    pid: process.pid,
-    startedTicks: findProcess(process.pid)?.started ?? '',
-    queues: Object.values(taskQueues),
-    capacity: { llm: config.llmSlots, tools: config.toolSlots },
-  });
-  const workers = await startWorkers({
+  const workers = await createWorkers({
     ...config,
     slots: config,
     identity: `${executor.host}/${process.pid}`,
@@ -78,31 +74,59 @@ export async function startWorkerProcess(config: RoleConfig, logger: Logger): Pr
     activities: createActivities(deps),
     interceptors: { activity: [() => redactFailures((text) => store.log.redact(text))] },
   });
-  const beating = setInterval(() => void beatOnce(), beatMs);
-
-  async function beatOnce(): Promise<void> {
-    try {
-      if (await beat(store.database.db, executor.id)) return;
-      // Somebody has declared this process dead and given its work away: anything it still does comes late.
-      logger.fatal('this executor was declared dead; the process ends');
-      process.exit(1);
-    } catch (error) {
-      logger.warn({ err: error }, 'the heartbeat did not reach Postgres');
-    }
-  }
 
   async function close(): Promise<void> {
-    clearInterval(beating);
-    await releasing;
     await background.close();
-    await endExecutor(store.database.db, executor.id);
     await stops.close();
     await listener.close();
     await store.close();
     await client.connection.close();
   }
 
-  return { executorId: executor.id, running: workers.running.finally(close), stop: () => workers.shutdown() };
+  return {
+    async activate() {
+      // Whatever an earlier worker of this host left behind is ended before new work is taken.
+      await killOrphans();
+      await register(store.database.db, config, executor);
+      const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
+        logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
+      });
+      const beating = setInterval(() => void beatOnce(store.database.db, executor.id, logger), beatMs);
+      const running = workers.run().finally(async () => {
+        clearInterval(beating);
+        await releasing;
+        await endExecutor(store.database.db, executor.id);
+        await close();
+      });
+      return { running, stop: () => workers.shutdown() };
+    },
+    async discard() {
+      await workers.discard();
+      await close();
+    },
+  };
+}
+
+async function register(db: Db, config: RoleConfig, executor: { id: string; host: string }): Promise<void> {
+  await registerExecutor(db, {
+    ...executor,
+    tenantId: defaultTenant,
+    pid: process.pid,
+    startedTicks: findProcess(process.pid)?.started ?? '',
+    queues: Object.values(taskQueues),
+    capacity: { llm: config.llmSlots, tools: config.toolSlots },
+  });
+}
+
+async function beatOnce(db: Db, executorId: string, logger: Logger): Promise<void> {
+  try {
+    if (await beat(db, executorId)) return;
+    // Somebody has declared this process dead and given its work away: anything it still does comes late.
+    logger.fatal('this executor was declared dead; the process ends');
+    process.exit(1);
+  } catch (error) {
+    logger.warn({ err: error }, 'the heartbeat did not reach Postgres');
+  }
 }
 
 function openWorkerStore(config: RoleConfig, logger: Logger): Store {

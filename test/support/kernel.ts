@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import pino, { type Logger } from 'pino';
-import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, onTestFinished, TestRunner } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
@@ -30,7 +30,7 @@ import { buildBundle } from '../../worker/bundle.ts';
 import { loadConfig } from '../../worker/config.ts';
 import { openStore, type RoleConfig } from '../../worker/deps.ts';
 import { redactFailures } from '../../worker/redact-failures.ts';
-import { installRuntime, openClient, startWorkers, type Workers } from '../../worker/temporal.ts';
+import { createWorkers, installRuntime, openClient, type Workers } from '../../worker/temporal.ts';
 import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
@@ -46,6 +46,7 @@ export interface Kernel {
   script(...steps: ScenarioStep[]): Promise<string>;
   /** An empty project directory. */
   project(): Promise<string>;
+  /** Inside a test they stop with it, however it ends; else with the file. */
   startWorkers(changes?: WorkerChanges): Promise<void>;
   stopWorkers(): Promise<void>;
   /** Accepts a run and starts its workflow. */
@@ -58,6 +59,8 @@ export interface Kernel {
   /** Waits until the run has ended and its workflow with it. */
   ended(run: RunRow): Promise<RunRow>;
   history(run: RunRow, executionId?: string): Promise<History>;
+  /** Has the history of a workflow that the test started by hand kept, as those of `start` are. */
+  keep(run: RunRow, executionId?: string): void;
 }
 
 export interface WorkerChanges {
@@ -127,7 +130,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
       capacity: {},
     }),
   ]);
-  let workers: Workers | undefined;
+  let workers: (Workers & { running: Promise<void> }) | undefined;
   let written = 0;
 
   async function stopWorkers(): Promise<void> {
@@ -162,8 +165,9 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     },
     project: () => mkdtemp(path.join(folder, 'project-')),
     async startWorkers({ deps: changeDeps, activities: changeActivities, ...slots } = {}) {
+      if (TestRunner.getCurrentTest()) onTestFinished(stopWorkers);
       const activities = createActivities(changeDeps ? changeDeps(deps) : deps);
-      workers = await startWorkers({
+      const made = await createWorkers({
         ...config,
         slots: { ...config, ...slots },
         identity: 'test',
@@ -172,13 +176,14 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
         interceptors: { activity: [() => redactFailures((text) => opened.log.redact(text))] },
         ...(cachedWorkflows === undefined ? {} : { cachedWorkflows }),
       });
+      workers = { ...made, running: made.run() };
     },
     stopWorkers,
     async start(changes) {
       const { run, became } = await store.accept(changes);
       if (became === 'started') runs.started(run);
       await runs.settled();
-      keepHistory(client, workflowId('run', run.id));
+      kernel.keep(run);
       return run;
     },
     async steer(run, messageId, text = 'More.') {
@@ -206,6 +211,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
       await client.workflow.getHandle(workflowId('run', run.id)).result();
       return row;
     },
+    keep: (run, executionId) => keepHistory(client, workflowId('run', run.id), executionId),
     history: (run, executionId) =>
       client.workflow.getHandle(workflowId('run', run.id), executionId).fetchHistory(),
   };

@@ -10,7 +10,7 @@ import { findProcesses, isRunning } from './process-table.ts';
 import type { StopStage } from './stop-process.ts';
 import { stopProcess } from './stop-process.ts';
 
-export type Role = 'api' | 'worker';
+export type Role = 'api' | 'worker' | 'standby';
 
 const program = path.resolve(import.meta.dirname, '..', 'main.ts');
 
@@ -44,7 +44,13 @@ export interface RoleInput {
   drainMs: number;
 }
 
-export async function startRole(input: RoleInput): Promise<RunningPart> {
+/** A role's process; a standby can be made the worker. */
+export interface RolePart extends RunningPart {
+  /** Tells a standby to begin; the same process, now as the worker. */
+  promote(): RunningPart;
+}
+
+export async function startRole(input: RoleInput): Promise<RolePart> {
   const { role, data } = input;
   const file = data.readyFile(role);
   rmSync(file, { force: true });
@@ -53,22 +59,32 @@ export async function startRole(input: RoleInput): Promise<RunningPart> {
     args: roleArgs(role, data.folder),
     env: input.env,
     cwd: process.cwd(),
-    logFile: data.logFile(role),
+    // A standby is a worker to be: what it says belongs where people look for the worker's.
+    logFile: data.logFile(role === 'standby' ? 'worker' : role),
   });
   const stages: StopStage[] = [{ signal: 'SIGTERM', waitMs: input.drainMs }];
-  return {
+  const part = {
     pid: child.pid,
     address: input.address,
     exited: child.exited,
-    ready: waitUntilReady(file, child),
     stop: () => stopProcess(child, stages),
     kill: () => stopProcess(child, []),
+  };
+  return {
+    ...part,
+    ready: waitUntilReady(file, child),
+    promote() {
+      process.kill(child.pid, 'SIGUSR2');
+      return { ...part, ready: waitUntilReady(data.readyFile('worker'), child) };
+    },
   };
 }
 
 /** Ends the API and worker of a supervisor that died; what they were doing goes on in their successors. */
 export async function stopLeftovers(folder: string): Promise<number> {
-  const endings = (['api', 'worker'] as const).map((role) => `/worker/main.ts ${role} --data ${folder}`);
+  const endings = (['api', 'worker', 'standby'] as const).map(
+    (role) => `/worker/main.ts ${role} --data ${folder}`,
+  );
   const leftovers = findProcesses((command) => endings.some((ending) => command.endsWith(ending)));
   // Time to say goodbye, but the start waits for it, and a kill loses nothing either.
   await Promise.all(

@@ -10,7 +10,7 @@ import { childEnvironment } from '../config.ts';
 import { releaseExecutors } from '../release.ts';
 import type { DataFolder } from './data-folder.ts';
 import { logFolder } from './data-folder.ts';
-import type { KeptProcess } from './keep-running.ts';
+import type { KeptProcess, RunningPart } from './keep-running.ts';
 import { keepRunning } from './keep-running.ts';
 import { logTail } from './log-tail.ts';
 import { choosePort } from './ports.ts';
@@ -19,6 +19,7 @@ import { createPublication } from './publication.ts';
 import type { Role } from './role-process.ts';
 import { startRole, stopLeftovers } from './role-process.ts';
 import { rotateLogs } from './rotate-logs.ts';
+import { createStandby, type Standby } from './standby.ts';
 import type { ServerPart } from './servers.ts';
 import { openPostgres, openTemporal } from './servers.ts';
 
@@ -55,7 +56,7 @@ const goodbyeMs = 8_000;
 // A database that is gone must not hold up the end; the next worker's start does the same work.
 const releaseWaitMs = 5_000;
 
-type Kept = Partial<Record<Role | 'postgres' | 'temporal', KeptProcess>>;
+type Kept = Partial<Record<'api' | 'worker' | 'postgres' | 'temporal', KeptProcess>>;
 
 interface Scene extends SupervisorInput {
   kept: Kept;
@@ -94,15 +95,24 @@ async function startServers(scene: Scene): Promise<{ databaseUrl: string; tempor
   return { databaseUrl: postgres.value, temporal: temporal.value };
 }
 
+interface RolePlace {
+  env: Record<string, string>;
+  address: string | null;
+}
+
+function roleStarter(scene: Scene, role: Role, place: RolePlace) {
+  const { config, data } = scene;
+  const drainMs = config.drainSeconds * 1_000 + goodbyeMs;
+  return () => startRole({ role, data, drainMs, ...place });
+}
+
 async function keepRole(
   scene: Scene,
-  role: Role,
-  place: { env: Record<string, string>; address: string | null },
+  role: 'api' | 'worker',
+  start: () => Promise<RunningPart>,
   onDeath?: () => void,
 ): Promise<KeptProcess> {
-  const { config, data, logger } = scene;
-  const drainMs = config.drainSeconds * 1_000 + goodbyeMs;
-  const start = () => startRole({ role, data, drainMs, ...place });
+  const { logger } = scene;
   const kept = keepRunning({
     name: role,
     first: await start(),
@@ -114,6 +124,16 @@ async function keepRole(
   scene.kept[role] = kept;
   scene.publication.write();
   return kept;
+}
+
+/** The reserve when it is ready, else a new process; either way the next reserve is made once work goes on. */
+function workerStarter(scene: Scene, standby: Standby, place: RolePlace): () => Promise<RunningPart> {
+  const startNew = roleStarter(scene, 'worker', place);
+  return async () => {
+    const part = standby.take() ?? (await startNew());
+    void part.ready.then(() => standby.prepare());
+    return part;
+  };
 }
 
 /** Where a browser on this machine finds a server that listens on `host`. */
@@ -144,6 +164,7 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
   ]);
   const scene: Scene = { ...input, kept, publication };
   let release = async (): Promise<void> => undefined;
+  let standby: Standby | undefined;
   let stopping: Promise<void> | undefined;
   let starting: Promise<unknown> = Promise.resolve();
   const stopAsked = Promise.withResolvers<void>();
@@ -169,8 +190,14 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
           logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
     };
-    const api = await keepRole(scene, 'api', { env, address: url });
-    await keepRole(scene, 'worker', { env, address: null }, () => void release());
+    const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env, address: url }));
+    standby = createStandby({ start: roleStarter(scene, 'standby', { env, address: null }), logger });
+    await keepRole(
+      scene,
+      'worker',
+      workerStarter(scene, standby, { env, address: null }),
+      () => void release(),
+    );
     // A stop must not wait for an API that never comes.
     await Promise.race([waitForApi(scene, api), stopAsked.promise]);
     return stopping === undefined ? { url, temporalUi } : undefined;
@@ -179,6 +206,7 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
   async function stop(): Promise<void> {
     stopAsked.resolve();
     await kept.api?.stop();
+    await standby?.stop();
     await kept.worker?.stop();
     await Promise.race([release(), sleep(releaseWaitMs, undefined, { ref: false })]);
     await kept.temporal?.stop();
