@@ -123,7 +123,7 @@ async function recordInto(
     calls += 1;
     if (calls > maxCalls) throw new GitProblem(`too many files of ${project} cannot be read`);
     try {
-      await git(['update-index', '--add', '--remove', '--replace', '-z', '--stdin'], toInput(paths));
+      await git(['update-index', '--add', '--remove', '-z', '--stdin'], toInput(paths));
     } catch (error) {
       if (!(error instanceof GitProblem)) throw error;
       // One file that cannot be read, or changes while it is, must not cost the others: halve until it is alone.

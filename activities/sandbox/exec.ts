@@ -1,15 +1,11 @@
 // Runs one shell command as a process group of its own. The command cannot act before its group is recorded, and
 // this returns only when nothing of the group is left.
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { constants, open as openDescriptor } from 'node:fs';
-import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
-import { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { openPipes, type Pipes } from './pipes.ts';
 import { endGroup, groupIsAlive, groupOf, killGroup, marksFor } from './process-group.ts';
 import { SandboxRefusal, type ExecOptions, type ExecResult, type ProcessGroup } from './sandbox.ts';
 
@@ -107,34 +103,6 @@ async function spawned(child: ChildProcess, place: CommandPlace): Promise<void> 
       throw new SandboxRefusal('the command is too long; write it to a file and run that');
     throw error;
   }
-}
-
-interface Pipe {
-  reader: Socket;
-  writer: FileHandle;
-}
-interface Pipes {
-  stdout: Pipe;
-  stderr: Pipe;
-}
-
-/** Real pipes: the sockets that Node would give the command cannot be opened again as /dev/stderr or /dev/stdout. */
-async function openPipes(): Promise<Pipes> {
-  const folder = await mkdtemp(join(tmpdir(), 'perdure-pipes-'));
-  try {
-    const paths = [join(folder, 'stdout'), join(folder, 'stderr')] as const;
-    await promisify(execFile)('mkfifo', ['-m', '600', ...paths], { env: { PATH: '/usr/bin:/bin' } });
-    return { stdout: await openPipe(paths[0]), stderr: await openPipe(paths[1]) };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-async function openPipe(path: string): Promise<Pipe> {
-  // A plain descriptor: the socket owns it, and a FileHandle would close it a second time.
-  const fd = await promisify(openDescriptor)(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const writer = await open(path, constants.O_WRONLY);
-  return { reader: new Socket({ fd, readable: true, writable: false }), writer };
 }
 
 function exitOf(child: ChildProcess): Promise<ExecResult> {

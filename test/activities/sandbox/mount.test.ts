@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -95,6 +96,18 @@ test('half-written files of a killed process are hidden, and cleaned up by the n
   expect((await sandbox.search({ pattern: 'needle', path: '.', signal, maxLines: 9 })).lines).toEqual([]);
   await sandbox.write('file', Buffer.from('text'));
   expect(await readdir(project)).toEqual([young, 'file']);
+});
+
+test('pipes that a killed process left in the temporary folder are removed by the next one', async () => {
+  const { sandbox, project } = await openForTest();
+  const [old, young] = ['old', 'young'].map((name) => path.join(project, `perdure-pipes-${name}`));
+  for (const folder of [old, young]) mkdirSync(folder!);
+  utimesSync(old!, new Date(0), new Date(0));
+  // The folder for temporary files is asked for once, so another process must ask.
+  const maker = path.join(import.meta.dirname, 'orphan-maker.ts');
+  const env = { ...process.env, TMPDIR: project };
+  spawnSync(process.execPath, [maker, project, 'die-before-start'], { env });
+  expect((await sandbox.list('.')).map((entry) => entry.name)).toEqual(['perdure-pipes-young']);
 });
 
 test('a root that is missing or no directory is refused in words', async () => {

@@ -24,9 +24,15 @@ function start(command: string, marks: Record<string, string>): { child: ChildPr
     env: { ...marksOfNobody, ...marks },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+  const exited = once(child, 'exit');
   onTestFinished(async () => {
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    try {
+      // The shell and what it started.
+      process.kill(-(child.pid as number), 'SIGKILL');
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ESRCH' });
+    }
+    await exited;
   });
   return { child, pid: child.pid as number };
 }
