@@ -1,6 +1,7 @@
 // The side channel of interrupts: a NOTIFY reaches the running activity in milliseconds, where a cancellation by
 // way of Temporal waits for a heartbeat. A look into Postgres every second covers a notice that was lost.
-import type { Listener } from './store/listener.ts';
+import type { Logger } from 'pino';
+import { createListener } from './store/listener.ts';
 import { stopsChannel } from './store/notifier.ts';
 
 /** The reason of a signal aborted because somebody stopped the run. */
@@ -18,9 +19,9 @@ export interface Stops {
 const sweepMs = 1000;
 
 export function createStops(input: {
-  listener: Listener;
+  databaseUrl: string;
   stoppedAmong: (runIds: string[]) => Promise<string[]>;
-  onError: (error: Error) => void;
+  logger: Logger;
 }): Stops {
   const watched = new Map<string, Set<AbortController>>();
 
@@ -34,11 +35,18 @@ export function createStops(input: {
     try {
       for (const runId of await input.stoppedAmong([...watched.keys()])) stop(runId);
     } catch (error) {
-      input.onError(error as Error);
+      input.logger.warn({ err: error }, 'could not look for stops');
     }
   }
 
-  const unlisten = input.listener.on(stopsChannel, stop);
+  const listener = createListener({
+    databaseUrl: input.databaseUrl,
+    channel: stopsChannel,
+    name: 'perdure-worker-listen',
+    logger: input.logger,
+    onConnect: () => void sweep(),
+    onNotice: stop,
+  });
   const timer = setInterval(() => void sweep(), sweepMs);
 
   return {
@@ -57,7 +65,7 @@ export function createStops(input: {
     },
     async close() {
       clearInterval(timer);
-      unlisten();
+      await listener.close();
     },
   };
 }

@@ -6,7 +6,7 @@ import { eventsChannel } from '../activities/store/notifier.ts';
 import type { Event } from '../workflows/contracts/event.ts';
 import { cutFrames, type Frames } from './frames.ts';
 import { createGrowth, type Growth, type Reader } from './growth.ts';
-import { createListener } from './listener.ts';
+import { createListener } from '../activities/store/listener.ts';
 import { createPages, type Pages } from './pages.ts';
 import { keyOf, positionsOf, readTails, type Topic } from './topics.ts';
 
@@ -100,6 +100,7 @@ export function createHub(input: { db: Db; databaseUrl: string; tenantId: string
   const listener = createListener({
     databaseUrl: input.databaseUrl,
     channel: eventsChannel,
+    name: 'perdure-api-listen',
     logger,
     onConnect,
     onNotice: (payload) => keysIn(payload).forEach((key) => mark(followed.get(key))),

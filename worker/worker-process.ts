@@ -10,8 +10,6 @@ import { createStops } from '../activities/stops.ts';
 import { type Db, defaultTenant } from '../activities/store/database.ts';
 import { beat, endExecutor, registerExecutor } from '../activities/store/executors.ts';
 import { stoppedAmong } from '../activities/store/inputs.ts';
-import { createListener } from '../activities/store/listener.ts';
-import { stopsChannel } from '../activities/store/notifier.ts';
 import { createBackground } from '../activities/tools/background.ts';
 import { createRuns } from '../api/runs.ts';
 import { taskQueues } from '../workflows/contracts/messages.ts';
@@ -51,16 +49,10 @@ export async function prepareWorker(config: RoleConfig, logger: Logger): Promise
   const bundle = await workflowBundle(path.join(config.dataFolder, 'cache'));
   const store = openWorkerStore(config, logger);
   const executor = { id: uuid(), host: hostname() };
-  const listener = createListener({
-    url: config.databaseUrl,
-    name: 'perdure-worker-listen',
-    channels: [stopsChannel],
-    onError: (error) => logger.warn({ err: error }, 'the listening connection broke; it is made anew'),
-  });
   const stops = createStops({
-    listener,
+    databaseUrl: config.databaseUrl,
     stoppedAmong: (runIds) => stoppedAmong(store.database.db, runIds),
-    onError: (error) => logger.warn({ err: error }, 'could not look for stops'),
+    logger,
   });
   const client = openClient(config);
   const background = createBackground({ callIsAlive, killMarked });
@@ -78,7 +70,6 @@ export async function prepareWorker(config: RoleConfig, logger: Logger): Promise
   async function close(): Promise<void> {
     await background.close();
     await stops.close();
-    await listener.close();
     await store.close();
     await client.connection.close();
   }

@@ -1,110 +1,106 @@
-// One LISTEN connection of a process: reconnects by itself and tells when it did, since whatever was sent
-// meanwhile is lost and must be looked up.
+// A connection that listens for notices of Postgres. It comes back by itself; what was sent while it was away is
+// lost, so whoever uses it looks for itself after each connect.
 import pg from 'pg';
+import type { Logger } from 'pino';
 
 export interface Listener {
-  /** Calls back with each payload of the channel; returns how to stop. */
-  on(channel: string, heard: (payload: string) => void): () => void;
-  /** Calls back after each reconnection. */
-  onReconnect(heard: () => void): () => void;
-  /** Resolves once the first connection listens. */
-  ready: Promise<void>;
   close(): Promise<void>;
 }
 
-// Short at first, so that a restarted server is found at once; bounded, so that a long outage costs nothing.
-const firstRetryMs = 100;
-const longestRetryMs = 2000;
+// First wait before another try and the longest one: Postgres under supervision is back in about a second.
+const firstWaitMs = 50;
+const longestWaitMs = 2_000;
+// A frozen server accepts connections and says nothing.
+const connectMs = 5_000;
 // A peer that vanished without a word is noticed by an answer that does not come.
 const probeEveryMs = 10_000;
-const probeTimeoutMs = 5000;
+// Nor does it say goodbye; nothing is lost with a connection that only listens.
+const endMs = 1_000;
 
 export function createListener(input: {
-  url: string;
+  databaseUrl: string;
+  channel: string;
+  /** Shown in pg_stat_activity. */
   name: string;
-  channels: readonly string[];
-  onError: (error: Error) => void;
+  logger: Logger;
+  onConnect: () => void;
+  onNotice: (payload: string) => void;
 }): Listener {
-  const heardOn = new Map<string, Set<(payload: string) => void>>();
-  const reconnected = new Set<() => void>();
-  let client: pg.Client | undefined;
-  let closed = false;
-  let retryMs = firstRetryMs;
-  let wasConnected = false;
-  let timer: NodeJS.Timeout | undefined;
-  let markReady: () => void;
-  const ready = new Promise<void>((resolve) => {
-    markReady = resolve;
-  });
+  const stop = new AbortController();
+  let current: pg.Client | undefined;
 
-  async function connect(): Promise<void> {
-    const next = new pg.Client({
-      connectionString: input.url,
+  /** Resolves when the connection is gone. */
+  async function listen(): Promise<void> {
+    const client = new pg.Client({
+      connectionString: input.databaseUrl,
       application_name: input.name,
-      connectionTimeoutMillis: probeTimeoutMs,
-      query_timeout: probeTimeoutMs,
+      connectionTimeoutMillis: connectMs,
+      query_timeout: connectMs,
       keepAlive: true,
     });
-    client = next;
-    next.on('notification', (notice) => {
-      for (const heard of heardOn.get(notice.channel) ?? []) heard(notice.payload ?? '');
+    const gone = new Promise<void>((resolve) => client.once('end', resolve));
+    client.on('error', (error) => input.logger.warn({ err: error }, 'the listening connection broke'));
+    client.on('notification', (notice) => input.onNotice(notice.payload ?? ''));
+    try {
+      await client.connect();
+      current = client;
+      if (!stop.signal.aborted) {
+        await client.query(`listen ${pg.escapeIdentifier(input.channel)}`);
+        waitMs = firstWaitMs;
+        input.onConnect();
+        const probing = setInterval(() => probe(client), probeEveryMs);
+        await gone.finally(() => clearInterval(probing));
+      }
+    } finally {
+      current = undefined;
+      await endSoon(client, input.logger);
+    }
+  }
+
+  /** Ends a connection whose other side no longer answers; the loop makes another. */
+  function probe(client: pg.Client): void {
+    client.query('select 1').catch((error: unknown) => {
+      input.logger.warn({ err: error }, 'the listening connection says nothing');
+      client.connection.stream.destroy();
     });
-    next.on('error', (error) => drop(next, error));
-    next.on('end', () => drop(next, new Error('The listening connection ended.')));
-    try {
-      await next.connect();
-      for (const channel of input.channels) await next.query(`listen ${pg.escapeIdentifier(channel)}`);
-    } catch (error) {
-      drop(next, error as Error);
-      return;
-    }
-    if (client !== next) return;
-    retryMs = firstRetryMs;
-    if (wasConnected) for (const heard of reconnected) heard();
-    wasConnected = true;
-    markReady();
-    timer = setTimeout(() => void probe(next), probeEveryMs);
   }
 
-  async function probe(current: pg.Client): Promise<void> {
-    try {
-      await current.query('select 1');
-      if (client === current && !closed) timer = setTimeout(() => void probe(current), probeEveryMs);
-    } catch (error) {
-      drop(current, error as Error);
+  let waitMs = firstWaitMs;
+  async function keepListening(): Promise<void> {
+    while (!stop.signal.aborted) {
+      await listen().catch((error: unknown) =>
+        input.logger.warn({ err: error }, 'cannot listen to Postgres; trying again'),
+      );
+      if (!stop.signal.aborted) await pause(waitMs, stop.signal);
+      waitMs = Math.min(waitMs * 2, longestWaitMs);
     }
   }
 
-  function drop(broken: pg.Client, error: Error): void {
-    if (client !== broken) return;
-    client = undefined;
-    clearTimeout(timer);
-    // Ending a connection that is broken already may fail; there is nothing left to end then.
-    broken.end().catch(() => undefined);
-    if (closed) return;
-    input.onError(error);
-    timer = setTimeout(() => void connect(), retryMs);
-    retryMs = Math.min(retryMs * 2, longestRetryMs);
-  }
-
-  void connect();
+  const running = keepListening();
   return {
-    ready,
-    on(channel, heard) {
-      const listeners = heardOn.get(channel) ?? new Set();
-      heardOn.set(channel, listeners.add(heard));
-      return () => listeners.delete(heard);
-    },
-    onReconnect(heard) {
-      reconnected.add(heard);
-      return () => reconnected.delete(heard);
-    },
     async close() {
-      closed = true;
-      clearTimeout(timer);
-      const last = client;
-      client = undefined;
-      await last?.end().catch(() => undefined);
+      stop.abort();
+      if (current) await endSoon(current, input.logger);
+      // A connection that is being made is given up with the process.
+      await Promise.race([running, pause(endMs)]);
     },
   };
+}
+
+async function endSoon(client: pg.Client, logger: Logger): Promise<void> {
+  const left = client.end().catch((error: unknown) => logger.debug({ err: error }, 'it was closed already'));
+  await Promise.race([left, pause(endMs)]);
+}
+
+async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    // Nobody's exit waits for it.
+    const timer = setTimeout(done, milliseconds).unref();
+    signal?.addEventListener('abort', done, { once: true });
+  });
 }

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
+import proto from '@temporalio/proto';
 import pino, { type Logger } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, onTestFinished, TestRunner } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
@@ -17,8 +18,6 @@ import { defaultTenant } from '../../activities/store/database.ts';
 import type { NewRun } from '../../activities/store/accept-run.ts';
 import { registerExecutor } from '../../activities/store/executors.ts';
 import { stoppedAmong } from '../../activities/store/inputs.ts';
-import { createListener } from '../../activities/store/listener.ts';
-import { stopsChannel } from '../../activities/store/notifier.ts';
 import type { RunRow } from '../../activities/store/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
 import { createRuns, type TemporalRuns } from '../../api/runs.ts';
@@ -72,6 +71,8 @@ export interface WorkerChanges {
   activities?: (activities: Activities) => Partial<Activities>;
 }
 
+const { EventType } = proto.temporal.api.enums.v1;
+
 // Well above what any step of a test takes, below the time a test has: a hang is told with the run's events.
 const patienceMs = 20_000;
 const bundle = buildBundle();
@@ -108,11 +109,10 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
   }) as RoleConfig;
   const opened = openStore({ ...config, secrets: [], name: 'test-kernel', connections: 30, logger });
   const store = storeOver(url, opened.database, opened.log);
-  const listener = createListener({ url, name: 'test-listen', channels: [stopsChannel], onError: () => {} });
   const stops = createStops({
-    listener,
+    databaseUrl: url,
     stoppedAmong: (runIds) => stoppedAmong(opened.database.db, runIds),
-    onError: (error) => logger.warn({ err: error }, 'could not look for stops'),
+    logger,
   });
   const client = openClient(config);
   const runs = createRuns({ client, log: opened.log, logger });
@@ -120,7 +120,6 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
   const executor = { id: executorId, host: hostname() };
   const deps = activityDeps(config, { store: opened, stops, executor, runs, background, logger });
   await Promise.all([
-    listener.ready,
     registerExecutor(opened.database.db, {
       ...executor,
       tenantId: defaultTenant,
@@ -145,7 +144,6 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     await runs.settled();
     await background.close();
     await stops.close();
-    await listener.close();
     await client.connection.close();
     await opened.close();
     await rm(folder, { recursive: true, force: true });
@@ -230,9 +228,10 @@ async function until<T>(
     const found = await look();
     if (found !== undefined) return found;
     if (Date.now() > deadline) {
-      throw new Error(
-        `Run ${run.id} did not come to ${what}. So far:\n${(await story(kernel, run)).join('\n')}`,
-      );
+      const { events } = await kernel.history(run);
+      const types = (events ?? []).map(({ eventType }) => EventType[eventType ?? 0]);
+      const told = [...(await story(kernel, run)), 'In Temporal:', ...types.slice(-12)];
+      throw new Error(`Run ${run.id} did not come to ${what}. So far:\n${told.join('\n')}`);
     }
     await sleep(15);
   }
