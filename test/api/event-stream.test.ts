@@ -190,7 +190,7 @@ test('the listening connection killed, over and over: nothing is lost', async ()
     await appendTexts(api, run, 10);
     await api.database.pool.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and application_name = 'perdure-listen'`,
+        where datname = current_database() and application_name = 'perdure-api-listen'`,
     );
     await appendTexts(api, run, 10);
   }
