@@ -1,14 +1,15 @@
 // Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it
-// gone, fail its attempts by their tokens, and send its workflows to whoever lives. Safe to run twice.
+// gone, fail what it was at, and send its workflows to whoever lives. Safe to run twice.
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { killGroup, killOrphans } from '../activities/sandbox/process-group.ts';
-import { findProcess } from '../activities/sandbox/process-table.ts';
+import { findProcess, listProcesses } from '../activities/sandbox/process-table.ts';
 import { groupsOf, markLost, openAttemptsOf, type OpenAttempt } from '../activities/store/attempts.ts';
 import { type Db, openDatabase } from '../activities/store/database.ts';
 import { endExecutor, type ExecutorRow, liveExecutorsOn } from '../activities/store/executors.ts';
 import { listStarted } from '../activities/store/runs.ts';
 import { workflowId } from '../workflows/contracts/messages.ts';
+import { failHeld, workerLost } from './fail-held.ts';
 import { openClient } from './temporal.ts';
 import type { Client } from '@temporalio/client';
 
@@ -19,9 +20,9 @@ export interface ReleaseInput {
   log: Logger;
 }
 
-// Runs whose workflow is sent on; beyond it, those left wait for the sticky timeout of two seconds.
-const mostStickyResets = 1000;
-const resetsAtOnce = 20;
+// Runs looked at; those beyond it wait for their timeouts.
+const mostRuns = 1000;
+const runsAtOnce = 20;
 
 /** Releases every executor of this host whose process no longer exists. */
 export async function releaseExecutors(input: ReleaseInput): Promise<void> {
@@ -31,7 +32,7 @@ export async function releaseExecutors(input: ReleaseInput): Promise<void> {
     const executors = await liveExecutorsOn(database.db, hostname());
     const dead = executors.filter((executor) => !isAlive(executor));
     for (const executor of dead) await release(database.db, client, input, executor);
-    if (dead.length > 0) await resetStickyQueues(database.db, client, input);
+    if (dead.length > 0) await freeRuns(database.db, client, input, identitiesOf(dead, executors));
   } finally {
     await Promise.all([database.close(), client.connection.close()]);
   }
@@ -40,10 +41,14 @@ export async function releaseExecutors(input: ReleaseInput): Promise<void> {
 async function release(db: Db, client: Client, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
   const attempts = await openAttemptsOf(db, executor.id);
   const groups = await groupsOf(db, executor.id);
-  // First the groups on record, then whatever carries the mark of a worker that is gone: a command started in the
-  // very moment of the kill may not be on record yet.
-  await Promise.all(groups.map(({ group }) => killGroup(group)));
+  // Whatever carries the mark of a worker that is gone, on record or not: a command started in the very moment of
+  // the kill may not be. Then the groups on record that are still there, for systems that show no marks; looking
+  // for each of hundreds of groups that ended long ago would take seconds.
   await killOrphans();
+  const present = new Set(listProcesses().flatMap(({ pgid, sessionId }) => [pgid, sessionId]));
+  await Promise.all(
+    groups.filter(({ group }) => present.has(group.pgid)).map(({ group }) => killGroup(group)),
+  );
   await markLost(db, executor.id);
   await Promise.all(attempts.map((attempt) => failByToken(client, input, attempt)));
   await endExecutor(db, executor.id);
@@ -59,10 +64,7 @@ async function failByToken(client: Client, input: ReleaseInput, attempt: OpenAtt
     await client.workflowService.respondActivityTaskFailed({
       namespace: input.temporalNamespace,
       taskToken: attempt.taskToken,
-      failure: {
-        message: 'The worker died.',
-        applicationFailureInfo: { type: 'WorkerLost', nextRetryDelay: { nanos: 1_000_000 } },
-      },
+      failure: workerLost,
     });
   } catch (error) {
     // Not found: the attempt is over already, or its server is away; its timeout is the net below this.
@@ -78,21 +80,32 @@ function isAlive(executor: ExecutorRow): boolean {
   return row !== undefined && !row.dead && row.started === executor.process_started;
 }
 
-async function resetStickyQueues(db: Db, client: Client, input: ReleaseInput): Promise<void> {
-  const runs = await listStarted(db, mostStickyResets);
-  for (let from = 0; from < runs.length; from += resetsAtOnce) {
-    const batch = runs.slice(from, from + resetsAtOnce);
+/** What the dead called themselves towards Temporal. A live worker may have got the process id of one of them. */
+function identitiesOf(dead: ExecutorRow[], all: ExecutorRow[]): Set<string> {
+  const alive = all.filter((executor) => !dead.includes(executor)).map(identityOf);
+  return new Set(dead.map(identityOf).filter((identity) => !alive.includes(identity)));
+}
+
+function identityOf({ host, pid }: ExecutorRow): string {
+  return `${host}/${pid}`;
+}
+
+async function freeRuns(db: Db, client: Client, input: ReleaseInput, identities: Set<string>): Promise<void> {
+  const namespace = input.temporalNamespace;
+  const runs = await listStarted(db, mostRuns);
+  for (let from = 0; from < runs.length; from += runsAtOnce) {
+    const batch = runs.slice(from, from + runsAtOnce);
     await Promise.all(
-      batch.map((run) =>
-        client.workflowService
-          .resetStickyTaskQueue({
-            namespace: input.temporalNamespace,
-            execution: { workflowId: workflowId('run', run.id) },
-          })
-          .catch((error: unknown) => {
-            input.log.info({ err: error, runId: run.id }, 'a sticky queue was not reset');
-          }),
-      ),
+      batch.map(async ({ id: runId }) => {
+        const execution = { workflowId: workflowId('run', runId) };
+        try {
+          await client.workflowService.resetStickyTaskQueue({ namespace, execution });
+          await failHeld({ client, namespace, runId, identities });
+        } catch (error) {
+          // Its workflow has ended, or the server is away; timeouts are the net below this.
+          input.log.info({ err: error, runId }, 'a run was not freed of a dead worker');
+        }
+      }),
     );
   }
 }
