@@ -16,6 +16,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
 import { findProcesses, runningProcess } from '../../worker/supervisor/process-table.ts';
 import { freePort } from '../../worker/supervisor/ports.ts';
+import { startPostgres } from '../../worker/supervisor/postgres.ts';
+import { startTemporal } from '../../worker/supervisor/temporal-server.ts';
 import { stopProcess } from '../../worker/supervisor/stop-process.ts';
 
 interface ProcessesFile {
@@ -257,6 +259,42 @@ describe('perdure serve', () => {
     expect(((await (await call(`/runs/${run}`)).json()) as { status: string }).status).toBe('succeeded');
     await runToItsEnd();
     await stop(second);
+  });
+
+  test('uses servers that already run, checks whose they are, and leaves them running', async () => {
+    const outer = path.dirname(folder);
+    const [postgres, temporal] = await Promise.all([
+      startPostgres({
+        folder: path.join(outer, 'postgres'),
+        port: 0,
+        logFile: path.join(outer, 'postgres.log'),
+      }),
+      startTemporal({
+        folder: path.join(outer, 'temporal'),
+        port: 0,
+        uiPort: 0,
+        logFile: path.join(outer, 'temporal.log'),
+      }),
+    ]);
+    try {
+      const started = await startWhole({ DATABASE_URL: postgres.url, TEMPORAL_ADDRESS: temporal.address });
+      const { temporalUi, processes } = readOrUndefined() ?? {};
+      const external = { pid: null, health: 'external', restarts: 0 };
+      expect(temporalUi).toBeNull();
+      expect(processes?.filter(({ health }) => health === 'external')).toMatchObject([
+        { name: 'postgres', address: `127.0.0.1:${postgres.port}`, ...external },
+        { name: 'temporal', address: temporal.address, ...external },
+      ]);
+      expect(started.out()).not.toContain(new URL(postgres.url).password);
+      await runToItsEnd();
+      await stop(started);
+      expect([runningProcess(postgres.pid)?.started, runningProcess(temporal.pid)?.started]).toEqual([
+        postgres.started,
+        temporal.started,
+      ]);
+    } finally {
+      await Promise.all([postgres.stop(), temporal.stop()]);
+    }
   });
 
   test('refuses a busy port that was asked for and leaves nothing running', async () => {

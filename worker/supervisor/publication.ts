@@ -1,5 +1,5 @@
 // processes.json: what runs, where, and how it is, for everybody else. Written whole on each change.
-import type { ProcessView } from '../../workflows/contracts/system.ts';
+import { processNames, type ProcessView } from '../../workflows/contracts/system.ts';
 import { version } from '../version.ts';
 import type { KeptProcess } from './keep-running.ts';
 import { runningProcess } from './process-table.ts';
@@ -31,7 +31,8 @@ export function createPublication(file: string, kept: () => (KeptProcess | undef
       health: 'up',
       restarts: 0,
     };
-    const views = [self, ...kept().flatMap((part) => part?.view() ?? []), ...external];
+    const known = [self, ...kept().flatMap((part) => part?.view() ?? []), ...external];
+    const views = processNames.flatMap((name) => known.filter((view) => view.name === name));
     const text = JSON.stringify({ version, url, temporalUi, processes: views.map(withStart) }, undefined, 2);
     writeFileWhole(file, `${text}\n`);
   }
