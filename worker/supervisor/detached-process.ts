@@ -1,4 +1,4 @@
-// Starts a child in a process session of its own that writes to a log file: it outlives a killed supervisor, and
+// Starts a child detached, with its output in a log file: it outlives a killed supervisor, and
 // a terminal's Ctrl-C does not reach it. A pipe would kill it at its first line after the supervisor's death.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
