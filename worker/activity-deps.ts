@@ -13,6 +13,7 @@ import type { Background } from '../activities/tools/background.ts';
 import { publicEgress } from '../activities/tools/fetch.ts';
 import { createTools } from '../activities/tools/index.ts';
 import type { Runs } from '../api/runs.ts';
+import { commandPath } from './config.ts';
 import type { RoleConfig, Store } from './deps.ts';
 import { createTrees } from './trees.ts';
 
@@ -46,7 +47,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
       const root = run.projectPath ?? path.join(config.dataFolder, 'work', run.id);
       // A run without a project works in a folder of its own.
       if (run.projectPath === null) await mkdir(root, { recursive: true, mode: 0o700 });
-      return openMount({ root });
+      return openMount({ root, path: commandPath() });
     },
     trees: createTrees(config.dataFolder),
     async killGroup(group, call) {

@@ -21,9 +21,17 @@ interface Given {
   source: string;
 }
 
-// Variables of ours that are no settings of the servers: where the settings are, and what the CLI, the tests and
-// the marker on a tool's processes use.
-const otherVariables = ['PERDURE_CONFIG', 'PERDURE_URL', 'PERDURE_TOKEN', 'PERDURE_CALL', 'PERDURE_REQUIRE'];
+// Variables of ours that are no settings of the servers: where the settings are, what the CLI and the tests use, and
+// the marks on a tool's processes (an agent may start Perdure in a shell call).
+const otherVariables = [
+  'PERDURE_CONFIG',
+  'PERDURE_URL',
+  'PERDURE_TOKEN',
+  'PERDURE_REQUIRE',
+  'PERDURE_CALL',
+  'PERDURE_GROUP',
+  'PERDURE_WORKER',
+];
 const otherPrefixes = ['PERDURE_TEST_'];
 
 function fromText(setting: Setting, text: string, source: string): unknown {
@@ -249,6 +257,11 @@ export function childEnvironment(config: Config, decided: Partial<Settings>): Re
     return [[setting.variable, typeof value === 'string' ? value : JSON.stringify(value)]];
   });
   return Object.fromEntries([...inherited, ...own]);
+}
+
+/** Where the commands of tools find their programs: as this process does. */
+export function commandPath(): string {
+  return process.env['PATH'] || '/usr/local/bin:/usr/bin:/bin';
 }
 
 /** For what is fetched once per user and not per checkout. */

@@ -45,7 +45,7 @@ async function release(db: Db, client: Client, input: ReleaseInput, executor: Ex
   // the kill may not be. Then the groups on record that are still there, for systems that show no marks; looking
   // for each of hundreds of groups that ended long ago would take seconds.
   await killOrphans();
-  const present = new Set(listProcesses().flatMap(({ pgid, sessionId }) => [pgid, sessionId]));
+  const present = new Set(listProcesses().flatMap(({ pgid, setId }) => [pgid, setId]));
   await Promise.all(
     groups.filter(({ group }) => present.has(group.pgid)).map(({ group }) => killGroup(group)),
   );

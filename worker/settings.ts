@@ -127,12 +127,6 @@ export const Settings = z.strictObject({
     .default(4)
     .meta(note('Tool calls at once in one worker; they use the machine.')),
   workflowSlots: z.int().min(2).max(200).default(8).meta(note('Workflow tasks at once in one worker.')),
-  heartbeatSeconds: z
-    .int()
-    .min(5)
-    .max(600)
-    .default(30)
-    .meta(note('How long a call may be silent before its worker counts as dead where nobody saw it die.')),
   drainSeconds: z
     .int()
     .min(0)

@@ -70,7 +70,7 @@ function membersOf(group: ProcessGroup): ProcessRow[] {
   const rows = listProcesses();
   const hasToken = (row: ProcessRow): boolean => marksOf(row.pid, prefix).get(groupMark) === token;
   const leader = rows.find((row) => row.pid === group.pgid);
-  const near = rows.filter((row) => row.pgid === group.pgid || row.sessionId === group.pgid);
+  const near = rows.filter((row) => row.pgid === group.pgid || row.setId === group.pgid);
   // Without its leader the number alone proves nothing: a stranger may have had it since. One mark proves the
   // group, because a number is given out again only when the whole group is gone.
   const isOurs = leader === undefined ? near.some(hasToken) : leader.started === `${boot}:${ticks}`;

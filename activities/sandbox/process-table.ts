@@ -6,9 +6,12 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 export interface ProcessRow {
   pid: number;
   pgid: number;
-  sessionId: number;
+  /** The set of groups it belongs to (setsid): a program may leave its group, seldom its set. */
+  setId: number;
   /** A dead process that nobody has reaped: it holds its id but cannot act. */
   dead: boolean;
+  /** Halted by SIGSTOP: it lives and does nothing. */
+  stopped: boolean;
   /** Boot and start time: together with the pid this names a process for good. */
   started: string;
 }
@@ -29,14 +32,21 @@ export function findProcess(pid: number): ProcessRow | undefined {
   if (stat === undefined) return undefined;
   // The name, in parentheses, may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, , pgid, sessionId] = fields;
+  const [state, , pgid, setId] = fields;
   return {
     pid,
     pgid: Number(pgid),
-    sessionId: Number(sessionId),
+    setId: Number(setId),
     dead: state === 'Z' || state === 'X',
+    stopped: state === 'T',
     started: `${boot}:${fields[19]}`,
   };
+}
+
+/** Its arguments joined by one space; empty when they cannot be read. */
+export function commandOf(pid: number): string {
+  if (isLinux) return (readProc(pid, 'cmdline') ?? '').split('\0').join(' ').trimEnd();
+  return execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim();
 }
 
 /** The marks (`NAME=value` with the given prefix) a process was started with; empty when they cannot be read. */
@@ -74,9 +84,14 @@ function listByPs(): ProcessRow[] {
     if (match === null) return [];
     const [, pid, pgid, state, started] = match;
     // `ps` has no session here that equals the leader's pid; the group stands for it.
-    const row = { pid: Number(pid), pgid: Number(pgid), sessionId: Number(pgid) };
+    const row = { pid: Number(pid), pgid: Number(pgid), setId: Number(pgid) };
     return [
-      { ...row, dead: state?.startsWith('Z') ?? false, started: `${boot}:${started?.replaceAll(':', '.')}` },
+      {
+        ...row,
+        dead: state?.startsWith('Z') ?? false,
+        stopped: state?.startsWith('T') ?? false,
+        started: `${boot}:${started?.replaceAll(':', '.')}`,
+      },
     ];
   });
 }
