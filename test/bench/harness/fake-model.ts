@@ -22,11 +22,14 @@ export interface FakeModel {
   url: string;
   /** Resolves with the time, in milliseconds since the epoch, when a client next gives up an answer under way. */
   nextGivenUp(): Promise<number>;
+  /** How many answers are under way now. */
+  answering(): number;
   close(): Promise<void>;
 }
 
 /** What is put into `input` later counts for the answers that begin later. */
 export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> {
+  let answering = 0;
   const waiting: ((at: number) => void)[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -34,7 +37,9 @@ export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> 
     request.on('end', () => {
       const body = JSON.parse(Buffer.concat(chunks).toString()) as { messages: { role: string }[] };
       const step = body.messages.filter(({ role }) => role === 'assistant').length;
+      answering += 1;
       response.on('close', () => {
+        answering -= 1;
         if (response.writableFinished) return;
         const at = performance.timeOrigin + performance.now();
         for (const tell of waiting.splice(0)) tell(at);
@@ -49,6 +54,7 @@ export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> 
   return {
     url: `http://127.0.0.1:${port}/v1`,
     nextGivenUp: () => new Promise((resolve) => waiting.push(resolve)),
+    answering: () => answering,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -85,8 +85,10 @@ export function openReader(input: ReaderInput): Reader {
     else seen.reordered += 1;
   }
 
-  function readAges(whole: string, frames: number): void {
+  function readAges(text: string, frames: number): void {
     const arrived = now();
+    // The whole message at its end says again what has been said.
+    const whole = input.ages === 'each' ? text.replaceAll(/^event: message-end\ndata: .*$/gm, '') : text;
     let from = whole.indexOf('@');
     while (from >= 0) {
       const to = whole.indexOf('@', from + 1);
@@ -110,7 +112,7 @@ export function openReader(input: ReaderInput): Reader {
     const opened = connect({ host: target.host, port: target.port, noDelay: true });
     socket = opened;
     opened.write(
-      `GET ${target.path} HTTP/1.1\r\nhost: ${target.host}\r\naccept: text/event-stream\r\nauthorization: Bearer ${target.token}\r\nlast-event-id: ${last}\r\n\r\n`,
+      `GET ${target.path} HTTP/1.1\r\nhost: ${target.host}\r\naccept: text/event-stream\r\nconnection: close\r\nauthorization: Bearer ${target.token}\r\nlast-event-id: ${last}\r\n\r\n`,
     );
     let begun = false;
     opened.on('data', (chunk: Buffer) => {

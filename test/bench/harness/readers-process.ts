@@ -38,9 +38,14 @@ function report(): ReadersReport {
   return told;
 }
 
-process.on('message', ({ order }: { order?: ReadersOrder }) => {
+async function obey({ order, waitForEnd }: { order?: ReadersOrder; waitForEnd?: boolean }): Promise<object> {
   if (order) open(order);
-  process.send?.(order ? {} : report());
+  if (waitForEnd) await Promise.all(readers.map((reader) => reader.ended));
+  return order || waitForEnd ? {} : report();
+}
+
+process.on('message', (message: Parameters<typeof obey>[0]) => {
+  void obey(message).then((answer) => process.send?.(answer));
 });
 process.on('disconnect', () => process.exit(0));
 process.send?.('ready');

@@ -26,6 +26,8 @@ export interface Readers {
   /** Closes what is open and opens these; resolves when all have been asked for. */
   open(order: ReadersOrder): Promise<void>;
   report(): Promise<ReadersReport>;
+  /** Resolves when every stream has come to its end. */
+  allEnded(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -51,6 +53,9 @@ export async function startReaders(): Promise<Readers> {
       await ask({ order });
     },
     report: async () => (await ask({})) as ReadersReport,
+    async allEnded() {
+      await ask({ waitForEnd: true });
+    },
     async [Symbol.asyncDispose]() {
       child.disconnect();
       await ended;

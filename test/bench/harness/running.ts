@@ -1,0 +1,80 @@
+// Real runs that stay where they are: their model never begins to answer. What a benchmark wants their readers to
+// see it appends to their streams itself, as an activity would.
+import { createRedactor } from '../../../activities/redaction.ts';
+import { type Database, defaultTenant, openDatabase } from '../../../activities/store/database.ts';
+import { createEventLog, type EventLog, readHead } from '../../../activities/store/events.ts';
+import { createNotifier } from '../../../activities/store/notifier.ts';
+import { streamOf } from '../../../workflows/contracts/event.ts';
+import { findRun } from '../../../activities/store/runs.ts';
+import { now, type Product } from './product.ts';
+import type { Target } from './reader.ts';
+
+export interface RunningRun {
+  id: string;
+  /** Appends so many text deltas, each with the time in it. */
+  append(count: number): Promise<void>;
+  /** The number of the last event that was appended here or found at the start. */
+  last(): number;
+  target(after?: number): Target;
+}
+
+export interface RunningRuns {
+  runs: RunningRun[];
+  database: Database;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+// About what one token costs in an event.
+const filling = ' and twenty more letters';
+
+export async function startRunningRuns(product: Product, count: number): Promise<RunningRuns> {
+  const { platform } = product;
+  const database = openDatabase({ url: platform.databaseUrl, connections: 8, name: 'bench-writer' });
+  const notifier = createNotifier(database.pool, (error) => {
+    throw error;
+  });
+  const redactor = createRedactor([platform.token]);
+  const log = createEventLog({ db: database.db, notifier, redact: (text) => redactor.text(text) });
+  const ids = await Promise.all(Array.from({ length: count }, () => product.startRun()));
+  await Promise.all(ids.map((id) => product.read(`/runs/${id}/stream`, ({ type }) => type === 'step-start')));
+  const runs = await Promise.all(ids.map((id) => toRunning(id, product, database, log)));
+  return {
+    runs,
+    database,
+    async [Symbol.asyncDispose]() {
+      await notifier.close();
+      await database.close();
+    },
+  };
+}
+
+async function toRunning(
+  id: string,
+  { platform }: Product,
+  { db }: Database,
+  log: EventLog,
+): Promise<RunningRun> {
+  const stream = streamOf('run', id);
+  const row = await findRun(db, defaultTenant, id);
+  let last = (await readHead(db, defaultTenant, stream))?.seq ?? 0;
+  const { hostname, port } = new URL(platform.url);
+  return {
+    id,
+    last: () => last,
+    async append(count) {
+      const events = Array.from({ length: count }, () => ({
+        type: 'text-delta' as const,
+        payload: { step: 1, block: 0, text: `@${now()}@${filling}` },
+      }));
+      const conversationId = row?.conversation_id ?? null;
+      last = (await log.append({ tenantId: defaultTenant, stream, conversationId, events })) ?? last;
+    },
+    target: (after = last) => ({
+      host: hostname,
+      port: Number(port),
+      path: `/api/v1/runs/${id}/stream`,
+      token: platform.token,
+      after,
+    }),
+  };
+}
