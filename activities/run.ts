@@ -34,8 +34,7 @@ export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Pr
       proceed: true,
       step: run.steps,
       openCalls: openCalls.map(toPlannedCall),
-      // A run that is over its time still gets its timer, which ends it at once.
-      leftMs: Math.max(1, (run.deadline_at?.getTime() ?? 0) - Date.now()),
+      leftMs: Math.max(0, (run.deadline_at?.getTime() ?? 0) - Date.now()),
       generation: run.generation,
       project: run.project_path !== null,
     };

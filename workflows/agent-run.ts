@@ -36,16 +36,20 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
 
   const begun = await beginRun({ ...ref, executionId: workflowInfo().firstExecutionRunId });
   if (!begun.proceed) return;
-  // One timer for the whole execution: a timer per step would cost two events each.
+  // One timer for the whole execution: a timer per step would cost two events each. Timers may be late by a second,
+  // so whatever is out of time at its begin is told so at once, not by a timer that the next begin would replace.
   const timer = new CancellationScope();
-  void timer
-    .run(() => sleep(begun.leftMs))
-    .then(
-      () => {
-        timeIsUp = true;
-      },
-      () => undefined,
-    );
+  if (begun.leftMs === 0) timeIsUp = true;
+  else {
+    void timer
+      .run(() => sleep(begun.leftMs))
+      .then(
+        () => {
+          timeIsUp = true;
+        },
+        () => undefined,
+      );
+  }
 
   /** Resolves when the run is to stop: a wake is looked into, since most wakes are steers. */
   async function stopSign(): Promise<RunEnding> {
@@ -90,7 +94,8 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
 
 function endingOfProject(project: Guarded<{ problem?: string }>): RunEnding | undefined {
   // Whatever else went wrong costs the run its diff, and no more.
-  if (project.kind === 'ended') return project.ending.reason === 'internal_error' ? undefined : project.ending;
+  if (project.kind === 'ended')
+    return project.ending.reason === 'internal_error' ? undefined : project.ending;
   if (project.value.problem === undefined) return undefined;
   return { outcome: 'failed', reason: 'project_missing', detail: project.value.problem };
 }

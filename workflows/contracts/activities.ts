@@ -36,7 +36,7 @@ export interface BeginRunResult {
   project: boolean;
   /** Calls of that step which still need a result, in call order. */
   openCalls: PlannedCall[];
-  /** Wall time left in milliseconds. */
+  /** Wall time left in milliseconds; 0 when it is up. */
   leftMs: number;
 }
 
