@@ -45,19 +45,20 @@ export async function withAttempt<T>(
   };
   const beat = setInterval(() => context.heartbeat(), heartbeatMs);
   try {
-    const key = `${input.runId} ${input.unit}`;
-    const predecessor = atWork.get(key);
-    if (predecessor) {
+    // Another execution's work is not joined: it can store nothing any more.
+    const key = `${input.runId} ${input.unit} ${input.generation}`;
+    for (let predecessor = atWork.get(key); predecessor; predecessor = atWork.get(key)) {
       await adoptToken(deps, ref);
-      return (await predecessor) as T;
+      try {
+        return (await predecessor) as T;
+      } catch (error) {
+        // It had lost its fence to an attempt elsewhere, which has failed since: the work is ours to do.
+        if (!(error instanceof ApplicationFailure && error.type === 'Superseded')) throw error;
+      }
     }
-    const working = run(deps, context, ref, work);
+    const working = run(deps, context, ref, work).finally(() => atWork.delete(key));
     atWork.set(key, working);
-    try {
-      return await working;
-    } finally {
-      atWork.delete(key);
-    }
+    return await working;
   } finally {
     clearInterval(beat);
   }
