@@ -29,7 +29,8 @@ export async function endRun(write: Write, end: RunEnd): Promise<EndedRun> {
   const run = await lockRun(write, end.tenantId, end.runId);
   if (!run) throw new Error(`There is no run ${end.runId}.`);
   if (!canBecome(run.status as RunStatus, end.status)) {
-    if (isTerminal(run.status as RunStatus))
+    // Ending as it has ended is a retry whose first answer was lost, not somebody who comes late.
+    if (isTerminal(run.status as RunStatus) && run.reason !== end.reason)
       await recordLate(write, run, { unit: 'run', attempt: 0 }, `ending as ${end.status}`);
     return { ended: false, run };
   }
