@@ -5,7 +5,7 @@ import { streamFor } from '../activities/store/calls.ts';
 import { addDeadLetter } from '../activities/store/dead-letters.ts';
 import { endRun } from '../activities/store/end-run.ts';
 import type { EventLog } from '../activities/store/events.ts';
-import { listStarted, lockRun, type RunRow } from '../activities/store/runs.ts';
+import { listStarted, listUnstarted, lockRun, type RunRow } from '../activities/store/runs.ts';
 import type { TemporalRuns } from './runs.ts';
 import { type Loop, repeat } from './sweeper.ts';
 
@@ -25,6 +25,8 @@ export function createReconciler(input: {
 
   async function reconcile(run: RunRow): Promise<void> {
     const workflow = await runs.describe(run.id);
+    // The sweeper starts it: Temporal never heard of it, or takes another execution of a run that was handed over.
+    if (run.execution_id === null && (!workflow || run.generation > 0)) return;
     if (workflow?.status.name !== 'RUNNING') {
       await endLost(run);
       return;
@@ -73,21 +75,28 @@ export function createReconciler(input: {
     });
   }
 
-  return repeat(input.everyMs ?? everyMs, logger, 'the reconciler', async () => {
+  /** False when Temporal is away: what is true of the others cannot be known either. */
+  async function reconcileAll(page: RunRow[]): Promise<boolean> {
+    for (const run of page) {
+      try {
+        await reconcile(run);
+      } catch (error) {
+        logger.warn({ err: error, runId: run.id }, 'the reconciler could not ask Temporal');
+        return false;
+      }
+    }
+    return true;
+  }
+
+  const pauseMs = input.everyMs ?? everyMs;
+  return repeat(pauseMs, logger, 'the reconciler', async () => {
+    // A workflow may be terminated before any worker has taken it up; it is not started a second time.
+    if (!(await reconcileAll(await listUnstarted(log.db, pauseMs, pageSize)))) return;
     let after: string | undefined;
     for (;;) {
       const page = await listStarted(log.db, pageSize, after);
-      for (const run of page) {
-        try {
-          await reconcile(run);
-        } catch (error) {
-          // Temporal is away: what is true of the others cannot be known either.
-          logger.warn({ err: error, runId: run.id }, 'the reconciler could not ask Temporal');
-          return;
-        }
-      }
+      if (!(await reconcileAll(page)) || page.length < pageSize) return;
       after = page.at(-1)?.id;
-      if (page.length < pageSize) return;
     }
   });
 }

@@ -9,9 +9,11 @@ import {
 } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { AgentRunInput } from '../workflows/contracts/activities.ts';
+import type { RunStatus } from '../workflows/contracts/run.ts';
+import { isTerminal } from '../workflows/run/transitions.ts';
 import { searchAttributes, taskQueues, wake, workflowId } from '../workflows/contracts/messages.ts';
 import type { EventLog } from '../activities/store/events.ts';
-import type { RunRow } from '../activities/store/runs.ts';
+import { lockRun, type RunRow } from '../activities/store/runs.ts';
 import { handOver } from '../activities/store/begin-run.ts';
 
 export interface Runs {
@@ -63,10 +65,19 @@ export function createRuns(input: { client: Client; log: EventLog; logger: Logge
       send('a wake', runId, () => client.workflow.getHandle(workflowId('run', runId)).signal(wake)),
     async retryRun(run) {
       const handle = client.workflow.getHandle(workflowId('run', run.id));
-      await handle.terminate('A person asked to try this run again.').catch((error: unknown) => {
-        if (!(error instanceof WorkflowNotFoundError)) throw error;
+      const ready = await log.write(async (write) => {
+        // Under its lock: the reconciler would end a run whose workflow is gone and that is not yet another's.
+        const locked = await lockRun(write, run.tenant_id, run.id);
+        if (!locked || isTerminal(locked.status as RunStatus)) return undefined;
+        await client.connection
+          .withDeadline(Date.now() + deadlineMs, () =>
+            handle.terminate('A person asked to try this run again.'),
+          )
+          .catch((error: unknown) => {
+            if (!(error instanceof WorkflowNotFoundError)) throw error;
+          });
+        return handOver(write, run.tenant_id, run.id);
       });
-      const ready = await log.write((write) => handOver(write, run.tenant_id, run.id));
       if (ready) send('a start', run.id, () => startWorkflow(client, ready));
     },
     async describe(runId) {
