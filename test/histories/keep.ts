@@ -7,7 +7,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { expect, onTestFinished } from 'vitest';
 
 /** Registers the workflow for keeping once its test has passed; does nothing in an ordinary run of the tests. */
-export function keepHistory(client: Client, workflowId: string): void {
+export function keepHistory(client: Client, workflowId: string, executionId?: string): void {
   const folder = process.env['HISTORIES_FOLDER'];
   const { currentTestName = '' } = expect.getState();
   if (folder === undefined || currentTestName.includes('every workflow task a replay')) return;
@@ -21,7 +21,7 @@ export function keepHistory(client: Client, workflowId: string): void {
         () => false,
       );
       if (known) continue;
-      const history = historyToJSON(await client.workflow.getHandle(workflowId).fetchHistory());
+      const history = historyToJSON(await client.workflow.getHandle(workflowId, executionId).fetchHistory());
       await writeFile(file, JSON.stringify(impersonal(history)));
       return;
     }

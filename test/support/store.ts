@@ -29,7 +29,13 @@ import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { ReceiptView } from '../../workflows/contracts/run.ts';
 import { createTestDatabase } from './postgres.ts';
 
-export const executorId = '019a0000-0000-7000-8000-000000000001';
+/** Each attempt of a unit is another executor's, as after the death of a worker. */
+function executorOf(attempt: number): string {
+  return `019a0000-0000-7000-8000-${String(attempt).padStart(12, '0')}`;
+}
+
+/** The executor of first attempts. */
+export const executorId = executorOf(1);
 
 export interface TestStore {
   url: string;

@@ -31,7 +31,6 @@ withKernel(
           final_message: 'Once more.',
         });
         expect((await story(kernel, run)).at(-1)).toBe(`run-end failed ${reason}`);
-        await kernel.stopWorkers();
       });
     }
 
@@ -52,7 +51,6 @@ withKernel(
         'run-end timed_out limit_seconds',
       ]);
       expect((await kernel.store.accept({ conversationId: run.conversation_id })).run.parent_id).toBe(run.id);
-      await kernel.stopWorkers();
     });
 
     test('a run whose time is up while the model talks ends as timed out and keeps what was said', async () => {
@@ -72,7 +70,6 @@ withKernel(
         'step-end 1',
         'run-end timed_out limit_seconds',
       ]);
-      await kernel.stopWorkers();
     });
   },
   { idle: true },

@@ -51,7 +51,6 @@ withKernel(
         'step-end 2',
         'run-end succeeded finished',
       ]);
-      await kernel.stopWorkers();
     });
 
     test('a steer that arrives while the run is finishing is applied in another step', async () => {
@@ -82,7 +81,6 @@ withKernel(
         [3, 'user', 'Late 2.'],
         [3, 'assistant', 'Three.'],
       ]);
-      await kernel.stopWorkers();
     });
 
     test('wakes that come twice, late or for nothing change nothing', async () => {
@@ -107,7 +105,6 @@ withKernel(
         'steer-request only',
         'steer-response only applied 2',
       ]);
-      await kernel.stopWorkers();
     });
 
     test('a command whose worker died is not run again, and what a person finds out reaches the run', async () => {
@@ -160,7 +157,6 @@ withKernel(
       expect(context.find(({ callId }) => callId === '1.0')?.text).toMatch(
         /^Outcome unknown: .*another machine/,
       );
-      await kernel.stopWorkers();
     });
   },
   { idle: true },

@@ -35,7 +35,6 @@ withKernel(
         'run-end interrupted interrupted',
       ]);
       expect((await kernel.store.accept({ conversationId: run.conversation_id })).run.parent_id).toBe(run.id);
-      await kernel.stopWorkers();
     });
 
     for (const [kind, status] of [
@@ -56,7 +55,6 @@ withKernel(
           'call-end 1.1 stopped',
         ]);
         expect(lines.at(-1)).toBe(`run-end ${status} ${status}`);
-        await kernel.stopWorkers();
       });
     }
 
@@ -67,7 +65,6 @@ withKernel(
       await kernel.store.input(run, { kind: 'cancel', messageId: 'c' });
       await kernel.stop(run, 'interrupt');
       expect(await kernel.ended(run)).toMatchObject({ status: 'cancelled' });
-      await kernel.stopWorkers();
     });
 
     test('an interrupt while a model call waits to be tried again ends the run at once', async () => {
@@ -84,7 +81,6 @@ withKernel(
         'message-reset 1',
         'run-end interrupted interrupted',
       ]);
-      await kernel.stopWorkers();
     });
 
     test('an interrupt reaches a run that no worker has room for', async () => {
@@ -99,7 +95,6 @@ withKernel(
       expect((await kernel.store.run(busy.id)).status).toBe('running');
       await kernel.stop(busy, 'cancel');
       expect(await kernel.ended(busy)).toMatchObject({ status: 'cancelled' });
-      await kernel.stopWorkers();
     });
 
     test('an interrupt whose notice and wake were both lost is found when the next step opens', async () => {
@@ -124,7 +119,6 @@ withKernel(
         'call-end 1.0 succeeded',
         'run-end interrupted interrupted',
       ]);
-      await kernel.stopWorkers();
     });
 
     test('a workflow that an operator cancels in Temporal ends its run as interrupted', async () => {
@@ -137,7 +131,6 @@ withKernel(
         'call-end 1.0 stopped',
         'run-end interrupted interrupted',
       ]);
-      await kernel.stopWorkers();
     });
 
     test('a run that interrupts another starts when that has stopped, and goes on from it', async () => {
@@ -153,7 +146,6 @@ withKernel(
       await kernel.wake(run);
       expect(await kernel.ended(next)).toMatchObject({ status: 'succeeded', parent_id: run.id });
       expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted' });
-      await kernel.stopWorkers();
     });
   },
   { idle: true },
