@@ -115,7 +115,10 @@ test('Temporal has the same dynamic configuration in a container as under npm st
     { value: unknown }[]
   >;
   expect(
-    Object.fromEntries(Object.entries(content).map(([key, values]) => [key, String(values[0]?.value)])),
+    // The command line takes each value as JSON.
+    Object.fromEntries(
+      Object.entries(content).map(([key, values]) => [key, JSON.stringify(values[0]?.value)]),
+    ),
   ).toEqual(dynamicConfiguration);
 });
 
