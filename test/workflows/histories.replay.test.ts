@@ -1,0 +1,55 @@
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { expect, onTestFinished, test } from 'vitest';
+import { buildBundle } from '../../worker/bundle.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+const folder = path.join(root, 'test/histories');
+const files = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+const logger = new DefaultLogger('ERROR', () => {});
+// What a replay finds is in its result; the SDK's own report would be a page for each history.
+Runtime.install({ logger, telemetryOptions: { logging: { filter: 'ERROR', forward: {} } } });
+
+/** Why each history cannot be replayed; undefined for those that can. */
+async function replay(workflowBundle: WorkflowBundleWithSourceMap): Promise<Map<string, string | undefined>> {
+  const histories = await Promise.all(
+    files.map(async (workflowId) => ({
+      workflowId,
+      history: JSON.parse(await readFile(path.join(folder, workflowId), 'utf8')) as unknown,
+    })),
+  );
+  const results = new Map<string, string | undefined>();
+  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
+    results.set(workflowId, error?.message);
+  }
+  return results;
+}
+
+test('today’s workflows go on from every history that was ever kept', async () => {
+  expect(files.length).toBeGreaterThan(30);
+  const results = await replay(await buildBundle());
+  expect(Object.fromEntries(results)).toEqual(Object.fromEntries(files.map((file) => [file, undefined])));
+});
+
+test('a workflow that asks for its activities in another order is found out by every history', async () => {
+  const copy = await mkdtemp(path.join(tmpdir(), 'perdure-replay-'));
+  onTestFinished(() => rm(copy, { recursive: true }));
+  await cp(path.join(root, 'workflows'), path.join(copy, 'workflows'), { recursive: true });
+  await symlink(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
+  const file = path.join(copy, 'workflows/agent-run.ts');
+  const source = await readFile(file, 'utf8');
+  const changed = source.replace('const begun = await', 'await pendingStop(ref);\n  const begun = await');
+  expect(changed).not.toBe(source);
+  await writeFile(file, changed);
+  const workflowsPath = path.join(copy, 'workflows/index.ts');
+  const results = await replay(await bundleWorkflowCode({ workflowsPath, logger }));
+  expect([...results.values()].filter((problem) => problem === undefined)).toEqual([]);
+});
