@@ -33,7 +33,11 @@ async function run(
   const data = prepareDataFolder(config.dataFolder);
   const redactor = createRedactor(knownSecrets(config));
   const redact = (text: string) => redactor.text(text);
-  const logging = createLogging({ service: name === 'standby' ? 'worker' : name, level: config.logLevel, redact });
+  const logging = createLogging({
+    service: name === 'standby' ? 'worker' : name,
+    level: config.logLevel,
+    redact,
+  });
   logCrashes(logging);
   const told = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => told.resolve());

@@ -23,7 +23,9 @@ export async function embeddedDeps(dataFolder: string): Promise<Omit<EmbeddedDep
   };
   const started = await read();
   // The file may be an earlier supervisor's: ours is our parent.
-  const supervised = started?.processes.some(({ name, pid }) => name === 'supervisor' && pid === process.ppid);
+  const supervised = started?.processes.some(
+    ({ name, pid }) => name === 'supervisor' && pid === process.ppid,
+  );
   if (!supervised) return undefined;
   return {
     async processes() {

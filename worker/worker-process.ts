@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { v7 as uuid } from 'uuid';
 import type { Logger } from 'pino';
+import type { ActivityDeps } from '../activities/deps.ts';
 import { createActivities } from '../activities/index.ts';
 import { callIsAlive, killMarked, killOrphans } from '../activities/sandbox/process-group.ts';
 import { findProcess } from '../activities/sandbox/process-table.ts';
@@ -12,6 +13,7 @@ import { beat, endExecutor, registerExecutor } from '../activities/store/executo
 import { stoppedAmong } from '../activities/store/inputs.ts';
 import { createBackground } from '../activities/tools/background.ts';
 import { createRuns } from '../api/runs.ts';
+import type { Activities } from '../workflows/contracts/activities.ts';
 import { taskQueues } from '../workflows/contracts/messages.ts';
 import { activityDeps } from './activity-deps.ts';
 import { workflowBundle } from './bundle.ts';
@@ -38,13 +40,25 @@ export interface PreparedWorker {
   discard(): Promise<void>;
 }
 
+/** Stands between the process and its activities; a test has its worker die there. */
+export interface Between {
+  deps(deps: ActivityDeps): ActivityDeps;
+  activities(activities: Activities): Activities;
+}
+
+const nothing: Between = { deps: (deps) => deps, activities: (activities) => activities };
+
 export async function startWorkerProcess(config: RoleConfig, logger: Logger): Promise<RunningWorker> {
   const prepared = await prepareWorker(config, logger);
   return prepared.activate();
 }
 
 /** Everything that takes time and touches nothing: what is left to activate is done in some ten milliseconds. */
-export async function prepareWorker(config: RoleConfig, logger: Logger): Promise<PreparedWorker> {
+export async function prepareWorker(
+  config: RoleConfig,
+  logger: Logger,
+  between: Between = nothing,
+): Promise<PreparedWorker> {
   installRuntime(logger);
   const bundle = await workflowBundle(path.join(config.dataFolder, 'cache'));
   const store = openWorkerStore(config, logger);
@@ -57,13 +71,13 @@ export async function prepareWorker(config: RoleConfig, logger: Logger): Promise
   const client = openClient(config);
   const background = createBackground({ callIsAlive, killMarked });
   const runs = createRuns({ client, log: store.log, logger });
-  const deps = activityDeps(config, { store, stops, executor, runs, background, logger });
+  const deps = between.deps(activityDeps(config, { store, stops, executor, runs, background, logger }));
   const workers = await createWorkers({
     ...config,
     slots: config,
     identity: `${executor.host}/${process.pid}`,
     bundle,
-    activities: createActivities(deps),
+    activities: between.activities(createActivities(deps)),
     interceptors: { activity: [() => redactFailures((text) => store.log.redact(text))] },
   });
 
@@ -83,13 +97,17 @@ export async function prepareWorker(config: RoleConfig, logger: Logger): Promise
         logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
       });
       const beating = setInterval(() => void beatOnce(store.database.db, executor.id, logger), beatMs);
-      const running = workers.run().finally(async () => {
-        clearInterval(beating);
-        await releasing;
-        await endExecutor(store.database.db, executor.id);
-        await close();
-      });
-      return { running, stop: () => workers.shutdown() };
+      async function runToTheEnd(): Promise<void> {
+        try {
+          await workers.run();
+        } finally {
+          clearInterval(beating);
+          await releasing;
+          await endExecutor(store.database.db, executor.id);
+          await close();
+        }
+      }
+      return { running: runToTheEnd(), stop: () => workers.shutdown() };
     },
     async discard() {
       await workers.discard();

@@ -141,7 +141,11 @@ async function writeDurably(temporary: string, bytes: Buffer, before: Stats | un
 
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  await handle.sync().finally(() => handle.close());
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function removeStale(directory: string): Promise<void> {

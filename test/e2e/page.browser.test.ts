@@ -50,12 +50,16 @@ test('the demo runs from the page, survives the kill of its worker, and every ev
 
   const [run] = (await platform.client.runs({ limit: 1 })).items;
   const events = await platform.client.runEvents(run?.id ?? '', { limit: 1000 });
-  const facts = page.locator('#facts').getByText(`${events.items.length} events, none missing`, { exact: false });
+  const facts = page
+    .locator('#facts')
+    .getByText(`${events.items.length} events, none missing`, { exact: false });
   await facts.waitFor();
   expect(platform.pid('worker')).not.toBe(before);
   expect(new URL(page.url()).hash, 'the token leaves the address').toBe('');
   expect(await page.getByRole('link', { name: 'API reference' }).getAttribute('href')).toBe('/docs');
-  expect(await page.getByRole('link', { name: 'Temporal' }).getAttribute('href')).toMatch(/^http:\/\/127\.0\.0\.1:/);
+  expect(await page.getByRole('link', { name: 'Temporal' }).getAttribute('href')).toMatch(
+    /^http:\/\/127\.0\.0\.1:/,
+  );
   expect(complaints).toEqual([]);
 });
 

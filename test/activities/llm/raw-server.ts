@@ -16,14 +16,15 @@ export type Answer = (response: ServerResponse, request: IncomingMessage) => voi
 export async function createRawServer(answer: Answer): Promise<RawServer> {
   const gone = Promise.withResolvers<void>();
   const bodies: unknown[] = [];
-  const server = createServer(async (request, response) => {
+  async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.socket.once('close', () => gone.resolve());
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
     if (body !== '') bodies.push(JSON.parse(body));
     await answer(response, request);
-  });
+  }
+  const server = createServer((request, response) => void take(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

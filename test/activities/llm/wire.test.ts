@@ -241,10 +241,10 @@ test('a filter that lets nothing through is a refusal, one that stops an answer 
 describe('compatible/auto', () => {
   test('asks the server which model it has', async () => {
     const wire = wireOf('compatible');
-    const answer: Answer = (response, request) => {
+    const answer: Answer = async (response, request) => {
       if (request.url === '/v1/models')
-        refuses(200, { object: 'list', data: [{ id: 'qwen-4' }, { id: 'other' }] })(response, request);
-      else streams(whole(wire, ['ok']))(response, request);
+        await refuses(200, { object: 'list', data: [{ id: 'qwen-4' }, { id: 'other' }] })(response, request);
+      else await streams(whole(wire, ['ok']))(response, request);
     };
     await withServer(answer, async (server) => {
       await collect(streamOf({ llm: llmOf('compatible', `${server.url}/v1/`), model: 'auto' }));

@@ -48,7 +48,7 @@ export const checkCalls: Check = (evidence) => {
       if (late.length > 0)
         note(
           'I4',
-          `it acted ${late.map(({ at }) => at - (row.ended_at?.getTime() ?? 0))} ms after it was closed as ${row.status}`,
+          `it acted ${late.map(({ at }) => at - (row.ended_at?.getTime() ?? 0)).join(', ')} ms after it was closed as ${row.status}`,
         );
       const problem = outcomeProblem(call, row, effects, evidence, `${folder}/`);
       if (problem) note('I4', problem);
