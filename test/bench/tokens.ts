@@ -31,7 +31,7 @@ const found = { ours: [] as ReadersReport['ages'][], floor: [] as ReadersReport[
 async function together(seconds: number, begin: () => Promise<void>): Promise<ReadersReport['ages']> {
   const go = Promise.withResolvers<void>();
   answers.pieces = Math.round((seconds * 1000) / pauseMs);
-  answers.hold = go.promise;
+  answers.hold = () => go.promise;
   await begin();
   await until(
     () => product.model.answering() === runs,

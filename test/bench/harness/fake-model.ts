@@ -14,8 +14,8 @@ export interface FakeModelInput {
   calls: { name: string; input: unknown }[];
   /** What a piece says; a benchmark may put the time in. */
   piece?(index: number): string;
-  /** Waited for before the first piece. */
-  hold?: Promise<unknown>;
+  /** Waited for before the first piece of that step's answer; steps count from 0. */
+  hold?(step: number): Promise<unknown> | undefined;
 }
 
 export interface FakeModel {
@@ -44,7 +44,7 @@ export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> 
         const at = performance.timeOrigin + performance.now();
         for (const tell of waiting.splice(0)) tell(at);
       });
-      void answer(response, input, step < input.toolSteps);
+      void answer(response, input, step);
     });
   });
   // A reverse proxy's idea of idle is not a benchmark's.
@@ -62,10 +62,11 @@ export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> 
   };
 }
 
-async function answer(response: ServerResponse, input: FakeModelInput, withCalls: boolean): Promise<void> {
+async function answer(response: ServerResponse, input: FakeModelInput, step: number): Promise<void> {
+  const withCalls = step < input.toolSteps;
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   response.flushHeaders();
-  await input.hold;
+  await input.hold?.(step);
   for (let index = 0; index < input.pieces && !response.closed; index += 1) {
     send(response, { content: input.piece?.(index) ?? `word${index} ` }, null);
     if (input.pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, input.pauseMs));

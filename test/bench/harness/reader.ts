@@ -60,13 +60,13 @@ export function openReader(input: ReaderInput): Reader {
 
   function take(whole: string): void {
     let frames = 0;
-    let at = whole.indexOf('id: ');
+    let at = whole.startsWith('id: ') ? 0 : whole.indexOf('\nid: ');
     while (at >= 0) {
-      const end = whole.indexOf('\n', at);
-      note(Number(whole.slice(at + 4, end)));
+      const start = whole.indexOf(' ', at) + 1;
+      const end = whole.indexOf('\n', start);
+      note(Number(whole.slice(start, end)));
       frames += 1;
       at = whole.indexOf('\nid: ', end);
-      if (at >= 0) at += 1;
     }
     seen.frames += frames;
     readAges(whole, frames);
@@ -116,16 +116,21 @@ export function openReader(input: ReaderInput): Reader {
     );
     let begun = false;
     opened.on('data', (chunk: Buffer) => {
-      const text = rest + chunk.toString('latin1');
-      if (!begun && !text.startsWith('HTTP/1.1 200')) {
-        if (!input.again) ended.reject(new Error(`${target.path} answered ${text.slice(0, 300)}`));
-        opened.destroy();
-        return;
+      rest += chunk.toString('latin1');
+      if (!begun) {
+        const head = rest.indexOf('\r\n\r\n');
+        if (head < 0) return;
+        begun = rest.startsWith('HTTP/1.1 200');
+        if (!begun && !input.again) ended.reject(new Error(`${target.path} answered ${rest.slice(0, head)}`));
+        if (!begun) return void opened.destroy();
+        // The line end stays: a number is looked for at the beginning of a line.
+        rest = rest.slice(head + 3);
       }
-      begun = true;
-      const end = text.lastIndexOf('\n\n');
-      rest = text.slice(end < 0 ? 0 : end + 2);
-      if (end >= 0) take(text.slice(0, end + 2));
+      const end = rest.lastIndexOf('\n\n');
+      if (end < 0) return;
+      const whole = rest.slice(0, end + 2);
+      rest = rest.slice(end + 2);
+      take(whole);
     });
     opened.on('error', () => undefined);
     opened.on('close', () => {

@@ -1,0 +1,157 @@
+// B5, fan-out: how many frames a second reach a thousand SSE readers of fifty runs with no more than 100 ms at p99,
+// against Fastify writing prepared buffers from memory; and what an idle reader costs in memory. The readers are a
+// process of their own.
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startFloor } from './harness/floor.ts';
+import { report, settings, spreadOf } from './harness/pairs.ts';
+import { startProduct } from './harness/product.ts';
+import { type Readers, startReaders } from './harness/readers.ts';
+import { startRunningRuns } from './harness/running.ts';
+
+const runs = 50;
+const clients = 1000;
+// A model's tokens come in such batches when several are waiting.
+const everyMs = 50;
+// What a person still takes for at once.
+const latestMs = 100;
+// One rung of the ladder of rates: long enough for a few hundred batches a run.
+const rungSeconds = 3;
+
+const given = settings();
+const never = new Promise(() => undefined);
+await using product = await startProduct(
+  { pieces: 1, pauseMs: 0, toolSteps: 0, calls: [], hold: () => never },
+  { PERDURE_LLM_SLOTS: String(runs + 10) },
+);
+await using running = await startRunningRuns(product, runs);
+await using floor = await startFloor(product.platform.databaseUrl);
+
+interface Rung {
+  framesPerSecond: number;
+  p99: number;
+}
+
+/** Appends to all runs at once, `perTick` events each, every tick; as late as they are when they are late. */
+async function appendFor(seconds: number, perTick: number): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  await Promise.all(
+    running.runs.map(async (run, index) => {
+      // Not all in the same moment.
+      await sleep((everyMs * index) / runs);
+      while (Date.now() < end) {
+        const next = sleep(everyMs);
+        await run.append(perTick);
+        await next;
+      }
+    }),
+  );
+}
+
+async function writeFor(seconds: number, perTick: number): Promise<void> {
+  await floor.write({ everyMs, perTick, frame: frameLikeOurs });
+  await sleep(seconds * 1000);
+  await floor.write({ everyMs, perTick: 0, frame: '' });
+}
+
+const example = running.runs[0];
+const frameLikeOurs = `id: NUMBER\nevent: text-delta\ndata: ${JSON.stringify({
+  stream: `run/${example?.id}`,
+  seq: 100,
+  conversationSeq: 100,
+  at: new Date().toISOString(),
+  type: 'text-delta',
+  version: 1,
+  attempt: 0,
+  payload: { step: 1, block: 0, text: 'TIME and twenty more letters' },
+})}\n\n`;
+
+async function openAll(readers: Readers, side: 'ours' | 'floor'): Promise<void> {
+  const targets = Array.from({ length: clients }, (_, index) => {
+    const group = index % runs;
+    const ours = running.runs[group]?.target();
+    if (side === 'ours' && ours) return ours;
+    return { host: '127.0.0.1', port: floor.port, path: `/fan/${group}`, token: '', after: 0 };
+  });
+  await readers.open({ targets, ages: 'oldest', again: false });
+  await sleep(1000);
+}
+
+async function rung(readers: Readers, side: 'ours' | 'floor', perTick: number): Promise<Rung> {
+  await readers.report();
+  const { frames: before } = await readers.report();
+  const began = performance.now();
+  await (side === 'ours' ? appendFor(rungSeconds, perTick) : writeFor(rungSeconds, perTick));
+  // The last ones are on their way.
+  await sleep(latestMs);
+  const seconds = (performance.now() - began) / 1000;
+  const { frames, ages, lost, doubled, reordered } = await readers.report();
+  if (side === 'ours' && lost + doubled + reordered > 0) {
+    throw new Error(`${lost} lost, ${doubled} doubled, ${reordered} reordered: no figure counts.`);
+  }
+  return { framesPerSecond: (frames - before) / seconds, p99: ages.p99 };
+}
+
+/** Climbs until the readers are served too late; returns the best rung that was not. */
+async function climb(side: 'ours' | 'floor'): Promise<Rung> {
+  await using readers = await startReaders();
+  await openAll(readers, side);
+  await rung(readers, side, 1);
+  let best: Rung = { framesPerSecond: 0, p99: Number.NaN };
+  for (let perTick = 1; perTick < 200; perTick = Math.ceil(perTick * 1.5)) {
+    const reached = await rung(readers, side, perTick);
+    if (!(reached.p99 <= latestMs)) break;
+    if (reached.framesPerSecond > best.framesPerSecond) best = reached;
+  }
+  process.stderr.write(`  fan-out: ${side} ${Math.round(best.framesPerSecond)}/s at p99 ${best.p99} ms\n`);
+  return best;
+}
+
+/** KiB of resident memory a reader that is sent nothing costs the process that serves it. */
+async function memoryPerReader(side: 'ours' | 'floor', pid: number): Promise<number> {
+  await using readers = await startReaders();
+  const before = residentKiB(pid);
+  await openAll(readers, side);
+  return (residentKiB(pid) - before) / clients;
+}
+
+function residentKiB(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+}
+
+const api = product.platform.pid('api') ?? 0;
+const memory = { ours: await memoryPerReader('ours', api), floor: await memoryPerReader('floor', floor.pid) };
+const rungs = { ours: [] as Rung[], floor: [] as Rung[] };
+// A climb is half a minute, and its result a rate that either is or is not held.
+const pairs = Math.max(1, Math.round(given.pairs / 3));
+for (let pair = 0; pair < pairs; pair += 1) {
+  for (const side of pair % 2 === 0 ? (['floor', 'ours'] as const) : (['ours', 'floor'] as const)) {
+    rungs[side].push(await climb(side));
+  }
+}
+
+const ratio = spreadOf(
+  rungs.ours.map(
+    ({ framesPerSecond }, index) => framesPerSecond / (rungs.floor[index]?.framesPerSecond ?? 0),
+  ),
+);
+report({
+  name: 'B5 fan-out',
+  checks: [
+    {
+      what: 'frames/s in time, against memory',
+      value: ratio.median,
+      target: 0.6,
+      mustReach: 0.35,
+      higherIsBetter: true,
+    },
+    {
+      what: 'memory of an idle reader',
+      value: memory.ours / memory.floor,
+      target: 1.5,
+      mustReach: 3,
+      higherIsBetter: false,
+    },
+  ],
+  figures: { ratio, rungs, kibPerIdleReader: memory },
+});
