@@ -46,10 +46,11 @@ export async function startLedger(moodOf: (key: string) => LedgerMood): Promise<
 export function effectCommand(
   port: number,
   key: string,
-  times: { beforeMs: number; afterMs: number },
+  times: { says?: string; beforeMs: number; afterMs: number },
 ): string {
   const path = encodeURIComponent(key);
   return [
+    ...(times.says ? [`echo ${times.says}`] : []),
     `sleep ${times.beforeMs / 1000}`,
     `bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && printf "%s\\r\\n\\r\\n" "POST /${path} HTTP/1.0" >&3 && grep counted <&3'`,
     `status=$?`,

@@ -6,7 +6,7 @@ import { effectCommand, type LedgerMood } from './ledger.ts';
 
 export type CallPlan =
   /** A shell command with one side effect: must never happen twice. */
-  | { kind: 'effect'; key: string; beforeMs: number; afterMs: number; mood: LedgerMood }
+  | { kind: 'effect'; key: string; says?: string; beforeMs: number; afterMs: number; mood: LedgerMood }
   /** Writing a file of its own; the same content again is the same. */
   | { kind: 'write'; path: string; content: string }
   /** Changing a file of its own; a second time would fail visibly. */

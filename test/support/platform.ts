@@ -91,12 +91,11 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
     },
     killEverything: () => killEverything(data),
     async serve() {
-      spawnUnowned(
-        [process.execPath, program, 'serve', '--data', data],
-        environment,
-        path.join(data, 'serve.out'),
-      );
-      await platform.ready();
+      const said = path.join(data, 'serve.out');
+      spawnUnowned([process.execPath, program, 'serve', '--data', data], environment, said);
+      await platform.ready().catch(async (error: Error) => {
+        throw new Error(`${error.message}\nIt said:\n${await readFile(said, 'utf8').catch(() => 'nothing')}`);
+      });
     },
     ready: () => untilReady(platform),
     log(name) {
@@ -118,9 +117,8 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
   try {
     await platform.serve();
   } catch (error) {
-    const said = await readFile(path.join(data, 'serve.out'), 'utf8').catch(() => '');
     await platform.remove();
-    throw new Error(`${(error as Error).message}\nIt said:\n${said}`);
+    throw error;
   }
   return platform;
 }
@@ -223,9 +221,9 @@ async function untilReady(platform: Platform): Promise<void> {
   };
   let seen = false;
   const answersOrIsGone = async (): Promise<boolean> => {
-    const runs = leftOf(platform.data).length > 0;
-    seen ||= runs;
-    if (seen && !runs) throw new Error(`The platform in ${platform.data} ended instead of starting.`);
+    const serves = leftOf(platform.data).some(({ command }) => command.includes(' serve --data '));
+    if (seen && !serves) throw new Error(`The platform in ${platform.data} ended instead of starting.`);
+    seen ||= serves;
     return answers();
   };
   await until(answersOrIsGone, readyMs, () => `The platform in ${platform.data} is not ready.`, 100);

@@ -1,0 +1,138 @@
+// A worker process that kills itself at a chosen point of its work: `node mortal-worker.ts POINT`. The points are
+// wrapped around what the product's own worker is given; nothing in the product knows of them.
+import pino from 'pino';
+import type { ActivityDeps } from '../../activities/deps.ts';
+import type { Tool, ToolContext } from '../../activities/tools/tool.ts';
+import type { Activities } from '../../workflows/contracts/activities.ts';
+import { loadConfig } from '../../worker/config.ts';
+import type { RoleConfig } from '../../worker/deps.ts';
+import { readyFile } from '../../worker/supervisor/data-folder.ts';
+import { writeFileWhole } from '../../worker/supervisor/write-file-whole.ts';
+import { prepareWorker } from '../../worker/worker-process.ts';
+
+export const points = [
+  'never',
+  /** The run is marked as running, Temporal does not know. */
+  'begun',
+  /** Some words of the answer have been streamed. */
+  'mid-stream',
+  /** The answer is stored, Temporal does not know. */
+  'answer-stored',
+  /** Temporal has given the call to this worker, nothing is written. */
+  'before-claim',
+  /** The call is claimed, nothing has been done. */
+  'claimed',
+  /** The tool has said its first words. */
+  'mid-tool',
+  /** The tool has acted, its result is not stored. */
+  'acted',
+  /** The result is stored, Temporal does not know. */
+  'result-stored',
+  /** The run has ended in Postgres, Temporal does not know. */
+  'finish-stored',
+  /** The event loop stands still for longer than any heartbeat, then goes on. */
+  'frozen-loop',
+] as const;
+export type Point = (typeof points)[number];
+
+// Longer than the heartbeat timeout of 30 s, by enough for a server that looks every second or so.
+const standstillMs = 36_000;
+
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function standStill(): void {
+  const until = Date.now() + standstillMs;
+  while (Date.now() < until);
+}
+
+function changedDeps(deps: ActivityDeps, point: Point): ActivityDeps {
+  switch (point) {
+    case 'mid-stream':
+      return { ...deps, llms: deps.llms.map((llm) => ({ ...llm, stream: dyingStream(llm.stream) })) };
+    case 'claimed':
+      return { ...deps, openSandbox: async () => die() as never };
+    case 'mid-tool':
+      return { ...deps, tools: deps.tools.map((tool) => withOutput(tool, die)) };
+    case 'frozen-loop':
+      return { ...deps, tools: deps.tools.map((tool) => withOutput(tool, standStill)) };
+    case 'acted':
+      return { ...deps, tools: deps.tools.map(dyingAfter) };
+    default:
+      return deps;
+  }
+}
+
+type Stream = ActivityDeps['llms'][number]['stream'];
+
+function dyingStream(stream: Stream): Stream {
+  return async function* dying(request, signal) {
+    let parts = 0;
+    for await (const part of stream(request, signal)) {
+      yield part;
+      parts += 1;
+      // Long enough for the words before to be in the log.
+      if (parts === 3) setTimeout(die, 200);
+    }
+  };
+}
+
+function withOutput(tool: Tool, act: () => void): Tool {
+  const output =
+    (context: ToolContext): ToolContext['output'] =>
+    (from, text) => {
+      context.output(from, text);
+      // Once what was said has been stored.
+      setTimeout(act, 400);
+    };
+  return { ...tool, run: (input, context) => tool.run(input, { ...context, output: output(context) }) };
+}
+
+function dyingAfter(tool: Tool): Tool {
+  return {
+    ...tool,
+    async run(input, context) {
+      const result = await tool.run(input, context);
+      die();
+      return result;
+    },
+  };
+}
+
+function changedActivities(activities: Activities, point: Point): Activities {
+  const after = <Input, Result>(activity: (input: Input) => Promise<Result>) => {
+    return async (input: Input): Promise<Result> => {
+      const result = await activity(input);
+      die();
+      return result;
+    };
+  };
+  switch (point) {
+    case 'begun':
+      return { ...activities, beginRun: after(activities.beginRun) };
+    case 'answer-stored':
+      return { ...activities, callModel: after(activities.callModel) };
+    case 'before-claim':
+      return { ...activities, runTool: async () => die() as never };
+    case 'result-stored':
+      return { ...activities, runTool: after(activities.runTool) };
+    case 'finish-stored':
+      return { ...activities, finishRun: after(activities.finishRun) };
+    default:
+      return activities;
+  }
+}
+
+const point = process.argv[2] as Point;
+const config = loadConfig() as RoleConfig;
+const logger = pino({ level: 'info' }, pino.destination({ dest: 1, sync: true }));
+const prepared = await prepareWorker(config, logger, {
+  deps: (deps) => changedDeps(deps, point),
+  activities: (activities) => changedActivities(activities, point),
+});
+const worker = await prepared.activate();
+writeFileWhole(readyFile(config.dataFolder, 'worker'), String(process.pid));
+process.once('SIGTERM', () => worker.stop());
+await worker.running;
+process.exit(0);
