@@ -1,0 +1,93 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { expect, test } from 'vitest';
+import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import { anAttempt } from '../support/store.ts';
+import { openAttemptsOf } from '../../activities/store/attempts.ts';
+import type { RunRow } from '../../activities/store/runs.ts';
+
+const command = 'until [ -e go ]; do sleep 0.02; done; echo acted >> acted.txt';
+
+/** Tells Temporal that the attempt has failed while it still goes on, as when its worker was thought dead. */
+async function failByToken(kernel: Kernel, run: RunRow): Promise<void> {
+  const open = await openAttemptsOf(kernel.store.database.db, kernel.deps.executor.id);
+  const attempt = open.find((each) => each.runId === run.id && each.unit === 'call/1.0');
+  await kernel.client.workflowService.respondActivityTaskFailed({
+    namespace: kernel.client.options.namespace,
+    taskToken: attempt?.taskToken ?? null,
+    failure: { message: 'thought dead', applicationFailureInfo: { type: 'WorkerLost' } },
+  });
+}
+
+withKernel(
+  (kernel) => {
+    test('a retry on the worker where the work still goes on joins it, and nothing is done twice', async () => {
+      const attempts: number[] = [];
+      await kernel.startWorkers({
+        activities: ({ runTool }) => ({
+          runTool(input) {
+            attempts.push(activityInfo().attempt);
+            return runTool(input);
+          },
+        }),
+      });
+      const projectPath = await kernel.project();
+      const model = await kernel.script(
+        { calls: [{ tool: 'shell', input: { command } }] },
+        { text: 'Done.' },
+      );
+      const run = await kernel.start({ model, projectPath });
+      await kernel.seen(run, 'call-start');
+      await failByToken(kernel, run);
+      while (attempts.length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+      await writeFile(path.join(projectPath, 'go'), '');
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
+      expect(attempts).toEqual([1, 2]);
+      expect(await readFile(path.join(projectPath, 'acted.txt'), 'utf8')).toBe('acted\n');
+      expect((await story(kernel, run)).filter((line) => line.startsWith('call-'))).toEqual([
+        'call-start 1.0',
+        'call-end 1.0 succeeded',
+      ]);
+    });
+
+    test('work that lost its fence to an attempt elsewhere is no failure of the run that comes back for it', async () => {
+      const attempts: number[] = [];
+      await kernel.startWorkers({
+        activities: ({ runTool }) => ({
+          async runTool(input) {
+            const { attempt } = activityInfo();
+            attempts.push(attempt);
+            if (attempt !== 2) return runTool(input);
+            // Another worker takes the call, and dies over it.
+            await kernel.store.claim(anAttempt({ id: input.runId }, 'call/1.0', 2));
+            throw ApplicationFailure.create({ type: 'WorkerLost', nextRetryDelay: 10 });
+          },
+        }),
+      });
+      const projectPath = await kernel.project();
+      const model = await kernel.script(
+        { calls: [{ tool: 'shell', input: { command } }] },
+        { text: 'So: {{result:0}}' },
+      );
+      const run = await kernel.start({ model, projectPath });
+      await kernel.seen(run, 'call-start');
+      await failByToken(kernel, run);
+      while (attempts.length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+      await writeFile(path.join(projectPath, 'go'), '');
+      const ended = await kernel.ended(run);
+      expect(ended).toMatchObject({ status: 'succeeded', steps: 2 });
+      expect(ended.final_message).toMatch(/^So: Outcome unknown/);
+      expect(attempts).toEqual([1, 2, 3]);
+      expect((await story(kernel, run)).filter((line) => /^(call-|late-)/.test(line))).toEqual([
+        'call-start 1.0',
+        'call-start 1.0',
+        'late-write',
+        'call-start 1.0',
+        'call-end 1.0 unknown',
+      ]);
+    });
+  },
+  { idle: true },
+);
