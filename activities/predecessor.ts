@@ -69,7 +69,7 @@ async function probe(
   startedProcess: boolean,
   context: ToolContext,
 ): Promise<Probe> {
-  if (tool.intent && tool.probe) {
+  if (tool.probe) {
     // The intent is noted before the tool acts: none noted, nothing done.
     if (!intent) return 'not_done';
     return tool.probe(call.input, intent as Record<string, string>, context);

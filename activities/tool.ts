@@ -48,6 +48,7 @@ async function resultOf(deps: ActivityDeps, claim: Claimed, attempt: Attempt): P
       sandbox,
       signal: attempt.signal,
       recordGroup: (group) => untilStored(() => noteProcessGroup(deps.log.db, attempt.ref, group)),
+      noteIntent: (intent) => untilStored(() => noteIntent(deps.log.db, call, intent)),
       output: output.add,
     };
     if (predecessor) {
@@ -71,11 +72,6 @@ async function runTool(
   const limit = AbortSignal.timeout(call.timeout_seconds * 1000);
   const signal = AbortSignal.any([attempt.signal, limit]);
   try {
-    if (tool.intent) {
-      const intent = await tool.intent(call.input, context);
-      await untilStored(() => noteIntent(deps.log.db, call, intent));
-    }
-    signal.throwIfAborted();
     const result = await tool.run(call.input, { ...context, signal });
     return await toCallResult(deps, call.tenant_id, result);
   } catch (error) {

@@ -5,7 +5,7 @@ import type { CallStatus, CallView } from '../../workflows/contracts/call.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import type { Db, Queries } from './database.ts';
-import type { Write } from './events.ts';
+import { Superseded, type Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
 import { pendingStop } from './inputs.ts';
 import { toStorable } from './storable.ts';
@@ -70,16 +70,17 @@ export async function claimCall(
   return { kind: 'claimed', run, call: claimed, predecessor };
 }
 
-/** Notes with the claim what the tool is about to do; before it does it. */
+/** Notes with the claim what the tool is about to do; before it does it. Throws Superseded: then it must not. */
 export async function noteIntent(db: Db, call: CallRow, intent: Record<string, string>): Promise<void> {
-  await db
+  const noted = await db
     .updateTable('calls')
     .set({ intent: JSON.stringify(intent) })
     .where('run_id', '=', call.run_id)
     .where('call_id', '=', call.call_id)
     .where('claimed_attempt', '=', call.claimed_attempt)
     .where('status', '=', 'running')
-    .execute();
+    .executeTakeFirst();
+  if (noted.numUpdatedRows !== 1n) throw new Superseded(`call ${call.call_id} is no longer this attempt's`);
 }
 
 /** Stores the one result. Throws Superseded when another attempt has taken over. */

@@ -16,34 +16,32 @@ export interface FileChange {
 
 export type Plan = { changes: FileChange[]; summary: string } | { problem: string };
 
-/** The three members every tool that changes files has in common, from how it plans its change. */
+/** The two members every tool that changes files has in common, from how it plans its change. */
 export function changeFiles<Input>(
   plan: (input: Input, sandbox: Sandbox) => Promise<Plan>,
-): Required<Pick<Tool<Input>, 'intent' | 'probe' | 'run'>> {
+): Required<Pick<Tool<Input>, 'probe' | 'run'>> {
   return {
-    async intent(input, { sandbox }) {
-      const intent: Record<string, string> = {};
-      await answer(async () => {
-        const planned = await plan(input, sandbox);
-        for (const change of 'problem' in planned ? [] : planned.changes) {
-          intent[change.path] = `${hashOf(change.before)} ${hashOf(change.after)}`;
-        }
-        return done('');
-      });
-      return intent;
-    },
     probe: (_input, intent, { sandbox }) => probeFiles(sandbox, intent),
-    run: (input, { sandbox, signal }) =>
+    run: (input, { sandbox, signal, noteIntent }) =>
       answer(() =>
         inTurn(sandbox.root, async () => {
           signal.throwIfAborted();
           const planned = await plan(input, sandbox);
           if ('problem' in planned) return failed(planned.problem);
+          // In the turn: planned before it, the note would not know of what the call before this one changes.
+          await noteIntent(toIntent(planned.changes));
+          signal.throwIfAborted();
           await apply(sandbox, planned.changes);
           return done(planned.summary);
         }),
       ),
   };
+}
+
+function toIntent(changes: FileChange[]): Record<string, string> {
+  return Object.fromEntries(
+    changes.map(({ path, before, after }) => [path, `${hashOf(before)} ${hashOf(after)}`]),
+  );
 }
 
 export async function readWhole(sandbox: Sandbox, path: string): Promise<Buffer | undefined> {
@@ -61,7 +59,7 @@ async function probeFiles(sandbox: Sandbox, intent: Record<string, string>): Pro
     return done('');
   });
   if (!looked.ok) return 'unknown';
-  // Nothing was planned because the input could not be applied: running it again says why.
+  // Nothing was to be changed.
   if (states.size === 0) return 'not_done';
   return states.size === 1 ? ([...states][0] as Probe) : 'unknown';
 }

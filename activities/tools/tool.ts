@@ -30,6 +30,11 @@ export interface ToolContext {
   signal: AbortSignal;
   /** Passed to the sandbox as `onStart`: stores the group with the claim before its command can act. */
   recordGroup(group: ProcessGroup): Promise<void>;
+  /**
+   * Notes with the claim what is about to be done (hashes before and after, say), for the tool's own probe. Small: it
+   * is stored as JSON. Called right before acting: what is noted must be what is done.
+   */
+  noteIntent(intent: Record<string, string>): Promise<void>;
   /** Live output for people; the result still carries the whole. */
   output(from: 'stdout' | 'stderr', text: string): void;
 }
@@ -47,12 +52,7 @@ export interface Tool<Input = unknown> {
   subject(input: Input): string;
   /** How long one call may take, in seconds, from its input. */
   timeoutSeconds(input: Input): number;
-  /**
-   * For tools that can tell afterwards whether they acted: what to note with the claim, before acting
-   * (hashes before and after, say). Small: it is stored as JSON.
-   */
-  intent?(input: Input, context: ToolContext): Promise<Record<string, string>>;
-  /** Compares the world with the noted intent. */
+  /** For tools that note an intent: compares the world with it. Such a tool acts only after it has noted one. */
   probe?(input: Input, intent: Record<string, string>, context: ToolContext): Promise<Probe>;
   run(input: Input, context: ToolContext): Promise<ToolResult>;
 }

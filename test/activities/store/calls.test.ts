@@ -101,7 +101,10 @@ test('a retry that finds a claim without a result is told of it, with what was n
     predecessor: { intent: { before: 'aa', after: 'bb' }, lost: 1 },
     call: { attempts: 2 },
   });
-  await noteIntent(database.db, first.call, { before: 'late', after: 'late' });
+  await expect(
+    noteIntent(database.db, first.call, { before: 'late', after: 'late' }),
+    'what may note nothing any more must not act either',
+  ).rejects.toThrow(Superseded);
   expect((await call(run)).intent, 'the old attempt notes nothing any more').toEqual({
     before: 'aa',
     after: 'bb',

@@ -97,15 +97,38 @@ describe('write and edit', () => {
   });
 
   test('the probe calls a file that somebody else changed unknown', async () => {
-    const { project, tool, context } = await openBench();
-    const { intent, probe } = tool('write');
+    const { project, tool, context, noted } = await openBench();
     const input = { path: 'f', content: 'mine' };
-    const noted = await intent!(input, context());
+    const intent = await noted('write', input);
     writeFileSync(path.join(project, 'f'), 'theirs');
-    expect([noted, await probe!(input, noted, context())]).toEqual([
+    expect([intent, await tool('write').probe!(input, intent, context())]).toEqual([
       { f: `absent ${createHash('sha256').update('mine').digest('hex').slice(0, 32)}` },
       'unknown',
     ]);
+  });
+
+  test('what a call notes knows of the calls of its step that had their turn before', async () => {
+    const { project, tool, call, context } = await openBench();
+    const edit = { path: 'f', old: 'list:', new: 'list:\n- item' };
+    let noted: Record<string, string> | undefined;
+    const noteIntent = async (intent: Record<string, string>) => {
+      noted = intent;
+    };
+    await Promise.all([
+      call('write', { path: 'f', content: 'list:\n' }),
+      call('edit', edit, { ...context(), noteIntent }),
+    ]);
+    expect(readFileSync(path.join(project, 'f'), 'utf8')).toBe('list:\n- item\n');
+    expect(await tool('edit').probe!(edit, noted ?? {}, context()), 'else it is made twice').toBe('done');
+  });
+
+  test('a call that may note nothing any more changes nothing', async () => {
+    const { project, call, context } = await openBench();
+    const noteIntent = () => Promise.reject(new Error('somebody else has taken over'));
+    await expect(call('write', { path: 'f', content: 'late' }, { ...context(), noteIntent })).rejects.toThrow(
+      'somebody else has taken over',
+    );
+    expect(readdirSync(project)).toEqual([]);
   });
 
   test('a hundred edits of one file at once all take effect', async () => {
@@ -186,13 +209,12 @@ describe('patch', () => {
   });
 
   test('a patch that was cut off by a crash half way is called unknown', async () => {
-    const { project, tool, context } = await openBench();
+    const { project, tool, context, noted } = await openBench();
     writeFileSync(path.join(project, 'a'), 'a\n');
     writeFileSync(path.join(project, 'b'), 'b\n');
-    const { intent, probe } = tool('patch');
     const input = { patch: change('a', 'a', 'x') + change('b', 'b', 'y') };
-    const noted = await intent!(input, context());
+    const intent = await noted('patch', input);
     writeFileSync(path.join(project, 'a'), 'x\n');
-    expect(await probe!(input, noted, context())).toBe('unknown');
+    expect(await tool('patch').probe!(input, intent, context())).toBe('unknown');
   });
 });

@@ -21,15 +21,8 @@ const samples: Record<string, Record<string, unknown>> = {
 test('each tool says what it does to the world, on what, and whether it may be repeated', async () => {
   const { tool } = await openBench();
   const rows = Object.entries(samples).map(([name, input]) => {
-    const { effect, repeat, subject, timeoutSeconds, intent, probe } = tool(name);
-    return [
-      name,
-      effect,
-      repeat,
-      subject(input),
-      timeoutSeconds(input),
-      intent !== undefined && probe !== undefined,
-    ];
+    const { effect, repeat, subject, timeoutSeconds, probe } = tool(name);
+    return [name, effect, repeat, subject(input), timeoutSeconds(input), probe !== undefined];
   });
   expect(rows).toEqual([
     ['read', 'read', 'safe', 'a/b', 60, false],

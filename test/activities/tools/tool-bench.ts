@@ -20,9 +20,13 @@ interface Bench {
   tool(name: string): Tool;
   context(callId?: string, signal?: AbortSignal): ToolContext;
   call(name: string, input: unknown, context?: ToolContext): Promise<ToolResult>;
-  /** What the probe says before the call and after it. */
+  /** What the call notes when its worker dies right after. */
+  noted(name: string, input: unknown): Promise<Record<string, string>>;
+  /** What the probe says before the call and after it; a call that notes nothing has done nothing. */
   probes(name: string, input: unknown): Promise<[Probe, Probe]>;
 }
+
+class Killed extends Error {}
 
 export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
   const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-tools-')));
@@ -49,6 +53,7 @@ export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
     sandbox,
     signal,
     recordGroup: async (group) => void groups.push(group),
+    noteIntent: async () => {},
     output: (_from, text) => void live.push(text),
   });
   return {
@@ -59,13 +64,29 @@ export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
     tool,
     context,
     call: (name, input, given = context()) => tool(name).run(tool(name).input.parse(input), given),
-    async probes(name, input) {
-      const { intent, probe, run } = tool(name) as Required<Tool>;
+    async noted(name, input) {
+      const { promise, resolve } = Promise.withResolvers<Record<string, string>>();
       const given = context();
-      const noted = await intent(input, given);
-      const before = await probe(input, noted, given);
-      await run(input, given);
-      return [before, await probe(input, noted, given)];
+      const noteIntent = async (intent: Record<string, string>): Promise<void> => {
+        resolve(intent);
+        throw new Killed();
+      };
+      await tool(name)
+        .run(input, { ...given, noteIntent })
+        .catch((error: unknown) => {
+          if (!(error instanceof Killed)) throw error;
+        });
+      return promise;
+    },
+    async probes(name, input) {
+      const { probe, run } = tool(name) as Required<Tool>;
+      const given = context();
+      let states: [Probe, () => Promise<Probe>] = ['not_done', async () => 'not_done'];
+      const noteIntent = async (intent: Record<string, string>): Promise<void> => {
+        states = [await probe(input, intent, given), () => probe(input, intent, given)];
+      };
+      await run(input, { ...given, noteIntent });
+      return [states[0], await states[1]()];
     },
   };
 }

@@ -70,6 +70,7 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
         signal: Context.current().cancellationSignal,
         output: () => undefined,
         recordGroup: async () => undefined,
+        noteIntent: async () => undefined,
       });
     },
   };
