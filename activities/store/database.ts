@@ -1,6 +1,7 @@
 // The connection to Postgres: one pool per process, integers as numbers, and the small facts every query shares.
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
+import { PreparingClient } from './preparing-client.ts';
 import type { DB } from './tables.ts';
 
 export type Db = Kysely<DB>;
@@ -33,6 +34,7 @@ export interface DatabaseOptions {
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
+    Client: PreparingClient,
     max: options.connections,
     application_name: options.name,
     types,

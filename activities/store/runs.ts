@@ -23,16 +23,17 @@ export async function findRun(db: Queries, tenantId: string, id: string): Promis
  * leaf, stream heads). Whoever appends events of a run after locking the run alone would wait in a circle.
  */
 export async function lockRun(write: Write, tenantId: string, id: string): Promise<RunRow | undefined> {
-  const found = await write.tx
-    .selectFrom('conversations')
-    .innerJoin('runs', 'runs.conversation_id', 'conversations.id')
-    .select('conversations.id')
-    .where('runs.id', '=', id)
-    .where('runs.tenant_id', '=', tenantId)
-    .forNoKeyUpdate('conversations')
-    .executeTakeFirst();
-  if (!found) return undefined;
-  return write.tx.selectFrom('runs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+  return (
+    write.tx
+      .selectFrom('conversations')
+      .innerJoin('runs', 'runs.conversation_id', 'conversations.id')
+      .selectAll('runs')
+      .where('runs.id', '=', id)
+      .where('runs.tenant_id', '=', tenantId)
+      // Rows are locked in the order they are named in, and read again once the locks are there.
+      .forNoKeyUpdate(['conversations', 'runs'])
+      .executeTakeFirst()
+  );
 }
 
 export interface RunList {
