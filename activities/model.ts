@@ -98,8 +98,12 @@ async function answerStep(
     return failModelCall(deps, run, attempt, input.step, signal.aborted ? signal.reason : error, use);
   }
   const closing = await journal.finish();
-  // The journal may have failed while the last pieces were sent.
-  signal.throwIfAborted();
+  // The journal may have failed while the last pieces were sent. A stop at that time changes nothing about an answer
+  // that is whole and paid for.
+  if (giveUp.signal.aborted) {
+    const use = useOf(deps, run.model, request, streamed, 'failed');
+    return failModelCall(deps, run, attempt, input.step, giveUp.signal.reason, use);
+  }
   const use = useOf(deps, run.model, request, streamed, 'answered');
   return resultOf(await store(deps, run, input.step, attempt, streamed, use, closing));
 }

@@ -15,6 +15,7 @@ import { GitProblem } from './git/tree.ts';
 import { findLlm } from './llm/index.ts';
 import { toPlannedCall } from './model.ts';
 import { beginRun, noteTree } from './store/begin-run.ts';
+import type { Queries } from './store/database.ts';
 import { endRun } from './store/end-run.ts';
 import { hasUnappliedMessages, pendingStop } from './store/inputs.ts';
 import { findRun, lockRun } from './store/runs.ts';
@@ -101,14 +102,14 @@ const statuses: Record<FinishRunInput['outcome'], RunStatus> = {
 
 export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => Promise<FinishRunResult> {
   return async ({ tenantId, runId, outcome, reason, detail }) => {
+    // A run that goes on keeps what it runs in the background.
+    if (outcome === 'succeeded' && (await mustGoOn(deps.log.db, runId))) return { finished: false };
     await deps.endBackground(runId);
     const result = await deps.log.write(async (write) => {
       const run = await lockRun(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
+      if (outcome === 'succeeded' && (await mustGoOn(write.tx, runId))) return undefined;
       const stop = await pendingStop(write.tx, runId);
-      // Whoever said something before the end is heard: the loop goes on.
-      if (stop === 'none' && outcome === 'succeeded' && (await hasUnappliedMessages(write.tx, runId)))
-        return undefined;
       const cancelled = stop === 'cancel';
       const interrupted = stop === 'interrupt' && outcome !== 'failed';
       const ending: { status: RunStatus; reason: StopReason } = cancelled
@@ -124,6 +125,11 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     if (result.promoted) deps.startRun(toStart(result.promoted));
     return { finished: true, status: result.run.status as RunStatus };
   };
+}
+
+/** Whoever said something before the end is heard, unless somebody stopped the run. */
+async function mustGoOn(queries: Queries, runId: string): Promise<boolean> {
+  return (await pendingStop(queries, runId)) === 'none' && (await hasUnappliedMessages(queries, runId));
 }
 
 function toStart(run: { id: string; tenant_id: string; request_id: string; priority: number }) {

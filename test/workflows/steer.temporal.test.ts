@@ -5,6 +5,7 @@ import { v7 as uuid } from 'uuid';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { anAttempt } from '../support/store.ts';
 import { noteProcessGroup } from '../../activities/store/attempts.ts';
+import { listCalls } from '../../activities/store/calls.ts';
 import { defaultTenant } from '../../activities/store/database.ts';
 import { registerExecutor } from '../../activities/store/executors.ts';
 import { readContext } from '../../activities/store/messages.ts';
@@ -80,6 +81,36 @@ withKernel(
         [2, 'assistant', 'Two.'],
         [3, 'user', 'Late 2.'],
         [3, 'assistant', 'Three.'],
+      ]);
+    });
+
+    test('a run that goes on for a steer keeps what it runs in the background', async () => {
+      let finishes = 0;
+      await kernel.startWorkers({
+        activities: (activities) => ({
+          async finishRun(input) {
+            finishes += 1;
+            if (finishes === 1) await kernel.steer(await kernel.store.run(input.runId), 'late', 'Is it up?');
+            return activities.finishRun(input);
+          },
+        }),
+      });
+      const model = await kernel.script(
+        { calls: [{ tool: 'shell', input: { command: 'sleep 300', background: true } }] },
+        { text: 'Started.' },
+        { calls: [{ tool: 'shell-poll', input: { id: '1.0' } }] },
+        { text: 'It is.' },
+      );
+      const run = await kernel.start({ model, projectPath: await kernel.project() });
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 4 });
+      const calls = await listCalls(kernel.store.database.db, {
+        tenantId: defaultTenant,
+        runId: run.id,
+        limit: 10,
+      });
+      expect(calls.map(({ output }) => output)).toEqual([
+        expect.stringContaining('Started in the background'),
+        expect.stringContaining('still running'),
       ]);
     });
 
