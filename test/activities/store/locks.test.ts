@@ -103,7 +103,7 @@ test('whatever is done to a few runs at once, nobody waits in a circle and no pr
         expect(unexpected).toEqual([]);
       },
     ),
-    { numRuns: 12 },
+    { numRuns: 12, endOnFailure: true },
   );
   const { rows } = await database.pool.query<{ deadlocks: number }>(
     'select deadlocks from pg_stat_database where datname = current_database()',
