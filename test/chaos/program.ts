@@ -13,6 +13,8 @@ export type CallPlan =
   | { kind: 'edit'; path: string }
   /** Reading; may happen any number of times. */
   | { kind: 'read'; path: string }
+  /** A command whose outcome only its own test can judge; random programs have none. */
+  | { kind: 'command'; command: string }
   /** Arguments that are no JSON: must be answered, never run. */
   | { kind: 'malformed' };
 
@@ -159,6 +161,8 @@ function toToolCall(call: CallPlan, port: number): { name: string; input: string
   switch (call.kind) {
     case 'effect':
       return { name: 'shell', input: JSON.stringify({ command: effectCommand(port, call.key, call) }) };
+    case 'command':
+      return { name: 'shell', input: JSON.stringify({ command: call.command }) };
     case 'write':
       return { name: 'write', input: JSON.stringify({ path: call.path, content: call.content }) };
     case 'edit':

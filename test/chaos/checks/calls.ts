@@ -107,6 +107,8 @@ function outcomeProblem(
       return row.status === 'succeeded' || (mayBeStopped && faults.length >= 0)
         ? undefined
         : `it is ${row.status}: ${row.output?.slice(0, 300)}`;
+    case 'command':
+      return undefined;
     case 'malformed':
       return row.status === 'failed' ? undefined : `malformed arguments ended as ${row.status}`;
   }
