@@ -37,6 +37,30 @@ withKernel(
       expect((await kernel.store.accept({ conversationId: run.conversation_id })).run.parent_id).toBe(run.id);
     });
 
+    test('an answer that is whole when an interrupt comes is kept and charged', async () => {
+      let run: RunRow | undefined;
+      await kernel.startWorkers({
+        deps: (deps) => ({
+          ...deps,
+          log: {
+            ...deps.log,
+            async append(batch) {
+              if (run) {
+                await kernel.store.input(run, { kind: 'interrupt', messageId: 'late' });
+                // The notice is there long before this.
+                await sleep(300);
+              }
+              return deps.log.append(batch);
+            },
+          },
+        }),
+      });
+      run = await kernel.start({ model: await kernel.script({ text: 'All of it.' }) });
+      const ended = await kernel.ended(run);
+      expect(ended).toMatchObject({ status: 'interrupted', steps: 1, final_message: 'All of it.' });
+      expect(ended.output_tokens).toBeGreaterThan(0);
+    });
+
     for (const [kind, status] of [
       ['interrupt', 'interrupted'],
       ['cancel', 'cancelled'],
