@@ -47,7 +47,8 @@ export async function acceptRun(write: Write, input: NewRun): Promise<Accepted> 
   // Asked again under the conversation's lock: the same message may have been accepted while we waited for it.
   const accepted = await findByMessage(write.tx, input);
   if (accepted) return { run: accepted, became: 'known' };
-  const active = await activeRunOf(write.tx, input.tenantId, conversationId);
+  // A conversation that was made just now has no runs.
+  const active = input.conversationId && (await activeRunOf(write.tx, input.tenantId, conversationId));
   if (!active) return { run: await insertRun(write, input, conversationId, false), became: 'started' };
   switch (input.whenBusy) {
     case 'reject':
@@ -147,8 +148,20 @@ async function insertRun(
 ): Promise<RunRow> {
   const id = uuid();
   const messageId = input.messageId ?? id;
-  const parentId = parked ? null : await parentFor(write.tx, input.tenantId, conversationId);
+  const parentId =
+    parked || !input.conversationId ? null : await parentFor(write.tx, input.tenantId, conversationId);
   const run = await write.tx
+    .with('said', (db) =>
+      db.insertInto('messages').values({
+        run_id: id,
+        tenant_id: input.tenantId,
+        step: 0,
+        phase: 0,
+        position: 0,
+        role: 'user',
+        text: input.prompt,
+      }),
+    )
     .insertInto('runs')
     .values({
       id,
@@ -170,18 +183,6 @@ async function insertRun(
     })
     .returningAll()
     .executeTakeFirstOrThrow();
-  await write.tx
-    .insertInto('messages')
-    .values({
-      run_id: id,
-      tenant_id: input.tenantId,
-      step: 0,
-      phase: 0,
-      position: 0,
-      role: 'user',
-      text: input.prompt,
-    })
-    .execute();
   await write.append({
     tenantId: input.tenantId,
     stream: streamOf('run', id),

@@ -5,7 +5,7 @@ import { isTerminal } from '../../workflows/run/transitions.ts';
 import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import { type CallRow, streamFor, toolMessage } from './calls.ts';
 import type { Write } from './events.ts';
-import { applyMessages, pendingStop } from './inputs.ts';
+import { applyMessages, stopAmong, waitingInputs } from './inputs.ts';
 import { lockRun, type RunRow } from './runs.ts';
 import { toStorable } from './storable.ts';
 
@@ -58,7 +58,8 @@ export async function openStep(
   if (run.steps >= input.step) return { kind: 'stored', calls: await callsOf(write, run, input.step) };
   // Ended behind its workflow's back: there is nothing to answer any more.
   if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
-  if ((await pendingStop(write.tx, run.id)) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
+  const waiting = await waitingInputs(write.tx, run.id);
+  if (stopAmong(waiting) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
   const { earlier } = await beginAttempt(write, run, input.attempt);
   const event: NewEvent =
     earlier === 0
@@ -72,7 +73,7 @@ export async function openStep(
     events: [event],
     fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
   });
-  await applyMessages(write, run, input.step);
+  await applyMessages(write, run, input.step, waiting);
   return { kind: 'opened', run };
 }
 
@@ -112,11 +113,10 @@ export async function storeAnswer(write: Write, answer: Answer): Promise<CallRow
             ),
     })
     .execute();
-  await insertCalls(write, run, answer);
-  await recordUse(write, run, answer.attempt, answer.step, answer.use);
-  await write.tx.updateTable('runs').set({ steps: answer.step }).where('id', '=', run.id).execute();
+  const calls = await insertCalls(write, run, answer);
+  await recordUse(write, { ...run, steps: answer.step }, answer.attempt, answer.step, answer.use);
   await write.append({ ...streamFor(run), events: eventsOf(answer), dedupeKey: `answer/${answer.step}` });
-  return callsOf(write, run, answer.step);
+  return calls;
 }
 
 async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow[]> {
@@ -140,7 +140,7 @@ async function hasBooked(write: Write, answer: Answer): Promise<boolean> {
   return row !== undefined;
 }
 
-/** Adds what a model call used to the run, whatever became of the call: it was billed. */
+/** Adds what a model call used to the run, whatever became of the call: it was billed. Stores the run's steps too. */
 export async function recordUse(
   write: Write,
   run: RunRow,
@@ -149,25 +149,25 @@ export async function recordUse(
   use: ModelUse,
 ): Promise<void> {
   await write.tx
-    .insertInto('model_calls')
-    .values({
-      run_id: run.id,
-      step,
-      attempt: attempt.attempt,
-      tenant_id: run.tenant_id,
-      model: use.model,
-      status: use.status,
-      input_tokens: use.inputTokens,
-      cached_input_tokens: use.cachedInputTokens,
-      output_tokens: use.outputTokens,
-      cost_micros: use.costMicros,
-      priced: use.priced,
-      estimated: use.estimated,
-    })
-    .execute();
-  await write.tx
+    .with('booked', (db) =>
+      db.insertInto('model_calls').values({
+        run_id: run.id,
+        step,
+        attempt: attempt.attempt,
+        tenant_id: run.tenant_id,
+        model: use.model,
+        status: use.status,
+        input_tokens: use.inputTokens,
+        cached_input_tokens: use.cachedInputTokens,
+        output_tokens: use.outputTokens,
+        cost_micros: use.costMicros,
+        priced: use.priced,
+        estimated: use.estimated,
+      }),
+    )
     .updateTable('runs')
     .set((eb) => ({
+      steps: run.steps,
       input_tokens: eb('input_tokens', '+', use.inputTokens),
       cached_input_tokens: eb('cached_input_tokens', '+', use.cachedInputTokens),
       output_tokens: eb('output_tokens', '+', use.outputTokens),
@@ -177,9 +177,9 @@ export async function recordUse(
     .execute();
 }
 
-async function insertCalls(write: Write, run: RunRow, answer: Answer): Promise<void> {
-  if (answer.calls.length === 0) return;
-  await write.tx
+async function insertCalls(write: Write, run: RunRow, answer: Answer): Promise<CallRow[]> {
+  if (answer.calls.length === 0) return [];
+  const calls = await write.tx
     .insertInto('calls')
     .values(
       answer.calls.map((call) => ({
@@ -205,9 +205,10 @@ async function insertCalls(write: Write, run: RunRow, answer: Answer): Promise<v
         ended_at: call.refusal ? new Date() : null,
       })),
     )
+    .returningAll()
     .execute();
   const refused = answer.calls.flatMap((call) => (call.refusal ? [{ call, refusal: call.refusal }] : []));
-  if (refused.length === 0) return;
+  if (refused.length === 0) return calls;
   await write.tx
     .insertInto('messages')
     .values(
@@ -220,6 +221,7 @@ async function insertCalls(write: Write, run: RunRow, answer: Answer): Promise<v
       ),
     )
     .execute();
+  return calls;
 }
 
 function eventsOf(answer: Answer): NewEvent[] {

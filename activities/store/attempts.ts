@@ -19,6 +19,13 @@ export interface NewAttempt extends AttemptRef {
   taskToken: Uint8Array;
 }
 
+interface EarlierAttempt {
+  attempt: number;
+  executor_id: string;
+  outcome: string | null;
+  ended_at: Date | null;
+}
+
 /**
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. Returns how many attempts of
  * this unit came before and how many of those lost their worker; what this very executor left open merely failed.
@@ -28,42 +35,32 @@ export async function beginAttempt(
   run: RunRow,
   attempt: NewAttempt,
 ): Promise<{ earlier: number; lost: number }> {
-  const stream = streamOf('run', run.id);
-  // The head's lock orders this with every append of the attempt we replace.
-  await sql`select 1 from stream_heads where stream = ${stream} for update`.execute(write.tx);
-  const earlier = await write.tx
-    .selectFrom('attempts')
-    .select(['attempt', 'executor_id', 'outcome', 'ended_at'])
-    .where('run_id', '=', run.id)
-    .where('unit', '=', attempt.unit)
-    .execute();
+  // One statement: the run's lock keeps what it reads from changing, and the head's, which it takes last, orders it
+  // with every append of the attempt we replace.
+  const { rows: earlier } = await sql<EarlierAttempt>`
+    with earlier as (
+      select attempt, executor_id, outcome, ended_at from attempts
+      where run_id = ${run.id} and unit = ${attempt.unit}
+    ), newest as (
+      select 1 where not exists (select from earlier where attempt >= ${attempt.attempt})
+    ), opened as (
+      insert into attempts (run_id, unit, tenant_id, attempt, executor_id, task_token)
+      select ${run.id}::uuid, ${attempt.unit}, ${run.tenant_id}::uuid, ${attempt.attempt}::integer,
+        ${attempt.executorId}::uuid, ${Buffer.from(attempt.taskToken)}::bytea from newest
+    ), left_open as (
+      update attempts set ended_at = ${new Date()},
+        outcome = case when executor_id = ${attempt.executorId} then 'failed' else 'lost' end
+      where run_id = ${run.id} and unit = ${attempt.unit} and attempt < ${attempt.attempt} and ended_at is null
+        and exists (select from newest)
+    ), fenced as (
+      update stream_heads
+      set fences = fences || jsonb_build_object(${attempt.unit}::text, ${attempt.attempt}::integer)
+      where stream = ${streamOf('run', run.id)} and exists (select from newest)
+    )
+    select * from earlier`.execute(write.tx);
   if (earlier.some((row) => row.attempt >= attempt.attempt)) {
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} comes late`);
   }
-  await write.tx
-    .insertInto('attempts')
-    .values({
-      run_id: run.id,
-      unit: attempt.unit,
-      tenant_id: run.tenant_id,
-      attempt: attempt.attempt,
-      executor_id: attempt.executorId,
-      task_token: Buffer.from(attempt.taskToken),
-    })
-    .execute();
-  await write.tx
-    .updateTable('attempts')
-    .set((eb) => ({
-      ended_at: new Date(),
-      outcome: eb.case().when('executor_id', '=', attempt.executorId).then('failed').else('lost').end(),
-    }))
-    .where('run_id', '=', run.id)
-    .where('unit', '=', attempt.unit)
-    .where('attempt', '<', attempt.attempt)
-    .where('ended_at', 'is', null)
-    .execute();
-  await sql`update stream_heads set fences = fences || jsonb_build_object(${attempt.unit}::text, ${attempt.attempt}::integer)
-    where stream = ${stream}`.execute(write.tx);
   const lost = earlier.filter(
     (row) => row.outcome === 'lost' || (row.ended_at === null && row.executor_id !== attempt.executorId),
   ).length;
@@ -75,22 +72,26 @@ export async function beginAttempt(
  * written for the unit. Throws Superseded when the attempt is not the current one.
  */
 export async function endAttempt(write: Write, attempt: AttemptRef, outcome: string): Promise<void> {
-  const closed = await sql`update stream_heads set fences = fences - ${attempt.unit}::text
-    where stream = ${streamOf('run', attempt.runId)}
-      and (fences ->> ${attempt.unit}::text)::integer = ${attempt.attempt}`.execute(write.tx);
-  if (closed.numAffectedRows !== 1n) {
+  const { rows } = await sql`
+    with closed as (
+      update stream_heads set fences = fences - ${attempt.unit}::text
+      where stream = ${streamOf('run', attempt.runId)}
+        and (fences ->> ${attempt.unit}::text)::integer = ${attempt.attempt}
+      returning stream
+    ), ended as (
+      update attempts set ended_at = ${new Date()}, outcome = ${outcome}
+      where run_id = ${attempt.runId} and unit = ${attempt.unit} and attempt = ${attempt.attempt}
+        and exists (select from closed)
+    )
+    select stream from closed`.execute(write.tx);
+  if (rows.length !== 1) {
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is not the current one`);
   }
-  await markEnded(write.tx, attempt, outcome);
 }
 
 /** Ends an attempt that stored no result; its unit's fence stays with it until the next attempt takes it. */
 export async function failAttempt(db: Queries, attempt: AttemptRef, outcome: string): Promise<void> {
-  await markEnded(db, attempt, outcome);
-}
-
-async function markEnded(queries: Queries, attempt: AttemptRef, outcome: string): Promise<void> {
-  await queries
+  await db
     .updateTable('attempts')
     .set({ ended_at: new Date(), outcome })
     .where('run_id', '=', attempt.runId)

@@ -54,7 +54,8 @@ export async function beginRun(
       ],
     });
   }
-  return { run, openCalls: await openCallsOf(write.tx, run) };
+  // Before its first answer a run has asked for nothing.
+  return { run, openCalls: run.steps === 0 ? [] : await openCallsOf(write.tx, run) };
 }
 
 async function openCallsOf(queries: Queries, run: RunRow): Promise<CallRow[]> {

@@ -114,6 +114,7 @@ export async function closeCall(
   const result = { ...given, output: toStorable(given.output) };
   const bytes = result.bytes ?? Buffer.byteLength(result.output);
   await write.tx
+    .with('told', (db) => db.insertInto('messages').values(toolMessage(run, call, result)))
     .updateTable('calls')
     .set({
       status: result.status,
@@ -124,10 +125,6 @@ export async function closeCall(
     })
     .where('run_id', '=', run.id)
     .where('call_id', '=', call.call_id)
-    .execute();
-  await write.tx
-    .insertInto('messages')
-    .values(toolMessage(run, call, result))
     .execute();
   return {
     type: 'call-end',

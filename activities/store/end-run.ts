@@ -7,7 +7,6 @@ import { parentFor } from './accept-run.ts';
 import { closeCall, type CallRow, streamFor } from './calls.ts';
 import type { Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
-import { sql } from 'kysely';
 
 export interface RunEnd {
   tenantId: string;
@@ -74,9 +73,6 @@ export async function endRun(write: Write, end: RunEnd): Promise<EndedRun> {
     dedupeKey: 'run-end',
     end: true,
   });
-  await sql`update stream_heads set fences = '{}' where stream = ${streamOf('run', run.id)}`.execute(
-    write.tx,
-  );
   const promoted = await promoteNext(write, ended);
   return promoted ? { ended: true, run: ended, promoted } : { ended: true, run: ended };
 }
@@ -144,25 +140,29 @@ async function refuseInputs(write: Write, run: RunRow): Promise<NewEvent[]> {
 }
 
 async function finalMessageOf(write: Write, run: RunRow): Promise<string | null> {
-  const finish = await write.tx
-    .selectFrom('calls')
-    .select('output')
-    .where('run_id', '=', run.id)
-    .where('step', '=', run.steps)
-    .where('tool', '=', 'finish')
-    .where('status', '=', 'succeeded')
-    .executeTakeFirst();
-  if (finish?.output) return finish.output;
-  const answer = await write.tx
-    .selectFrom('messages')
-    .select('text')
-    .where('run_id', '=', run.id)
-    .where('role', '=', 'assistant')
-    .where('text', '!=', '')
-    .orderBy('step', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return answer?.text ?? null;
+  const { finish, answer } = await write.tx
+    .selectNoFrom((eb) => [
+      eb
+        .selectFrom('calls')
+        .select('output')
+        .where('run_id', '=', run.id)
+        .where('step', '=', run.steps)
+        .where('tool', '=', 'finish')
+        .where('status', '=', 'succeeded')
+        .limit(1)
+        .as('finish'),
+      eb
+        .selectFrom('messages')
+        .select('text')
+        .where('run_id', '=', run.id)
+        .where('role', '=', 'assistant')
+        .where('text', '!=', '')
+        .orderBy('step', 'desc')
+        .limit(1)
+        .as('answer'),
+    ])
+    .executeTakeFirstOrThrow();
+  return finish || answer;
 }
 
 async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefined> {

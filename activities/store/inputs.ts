@@ -9,7 +9,10 @@ import type { Db, Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { stopsChannel } from './notifier.ts';
 import type { RunRow } from './runs.ts';
-import { sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
+import type { Inputs } from './tables.ts';
+
+export type InputRow = Selectable<Inputs>;
 
 export interface NewInput {
   kind: 'steer' | 'settle' | 'interrupt' | 'cancel';
@@ -75,17 +78,27 @@ export async function addInput(write: Write, run: RunRow, input: NewInput): Prom
   return { runId: run.id, messageId: input.messageId, status: 'accepted', step: null };
 }
 
-/** The strongest stop somebody asked for: a cancel wins over an interrupt. */
-export async function pendingStop(queries: Queries, runId: string): Promise<'none' | 'interrupt' | 'cancel'> {
-  const stops = await queries
+/** Everything people sent that has not been applied or refused, in the order it came. */
+export async function waitingInputs(queries: Queries, runId: string): Promise<InputRow[]> {
+  return queries
     .selectFrom('inputs')
-    .select('kind')
+    .selectAll()
     .where('run_id', '=', runId)
-    .where('kind', 'in', ['interrupt', 'cancel'])
     .where('status', '=', 'accepted')
+    .orderBy('id')
     .execute();
-  if (stops.some((stop) => stop.kind === 'cancel')) return 'cancel';
-  return stops.length > 0 ? 'interrupt' : 'none';
+}
+
+export type Stop = 'none' | 'interrupt' | 'cancel';
+
+/** The strongest stop somebody asked for: a cancel wins over an interrupt. */
+export function stopAmong(waiting: readonly { kind: string }[]): Stop {
+  if (waiting.some(({ kind }) => kind === 'cancel')) return 'cancel';
+  return waiting.some(({ kind }) => kind === 'interrupt') ? 'interrupt' : 'none';
+}
+
+export async function pendingStop(queries: Queries, runId: string): Promise<Stop> {
+  return stopAmong(await waitingInputs(queries, runId));
 }
 
 /** Which of these runs somebody asked to stop. */
@@ -114,16 +127,14 @@ export async function hasUnappliedMessages(queries: Queries, runId: string): Pro
   return row !== undefined;
 }
 
-/** Makes every waiting steer and settlement a message of this step, in the order they came. */
-export async function applyMessages(write: Write, run: RunRow, step: number): Promise<number> {
-  const waiting = await write.tx
-    .selectFrom('inputs')
-    .selectAll()
-    .where('run_id', '=', run.id)
-    .where('kind', 'in', ['steer', 'settle'])
-    .where('status', '=', 'accepted')
-    .orderBy('id')
-    .execute();
+/** Makes every steer and settlement among the waiting inputs a message of this step, in the order they came. */
+export async function applyMessages(
+  write: Write,
+  run: RunRow,
+  step: number,
+  inputs: readonly InputRow[],
+): Promise<number> {
+  const waiting = inputs.filter(({ kind }) => kind === 'steer' || kind === 'settle');
   if (waiting.length === 0) return 0;
   const ids = waiting.map((input) => input.id);
   // A retried attempt finds messages of its predecessor in this step: the new ones go behind them.

@@ -71,6 +71,7 @@ export const runEventRoutes: Routes = (api, parts) => {
 };
 
 async function headOf(parts: Parts, tenantId: string, runId: string): Promise<StreamHead> {
-  await runOf(parts, tenantId, runId);
-  return (await readHead(parts.log.db, tenantId, streamOf('run', runId))) ?? { seq: 0, ended: false };
+  const head = readHead(parts.log.db, tenantId, streamOf('run', runId));
+  const [found] = await Promise.all([head, runOf(parts, tenantId, runId)]);
+  return found ?? { seq: 0, ended: false };
 }

@@ -36,7 +36,9 @@ const appendEvents = `
     if p_unit is not null and (v_head.fences ->> p_unit)::integer is distinct from p_attempt then
       raise exception 'attempt % of % is not the current one', p_attempt, p_unit using errcode = 'PD002';
     end if;
-    update stream_heads set seq = seq + v_count, ended = p_end where stream = p_stream;
+    -- With the last event every fence falls: nobody writes after it.
+    update stream_heads set seq = seq + v_count, ended = p_end,
+      fences = case when p_end then '{}' else fences end where stream = p_stream;
     insert into events (stream, seq, tenant_id, conversation_id, conversation_seq, type, attempt, dedupe_key, payload)
     select p_stream, v_head.seq + item.n, p_tenant, p_conversation, v_conversation - v_count + item.n,
       item.type, coalesce(p_attempt, 0), case when item.n = 1 then p_dedupe end, item.payload::jsonb
