@@ -29,7 +29,7 @@ import { buildBundle } from '../../worker/bundle.ts';
 import { loadConfig } from '../../worker/config.ts';
 import { openStore, type RoleConfig } from '../../worker/deps.ts';
 import { redactFailures } from '../../worker/redact-failures.ts';
-import { createWorkers, installRuntime, openClient, type Workers } from '../../worker/temporal.ts';
+import { createWorkers, installRuntime, openClient } from '../../worker/temporal.ts';
 import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
@@ -92,7 +92,14 @@ export function withKernel(define: (kernel: Kernel) => void, options: { idle?: b
   });
 }
 
-async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> {
+interface Parts extends Pick<Kernel, 'store' | 'client' | 'runs' | 'deps'> {
+  config: RoleConfig;
+  folder: string;
+  scenarios: string;
+  close(): Promise<void>;
+}
+
+async function openParts(): Promise<Parts> {
   const [{ url }, { address, namespace }] = await Promise.all([createTestDatabase(), createTestNamespace()]);
   const folder = await mkdtemp(path.join(tmpdir(), 'perdure-kernel-'));
   const scenarios = path.join(folder, 'scenarios');
@@ -108,45 +115,78 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     },
   }) as RoleConfig;
   const opened = openStore({ ...config, secrets: [], name: 'test-kernel', connections: 30, logger });
-  const store = storeOver(url, opened.database, opened.log);
-  const stops = createStops({
-    databaseUrl: url,
-    stoppedAmong: (runIds) => stoppedAmong(opened.database.db, runIds),
-    logger,
-  });
+  const { db } = opened.database;
+  const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
   const client = openClient(config);
   const runs = createRuns({ client, log: opened.log, logger });
   const background = createBackground({ callIsAlive, killMarked });
   const executor = { id: executorId, host: hostname() };
-  const deps = activityDeps(config, { store: opened, stops, executor, runs, background, logger });
-  await Promise.all([
-    registerExecutor(opened.database.db, {
-      ...executor,
-      tenantId: defaultTenant,
-      pid: process.pid,
-      startedTicks: 'test',
-      queues: [],
-      capacity: {},
-    }),
-  ]);
-  let workers: (Workers & { running: Promise<void> }) | undefined;
-  let written = 0;
+  const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };
+  await registerExecutor(db, { ...executor, ...owner, queues: [], capacity: {} });
+  return {
+    config,
+    folder,
+    scenarios,
+    client,
+    runs,
+    store: storeOver(url, opened.database, opened.log),
+    deps: activityDeps(config, { store: opened, stops, executor, runs, background, logger }),
+    async close() {
+      await runs.settled();
+      await background.close();
+      await stops.close();
+      await client.connection.close();
+      await opened.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts and stops the workers of a kernel; there is one set of them at a time. */
+function createCrew(
+  { config, deps }: Parts,
+  cachedWorkflows: number | undefined,
+): Pick<Kernel, 'startWorkers' | 'stopWorkers'> {
+  let stop: (() => Promise<void>) | undefined;
 
   async function stopWorkers(): Promise<void> {
-    const running = workers;
-    workers = undefined;
-    running?.shutdown();
-    await running?.running;
+    const stopping = stop;
+    stop = undefined;
+    await stopping?.();
   }
 
+  return {
+    stopWorkers,
+    async startWorkers({ deps: changeDeps, activities: changeActivities, ...slots } = {}) {
+      if (TestRunner.getCurrentTest()) onTestFinished(stopWorkers);
+      const activities = createActivities(changeDeps ? changeDeps(deps) : deps);
+      const workers = await createWorkers({
+        ...config,
+        slots: { ...config, ...slots },
+        identity: 'test',
+        bundle: await bundle,
+        activities: { ...activities, ...changeActivities?.(activities) },
+        interceptors: { activity: [() => redactFailures((text) => deps.log.redact(text))] },
+        ...(cachedWorkflows === undefined ? {} : { cachedWorkflows }),
+      });
+      const running = workers.run();
+      stop = async () => {
+        workers.shutdown();
+        await running;
+      };
+    },
+  };
+}
+
+async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> {
+  const parts = await openParts();
+  const { client, folder, runs, scenarios, store } = parts;
+  const crew = createCrew(parts, cachedWorkflows);
+  let written = 0;
+
   afterAll(async () => {
-    await stopWorkers();
-    await runs.settled();
-    await background.close();
-    await stops.close();
-    await client.connection.close();
-    await opened.close();
-    await rm(folder, { recursive: true, force: true });
+    await crew.stopWorkers();
+    await parts.close();
   });
 
   const kernel: Kernel = {
@@ -154,7 +194,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     client,
     runs,
     logger,
-    deps,
+    deps: parts.deps,
     async script(...steps) {
       written += 1;
       // JSON is YAML.
@@ -162,21 +202,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
       return `scripted/script-${written}`;
     },
     project: () => mkdtemp(path.join(folder, 'project-')),
-    async startWorkers({ deps: changeDeps, activities: changeActivities, ...slots } = {}) {
-      if (TestRunner.getCurrentTest()) onTestFinished(stopWorkers);
-      const activities = createActivities(changeDeps ? changeDeps(deps) : deps);
-      const made = await createWorkers({
-        ...config,
-        slots: { ...config, ...slots },
-        identity: 'test',
-        bundle: await bundle,
-        activities: { ...activities, ...changeActivities?.(activities) },
-        interceptors: { activity: [() => redactFailures((text) => opened.log.redact(text))] },
-        ...(cachedWorkflows === undefined ? {} : { cachedWorkflows }),
-      });
-      workers = { ...made, running: made.run() };
-    },
-    stopWorkers,
+    ...crew,
     async start(changes) {
       const { run, became } = await store.accept(changes);
       if (became === 'started') runs.started(run);
