@@ -5,17 +5,18 @@ import type { EffectiveLimits, StopReason } from '../workflows/contracts/run.ts'
 import { type Attempt, withAttempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createJournal } from './journal.ts';
-import { estimateUsage } from './llm/estimate-usage.ts';
 import { findLlm } from './llm/index.ts';
-import { type Llm, type LlmCall, LlmError, type LlmRequest, type LlmUsage } from './llm/llm.ts';
-import { failModelCall } from './model-failure.ts';
+import { type Llm, LlmError, type LlmRequest } from './llm/llm.ts';
+import { failModelCall, WorkersLost } from './model-failure.ts';
+import { bookLost, noUse, type Streamed, useOf } from './model-use.ts';
 import { untilStored } from './persist.ts';
 import { assemble } from './prompt/assemble.ts';
+import { mostLostAttempts } from './predecessor.ts';
 import { reviewCalls } from './review.ts';
-import { type ModelUse, openStep, storeAnswer } from './store/answers.ts';
+import { type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
 import { type CallRow, streamFor } from './store/calls.ts';
 import { readContext } from './store/messages.ts';
-import type { RunRow } from './store/runs.ts';
+import { lockRun, type RunRow } from './store/runs.ts';
 import { RunStopped } from './stops.ts';
 import { toToolSpec } from './tools/index.ts';
 
@@ -30,7 +31,7 @@ export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => 
       if (limit) return { kind: 'limit', reason: limit };
       if (opened.kind === 'stopped') return { kind: 'stopped' };
       if (opened.kind === 'stored') return resultOf(opened.calls);
-      return answerStep(deps, opened.run, input, attempt);
+      return answerStep(deps, opened, input, attempt);
     });
   };
 }
@@ -60,20 +61,17 @@ function limitReached(run: RunRow): StopReason | undefined {
   return undefined;
 }
 
-interface Streamed {
-  text: string;
-  calls: LlmCall[];
-  usage: LlmUsage | undefined;
-}
+type Opened = Extract<OpenedStep, { kind: 'opened' }>;
 
 async function answerStep(
   deps: ActivityDeps,
-  run: RunRow,
+  opened: Opened,
   input: CallModelInput,
   attempt: Attempt,
 ): Promise<CallModelResult> {
+  const { run } = opened;
   const llm = findLlm(deps.llms, run.model)?.llm;
-  const request = await requestFor(deps, run, input.step);
+  const request = await prepare(deps, opened, input, attempt);
   const giveUp = new AbortController();
   const signal = AbortSignal.any([attempt.signal, giveUp.signal]);
   const journal = createJournal({
@@ -106,6 +104,28 @@ async function answerStep(
   }
   const use = useOf(deps, run.model, request, streamed, 'answered');
   return resultOf(await store(deps, run, input.step, attempt, streamed, use, closing));
+}
+
+/** What to ask; what earlier attempts asked and never accounted for is booked on the way. */
+async function prepare(
+  deps: ActivityDeps,
+  { run, earlier, lost }: Opened,
+  { step }: CallModelInput,
+  attempt: Attempt,
+): Promise<LlmRequest> {
+  try {
+    if (lost >= mostLostAttempts) throw new WorkersLost(step, lost);
+    const request = await requestFor(deps, run, step);
+    if (earlier > 0) {
+      await deps.log.write(async (write) => {
+        const locked = await lockRun(write, run.tenant_id, run.id);
+        if (locked) await bookLost(deps, write, locked, { step, before: attempt.ref.attempt, request });
+      });
+    }
+    return request;
+  } catch (error) {
+    return failModelCall(deps, run, attempt, step, error, noUse(deps, run.model));
+  }
 }
 
 async function requestFor(deps: ActivityDeps, run: RunRow, step: number): Promise<LlmRequest> {
@@ -161,27 +181,6 @@ async function stream(
   signal.throwIfAborted();
 }
 
-function useOf(
-  deps: ActivityDeps,
-  model: string,
-  request: LlmRequest,
-  streamed: Streamed,
-  status: ModelUse['status'],
-): ModelUse {
-  const output = streamed.text + streamed.calls.map((call) => call.input).join('');
-  const nothing = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
-  // Refused before it said anything, a call is not billed; once it has spoken, its input was read.
-  const silent = status === 'failed' && output === '';
-  const usage = streamed.usage ?? (silent ? nothing : estimateUsage(request, output));
-  return {
-    model,
-    status,
-    ...usage,
-    ...deps.price(model, usage),
-    estimated: streamed.usage === undefined && !silent,
-  };
-}
-
 async function store(
   deps: ActivityDeps,
   run: RunRow,
@@ -191,12 +190,15 @@ async function store(
   use: ModelUse,
   closing: Awaited<ReturnType<ReturnType<typeof createJournal>['finish']>>,
 ): Promise<CallRow[]> {
-  const calls = reviewCalls(deps.tools, run.policy, step, streamed.calls);
+  // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
+  const { redact } = deps.log;
+  const asked = streamed.calls.map((call) => ({ ...call, input: redact(call.input) }));
+  const calls = reviewCalls(deps.tools, run.policy, step, asked);
   const answer = {
     tenantId: run.tenant_id,
     attempt: attempt.ref,
     step,
-    text: streamed.text,
+    text: redact(streamed.text),
     calls,
     use,
     closing,

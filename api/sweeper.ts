@@ -1,5 +1,5 @@
-// Every few seconds: starts accepted runs that no workflow has taken up, and wakes runs that have rows they have
-// not drained. Both are safe to repeat; nothing accepted depends on Temporal having heard of it at the time.
+// Every few seconds: starts accepted runs that no workflow has taken up, and wakes runs that were told to stop and
+// have not. Both are safe to repeat; nothing accepted depends on Temporal having heard of it at the time.
 import type { Logger } from 'pino';
 import type { EventLog } from '../activities/store/events.ts';
 import { listUndrained, listUnstarted } from '../activities/store/runs.ts';

@@ -1,4 +1,5 @@
 // What API and worker processes both stand on, opened from the configuration and closed in reverse.
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { createRedactor, type Redactor } from '../activities/redaction.ts';
@@ -19,6 +20,14 @@ export interface Store {
   close(): Promise<void>;
 }
 
+// The token is written within a second of the API's start; nobody can have used it before.
+const tokenMs = 500;
+
+function redactorWith(secrets: readonly string[], tokenFile: string): Redactor {
+  const token = existsSync(tokenFile) ? readFileSync(tokenFile, 'utf8').trim() : '';
+  return createRedactor(token === '' ? [...secrets] : [...secrets, token]);
+}
+
 export function openStore(input: {
   databaseUrl: string;
   dataFolder: string;
@@ -37,13 +46,22 @@ export function openStore(input: {
   const notifier = createNotifier(database.pool, (error) =>
     logger.warn({ err: error }, 'readers were not told of new events; they look every second'),
   );
-  const redactor = createRedactor([...input.secrets]);
+  const tokenFile = path.join(input.dataFolder, 'token');
+  let redactor = redactorWith(input.secrets, tokenFile);
+  // The API makes the token at its first start, which may be after this process has opened.
+  const waiting = setInterval(() => {
+    if (!existsSync(tokenFile)) return;
+    redactor = redactorWith(input.secrets, tokenFile);
+    clearInterval(waiting);
+  }, tokenMs);
+  waiting.unref();
   return {
     database,
-    redactor,
+    redactor: { text: (value) => redactor.text(value), stream: () => redactor.stream() },
     log: createEventLog({ db: database.db, notifier, redact: (text) => redactor.text(text) }),
     contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
     async close() {
+      clearInterval(waiting);
       await notifier.close();
       await database.close();
     },

@@ -4,12 +4,13 @@ import path from 'node:path';
 import type { EmbeddedDeps } from '../api/deps.ts';
 import { Failure } from '../workflows/contracts/failures.ts';
 import type { ProcessView } from '../workflows/contracts/system.ts';
+import { isRunning } from './supervisor/process-table.ts';
 
 interface ProcessesFile {
   version: string;
   url: string | null;
   temporalUi: string | null;
-  processes: ProcessView[];
+  processes: (ProcessView & { started: string | null })[];
 }
 
 export async function embeddedDeps(dataFolder: string): Promise<Omit<EmbeddedDeps, 'demo'> | undefined> {
@@ -34,7 +35,10 @@ export async function embeddedDeps(dataFolder: string): Promise<Omit<EmbeddedDep
     },
     async kill(name) {
       const found = (await read())?.processes.find((candidate) => candidate.name === name);
-      if (!found?.pid) throw new Failure('NotFound', `There is no process "${name}" to kill right now.`);
+      // A process id that has been given to somebody else since is not ours to kill.
+      if (!found?.pid || !found.started || !isRunning({ pid: found.pid, started: found.started })) {
+        throw new Failure('NotFound', `There is no process "${name}" to kill right now.`);
+      }
       process.kill(found.pid, 'SIGKILL');
     },
   };

@@ -1,9 +1,8 @@
 // Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it
 // gone, fail what it was at, and send its workflows to whoever lives. Safe to run twice.
-import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { killGroup, killOrphans } from '../activities/sandbox/process-group.ts';
-import { findProcess, listProcesses } from '../activities/sandbox/process-table.ts';
+import { findProcess, listProcesses, thisHost } from '../activities/sandbox/process-table.ts';
 import { groupsOf, markLost, openAttemptsOf, type OpenAttempt } from '../activities/store/attempts.ts';
 import { type Db, openDatabase } from '../activities/store/database.ts';
 import { endExecutor, type ExecutorRow, liveExecutorsOn } from '../activities/store/executors.ts';
@@ -29,7 +28,7 @@ export async function releaseExecutors(input: ReleaseInput): Promise<void> {
   const database = openDatabase({ url: input.databaseUrl, connections: 4, name: 'perdure-release' });
   const client = openClient(input);
   try {
-    const executors = await liveExecutorsOn(database.db, hostname());
+    const executors = await liveExecutorsOn(database.db, thisHost());
     const dead = executors.filter((executor) => !isAlive(executor));
     for (const executor of dead) await release(database.db, client, input, executor);
     if (dead.length > 0) await freeRuns(database.db, client, input, identitiesOf(dead, executors));

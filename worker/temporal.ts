@@ -109,8 +109,15 @@ export async function createWorkers(input: WorkersInput): Promise<Workers> {
     Worker.create({
       ...common,
       taskQueue: taskQueues.tools,
-      activities: { runTool, snapshotProject },
+      activities: { runTool },
       maxConcurrentActivityTaskExecutions: input.slots.toolSlots,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.trees,
+      activities: { snapshotProject },
+      // They read whole projects: two keep a disk busy.
+      maxConcurrentActivityTaskExecutions: 2,
     }),
   ]);
   return {

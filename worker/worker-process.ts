@@ -1,17 +1,17 @@
 // The worker role: registers as an executor, runs workflows and activities, drains on a stop.
-import { hostname } from 'node:os';
 import path from 'node:path';
 import { v7 as uuid } from 'uuid';
 import type { Logger } from 'pino';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { createActivities } from '../activities/index.ts';
 import { callIsAlive, killMarked, killOrphans } from '../activities/sandbox/process-group.ts';
-import { findProcess } from '../activities/sandbox/process-table.ts';
+import { findProcess, thisHost } from '../activities/sandbox/process-table.ts';
 import { createStops } from '../activities/stops.ts';
 import { type Db, defaultTenant } from '../activities/store/database.ts';
 import { beat, endExecutor, registerExecutor } from '../activities/store/executors.ts';
 import { stoppedAmong } from '../activities/store/inputs.ts';
-import { createBackground } from '../activities/tools/background.ts';
+import { endedAmong } from '../activities/store/runs.ts';
+import { type Background, createBackground } from '../activities/tools/background.ts';
 import { createRuns } from '../api/runs.ts';
 import type { Activities } from '../workflows/contracts/activities.ts';
 import { taskQueues } from '../workflows/contracts/messages.ts';
@@ -19,6 +19,7 @@ import { activityDeps } from './activity-deps.ts';
 import { workflowBundle } from './bundle.ts';
 import { knownSecrets } from './config.ts';
 import { openStore, type RoleConfig, type Store } from './deps.ts';
+import { logActivities } from './log-activities.ts';
 import { redactFailures } from './redact-failures.ts';
 import { releaseExecutors } from './release.ts';
 import { createWorkers, installRuntime, openClient } from './temporal.ts';
@@ -62,7 +63,7 @@ export async function prepareWorker(
   installRuntime(logger);
   const bundle = await workflowBundle(path.join(config.dataFolder, 'cache'));
   const store = openWorkerStore(config, logger);
-  const executor = { id: uuid(), host: hostname() };
+  const executor = { id: uuid(), host: thisHost() };
   const stops = createStops({
     databaseUrl: config.databaseUrl,
     stoppedAmong: (runIds) => stoppedAmong(store.database.db, runIds),
@@ -78,7 +79,9 @@ export async function prepareWorker(
     identity: `${executor.host}/${process.pid}`,
     bundle,
     activities: between.activities(createActivities(deps)),
-    interceptors: { activity: [() => redactFailures((text) => store.log.redact(text))] },
+    interceptors: {
+      activity: [() => redactFailures((text) => store.log.redact(text)), () => logActivities(logger)],
+    },
   });
 
   async function close(): Promise<void> {
@@ -96,7 +99,10 @@ export async function prepareWorker(
       const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
         logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
       });
-      const beating = setInterval(() => void beatOnce(store.database.db, executor.id, logger), beatMs);
+      const beating = setInterval(() => {
+        void beatOnce(store.database.db, executor.id, logger);
+        void endForgotten(store.database.db, background, logger);
+      }, beatMs);
       async function runToTheEnd(): Promise<void> {
         try {
           await workers.run();
@@ -125,6 +131,15 @@ async function register(db: Db, config: RoleConfig, executor: { id: string; host
     queues: Object.values(taskQueues),
     capacity: { llm: config.llmSlots, tools: config.toolSlots },
   });
+}
+
+/** A run may end on another worker, or by the reconciler: what it runs in the background here ends with it. */
+async function endForgotten(db: Db, background: Background, logger: Logger): Promise<void> {
+  try {
+    for (const runId of await endedAmong(db, background.runIds())) await background.endRun(runId);
+  } catch (error) {
+    logger.warn({ err: error }, 'background commands of ended runs were not looked for');
+  }
 }
 
 async function beatOnce(db: Db, executorId: string, logger: Logger): Promise<void> {

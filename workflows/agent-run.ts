@@ -15,7 +15,15 @@ import {
 } from '@temporalio/workflow';
 import type { AgentRunInput, BeginRunResult, RunRef } from './contracts/activities.ts';
 import { type RunState, searchAttributes, state, wake } from './contracts/messages.ts';
-import { beginRun, callModel, finishRun, pendingStop, runToolFor, snapshotProject } from './proxies.ts';
+import {
+  beginRun,
+  callModel,
+  finishRun,
+  pendingStop,
+  runToolFor,
+  snapshotAtEnd,
+  snapshotAtStart,
+} from './proxies.ts';
 import { type Guarded, type LoopPorts, type RunEnding, runLoop } from './run/loop.ts';
 
 // Replaying this many takes about a second after a worker's death; ten thousand would take five.
@@ -84,7 +92,7 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
     },
   };
   if (begun.project && begun.step === 0) {
-    const project = await ports.guard(() => snapshotProject({ ...ref, when: 'start' }));
+    const project = await ports.guard(() => snapshotAtStart({ ...ref, when: 'start' }));
     const ending = endingOfProject(project);
     if (ending && (await ports.finish(0, ending))) return timer.cancel();
   }
@@ -103,7 +111,7 @@ function endingOfProject(project: Guarded<{ problem?: string }>): RunEnding | un
 async function finish(ref: RunRef, begun: BeginRunResult, step: number, ending: RunEnding): Promise<boolean> {
   // A run that may go on once more records its tree again at its real end.
   if (begun.project && ending.reason !== 'project_missing') {
-    await snapshotProject({ ...ref, when: 'end' }).catch((error: unknown) => {
+    await snapshotAtEnd({ ...ref, when: 'end' }).catch((error: unknown) => {
       // The run's own outcome does not depend on whether its diff can be shown.
       if (!(error instanceof ActivityFailure)) throw error;
     });

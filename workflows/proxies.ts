@@ -22,14 +22,26 @@ const heartbeatTimeout = '30 seconds';
 // What the activity stored must be known before the run goes on: a cancelled attempt is waited for.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
-export const { snapshotProject } = proxyActivities<Pick<Activities, 'snapshotProject'>>({
-  taskQueue: taskQueues.tools,
-  // Hashing every file of a very large repository for the first time.
-  startToCloseTimeout: '10 minutes',
+// On a queue of their own: no run may wait for its start or its end behind another run's hour-long command.
+const tree = {
+  taskQueue: taskQueues.trees,
   heartbeatTimeout,
   cancellationType,
   // Five attempts: a disk that fails this often is a person's business; the run goes on without the tree.
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 5 },
+} as const;
+
+export const { snapshotProject: snapshotAtStart } = proxyActivities<Pick<Activities, 'snapshotProject'>>({
+  ...tree,
+  // Hashing every file of a very large repository for the first time.
+  startToCloseTimeout: '10 minutes',
+});
+
+export const { snapshotProject: snapshotAtEnd } = proxyActivities<Pick<Activities, 'snapshotProject'>>({
+  ...tree,
+  // What changed since the start takes seconds; a person who stopped the run waits for its end.
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '2 minutes',
 });
 
 /** The model call of one step. */

@@ -2,6 +2,7 @@
 // environment. Linux reads /proc. Elsewhere `ps` stands in, which shows no marks, so only groups are found there.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 
 export interface ProcessRow {
   pid: number;
@@ -61,6 +62,11 @@ export function marksOf(pid: number, prefix: string): Map<string, string> {
 /** Names the set of process ids we see: a container on this machine has another one, with the same numbers. */
 export function pidNamespace(): string {
   return isLinux ? readlinkSync('/proc/self/ns/pid') : 'host';
+}
+
+/** The machine as far as process ids go: containers that share a host's name see other processes. */
+export function thisHost(): string {
+  return `${hostname()} ${pidNamespace()}`;
 }
 
 /** Undefined when the process is gone, or belongs to somebody who does not let us look. */

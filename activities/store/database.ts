@@ -42,6 +42,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionTimeoutMillis: 5_000,
     // and this the wait for an answer; the longest statement of ours is a page of events.
     query_timeout: 15_000,
+    // A process that freezes inside a transaction holds a conversation's lock no longer than this; and whoever
+    // waits for a lock hears of it before the wait for the answer is over.
+    idle_in_transaction_session_timeout: 15_000,
+    lock_timeout: 10_000,
     keepAlive: true,
   });
   // Without a listener a server restart (57P01 on an idle connection) would end the process.
@@ -67,8 +71,12 @@ export function isStoreOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') {
-    // Class 08 is connection trouble, 57P0x shutdown and crash recovery, 53 too few resources, 25006 a standby.
-    return /^(08|57P0|53|25006)/.test(code) || /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)/.test(code);
+    // Class 08 is connection trouble, 57P0x shutdown and crash recovery, 53 too few resources, 25006 a standby,
+    // 25P03 a transaction that was idle for too long, 55P03 a lock that was not had in time.
+    return (
+      /^(08|57P0|53|25006|25P03|55P03)/.test(code) ||
+      /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)/.test(code)
+    );
   }
   return /connection terminated|timeout exceeded when trying to connect|query read timeout|connection ended|is not queryable/i.test(
     error.message,

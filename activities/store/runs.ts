@@ -94,19 +94,23 @@ export async function listUnstarted(db: Db, olderThanMs: number, limit: number):
     .execute();
 }
 
-/** Runs with rows they have not drained yet: their workflow is woken again. */
+/** Runs that were told to stop and have not heard of it: their workflow is woken again. */
 export async function listUndrained(db: Db, olderThanMs: number, limit: number): Promise<{ id: string }[]> {
-  return db
-    .selectFrom('inputs')
-    .innerJoin('runs', 'runs.id', 'inputs.run_id')
-    .select('runs.id')
-    .distinct()
-    .where('inputs.status', '=', 'accepted')
-    .where('inputs.created_at', '<', new Date(Date.now() - olderThanMs))
-    .where('runs.execution_id', 'is not', null)
-    .where('runs.status', 'in', activeStatuses)
-    .limit(limit)
-    .execute();
+  return (
+    db
+      .selectFrom('inputs')
+      .innerJoin('runs', 'runs.id', 'inputs.run_id')
+      .select('runs.id')
+      .distinct()
+      .where('inputs.status', '=', 'accepted')
+      // Only stops: steers and settlements are read at the next model call, however often the workflow is woken.
+      .where('inputs.kind', 'in', ['interrupt', 'cancel'])
+      .where('inputs.created_at', '<', new Date(Date.now() - olderThanMs))
+      .where('runs.execution_id', 'is not', null)
+      .where('runs.status', 'in', activeStatuses)
+      .limit(limit)
+      .execute()
+  );
 }
 
 /** Started runs, oldest first: the reconciler compares them with the workflows that really exist. */
@@ -120,6 +124,18 @@ export async function listStarted(db: Db, limit: number, afterId?: string): Prom
     .limit(limit);
   if (afterId) query = query.where('id', '>', afterId);
   return query.execute();
+}
+
+/** Which of these runs have ended. */
+export async function endedAmong(db: Db, runIds: string[]): Promise<string[]> {
+  if (runIds.length === 0) return [];
+  const rows = await db
+    .selectFrom('runs')
+    .select('id')
+    .where('id', 'in', runIds)
+    .where('ended_at', 'is not', null)
+    .execute();
+  return rows.map((row) => row.id);
 }
 
 export function priorityOf(value: number): Priority {

@@ -30,6 +30,8 @@ export interface Background {
   kill(runId: string, id: string): Promise<BackgroundState>;
   /** Kills what the run left running. Every way a run ends must come here. */
   endRun(runId: string): Promise<void>;
+  /** The runs it holds something of. */
+  runIds(): string[];
   close(): Promise<void>;
 }
 
@@ -92,6 +94,7 @@ export function createBackground(processes: MarkedProcesses): Background {
       return takeState(held);
     },
     endRun,
+    runIds: () => [...runs.keys()],
     async close() {
       await Promise.all([...runs.keys()].map(endRun));
     },

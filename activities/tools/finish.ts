@@ -12,5 +12,5 @@ export const finish = defineTool({
   repeat: 'safe',
   subject: () => 'this run',
   timeoutSeconds: () => 10,
-  run: async ({ summary }) => ({ ok: true, output: summary, finish: true }),
+  run: async ({ summary }) => ({ ok: true, output: summary }),
 });

@@ -16,8 +16,6 @@ export interface ToolSpec {
 export interface ToolResult {
   ok: boolean;
   output: string;
-  /** Set by `finish` alone: the run ends after this step. */
-  finish?: boolean;
 }
 
 export interface ToolContext {

@@ -29,7 +29,8 @@ export function toNewRun(
   }
   return {
     tenantId: request.caller.tenantId,
-    prompt: body.prompt,
+    // On entry: what is a secret here is one for the model and the log too.
+    prompt: parts.redact(body.prompt),
     model,
     policy,
     priority: body.priority ?? 'normal',

@@ -13,9 +13,11 @@ const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|::ffff:127\.\d{1,3}\.\d{1
 const NoBody = z.strictObject({}).nullish();
 
 export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): void {
-  // The address of the socket, never a header: anybody can write one.
+  // The address of the socket, never a header: anybody can write one. A proxy on this machine is on loopback for all
+  // its callers, and says so by a header: nobody behind one is let in.
   const onRequest = async (request: FastifyRequest): Promise<void> => {
-    if (loopback.test(request.raw.socket.remoteAddress ?? '')) return;
+    const proxied = 'x-forwarded-for' in request.headers || 'forwarded' in request.headers;
+    if (!proxied && loopback.test(request.raw.socket.remoteAddress ?? '')) return;
     throw new Failure('Forbidden', 'This is for callers on the same machine only.');
   };
 

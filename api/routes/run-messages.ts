@@ -38,7 +38,12 @@ export const runMessageRoutes: Routes = (api, parts) => {
       parts.mutate(request, reply, async (write) => {
         const run = await locked(write, request, request.params.id);
         const { text, messageId = uuid() } = request.body;
-        const receipt = await addInput(write, run, { kind: 'steer', messageId, text, by: request.caller.by });
+        const receipt = await addInput(write, run, {
+          kind: 'steer',
+          messageId,
+          text: parts.redact(text),
+          by: request.caller.by,
+        });
         return { status: 202, body: receipt, after: () => parts.runs.wake(run.id) };
       }),
   );

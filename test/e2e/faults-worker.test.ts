@@ -186,7 +186,7 @@ test('alone, a worker whose event loop stood still goes on with the call it neve
 test('whatever a dead worker left running is dead before its call is called unknown, a detached grandchild too', async () => {
   const first = await startWorker();
   const program = aProgram([{ calls: [] }]);
-  // Two writers: one in the command's own group, one that has left group, session and parent.
+  // Two writers: one in the command's own group, one that has left its group, its set and its parent.
   const write = (file: string): string => `while :; do date +%s%N >> ${file}; sleep 0.05; done`;
   const command = `(${write('near.txt')}) & setsid -f bash -c '${write('far.txt')}'; echo begun; sleep 60`;
   program.messages[0]?.steps[0]?.calls.push({ kind: 'command', command });

@@ -13,9 +13,10 @@ const bans: Ban[] = [
     // Written so that this file does not hold the word: it means four different things in this field.
     pattern: /sessi[o]n/i,
     instead: 'say run, conversation or connection, whichever you mean',
-    // The operating system's groups of processes, a browser's storage, and the table that translates others' words.
+    // The operating system's groups of processes, a setting of Postgres, a browser's storage, and the table that
+    // translates others' words.
     except:
-      /^(README\.md$|activities\/sandbox\/process-|worker\/supervisor\/detached-process)|sessi[o]nStorage/,
+      /^(README\.md$|activities\/sandbox\/process-|worker\/supervisor\/detached-process)|sessi[o]nStorage|in_transaction_sessi[o]n/,
   },
   {
     pattern: /npm[j]s\.(org|com)|registry\.[a-z]|proxy\.golan[g]|pypi\.or[g]|crates\.i[o]|deb\.debia[n]/i,

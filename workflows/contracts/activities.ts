@@ -9,8 +9,6 @@ export interface AgentRunInput {
   requestId: string;
   /** Steps already made; above 0 only after continue-as-new. */
   step?: number;
-  /** Milliseconds since the epoch at which wall time is up; kept over continue-as-new. */
-  deadlineAt?: number;
   /** Events after which the workflow continues as new; 2,000 unless a test wants to see it sooner. */
   historyEvents?: number;
 }

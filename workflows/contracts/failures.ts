@@ -52,6 +52,11 @@ export const failures = {
   ModelUnauthorized: { retryable: false, status: 502, title: 'The model provider refused the key' },
   ModelContextTooLong: { retryable: false, status: 502, title: 'The conversation is too long for the model' },
   ModelContentRefused: { retryable: false, status: 502, title: 'The model provider refused the content' },
+  ModelWorkersLost: {
+    retryable: false,
+    status: 503,
+    title: 'The model call took its worker down too often',
+  },
   WorkerLost: { retryable: true, status: 503, title: 'The worker died' },
   Superseded: { retryable: false, status: 409, title: 'A newer attempt has taken over' },
 } as const satisfies Record<string, FailureRow>;

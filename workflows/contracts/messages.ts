@@ -23,4 +23,4 @@ export const searchAttributes = {
   status: defineSearchAttributeKey('PerdureStatus', SearchAttributeType.KEYWORD),
 };
 
-export const taskQueues = { wf: 'wf', llm: 'llm', tools: 'tools' } as const;
+export const taskQueues = { wf: 'wf', llm: 'llm', tools: 'tools', trees: 'trees' } as const;
