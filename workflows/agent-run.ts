@@ -42,7 +42,11 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
   });
   setHandler(state, () => current);
 
-  const begun = await beginRun({ ...ref, executionId: workflowInfo().firstExecutionRunId });
+  const begun = await beginRun({
+    ...ref,
+    executionId: workflowInfo().firstExecutionRunId,
+    generation: input.generation ?? 0,
+  });
   if (!begun.proceed) return;
   // One timer for the whole execution: a timer per step would cost two events each. Timers may be late by a second,
   // so whatever is out of time at its begin is told so at once, not by a timer that the next begin would replace.
@@ -116,7 +120,7 @@ async function finish(ref: RunRef, begun: BeginRunResult, step: number, ending: 
       if (!(error instanceof ActivityFailure)) throw error;
     });
   }
-  const { finished, status } = await finishRun({ ...ref, step, ...ending });
+  const { finished, status } = await finishRun({ ...ref, step, generation: begun.generation, ...ending });
   if (status) upsertSearchAttributes([{ key: searchAttributes.status, value: status }]);
   return finished;
 }
@@ -150,7 +154,7 @@ async function guard<T>(work: () => Promise<T>, stopSign: () => Promise<RunEndin
   }
 }
 
-/** What an activity's last failure means for the run. Anything else is a bug and fails the workflow task. */
+/** What an activity's last failure means for the run. Undefined for what no activity failed with. */
 function failureEnding(error: unknown): RunEnding | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;

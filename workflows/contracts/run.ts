@@ -50,7 +50,7 @@ export const RunLimits = z
   .meta({ id: 'RunLimits' });
 export type RunLimits = z.infer<typeof RunLimits>;
 
-/** 100,000 steps, 30 days: what a run without limits of its own may do; the policy profile sets tighter ones. */
+/** What holds for a run: its policy profile's limits, with those of its request in their place. */
 export type EffectiveLimits = Required<RunLimits>;
 
 export const Metadata = z
@@ -58,7 +58,7 @@ export const Metadata = z
   .refine((value) => Object.keys(value).length <= 32, 'at most 32 keys')
   .meta({ id: 'Metadata' });
 
-// Steer and interrupt join these two when a conversation can do more than wait.
+// What a message does when its conversation has an active run.
 export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
 export type WhenBusy = z.infer<typeof WhenBusy>;
 
