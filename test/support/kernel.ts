@@ -256,7 +256,12 @@ async function until<T>(
     if (Date.now() > deadline) {
       const { events } = await kernel.history(run);
       const types = (events ?? []).map(({ eventType }) => EventType[eventType ?? 0]);
-      const told = [...(await story(kernel, run)), 'In Temporal:', ...types.slice(-12)];
+      const { raw } = await kernel.client.workflow.getHandle(workflowId('run', run.id)).describe();
+      const failing = (raw.pendingActivities ?? []).map(
+        ({ activityType, attempt, lastFailure }) =>
+          `${activityType?.name}, attempt ${attempt}: ${lastFailure?.message ?? 'no failure'}`,
+      );
+      const told = [...(await story(kernel, run)), 'In Temporal:', ...types.slice(-12), ...failing];
       throw new Error(`Run ${run.id} did not come to ${what}. So far:\n${told.join('\n')}`);
     }
     await sleep(15);
