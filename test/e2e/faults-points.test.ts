@@ -30,7 +30,7 @@ async function dieAndGoOn(point: Point): Promise<void> {
 const cases: {
   point: Point;
   when: string;
-  then: string;
+  outcome: string;
   status: string;
   effects: number;
   /** How often the model was asked for the first step. */
@@ -39,7 +39,7 @@ const cases: {
   {
     point: 'begun',
     when: 'after it has marked the run as running',
-    then: 'the run goes on',
+    outcome: 'the run goes on',
     status: 'succeeded',
     effects: 1,
     asked: 1,
@@ -47,7 +47,7 @@ const cases: {
   {
     point: 'mid-stream',
     when: 'in the middle of an answer',
-    then: 'the step is asked once more',
+    outcome: 'the step is asked once more',
     status: 'succeeded',
     effects: 1,
     asked: 2,
@@ -55,7 +55,7 @@ const cases: {
   {
     point: 'answer-stored',
     when: 'between storing an answer and saying so',
-    then: 'the answer is not bought again',
+    outcome: 'the answer is not bought again',
     status: 'succeeded',
     effects: 1,
     asked: 1,
@@ -63,7 +63,7 @@ const cases: {
   {
     point: 'before-claim',
     when: 'before it has claimed a call',
-    then: 'the call is made',
+    outcome: 'the call is made',
     status: 'succeeded',
     effects: 1,
     asked: 1,
@@ -71,7 +71,7 @@ const cases: {
   {
     point: 'claimed',
     when: 'between claiming a call and acting',
-    then: 'the call is made once',
+    outcome: 'the call is made once',
     status: 'succeeded',
     effects: 1,
     asked: 1,
@@ -79,7 +79,7 @@ const cases: {
   {
     point: 'mid-tool',
     when: 'while the command runs',
-    then: 'the command is dead and its outcome unknown',
+    outcome: 'the command is dead and its outcome unknown',
     status: 'unknown',
     effects: 0,
     asked: 1,
@@ -87,7 +87,7 @@ const cases: {
   {
     point: 'acted',
     when: 'between acting and storing the result',
-    then: 'the outcome is unknown and it is not done again',
+    outcome: 'the outcome is unknown and it is not done again',
     status: 'unknown',
     effects: 1,
     asked: 1,
@@ -95,7 +95,7 @@ const cases: {
   {
     point: 'result-stored',
     when: 'between storing a result and saying so',
-    then: 'the result stands',
+    outcome: 'the result stands',
     status: 'succeeded',
     effects: 1,
     asked: 1,
@@ -103,14 +103,14 @@ const cases: {
   {
     point: 'finish-stored',
     when: 'after it has ended the run',
-    then: 'the run has ended once',
+    outcome: 'the run has ended once',
     status: 'succeeded',
     effects: 1,
     asked: 1,
   },
 ];
 
-test.each(cases)('a worker killed $when: $then', async ({ point, status, effects, asked }) => {
+test.each(cases)('a worker killed $when: $outcome', async ({ point, status, effects, asked }) => {
   const key = `effect-${point}`;
   // In the middle of a command means: after its first words, long before its effect.
   const times = point === 'mid-tool' ? { says: 'begun', beforeMs: 5_000 } : {};

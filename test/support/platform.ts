@@ -8,6 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../../api/client.ts';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
+import { withDescendants } from '../bench/harness/cpu.ts';
 import { freePort } from '../../worker/supervisor/ports.ts';
 import { findProcesses, isRunning } from '../../worker/supervisor/process-table.ts';
 
@@ -87,7 +88,11 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
     pid: (name) => readProcesses(data).find((each) => each.name === name)?.pid ?? undefined,
     kill(name, signal = 'SIGKILL') {
       const pid = platform.pid(name);
-      return pid !== undefined && send(pid, signal);
+      if (pid === undefined) return false;
+      // Frozen is a server only with all of its processes; a kill takes the first, as it does in real life.
+      const freezes = signal === 'SIGSTOP' || signal === 'SIGCONT';
+      const all = freezes && name === 'postgres' ? withDescendants([pid]) : [pid];
+      return all.map((each) => send(each, signal)).includes(true);
     },
     killEverything: () => killEverything(data),
     async serve() {

@@ -37,17 +37,24 @@ export interface Roles {
   log(): string;
 }
 
+/** The servers the roles stand on. */
+export interface Servers {
+  databaseUrl: string;
+  temporal: { address: string; namespace: string };
+}
+
+async function sharedServers(): Promise<Servers> {
+  const [{ url }, temporal] = await Promise.all([createTestDatabase(), createTestNamespace()]);
+  return { databaseUrl: url, temporal };
+}
+
 // Loading and connecting on a busy machine; this only ends a hang.
 const readyMs = 60_000;
 const root = path.resolve(import.meta.dirname, '..', '..');
 
-/** To be called at the top of a test file: everything lives as long as the file. */
-export async function openRoles(environment: Record<string, string>): Promise<Roles> {
-  const [{ url: databaseUrl }, temporal, port] = await Promise.all([
-    createTestDatabase(),
-    createTestNamespace(),
-    freePort(),
-  ]);
+/** To be called at the top of a test file: everything lives as long as the file. Shared servers unless given some. */
+export async function openRoles(environment: Record<string, string>, servers?: Servers): Promise<Roles> {
+  const [{ databaseUrl, temporal }, port] = await Promise.all([servers ?? sharedServers(), freePort()]);
   const data = await mkdtemp(path.join(tmpdir(), 'perdure-roles-'));
   mkdirSync(path.join(data, 'run'));
   const logFile = path.join(data, 'roles.log');

@@ -1,0 +1,87 @@
+// The process beside a test that owns its servers; own-servers.ts talks to it. It ends with its last server when
+// the test process lets go of it or dies.
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { migrateUp } from '../../activities/store/migrate.ts';
+import { startPostgres } from '../../worker/supervisor/postgres.ts';
+import { startTemporal } from '../../worker/supervisor/temporal-server.ts';
+import { withDescendants } from '../bench/harness/cpu.ts';
+import type { Order, Reply, ServerName } from './own-servers.ts';
+import type { Servers } from './roles.ts';
+
+const namespace = 'faults';
+
+const folder = await mkdtemp(path.join(tmpdir(), 'perdure-own-servers-'));
+// Under root the database server runs as another user, who must be able to walk through.
+await chmod(folder, 0o755);
+
+const ports = { postgres: 0, temporal: 0, temporalUi: 0 };
+
+async function launchPostgres() {
+  const logFile = path.join(folder, 'postgres.log');
+  const server = await startPostgres({
+    folder: path.join(folder, 'postgres'),
+    port: ports.postgres,
+    logFile,
+  });
+  ports.postgres = server.port;
+  return server;
+}
+
+async function launchTemporal() {
+  const server = await startTemporal({
+    folder: path.join(folder, 'temporal'),
+    port: ports.temporal,
+    uiPort: ports.temporalUi,
+    logFile: path.join(folder, 'temporal.log'),
+    namespace,
+  });
+  Object.assign(ports, { temporal: server.port, temporalUi: server.uiPort });
+  return server;
+}
+
+const launching = Promise.all([launchPostgres(), launchTemporal()]);
+let [postgres, temporal] = await launching;
+
+async function open(): Promise<Servers> {
+  await migrateUp(postgres.url);
+  return { databaseUrl: postgres.url, temporal: { address: temporal.address, namespace } };
+}
+
+async function start(name: ServerName): Promise<void> {
+  if (name === 'postgres') postgres = await launchPostgres();
+  else temporal = await launchTemporal();
+}
+
+async function obey(order: Order): Promise<Omit<Reply, 'id'>> {
+  switch (order.what) {
+    case 'open':
+      return { servers: await open() };
+    case 'start':
+      await start(order.name);
+      return {};
+    case 'signal': {
+      const server = order.name === 'postgres' ? postgres : temporal;
+      // Frozen is a server only with all of its processes; a kill takes the first, as it does in real life.
+      const freezes = order.signal === 'SIGSTOP' || order.signal === 'SIGCONT';
+      for (const pid of freezes ? withDescendants([server.pid]) : [server.pid])
+        process.kill(pid, order.signal);
+      // What ends it is waited for, so that a start right after does not find it half alive.
+      if (order.signal === 'SIGKILL' || order.signal === 'SIGQUIT') await server.exited;
+      return {};
+    }
+  }
+}
+
+process.on('message', (order: Order) => {
+  obey(order).then(
+    (reply) => process.send?.({ id: order.id, ...reply }),
+    (error: Error) => process.send?.({ id: order.id, problem: error.message }),
+  );
+});
+process.once('disconnect', async () => {
+  await Promise.all([postgres.stop(), temporal.stop()]);
+  await rm(folder, { recursive: true, force: true });
+  process.exit(0);
+});
