@@ -1,35 +1,15 @@
 // The event log: appending under the lock of a stream's head, reading pages back. Redacts every payload on the
 // way in and wakes readers after the commit, never inside it: a NOTIFY in each commit costs two thirds of the
 // write throughput.
-import { sql, type Transaction } from 'kysely';
-import type { Event, EventType, NewEvent } from '../../workflows/contracts/event.ts';
+import type { Transaction } from 'kysely';
+import type { Event, EventType } from '../../workflows/contracts/event.ts';
+import { appendBatch, createGroupedAppend, type EventBatch } from './append.ts';
 import type { Db, Queries } from './database.ts';
 import type { Notifier } from './notifier.ts';
-import { toStorableJson } from './storable.ts';
 import type { DB } from './tables.ts';
 
-export interface EventBatch {
-  tenantId: string;
-  stream: string;
-  /** Runs of a conversation also take its next numbers; null for streams outside any. */
-  conversationId: string | null;
-  events: NewEvent[];
-  /** The attempt that writes; refused with Superseded when it is not the unit's current one. */
-  fence?: { unit: string; attempt: number };
-  /** Names this batch: appended again under the same key, it changes nothing. */
-  dedupeKey?: string;
-  /** The batch holds the terminal event. */
-  end?: boolean;
-}
-
-/** A newer attempt has taken over, or the unit's result is already stored. Nothing was written. */
-export class Superseded extends Error {
-  override name = 'Superseded';
-}
-/** The stream has its terminal event. Nothing was written. */
-export class StreamEnded extends Error {
-  override name = 'StreamEnded';
-}
+export { StreamEnded, Superseded } from './append.ts';
+export type { EventBatch } from './append.ts';
 
 export interface Write {
   tx: Transaction<DB>;
@@ -41,7 +21,7 @@ export interface EventLog {
   db: Db;
   /** One transaction; readers of the streams appended to are woken once it has committed. */
   write<T>(act: (write: Write) => Promise<T>): Promise<T>;
-  /** One batch, on its own. */
+  /** One batch, in a transaction of its own or shared with other streams' batches that come at the same time. */
   append(batch: EventBatch): Promise<number | undefined>;
   redact(text: string): string;
 }
@@ -52,6 +32,7 @@ export function createEventLog(input: {
   redact: (text: string) => string;
 }): EventLog {
   const { db, notifier, redact } = input;
+  const append = createGroupedAppend(db, redact);
   return {
     db,
     redact,
@@ -70,32 +51,11 @@ export function createEventLog(input: {
       return result;
     },
     async append(batch) {
-      const seq = await appendBatch(db, batch, redact);
+      const seq = await append(batch);
       notifier.touch(batch.stream, batch.conversationId);
       return seq;
     },
   };
-}
-
-async function appendBatch(
-  queries: Queries,
-  batch: EventBatch,
-  redact: (text: string) => string,
-): Promise<number | undefined> {
-  const types = batch.events.map((event) => event.type);
-  const payloads = batch.events.map((event) => redact(toStorableJson(event.payload)));
-  try {
-    const { rows } = await sql<{ seq: number | null }>`select append_events(
-      ${batch.tenantId}, ${batch.stream}, ${batch.conversationId}, ${batch.fence?.unit ?? null},
-      ${batch.fence?.attempt ?? null}, ${batch.dedupeKey ?? null}, ${batch.end ?? false},
-      ${types}, ${payloads}) as seq`.execute(queries);
-    return rows[0]?.seq ?? undefined;
-  } catch (error) {
-    const code = (error as { code?: string }).code;
-    if (code === 'PD001') throw new StreamEnded((error as Error).message);
-    if (code === 'PD002') throw new Superseded((error as Error).message);
-    throw error;
-  }
 }
 
 export interface EventsPage {

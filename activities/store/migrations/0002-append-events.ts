@@ -1,4 +1,4 @@
-// The one way events are appended, as a function of the database.
+// The one way events are appended, as functions of the database.
 import { type Kysely, sql } from 'kysely';
 
 // One round trip per append: take the conversation's counter, then the stream's head (the lock order), look for
@@ -46,10 +46,48 @@ const appendEvents = `
     return v_head.seq + v_count;
   end $$`;
 
+// Many batches in one transaction, in the order of the locks. A stream that somebody else is writing to is left out
+// of the answer, not waited for: its writer may wait for one of ours. What is refused is refused alone.
+const appendBatches = `
+  create function append_batches(p_batches jsonb)
+  returns table (place integer, seq bigint, code text, problem text) language plpgsql as $$
+  declare
+    v_batch jsonb;
+    v_conversation uuid;
+  begin
+    for place, v_batch in
+      select item.n - 1, item.batch from jsonb_array_elements(p_batches) with ordinality as item (batch, n)
+      order by item.batch ->> 'conversationId', item.batch ->> 'stream', item.n
+    loop
+      v_conversation := (v_batch ->> 'conversationId')::uuid;
+      if v_conversation is not null then
+        perform from conversations where id = v_conversation for no key update skip locked;
+        continue when not found;
+      end if;
+      perform from stream_heads where stream = v_batch ->> 'stream' for update skip locked;
+      continue when not found;
+      seq := null;
+      code := null;
+      problem := null;
+      begin
+        seq := append_events(
+          (v_batch ->> 'tenantId')::uuid, v_batch ->> 'stream', v_conversation, v_batch ->> 'unit',
+          (v_batch ->> 'attempt')::integer, v_batch ->> 'dedupeKey', (v_batch ->> 'end')::boolean,
+          array(select jsonb_array_elements_text(v_batch -> 'types')),
+          array(select jsonb_array_elements_text(v_batch -> 'payloads')));
+      exception when sqlstate 'PD001' or sqlstate 'PD002' then
+        code := sqlstate;
+        problem := sqlerrm;
+      end;
+      return next;
+    end loop;
+  end $$`;
+
 export async function up(db: Kysely<unknown>): Promise<void> {
-  await sql.raw(appendEvents).execute(db);
+  for (const statement of [appendEvents, appendBatches]) await sql.raw(statement).execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
+  await sql`drop function append_batches`.execute(db);
   await sql`drop function append_events`.execute(db);
 }
