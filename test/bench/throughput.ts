@@ -36,19 +36,31 @@ async function closedLoop(seconds: number, one: () => Promise<void>): Promise<Sa
 }
 
 /** The same, with the CPU seconds a unit cost in each process. */
-async function byProcess(seconds: number): Promise<Sample> {
+async function byProcess(
+  seconds: number,
+  one: () => Promise<void>,
+  parts: () => Record<string, number[]>,
+): Promise<Sample> {
   const spent = (): [string, number][] =>
-    platform.processes().map(({ name, pid }) => {
-      // The backends of Postgres are its children; the roles are the supervisor's, and counted on their own.
-      const pids = name === 'postgres' ? withDescendants([pid ?? 0]) : [pid ?? 0];
-      return [name, cpuSecondsOf(pids)];
-    });
+    Object.entries(parts()).map(([name, pids]) => [name, cpuSecondsOf(pids)]);
   const before = Object.fromEntries(spent());
-  const { units } = await closedLoop(seconds, oneRun);
+  const { units } = await closedLoop(seconds, one);
   const figures = Object.fromEntries(
     spent().map(([name, after]) => [name, (after - (before[name] ?? 0)) / units]),
   );
   return { units, figures };
+}
+
+function partsOfProduct(): Record<string, number[]> {
+  const parts = platform.processes().map(({ name, pid }): [string, number[]] => {
+    // The backends of Postgres are its children; the roles are the supervisor's, and counted on their own.
+    return [name, name === 'postgres' ? withDescendants([pid ?? 0]) : [pid ?? 0]];
+  });
+  return Object.fromEntries(parts);
+}
+
+function partsOfFloor(): Record<string, number[]> {
+  return { worker: [engine.pid], temporal: [platform.pid('temporal') ?? 0] };
 }
 
 async function oneRun(): Promise<void> {
@@ -61,15 +73,18 @@ async function oneBareRun(): Promise<void> {
   await handle.result();
 }
 
-const temporal = (): number[] => [platform.pid('temporal') ?? 0, engine.pid];
 const measured = await measurePairs({
   name: 'throughput',
   floor: {
     name: 'bare workflow',
-    measure: (seconds) => closedLoop(seconds, oneBareRun),
-    pids: temporal,
+    measure: (seconds) => byProcess(seconds, oneBareRun, partsOfFloor),
+    pids: () => Object.values(partsOfFloor()).flat(),
   },
-  ours: { name: 'runs', measure: byProcess, pids: product.pids },
+  ours: {
+    name: 'runs',
+    measure: (seconds) => byProcess(seconds, oneRun, partsOfProduct),
+    pids: () => Object.values(partsOfProduct()).flat(),
+  },
   settings: settings(),
 });
 const checked = await checkRows(platform.databaseUrl);
@@ -102,6 +117,7 @@ report({
     cpuSecondsPerRun: measured.ours.map(cpuPerUnit),
     floorCpuSecondsPerRun: measured.floor.map(cpuPerUnit),
     cpuSecondsPerRunByProcess: measured.ours.map(({ figures }) => figures),
+    floorCpuSecondsPerRunByProcess: measured.floor.map(({ figures }) => figures),
     checked,
   },
 });
