@@ -3,10 +3,9 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { ActivityDeps } from './deps.ts';
-import type { NewAttempt } from './store/attempts.ts';
+import { adoptToken, type NewAttempt } from './store/attempts.ts';
 import { RunStopped } from './stops.ts';
 import { Superseded } from './store/events.ts';
-import { sql } from 'kysely';
 
 export interface Attempt {
   ref: NewAttempt;
@@ -48,7 +47,7 @@ export async function withAttempt<T>(
     // Another execution's work is not joined: it can store nothing any more.
     const key = `${input.runId} ${input.unit} ${input.generation}`;
     for (let predecessor = atWork.get(key); predecessor; predecessor = atWork.get(key)) {
-      await adoptToken(deps, ref);
+      await adoptToken(deps.log.db, ref);
       try {
         return (await predecessor) as T;
       } catch (error) {
@@ -94,10 +93,4 @@ async function run<T>(
     stop.signal.removeEventListener('abort', onStop);
     stop.release();
   }
-}
-
-/** The attempt that runs is now the server's business under another token: whoever fails it must use that one. */
-async function adoptToken(deps: ActivityDeps, ref: NewAttempt): Promise<void> {
-  await sql`update attempts set task_token = ${Buffer.from(ref.taskToken)}
-    where run_id = ${ref.runId} and unit = ${ref.unit} and ended_at is null`.execute(deps.log.db);
 }

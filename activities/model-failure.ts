@@ -1,15 +1,19 @@
-// The one place where a provider's failure becomes a failure of the activity: what was used is booked, an event
-// says what happened, and the type tells whether and when Temporal tries again.
+// The one place where a failed model call becomes a failure of the activity: what was used is booked, an event says
+// what happened, and the type tells whether and when Temporal tries again.
 import { ApplicationFailure } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
 import { type FailureCode, failures } from '../workflows/contracts/failures.ts';
-import type { Attempt } from './attempt.ts';
+import { type Attempt, WorkerStopping } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
 import { LlmError, type LlmErrorKind } from './llm/llm.ts';
+import { isOutOfPatience } from './patience.ts';
 import { untilStored } from './persist.ts';
-import { type ModelUse, recordUse } from './store/answers.ts';
-import { failAttempt } from './store/attempts.ts';
+import { hasBooked, type ModelUse, recordUse } from './store/answers.ts';
+import { endsOf, failAttempt } from './store/attempts.ts';
 import { streamFor } from './store/calls.ts';
-import { StreamEnded, Superseded } from './store/events.ts';
+import { isStoreOutage } from './store/database.ts';
+import { addDeadLetter } from './store/dead-letters.ts';
+import { StreamEnded, Superseded, type Write } from './store/events.ts';
 import { lockRun, type RunRow } from './store/runs.ts';
 import { toStorable } from './store/storable.ts';
 
@@ -24,8 +28,19 @@ const types: Record<LlmErrorKind, FailureCode> = {
   content_refused: 'ModelContentRefused',
 };
 
-// Outages of providers pass within minutes; after half an hour a person should hear that nothing works.
-const patienceMs = 30 * 60_000;
+// Whatever breaks in here five times over breaks the sixth time too: a person should hear of it.
+const mostBroken = 5;
+
+/** The step has taken so many workers down that no other is put at risk. */
+export class WorkersLost extends Error {
+  override name = 'WorkersLost';
+  readonly lost: number;
+
+  constructor(step: number, lost: number) {
+    super(`The model call of step ${step} took its worker down ${lost} times; it is not tried again.`);
+    this.lost = lost;
+  }
+}
 
 export async function failModelCall(
   deps: ActivityDeps,
@@ -36,34 +51,32 @@ export async function failModelCall(
   use: ModelUse,
 ): Promise<never> {
   if (error instanceof Superseded || error instanceof StreamEnded) throw error;
-  const failure = error instanceof LlmError ? await toFailure(deps, attempt, error) : undefined;
+  const { unit, attempt: number } = attempt.ref;
+  const outcome = outcomeOf(error);
   const reason = sentenceOf(deps, error instanceof Error ? error.message : String(error));
-  await untilStored(() =>
+  if (outcome === 'broken')
+    deps.logger.error({ err: error, runId: run.id, unit }, 'a model call broke in here');
+  const failure = await untilStored(() =>
     deps.log.write(async (write) => {
       const current = await lockRun(write, run.tenant_id, run.id);
-      if (!current) return;
-      const booked = await write.tx
-        .selectFrom('model_calls')
-        .select('step')
-        .where('run_id', '=', run.id)
-        .where('step', '=', step)
-        .where('attempt', '=', attempt.ref.attempt)
-        .executeTakeFirst();
-      // The answer to an earlier COMMIT may have been lost.
-      if (booked) return;
+      if (!current) return undefined;
+      const verdict = await toFailure(write, attempt, error, outcome, reason);
+      if (await hasBooked(write, attempt.ref, step)) return verdict;
       await recordUse(write, current, attempt.ref, step, use);
-      const { unit, attempt: number } = attempt.ref;
       await write.append({
         ...streamFor(current),
         events: [
           {
             type: 'attempt-error',
-            payload: { unit, attempt: number, reason, retry: failure?.nonRetryable !== true },
+            payload: { unit, attempt: number, reason, retry: verdict?.nonRetryable !== true },
           },
         ],
         fence: attempt.ref,
       });
-      await failAttempt(write.tx, attempt.ref, 'failed');
+      await failAttempt(write.tx, attempt.ref, outcome);
+      if (error instanceof WorkersLost)
+        await addDeadLetter(write, current, { kind: 'run', reason, attempts: error.lost });
+      return verdict;
     }),
   );
   throw failure ?? error;
@@ -74,22 +87,42 @@ function sentenceOf(deps: ActivityDeps, message: string): string {
   return toStorable(deps.log.redact(message).slice(0, 500));
 }
 
-async function toFailure(deps: ActivityDeps, attempt: Attempt, error: LlmError): Promise<ApplicationFailure> {
-  const type = types[error.kind];
-  const message = sentenceOf(deps, error.message);
-  if (!failures[type].retryable) return ApplicationFailure.create({ type, message, nonRetryable: true });
-  const first = await deps.log.db
-    .selectFrom('attempts')
-    .select((eb) => eb.fn.min('started_at').as('at'))
-    .where('run_id', '=', attempt.ref.runId)
-    .where('unit', '=', attempt.ref.unit)
-    .executeTakeFirst();
-  if (first?.at && Date.now() - first.at.getTime() > patienceMs) {
-    return ApplicationFailure.create({ type: 'ModelUnavailable', message, nonRetryable: true });
+type Outcome = 'failed' | 'broken' | 'stopped' | 'given_up';
+
+/** Only a provider's failures use up patience, and only what breaks in here counts as broken. */
+function outcomeOf(error: unknown): Outcome {
+  if (error instanceof LlmError) return 'failed';
+  if (error instanceof WorkersLost) return 'given_up';
+  // Neither the provider's doing nor a mistake: the next attempt goes on, however often this happens.
+  const passes = error instanceof WorkerStopping || error instanceof CancelledFailure || isStoreOutage(error);
+  return passes ? 'stopped' : 'broken';
+}
+
+/** Undefined: tried again as Temporal sees fit. */
+async function toFailure(
+  write: Write,
+  attempt: Attempt,
+  error: unknown,
+  outcome: Outcome,
+  message: string,
+): Promise<ApplicationFailure | undefined> {
+  if (error instanceof WorkersLost) return forGood('ModelWorkersLost', message);
+  if (!(error instanceof LlmError)) {
+    if (outcome !== 'broken') return undefined;
+    const before = await endsOf(write.tx, attempt.ref, outcome);
+    return before.length + 1 >= mostBroken ? forGood('InternalError', message) : undefined;
   }
+  const type = types[error.kind];
+  if (!failures[type].retryable) return forGood(type, message);
+  if (isOutOfPatience(await endsOf(write.tx, attempt.ref, outcome), new Date()))
+    return forGood('ModelUnavailable', message);
   return ApplicationFailure.create({
     type,
     message,
     ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
   });
+}
+
+function forGood(type: FailureCode, message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nonRetryable: true });
 }

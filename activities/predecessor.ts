@@ -8,8 +8,8 @@ import { addDeadLetter } from './store/dead-letters.ts';
 import { lockRun, type RunRow } from './store/runs.ts';
 import type { Probe, Tool, ToolContext } from './tools/tool.ts';
 
-// A call that took three workers down would take the next one down as well.
-const mostLostAttempts = 3;
+// What took three workers down would take the next one down as well.
+export const mostLostAttempts = 3;
 
 /** The call's result when it must not be run again; undefined when running it is right. */
 export async function judgePredecessor(

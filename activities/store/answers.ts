@@ -43,7 +43,8 @@ export interface ModelUse {
 export type OpenedStep =
   | { kind: 'stored'; calls: CallRow[] }
   | { kind: 'stopped' }
-  | { kind: 'opened'; run: RunRow };
+  /** `earlier` attempts came before this one; `lost` of them took their workers along. */
+  | { kind: 'opened'; run: RunRow; earlier: number; lost: number };
 
 /**
  * Opens a step for its model call: takes the fence, applies what people sent, and drops what an earlier attempt
@@ -60,7 +61,7 @@ export async function openStep(
   if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
   const waiting = await waitingInputs(write.tx, run.id);
   if (stopAmong(waiting) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
-  const { earlier } = await beginAttempt(write, run, input.attempt);
+  const { earlier, lost } = await beginAttempt(write, run, input.attempt);
   const event: NewEvent =
     earlier === 0
       ? { type: 'step-start', payload: { step: input.step, model: run.model } }
@@ -74,7 +75,7 @@ export async function openStep(
     fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
   });
   await applyMessages(write, run, input.step, waiting);
-  return { kind: 'opened', run };
+  return { kind: 'opened', run, earlier, lost };
 }
 
 export interface Answer {
@@ -93,7 +94,8 @@ export async function storeAnswer(write: Write, answer: Answer): Promise<CallRow
   const run = await lockRun(write, answer.tenantId, answer.attempt.runId);
   if (!run) throw new Error(`There is no run ${answer.attempt.runId}.`);
   // The answer to an earlier COMMIT of this very attempt may have been lost.
-  if (run.steps >= answer.step && (await hasBooked(write, answer))) return callsOf(write, run, answer.step);
+  if (run.steps >= answer.step && (await hasBooked(write, answer.attempt, answer.step)))
+    return callsOf(write, run, answer.step);
   await endAttempt(write, answer.attempt, answer.use.status);
   await write.tx
     .insertInto('messages')
@@ -129,13 +131,14 @@ async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow
     .execute();
 }
 
-async function hasBooked(write: Write, answer: Answer): Promise<boolean> {
+/** Whether an attempt's use is stored: the answer to an earlier COMMIT of the same may have been lost. */
+export async function hasBooked(write: Write, attempt: AttemptRef, step: number): Promise<boolean> {
   const row = await write.tx
     .selectFrom('model_calls')
     .select('step')
-    .where('run_id', '=', answer.attempt.runId)
-    .where('step', '=', answer.step)
-    .where('attempt', '=', answer.attempt.attempt)
+    .where('run_id', '=', attempt.runId)
+    .where('step', '=', step)
+    .where('attempt', '=', attempt.attempt)
     .executeTakeFirst();
   return row !== undefined;
 }

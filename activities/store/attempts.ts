@@ -19,16 +19,10 @@ export interface NewAttempt extends AttemptRef {
   taskToken: Uint8Array;
 }
 
-interface EarlierAttempt {
-  attempt: number;
-  executor_id: string;
-  outcome: string | null;
-  ended_at: Date | null;
-}
-
 /**
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. Returns how many attempts of
- * this unit came before and how many of those lost their worker; what this very executor left open merely failed.
+ * this unit came before and how many of those lost their worker; what this very executor left open merely failed,
+ * and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
  */
 export async function beginAttempt(
   write: Write,
@@ -37,10 +31,11 @@ export async function beginAttempt(
 ): Promise<{ earlier: number; lost: number }> {
   // One statement: the run's lock keeps what it reads from changing, and the head's, which it takes last, orders it
   // with every append of the attempt we replace.
-  const { rows: earlier } = await sql<EarlierAttempt>`
+  const { rows: earlier } = await sql<{ attempt: number; lost: boolean }>`
     with earlier as (
-      select attempt, executor_id, outcome, ended_at from attempts
-      where run_id = ${run.id} and unit = ${attempt.unit}
+      select attempt, executor_id = ${attempt.executorId} as own, coalesce(outcome, 'open') as outcome,
+        not exists (select from executors where id = executor_id and ended_at is null) as gone
+      from attempts where run_id = ${run.id} and unit = ${attempt.unit}
     ), newest as (
       select 1 where not exists (select from earlier where attempt >= ${attempt.attempt})
     ), opened as (
@@ -49,22 +44,21 @@ export async function beginAttempt(
         ${attempt.executorId}::uuid, ${Buffer.from(attempt.taskToken)}::bytea from newest
     ), left_open as (
       update attempts set ended_at = ${new Date()},
-        outcome = case when executor_id = ${attempt.executorId} then 'failed' else 'lost' end
-      where run_id = ${run.id} and unit = ${attempt.unit} and attempt < ${attempt.attempt} and ended_at is null
-        and exists (select from newest)
+        outcome = case when earlier.own then 'failed' when earlier.gone then 'lost' else 'superseded' end
+      from earlier
+      where run_id = ${run.id} and unit = ${attempt.unit} and attempts.attempt = earlier.attempt
+        and ended_at is null and exists (select from newest)
     ), fenced as (
       update stream_heads
       set fences = fences || jsonb_build_object(${attempt.unit}::text, ${attempt.attempt}::integer)
       where stream = ${streamOf('run', run.id)} and exists (select from newest)
     )
-    select * from earlier`.execute(write.tx);
+    select attempt, outcome = 'lost' or (outcome in ('open', 'superseded') and gone and not own) as lost
+    from earlier`.execute(write.tx);
   if (earlier.some((row) => row.attempt >= attempt.attempt)) {
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} comes late`);
   }
-  const lost = earlier.filter(
-    (row) => row.outcome === 'lost' || (row.ended_at === null && row.executor_id !== attempt.executorId),
-  ).length;
-  return { earlier: earlier.length, lost };
+  return { earlier: earlier.length, lost: earlier.filter(({ lost }) => lost).length };
 }
 
 /**
@@ -97,6 +91,31 @@ export async function failAttempt(db: Queries, attempt: AttemptRef, outcome: str
     .where('run_id', '=', attempt.runId)
     .where('unit', '=', attempt.unit)
     .where('attempt', '=', attempt.attempt)
+    .execute();
+}
+
+/** When the attempts of a unit before this one ended that had this outcome, in order. */
+export async function endsOf(db: Queries, attempt: AttemptRef, outcome: string): Promise<Date[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .select('ended_at')
+    .where('run_id', '=', attempt.runId)
+    .where('unit', '=', attempt.unit)
+    .where('attempt', '<', attempt.attempt)
+    .where('outcome', '=', outcome)
+    .orderBy('ended_at')
+    .execute();
+  return rows.flatMap(({ ended_at }) => ended_at ?? []);
+}
+
+/** The attempt that runs is now the server's business under another token: whoever fails it must use that one. */
+export async function adoptToken(db: Queries, attempt: NewAttempt): Promise<void> {
+  await db
+    .updateTable('attempts')
+    .set({ task_token: Buffer.from(attempt.taskToken) })
+    .where('run_id', '=', attempt.runId)
+    .where('unit', '=', attempt.unit)
+    .where('ended_at', 'is', null)
     .execute();
 }
 
