@@ -1,18 +1,24 @@
 // Starts the demo: a fresh copy of a small project with a failing test, and a scripted run that mends it.
 import { cp, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { StartRunBody, StartRunView } from '../workflows/contracts/run.ts';
+import type { RunRow } from '../activities/store/runs.ts';
+import type { StartRunBody } from '../workflows/contracts/run.ts';
 import type { DemoView } from '../workflows/contracts/system.ts';
 
 export interface StartDemoInput {
   /** Of the server; the copies lie in `demo/1`, `demo/2` … below it. */
   dataFolder: string;
-  startRun(body: StartRunBody): Promise<Pick<StartRunView, 'id' | 'conversationId'>>;
+  startRun(body: StartRunBody): Promise<RunRow>;
+}
+
+export interface StartedDemo {
+  run: RunRow;
+  view: DemoView;
 }
 
 const template = join(import.meta.dirname, 'cli', 'demo', 'project');
 
-export async function startDemo({ dataFolder, startRun }: StartDemoInput): Promise<DemoView> {
+export async function startDemo({ dataFolder, startRun }: StartDemoInput): Promise<StartedDemo> {
   const project = await makeFolder(resolve(dataFolder, 'demo'));
   await cp(template, project, { recursive: true });
   const run = await startRun({
@@ -20,7 +26,7 @@ export async function startDemo({ dataFolder, startRun }: StartDemoInput): Promi
     project: { path: project },
     model: 'scripted/demo',
   });
-  return { runId: run.id, conversationId: run.conversationId, project };
+  return { run, view: { runId: run.id, conversationId: run.conversation_id, project } };
 }
 
 /** The first number that is free; two demos started at once get two folders. */

@@ -1,10 +1,11 @@
 // What the API is built from. worker/ opens these and closes them; tests hand in their own.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { EventLog } from '../activities/store/events.ts';
+import type { EventLog, Write } from '../activities/store/events.ts';
 import type { RunRow } from '../activities/store/runs.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
-import type { DemoView, ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
+import type { ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
+import type { StartedDemo } from './demo.ts';
 import type { Runs } from './runs.ts';
 
 export interface ApiDeps {
@@ -36,5 +37,6 @@ export interface EmbeddedDeps {
   processes(): Promise<ProcessListView>;
   /** kill -9. Throws a Failure when there is nothing of that name to kill. */
   kill(name: string): Promise<void>;
-  demo(by: string, requestId: string): Promise<DemoView>;
+  /** Accepts the demo's run in the caller's transaction; it is to be started after the commit. */
+  demo(write: Write, by: string, requestId: string): Promise<StartedDemo>;
 }

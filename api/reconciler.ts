@@ -1,12 +1,11 @@
 // Compares active runs with the workflows that really exist: a run whose workflow is gone (an operator terminated
 // it) is ended, one whose workflow task keeps failing is marked as stuck and becomes a dead letter.
 import type { Logger } from 'pino';
-import { streamFor } from '../activities/store/calls.ts';
-import { addDeadLetter } from '../activities/store/dead-letters.ts';
-import { endRun } from '../activities/store/end-run.ts';
+import { isStoreOutage } from '../activities/store/database.ts';
 import type { EventLog } from '../activities/store/events.ts';
-import { listStarted, listUnstarted, lockRun, type RunRow } from '../activities/store/runs.ts';
-import type { TemporalRuns } from './runs.ts';
+import { listStarted, listUnstarted, type RunRow } from '../activities/store/runs.ts';
+import { endLostRun, markGoingOn, markStuck } from '../activities/store/stuck-run.ts';
+import { isTemporalOutage, type TemporalRuns } from './runs.ts';
 import { type Loop, repeat } from './sweeper.ts';
 
 // Operators' doings are seen within half a minute; each pass costs one small request per active run.
@@ -25,54 +24,24 @@ export function createReconciler(input: {
 
   async function reconcile(run: RunRow): Promise<void> {
     const workflow = await runs.describe(run.id);
-    // The sweeper starts it: Temporal never heard of it, or takes another execution of a run that was handed over.
-    if (run.execution_id === null && (!workflow || run.generation > 0)) return;
-    if (workflow?.status.name !== 'RUNNING') {
+    // The sweeper starts it: Temporal never heard of it, or only of the execution it was taken away from.
+    if (run.execution_id === null && (workflow?.generation ?? -1) < run.generation) return;
+    if (!workflow?.isRunning) {
       await endLost(run);
       return;
     }
-    const tries = workflow.raw.pendingWorkflowTask?.attempt ?? 0;
-    if (tries >= stuckAfterTries && run.stuck === null) await markStuck(run, tries);
-    if (tries <= 1 && run.stuck !== null) await markGoingOn(run);
+    const { tries } = workflow;
+    if (tries >= stuckAfterTries && run.stuck === null) {
+      if (await log.write((write) => markStuck(write, run, tries)))
+        logger.error({ runId: run.id }, 'a run is stuck');
+    }
+    if (tries <= 1 && run.stuck !== null) await log.write((write) => markGoingOn(write, run));
   }
 
-  /** The row is asked again under its lock: a workflow that ended well has ended its run before itself. */
   async function endLost(run: RunRow): Promise<void> {
-    const result = await log.write(async (write) => {
-      const current = await lockRun(write, run.tenant_id, run.id);
-      if (!current || current.execution_id !== run.execution_id || current.ended_at) return undefined;
-      return endRun(write, {
-        tenantId: run.tenant_id,
-        runId: run.id,
-        status: 'failed',
-        reason: 'workflow_gone',
-        reasonText: 'The workflow of this run is gone: somebody terminated it, or Temporal lost it.',
-      });
-    });
+    const result = await log.write((write) => endLostRun(write, run));
     if (result?.ended) logger.warn({ runId: run.id }, 'a run was ended: its workflow is gone');
     if (result?.promoted) runs.started(result.promoted);
-  }
-
-  async function markStuck(run: RunRow, tries: number): Promise<void> {
-    const reason = `Its workflow task has failed ${tries} times in a row; the worker's log says why.`;
-    await log.write(async (write) => {
-      const current = await lockRun(write, run.tenant_id, run.id);
-      if (!current || current.ended_at || current.stuck !== null) return;
-      await write.tx.updateTable('runs').set({ stuck: reason }).where('id', '=', run.id).execute();
-      await write.append({ ...streamFor(current), events: [{ type: 'run-stuck', payload: { reason } }] });
-      await addDeadLetter(write, current, { kind: 'run', reason, attempts: tries });
-    });
-    logger.error({ runId: run.id }, 'a run is stuck');
-  }
-
-  async function markGoingOn(run: RunRow): Promise<void> {
-    await log.write(async (write) => {
-      const current = await lockRun(write, run.tenant_id, run.id);
-      if (!current || current.ended_at || current.stuck === null) return;
-      await write.tx.updateTable('runs').set({ stuck: null }).where('id', '=', run.id).execute();
-      const reason = 'Its workflow task succeeded.';
-      await write.append({ ...streamFor(current), events: [{ type: 'run-resume', payload: { reason } }] });
-    });
   }
 
   /** False when Temporal is away: what is true of the others cannot be known either. */
@@ -81,8 +50,13 @@ export function createReconciler(input: {
       try {
         await reconcile(run);
       } catch (error) {
-        logger.warn({ err: error, runId: run.id }, 'the reconciler could not ask Temporal');
-        return false;
+        if (isStoreOutage(error)) throw error;
+        if (isTemporalOutage(error)) {
+          logger.warn({ err: error, runId: run.id }, 'the reconciler could not ask Temporal');
+          return false;
+        }
+        // The trouble of one run must not keep the others from being looked at.
+        logger.error({ err: error, runId: run.id }, 'the reconciler could not deal with a run');
       }
     }
     return true;

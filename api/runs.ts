@@ -2,33 +2,41 @@
 // it repairs itself: what Temporal did not hear now, the sweeper says again.
 import {
   type Client,
-  type WorkflowExecutionDescription,
+  isGrpcServiceError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdReusePolicy,
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { AgentRunInput } from '../workflows/contracts/activities.ts';
-import type { RunStatus } from '../workflows/contracts/run.ts';
-import { isTerminal } from '../workflows/run/transitions.ts';
 import { searchAttributes, taskQueues, wake, workflowId } from '../workflows/contracts/messages.ts';
-import type { EventLog } from '../activities/store/events.ts';
-import { lockRun, type RunRow } from '../activities/store/runs.ts';
-import { handOver } from '../activities/store/begin-run.ts';
+import type { RunRow } from '../activities/store/runs.ts';
 
 export interface Runs {
-  /** After the commit that accepted it: starts the run's workflow. Never throws; the sweeper repairs. */
+  /**
+   * After the commit that accepted the run or took it away from its execution: starts its workflow, in place of
+   * the one before. Never throws; the sweeper repairs.
+   */
   started(run: RunRow): void;
   /** After the commit of a row for the run. Never throws; the sweeper wakes again. */
   wake(runId: string): void;
-  /** Ends a stuck execution and starts another, which goes on from the rows. */
-  retryRun(run: RunRow): Promise<void>;
+}
+
+/** What Temporal knows of the workflow of a run. */
+export interface RunWorkflow {
+  isRunning: boolean;
+  /** Which of the run's executions it is for. */
+  generation: number;
+  /** The first execution of its chain: continuing as new does not change it. */
+  chain: string;
+  /** How often its workflow task under way was tried; 0 when there is none. */
+  tries: number;
 }
 
 /** What the server's own loops need beside it. */
 export interface TemporalRuns extends Runs {
   /** Undefined when Temporal knows no workflow of that run. */
-  describe(runId: string): Promise<WorkflowExecutionDescription | undefined>;
+  describe(runId: string): Promise<RunWorkflow | undefined>;
   /** Resolves when no start or wake is under way. */
   settled(): Promise<void>;
 }
@@ -39,8 +47,8 @@ const deadlineMs = 1000;
 // A worker killed inside a workflow task costs this instead of the default ten seconds.
 const workflowTaskTimeout = '4 seconds';
 
-export function createRuns(input: { client: Client; log: EventLog; logger: Logger }): TemporalRuns {
-  const { client, log, logger } = input;
+export function createRuns(input: { client: Client; logger: Logger }): TemporalRuns {
+  const { client, logger } = input;
   const underWay = new Set<Promise<void>>();
 
   /** Starts it on its way; whatever comes of it is the log's and the sweeper's business. */
@@ -60,48 +68,77 @@ export function createRuns(input: { client: Client; log: EventLog; logger: Logge
   }
 
   return {
-    started: (run) => send('a start', run.id, () => startWorkflow(client, run)),
+    started: (run) =>
+      send('a start', run.id, () =>
+        run.generation === 0 ? startWorkflow(client, run) : replaceWorkflow(client, run),
+      ),
     wake: (runId) =>
       send('a wake', runId, () => client.workflow.getHandle(workflowId('run', runId)).signal(wake)),
-    async retryRun(run) {
-      const handle = client.workflow.getHandle(workflowId('run', run.id));
-      const ready = await log.write(async (write) => {
-        // Under its lock: the reconciler would end a run whose workflow is gone and that is not yet another's.
-        const locked = await lockRun(write, run.tenant_id, run.id);
-        if (!locked || isTerminal(locked.status as RunStatus)) return undefined;
-        await client.connection
-          .withDeadline(Date.now() + deadlineMs, () =>
-            handle.terminate('A person asked to try this run again.'),
-          )
-          .catch((error: unknown) => {
-            if (!(error instanceof WorkflowNotFoundError)) throw error;
-          });
-        return handOver(write, run.tenant_id, run.id);
-      });
-      if (ready) send('a start', run.id, () => startWorkflow(client, ready));
-    },
-    async describe(runId) {
-      try {
-        return await client.connection.withDeadline(Date.now() + deadlineMs, () =>
-          client.workflow.getHandle(workflowId('run', runId)).describe(),
-        );
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return undefined;
-        throw error;
-      }
-    },
+    describe: (runId) =>
+      client.connection.withDeadline(Date.now() + deadlineMs, () => describe(client, runId)),
     async settled() {
       await Promise.all(underWay);
     },
   };
 }
 
+/** True when Temporal itself is the trouble, not this one request: it is away or too slow to answer. */
+export function isTemporalOutage(error: unknown): boolean {
+  const cause = error instanceof Error && !isGrpcServiceError(error) ? error.cause : error;
+  // DEADLINE_EXCEEDED and UNAVAILABLE.
+  return isGrpcServiceError(cause) && [4, 14].includes(cause.code);
+}
+
+async function describe(client: Client, runId: string): Promise<RunWorkflow | undefined> {
+  try {
+    const {
+      status,
+      memo,
+      raw,
+      runId: executionId,
+    } = await client.workflow.getHandle(workflowId('run', runId)).describe();
+    return {
+      isRunning: status.name === 'RUNNING',
+      generation: Number(memo?.['generation'] ?? 0),
+      chain: raw.workflowExecutionInfo?.firstRunId || executionId,
+      tries: raw.pendingWorkflowTask?.attempt ?? 0,
+    };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Starts the execution of a run that was handed over and ends the one before, never one of its own generation:
+ * whoever comes second, the sweeper for one, finds nothing left to do.
+ */
+async function replaceWorkflow(client: Client, run: RunRow): Promise<void> {
+  const before = await describe(client, run.id);
+  if (before && before.generation >= run.generation) return;
+  if (before?.isRunning) {
+    await client.workflow
+      .getHandle(workflowId('run', run.id), undefined, { firstExecutionRunId: before.chain })
+      .terminate('A person asked to try this run again.')
+      .catch((error: unknown) => {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+      });
+  }
+  await startWorkflow(client, run);
+}
+
 async function startWorkflow(client: Client, run: RunRow): Promise<void> {
-  const args: AgentRunInput = { tenantId: run.tenant_id, runId: run.id, requestId: run.request_id };
+  const args: AgentRunInput = {
+    tenantId: run.tenant_id,
+    runId: run.id,
+    requestId: run.request_id,
+    generation: run.generation,
+  };
   await client.workflow.start('agentRun', {
     workflowId: workflowId('run', run.id),
     taskQueue: taskQueues.wf,
     args: [args],
+    memo: { generation: run.generation },
     workflowTaskTimeout,
     // A run has one workflow chain in its life, unless a person gave it another.
     workflowIdReusePolicy:

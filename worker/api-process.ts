@@ -7,12 +7,11 @@ import type { Llm } from '../activities/llm/llm.ts';
 import { defaultTenant } from '../activities/store/database.ts';
 import { ensureFirstToken } from '../activities/store/tokens.ts';
 import { acceptRun } from '../activities/store/accept-run.ts';
-import type { EventLog } from '../activities/store/events.ts';
 import { buildApp } from '../api/app.ts';
 import { startDemo } from '../api/demo.ts';
 import type { EmbeddedDeps } from '../api/deps.ts';
 import { createReconciler } from '../api/reconciler.ts';
-import { createRuns, type Runs } from '../api/runs.ts';
+import { createRuns } from '../api/runs.ts';
 import { createSweeper } from '../api/sweeper.ts';
 import { defaultProfile, findProfile } from '../workflows/policy/profile.ts';
 import type { ModelListView } from '../workflows/contracts/system.ts';
@@ -44,7 +43,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   });
   await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
   const client = openClient(config);
-  const runs = createRuns({ client, log: store.log, logger });
+  const runs = createRuns({ client, logger });
   const llms = createLlms(config);
   const embedded = await embeddedDeps(config.dataFolder);
   const app = await buildApp({
@@ -67,7 +66,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
         client.workflowService.getSystemInfo({}),
       );
     },
-    ...(embedded ? { embedded: { ...embedded, demo: demoStarter(config, store.log, runs) } } : {}),
+    ...(embedded ? { embedded: { ...embedded, demo: demoStarter(config) } } : {}),
     uiFolder: path.join(import.meta.dirname, '..', 'api', 'ui'),
   });
   const loops = [
@@ -88,30 +87,27 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
 }
 
 /** Accepts the demo's run as any other is accepted; its project is a fresh copy in the data folder. */
-function demoStarter(config: RoleConfig, log: EventLog, runs: Runs): EmbeddedDeps['demo'] {
-  return (by, requestId) =>
+function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
+  return (write, by, requestId) =>
     startDemo({
       dataFolder: config.dataFolder,
       async startRun({ prompt, project, model = 'scripted/demo' }) {
         const profile = findProfile(defaultProfile);
         if (!profile) throw new Error(`There is no policy ${defaultProfile}.`);
-        const { run } = await log.write((write) =>
-          acceptRun(write, {
-            tenantId: defaultTenant,
-            prompt,
-            model,
-            policy: profile.id,
-            priority: 'normal',
-            projectPath: project?.path ?? null,
-            limits: profile.limits,
-            metadata: { demo: 'true' },
-            whenBusy: 'reject',
-            requestId,
-            by,
-          }),
-        );
-        runs.started(run);
-        return { id: run.id, conversationId: run.conversation_id };
+        const { run } = await acceptRun(write, {
+          tenantId: defaultTenant,
+          prompt,
+          model,
+          policy: profile.id,
+          priority: 'normal',
+          projectPath: project?.path ?? null,
+          limits: profile.limits,
+          metadata: { demo: 'true' },
+          whenBusy: 'reject',
+          requestId,
+          by,
+        });
+        return run;
       },
     });
 }

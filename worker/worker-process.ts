@@ -71,7 +71,7 @@ export async function prepareWorker(
   });
   const client = openClient(config);
   const background = createBackground({ callIsAlive, killMarked });
-  const runs = createRuns({ client, log: store.log, logger });
+  const runs = createRuns({ client, logger });
   const deps = between.deps(activityDeps(config, { store, stops, executor, runs, background, logger }));
   const workers = await createWorkers({
     ...config,

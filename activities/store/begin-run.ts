@@ -17,11 +17,13 @@ export interface BegunRun {
 /** Undefined when the run belongs to another execution or has ended: the caller ends without a word. */
 export async function beginRun(
   write: Write,
-  input: { tenantId: string; runId: string; executionId: string; scripted: boolean },
+  input: { tenantId: string; runId: string; executionId: string; generation: number; scripted: boolean },
 ): Promise<BegunRun | undefined> {
   const run = await lockRun(write, input.tenantId, input.runId);
   if (!run || isTerminal(run.status as RunStatus) || run.parked) return undefined;
   if (run.execution_id !== null && run.execution_id !== input.executionId) return undefined;
+  // An execution that the run was taken away from may begin once more before it is ended, as after continue-as-new.
+  if (run.execution_id === null && input.generation < run.generation) return undefined;
   if (run.execution_id === null) {
     const limits = run.limits as unknown as EffectiveLimits;
     const again = run.started_at !== null;
@@ -84,17 +86,19 @@ export async function noteTree(
 }
 
 /**
- * Takes an active run away from its execution, for another to take over from the rows: attempts of the old one
- * can write nothing any more. Undefined when the run has ended meanwhile.
+ * Takes an active run, whose lock the caller holds, away from its execution, for another to take over from the
+ * rows: attempts of the old one can write nothing any more.
  */
-export async function handOver(write: Write, tenantId: string, runId: string): Promise<RunRow | undefined> {
-  const run = await lockRun(write, tenantId, runId);
-  if (!run || isTerminal(run.status as RunStatus)) return undefined;
-  await sql`update stream_heads set fences = '{}' where stream = ${streamOf('run', runId)}`.execute(write.tx);
+export async function handOver(write: Write, run: RunRow): Promise<RunRow> {
+  // The fence of an unanswered step stays, held by nobody: whoever opens or ends it must drop what was streamed.
+  await sql`update stream_heads set fences = (
+      select coalesce(jsonb_object_agg(unit, 0), '{}') from jsonb_object_keys(fences) as unit
+      where unit like 'model/%'
+    ) where stream = ${streamOf('run', run.id)}`.execute(write.tx);
   return write.tx
     .updateTable('runs')
     .set((eb) => ({ execution_id: null, stuck: null, generation: eb('generation', '+', 1) }))
-    .where('id', '=', runId)
+    .where('id', '=', run.id)
     .returningAll()
     .executeTakeFirstOrThrow();
 }

@@ -3,7 +3,7 @@ import type { Selectable } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { DeadLetterView } from '../../workflows/contracts/system.ts';
-import type { Db } from './database.ts';
+import type { Db, Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { streamFor } from './calls.ts';
 import type { RunRow } from './runs.ts';
@@ -61,7 +61,7 @@ export async function listDeadLetters(db: Db, list: DeadLetterList): Promise<Dea
 }
 
 export async function findDeadLetter(
-  db: Db,
+  db: Queries,
   tenantId: string,
   id: string,
 ): Promise<DeadLetterRow | undefined> {
@@ -73,7 +73,7 @@ export async function findDeadLetter(
     .executeTakeFirst();
 }
 
-/** Decided once; the second decision is told who made the first. */
+/** Decided once; the second decision is told who made the first. Whoever locks the run too has done so before. */
 export async function resolveDeadLetter(
   write: Write,
   input: { tenantId: string; id: string; resolution: 'retried' | 'dropped'; by: string },
@@ -98,6 +98,17 @@ export async function resolveDeadLetter(
     .where('id', '=', input.id)
     .returningAll()
     .executeTakeFirstOrThrow();
+}
+
+/** The run goes on without a person's decision: nothing is left to decide on. The caller holds the run's lock. */
+export async function dropRunLetter(write: Write, run: RunRow, by: string): Promise<void> {
+  await write.tx
+    .updateTable('dead_letters')
+    .set({ resolution: 'dropped', resolved_at: new Date(), resolved_by: by })
+    .where('run_id', '=', run.id)
+    .where('kind', '=', 'run')
+    .where('resolution', 'is', null)
+    .execute();
 }
 
 export function toDeadLetterView(row: DeadLetterRow): DeadLetterView {

@@ -1,6 +1,7 @@
 // Dead letters: what used up its attempts, for a person to retry or drop.
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { handOver } from '../../activities/store/begin-run.ts';
 import {
   type DeadLetterRow,
   findDeadLetter,
@@ -20,7 +21,6 @@ import type { Parts, Routes } from '../parts.ts';
 import type { Outcome } from '../plugins/idempotency.ts';
 import { idCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
-import { runOf } from './runs.ts';
 
 const params = z.object({ id });
 // A POST without content may come with an empty object or with nothing.
@@ -105,50 +105,45 @@ async function retry(
   request: FastifyRequest,
   letterId: string,
 ): Promise<Outcome> {
-  const letter = await findDeadLetter(parts.log.db, request.caller.tenantId, letterId);
-  if (!letter) throw new Failure('NotFound', `There is no dead letter ${letterId}.`);
-  return letter.kind === 'run'
-    ? retryRun(parts, write, request, letter)
-    : retryCall(parts, write, request, letter);
+  const { tenantId } = request.caller;
+  const found = await findDeadLetter(write.tx, tenantId, letterId);
+  if (!found) throw new Failure('NotFound', `There is no dead letter ${letterId}.`);
+  // The run before the letter: the one lock order.
+  const run = await lockRun(write, tenantId, found.run_id);
+  if (!run) throw new Error(`Dead letter ${letterId} is of run ${found.run_id}, which is not there.`);
+  const letter = await resolve(write, request, letterId, 'retried');
+  refuseEnded(run);
+  const after =
+    letter.kind === 'run'
+      ? await retryRun(parts, write, run)
+      : await retryCall(parts, write, { run, letter, by: request.caller.by });
+  return { status: 200, body: toDeadLetterView(letter), after };
 }
 
-/** Without the run's lock: what gives it another execution takes that itself. Nothing is stored when that fails. */
-async function retryRun(
-  parts: Parts,
-  write: Write,
-  request: FastifyRequest,
-  letter: DeadLetterRow,
-): Promise<Outcome> {
-  const resolved = await resolve(write, request, letter.id, 'retried');
-  const run = await runOf(parts, request.caller.tenantId, letter.run_id);
-  refuseEnded(run);
-  await parts.runs.retryRun(run).catch((error: unknown) => {
-    if (error instanceof Failure) throw error;
-    request.log.warn({ err: error, runId: run.id }, 'a run could not be given another execution');
-    throw new Failure('TemporalUnavailable', 'Temporal cannot be asked for another execution; try again.');
-  });
-  return { status: 200, body: toDeadLetterView(resolved) };
+/** Takes the run away from its execution; the next is started after the commit, or by the sweeper. */
+async function retryRun(parts: Parts, write: Write, run: RunRow): Promise<() => void> {
+  if (run.stuck === null) {
+    throw new Failure(
+      'NotRunnable',
+      `Run ${run.id} is not stuck any more and goes on by itself; drop this dead letter instead.`,
+    );
+  }
+  const handedOver = await handOver(write, run);
+  return () => parts.runs.started(handedOver);
 }
 
 async function retryCall(
   parts: Parts,
   write: Write,
-  request: FastifyRequest,
-  letter: DeadLetterRow,
-): Promise<Outcome> {
-  const { tenantId, by } = request.caller;
-  // The run before the letter: the one lock order.
-  const run = await lockRun(write, tenantId, letter.run_id);
-  if (!run) throw new Error(`Dead letter ${letter.id} is of run ${letter.run_id}, which is not there.`);
-  const resolved = await resolve(write, request, letter.id, 'retried');
-  refuseEnded(run);
+  { run, letter, by }: { run: RunRow; letter: DeadLetterRow; by: string },
+): Promise<() => void> {
   await addInput(write, run, {
     kind: 'settle',
     messageId: `retry-${letter.id}`,
     text: `A person looked at call ${letter.call_id}, which was given up (${letter.reason}): it may be tried again.`,
     by,
   });
-  return { status: 200, body: toDeadLetterView(resolved), after: () => parts.runs.wake(run.id) };
+  return () => parts.runs.wake(run.id);
 }
 
 function refuseEnded(run: RunRow): void {

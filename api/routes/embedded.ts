@@ -70,9 +70,9 @@ export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): 
       },
     },
     (request, reply) =>
-      parts.mutate(request, reply, async () => ({
-        status: 202,
-        body: await embedded.demo(request.caller.by, request.id),
-      })),
+      parts.mutate(request, reply, async (write) => {
+        const { run, view } = await embedded.demo(write, request.caller.by, request.id);
+        return { status: 202, body: view, after: () => parts.runs.started(run) };
+      }),
   );
 }

@@ -224,7 +224,7 @@ async function seeded() {
     embedded: {
       processes: async () => ({ embedded: true, items: [], temporalUi: null }),
       kill: async () => {},
-      demo: async () => ({ runId: '', conversationId: '', project: '' }),
+      demo: async () => Promise.reject(new Error('nobody starts it here')),
     },
   });
   const ended = await startRun(api);

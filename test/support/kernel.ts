@@ -118,7 +118,7 @@ async function openParts(): Promise<Parts> {
   const { db } = opened.database;
   const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
   const client = openClient(config);
-  const runs = createRuns({ client, log: opened.log, logger });
+  const runs = createRuns({ client, logger });
   const background = createBackground({ callIsAlive, killMarked });
   const executor = { id: executorId, host: hostname() };
   const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };

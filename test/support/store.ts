@@ -44,6 +44,7 @@ export interface TestStore {
   accept(changes?: Partial<NewRun>): Promise<Accepted>;
   /** Accepts a run and begins its execution `execution-1`. */
   started(changes?: Partial<NewRun>): Promise<RunRow>;
+  /** Of the generation that the row given has. */
   begin(run: RunRow, executionId?: string): Promise<BegunRun | undefined>;
   open(attempt: NewAttempt): ReturnType<typeof openStep>;
   answer(attempt: NewAttempt, changes?: Partial<Answer>): Promise<CallRow[]>;
@@ -85,7 +86,13 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     },
     begin: (run, executionId = 'execution-1') =>
       log.write((write) =>
-        beginRun(write, { tenantId: run.tenant_id, runId: run.id, executionId, scripted: true }),
+        beginRun(write, {
+          tenantId: run.tenant_id,
+          runId: run.id,
+          executionId,
+          generation: run.generation,
+          scripted: true,
+        }),
       ),
     open: (attempt) =>
       log.write((write) =>

@@ -20,7 +20,7 @@ export interface TestApp {
   token: string;
   /** Headers of a caller that may. */
   auth: { authorization: string };
-  /** What the workflows were told, in order: `started <run>`, `wake <run>`, `retry <run>`. */
+  /** What the workflows were told, in order: `started <run>`, `started <run> again`, `wake <run>`. */
   told: string[];
   /** Lines of the log, as objects. */
   lines: Record<string, unknown>[];
@@ -67,9 +67,9 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     models: () => ({ items: [], default: 'scripted/hello' }),
     hasModel: (name) => name.startsWith('scripted/'),
     runs: {
-      started: (run) => void told.push(`started ${run.id}`),
+      started: ({ id, generation }) =>
+        void told.push(generation === 0 ? `started ${id}` : `started ${id} again`),
       wake: (runId) => void told.push(`wake ${runId}`),
-      retryRun: async (run) => void told.push(`retry ${run.id}`),
     },
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
     content: async () => undefined,

@@ -5,9 +5,10 @@ import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { eventsOf } from '../support/store.ts';
 import type { NewRun } from '../../activities/store/accept-run.ts';
+import { handOver } from '../../activities/store/begin-run.ts';
 import { defaultTenant } from '../../activities/store/database.ts';
 import { listDeadLetters } from '../../activities/store/dead-letters.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import { lockRun, type RunRow } from '../../activities/store/runs.ts';
 import { createReconciler } from '../../api/reconciler.ts';
 import type { AgentRunInput } from '../../workflows/contracts/activities.ts';
 import { taskQueues, workflowId } from '../../workflows/contracts/messages.ts';
@@ -59,6 +60,11 @@ async function reconcileUntil(kernel: Kernel, isSo: () => Promise<boolean>): Pro
   } finally {
     await reconciler.close();
   }
+}
+
+async function reconcileFor(kernel: Kernel, milliseconds: number): Promise<void> {
+  const until = Date.now() + milliseconds;
+  await reconcileUntil(kernel, async () => Date.now() > until);
 }
 
 withKernel(
@@ -232,8 +238,25 @@ withKernel(
       const other = await kernel.start({ model: await kernel.script({ text: 'Not me.' }) });
       expect(await kernel.ended(other)).toMatchObject({ status: 'succeeded' });
 
-      await kernel.runs.retryRun(await kernel.store.run(run.id));
+      const next = await kernel.store.log.write(async (write) => {
+        const locked = await lockRun(write, defaultTenant, run.id);
+        if (!locked) throw new Error('the run was just stuck');
+        return handOver(write, locked);
+      });
+      // Nobody hears of it at first, as after the death of the server; then two say it at once.
+      await reconcileFor(kernel, 500);
+      expect(await kernel.store.run(run.id)).toEqual(next);
+      kernel.runs.started(next);
+      kernel.runs.started(next);
       await kernel.runs.settled();
+      await kernel.seen(run, 'run-resume');
+      const healthy = await kernel.runs.describe(run.id);
+      kernel.runs.started(next);
+      await kernel.runs.settled();
+      expect(await kernel.runs.describe(run.id), 'said again, it ends nobody').toMatchObject({
+        generation: 1,
+        chain: healthy?.chain,
+      });
       expect(await kernel.ended(run)).toMatchObject({
         status: 'succeeded',
         steps: 2,

@@ -7,6 +7,8 @@ export interface AgentRunInput {
   tenantId: string;
   runId: string;
   requestId: string;
+  /** Which execution of the run this is; absent means 0, the first. */
+  generation?: number;
   /** Steps already made; above 0 only after continue-as-new. */
   step?: number;
   /** Events after which the workflow continues as new; 2,000 unless a test wants to see it sooner. */
@@ -22,6 +24,8 @@ export interface RunRef {
 export interface BeginRunInput extends RunRef {
   /** The first execution id of the workflow chain: the run belongs to exactly one. */
   executionId: string;
+  /** Which of them it is, as it was started; absent means 0. */
+  generation?: number;
 }
 export interface BeginRunResult {
   /** False: the run belongs to another execution, or has ended. End silently. */
@@ -83,6 +87,8 @@ export interface PendingStopResult {
 
 export interface FinishRunInput extends RunRef {
   step: number;
+  /** Which execution this is for the run; absent in workflows that began before there was one. */
+  generation?: number;
   outcome: 'succeeded' | 'failed' | 'timed_out' | 'stopped';
   reason: StopReason;
   /** A sentence for people when the reason code does not say it all; at most 500 characters. */

@@ -3,13 +3,17 @@ import { aCall, anAttempt, expectWholeLog, openTestStore } from '../../support/s
 import { handOver, noteTree } from '../../../activities/store/begin-run.ts';
 import { Superseded } from '../../../activities/store/events.ts';
 import { streamFor } from '../../../activities/store/calls.ts';
-import { listStarted, listUnstarted, type RunRow } from '../../../activities/store/runs.ts';
+import { listStarted, listUnstarted, lockRun, type RunRow } from '../../../activities/store/runs.ts';
 
 const store = await openTestStore();
 const { log, database } = store;
 
 function takeAway(run: RunRow) {
-  return log.write((write) => handOver(write, run.tenant_id, run.id));
+  return log.write(async (write) => {
+    const locked = await lockRun(write, run.tenant_id, run.id);
+    if (!locked) throw new Error(`There is no run ${run.id}.`);
+    return handOver(write, locked);
+  });
 }
 
 test('the first execution takes the run, with its deadline and an event', async () => {
@@ -69,12 +73,14 @@ test('after a hand-over another execution goes on from the rows, and the old one
   const run = await store.started();
   const old = anAttempt(run, 'model/1');
   await store.open(old);
-  expect(await takeAway(run)).toMatchObject({ execution_id: null, generation: 1 });
+  const handedOver = await takeAway(run);
+  expect(handedOver).toMatchObject({ execution_id: null, generation: 1 });
   const fenced = { ...streamFor(run), events: [], fence: old };
   await expect(log.append(fenced)).rejects.toThrow(Superseded);
   await expect(store.answer(old)).rejects.toThrow(Superseded);
 
-  const begun = await store.begin(run, 'execution-2');
+  expect(await store.begin(run, 'execution-1'), 'the old one begins again').toBeUndefined();
+  const begun = await store.begin(handedOver, 'execution-2');
   expect(begun?.run).toMatchObject({ execution_id: 'execution-2', generation: 1, steps: 0 });
   expect(begun?.run.deadline_at, 'wall time goes on').toEqual(run.deadline_at);
   expect(await store.begin(run, 'execution-1')).toBeUndefined();
@@ -87,12 +93,6 @@ test('after a hand-over another execution goes on from the rows, and the old one
   await store.answer(next);
   await expect(store.answer(old)).rejects.toThrow(Superseded);
   await expectWholeLog(store);
-});
-
-test('a run that has ended is not handed over', async () => {
-  const run = await store.started();
-  await store.end(run);
-  expect(await takeAway(run)).toBeUndefined();
 });
 
 test('the sweeper finds accepted runs that nobody began, the reconciler those somebody did', async () => {

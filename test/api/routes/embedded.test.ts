@@ -1,5 +1,7 @@
+import { acceptRun } from '../../../activities/store/accept-run.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
 import { expect, test } from 'vitest';
+import { aRun } from '../../support/store.ts';
 import { createTestApp } from '../../support/test-app.ts';
 
 const embedded = () => {
@@ -12,7 +14,7 @@ const embedded = () => {
         if (name === 'supervisor') throw new Failure('NotRunnable', 'It watches itself.');
         killed.push(name);
       },
-      demo: async (by: string) => ({ runId: by, conversationId: 'c', project: '/tmp/demo' }),
+      demo: async () => Promise.reject(new Error('no demo here')),
     },
   };
 };
@@ -50,9 +52,33 @@ test('callers from elsewhere are refused, whatever their headers say', async () 
   expect(killed).toEqual([]);
 });
 
-test('the demo is started in the name of the caller', async () => {
-  const { killed: _killed, ...deps } = embedded();
-  const api = await createTestApp(deps);
-  const answer = await api.ask('POST', '/embedded/demo', {});
-  expect([answer.statusCode, answer.json().runId]).toEqual([202, 'first (api)']);
+test('the demo is accepted in the name of the caller, with its key or not at all', async () => {
+  let folders = 0;
+  const { embedded: deps } = embedded();
+  const api = await createTestApp({
+    embedded: {
+      ...deps,
+      async demo(write, by, requestId) {
+        folders += 1;
+        const { run } = await acceptRun(write, aRun({ by, requestId }));
+        return {
+          run,
+          view: { runId: run.id, conversationId: run.conversation_id, project: `/demo/${folders}` },
+        };
+      },
+    },
+  });
+  const key = { 'idempotency-key': 'demo-1' };
+  const first = await api.ask('POST', '/embedded/demo', {}, key);
+  const again = await api.ask('POST', '/embedded/demo', {}, key);
+  expect([again.statusCode, again.body]).toEqual([202, first.body]);
+  expect(api.told).toEqual([`started ${first.json().runId}`]);
+  const { items } = (await api.ask('GET', `/runs/${first.json().runId}/events`)).json();
+  expect(items[0]).toMatchObject({ type: 'run-queued', payload: { by: 'first (api)' } });
+
+  // The key cannot be stored: the run is not there either.
+  await api.database.pool.query('drop table idempotency_keys cascade');
+  const failed = await api.ask('POST', '/embedded/demo', {}, { 'idempotency-key': 'demo-2' });
+  expect(failed.statusCode).toBe(500);
+  expect((await api.ask('GET', '/runs')).json().items).toHaveLength(1);
 });
