@@ -10,6 +10,7 @@ import type {
   SnapshotProjectResult,
 } from '../workflows/contracts/activities.ts';
 import type { RunStatus, StopReason } from '../workflows/contracts/run.ts';
+import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
 import { GitProblem } from './git/tree.ts';
 import { findLlm } from './llm/index.ts';
@@ -23,11 +24,11 @@ import { toStorable } from './store/storable.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
-  return async ({ tenantId, runId, executionId }) => {
+  return async ({ tenantId, runId, executionId, generation = 0 }) => {
     const model = (await findRun(deps.log.db, tenantId, runId))?.model ?? '';
     const scripted = findLlm(deps.llms, model)?.llm.scripted ?? false;
     const begun = await deps.log.write((write) =>
-      beginRun(write, { tenantId, runId, executionId, scripted }),
+      beginRun(write, { tenantId, runId, executionId, generation, scripted }),
     );
     if (!begun) return { proceed: false, step: 0, openCalls: [], leftMs: 0, generation: 0, project: false };
     const { run, openCalls } = begun;
@@ -101,13 +102,18 @@ const statuses: Record<FinishRunInput['outcome'], RunStatus> = {
 };
 
 export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => Promise<FinishRunResult> {
-  return async ({ tenantId, runId, outcome, reason, detail }) => {
+  return async ({ tenantId, runId, generation, outcome, reason, detail }) => {
     // A run that goes on keeps what it runs in the background.
     if (outcome === 'succeeded' && (await mustGoOn(deps.log.db, runId))) return { finished: false };
     await deps.endBackground(runId);
     const result = await deps.log.write(async (write) => {
       const run = await lockRun(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
+      // Another execution has taken the run over: this one ends without a word.
+      if (generation !== undefined && generation !== run.generation) return { run };
+      // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
+      // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
+      if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return { run };
       if (outcome === 'succeeded' && (await mustGoOn(write.tx, runId))) return undefined;
       const stop = await pendingStop(write.tx, runId);
       const cancelled = stop === 'cancel';
@@ -122,8 +128,9 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
       return endRun(write, { tenantId, runId, ...ending, reasonText });
     });
     if (!result) return { finished: false };
-    if (result.promoted) deps.startRun(toStart(result.promoted));
-    return { finished: true, status: result.run.status as RunStatus };
+    if ('promoted' in result && result.promoted) deps.startRun(toStart(result.promoted));
+    const status = result.run.status as RunStatus;
+    return isTerminal(status) ? { finished: true, status } : { finished: true };
   };
 }
 
