@@ -108,9 +108,8 @@ async function stop(
       throw error;
     throw new Failure('RunEnded', `Run ${run.id} has ended as ${run.status}; there is nothing to cancel.`);
   });
-  const body: ReceiptView = { ...receipt, status: 'accepted', step: null };
   const neverStarted = run.status === 'queued' && run.execution_id === null;
-  if (!neverStarted) return { status: 202, body, after: () => parts.runs.wake(run.id) };
+  if (!neverStarted) return { status: 202, body: receipt, after: () => parts.runs.wake(run.id) };
   const { status, text } = stops[input.kind];
   const { promoted } = await endRun(write, {
     tenantId: run.tenant_id,
@@ -119,5 +118,5 @@ async function stop(
     reason: status,
     reasonText: text,
   });
-  return { status: 202, body, after: () => (promoted ? parts.runs.started(promoted) : undefined) };
+  return { status: 202, body: receipt, after: () => (promoted ? parts.runs.started(promoted) : undefined) };
 }

@@ -57,6 +57,18 @@ test.each(['interrupt', 'cancel'])(
   },
 );
 
+test('a stop sent again is answered with what became of it', async () => {
+  const api = await createTestApp();
+  const run = await startRun(api);
+  const stop = { messageId: 'stop-1' };
+  await api.ask('POST', `/runs/${run.id}/interrupt`, stop);
+  const again = await api.ask('POST', `/runs/${run.id}/interrupt`, stop);
+  expect([again.statusCode, again.json()]).toEqual([
+    202,
+    { runId: run.id, messageId: 'stop-1', status: 'applied', step: null },
+  ]);
+});
+
 test('a run that has ended takes nothing more, and says so', async () => {
   const api = await createTestApp();
   const run = await startRun(api);
