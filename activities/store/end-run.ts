@@ -2,7 +2,7 @@
 // and the next parked message of the conversation gets its turn.
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
-import { canBecome, isTerminal } from '../../workflows/run/transitions.ts';
+import { activeStatuses, canBecome, isTerminal } from '../../workflows/run/transitions.ts';
 import { parentFor } from './accept-run.ts';
 import { closeCall, type CallRow, streamFor } from './calls.ts';
 import type { Write } from './events.ts';
@@ -186,7 +186,7 @@ async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefi
     .where('conversation_id', '=', ended.conversation_id)
     .where('kind', '=', 'main')
     .where('parked', '=', false)
-    .where('status', 'in', ['queued', 'running', 'waiting_workers', 'awaiting_input', 'gating'])
+    .where('status', 'in', activeStatuses)
     .executeTakeFirst();
   if (busy) return undefined;
   const parentId = await parentFor(write.tx, ended.tenant_id, ended.conversation_id);
