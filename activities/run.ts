@@ -15,6 +15,7 @@ import { type ActivityDeps, ProjectProblem } from './deps.ts';
 import { GitProblem } from './git/tree.ts';
 import { findLlm } from './llm/index.ts';
 import { toPlannedCall } from './model.ts';
+import { bookLost } from './model-use.ts';
 import { beginRun, noteTree } from './store/begin-run.ts';
 import type { Queries } from './store/database.ts';
 import { endRun } from './store/end-run.ts';
@@ -125,6 +126,9 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
           : { status: statuses[outcome], reason };
       const reasonText =
         ending.reason === reason && detail ? toStorable(deps.log.redact(detail)) : sentences[ending.reason];
+      // Nobody asks again, and the prompt of what was lost went with its worker: what it streamed is all that is known.
+      if (outcome !== 'succeeded')
+        await bookLost(deps, write, run, { step: run.steps + 1, request: { messages: [], tools: [] } });
       return endRun(write, { tenantId, runId, ...ending, reasonText });
     });
     if (!result) return { finished: false };

@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { aCall, anAttempt, executorId, openTestStore } from '../../support/store.ts';
 import {
+  adoptToken,
   beginAttempt,
   endAttempt,
+  endsOf,
   failAttempt,
   groupsBefore,
   groupsOf,
@@ -80,6 +82,48 @@ test('an attempt learns how many came before it and how many of those lost their
     [7, 'failed'],
     [8, null],
   ]);
+});
+
+test('what a living worker was at is superseded; it counts as lost once that worker has ended', async () => {
+  const run = await store.started();
+  const [slow, next, last] = [await executor('slow'), await executor('next'), await executor('last')];
+  await take(anAttempt(run, 'model/1', 1, slow));
+  expect(await take(anAttempt(run, 'model/1', 2, next))).toEqual({ earlier: 1, lost: 0 });
+  await endExecutor(db, next);
+  expect(await take(anAttempt(run, 'model/1', 3, last)), 'the second died').toEqual({ earlier: 2, lost: 1 });
+  expect(await outcomes(run.id)).toEqual([
+    [1, 'superseded'],
+    [2, 'lost'],
+    [3, null],
+  ]);
+  await endExecutor(db, slow);
+  expect(await take(anAttempt(run, 'model/1', 4, last))).toEqual({ earlier: 3, lost: 2 });
+});
+
+test('only the attempts before this one that ended in the same way are told, in order', async () => {
+  const run = await store.started();
+  for (const [number, outcome] of [
+    [1, 'failed'],
+    [2, 'broken'],
+    [3, 'failed'],
+    [4, 'failed'],
+  ] as const) {
+    await take(anAttempt(run, 'model/1', number));
+    await failAttempt(db, anAttempt(run, 'model/1', number), outcome);
+  }
+  const ends = await endsOf(db, anAttempt(run, 'model/1', 4), 'failed');
+  expect(ends).toHaveLength(2);
+  expect(ends).toEqual(ends.toSorted((one, other) => one.getTime() - other.getTime()));
+  expect(await endsOf(db, anAttempt(run, 'model/1', 4), 'stopped')).toEqual([]);
+});
+
+test('whoever joins an attempt under way hands it its own token', async () => {
+  const run = await store.started();
+  const id = await executor('joined');
+  await take(anAttempt(run, 'model/1', 1, id));
+  const joining = anAttempt(run, 'model/1', 2, id);
+  await adoptToken(db, joining);
+  expect(await openAttemptsOf(db, id)).toMatchObject([{ attempt: 1, taskToken: joining.taskToken }]);
 });
 
 test('an attempt that comes after a newer one, or twice, is refused and writes nothing', async () => {

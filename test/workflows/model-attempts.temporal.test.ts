@@ -1,0 +1,136 @@
+import { expect, test } from 'vitest';
+import { v7 as uuid } from 'uuid';
+import { anAttempt } from '../support/store.ts';
+import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import type { Llm } from '../../activities/llm/llm.ts';
+import { defaultTenant } from '../../activities/store/database.ts';
+import { listDeadLetters } from '../../activities/store/dead-letters.ts';
+import { handOver } from '../../activities/store/begin-run.ts';
+import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+
+async function uses({ store }: Kernel, run: RunRow) {
+  return store.database.db
+    .selectFrom('model_calls')
+    .select(['attempt', 'status', 'output_tokens', 'estimated'])
+    .where('run_id', '=', run.id)
+    .orderBy('attempt')
+    .execute();
+}
+
+async function inputTokens({ store }: Kernel, run: RunRow): Promise<number[]> {
+  const rows = await store.database.db
+    .selectFrom('model_calls')
+    .select('input_tokens')
+    .where('run_id', '=', run.id)
+    .orderBy('attempt')
+    .execute();
+  return rows.map(({ input_tokens }) => input_tokens);
+}
+
+/** A run whose first model call took that many workers down, each after 30 characters; another execution goes on. */
+async function afterDeaths(kernel: Kernel, model: string, deaths: number): Promise<RunRow> {
+  const { store } = kernel;
+  const run = await store.started({ model });
+  for (let number = 1; number <= deaths; number += 1) {
+    const attempt = anAttempt(run, 'model/1', number, uuid());
+    await store.open(attempt);
+    await store.log.append({
+      tenantId: defaultTenant,
+      stream: `run/${run.id}`,
+      conversationId: run.conversation_id,
+      events: [
+        { type: 'thinking-delta', payload: { step: 1, block: 0, text: 'ten of it ' } },
+        { type: 'text-delta', payload: { step: 1, block: 1, text: 'and twenty of this. ' } },
+      ],
+      fence: attempt,
+    });
+  }
+  await store.log.write(async (write) => {
+    const locked = await lockRun(write, defaultTenant, run.id);
+    if (!locked) throw new Error('There is no such run.');
+    await handOver(write, locked);
+  });
+  const waiting = await store.run(run.id);
+  kernel.runs.started(waiting);
+  await kernel.runs.settled();
+  return waiting;
+}
+
+withKernel(
+  (kernel) => {
+    test('what attempts used whose workers died is booked as estimated, once, by the attempt after them', async () => {
+      await kernel.startWorkers();
+      const run = await afterDeaths(kernel, await kernel.script({ text: 'Here.' }), 2);
+      const ended = await kernel.ended(run);
+      expect(ended).toMatchObject({ status: 'succeeded', final_message: 'Here.' });
+      expect(await uses(kernel, run)).toEqual([
+        { attempt: 1, status: 'failed', output_tokens: 10, estimated: true },
+        { attempt: 2, status: 'failed', output_tokens: 10, estimated: true },
+        { attempt: 1_000_001, status: 'answered', output_tokens: expect.any(Number), estimated: false },
+      ]);
+      const [first, second, third] = await inputTokens(kernel, run);
+      expect([first, second], 'each was sent the same prompt').toEqual([third, third]);
+      expect(ended.input_tokens).toBe(3 * (third ?? 0));
+    });
+
+    test('a model call that took three workers down is not tried again: its run fails and is on the list', async () => {
+      await kernel.startWorkers();
+      const run = await afterDeaths(kernel, await kernel.script({ text: 'Never.' }), 3);
+      const reason = 'The model call of step 1 took its worker down 3 times; it is not tried again.';
+      expect(await kernel.ended(run)).toMatchObject({
+        status: 'failed',
+        reason: 'model_failed',
+        reason_text: reason,
+        output_tokens: 30,
+      });
+      expect((await story(kernel, run)).slice(-5)).toEqual([
+        'message-reset 1',
+        'attempt-error model/1 for good',
+        'dead-letter',
+        'message-reset 1',
+        'run-end failed model_failed',
+      ]);
+      const page = { tenantId: defaultTenant, limit: 10, open: true };
+      const letters = await listDeadLetters(kernel.store.database.db, page);
+      expect(letters.filter(({ run_id }) => run_id === run.id)).toMatchObject([
+        { kind: 'run', reason, attempts: 3 },
+      ]);
+    });
+
+    test('a run stopped before another model call drops what was streamed, and books it', async () => {
+      const run = await afterDeaths(kernel, await kernel.script({ text: 'Never.' }), 1);
+      await kernel.store.input(run, { kind: 'interrupt', messageId: 'stop' });
+      await kernel.startWorkers();
+      expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted', output_tokens: 10 });
+      expect((await story(kernel, run)).slice(-2)).toEqual([
+        'message-reset 1',
+        'run-end interrupted interrupted',
+      ]);
+    });
+
+    test('what breaks in here is told each time, and ends the run after the fifth', async () => {
+      const broken: Llm = {
+        provider: 'broken',
+        scripted: true,
+        missing: undefined,
+        models: [],
+        // biome-ignore lint/correctness/useYield: it breaks before its first part.
+        async *stream() {
+          throw new TypeError('Something is not a function.');
+        },
+      };
+      await kernel.startWorkers({ deps: (deps) => ({ ...deps, llms: [...deps.llms, broken] }) });
+      const run = await kernel.start({ model: 'broken/model' });
+      expect(await kernel.ended(run)).toMatchObject({
+        status: 'failed',
+        reason: 'internal_error',
+        reason_text: 'Something is not a function.',
+      });
+      expect((await story(kernel, run)).filter((line) => line.startsWith('attempt-error'))).toEqual([
+        ...Array.from({ length: 4 }, () => 'attempt-error model/1 again'),
+        'attempt-error model/1 for good',
+      ]);
+    });
+  },
+  { idle: true },
+);
