@@ -7,7 +7,7 @@ import type { Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
 
 /** The execution that was looked at. */
-export type Seen = Pick<RunRow, 'id' | 'tenant_id' | 'execution_id' | 'generation'>;
+type Seen = Pick<RunRow, 'id' | 'tenant_id' | 'execution_id' | 'generation'>;
 
 async function lockSeen(write: Write, seen: Seen): Promise<RunRow | undefined> {
   const run = await lockRun(write, seen.tenant_id, seen.id);

@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { aCall, anAttempt, expectWholeLog, openTestStore } from '../../support/store.ts';
 import { defaultTenant } from '../../../activities/store/database.ts';
-import { addDeadLetter } from '../../../activities/store/dead-letters.ts';
+import { addDeadLetter, resolveDeadLetter } from '../../../activities/store/dead-letters.ts';
 import { Superseded, StreamEnded } from '../../../activities/store/events.ts';
 import { failAttempt, markLost, noteProcessGroup } from '../../../activities/store/attempts.ts';
-import { noteTree } from '../../../activities/store/begin-run.ts';
+import { handOver, noteTree } from '../../../activities/store/begin-run.ts';
 import { recordLate } from '../../../activities/store/end-run.ts';
 import { lockRun, type RunRow } from '../../../activities/store/runs.ts';
+import { endLostRun, markGoingOn, markStuck } from '../../../activities/store/stuck-run.ts';
 import { executorId } from '../../support/store.ts';
 import { streamFor } from '../../../activities/store/calls.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
@@ -58,6 +59,30 @@ const acts: Record<string, Act> = {
     log.write(async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);
       if (locked) await addDeadLetter(write, locked, { kind: 'run', reason: 'stuck', attempts: 5 });
+    }),
+  stuck: (run) => log.write((write) => markStuck(write, run, 5)),
+  well: (run) => log.write((write) => markGoingOn(write, run)),
+  gone: (run) =>
+    log.write((write) => endLostRun(write, { ...run, generation: run.generation + (attempts % 2) })),
+  retry: (run) =>
+    log.write(async (write) => {
+      const locked = await lockRun(write, defaultTenant, run.id);
+      if (!locked || locked.stuck === null) return;
+      const letter = await write.tx
+        .selectFrom('dead_letters')
+        .select('id')
+        .where('run_id', '=', run.id)
+        .where('kind', '=', 'run')
+        .where('resolution', 'is', null)
+        .executeTakeFirst();
+      if (!letter) return;
+      await resolveDeadLetter(write, {
+        tenantId: defaultTenant,
+        id: letter.id,
+        resolution: 'retried',
+        by: 'test',
+      });
+      await handOver(write, locked);
     }),
   end: (run) => store.end(run, { status: 'interrupted', reason: 'interrupted' }),
 };

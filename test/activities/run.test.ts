@@ -1,0 +1,71 @@
+import pino from 'pino';
+import { expect, test } from 'vitest';
+import type { ActivityDeps } from '../../activities/deps.ts';
+import { createFinishRun } from '../../activities/run.ts';
+import { handOver } from '../../activities/store/begin-run.ts';
+import { defaultTenant } from '../../activities/store/database.ts';
+import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+import type { FinishRunInput } from '../../workflows/contracts/activities.ts';
+import { eventsOf, openTestStore } from '../support/store.ts';
+
+const store = await openTestStore();
+const finishRun = createFinishRun({
+  log: store.log,
+  logger: pino({ level: 'silent' }),
+  endBackground: async () => {},
+  startRun() {},
+} as Partial<ActivityDeps> as ActivityDeps);
+
+function ending(run: RunRow, changes: Partial<FinishRunInput> = {}): FinishRunInput {
+  return {
+    tenantId: run.tenant_id,
+    runId: run.id,
+    requestId: run.request_id,
+    step: 0,
+    generation: run.generation,
+    outcome: 'stopped',
+    reason: 'interrupted',
+    ...changes,
+  };
+}
+
+async function lateWritesOf(run: RunRow) {
+  const events = await eventsOf(store.database, `tenant/${defaultTenant}`);
+  return events.filter(
+    ({ type, payload }) => type === 'late-write' && JSON.stringify(payload).includes(run.id),
+  );
+}
+
+test.each([
+  ['cancel', { outcome: 'stopped', reason: 'interrupted' }, 'cancelled'],
+  ['interrupt', { outcome: 'succeeded', reason: 'finished' }, 'interrupted'],
+  ['interrupt', { outcome: 'timed_out', reason: 'limit_seconds' }, 'interrupted'],
+] as const)(
+  'an end by %s whose answer was lost is told again, and nobody came late',
+  async (kind, how, status) => {
+    const run = await store.started();
+    await store.input(run, { kind, messageId: 'stop' });
+    expect(await finishRun(ending(run, how))).toEqual({ finished: true, status });
+    expect(await finishRun(ending(run, how))).toEqual({ finished: true, status });
+    expect(await lateWritesOf(run)).toEqual([]);
+  },
+);
+
+test('the end of a run that was ended because its workflow was gone comes late, and is noted', async () => {
+  const run = await store.started();
+  await store.end(run, { status: 'failed', reason: 'workflow_gone' });
+  expect(await finishRun(ending(run))).toEqual({ finished: true, status: 'failed' });
+  expect(await lateWritesOf(run)).toHaveLength(1);
+});
+
+test('an execution that a run was taken away from does not end it', async () => {
+  const run = await store.started();
+  const next = await store.log.write(async (write) => {
+    const locked = await lockRun(write, run.tenant_id, run.id);
+    if (!locked) throw new Error('the run was just started');
+    return handOver(write, locked);
+  });
+  const before = await store.events(run);
+  expect(await finishRun(ending(run))).toEqual({ finished: true });
+  expect([await store.run(run.id), await store.events(run)]).toEqual([next, before]);
+});
