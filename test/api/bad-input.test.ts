@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { addDeadLetter } from '../../activities/store/dead-letters.ts';
 import { lockRun } from '../../activities/store/runs.ts';
 import { ProblemView } from '../../workflows/contracts/system.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { appendTexts, endOfRun, startRun } from './streams.ts';
 
@@ -224,7 +225,7 @@ async function seeded() {
     embedded: {
       processes: async () => ({ embedded: true, items: [], temporalUi: null }),
       kill: async () => {},
-      demo: async () => Promise.reject(new Error('nobody starts it here')),
+      demo: async () => Promise.reject(new Failure('NotRunnable', 'There is no demo here.')),
     },
   });
   const ended = await startRun(api);
