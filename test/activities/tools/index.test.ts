@@ -83,7 +83,7 @@ test('finish ends the run, and todo renders its list', async () => {
   const { call } = await openBench();
   const items = ['pending', 'in_progress', 'done'].map((status) => ({ text: status, status }));
   expect([await call('finish', { summary: 'All done.' }), await call('todo', { items })]).toEqual([
-    { ok: true, output: 'All done.', finish: true },
+    { ok: true, output: 'All done.' },
     { ok: true, output: '[ ] pending\n[~] in_progress\n[x] done' },
   ]);
 });
