@@ -181,10 +181,3 @@ export function allCalls(program: Program): { message: Message; callId: string; 
     ),
   );
 }
-
-export function operationsOf(program: Program): number {
-  return program.messages.reduce(
-    (sum, { steps, acts }) => sum + acts.length + steps.length + steps.flatMap((step) => step.calls).length,
-    0,
-  );
-}

@@ -80,8 +80,9 @@ process.on('message', (order: Order) => {
     (error: Error) => process.send?.({ id: order.id, problem: error.message }),
   );
 });
-process.once('disconnect', async () => {
+async function end(): Promise<void> {
   await Promise.all([postgres.stop(), temporal.stop()]);
   await rm(folder, { recursive: true, force: true });
   process.exit(0);
-});
+}
+process.once('disconnect', () => void end());

@@ -114,8 +114,8 @@ withKernel(
         scripted: true,
         missing: undefined,
         models: [],
-        // biome-ignore lint/correctness/useYield: it breaks before its first part.
-        async *stream() {
+        // It breaks before its first part.
+        stream: () => {
           throw new TypeError('Something is not a function.');
         },
       };
