@@ -69,6 +69,8 @@ interface Waiting {
 
 // Their locks are held together until the commit, a few milliseconds with this many.
 const mostTogether = 64;
+// More events than this are worth a transaction, and a connection, of their own.
+const mostShared = 8;
 // While one is on its way to the disk the other is at work; more would only make smaller groups.
 const groupsAtOnce = 2;
 
@@ -88,20 +90,32 @@ export function createGroupedAppend(
     if (underWay >= groupsAtOnce || waiting.length === 0) return;
     underWay += 1;
     const group = waiting.splice(0, mostTogether);
-    const alone = group.length === 1 ? group : await appendTogether(db, group, redact);
+    const alone = await appendTogether(db, group, redact);
     underWay -= 1;
     for (const one of alone) appendBatch(db, one.batch, redact).then(one.resolve, one.reject);
     void next();
   }
 
-  return (batch) =>
-    new Promise((resolve, reject) => {
+  return (batch) => {
+    if (batch.events.length > mostShared) return appendBatch(db, batch, redact);
+    return new Promise((resolve, reject) => {
       waiting.push({ batch, resolve, reject });
       void next();
     });
+  };
+}
+
+/** Conversations before streams, each in the order of its name. */
+function lockOrderOf({ conversationId, stream }: EventBatch): string {
+  return `${conversationId ?? ''} ${stream}`;
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
 }
 
 interface Appended {
+  /** Counted from one. */
   place: number;
   seq: number | null;
   code: string | null;
@@ -110,24 +124,24 @@ interface Appended {
 
 /** Answers those it can; returns those that are to be appended alone, where a lock is waited for. */
 async function appendTogether(db: Db, group: Waiting[], redact: Redact): Promise<Waiting[]> {
-  const batches = group.map(({ batch }) => {
-    const { types, payloads } = columnsOf(batch, redact);
-    const { tenantId, stream, conversationId, fence, dedupeKey = null, end = false } = batch;
-    const { unit = null, attempt = null } = fence ?? {};
-    return { tenantId, stream, conversationId, unit, attempt, dedupeKey, end, types, payloads };
-  });
+  group.sort((one, other) => compare(lockOrderOf(one.batch), lockOrderOf(other.batch)));
+  const batches = group.map(({ batch }) => ({ ...batch, ...columnsOf(batch, redact) }));
   try {
-    const { rows } = await sql<Appended>`select * from append_batches(${JSON.stringify(batches)})`.execute(
-      db,
-    );
+    const { rows } = await sql<Appended>`select * from append_batches(
+      ${batches.map((batch) => batch.tenantId)}, ${batches.map((batch) => batch.stream)},
+      ${batches.map((batch) => batch.conversationId)}, ${batches.map((batch) => batch.fence?.unit ?? null)},
+      ${batches.map((batch) => batch.fence?.attempt ?? null)},
+      ${batches.map((batch) => batch.dedupeKey ?? null)}, ${batches.map((batch) => batch.end ?? false)},
+      ${batches.map((batch) => batch.types.length)}, ${batches.flatMap((batch) => batch.types)},
+      ${batches.flatMap((batch) => batch.payloads)})`.execute(db);
     for (const row of rows) {
-      const one = group[row.place];
+      const one = group[row.place - 1];
       const refusal = toRefusal(row.code ?? undefined, row.problem ?? '');
       if (refusal) one?.reject(refusal);
       else one?.resolve(row.seq ?? undefined);
     }
     const answered = new Set(rows.map((row) => row.place));
-    return group.filter((_, place) => !answered.has(place));
+    return group.filter((_, index) => !answered.has(index + 1));
   } catch (error) {
     // One of them cannot be stored; alone, the others can.
     if (!isStoreOutage(error)) return group;

@@ -46,40 +46,43 @@ const appendEvents = `
     return v_head.seq + v_count;
   end $$`;
 
-// Many batches in one transaction, in the order of the locks. A stream that somebody else is writing to is left out
-// of the answer, not waited for: its writer may wait for one of ours. What is refused is refused alone.
+// Many batches in one transaction, in the order they are given in, which is that of the locks. A stream that somebody
+// else is writing to is left out of the answer, not waited for: its writer may wait for one of ours. What is refused
+// is refused alone. `counts` says how many of the types and payloads each batch takes.
 const appendBatches = `
-  create function append_batches(p_batches jsonb)
-  returns table (place integer, seq bigint, code text, problem text) language plpgsql as $$
+  create function append_batches(
+    p_tenants uuid[], p_streams text[], p_conversations uuid[], p_units text[], p_attempts integer[],
+    p_dedupes text[], p_ends boolean[], p_counts integer[], p_types text[], p_payloads text[]
+  ) returns table (place integer, seq bigint, code text, problem text) language plpgsql as $$
   declare
-    v_batch jsonb;
-    v_conversation uuid;
+    v_from integer := 1;
+    v_to integer;
   begin
-    for place, v_batch in
-      select item.n - 1, item.batch from jsonb_array_elements(p_batches) with ordinality as item (batch, n)
-      order by item.batch ->> 'conversationId', item.batch ->> 'stream', item.n
-    loop
-      v_conversation := (v_batch ->> 'conversationId')::uuid;
-      if v_conversation is not null then
-        perform from conversations where id = v_conversation for no key update skip locked;
-        continue when not found;
-      end if;
-      perform from stream_heads where stream = v_batch ->> 'stream' for update skip locked;
-      continue when not found;
+    for v_place in 1 .. cardinality(p_streams) loop
+      v_to := v_from + p_counts[v_place] - 1;
+      place := v_place;
       seq := null;
       code := null;
       problem := null;
       begin
-        seq := append_events(
-          (v_batch ->> 'tenantId')::uuid, v_batch ->> 'stream', v_conversation, v_batch ->> 'unit',
-          (v_batch ->> 'attempt')::integer, v_batch ->> 'dedupeKey', (v_batch ->> 'end')::boolean,
-          array(select jsonb_array_elements_text(v_batch -> 'types')),
-          array(select jsonb_array_elements_text(v_batch -> 'payloads')));
+        if p_conversations[v_place] is not null then
+          perform from conversations where id = p_conversations[v_place] for no key update skip locked;
+        end if;
+        if found or p_conversations[v_place] is null then
+          perform from stream_heads where stream = p_streams[v_place] for update skip locked;
+        end if;
+        if found then
+          seq := append_events(
+            p_tenants[v_place], p_streams[v_place], p_conversations[v_place], p_units[v_place], p_attempts[v_place],
+            p_dedupes[v_place], p_ends[v_place], p_types[v_from:v_to], p_payloads[v_from:v_to]);
+          return next;
+        end if;
       exception when sqlstate 'PD001' or sqlstate 'PD002' then
         code := sqlstate;
         problem := sqlerrm;
+        return next;
       end;
-      return next;
+      v_from := v_to + 1;
     end loop;
   end $$`;
 
