@@ -38,6 +38,7 @@ export function createJournal(input: JournalInput): Journal {
   let blocks = 0;
   let batches = 0;
   let timer: NodeJS.Timeout | undefined;
+  let sentAt = Number.NEGATIVE_INFINITY;
   let sending: Promise<void> | undefined;
   let failed = false;
 
@@ -55,6 +56,7 @@ export function createJournal(input: JournalInput): Journal {
     waiting = [];
     waitingBytes = 0;
     batches += 1;
+    sentAt = performance.now();
     const { log, tenantId, stream, conversationId, attempt } = input;
     const dedupeKey = `${attempt.unit}/${attempt.attempt}/${batches}`;
     sending = untilStored(() =>
@@ -69,7 +71,8 @@ export function createJournal(input: JournalInput): Journal {
 
   function schedule(): void {
     if (waitingBytes >= batchBytes) flush();
-    else timer ??= setTimeout(flush, batchMs);
+    // What comes after a pause goes at once; only what follows closely waits, so that no batch is on its heels.
+    else timer ??= setTimeout(flush, Math.max(0, sentAt + batchMs - performance.now()));
   }
 
   function close(): NewEvent[] {

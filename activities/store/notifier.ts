@@ -11,7 +11,7 @@ export interface Notifier {
   close(): Promise<void>;
 }
 
-// Well under a model's pace of tokens, and eighty to a hundred notices a second whatever the write rate.
+// Well under a model's pace of tokens, and at most a hundred notices a second whatever the write rate.
 const flushMs = 10;
 // Postgres refuses payloads of 8,000 bytes; a stream with its conversation takes about 80.
 const perNotice = 80;
@@ -19,6 +19,7 @@ const perNotice = 80;
 export function createNotifier(pool: Pool, onError: (error: Error) => void): Notifier {
   const touched = new Map<string, string | null>();
   let timer: NodeJS.Timeout | undefined;
+  let sentAt = Number.NEGATIVE_INFINITY;
   let sending: Promise<void> = Promise.resolve();
 
   async function send(lines: string[]): Promise<void> {
@@ -38,6 +39,7 @@ export function createNotifier(pool: Pool, onError: (error: Error) => void): Not
 
   function flush(): void {
     timer = undefined;
+    sentAt = performance.now();
     const lines = [...touched].map(([stream, conversation]) => `${stream} ${conversation ?? ''}`.trim());
     touched.clear();
     sending = sending.then(() => send(lines));
@@ -46,7 +48,8 @@ export function createNotifier(pool: Pool, onError: (error: Error) => void): Not
   return {
     touch(stream, conversationId) {
       touched.set(stream, conversationId);
-      timer ??= setTimeout(flush, flushMs);
+      // After a quiet moment a notice goes at once.
+      timer ??= setTimeout(flush, Math.max(0, sentAt + flushMs - performance.now()));
     },
     async close() {
       if (timer) {
