@@ -64,7 +64,11 @@ function start(
   args: string[],
   program = path.join(folder, 'worker', 'perdure.mjs'),
 ): { child: ChildProcess; out(): string; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program, ...args], {
+    // The suite has a compile cache of its own; this checkout is to make one.
+    env: { ...process.env, NODE_COMPILE_CACHE: undefined },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   children.push(child);
   let out = '';
   let err = '';
