@@ -17,9 +17,8 @@ import { findLlm } from './llm/index.ts';
 import { toPlannedCall } from './model.ts';
 import { bookLost } from './model-use.ts';
 import { beginRun, noteTree } from './store/begin-run.ts';
-import type { Queries } from './store/database.ts';
 import { endRun } from './store/end-run.ts';
-import { hasUnappliedMessages, pendingStop } from './store/inputs.ts';
+import { isMessage, pendingStop, stopAmong, waitingInputs } from './store/inputs.ts';
 import { findRun, lockRun } from './store/runs.ts';
 import { toStorable } from './store/storable.ts';
 import { Context } from '@temporalio/activity';
@@ -105,7 +104,8 @@ const statuses: Record<FinishRunInput['outcome'], RunStatus> = {
 export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => Promise<FinishRunResult> {
   return async ({ tenantId, runId, generation, outcome, reason, detail }) => {
     // A run that goes on keeps what it runs in the background.
-    if (outcome === 'succeeded' && (await mustGoOn(deps.log.db, runId))) return { finished: false };
+    if (outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
+      return { finished: false };
     await deps.endBackground(runId);
     const result = await deps.log.write(async (write) => {
       const run = await lockRun(write, tenantId, runId);
@@ -115,8 +115,9 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
       // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
       // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
       if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return { run };
-      if (outcome === 'succeeded' && (await mustGoOn(write.tx, runId))) return undefined;
-      const stop = await pendingStop(write.tx, runId);
+      const waiting = await waitingInputs(write.tx, runId);
+      if (outcome === 'succeeded' && mustGoOn(waiting)) return undefined;
+      const stop = stopAmong(waiting);
       const cancelled = stop === 'cancel';
       const interrupted = stop === 'interrupt' && outcome !== 'failed';
       const ending: { status: RunStatus; reason: StopReason } = cancelled
@@ -139,8 +140,8 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
 }
 
 /** Whoever said something before the end is heard, unless somebody stopped the run. */
-async function mustGoOn(queries: Queries, runId: string): Promise<boolean> {
-  return (await pendingStop(queries, runId)) === 'none' && (await hasUnappliedMessages(queries, runId));
+function mustGoOn(waiting: readonly { kind: string }[]): boolean {
+  return stopAmong(waiting) === 'none' && waiting.some(isMessage);
 }
 
 function toStart(run: { id: string; tenant_id: string; request_id: string; priority: number }) {

@@ -115,16 +115,9 @@ export async function stoppedAmong(db: Db, runIds: string[]): Promise<string[]> 
   return rows.map((row) => row.run_id);
 }
 
-export async function hasUnappliedMessages(queries: Queries, runId: string): Promise<boolean> {
-  const row = await queries
-    .selectFrom('inputs')
-    .select('id')
-    .where('run_id', '=', runId)
-    .where('kind', 'in', ['steer', 'settle'])
-    .where('status', '=', 'accepted')
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
+/** Whether the model is to read it, and not the run to stop. */
+export function isMessage({ kind }: { kind: string }): boolean {
+  return kind === 'steer' || kind === 'settle';
 }
 
 /** Makes every steer and settlement among the waiting inputs a message of this step, in the order they came. */
@@ -134,7 +127,7 @@ export async function applyMessages(
   step: number,
   inputs: readonly InputRow[],
 ): Promise<number> {
-  const waiting = inputs.filter(({ kind }) => kind === 'steer' || kind === 'settle');
+  const waiting = inputs.filter(isMessage);
   if (waiting.length === 0) return 0;
   const ids = waiting.map((input) => input.id);
   // A retried attempt finds messages of its predecessor in this step: the new ones go behind them.

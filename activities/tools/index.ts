@@ -37,8 +37,15 @@ export function createTools({ background, egress }: ToolNeeds): Tool[] {
   ];
 }
 
+// Every model call names every tool, and turning a schema into JSON Schema is dear.
+const specs = new WeakMap<Tool, ToolSpec>();
+
 export function toToolSpec(tool: Tool): ToolSpec {
+  const known = specs.get(tool);
+  if (known) return known;
   // What a model must send, not what remains after parsing.
   const { $schema: _, ...inputSchema } = z.toJSONSchema(tool.input, { io: 'input' });
-  return { name: tool.name, description: tool.description, inputSchema };
+  const spec = { name: tool.name, description: tool.description, inputSchema };
+  specs.set(tool, spec);
+  return spec;
 }

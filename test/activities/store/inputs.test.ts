@@ -2,7 +2,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { anAttempt, expectWholeLog, openTestStore } from '../../support/store.ts';
 import { defaultTenant } from '../../../activities/store/database.ts';
-import { hasUnappliedMessages, pendingStop, stoppedAmong } from '../../../activities/store/inputs.ts';
+import { isMessage, pendingStop, stoppedAmong, waitingInputs } from '../../../activities/store/inputs.ts';
 import { readContext } from '../../../activities/store/messages.ts';
 import { stopsChannel } from '../../../activities/store/notifier.ts';
 import { listUndrained, type RunRow } from '../../../activities/store/runs.ts';
@@ -25,9 +25,9 @@ test('steers become messages of the next step, in the order they came, each with
   });
   await store.input(run, { kind: 'steer', messageId: 'two', text: 'Second.' });
   await store.input(run, { kind: 'settle', messageId: 'three', text: 'It was done.' });
-  expect(await hasUnappliedMessages(db, run.id)).toBe(true);
+  expect((await waitingInputs(db, run.id)).some(isMessage)).toBe(true);
   await store.step(run, 1);
-  expect(await hasUnappliedMessages(db, run.id)).toBe(false);
+  expect((await waitingInputs(db, run.id)).some(isMessage)).toBe(false);
   expect(await said(run)).toEqual([
     [0, 'user', 'Say hello.', false],
     [1, 'user', 'First.', false],
