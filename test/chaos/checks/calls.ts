@@ -2,6 +2,7 @@
 // closed, and what the result says is what the ledger and the files show.
 import type { Check, Evidence, RunState, Violation } from '../evidence.ts';
 import type { Hit } from '../ledger.ts';
+import { gaveUp } from './acknowledged.ts';
 import { afterEdit, allCalls, beforeEdit, type CallPlan } from '../program.ts';
 
 type CallRow = RunState['calls'][number];
@@ -77,6 +78,8 @@ function outcomeProblem(
   { files, faults }: Evidence,
   folder: string,
 ): string | undefined {
+  // After three deaths of its worker a call is not made any more, and says so.
+  if (row.status === 'failed' && gaveUp.test(row.output ?? '')) return undefined;
   // A supervisor that takes over ends the worker it finds, and that stops what runs; people stop runs, too.
   const mayBeStopped = row.status === 'stopped' || row.status === 'unknown';
   switch (call.kind) {

@@ -1,0 +1,53 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { allCalls, createProgram, type Program, scriptOf } from './program.ts';
+
+const seeds = fc.record({ seed: fc.nat(), id: fc.nat({ max: 100_000 }) });
+
+function operationsOf({ messages }: Program): number {
+  return messages.reduce(
+    (sum, { steps, acts }) => sum + acts.length + steps.length + steps.flatMap(({ calls }) => calls).length,
+    0,
+  );
+}
+
+test('a program is the same for the same seed, has at most twenty operations, and every effect a key of its own', () => {
+  fc.assert(
+    fc.property(seeds, ({ seed, id }) => {
+      const program = createProgram(seed, id);
+      expect(createProgram(seed, id)).toEqual(program);
+      expect(operationsOf(program)).toBeLessThanOrEqual(20);
+      const keys = allCalls(program).flatMap(({ call }) => (call.kind === 'effect' ? [call.key] : []));
+      expect(new Set(keys).size).toBe(keys.length);
+      for (const { steps } of program.messages) expect(steps.at(-1)?.calls).toEqual([]);
+    }),
+  );
+});
+
+test('a hundred programs of a seed hold every kind of call, act and fault', () => {
+  const programs = Array.from({ length: 100 }, (_, id) => createProgram(1, id));
+  const messages = programs.flatMap((program) => program.messages);
+  const faults = messages.flatMap(({ steps }) => steps.flatMap((step) => step.faults));
+  expect({
+    calls: new Set(programs.flatMap(allCalls).map(({ call }) => call.kind)),
+    acts: new Set(messages.flatMap(({ acts }) => acts.map(({ kind }) => kind))),
+    faults: new Set(faults.map((fault) => (fault.kind === 'status' ? fault.status : fault.kind))),
+    when: new Set(messages.map(({ when }) => when)),
+  }).toEqual({
+    calls: new Set(['effect', 'write', 'edit', 'read', 'malformed']),
+    acts: new Set(['steer', 'interrupt', 'cancel']),
+    faults: new Set([429, 500, 529, 'cut', 'cut-call']),
+    when: new Set(['first', 'after', 'queue']),
+  });
+});
+
+test('the model says the same to every attempt at a step but for the faults of the first ones', () => {
+  const program = Array.from({ length: 100 }, (_, id) => createProgram(1, id)).find(
+    ({ messages }) => messages[0]?.steps[0]?.faults.length,
+  );
+  const message = program?.messages[0];
+  const first = scriptOf(message, 1, 1, 7);
+  const second = scriptOf(message, 1, 2, 7);
+  expect(first.fault).toBeDefined();
+  expect(second).toEqual({ ...first, fault: undefined });
+});
