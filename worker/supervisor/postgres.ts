@@ -53,6 +53,9 @@ const settings = {
   log_checkpoints: 'off',
   // All statements are short; compiling them costs more than running them.
   jit: 'off',
+  // After a kill the whole file system is told once to write instead of each of a thousand files: most of a recovery
+  // otherwise. Only Linux can.
+  ...(process.platform === 'linux' ? { recovery_init_sync_method: 'syncfs' } : {}),
 };
 
 function serverArgs(dataFolder: string): string[] {
