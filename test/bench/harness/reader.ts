@@ -48,6 +48,40 @@ export interface ReaderInput {
 // What our stream asks a client to wait before it comes back.
 const againMs = 1000;
 
+/** Calls back with the number of every frame; returns how many there were. */
+function eachNumber(whole: string, take: (number: number) => void): number {
+  let frames = 0;
+  let at = whole.startsWith('id: ') ? 0 : whole.indexOf('\nid: ');
+  while (at >= 0) {
+    const start = whole.indexOf(' ', at) + 1;
+    const end = whole.indexOf('\n', start);
+    take(Number(whole.slice(start, end)));
+    frames += 1;
+    at = whole.indexOf('\nid: ', end);
+  }
+  return frames;
+}
+
+function readAges(text: string, frames: number, input: ReaderInput, seen: Seen): void {
+  const arrived = now();
+  // The whole message at its end says again what has been said.
+  const whole = input.ages === 'each' ? text.replaceAll(/^event: message-end\ndata: .*$/gm, '') : text;
+  let from = whole.indexOf('@');
+  while (from >= 0) {
+    const to = whole.indexOf('@', from + 1);
+    if (to < 0) return;
+    const age = arrived - Number(whole.slice(from + 1, to));
+    // A time that two events share between them is left out.
+    if (Number.isNaN(age)) {
+      from = to;
+      continue;
+    }
+    if (age < (input.freshMs ?? 0) && seen.freshAt === 0) seen.freshAt = arrived;
+    input.onAge?.(age, input.ages === 'each' ? 1 : frames);
+    from = input.ages === 'each' ? whole.indexOf('@', to + 1) : -1;
+  }
+}
+
 export function openReader(input: ReaderInput): Reader {
   const { target } = input;
   const seen: Seen = { frames: 0, lost: 0, doubled: 0, reordered: 0, freshAt: 0, connections: 0 };
@@ -59,17 +93,9 @@ export function openReader(input: ReaderInput): Reader {
   const ended = Promise.withResolvers<void>();
 
   function take(whole: string): void {
-    let frames = 0;
-    let at = whole.startsWith('id: ') ? 0 : whole.indexOf('\nid: ');
-    while (at >= 0) {
-      const start = whole.indexOf(' ', at) + 1;
-      const end = whole.indexOf('\n', start);
-      note(Number(whole.slice(start, end)));
-      frames += 1;
-      at = whole.indexOf('\nid: ', end);
-    }
+    const frames = eachNumber(whole, note);
     seen.frames += frames;
-    readAges(whole, frames);
+    readAges(whole, frames, input, seen);
     if (wanted && last >= wanted.last) {
       wanted.resolve();
       wanted = undefined;
@@ -83,26 +109,6 @@ export function openReader(input: ReaderInput): Reader {
       last = number;
     } else if (number === last) seen.doubled += 1;
     else seen.reordered += 1;
-  }
-
-  function readAges(text: string, frames: number): void {
-    const arrived = now();
-    // The whole message at its end says again what has been said.
-    const whole = input.ages === 'each' ? text.replaceAll(/^event: message-end\ndata: .*$/gm, '') : text;
-    let from = whole.indexOf('@');
-    while (from >= 0) {
-      const to = whole.indexOf('@', from + 1);
-      if (to < 0) return;
-      const age = arrived - Number(whole.slice(from + 1, to));
-      // A time that two events share between them is left out.
-      if (Number.isNaN(age)) {
-        from = to;
-        continue;
-      }
-      if (age < (input.freshMs ?? 0) && seen.freshAt === 0) seen.freshAt = arrived;
-      input.onAge?.(age, input.ages === 'each' ? 1 : frames);
-      from = input.ages === 'each' ? whole.indexOf('@', to + 1) : -1;
-    }
   }
 
   function open(): void {
