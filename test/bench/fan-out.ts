@@ -17,6 +17,10 @@ const everyMs = 50;
 const latestMs = 100;
 // One rung of the ladder of rates: long enough for a few hundred batches a run.
 const rungSeconds = 3;
+// One late rung may be the machine's; a second one is the side's own.
+const mostLate = 2;
+// So many that what each costs stands out from what a process keeps for other reasons.
+const idleClients = 4000;
 
 const given = settings();
 const never = new Promise(() => undefined);
@@ -66,15 +70,16 @@ const frameLikeOurs = `id: NUMBER\nevent: text-delta\ndata: ${JSON.stringify({
   payload: { step: 1, block: 0, text: 'TIME and twenty more letters' },
 })}\n\n`;
 
-async function openAll(readers: Readers, side: 'ours' | 'floor'): Promise<void> {
-  const targets = Array.from({ length: clients }, (_, index) => {
+async function openAll(readers: Readers, side: 'ours' | 'floor', count: number): Promise<void> {
+  const targets = Array.from({ length: count }, (_, index) => {
     const group = index % runs;
     const ours = running.runs[group]?.target();
     if (side === 'ours' && ours) return ours;
     return { host: '127.0.0.1', port: floor.port, path: `/fan/${group}`, token: '', after: 0 };
   });
   await readers.open({ targets, ages: 'oldest', again: false });
-  await sleep(1000);
+  // All have their answer's head by then.
+  await sleep(2000);
 }
 
 async function rung(readers: Readers, side: 'ours' | 'floor', perTick: number): Promise<Rung> {
@@ -95,15 +100,17 @@ async function rung(readers: Readers, side: 'ours' | 'floor', perTick: number): 
 /** Climbs until the readers are served too late; returns the best rung that was not. */
 async function climb(side: 'ours' | 'floor'): Promise<Rung> {
   await using readers = await startReaders();
-  await openAll(readers, side);
+  await openAll(readers, side, clients);
   await rung(readers, side, 1);
   let best: Rung = { framesPerSecond: 0, p99: Number.NaN };
-  for (let perTick = 1; perTick < 200; perTick = Math.ceil(perTick * 1.5)) {
+  let late = 0;
+  for (let perTick = 1; perTick < 200 && late < mostLate; perTick = Math.ceil(perTick * 1.5)) {
     const reached = await rung(readers, side, perTick);
-    if (!(reached.p99 <= latestMs)) break;
-    if (reached.framesPerSecond > best.framesPerSecond) best = reached;
+    const told = `${Math.round(reached.framesPerSecond)} frames/s, p99 ${reached.p99} ms`;
+    process.stderr.write(`  fan-out: ${side} ${told}\n`);
+    if (reached.p99 > latestMs) late += 1;
+    else if (reached.framesPerSecond > best.framesPerSecond) best = reached;
   }
-  process.stderr.write(`  fan-out: ${side} ${Math.round(best.framesPerSecond)}/s at p99 ${best.p99} ms\n`);
   return best;
 }
 
@@ -111,8 +118,8 @@ async function climb(side: 'ours' | 'floor'): Promise<Rung> {
 async function memoryPerReader(side: 'ours' | 'floor', pid: number): Promise<number> {
   await using readers = await startReaders();
   const before = residentKiB(pid);
-  await openAll(readers, side);
-  return (residentKiB(pid) - before) / clients;
+  await openAll(readers, side, idleClients);
+  return (residentKiB(pid) - before) / idleClients;
 }
 
 function residentKiB(pid: number): number {
