@@ -6,6 +6,7 @@ import type { ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
 import type { Stops } from './stops.ts';
 import type { Contents } from './store/contents.ts';
 import type { EventLog } from './store/events.ts';
+import type { RunRow } from './store/runs.ts';
 import type { Tool } from './tools/tool.ts';
 
 export interface ActivityDeps {
@@ -30,10 +31,12 @@ export interface ActivityDeps {
   };
   /** Kills what an earlier attempt left running on this host and returns once it is seen gone. */
   killGroup(group: ProcessGroup, call: string): Promise<void>;
+  /** Whether the run has commands in the background of this process. */
+  hasBackground(runId: string): boolean;
   /** Ends what a run left running in the background of this process. */
   endBackground(runId: string): Promise<void>;
   /** Starts the workflow of a run whose turn has come; never throws, the sweeper repairs. */
-  startRun(run: { id: string; tenantId: string; requestId: string; priority: number }): void;
+  startRun(run: RunRow): void;
 }
 
 /** The project cannot be worked in; the message is for people. */

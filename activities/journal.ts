@@ -8,7 +8,7 @@ import type { EventLog } from './store/events.ts';
 export interface Journal {
   text(text: string): void;
   thinking(text: string): void;
-  /** Sends what is left; returns the events that close the open block, for the transaction that stores the answer. */
+  /** What is not sent yet and what closes the open block, for the transaction that stores the answer. */
   finish(): Promise<NewEvent[]>;
 }
 
@@ -41,6 +41,7 @@ export function createJournal(input: JournalInput): Journal {
   let sentAt = Number.NEGATIVE_INFINITY;
   let sending: Promise<void> | undefined;
   let failed = false;
+  let finished = false;
 
   function fail(error: Error): void {
     if (failed) return;
@@ -65,7 +66,7 @@ export function createJournal(input: JournalInput): Journal {
       .then(() => undefined, fail)
       .then(() => {
         sending = undefined;
-        if (waiting.length > 0) schedule();
+        if (waiting.length > 0 && !finished) schedule();
       });
   }
 
@@ -107,13 +108,11 @@ export function createJournal(input: JournalInput): Journal {
     text: (piece) => add('text', piece),
     thinking: (piece) => add('thinking', piece),
     async finish() {
-      for (;;) {
-        if (sending) await sending;
-        if (waiting.length === 0 || failed) break;
-        flush();
-      }
       clearTimeout(timer);
-      return close();
+      finished = true;
+      await sending;
+      // Behind what could not be sent nothing is told either.
+      return failed ? close() : merge([...waiting, ...close()]);
     },
   };
 }

@@ -2,6 +2,7 @@
 // what happened, and the type tells whether and when Temporal tries again.
 import { ApplicationFailure } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
+import type { NewEvent } from '../workflows/contracts/event.ts';
 import { type FailureCode, failures } from '../workflows/contracts/failures.ts';
 import { type Attempt, WorkerStopping } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -49,6 +50,7 @@ export async function failModelCall(
   step: number,
   error: unknown,
   use: ModelUse,
+  closing: readonly NewEvent[] = [],
 ): Promise<never> {
   if (error instanceof Superseded || error instanceof StreamEnded) throw error;
   const { unit, attempt: number } = attempt.ref;
@@ -66,6 +68,7 @@ export async function failModelCall(
       await write.append({
         ...streamFor(current),
         events: [
+          ...closing,
           {
             type: 'attempt-error',
             payload: { unit, attempt: number, reason, retry: verdict?.nonRetryable !== true },

@@ -1,11 +1,13 @@
 // The activity of one model call: opens the step, streams the answer into the event log, and stores it together
 // with the review of its calls. What a dead attempt already stored is returned, never bought again.
 import type { CallModelInput, CallModelResult, PlannedCall } from '../workflows/contracts/activities.ts';
-import type { EffectiveLimits, StopReason } from '../workflows/contracts/run.ts';
+import type { EffectiveLimits, RunStatus, StopReason } from '../workflows/contracts/run.ts';
+import { isTerminal } from '../workflows/run/transitions.ts';
 import { type Attempt, withAttempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
+import { finish, startPromoted } from './finish.ts';
 import { createJournal } from './journal.ts';
-import { findLlm } from './llm/index.ts';
+import { findLlm, isScripted } from './llm/index.ts';
 import { type Llm, LlmError, type LlmRequest } from './llm/llm.ts';
 import { failModelCall, WorkersLost } from './model-failure.ts';
 import { bookLost, noUse, type Streamed, useOf } from './model-use.ts';
@@ -15,6 +17,8 @@ import { mostLostAttempts } from './predecessor.ts';
 import { reviewCalls } from './review.ts';
 import { type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
 import { type CallRow, streamFor } from './store/calls.ts';
+import { beginRun } from './store/begin-run.ts';
+import type { Write } from './store/events.ts';
 import { readContext } from './store/messages.ts';
 import { lockRun, type RunRow } from './store/runs.ts';
 import { RunStopped } from './stops.ts';
@@ -28,9 +32,10 @@ export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => 
     const unit = `model/${input.step}`;
     return withAttempt(deps, { runId: input.runId, unit, generation: input.generation }, async (attempt) => {
       const { opened, limit } = await open(deps, input, attempt);
+      if (!opened) return { kind: 'foreign' };
       if (limit) return { kind: 'limit', reason: limit };
       if (opened.kind === 'stopped') return { kind: 'stopped' };
-      if (opened.kind === 'stored') return resultOf(opened.calls);
+      if (opened.kind === 'stored') return resultOf(opened);
       return answerStep(deps, opened, input, attempt);
     });
   };
@@ -38,18 +43,38 @@ export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => 
 
 async function open(deps: ActivityDeps, input: CallModelInput, attempt: Attempt) {
   let limit: StopReason | undefined;
-  const opened = await deps.log.write((write) =>
-    openStep(write, {
-      tenantId: input.tenantId,
+  const opened = await deps.log.write(async (write) => {
+    const run = await runFor(deps, write, input);
+    if (!run) return undefined;
+    return openStep(write, run, {
       step: input.step,
       attempt: attempt.ref,
-      mayOpen(run) {
+      mayOpen() {
         limit = limitReached(run);
         return limit === undefined;
       },
-    }),
-  );
+    });
+  });
   return { opened, limit };
+}
+
+/** The run, locked; begun with this call where nothing came before it. Undefined when it is another execution's. */
+async function runFor(deps: ActivityDeps, write: Write, input: CallModelInput): Promise<RunRow | undefined> {
+  const { tenantId, runId, begins } = input;
+  if (begins !== undefined) {
+    const begun = await beginRun(write, {
+      tenantId,
+      runId,
+      executionId: begins,
+      generation: 0,
+      isScripted: (model) => isScripted(deps.llms, model),
+    });
+    if (begun) return begun.run;
+  }
+  const run = await lockRun(write, tenantId, runId);
+  if (!run) throw new Error(`There is no run ${runId}.`);
+  // An attempt before this one may have stored the answer, and ended the run with it.
+  return begins === undefined || run.execution_id === begins ? run : undefined;
 }
 
 /** Checked before a call, so that none is started beyond a limit; what one call uses may go over it once. */
@@ -93,7 +118,8 @@ async function answerStep(
       return { kind: 'stopped' };
     }
     const use = useOf(deps, run.model, request, streamed, 'failed');
-    return failModelCall(deps, run, attempt, input.step, signal.aborted ? signal.reason : error, use);
+    const cause: unknown = signal.aborted ? signal.reason : error;
+    return failModelCall(deps, run, attempt, input.step, cause, use, closing);
   }
   const closing = await journal.finish();
   // The journal may have failed while the last pieces were sent. A stop at that time changes nothing about an answer
@@ -189,7 +215,7 @@ async function store(
   streamed: Streamed,
   use: ModelUse,
   closing: Awaited<ReturnType<ReturnType<typeof createJournal>['finish']>>,
-): Promise<CallRow[]> {
+): Promise<StoredStep> {
   // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
   const { redact } = deps.log;
   const asked = streamed.calls.map((call) => ({ ...call, input: redact(call.input) }));
@@ -203,11 +229,29 @@ async function store(
     use,
     closing,
   };
-  return untilStored(() => deps.log.write((write) => storeAnswer(write, answer)));
+  // What has nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
+  // end of what runs in the background.
+  const ends =
+    use.status === 'answered' && calls.length === 0 && !run.project_path && !deps.hasBackground(run.id);
+  const stored = await untilStored(() =>
+    deps.log.write(async (write): Promise<StoredStep & { promoted?: RunRow }> => {
+      const { run: locked, calls: rows } = await storeAnswer(write, answer);
+      const ended = ends && (await finish(deps, write, locked, { outcome: 'succeeded', reason: 'finished' }));
+      return { calls: rows, ...(ended || { run: locked }) };
+    }),
+  );
+  startPromoted(deps, stored);
+  return stored;
 }
 
-function resultOf(calls: CallRow[]): CallModelResult {
-  if (calls.length === 0) return { kind: 'answer' };
+interface StoredStep {
+  run: RunRow;
+  calls: CallRow[];
+}
+
+function resultOf({ run, calls }: StoredStep): CallModelResult {
+  const status = run.status as RunStatus;
+  if (calls.length === 0) return { kind: 'answer', ...(isTerminal(status) ? { ended: status } : {}) };
   const open = calls.filter((call) => call.status === 'requested' || call.status === 'running');
   const finish = calls.some(
     (call) => call.tool === 'finish' && call.decision === 'allow' && call.status !== 'failed',

@@ -9,26 +9,29 @@ import type {
   SnapshotProjectInput,
   SnapshotProjectResult,
 } from '../workflows/contracts/activities.ts';
-import type { RunStatus, StopReason } from '../workflows/contracts/run.ts';
+import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
+import { finish, mustGoOn, startPromoted } from './finish.ts';
 import { GitProblem } from './git/tree.ts';
-import { findLlm } from './llm/index.ts';
+import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './model.ts';
-import { bookLost } from './model-use.ts';
 import { beginRun, noteTree } from './store/begin-run.ts';
-import { endRun } from './store/end-run.ts';
-import { isMessage, pendingStop, stopAmong, waitingInputs } from './store/inputs.ts';
+import type { EndedRun } from './store/end-run.ts';
+import { pendingStop, waitingInputs } from './store/inputs.ts';
 import { findRun, lockRun } from './store/runs.ts';
-import { toStorable } from './store/storable.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
   return async ({ tenantId, runId, executionId, generation = 0 }) => {
-    const model = (await findRun(deps.log.db, tenantId, runId))?.model ?? '';
-    const scripted = findLlm(deps.llms, model)?.llm.scripted ?? false;
     const begun = await deps.log.write((write) =>
-      beginRun(write, { tenantId, runId, executionId, generation, scripted }),
+      beginRun(write, {
+        tenantId,
+        runId,
+        executionId,
+        generation,
+        isScripted: (model) => isScripted(deps.llms, model),
+      }),
     );
     if (!begun) return { proceed: false, step: 0, openCalls: [], leftMs: 0, generation: 0, project: false };
     const { run, openCalls } = begun;
@@ -78,72 +81,28 @@ export function createSnapshotProject(
   };
 }
 
-const sentences: Record<StopReason, string> = {
-  finished: 'The agent finished.',
-  interrupted: 'The run was interrupted; what it did is kept.',
-  cancelled: 'The run was cancelled; its results are discarded.',
-  limit_steps: 'The run reached its limit of steps.',
-  limit_seconds: 'The run reached its limit of time.',
-  limit_cost: 'The run reached its limit of cost.',
-  limit_tokens: 'The run reached its limit of tokens.',
-  model_failed: 'The model call failed.',
-  model_unavailable: 'The model provider failed for too long.',
-  context_too_long: 'The conversation is too long for the model.',
-  workflow_gone: 'The workflow of this run is gone: somebody terminated it.',
-  project_missing: 'The project cannot be worked in.',
-  internal_error: 'Something went wrong inside Perdure.',
-};
-
-const statuses: Record<FinishRunInput['outcome'], RunStatus> = {
-  succeeded: 'succeeded',
-  failed: 'failed',
-  timed_out: 'timed_out',
-  stopped: 'interrupted',
-};
-
 export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => Promise<FinishRunResult> {
-  return async ({ tenantId, runId, generation, outcome, reason, detail }) => {
+  return async ({ tenantId, runId, generation, executionId, ...ending }) => {
     // A run that goes on keeps what it runs in the background.
-    if (outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
+    if (ending.outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
       return { finished: false };
     await deps.endBackground(runId);
-    const result = await deps.log.write(async (write) => {
-      const run = await lockRun(write, tenantId, runId);
-      if (!run) throw new Error(`There is no run ${runId}.`);
-      // Another execution has taken the run over: this one ends without a word.
-      if (generation !== undefined && generation !== run.generation) return { run };
-      // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
-      // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
-      if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return { run };
-      const waiting = await waitingInputs(write.tx, runId);
-      if (outcome === 'succeeded' && mustGoOn(waiting)) return undefined;
-      const stop = stopAmong(waiting);
-      const cancelled = stop === 'cancel';
-      const interrupted = stop === 'interrupt' && outcome !== 'failed';
-      const ending: { status: RunStatus; reason: StopReason } = cancelled
-        ? { status: 'cancelled', reason: 'cancelled' }
-        : interrupted
-          ? { status: 'interrupted', reason: 'interrupted' }
-          : { status: statuses[outcome], reason };
-      const reasonText =
-        ending.reason === reason && detail ? toStorable(deps.log.redact(detail)) : sentences[ending.reason];
-      // Nobody asks again, and the prompt of what was lost went with its worker: what it streamed is all that is known.
-      if (outcome !== 'succeeded')
-        await bookLost(deps, write, run, { step: run.steps + 1, request: { messages: [], tools: [] } });
-      return endRun(write, { tenantId, runId, ...ending, reasonText });
-    });
-    if (!result) return { finished: false };
-    if ('promoted' in result && result.promoted) deps.startRun(toStart(result.promoted));
-    const status = result.run.status as RunStatus;
+    const ended = await deps.log.write(
+      async (write): Promise<Pick<EndedRun, 'run' | 'promoted'> | undefined> => {
+        const run = await lockRun(write, tenantId, runId);
+        if (!run) throw new Error(`There is no run ${runId}.`);
+        // Another execution has the run: this one ends without a word.
+        if (generation !== undefined && generation !== run.generation) return { run };
+        if (executionId !== undefined && (run.execution_id ?? executionId) !== executionId) return { run };
+        // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
+        // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
+        if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return { run };
+        return finish(deps, write, run, ending);
+      },
+    );
+    if (!ended) return { finished: false };
+    startPromoted(deps, ended);
+    const status = ended.run.status as RunStatus;
     return isTerminal(status) ? { finished: true, status } : { finished: true };
   };
-}
-
-/** Whoever said something before the end is heard, unless somebody stopped the run. */
-function mustGoOn(waiting: readonly { kind: string }[]): boolean {
-  return stopAmong(waiting) === 'none' && waiting.some(isMessage);
-}
-
-function toStart(run: { id: string; tenant_id: string; request_id: string; priority: number }) {
-  return { id: run.id, tenantId: run.tenant_id, requestId: run.request_id, priority: run.priority };
 }

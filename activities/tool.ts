@@ -26,7 +26,7 @@ export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Prom
       // The end of the run closes it.
       if (claim.kind === 'stopped') return { status: 'stopped', bytes: 0 };
       const result = await resultOf(deps, claim, attempt);
-      await store(deps, input, attempt, result);
+      await store(deps, claim.call, attempt, result);
       return { status: result.status, bytes: result.bytes ?? result.output.length };
     });
   };
@@ -123,16 +123,11 @@ async function toCallResult(
   return { status, output: cut, bytes, contentKey, failed: !result.ok };
 }
 
-async function store(
-  deps: ActivityDeps,
-  input: RunToolInput,
-  attempt: Attempt,
-  result: CallResult,
-): Promise<void> {
-  const { tenantId, runId, callId } = input;
+async function store(deps: ActivityDeps, call: CallRow, attempt: Attempt, result: CallResult): Promise<void> {
+  const { tenant_id: tenantId, run_id: runId, call_id: callId } = call;
   try {
     await untilStored(() =>
-      deps.log.write((write) => recordCall(write, { tenantId, attempt: attempt.ref, callId, result })),
+      deps.log.write((write) => recordCall(write, { tenantId, attempt: attempt.ref, call, result })),
     );
   } catch (error) {
     if (!(error instanceof Superseded || error instanceof StreamEnded)) throw error;

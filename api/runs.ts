@@ -9,6 +9,7 @@ import {
 } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { AgentRunInput } from '../workflows/contracts/activities.ts';
+import type { EffectiveLimits } from '../workflows/contracts/run.ts';
 import { searchAttributes, taskQueues, wake, workflowId } from '../workflows/contracts/messages.ts';
 import type { RunRow } from '../activities/store/runs.ts';
 
@@ -133,6 +134,15 @@ async function startWorkflow(client: Client, run: RunRow): Promise<void> {
     runId: run.id,
     requestId: run.request_id,
     generation: run.generation,
+    // Another execution finds steps and calls that only the rows know.
+    ...(run.generation === 0
+      ? {
+          fresh: {
+            project: run.project_path !== null,
+            seconds: (run.limits as unknown as EffectiveLimits).seconds,
+          },
+        }
+      : {}),
   };
   await client.workflow.start('agentRun', {
     workflowId: workflowId('run', run.id),

@@ -8,7 +8,6 @@ import { priceOf } from '../activities/llm/prices.ts';
 import { openMount } from '../activities/sandbox/mount.ts';
 import { killGroup, killMarked } from '../activities/sandbox/process-group.ts';
 import type { Stops } from '../activities/stops.ts';
-import { findRun } from '../activities/store/runs.ts';
 import type { Background } from '../activities/tools/background.ts';
 import { publicEgress } from '../activities/tools/fetch.ts';
 import { createTools } from '../activities/tools/index.ts';
@@ -54,13 +53,8 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
       await killGroup(group);
       await killMarked(call);
     },
+    hasBackground: (runId) => background.runIds().includes(runId),
     endBackground: (runId) => background.endRun(runId),
-    startRun(run) {
-      findRun(store.database.db, run.tenantId, run.id).then(
-        (row) => row && runs.started(row),
-        (error: unknown) =>
-          logger.warn({ err: error, runId: run.id }, 'a run whose turn has come waits for the sweeper'),
-      );
-    },
+    startRun: runs.started,
   };
 }

@@ -14,6 +14,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AgentRunInput, BeginRunResult, RunRef } from './contracts/activities.ts';
+import type { RunStatus } from './contracts/run.ts';
 import { type RunState, searchAttributes, state, wake } from './contracts/messages.ts';
 import {
   beginRun,
@@ -34,74 +35,129 @@ const timedOut: RunEnding = { outcome: 'timed_out', reason: 'limit_seconds' };
 
 export async function agentRun(input: AgentRunInput): Promise<void> {
   const ref: RunRef = { tenantId: input.tenantId, runId: input.runId, requestId: input.requestId };
+  const executionId = workflowInfo().firstExecutionRunId;
   const current: RunState = { step: input.step ?? 0, phase: 'starting' };
-  let woken = false;
-  let timeIsUp = false;
-  setHandler(wake, () => {
-    woken = true;
-  });
   setHandler(state, () => current);
+  const stops = watchStops(ref);
 
-  const begun = await beginRun({
-    ...ref,
-    executionId: workflowInfo().firstExecutionRunId,
-    generation: input.generation ?? 0,
-  });
+  // A run without a project begins with its first model call: one activity less, and until a worker has room for that
+  // call the run is queued, as it says.
+  const fresh = current.step === 0 && input.fresh?.project === false ? input.fresh : undefined;
+  const begun: BeginRunResult = fresh
+    ? { proceed: true, step: 0, openCalls: [], leftMs: fresh.seconds * 1000, generation: 0, project: false }
+    : await beginRun({ ...ref, executionId, generation: input.generation ?? 0 });
   if (!begun.proceed) return;
-  // One timer for the whole execution: a timer per step would cost two events each. Timers may be late by a second,
-  // so whatever is out of time at its begin is told so at once, not by a timer that the next begin would replace.
-  const timer = new CancellationScope();
-  if (begun.leftMs === 0) timeIsUp = true;
-  else {
-    void timer
-      .run(() => sleep(begun.leftMs))
-      .then(
-        () => {
-          timeIsUp = true;
-        },
-        () => undefined,
-      );
-  }
-
-  /** Resolves when the run is to stop: a wake is looked into, since most wakes are steers. */
-  async function stopSign(): Promise<RunEnding> {
-    for (;;) {
-      await condition(() => woken || timeIsUp);
-      if (timeIsUp) return timedOut;
-      woken = false;
-      if ((await pendingStop(ref)).stop !== 'none') return interrupted;
-    }
-  }
+  stops.within(begun.leftMs);
 
   const ports: LoopPorts = {
     callModel(step) {
       current.phase = 'model';
-      return callModel({ ...ref, step, generation: begun.generation });
+      const begins = fresh && step === 1 ? { begins: executionId } : {};
+      return callModel({ ...ref, step, generation: begun.generation, ...begins });
     },
     runTool(call) {
       current.phase = 'tools';
       return runToolFor(call)({ ...ref, callId: call.callId, tool: call.tool, generation: begun.generation });
     },
-    guard: (work) => guard(work, stopSign),
+    guard: stops.guard,
     async finish(step, ending) {
       current.phase = 'finishing';
-      return CancellationScope.nonCancellable(() => finish(ref, begun, step, ending));
+      // It may never have come to the model call it begins with.
+      const of = fresh ? { ...ref, executionId } : ref;
+      return CancellationScope.nonCancellable(() => finish(of, begun, step, ending));
     },
+    ended: showStatus,
     async betweenSteps(step) {
       current.step = step;
       const info = workflowInfo();
       if (info.historyLength < (input.historyEvents ?? historyEvents) && !info.continueAsNewSuggested) return;
-      timer.cancel();
+      stops.close();
       await continueAsNew<typeof agentRun>({ ...input, step });
     },
   };
   if (begun.project && begun.step === 0) {
     const project = await ports.guard(() => snapshotAtStart({ ...ref, when: 'start' }));
     const ending = endingOfProject(project);
-    if (ending && (await ports.finish(0, ending))) return timer.cancel();
+    if (ending && (await ports.finish(0, ending))) return stops.close();
   }
   await runLoop(ports, begun);
-  timer.cancel();
+  stops.close();
+}
+
+interface Stops {
+  /** Begins to count; called once. */
+  within(leftMs: number): void;
+  /** Runs work in a scope of its own, which a stop cancels; waits for the work to have stopped. */
+  guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
+  /** Lets go of the timer. */
+  close(): void;
+}
+
+/** Watches for what stops a run: its time, and people. A wake is looked into, since most wakes are steers. */
+function watchStops(ref: RunRef): Stops {
+  let woken = false;
+  let ending: RunEnding | undefined;
+  let working: CancellationScope | undefined;
+  const timer = new CancellationScope();
+
+  function stop(why: RunEnding): void {
+    ending ??= why;
+    working?.cancel();
+  }
+
+  async function watch(): Promise<void> {
+    while (!ending) {
+      await condition(() => woken || ending !== undefined);
+      if (!woken) return;
+      woken = false;
+      if ((await pendingStop(ref)).stop !== 'none') stop(interrupted);
+    }
+  }
+
+  setHandler(wake, () => {
+    woken = true;
+  });
+  // With the workflow itself cancelled, in Temporal's own UI or CLI, what is under way is cancelled too and says so.
+  watch().catch((error: unknown) => {
+    if (!isCancellation(error)) throw error;
+  });
+  return {
+    within(leftMs) {
+      // One timer for the whole execution: a timer per step would cost two events each. Timers may be late by a
+      // second, so whatever is out of time at its begin is told so at once, not by a timer that the next begin would
+      // replace.
+      if (leftMs === 0) stop(timedOut);
+      else
+        void timer
+          .run(() => sleep(leftMs))
+          .then(
+            () => stop(timedOut),
+            () => undefined,
+          );
+    },
+    async guard(work) {
+      if (ending) return { kind: 'ended', ending };
+      working = new CancellationScope();
+      try {
+        const value = await working.run(work);
+        return ending ? { kind: 'ended', ending } : { kind: 'done', value };
+      } catch (error) {
+        if (ending) return { kind: 'ended', ending };
+        if (isCancellation(error)) return { kind: 'ended', ending: interrupted };
+        const failed = failureEnding(error);
+        if (!failed) throw error;
+        return { kind: 'ended', ending: failed };
+      } finally {
+        working = undefined;
+      }
+    },
+    close: () => timer.cancel(),
+  };
+}
+
+/** For who looks at Temporal's own UI. */
+function showStatus(status: RunStatus): void {
+  upsertSearchAttributes([{ key: searchAttributes.status, value: status }]);
 }
 
 function endingOfProject(project: Guarded<{ problem?: string }>): RunEnding | undefined {
@@ -112,7 +168,12 @@ function endingOfProject(project: Guarded<{ problem?: string }>): RunEnding | un
   return { outcome: 'failed', reason: 'project_missing', detail: project.value.problem };
 }
 
-async function finish(ref: RunRef, begun: BeginRunResult, step: number, ending: RunEnding): Promise<boolean> {
+async function finish(
+  ref: RunRef & { executionId?: string },
+  begun: BeginRunResult,
+  step: number,
+  ending: RunEnding,
+): Promise<boolean> {
   // A run that may go on once more records its tree again at its real end.
   if (begun.project && ending.reason !== 'project_missing') {
     await snapshotAtEnd({ ...ref, when: 'end' }).catch((error: unknown) => {
@@ -121,37 +182,8 @@ async function finish(ref: RunRef, begun: BeginRunResult, step: number, ending: 
     });
   }
   const { finished, status } = await finishRun({ ...ref, step, generation: begun.generation, ...ending });
-  if (status) upsertSearchAttributes([{ key: searchAttributes.status, value: status }]);
+  if (status) showStatus(status);
   return finished;
-}
-
-/** Runs work in a scope of its own, which a stop cancels; waits for the work to have stopped. */
-async function guard<T>(work: () => Promise<T>, stopSign: () => Promise<RunEnding>): Promise<Guarded<T>> {
-  const scope = new CancellationScope();
-  const watch = new CancellationScope();
-  let ending: RunEnding | undefined;
-  void watch.run(stopSign).then(
-    (sign) => {
-      ending = sign;
-      scope.cancel();
-    },
-    (error: unknown) => {
-      if (!isCancellation(error)) throw error;
-    },
-  );
-  try {
-    const value = await scope.run(work);
-    return ending ? { kind: 'ended', ending } : { kind: 'done', value };
-  } catch (error) {
-    if (ending) return { kind: 'ended', ending };
-    // Somebody cancelled the workflow itself, in Temporal's own UI or CLI.
-    if (isCancellation(error)) return { kind: 'ended', ending: interrupted };
-    const failed = failureEnding(error);
-    if (!failed) throw error;
-    return { kind: 'ended', ending: failed };
-  } finally {
-    watch.cancel();
-  }
 }
 
 /** What an activity's last failure means for the run. Undefined for what no activity failed with. */

@@ -49,6 +49,11 @@ export function findLlm(llms: Llm[], name: string): { llm: Llm; model: string } 
   return llm === undefined || model === '' ? undefined : { llm, model };
 }
 
+/** Whether a scenario answers under this name, and no model. */
+export function isScripted(llms: Llm[], name: string): boolean {
+  return findLlm(llms, name)?.llm.scripted ?? false;
+}
+
 /** The configured name, else the best model of the first provider that has its key, else the scripted greeting. */
 export function defaultModel(llms: Llm[], configured?: string): string {
   if (configured !== undefined) return configured;

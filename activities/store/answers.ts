@@ -1,4 +1,5 @@
 // A model's answer: stored once per step, with its calls already reviewed, in one transaction.
+import type { Insertable } from 'kysely';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import type { RunStatus } from '../../workflows/contracts/run.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
@@ -8,6 +9,7 @@ import type { Write } from './events.ts';
 import { applyMessages, stopAmong, waitingInputs } from './inputs.ts';
 import { lockRun, type RunRow } from './runs.ts';
 import { toStorable } from './storable.ts';
+import type { Messages } from './tables.ts';
 
 export interface ReviewedCall {
   callId: string;
@@ -41,22 +43,22 @@ export interface ModelUse {
 }
 
 export type OpenedStep =
-  | { kind: 'stored'; calls: CallRow[] }
+  | { kind: 'stored'; run: RunRow; calls: CallRow[] }
   | { kind: 'stopped' }
   /** `earlier` attempts came before this one; `lost` of them took their workers along. */
   | { kind: 'opened'; run: RunRow; earlier: number; lost: number };
 
 /**
- * Opens a step for its model call: takes the fence, applies what people sent, and drops what an earlier attempt
- * streamed. `stored`: an earlier attempt stored the answer and died before it could say so.
+ * Opens a step of a run, whose lock the caller holds, for its model call: takes the fence, applies what people sent,
+ * and drops what an earlier attempt streamed. `stored`: an earlier attempt stored the answer and died before it could
+ * say so.
  */
 export async function openStep(
   write: Write,
-  input: { tenantId: string; step: number; attempt: NewAttempt; mayOpen(run: RunRow): boolean },
+  run: RunRow,
+  input: { step: number; attempt: NewAttempt; mayOpen(run: RunRow): boolean },
 ): Promise<OpenedStep> {
-  const run = await lockRun(write, input.tenantId, input.attempt.runId);
-  if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
-  if (run.steps >= input.step) return { kind: 'stored', calls: await callsOf(write, run, input.step) };
+  if (run.steps >= input.step) return { kind: 'stored', run, calls: await callsOf(write, run, input.step) };
   // Ended behind its workflow's back: there is nothing to answer any more.
   if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
   const waiting = await waitingInputs(write.tx, run.id);
@@ -85,21 +87,37 @@ export interface Answer {
   text: string;
   calls: ReviewedCall[];
   use: ModelUse;
-  /** Closes the blocks that were streamed; comes first. */
+  /** What is left of what was streamed, and the end of its blocks; comes first. */
   closing: NewEvent[];
 }
 
-/** Stores the answer once; stored again by the same attempt, it is read back. Returns the step's calls. */
-export async function storeAnswer(write: Write, answer: Answer): Promise<CallRow[]> {
+export interface StoredAnswer {
+  /** With what the answer used; its lock is held. */
+  run: RunRow;
+  calls: CallRow[];
+}
+
+/** Stores the answer once; stored again by the same attempt, it is read back. */
+export async function storeAnswer(write: Write, answer: Answer): Promise<StoredAnswer> {
   const run = await lockRun(write, answer.tenantId, answer.attempt.runId);
   if (!run) throw new Error(`There is no run ${answer.attempt.runId}.`);
   // The answer to an earlier COMMIT of this very attempt may have been lost.
   if (run.steps >= answer.step && (await hasBooked(write, answer.attempt, answer.step)))
-    return callsOf(write, run, answer.step);
+    return { run, calls: await callsOf(write, run, answer.step) };
+  await write.append({
+    ...streamFor(run),
+    events: eventsOf(answer),
+    fence: answer.attempt,
+    dedupeKey: `answer/${answer.step}`,
+  });
   await endAttempt(write, answer.attempt, answer.use.status);
-  await write.tx
-    .insertInto('messages')
-    .values({
+  const answered = await recordUse(
+    write,
+    { ...run, steps: answer.step },
+    answer.attempt,
+    answer.step,
+    answer.use,
+    {
       run_id: run.id,
       tenant_id: run.tenant_id,
       step: answer.step,
@@ -113,12 +131,9 @@ export async function storeAnswer(write: Write, answer: Answer): Promise<CallRow
           : JSON.stringify(
               answer.calls.map((call) => ({ callId: call.callId, name: call.tool, input: call.inputText })),
             ),
-    })
-    .execute();
-  const calls = await insertCalls(write, run, answer);
-  await recordUse(write, { ...run, steps: answer.step }, answer.attempt, answer.step, answer.use);
-  await write.append({ ...streamFor(run), events: eventsOf(answer), dedupeKey: `answer/${answer.step}` });
-  return calls;
+    },
+  );
+  return { run: answered, calls: await insertCalls(write, run, answer) };
 }
 
 async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow[]> {
@@ -143,15 +158,20 @@ export async function hasBooked(write: Write, attempt: AttemptRef, step: number)
   return row !== undefined;
 }
 
-/** Adds what a model call used to the run, whatever became of the call: it was billed. Stores the run's steps too. */
+/**
+ * Adds what a model call used to the run, whatever became of the call: it was billed. Stores the run's steps too, and
+ * the message it answered with, if any. Returns the run as it is now.
+ */
 export async function recordUse(
   write: Write,
   run: RunRow,
   attempt: AttemptRef,
   step: number,
   use: ModelUse,
-): Promise<void> {
-  await write.tx
+  message?: Insertable<Messages>,
+): Promise<RunRow> {
+  const said = message ? write.tx.with('said', (db) => db.insertInto('messages').values(message)) : write.tx;
+  return said
     .with('booked', (db) =>
       db.insertInto('model_calls').values({
         run_id: run.id,
@@ -177,7 +197,8 @@ export async function recordUse(
       cost_micros: eb('cost_micros', '+', use.costMicros),
     }))
     .where('id', '=', run.id)
-    .execute();
+    .returningAll()
+    .executeTakeFirstOrThrow();
 }
 
 async function insertCalls(write: Write, run: RunRow, answer: Answer): Promise<CallRow[]> {

@@ -17,7 +17,13 @@ export interface BegunRun {
 /** Undefined when the run belongs to another execution or has ended: the caller ends without a word. */
 export async function beginRun(
   write: Write,
-  input: { tenantId: string; runId: string; executionId: string; generation: number; scripted: boolean },
+  input: {
+    tenantId: string;
+    runId: string;
+    executionId: string;
+    generation: number;
+    isScripted(model: string): boolean;
+  },
 ): Promise<BegunRun | undefined> {
   const run = await lockRun(write, input.tenantId, input.runId);
   if (!run || isTerminal(run.status as RunStatus) || run.parked) return undefined;
@@ -51,7 +57,11 @@ export async function beginRun(
           ? { type: 'run-resume', payload: { reason: 'A new execution took the run over.' } }
           : {
               type: 'run-start',
-              payload: { executionId: input.executionId, model: run.model, scripted: input.scripted },
+              payload: {
+                executionId: input.executionId,
+                model: run.model,
+                scripted: input.isScripted(run.model),
+              },
             },
       ],
     });

@@ -7,7 +7,7 @@ import { beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import type { Db, Queries } from './database.ts';
 import { Superseded, type Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
-import { pendingStop } from './inputs.ts';
+import { stopIsAsked } from './inputs.ts';
 import { toStorable } from './storable.ts';
 import type { Calls } from './tables.ts';
 
@@ -43,11 +43,13 @@ export async function claimCall(
 ): Promise<Claim> {
   const run = await lockRun(write, input.tenantId, input.attempt.runId);
   if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
-  const call = await findCall(write.tx, input.tenantId, run.id, input.callId);
-  if (!call) throw new Error(`Run ${run.id} has no call ${input.callId}.`);
+  const found = await selectCall(write.tx, input.tenantId, run.id, input.callId)
+    .select(stopIsAsked(run.id).as('stopIsAsked'))
+    .executeTakeFirst();
+  if (!found) throw new Error(`Run ${run.id} has no call ${input.callId}.`);
+  const { stopIsAsked: mustStop, ...call } = found;
   if (call.status !== 'requested' && call.status !== 'running') return { kind: 'recorded', call };
-  if (call.status === 'requested' && (await pendingStop(write.tx, run.id)) !== 'none')
-    return { kind: 'stopped' };
+  if (call.status === 'requested' && mustStop) return { kind: 'stopped' };
   const { lost } = await beginAttempt(write, run, input.attempt);
   const claimed = await write.tx
     .updateTable('calls')
@@ -89,26 +91,33 @@ export async function recordCall(
   input: {
     tenantId: string;
     attempt: { runId: string; unit: string; attempt: number };
-    callId: string;
+    call: ClosedCall;
     result: CallResult;
   },
 ): Promise<void> {
-  const run = await lockRun(write, input.tenantId, input.attempt.runId);
-  if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
-  const call = await findCall(write.tx, input.tenantId, run.id, input.callId);
-  if (!call) throw new Error(`Run ${run.id} has no call ${input.callId}.`);
-  // The answer to an earlier COMMIT of this very attempt may have been lost.
-  if (call.claimed_attempt === input.attempt.attempt && call.status === input.result.status) return;
-  await endAttempt(write, input.attempt, input.result.status);
-  const event = await closeCall(write, run, call, input.result);
+  const { attempt, call, result } = input;
+  const run = await lockRun(write, input.tenantId, attempt.runId);
+  if (!run) throw new Error(`There is no run ${attempt.runId}.`);
+  try {
+    await endAttempt(write, attempt, result.status);
+  } catch (error) {
+    // The answer to an earlier COMMIT of this very attempt may have been lost.
+    const stored = await findCall(write.tx, input.tenantId, run.id, call.call_id);
+    if (stored?.claimed_attempt === attempt.attempt && stored.status === result.status) return;
+    throw error;
+  }
+  const event = await closeCall(write, run, call, result);
   await write.append({ ...streamFor(run), events: [event] });
 }
+
+/** What of a call its end needs to know. */
+type ClosedCall = Pick<CallRow, 'call_id' | 'step' | 'index' | 'tool'>;
 
 /** Closes a call whose run's lock the caller holds, with its tool message; the caller appends the event. */
 export async function closeCall(
   write: Write,
   run: RunRow,
-  call: CallRow,
+  call: ClosedCall,
   given: CallResult,
 ): Promise<NewEvent> {
   const result = { ...given, output: toStorable(given.output) };
@@ -163,13 +172,16 @@ export async function findCall(
   runId: string,
   callId: string,
 ): Promise<CallRow | undefined> {
+  return selectCall(queries, tenantId, runId, callId).executeTakeFirst();
+}
+
+function selectCall(queries: Queries, tenantId: string, runId: string, callId: string) {
   return queries
     .selectFrom('calls')
     .selectAll()
     .where('run_id', '=', runId)
     .where('call_id', '=', callId)
-    .where('tenant_id', '=', tenantId)
-    .executeTakeFirst();
+    .where('tenant_id', '=', tenantId);
 }
 
 export interface CallList {

@@ -5,12 +5,11 @@ import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
 import { activeStatuses, canBecome, isTerminal } from '../../workflows/run/transitions.ts';
 import { parentFor } from './accept-run.ts';
 import { closeCall, type CallRow, streamFor } from './calls.ts';
+import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
-import { lockRun, type RunRow } from './runs.ts';
+import type { RunRow } from './runs.ts';
 
 export interface RunEnd {
-  tenantId: string;
-  runId: string;
   status: RunStatus;
   reason: StopReason;
   reasonText: string;
@@ -24,17 +23,22 @@ export interface EndedRun {
   promoted?: RunRow;
 }
 
-export async function endRun(write: Write, end: RunEnd): Promise<EndedRun> {
-  const run = await lockRun(write, end.tenantId, end.runId);
-  if (!run) throw new Error(`There is no run ${end.runId}.`);
+/** Ends a run whose lock the caller holds. */
+export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<EndedRun> {
   if (!canBecome(run.status as RunStatus, end.status)) {
     // Ending as it has ended is a retry whose first answer was lost, not somebody who comes late.
     if (isTerminal(run.status as RunStatus) && run.reason !== end.reason)
       await recordLate(write, run, { unit: 'run', attempt: 0 }, `ending as ${end.status}`);
     return { ended: false, run };
   }
-  const events: NewEvent[] = [...(await closeSteps(write, run)), ...(await refuseInputs(write, run))];
-  const finalMessage = await finalMessageOf(write, run);
+  const open = await openOf(write.tx, run);
+  const events: NewEvent[] = [
+    ...(open.calls ? await closeCalls(write, run) : []),
+    ...dropAnswers(open.units),
+    ...(open.inputs ? await refuseInputs(write, run) : []),
+  ];
+  // A call that is closed here has no result for people.
+  const finalMessage = open.finish || open.answer;
   const ended = await write.tx
     .updateTable('runs')
     .set({
@@ -73,12 +77,56 @@ export async function endRun(write: Write, end: RunEnd): Promise<EndedRun> {
     dedupeKey: 'run-end',
     end: true,
   });
-  const promoted = await promoteNext(write, ended);
+  const promoted = open.parked ? await promoteNext(write, ended) : undefined;
   return promoted ? { ended: true, run: ended, promoted } : { ended: true, run: ended };
 }
 
-/** Gives every open call its one result and drops what a dead attempt streamed of an unfinished answer. */
-async function closeSteps(write: Write, run: RunRow): Promise<NewEvent[]> {
+/** What the end of a run finds, in one look: nearly always there is nothing to close, to refuse or to promote. */
+async function openOf(queries: Queries, run: RunRow) {
+  return queries
+    .selectNoFrom(({ exists, selectFrom, val }) => [
+      exists(
+        selectFrom('calls')
+          .select(val(1).as('one'))
+          .where('run_id', '=', run.id)
+          .where('status', 'in', ['requested', 'running']),
+      ).as('calls'),
+      exists(
+        selectFrom('inputs')
+          .select(val(1).as('one'))
+          .where('run_id', '=', run.id)
+          .where('status', '=', 'accepted'),
+      ).as('inputs'),
+      exists(
+        selectFrom('runs')
+          .select(val(1).as('one'))
+          .where('conversation_id', '=', run.conversation_id)
+          .where('parked', '=', true)
+          .where('status', '=', 'queued'),
+      ).as('parked'),
+      selectFrom('stream_heads').select('fences').where('stream', '=', streamOf('run', run.id)).as('units'),
+      selectFrom('calls')
+        .select('output')
+        .where('run_id', '=', run.id)
+        .where('step', '=', run.steps)
+        .where('tool', '=', 'finish')
+        .where('status', '=', 'succeeded')
+        .limit(1)
+        .as('finish'),
+      selectFrom('messages')
+        .select('text')
+        .where('run_id', '=', run.id)
+        .where('role', '=', 'assistant')
+        .where('text', '!=', '')
+        .orderBy('step', 'desc')
+        .limit(1)
+        .as('answer'),
+    ])
+    .executeTakeFirstOrThrow();
+}
+
+/** Gives every open call its one result. */
+async function closeCalls(write: Write, run: RunRow): Promise<NewEvent[]> {
   const events: NewEvent[] = [];
   const open: CallRow[] = await write.tx
     .selectFrom('calls')
@@ -100,18 +148,16 @@ async function closeSteps(write: Write, run: RunRow): Promise<NewEvent[]> {
       }),
     );
   }
-  const head = await write.tx
-    .selectFrom('stream_heads')
-    .select('fences')
-    .where('stream', '=', streamOf('run', run.id))
-    .executeTakeFirst();
-  for (const unit of Object.keys((head?.fences ?? {}) as object)) {
-    const [kind, step] = unit.split('/');
-    if (kind === 'model') {
-      events.push({ type: 'message-reset', payload: { step: Number(step), reason: 'The run ended first.' } });
-    }
-  }
   return events;
+}
+
+/** Drops what a dead attempt streamed of an answer that was never finished. */
+function dropAnswers(fences: unknown): NewEvent[] {
+  return Object.keys((fences ?? {}) as object).flatMap((unit): NewEvent[] => {
+    const [kind, step] = unit.split('/');
+    if (kind !== 'model') return [];
+    return [{ type: 'message-reset', payload: { step: Number(step), reason: 'The run ended first.' } }];
+  });
 }
 
 async function refuseInputs(write: Write, run: RunRow): Promise<NewEvent[]> {
@@ -137,32 +183,6 @@ async function refuseInputs(write: Write, run: RunRow): Promise<NewEvent[]> {
         reason: 'The run ended before its next model call.',
       },
     }));
-}
-
-async function finalMessageOf(write: Write, run: RunRow): Promise<string | null> {
-  const { finish, answer } = await write.tx
-    .selectNoFrom((eb) => [
-      eb
-        .selectFrom('calls')
-        .select('output')
-        .where('run_id', '=', run.id)
-        .where('step', '=', run.steps)
-        .where('tool', '=', 'finish')
-        .where('status', '=', 'succeeded')
-        .limit(1)
-        .as('finish'),
-      eb
-        .selectFrom('messages')
-        .select('text')
-        .where('run_id', '=', run.id)
-        .where('role', '=', 'assistant')
-        .where('text', '!=', '')
-        .orderBy('step', 'desc')
-        .limit(1)
-        .as('answer'),
-    ])
-    .executeTakeFirstOrThrow();
-  return finish || answer;
 }
 
 async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefined> {

@@ -9,8 +9,8 @@ import type { Db, Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { stopsChannel } from './notifier.ts';
 import type { RunRow } from './runs.ts';
-import { type Selectable, sql } from 'kysely';
-import type { Inputs } from './tables.ts';
+import { expressionBuilder, type Selectable, sql } from 'kysely';
+import type { DB, Inputs } from './tables.ts';
 
 export type InputRow = Selectable<Inputs>;
 
@@ -99,6 +99,18 @@ export function stopAmong(waiting: readonly { kind: string }[]): Stop {
 
 export async function pendingStop(queries: Queries, runId: string): Promise<Stop> {
   return stopAmong(await waitingInputs(queries, runId));
+}
+
+/** Whether somebody asked the run to stop, as a part of another statement. */
+export function stopIsAsked(runId: string) {
+  const { exists, selectFrom, val } = expressionBuilder<DB>();
+  return exists(
+    selectFrom('inputs')
+      .select(val(1).as('one'))
+      .where('run_id', '=', runId)
+      .where('kind', 'in', ['interrupt', 'cancel'])
+      .where('status', '=', 'accepted'),
+  );
 }
 
 /** Which of these runs somebody asked to stop. */

@@ -1,5 +1,6 @@
 // A connection on which every statement with parameters is prepared once: Postgres parses and plans it for the first
-// run, and later ones, which are nearly all, only execute it.
+// run, and later ones, which are nearly all, only execute it. A transaction's begin travels with its first statement.
+import type { Writable } from 'node:stream';
 import pg from 'pg';
 
 // Far more than there are statements here. Lists of values make texts of any length; those beyond are not kept.
@@ -15,13 +16,41 @@ function nameOf(text: string): string | undefined {
   return name;
 }
 
+// What the driver answers to a begin; nobody reads more of it.
+const begun = { command: 'BEGIN', rowCount: null, oid: 0, fields: [], rows: [] } as const;
+
+type Query = (...args: unknown[]) => Promise<unknown>;
+
 export class PreparingClient extends pg.Client {
+  // Only this lets a begin and the statement behind it go out in one write.
+  private begins = false;
+
+  constructor(config?: pg.ClientConfig) {
+    super({ ...config, pipeline: true });
+  }
+
   // The driver's own overloads are a dozen; what comes as a text with values is the one that counts.
   override query = ((...given: unknown[]): unknown => {
-    const query = super.query.bind(this) as (...args: unknown[]) => unknown;
+    const query = super.query.bind(this) as unknown as Query;
     const [text, values] = given;
-    if (given.length !== 2 || typeof text !== 'string' || !Array.isArray(values) || values.length === 0)
-      return query(...given);
-    return query({ name: nameOf(text), text, values });
+    if (text === 'begin') {
+      this.begins = true;
+      return Promise.resolve(begun);
+    }
+    if (!this.begins) return send(query, given, text, values);
+    this.begins = false;
+    // A connection that cannot begin cannot run the statement either, and that is told; what began nothing ends so.
+    const { stream } = (this as unknown as { connection: { stream: Writable } }).connection;
+    stream.cork();
+    query('begin').catch(() => undefined);
+    const sent = send(query, given, text, values);
+    stream.uncork();
+    return sent;
   }) as pg.Client['query'];
+}
+
+function send(query: Query, given: unknown[], text: unknown, values: unknown): Promise<unknown> {
+  if (given.length !== 2 || typeof text !== 'string' || !Array.isArray(values) || values.length === 0)
+    return query(...given);
+  return query({ name: nameOf(text), text, values });
 }

@@ -19,9 +19,7 @@ async function lockSeen(write: Write, seen: Seen): Promise<RunRow | undefined> {
 export async function endLostRun(write: Write, seen: Seen): Promise<EndedRun | undefined> {
   const run = await lockSeen(write, seen);
   if (!run) return undefined;
-  return endRun(write, {
-    tenantId: run.tenant_id,
-    runId: run.id,
+  return endRun(write, run, {
     status: 'failed',
     reason: 'workflow_gone',
     reasonText: 'The workflow of this run is gone: somebody terminated it, or Temporal lost it.',

@@ -111,12 +111,6 @@ async function stop(
   const neverStarted = run.status === 'queued' && run.execution_id === null;
   if (!neverStarted) return { status: 202, body: receipt, after: () => parts.runs.wake(run.id) };
   const { status, text } = stops[input.kind];
-  const { promoted } = await endRun(write, {
-    tenantId: run.tenant_id,
-    runId: run.id,
-    status,
-    reason: status,
-    reasonText: text,
-  });
+  const { promoted } = await endRun(write, run, { status, reason: status, reasonText: text });
   return { status: 202, body: receipt, after: () => (promoted ? parts.runs.started(promoted) : undefined) };
 }

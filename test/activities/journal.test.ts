@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createJournal, type Journal } from '../../activities/journal.ts';
 import { createRedactor } from '../../activities/redaction.ts';
 import { type EventBatch, type EventLog, Superseded } from '../../activities/store/events.ts';
@@ -73,11 +73,24 @@ test('pieces that come while a batch is on its way leave together', async () => 
   await sleep(60);
   expect(offered, 'one at a time').toHaveLength(1);
   held.resolve();
+  await vi.waitFor(() => expect(offered).toHaveLength(2));
   expect(await journal.finish()).toEqual([{ type: 'text-end', payload: { step: 4, block: 0 } }]);
   expect(offered.map(({ dedupeKey, events }) => [dedupeKey, textOf(events)])).toEqual([
     ['model/4/2/1', 'H'],
     ['model/4/2/2', 'ello, world'],
   ]);
+});
+
+test('what is not sent yet at the end goes with the answer, not before it', async () => {
+  const { journal, offered } = journalOver(() => {});
+  journal.text('first');
+  journal.text(' and ');
+  journal.text('last');
+  expect(await journal.finish()).toEqual([
+    { type: 'text-delta', payload: { step: 4, block: 0, text: ' and last' } },
+    { type: 'text-end', payload: { step: 4, block: 0 } },
+  ]);
+  expect(offered).toHaveLength(1);
 });
 
 test('a large piece does not wait for company', async () => {
@@ -165,7 +178,6 @@ test('an outage is waited out: the same batch is offered again under the same ke
     'model/4/2/1',
     'model/4/2/1',
     'model/4/2/1',
-    'model/4/2/2',
   ]);
   for (const batch of offered.slice(1, 4)) expect(batch).toEqual(offered[0]);
 });

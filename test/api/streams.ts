@@ -1,6 +1,7 @@
 // Runs with events to read, and a reader of SSE that keeps every frame.
 import { createParser } from 'eventsource-parser';
 import { endRun } from '../../activities/store/end-run.ts';
+import { lockedRun } from '../support/store.ts';
 import { streamOf } from '../../workflows/contracts/event.ts';
 import type { Event, NewEvent } from '../../workflows/contracts/event.ts';
 import type { StartRunView } from '../../workflows/contracts/run.ts';
@@ -35,10 +36,8 @@ export async function appendTexts(api: TestApp, run: StartRunView, count: number
 }
 
 export async function endOfRun(api: TestApp, run: StartRunView): Promise<void> {
-  await api.log.write((write) =>
-    endRun(write, {
-      tenantId: placeOf(api, run).tenantId,
-      runId: run.id,
+  await api.log.write(async (write) =>
+    endRun(write, await lockedRun(write, run.id), {
       status: 'failed',
       reason: 'internal_error',
       reasonText: 'The test ended it.',

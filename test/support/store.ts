@@ -21,7 +21,7 @@ import {
 } from '../../activities/store/calls.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
 import { type EndedRun, endRun, type RunEnd } from '../../activities/store/end-run.ts';
-import { createEventLog, type EventLog, readEvents } from '../../activities/store/events.ts';
+import { createEventLog, type EventLog, readEvents, type Write } from '../../activities/store/events.ts';
 import { addInput, type NewInput } from '../../activities/store/inputs.ts';
 import { createNotifier } from '../../activities/store/notifier.ts';
 import { findRun, lockRun, type RunRow } from '../../activities/store/runs.ts';
@@ -91,14 +91,16 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
           runId: run.id,
           executionId,
           generation: run.generation,
-          scripted: true,
+          isScripted: () => true,
         }),
       ),
     open: (attempt) =>
-      log.write((write) =>
-        openStep(write, { tenantId: defaultTenant, step: stepOf(attempt), attempt, mayOpen: () => true }),
-      ),
-    answer: (attempt, changes) => log.write((write) => storeAnswer(write, anAnswer(attempt, changes))),
+      log.write(async (write) => {
+        const run = await lockedRun(write, attempt.runId);
+        return openStep(write, run, { step: stepOf(attempt), attempt, mayOpen: () => true });
+      }),
+    answer: async (attempt, changes) =>
+      (await log.write((write) => storeAnswer(write, anAnswer(attempt, changes)))).calls,
     async step(run, number, changes) {
       const attempt = anAttempt(run, `model/${number}`);
       await store.open(attempt);
@@ -111,21 +113,17 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
         recordCall(write, {
           tenantId: defaultTenant,
           attempt,
-          callId: callIdOf(attempt),
+          call: aClosedCall(callIdOf(attempt)),
           result: { status: 'succeeded', output: 'done', failed: false, ...result },
         }),
       ),
     input: (run, input) =>
-      log.write(async (write) => {
-        const locked = await lockRun(write, run.tenant_id, run.id);
-        if (!locked) throw new Error(`There is no run ${run.id}.`);
-        return addInput(write, locked, { text: 'More.', by: 'test', ...input });
-      }),
+      log.write(async (write) =>
+        addInput(write, await lockedRun(write, run.id), { text: 'More.', by: 'test', ...input }),
+      ),
     end: (run, end) =>
-      log.write((write) =>
-        endRun(write, {
-          tenantId: run.tenant_id,
-          runId: run.id,
+      log.write(async (write) =>
+        endRun(write, await lockedRun(write, run.id), {
           status: 'succeeded',
           reason: 'finished',
           reasonText: 'The agent finished.',
@@ -150,6 +148,18 @@ export async function eventsOf(database: Database, stream: string): Promise<NewE
 
 function stepOf(attempt: NewAttempt): number {
   return Number(attempt.unit.slice('model/'.length));
+}
+
+export async function lockedRun(write: Write, id: string): Promise<RunRow> {
+  const run = await lockRun(write, defaultTenant, id);
+  if (!run) throw new Error(`There is no run ${id}.`);
+  return run;
+}
+
+/** A call as aCall makes it. */
+function aClosedCall(callId: string) {
+  const [step, index] = callId.split('.').map(Number);
+  return { call_id: callId, step: step ?? 0, index: index ?? 0, tool: 'shell' };
 }
 
 function callIdOf(attempt: NewAttempt): string {

@@ -53,6 +53,18 @@ withKernel(
       expect((await kernel.store.accept({ conversationId: run.conversation_id })).run.parent_id).toBe(run.id);
     });
 
+    test('a run whose time is up before any worker had room for it ends as timed out', async () => {
+      await kernel.startWorkers({ llmSlots: 1 });
+      const model = await kernel.script({ text: 'word '.repeat(400), tokenDelayMs: 50 });
+      const busy = await kernel.start({ model });
+      await kernel.seen(busy, 'text-delta');
+      const waiting = await kernel.start({ model, limits: { ...generous, seconds: 1 } });
+      expect(await kernel.ended(waiting)).toMatchObject({ status: 'timed_out', steps: 0, started_at: null });
+      expect(await story(kernel, waiting)).toEqual(['run-queued', 'run-end timed_out limit_seconds']);
+      await kernel.stop(busy, 'cancel');
+      await kernel.ended(busy);
+    });
+
     test('a run whose time is up while the model talks ends as timed out and keeps what was said', async () => {
       await kernel.startWorkers();
       const text = 'word '.repeat(400).trim();

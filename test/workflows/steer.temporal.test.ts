@@ -68,7 +68,8 @@ withKernel(
         }),
       });
       const answers = ['One.', 'Two.', 'Three.'].map((text) => ({ text }));
-      const run = await kernel.start({ model: await kernel.script(...answers) });
+      const model = await kernel.script(...answers);
+      const run = await kernel.start({ model, projectPath: await kernel.project() });
       expect(await kernel.ended(run)).toMatchObject({
         status: 'succeeded',
         steps: 3,
@@ -81,6 +82,25 @@ withKernel(
         [2, 'assistant', 'Two.'],
         [3, 'user', 'Late 2.'],
         [3, 'assistant', 'Three.'],
+      ]);
+    });
+
+    test('a steer that arrives with the last words of an answer is applied in another step', async () => {
+      await kernel.startWorkers();
+      const model = await kernel.script({ text: 'One, two, three.', tokenDelayMs: 200 }, { text: 'I see.' });
+      const run = await kernel.start({ model });
+      await kernel.seen(run, 'text-delta');
+      await kernel.steer(run, 'late', 'And four?');
+      expect(await kernel.ended(run)).toMatchObject({
+        status: 'succeeded',
+        steps: 2,
+        final_message: 'I see.',
+      });
+      expect(await said(kernel, run)).toEqual([
+        [0, 'user', 'Say hello.'],
+        [1, 'assistant', 'One, two, three.'],
+        [2, 'user', 'And four?'],
+        [2, 'assistant', 'I see.'],
       ]);
     });
 

@@ -115,57 +115,75 @@ withKernel(
       await kernel.seen(run, 'call-start');
       const before = await kernel.store.events(run);
       const args: AgentRunInput = { tenantId: defaultTenant, runId: run.id, requestId: 'request-1' };
-      await kernel.client.workflow.execute('agentRun', {
-        workflowId: 'stranger',
-        taskQueue: taskQueues.wf,
-        args: [args],
-      });
+      // One that looks first, one that begins with a model call, and one that is out of time before either.
+      for (const fresh of [undefined, { project: false, seconds: 600 }, { project: false, seconds: 0 }]) {
+        await kernel.client.workflow.execute('agentRun', {
+          workflowId: 'stranger',
+          taskQueue: taskQueues.wf,
+          args: [{ ...args, ...(fresh ? { fresh } : {}) }],
+        });
+      }
       expect(await kernel.store.events(run)).toEqual(before);
       await writeFile(path.join(projectPath, 'go'), '');
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
     });
 
-    test('activities whose answers were lost are answered from the rows: nothing is done or said twice', async () => {
-      const lost = new Set<string>();
-      /** Does the work, and the first time forgets to say so. */
-      function forgetful<Input, Output>(name: string, act: (input: Input) => Promise<Output>) {
-        return async (input: Input): Promise<Output> => {
-          const result = await act(input);
-          if (lost.has(name)) return result;
-          lost.add(name);
-          throw ApplicationFailure.create({ message: 'the answer was lost', nextRetryDelay: 10 });
-        };
-      }
-      await kernel.startWorkers({
-        activities: (activities) =>
-          Object.fromEntries(
-            Object.entries(activities).map(([name, act]) => [name, forgetful<never, unknown>(name, act)]),
-          ),
-      });
-      const command = { tool: 'shell', input: { command: 'echo acted >> acted.txt && wc -l < acted.txt' } };
-      const model = await kernel.script({ text: 'I act.', calls: [command] }, { text: 'Acted {{result:0}}' });
-      const run = await kernel.start({ model, projectPath: await kernel.project() });
-      const ended = await kernel.ended(run);
-      expect(ended).toMatchObject({ status: 'succeeded', steps: 2 });
-      expect(ended.final_message).toMatch(/^Acted 1\n/);
-      expect([...lost].sort()).toEqual(['beginRun', 'callModel', 'finishRun', 'runTool', 'snapshotProject']);
-      expect((await story(kernel, run)).filter((line) => !line.startsWith('text: '))).toEqual([
-        'run-queued',
-        'run-start',
-        'step-start 1',
-        'message-end I act.',
-        'step-end 1',
-        'call-start 1.0',
-        'call-end 1.0 succeeded',
-        'step-start 2',
-        expect.stringMatching(/^message-end Acted 1/),
-        'step-end 2',
-        'run-end succeeded finished',
-      ]);
-      expect(await eventsOf(kernel.store.database, `tenant/${defaultTenant}`), 'nobody came late').toEqual(
-        [],
-      );
-    });
+    test.each([
+      ['with a project', true, ['beginRun', 'callModel', 'finishRun', 'runTool', 'snapshotProject']],
+      ['without one', false, ['callModel', 'runTool']],
+    ])(
+      'activities whose answers were lost are answered from the rows, %s: nothing is done or said twice',
+      async (_, project, forgotten) => {
+        const lost = new Set<string>();
+        const answered = new Set<string>();
+        /** Does the work, and the first time for each input forgets to say so. */
+        function forgetful<Input, Output>(name: string, act: (input: Input) => Promise<Output>) {
+          return async (input: Input): Promise<Output> => {
+            const result = await act(input);
+            const work = `${name} ${JSON.stringify(input)}`;
+            if (answered.has(work)) return result;
+            answered.add(work);
+            lost.add(name);
+            throw ApplicationFailure.create({ message: 'the answer was lost', nextRetryDelay: 10 });
+          };
+        }
+        await kernel.startWorkers({
+          activities: (activities) =>
+            Object.fromEntries(
+              Object.entries(activities).map(([name, act]) => [name, forgetful<never, unknown>(name, act)]),
+            ),
+        });
+        const command = { tool: 'shell', input: { command: 'echo acted >> acted.txt && wc -l < acted.txt' } };
+        const model = await kernel.script(
+          { text: 'I act.', calls: [command] },
+          { text: 'Acted {{result:0}}' },
+        );
+        const run = await kernel.start({
+          model,
+          ...(project ? { projectPath: await kernel.project() } : {}),
+        });
+        const ended = await kernel.ended(run);
+        expect(ended).toMatchObject({ status: 'succeeded', steps: 2 });
+        expect(ended.final_message).toMatch(/^Acted 1\n/);
+        expect([...lost].sort()).toEqual(forgotten);
+        expect((await story(kernel, run)).filter((line) => !line.startsWith('text: '))).toEqual([
+          'run-queued',
+          'run-start',
+          'step-start 1',
+          'message-end I act.',
+          'step-end 1',
+          'call-start 1.0',
+          'call-end 1.0 succeeded',
+          'step-start 2',
+          expect.stringMatching(/^message-end Acted 1/),
+          'step-end 2',
+          'run-end succeeded finished',
+        ]);
+        expect(await eventsOf(kernel.store.database, `tenant/${defaultTenant}`), 'nobody came late').toEqual(
+          [],
+        );
+      },
+    );
 
     test('a workflow that an operator terminates ends its run as failed, and the next message has its turn', async () => {
       await kernel.startWorkers();

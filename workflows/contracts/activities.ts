@@ -11,6 +11,8 @@ export interface AgentRunInput {
   generation?: number;
   /** Steps already made; above 0 only after continue-as-new. */
   step?: number;
+  /** What a first execution needs to know before it has looked at the run's row; absent: it looks first. */
+  fresh?: { project: boolean; seconds: number };
   /** Events after which the workflow continues as new; 2,000 unless a test wants to see it sooner. */
   historyEvents?: number;
 }
@@ -56,10 +58,15 @@ export interface PlannedCall {
 export interface CallModelInput extends RunRef {
   step: number;
   generation: number;
+  /** The first execution id of the workflow chain, when this call is also the begin of the run. */
+  begins?: string;
 }
 export type CallModelResult =
   | { kind: 'calls'; calls: PlannedCall[]; finish: boolean }
-  | { kind: 'answer' }
+  /** `ended`: nothing was left to do, and the run has ended with the answer, as this. */
+  | { kind: 'answer'; ended?: RunStatus }
+  /** The run belongs to another execution, or had ended before it began. */
+  | { kind: 'foreign' }
   | { kind: 'limit'; reason: StopReason }
   | { kind: 'stopped' };
 
@@ -87,6 +94,8 @@ export interface PendingStopResult {
 
 export interface FinishRunInput extends RunRef {
   step: number;
+  /** Of an execution that may have to end a run before it has begun it: the first execution id of its chain. */
+  executionId?: string;
   /** Which execution this is for the run; absent in workflows that began before there was one. */
   generation?: number;
   outcome: 'succeeded' | 'failed' | 'timed_out' | 'stopped';

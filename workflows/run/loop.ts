@@ -8,6 +8,7 @@ import type {
   PlannedCall,
   RunToolResult,
 } from '../contracts/activities.ts';
+import type { RunStatus } from '../contracts/run.ts';
 
 export interface RunEnding {
   outcome: FinishRunInput['outcome'];
@@ -25,6 +26,8 @@ export interface LoopPorts {
   finish(step: number, ending: RunEnding): Promise<boolean>;
   /** Runs work until it is done, somebody stops the run, its time is up, or it fails for good. */
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
+  /** The run has ended with its answer. */
+  ended(status: RunStatus): void;
   /** Called between steps; does not return when the workflow continues as new. */
   betweenSteps(step: number): Promise<void>;
 }
@@ -44,6 +47,11 @@ export async function runLoop(
       if (answer.kind === 'ended') {
         ending = answer.ending;
       } else {
+        if (answer.value.kind === 'foreign') return;
+        if (answer.value.kind === 'answer' && answer.value.ended) {
+          ports.ended(answer.value.ended);
+          return;
+        }
         if (answer.value.kind === 'answer' || answer.value.kind === 'calls') step += 1;
         calls = answer.value.kind === 'calls' ? answer.value.calls : [];
         ending = endingOf(answer.value);
@@ -59,7 +67,7 @@ export async function runLoop(
   }
 }
 
-function endingOf(answer: CallModelResult): RunEnding | undefined {
+function endingOf(answer: Exclude<CallModelResult, { kind: 'foreign' }>): RunEnding | undefined {
   switch (answer.kind) {
     case 'calls':
       return answer.finish ? finished : undefined;

@@ -4,8 +4,8 @@ import type { RunStatus } from '../contracts/run.ts';
 const ends = ['succeeded', 'failed', 'timed_out', 'interrupted', 'cancelled'] as const;
 
 const transitions: Record<RunStatus, readonly RunStatus[]> = {
-  // A run that never started can fail (its project is gone) or be stopped; it cannot succeed.
-  queued: ['running', 'failed', 'interrupted', 'cancelled'],
+  // A run that never started can fail (its project is gone), run out of time or be stopped; it cannot succeed.
+  queued: ['running', 'failed', 'timed_out', 'interrupted', 'cancelled'],
   running: ['waiting_workers', 'awaiting_input', 'gating', ...ends],
   waiting_workers: ['running', 'failed', 'timed_out', 'interrupted', 'cancelled'],
   awaiting_input: ['running', 'failed', 'timed_out', 'interrupted', 'cancelled'],

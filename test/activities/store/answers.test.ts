@@ -1,5 +1,13 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { aCall, anAttempt, eventsOf, expectWholeLog, openTestStore, storeOver } from '../../support/store.ts';
+import {
+  aCall,
+  anAttempt,
+  lockedRun,
+  eventsOf,
+  expectWholeLog,
+  openTestStore,
+  storeOver,
+} from '../../support/store.ts';
 import { createCuttingProxy } from '../../support/cutting-proxy.ts';
 import { defaultTenant, openDatabase } from '../../../activities/store/database.ts';
 import { createEventLog, Superseded } from '../../../activities/store/events.ts';
@@ -138,8 +146,8 @@ test('an answer whose COMMIT was not answered is stored once when it is stored a
 test('a step is not opened for a run that is to stop, is over a limit, or has ended', async () => {
   const run = await store.started();
   const attempt = anAttempt(run, 'model/1');
-  const over = log.write((write) =>
-    openStep(write, { tenantId: defaultTenant, step: 1, attempt, mayOpen: () => false }),
+  const over = log.write(async (write) =>
+    openStep(write, await lockedRun(write, run.id), { step: 1, attempt, mayOpen: () => false }),
   );
   expect(await over).toEqual({ kind: 'stopped' });
   await store.input(run, { kind: 'interrupt', messageId: 'stop' });

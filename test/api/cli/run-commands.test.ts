@@ -5,15 +5,19 @@ import { expect, test } from 'vitest';
 import { endRun } from '../../../activities/store/end-run.ts';
 import { listRuns, type RunRow } from '../../../activities/store/runs.ts';
 import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
+import { lockedRun } from '../../support/store.ts';
 import type { TestApp } from '../../support/test-app.ts';
 import { appendTexts, startRun } from '../streams.ts';
 import { makeFolder, perdure, startApi } from './captured.ts';
 
 async function end(api: TestApp, runId: string, status: RunStatus, reason: StopReason): Promise<void> {
-  const { tenantId } = api;
   await api.log.write(async (write) => {
     await write.tx.updateTable('runs').set({ status: 'running' }).where('id', '=', runId).execute();
-    await endRun(write, { tenantId, runId, status, reason, reasonText: `It ended: ${reason}.` });
+    await endRun(write, await lockedRun(write, runId), {
+      status,
+      reason,
+      reasonText: `It ended: ${reason}.`,
+    });
   });
 }
 

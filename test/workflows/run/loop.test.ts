@@ -52,6 +52,7 @@ function portsOf(script: Script, continueAt?: number): { ports: LoopPorts; asked
       if (ending) return { kind: 'ended', ending };
       return { kind: 'done', value: await work() };
     },
+    ended: (status) => void asked.push(`ended ${status}`),
     async betweenSteps(step) {
       asked.push(`between ${step}`);
       if (step === continueAt) throw new ContinuedAsNew();
@@ -75,6 +76,14 @@ const calls = (finish: boolean, ...ids: string[]): CallModelResult => ({
 
 test('an answer without calls finishes the run', async () => {
   expect(await run({ answers: [answer] })).toEqual(['model 1', 'finish 1 succeeded finished']);
+});
+
+test('an answer that has ended the run is the end, and so is a run of another execution', async () => {
+  expect(await run({ answers: [{ kind: 'answer', ended: 'succeeded' }] })).toEqual([
+    'model 1',
+    'ended succeeded',
+  ]);
+  expect(await run({ answers: [{ kind: 'foreign' }] })).toEqual(['model 1']);
 });
 
 test('calls of a step run side by side, and the next step comes after all of them', async () => {

@@ -39,7 +39,12 @@ test('every active run can fail and be stopped, and every end but success can be
     ]);
     expect([status, canBecome(status, 'interrupted')]).toEqual([status, true]);
   }
-  expect(ends.filter((end) => canBecome('queued', end))).toEqual(['failed', 'interrupted', 'cancelled']);
+  expect(ends.filter((end) => canBecome('queued', end))).toEqual([
+    'failed',
+    'timed_out',
+    'interrupted',
+    'cancelled',
+  ]);
 });
 
 test('no run is what it already is, and none goes back to the queue', () => {

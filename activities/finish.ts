@@ -1,0 +1,69 @@
+// How an execution ends its run: with the outcome it asks for, unless somebody stopped the run or said something that
+// must be heard first.
+import type { FinishRunInput } from '../workflows/contracts/activities.ts';
+import type { RunStatus, StopReason } from '../workflows/contracts/run.ts';
+import type { ActivityDeps } from './deps.ts';
+import { bookLost } from './model-use.ts';
+import { type EndedRun, endRun } from './store/end-run.ts';
+import type { Write } from './store/events.ts';
+import { isMessage, stopAmong, waitingInputs } from './store/inputs.ts';
+import type { RunRow } from './store/runs.ts';
+import { toStorable } from './store/storable.ts';
+
+const sentences: Record<StopReason, string> = {
+  finished: 'The agent finished.',
+  interrupted: 'The run was interrupted; what it did is kept.',
+  cancelled: 'The run was cancelled; its results are discarded.',
+  limit_steps: 'The run reached its limit of steps.',
+  limit_seconds: 'The run reached its limit of time.',
+  limit_cost: 'The run reached its limit of cost.',
+  limit_tokens: 'The run reached its limit of tokens.',
+  model_failed: 'The model call failed.',
+  model_unavailable: 'The model provider failed for too long.',
+  context_too_long: 'The conversation is too long for the model.',
+  workflow_gone: 'The workflow of this run is gone: somebody terminated it.',
+  project_missing: 'The project cannot be worked in.',
+  internal_error: 'Something went wrong inside Perdure.',
+};
+
+const statuses: Record<FinishRunInput['outcome'], RunStatus> = {
+  succeeded: 'succeeded',
+  failed: 'failed',
+  timed_out: 'timed_out',
+  stopped: 'interrupted',
+};
+
+/** Ends the run, whose lock the caller holds. Undefined: something came in that must be applied first. */
+export async function finish(
+  deps: ActivityDeps,
+  write: Write,
+  run: RunRow,
+  { outcome, reason, detail }: Pick<FinishRunInput, 'outcome' | 'reason' | 'detail'>,
+): Promise<EndedRun | undefined> {
+  const waiting = await waitingInputs(write.tx, run.id);
+  if (outcome === 'succeeded' && mustGoOn(waiting)) return undefined;
+  const stop = stopAmong(waiting);
+  const cancelled = stop === 'cancel';
+  const interrupted = stop === 'interrupt' && outcome !== 'failed';
+  const ending: { status: RunStatus; reason: StopReason } = cancelled
+    ? { status: 'cancelled', reason: 'cancelled' }
+    : interrupted
+      ? { status: 'interrupted', reason: 'interrupted' }
+      : { status: statuses[outcome], reason };
+  const reasonText =
+    ending.reason === reason && detail ? toStorable(deps.log.redact(detail)) : sentences[ending.reason];
+  // Nobody asks again, and the prompt of what was lost went with its worker: what it streamed is all that is known.
+  if (outcome !== 'succeeded')
+    await bookLost(deps, write, run, { step: run.steps + 1, request: { messages: [], tools: [] } });
+  return endRun(write, run, { ...ending, reasonText });
+}
+
+/** Whoever said something before the end is heard, unless somebody stopped the run. */
+export function mustGoOn(waiting: readonly { kind: string }[]): boolean {
+  return stopAmong(waiting) === 'none' && waiting.some(isMessage);
+}
+
+/** After the commit: the run whose turn has come, if any, is started. */
+export function startPromoted(deps: ActivityDeps, { promoted }: { promoted?: RunRow }): void {
+  if (promoted) deps.startRun(promoted);
+}
