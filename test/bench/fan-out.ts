@@ -19,7 +19,7 @@ const latestMs = 100;
 const rungSeconds = 3;
 // One late rung may be the machine's; a second one is the side's own.
 const mostLate = 2;
-// So many that what each costs stands out from what a process keeps for other reasons.
+// So many, on top of half as many, that what each costs stands out from what a process keeps for other reasons.
 const idleClients = 4000;
 
 const given = settings();
@@ -114,11 +114,13 @@ async function climb(side: 'ours' | 'floor'): Promise<Rung> {
   return best;
 }
 
-/** KiB of resident memory a reader that is sent nothing costs the process that serves it. */
+/** KiB of resident memory that one more reader that is sent nothing costs the process that serves it. */
 async function memoryPerReader(side: 'ours' | 'floor', pid: number): Promise<number> {
-  await using readers = await startReaders();
+  await using first = await startReaders();
+  await openAll(first, side, idleClients / 2);
   const before = residentKiB(pid);
-  await openAll(readers, side, idleClients);
+  await using more = await startReaders();
+  await openAll(more, side, idleClients);
   return (residentKiB(pid) - before) / idleClients;
 }
 

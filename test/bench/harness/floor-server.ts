@@ -43,7 +43,10 @@ app.get<{ Params: { group: string } }>('/fan/:group', (request, reply) => {
 const numbers = new Map<string, number>();
 let timer: NodeJS.Timeout | undefined;
 
-/** Writes so many frames to each reader at every tick; none to stop. The frames are as long as the product's. */
+/**
+ * Writes so many frames to each reader at every tick, each as it is: one buffer for all readers of a group, one write
+ * for each. None to stop. The frames are as long as the product's.
+ */
 function writeFrames(everyMs: number, perTick: number, frame: string): void {
   clearInterval(timer);
   if (perTick === 0) return;
@@ -54,8 +57,8 @@ function writeFrames(everyMs: number, perTick: number, frame: string): void {
       const frames = Array.from({ length: perTick }, (_, index) =>
         frame.replace('NUMBER', String(from + index + 1)).replace('TIME', `@${now()}@`),
       );
-      const bytes = Buffer.from(frames.join(''));
-      for (const response of responses) response.write(bytes);
+      const buffers = frames.map((text) => Buffer.from(text));
+      for (const response of responses) for (const bytes of buffers) response.write(bytes);
     }
   }, everyMs);
 }
