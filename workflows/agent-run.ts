@@ -71,17 +71,15 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
       current.step = step;
       const info = workflowInfo();
       if (info.historyLength < (input.historyEvents ?? historyEvents) && !info.continueAsNewSuggested) return;
-      stops.close();
       await continueAsNew<typeof agentRun>({ ...input, step });
     },
   };
   if (begun.project && begun.step === 0) {
     const project = await ports.guard(() => snapshotAtStart({ ...ref, when: 'start' }));
     const ending = endingOfProject(project);
-    if (ending && (await ports.finish(0, ending))) return stops.close();
+    if (ending && (await ports.finish(0, ending))) return;
   }
   await runLoop(ports, begun);
-  stops.close();
 }
 
 interface Stops {
@@ -89,8 +87,6 @@ interface Stops {
   within(leftMs: number): void;
   /** Runs work in a scope of its own, which a stop cancels; waits for the work to have stopped. */
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
-  /** Lets go of the timer. */
-  close(): void;
 }
 
 /** Watches for what stops a run: its time, and people. A wake is looked into, since most wakes are steers. */
@@ -98,7 +94,6 @@ function watchStops(ref: RunRef): Stops {
   let woken = false;
   let ending: RunEnding | undefined;
   let working: CancellationScope | undefined;
-  const timer = new CancellationScope();
 
   function stop(why: RunEnding): void {
     ending ??= why;
@@ -123,17 +118,15 @@ function watchStops(ref: RunRef): Stops {
   });
   return {
     within(leftMs) {
-      // One timer for the whole execution: a timer per step would cost two events each. Timers may be late by a
-      // second, so whatever is out of time at its begin is told so at once, not by a timer that the next begin would
-      // replace.
+      // One timer for the whole execution, which takes it along when it ends: a timer per step would cost two events
+      // each. Timers may be late by a second, so whatever is out of time at its begin is told so at once, not by a
+      // timer that the next begin would replace.
       if (leftMs === 0) stop(timedOut);
       else
-        void timer
-          .run(() => sleep(leftMs))
-          .then(
-            () => stop(timedOut),
-            () => undefined,
-          );
+        sleep(leftMs).then(
+          () => stop(timedOut),
+          () => undefined,
+        );
     },
     async guard(work) {
       if (ending) return { kind: 'ended', ending };
@@ -151,7 +144,6 @@ function watchStops(ref: RunRef): Stops {
         working = undefined;
       }
     },
-    close: () => timer.cancel(),
   };
 }
 
