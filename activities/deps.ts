@@ -20,6 +20,8 @@ export interface ActivityDeps {
   price: ModelPrice;
   tools: readonly Tool[];
   stops: Stops;
+  /** How long people have to answer what a run asks them. */
+  approvalSeconds: number;
   /** Opens the run's working directory: its project, or a folder of its own when it has none. */
   openSandbox(run: { id: string; projectPath: string | null }): Promise<Sandbox>;
   trees: {

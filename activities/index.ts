@@ -2,7 +2,7 @@
 import type { Activities } from '../workflows/contracts/activities.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createCallModel } from './model.ts';
-import { createBeginRun, createFinishRun, createPendingStop, createSnapshotProject } from './run.ts';
+import { createBeginRun, createFinishRun, createPendingInput, createSnapshotProject } from './run.ts';
 import { createRunTool } from './tool.ts';
 
 export function createActivities(deps: ActivityDeps): Activities {
@@ -11,7 +11,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     snapshotProject: createSnapshotProject(deps),
     callModel: createCallModel(deps),
     runTool: createRunTool(deps),
-    pendingStop: createPendingStop(deps),
+    pendingInput: createPendingInput(deps),
     finishRun: createFinishRun(deps),
   };
 }

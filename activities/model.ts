@@ -15,7 +15,7 @@ import { untilStored } from './persist.ts';
 import { assemble } from './prompt/assemble.ts';
 import { mostLostAttempts } from './predecessor.ts';
 import { reviewCalls } from './review.ts';
-import { type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
+import { type Answer, type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
 import { type CallRow, streamFor } from './store/calls.ts';
 import { beginRun } from './store/begin-run.ts';
 import type { Write } from './store/events.ts';
@@ -228,6 +228,7 @@ async function store(
     calls,
     use,
     closing,
+    patience: patience(deps),
   };
   // What has nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
   // end of what runs in the background.
@@ -242,6 +243,14 @@ async function store(
   );
   startPromoted(deps, stored);
   return stored;
+}
+
+function patience({ approvalSeconds }: ActivityDeps): Answer['patience'] {
+  const now = Date.now();
+  return {
+    escalateAt: new Date(now + approvalSeconds * 500),
+    deadlineAt: new Date(now + approvalSeconds * 1000),
+  };
 }
 
 interface StoredStep {

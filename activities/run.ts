@@ -4,7 +4,7 @@ import type {
   BeginRunResult,
   FinishRunInput,
   FinishRunResult,
-  PendingStopResult,
+  PendingInputResult,
   RunRef,
   SnapshotProjectInput,
   SnapshotProjectResult,
@@ -16,10 +16,11 @@ import { finish, mustGoOn, startPromoted } from './finish.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './model.ts';
+import { attendApprovals } from './store/approvals.ts';
 import { beginRun, noteTree } from './store/begin-run.ts';
 import type { EndedRun } from './store/end-run.ts';
 import { pendingStop, waitingInputs } from './store/inputs.ts';
-import { findRun, lockRun } from './store/runs.ts';
+import { findRun, lockRun, type RunRow } from './store/runs.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
@@ -39,15 +40,27 @@ export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Pr
       proceed: true,
       step: run.steps,
       openCalls: openCalls.map(toPlannedCall),
-      leftMs: Math.max(0, (run.deadline_at?.getTime() ?? 0) - Date.now()),
+      leftMs: leftOf(run),
       generation: run.generation,
       project: run.project_path !== null,
     };
   };
 }
 
-export function createPendingStop(deps: ActivityDeps): (input: RunRef) => Promise<PendingStopResult> {
-  return async ({ runId }) => ({ stop: await pendingStop(deps.log.db, runId) });
+/** While a run waits for people its clock stands still. */
+function leftOf({ deadline_at: deadline, awaiting_since: since }: RunRow): number {
+  return Math.max(0, (deadline?.getTime() ?? 0) - (since?.getTime() ?? Date.now()));
+}
+
+export function createPendingInput(deps: ActivityDeps): (input: RunRef) => Promise<PendingInputResult> {
+  return async ({ tenantId, runId }) =>
+    deps.log.write(async (write) => {
+      const run = await lockRun(write, tenantId, runId);
+      if (!run) throw new Error(`There is no run ${runId}.`);
+      const stop = await pendingStop(write.tx, runId);
+      const { dueMs, ...attended } = await attendApprovals(write, run);
+      return { stop, ...attended, ...(dueMs === undefined ? {} : { dueMs }) };
+    });
 }
 
 export function createSnapshotProject(

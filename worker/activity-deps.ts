@@ -42,6 +42,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
     },
     tools: createTools({ background, egress: publicEgress }),
     stops,
+    approvalSeconds: config.approvalSeconds,
     async openSandbox(run) {
       const root = run.projectPath ?? path.join(config.dataFolder, 'work', run.id);
       // A run without a project works in a folder of its own.

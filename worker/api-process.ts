@@ -104,6 +104,8 @@ function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
           limits: profile.limits,
           metadata: { demo: 'true' },
           whenBusy: 'reject',
+          attended: false,
+          externalTools: [],
           requestId,
           by,
         });

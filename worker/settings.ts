@@ -127,6 +127,16 @@ export const Settings = z.strictObject({
     .default(4)
     .meta(note('Tool calls at once in one worker; they use the machine.')),
   workflowSlots: z.int().min(2).max(200).default(8).meta(note('Workflow tasks at once in one worker.')),
+  approvalSeconds: z
+    .int()
+    .min(2)
+    .max(31_536_000)
+    .default(86_400)
+    .meta(
+      note(
+        'How long people have to answer what a run asks them; after half of it they are reminded, then it is denied.',
+      ),
+    ),
   drainSeconds: z
     .int()
     .min(0)

@@ -86,13 +86,13 @@ export async function createWorkers(input: WorkersInput): Promise<Workers> {
     defaultHeartbeatThrottleInterval: '3 seconds',
     ...(input.interceptors ? { interceptors: input.interceptors } : {}),
   } satisfies Partial<WorkerOptions>;
-  const { beginRun, finishRun, pendingStop, callModel, runTool, snapshotProject } = input.activities;
+  const { beginRun, finishRun, pendingInput, callModel, runTool, snapshotProject } = input.activities;
   const workers = await Promise.all([
     Worker.create({
       ...common,
       taskQueue: taskQueues.wf,
       workflowBundle: input.bundle,
-      activities: { beginRun, finishRun, pendingStop },
+      activities: { beginRun, finishRun, pendingInput },
       maxConcurrentWorkflowTaskExecutions: input.slots.workflowSlots,
       // Bookkeeping is short; this many at once keep the database connections busy and no more.
       maxConcurrentActivityTaskExecutions: 16,

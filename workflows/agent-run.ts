@@ -20,7 +20,7 @@ import {
   beginRun,
   callModel,
   finishRun,
-  pendingStop,
+  pendingInput,
   runToolFor,
   snapshotAtEnd,
   snapshotAtStart,
@@ -38,7 +38,7 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
   const executionId = workflowInfo().firstExecutionRunId;
   const current: RunState = { step: input.step ?? 0, phase: 'starting' };
   setHandler(state, () => current);
-  const stops = watchStops(ref);
+  const outside = watchOutside(ref);
 
   // A run without a project begins with its first model call: one activity less, and until a worker has room for that
   // call the run is queued, as it says.
@@ -47,7 +47,7 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
     ? { proceed: true, step: 0, openCalls: [], leftMs: fresh.seconds * 1000, generation: 0, project: false }
     : await beginRun({ ...ref, executionId, generation: input.generation ?? 0 });
   if (!begun.proceed) return;
-  stops.within(begun.leftMs);
+  outside.within(begun.leftMs);
 
   const ports: LoopPorts = {
     callModel(step) {
@@ -59,7 +59,8 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
       current.phase = 'tools';
       return runToolFor(call)({ ...ref, callId: call.callId, tool: call.tool, generation: begun.generation });
     },
-    guard: stops.guard,
+    guard: outside.guard,
+    allowed: outside.allowed,
     async finish(step, ending) {
       current.phase = 'finishing';
       // It may never have come to the model call it begins with.
@@ -82,18 +83,24 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
   await runLoop(ports, begun);
 }
 
-interface Stops {
+interface Outside {
   /** Begins to count; called once. */
   within(leftMs: number): void;
   /** Runs work in a scope of its own, which a stop cancels; waits for the work to have stopped. */
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
+  /** Waits for a person's word. Meanwhile the clock stands still. */
+  allowed(waits: string): Promise<boolean>;
 }
 
-/** Watches for what stops a run: its time, and people. A wake is looked into, since most wakes are steers. */
-function watchStops(ref: RunRef): Stops {
+/** What reaches a run from outside: people, who send a wake and leave the rest in rows, and the end of its time. */
+function watchOutside(ref: RunRef): Outside {
   let woken = false;
   let ending: RunEnding | undefined;
   let working: CancellationScope | undefined;
+  const answers = new Map<string, boolean>();
+  let asking = 0;
+  let askedAt = 0;
+  let waitedMs = 0;
 
   function stop(why: RunEnding): void {
     ending ??= why;
@@ -101,11 +108,27 @@ function watchStops(ref: RunRef): Stops {
   }
 
   async function watch(): Promise<void> {
+    let dueMs: number | undefined;
     while (!ending) {
-      await condition(() => woken || ending !== undefined);
-      if (!woken) return;
+      const called = (): boolean => woken || ending !== undefined;
+      if (dueMs === undefined) await condition(called);
+      else await condition(called, dueMs);
+      if (ending) return;
       woken = false;
-      if ((await pendingStop(ref)).stop !== 'none') stop(interrupted);
+      const { stop: stopped, answered, ...pending } = await pendingInput(ref);
+      for (const { waits, allowed } of answered) answers.set(waits, allowed);
+      dueMs = pending.dueMs;
+      if (stopped !== 'none') stop(interrupted);
+    }
+  }
+
+  async function clock(leftMs: number): Promise<void> {
+    const began = Date.now();
+    for (;;) {
+      const left = began + leftMs + waitedMs - Date.now();
+      if (left > 0) await sleep(left);
+      else if (asking > 0) await condition(() => asking === 0);
+      else return stop(timedOut);
     }
   }
 
@@ -113,20 +136,14 @@ function watchStops(ref: RunRef): Stops {
     woken = true;
   });
   // With the workflow itself cancelled, in Temporal's own UI or CLI, what is under way is cancelled too and says so.
-  watch().catch((error: unknown) => {
-    if (!isCancellation(error)) throw error;
-  });
+  watch().catch(unlessCancelled);
   return {
     within(leftMs) {
       // One timer for the whole execution, which takes it along when it ends: a timer per step would cost two events
       // each. Timers may be late by a second, so whatever is out of time at its begin is told so at once, not by a
       // timer that the next begin would replace.
       if (leftMs === 0) stop(timedOut);
-      else
-        sleep(leftMs).then(
-          () => stop(timedOut),
-          () => undefined,
-        );
+      else clock(leftMs).catch(unlessCancelled);
     },
     async guard(work) {
       if (ending) return { kind: 'ended', ending };
@@ -144,7 +161,24 @@ function watchStops(ref: RunRef): Stops {
         working = undefined;
       }
     },
+    async allowed(waits) {
+      if (asking === 0) askedAt = Date.now();
+      asking += 1;
+      // The answer may have come before the question did: the first look tells, and when the next is due.
+      woken = true;
+      try {
+        await condition(() => answers.has(waits));
+        return answers.get(waits) === true;
+      } finally {
+        asking -= 1;
+        if (asking === 0) waitedMs += Date.now() - askedAt;
+      }
+    },
   };
+}
+
+function unlessCancelled(error: unknown): void {
+  if (!isCancellation(error)) throw error;
 }
 
 /** For who looks at Temporal's own UI. */

@@ -5,8 +5,8 @@ import { taskQueues } from './contracts/messages.ts';
 
 // Small transactions on the workflow's own queue, so that they start eagerly. No heartbeat: they are over before
 // one would be due, and a worker that dies inside one costs no more than this timeout.
-export const { beginRun, pendingStop, finishRun } = proxyActivities<
-  Pick<Activities, 'beginRun' | 'pendingStop' | 'finishRun'>
+export const { beginRun, pendingInput, finishRun } = proxyActivities<
+  Pick<Activities, 'beginRun' | 'pendingInput' | 'finishRun'>
 >({
   taskQueue: taskQueues.wf,
   // A frozen Postgres is waited for by retrying, not by holding on to one attempt.

@@ -1,5 +1,6 @@
 // Accepting work: the rows that make a run durable before Temporal is asked for anything.
 import { v7 as uuid } from 'uuid';
+import type { ExternalTool } from '../../workflows/contracts/approval.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import {
   type EffectiveLimits,
@@ -10,10 +11,11 @@ import {
 } from '../../workflows/contracts/run.ts';
 import { streamOf } from '../../workflows/contracts/event.ts';
 import { snapshotStatuses } from '../../workflows/run/transitions.ts';
+import { answerApproval, openApprovals } from './approvals.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { addInput } from './inputs.ts';
-import { activeRunOf, type RunRow } from './runs.ts';
+import { activeRunOf, lockRun, type RunRow } from './runs.ts';
 
 export interface NewRun {
   tenantId: string;
@@ -28,6 +30,8 @@ export interface NewRun {
   limits: EffectiveLimits;
   metadata: Record<string, string>;
   whenBusy: WhenBusy;
+  attended: boolean;
+  externalTools: ExternalTool[];
   requestId: string;
   by: string;
 }
@@ -52,6 +56,8 @@ export async function acceptRun(write: Write, input: NewRun): Promise<Accepted> 
   if (!active) return { run: await insertRun(write, input, conversationId, false), became: 'started' };
   switch (input.whenBusy) {
     case 'reject':
+      if (active.status === 'awaiting_input')
+        return { run: await sayInstead(write, active, input), became: 'steered' };
       throw new Failure(
         'ConversationBusy',
         `Run ${active.id} is active; steer it, wait for it, or send with whenBusy.`,
@@ -82,6 +88,28 @@ export async function acceptRun(write: Write, input: NewRun): Promise<Accepted> 
     case 'queue':
       return { run: await insertRun(write, input, conversationId, true), became: 'parked' };
   }
+}
+
+/**
+ * Whoever waits for an answer and is told something else has that as the answer: what is asked is denied, and the same
+ * run goes on with the message. Money is no matter of words: that question stays.
+ */
+async function sayInstead(write: Write, active: RunRow, input: NewRun): Promise<RunRow> {
+  const run = (await lockRun(write, active.tenant_id, active.id)) ?? active;
+  for (const { id } of await openApprovals(write.tx, run.id)) {
+    await answerApproval(write, run, id, {
+      status: 'denied',
+      by: input.by,
+      note: 'They said something else.',
+    });
+  }
+  await addInput(write, run, {
+    kind: 'steer',
+    messageId: input.messageId ?? uuid(),
+    text: input.prompt,
+    by: input.by,
+  });
+  return run;
 }
 
 /** The run this message has already become, or went into as a steer. */
@@ -180,6 +208,8 @@ async function insertRun(
       metadata: JSON.stringify(input.metadata),
       request_id: input.requestId,
       accepted_by: input.by,
+      attended: input.attended,
+      external_tools: JSON.stringify(input.externalTools),
     })
     .returningAll()
     .executeTakeFirstOrThrow();

@@ -3,6 +3,8 @@ import type { Insertable } from 'kysely';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import type { RunStatus } from '../../workflows/contracts/run.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
+import type { ApprovalKind } from '../../workflows/contracts/approval.ts';
+import { requestApprovals } from './approvals.ts';
 import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import { type CallRow, streamFor, toolMessage } from './calls.ts';
 import type { Write } from './events.ts';
@@ -27,6 +29,8 @@ export interface ReviewedCall {
   rule: string;
   reason: string;
   timeoutSeconds: number;
+  /** What a person is to answer before it is made, or in its place. */
+  asks?: { kind: ApprovalKind; text: string; choices: string[] };
   /** Why it will not be made at all: no such tool, arguments that do not fit, denied. */
   refusal: { status: 'failed' | 'denied'; output: string } | undefined;
 }
@@ -89,6 +93,13 @@ export interface Answer {
   use: ModelUse;
   /** What is left of what was streamed, and the end of its blocks; comes first. */
   closing: NewEvent[];
+  /** How long people have to answer what it asks them. */
+  patience: Patience;
+}
+
+export interface Patience {
+  escalateAt: Date;
+  deadlineAt: Date;
 }
 
 export interface StoredAnswer {
@@ -133,7 +144,17 @@ export async function storeAnswer(write: Write, answer: Answer): Promise<StoredA
             ),
     },
   );
-  return { run: answered, calls: await insertCalls(write, run, answer) };
+  const calls = await insertCalls(write, run, answer);
+  await askPeople(write, run, answer);
+  return { run: answered, calls };
+}
+
+async function askPeople(write: Write, run: RunRow, { calls, step, patience }: Answer): Promise<void> {
+  const asked = calls.flatMap(({ callId, inputHash, asks }) =>
+    asks ? [{ ...asks, ...patience, step, callId, inputHash }] : [],
+  );
+  const events = await requestApprovals(write, run, asked);
+  if (events.length > 0) await write.append({ ...streamFor(run), events });
 }
 
 async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow[]> {

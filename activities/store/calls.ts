@@ -5,6 +5,7 @@ import type { CallStatus, CallView } from '../../workflows/contracts/call.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import type { Db, Queries } from './database.ts';
+import { useApproval } from './approval-use.ts';
 import { Superseded, type Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
 import { stopIsAsked } from './inputs.ts';
@@ -50,6 +51,15 @@ export async function claimCall(
   const { stopIsAsked: mustStop, ...call } = found;
   if (call.status !== 'requested' && call.status !== 'running') return { kind: 'recorded', call };
   if (call.status === 'requested' && mustStop) return { kind: 'stopped' };
+  if (call.decision === 'ask' && !(await useApproval(write, call, input.attempt.attempt))) {
+    const event = await closeCall(write, run, call, {
+      status: 'denied',
+      output: 'Not made: nobody has allowed exactly these arguments.',
+      failed: true,
+    });
+    await write.append({ ...streamFor(run), events: [event] });
+    return { kind: 'recorded', call: { ...call, status: 'denied' } };
+  }
   const { lost } = await beginAttempt(write, run, input.attempt);
   const claimed = await write.tx
     .updateTable('calls')

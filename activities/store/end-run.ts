@@ -4,6 +4,7 @@ import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
 import { activeStatuses, canBecome, isTerminal } from '../../workflows/run/transitions.ts';
 import { parentFor } from './accept-run.ts';
+import { withdrawApprovals } from './approvals.ts';
 import { closeCall, type CallRow, streamFor } from './calls.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
@@ -36,6 +37,7 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
     ...(open.calls ? await closeCalls(write, run) : []),
     ...dropAnswers(open.units),
     ...(open.inputs ? await refuseInputs(write, run) : []),
+    ...(open.approvals ? await withdrawApprovals(write, run, 'the end of the run') : []),
   ];
   // A call that is closed here has no result for people.
   const finalMessage = open.finish || open.answer;
@@ -47,6 +49,7 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
       reason_text: end.reasonText,
       parked: false,
       stuck: null,
+      awaiting_since: null,
       final_message: finalMessage,
       ended_at: new Date(),
     })
@@ -97,6 +100,12 @@ async function openOf(queries: Queries, run: RunRow) {
           .where('run_id', '=', run.id)
           .where('status', '=', 'accepted'),
       ).as('inputs'),
+      exists(
+        selectFrom('approvals')
+          .select(val(1).as('one'))
+          .where('run_id', '=', run.id)
+          .where('status', '=', 'open'),
+      ).as('approvals'),
       exists(
         selectFrom('runs')
           .select(val(1).as('one'))

@@ -159,6 +159,7 @@ export function toRunView(row: RunRow): RunView {
     project: row.project_path === null ? null : { path: row.project_path },
     limits: row.limits as RunView['limits'],
     metadata: row.metadata as RunView['metadata'],
+    attended: row.attended,
     steps: row.steps,
     usage: {
       inputTokens: row.input_tokens,

@@ -23,6 +23,29 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface Approvals {
+  call_id: Generated<string>;
+  choices: Generated<Json>;
+  created_at: Generated<Timestamp>;
+  deadline_at: Timestamp;
+  decided_at: Timestamp | null;
+  decided_by: string | null;
+  delivered: Generated<boolean>;
+  edited: Generated<boolean>;
+  escalate_at: Timestamp;
+  escalated: Generated<boolean>;
+  id: string;
+  input_hash: Generated<string>;
+  kind: string;
+  note: string | null;
+  run_id: string;
+  status: Generated<string>;
+  step: number;
+  tenant_id: string;
+  text: string;
+  used_by_attempt: number | null;
+}
+
 export interface Attempts {
   attempt: number;
   ended_at: Timestamp | null;
@@ -35,6 +58,19 @@ export interface Attempts {
   task_token: Buffer;
   tenant_id: string;
   unit: string;
+}
+
+export interface Audit {
+  action: string;
+  actor: string;
+  at: Generated<Timestamp>;
+  call_id: string | null;
+  detail: Generated<Json>;
+  id: Generated<number>;
+  reason: Generated<string>;
+  rule: Generated<string>;
+  run_id: string | null;
+  tenant_id: string;
 }
 
 export interface Calls {
@@ -187,6 +223,8 @@ export interface ModelCalls {
 
 export interface Runs {
   accepted_by: string;
+  attended: Generated<boolean>;
+  awaiting_since: Timestamp | null;
   cached_input_tokens: Generated<number>;
   conversation_id: string;
   cost_micros: Generated<number>;
@@ -195,6 +233,7 @@ export interface Runs {
   end_tree: string | null;
   ended_at: Timestamp | null;
   execution_id: string | null;
+  external_tools: Generated<Json>;
   final_message: string | null;
   generation: Generated<number>;
   id: string;
@@ -241,7 +280,9 @@ export interface Tokens {
 }
 
 export interface DB {
+  approvals: Approvals;
   attempts: Attempts;
+  audit: Audit;
   calls: Calls;
   contents: Contents;
   conversations: Conversations;

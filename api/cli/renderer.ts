@@ -18,7 +18,8 @@ type RunEvent = EventOf<'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' |
 type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
 type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
 type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter'>;
-type StepEvent = Exclude<Event, RunEvent | CallEvent | SteerEvent | TroubleEvent>;
+type ApprovalEvent = EventOf<'approval-request' | 'approval-escalation' | 'approval-response'>;
+type StepEvent = Exclude<Event, RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent>;
 
 export function createRenderer(output: Output, startedAt?: string): Renderer {
   const pen = createPen(output);
@@ -43,6 +44,10 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'call-end':
         case 'call-settle':
           return drawCall(pen, calls, event);
+        case 'approval-request':
+        case 'approval-escalation':
+        case 'approval-response':
+          return drawApproval(pen, event);
         case 'steer-request':
         case 'steer-response':
         case 'interrupt-request':
@@ -85,6 +90,35 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined): void {
     }
   }
 }
+
+function drawApproval(pen: Pen, event: ApprovalEvent): void {
+  const { note, warn, short } = pen;
+  switch (event.type) {
+    case 'approval-request': {
+      const { approvalId, kind, text, choices, deadlineAt } = event.payload;
+      warn(`${asks[kind]}: ${short(text)}`);
+      for (const choice of choices) note(`  ${short(choice)}`);
+      const how = kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(approvalId)}`;
+      return note(`${how}, until ${printable(deadlineAt)}`);
+    }
+    case 'approval-escalation':
+      return warn(
+        `still unanswered: ${printable(event.payload.approvalId)}, until ${printable(event.payload.deadlineAt)}`,
+      );
+    case 'approval-response': {
+      const { outcome, by, note: said, edited } = event.payload;
+      const how = edited ? `${outcome} with other arguments` : outcome;
+      return note(`${how} by ${short(by)}${said === null ? '' : `: ${short(said)}`}`);
+    }
+  }
+}
+
+const asks = {
+  call: 'may it',
+  question: 'the agent asks',
+  result: 'waits for the caller',
+  limit: 'the money is used up',
+} as const;
 
 function drawEnd(pen: Pen, end: EventPayload<'run-end'>, milliseconds: number | undefined): void {
   const { colors } = pen;

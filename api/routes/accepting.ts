@@ -38,6 +38,8 @@ export function toNewRun(
     limits: { ...profile.limits, ...body.limits },
     metadata: body.metadata ?? {},
     whenBusy: body.whenBusy ?? 'reject',
+    attended: body.attended ?? false,
+    externalTools: body.externalTools ?? [],
     requestId: request.id,
     by: request.caller.by,
     ...(conversationId !== undefined && { conversationId }),

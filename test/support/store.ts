@@ -6,6 +6,7 @@ import { type Accepted, acceptRun, type NewRun } from '../../activities/store/ac
 import {
   type Answer,
   type ModelUse,
+  type Patience,
   openStep,
   type ReviewedCall,
   storeAnswer,
@@ -177,6 +178,8 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
     metadata: {},
     whenBusy: 'reject',
+    attended: false,
+    externalTools: [],
     requestId: 'request-1',
     by: 'test',
     ...changes,
@@ -208,8 +211,17 @@ function anAnswer(attempt: NewAttempt, changes: Partial<Answer> = {}): Answer {
     calls: [],
     use,
     closing: [],
+    patience: patienceOf(hours(24)),
     ...changes,
   };
+}
+
+export function patienceOf(ms: number): Patience {
+  return { escalateAt: new Date(Date.now() + ms / 2), deadlineAt: new Date(Date.now() + ms) };
+}
+
+export function hours(count: number): number {
+  return count * 3_600_000;
 }
 
 /** A reviewed call that policy allows; `once` unless said otherwise. */

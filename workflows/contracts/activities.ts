@@ -68,6 +68,8 @@ export type CallModelResult =
   /** The run belongs to another execution, or had ended before it began. */
   | { kind: 'foreign' }
   | { kind: 'limit'; reason: StopReason }
+  /** The money is used up, a person is asked for more, and the step is asked for again once that is given. */
+  | { kind: 'paused'; waits: string; reason: StopReason }
   | { kind: 'stopped' };
 
 export interface RunToolInput extends RunRef {
@@ -88,8 +90,15 @@ export interface SnapshotProjectResult {
   problem?: string;
 }
 
-export interface PendingStopResult {
+/** What people have said to a run that its workflow must act on. */
+export interface PendingInputResult {
   stop: 'none' | 'interrupt' | 'cancel';
+  /** Answers to what the present step asked; `waits`: a call's id, or `limit`. */
+  answered: { waits: string; allowed: boolean }[];
+  /** How much nobody has answered yet. */
+  open: number;
+  /** When the next deadline or escalation of that is due, in milliseconds from now. */
+  dueMs?: number;
 }
 
 export interface FinishRunInput extends RunRef {
@@ -115,6 +124,6 @@ export interface Activities {
   snapshotProject(input: SnapshotProjectInput): Promise<SnapshotProjectResult>;
   callModel(input: CallModelInput): Promise<CallModelResult>;
   runTool(input: RunToolInput): Promise<RunToolResult>;
-  pendingStop(input: RunRef): Promise<PendingStopResult>;
+  pendingInput(input: RunRef): Promise<PendingInputResult>;
   finishRun(input: FinishRunInput): Promise<FinishRunResult>;
 }

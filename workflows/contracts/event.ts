@@ -1,6 +1,7 @@
 // Every event a stream can hold, as one discriminated union. Append-only: a shape that must change gets a
 // new `version`, and every renderer is an exhaustive switch over `type`.
 import { z } from 'zod';
+import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect } from './call.ts';
 import { id, when } from './fields.ts';
 import { Priority, RunStatus, StopReason, Usage } from './run.ts';
@@ -75,6 +76,24 @@ export const eventPayloads = {
   }),
   /** On the run's stream, or on the tenant's when the run has ended: nothing follows a terminal event. */
   'call-settle': z.object({ runId: id, callId, outcome: z.enum(['done', 'not_done']), by }),
+  // approval
+  'approval-request': z.object({
+    approvalId: id,
+    kind: ApprovalKind,
+    callId: callId.nullable(),
+    text: z.string().describe('What is asked, cut at 4,000 characters.'),
+    choices: z.array(z.string()),
+    deadlineAt: when,
+  }),
+  'approval-escalation': z.object({ approvalId: id, callId: callId.nullable(), deadlineAt: when }),
+  'approval-response': z.object({
+    approvalId: id,
+    callId: callId.nullable(),
+    outcome: ApprovalStatus.exclude(['open']),
+    by,
+    note: z.string().nullable(),
+    edited: z.boolean(),
+  }),
   // steer and stop
   'steer-request': z.object({ messageId: z.string(), text: z.string(), by }),
   'steer-response': z.object({

@@ -15,6 +15,15 @@ export const text = z
   .refine((value) => value.trim().length > 0, 'must not be empty')
   .refine(storable, storableProblem);
 
+/** A line or two: never empty, at most so many characters. */
+export function shortText(most: number) {
+  return z
+    .string()
+    .max(most)
+    .refine((value) => value.trim().length > 0, 'must not be empty')
+    .refine(storable, storableProblem);
+}
+
 // PATH_MAX on Linux.
 export const projectPath = z
   .string()

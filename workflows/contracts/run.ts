@@ -1,5 +1,6 @@
 // What a run is on every wire: its statuses, limits, the body that starts one and the view people read.
 import { z } from 'zod';
+import { ExternalTool } from './approval.ts';
 import { id, money, page, projectPath, text, tokens, when } from './fields.ts';
 
 export const runStatuses = [
@@ -76,6 +77,18 @@ const newMessage = {
   limits: RunLimits.optional(),
   metadata: Metadata.optional(),
   whenBusy: WhenBusy.optional(),
+  attended: z
+    .boolean()
+    .optional()
+    .describe(
+      'A person is there to answer: what policy asks about waits for them. Else it is denied at once.',
+    ),
+  externalTools: z
+    .array(ExternalTool)
+    // Every model call carries them all.
+    .max(64)
+    .optional()
+    .describe('Tools that you execute yourself: the run waits for POST /runs/{id}/results.'),
   messageId: z
     .string()
     .min(1)
@@ -127,6 +140,7 @@ export const RunView = z
     project: z.object({ path: z.string() }).nullable(),
     limits: RunLimits,
     metadata: Metadata,
+    attended: z.boolean(),
     steps: z.int(),
     usage: Usage,
     costMicros: z.int(),

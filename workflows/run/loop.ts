@@ -26,6 +26,8 @@ export interface LoopPorts {
   finish(step: number, ending: RunEnding): Promise<boolean>;
   /** Runs work until it is done, somebody stops the run, its time is up, or it fails for good. */
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
+  /** Waits for a person's word. */
+  allowed(waits: string): Promise<boolean>;
   /** The run has ended with its answer. */
   ended(status: RunStatus): void;
   /** Called between steps; does not return when the workflow continues as new. */
@@ -52,9 +54,13 @@ export async function runLoop(
           ports.ended(answer.value.ended);
           return;
         }
+        if (answer.value.kind === 'paused') {
+          ending = await pausedEnding(ports, answer.value);
+          if (!ending) continue;
+        }
         if (answer.value.kind === 'answer' || answer.value.kind === 'calls') step += 1;
         calls = answer.value.kind === 'calls' ? answer.value.calls : [];
-        ending = endingOf(answer.value);
+        ending ??= endingOf(answer.value);
       }
     }
     if (calls.length > 0) {
@@ -75,13 +81,29 @@ function endingOf(answer: Exclude<CallModelResult, { kind: 'foreign' }>): RunEnd
       return finished;
     case 'limit':
       return { outcome: 'failed', reason: answer.reason };
+    case 'paused':
+      return undefined;
     case 'stopped':
       return { outcome: 'stopped', reason: 'interrupted' };
   }
 }
 
+/** Undefined: there is money again. */
+async function pausedEnding(
+  ports: LoopPorts,
+  { waits, reason }: Extract<CallModelResult, { kind: 'paused' }>,
+): Promise<RunEnding | undefined> {
+  const answer = await ports.guard(() => ports.allowed(waits));
+  if (answer.kind === 'ended') return answer.ending;
+  return answer.value ? undefined : { outcome: 'failed', reason };
+}
+
 /** All side by side; every one has come to its end before the first failure is passed on. */
 async function runAll(ports: LoopPorts, calls: PlannedCall[]): Promise<void> {
-  const results = await Promise.allSettled(calls.map((call) => ports.runTool(call)));
+  const results = await Promise.allSettled(
+    calls.map(async (call) => {
+      if (call.decision !== 'ask' || (await ports.allowed(call.callId))) await ports.runTool(call);
+    }),
+  );
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

@@ -108,6 +108,25 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
     { runId: id, callId: '1.0', outcome: 'not_done', by: 'ada' },
     '— call 1.0 was settled as not_done by ada\n',
   ],
+  'approval-request': [
+    {
+      approvalId: id,
+      kind: 'call',
+      callId: '1.0',
+      text: 'shell rm -r build',
+      choices: [],
+      deadlineAt: '2026-01-02T00:00:00.000Z',
+    },
+    `! may it: shell rm -r build\n— perdure approve ${id}, until 2026-01-02T00:00:00.000Z\n`,
+  ],
+  'approval-escalation': [
+    { approvalId: id, callId: '1.0', deadlineAt: '2026-01-02T00:00:00.000Z' },
+    `! still unanswered: ${id}, until 2026-01-02T00:00:00.000Z\n`,
+  ],
+  'approval-response': [
+    { approvalId: id, callId: '1.0', outcome: 'approved', by: 'ada', note: 'go on', edited: true },
+    '— approved with other arguments by ada: go on\n',
+  ],
   'steer-request': [{ messageId: 'm', text: 'use\ntabs', by: 'ada' }, '» ada: use tabs\n'],
   'steer-response': [
     { messageId: 'm', outcome: 'refused', step: null, reason: 'the run has ended' },

@@ -14,6 +14,8 @@ interface Script {
   endings?: Record<number, RunEnding>;
   /** How often `finish` says that something came in first. */
   notYet?: number;
+  /** What a person says no to. */
+  denied?: string[];
   /** Calls that break. */
   broken?: string[];
 }
@@ -52,6 +54,10 @@ function portsOf(script: Script, continueAt?: number): { ports: LoopPorts; asked
       if (ending) return { kind: 'ended', ending };
       return { kind: 'done', value: await work() };
     },
+    async allowed(waits) {
+      asked.push(`may ${waits}`);
+      return !script.denied?.includes(waits);
+    },
     ended: (status) => void asked.push(`ended ${status}`),
     async betweenSteps(step) {
       asked.push(`between ${step}`);
@@ -84,6 +90,39 @@ test('an answer that has ended the run is the end, and so is a run of another ex
     'ended succeeded',
   ]);
   expect(await run({ answers: [{ kind: 'foreign' }] })).toEqual(['model 1']);
+});
+
+test('what is asked about is made once it is allowed, and what is denied is not', async () => {
+  const asked: PlannedCall = { ...call('1.0'), decision: 'ask' };
+  const denied: PlannedCall = { ...call('1.2'), decision: 'ask' };
+  const step: CallModelResult = { kind: 'calls', finish: false, calls: [asked, call('1.1'), denied] };
+  expect(await run({ answers: [step, answer], denied: ['1.2'] })).toEqual([
+    'model 1',
+    'may 1.0',
+    'tool 1.1',
+    'may 1.2',
+    'tool 1.0',
+    'done 1.1',
+    'done 1.0',
+    'between 1',
+    'model 2',
+    'finish 2 succeeded finished',
+  ]);
+});
+
+test('a step without money is asked for again once there is some, and else the run ends', async () => {
+  const paused: CallModelResult = { kind: 'paused', waits: 'limit/a', reason: 'limit_cost' };
+  expect(await run({ answers: [paused, answer] })).toEqual([
+    'model 1',
+    'may limit/a',
+    'model 1',
+    'finish 1 succeeded finished',
+  ]);
+  expect(await run({ answers: [paused], denied: ['limit/a'] })).toEqual([
+    'model 1',
+    'may limit/a',
+    'finish 0 failed limit_cost',
+  ]);
 });
 
 test('calls of a step run side by side, and the next step comes after all of them', async () => {

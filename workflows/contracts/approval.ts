@@ -1,0 +1,101 @@
+// Approvals: what a run waits for a person to answer. One row each, answered once, by whoever comes first.
+import { z } from 'zod';
+import { Effect } from './call.ts';
+import { id, page, shortText, text, when } from './fields.ts';
+
+/**
+ * `call`: may this call be made. `question`: the agent asks. `result`: the caller's own tool is to answer. `limit`:
+ * the run has come to the end of its money.
+ */
+export const ApprovalKind = z.enum(['call', 'question', 'result', 'limit']).meta({ id: 'ApprovalKind' });
+export type ApprovalKind = z.infer<typeof ApprovalKind>;
+
+/** `expired`: nobody answered in time. `withdrawn`: the run ended first. */
+export const ApprovalStatus = z
+  .enum(['open', 'approved', 'denied', 'expired', 'withdrawn'])
+  .meta({ id: 'ApprovalStatus' });
+export type ApprovalStatus = z.infer<typeof ApprovalStatus>;
+
+export const ApprovalView = z
+  .object({
+    id,
+    runId: id,
+    kind: ApprovalKind,
+    callId: z.string().nullable(),
+    tool: z.string().nullable(),
+    effect: Effect.nullable(),
+    subject: z
+      .string()
+      .nullable()
+      .describe('The exact command, path or host; control and direction characters are written out.'),
+    input: z.unknown().describe('The exact arguments; edited ones once it is approved with an edit.'),
+    inputHash: z.string(),
+    text: z.string().describe('What is asked.'),
+    choices: z.array(z.string()),
+    rule: z.string().nullable(),
+    reason: z.string().nullable(),
+    status: ApprovalStatus,
+    createdAt: when,
+    escalateAt: when,
+    deadlineAt: when.describe('Nobody answers until then: denied.'),
+    decidedBy: z.string().nullable(),
+    decidedAt: when.nullable(),
+    note: z.string().nullable(),
+    edited: z.boolean(),
+  })
+  .meta({ id: 'ApprovalView' });
+export type ApprovalView = z.infer<typeof ApprovalView>;
+
+export const ApprovalListQuery = page.extend({ runId: id.optional(), status: ApprovalStatus.optional() });
+export const ApprovalListView = z
+  .object({ items: z.array(ApprovalView), nextCursor: z.string().nullable() })
+  .meta({ id: 'ApprovalListView' });
+export type ApprovalListView = z.infer<typeof ApprovalListView>;
+
+const note = shortText(2000).optional().describe('For the record, and for the model when it is denied.');
+
+export const ApproveBody = z
+  .strictObject({
+    input: z
+      .json()
+      .optional()
+      .describe(
+        'Other arguments for the call; of a question `{answer}`; of a limit `{costMicros}` more for this run.',
+      ),
+    note,
+  })
+  .nullish()
+  .meta({ id: 'ApproveBody' });
+export type ApproveBody = z.infer<typeof ApproveBody>;
+
+export const DenyBody = z.strictObject({ note }).nullish().meta({ id: 'DenyBody' });
+export type DenyBody = z.infer<typeof DenyBody>;
+
+export const ExternalTool = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, hyphens or underscores'),
+    description: shortText(4000),
+    // Kept as it came: it is shown to the model, and arguments are held against it.
+    inputSchema: z.record(z.string(), z.json()).describe('JSON Schema of the arguments, an object.'),
+  })
+  .meta({ id: 'ExternalTool' });
+export type ExternalTool = z.infer<typeof ExternalTool>;
+
+export const ResultsBody = z
+  .strictObject({
+    results: z
+      .array(
+        z.strictObject({
+          callId: z.string().min(1).max(20),
+          output: text.describe('What the tool answered.'),
+          failed: z.boolean().optional(),
+        }),
+      )
+      .min(1)
+      // As many as one step has calls.
+      .max(64),
+  })
+  .meta({ id: 'ResultsBody' });
+export type ResultsBody = z.infer<typeof ResultsBody>;
