@@ -36,6 +36,20 @@ export function reviewCalls(
   });
 }
 
+/** Reviews other arguments for a call that is asked about; what is refused now stays refused. */
+export function reviewEdit(
+  tools: readonly Tool[],
+  policy: string,
+  call: { step: number; tool: string },
+  input: unknown,
+): { input: unknown; inputHash: string; subject: string } | { problem: string } {
+  const written = { id: 'edit', name: call.tool, input: JSON.stringify(input) };
+  const [reviewed] = reviewCalls(tools, policy, call.step, [written]);
+  if (!reviewed) return { problem: 'There is nothing to review.' };
+  const { refusal, inputHash, subject } = reviewed;
+  return refusal ? { problem: refusal.output } : { input: reviewed.input, inputHash, subject };
+}
+
 type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool' | 'inputText' | 'inputHash'>;
 
 const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0 };

@@ -19,6 +19,7 @@ import { logRequests } from './plugins/request-log.ts';
 import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { drainOnClose } from './plugins/shutting-down.ts';
 import { refuseOtherMethods } from './plugins/wrong-method.ts';
+import { approvalRoutes } from './routes/approvals.ts';
 import { callRoutes } from './routes/calls.ts';
 import { contentRoutes } from './routes/contents.ts';
 import { conversationEventRoutes } from './routes/conversation-events.ts';
@@ -41,6 +42,7 @@ const routes: Routes[] = [
   runMessageRoutes,
   runEventRoutes,
   callRoutes,
+  approvalRoutes,
   conversationRoutes,
   conversationEventRoutes,
   deadLetterRoutes,

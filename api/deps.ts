@@ -1,6 +1,8 @@
 // What the API is built from. worker/ opens these and closes them; tests hand in their own.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import type { EditedCall } from '../activities/store/approvals.ts';
+import type { CallRow } from '../activities/store/calls.ts';
 import type { EventLog, Write } from '../activities/store/events.ts';
 import type { RunRow } from '../activities/store/runs.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
@@ -23,6 +25,8 @@ export interface ApiDeps {
   /** True when the provider in a model's name is one we can reach. */
   hasModel(name: string): boolean;
   runs: Runs;
+  /** Other arguments for a call that is asked about. Throws a Failure when they do not fit or policy denies them. */
+  reviewEdit(run: RunRow, call: CallRow, input: unknown): Promise<EditedCall>;
   diff(run: RunRow): Promise<DiffView>;
   content(tenantId: string, key: string): Promise<{ mediaType: string; bytes: Buffer } | undefined>;
   /** Resolves when Temporal answers, throws otherwise. */

@@ -6,6 +6,11 @@ import { createLlms, defaultModel, findLlm } from '../activities/llm/index.ts';
 import type { Llm } from '../activities/llm/llm.ts';
 import { defaultTenant } from '../activities/store/database.ts';
 import { ensureFirstToken } from '../activities/store/tokens.ts';
+import { reviewEdit } from '../activities/review.ts';
+import { createBackground } from '../activities/tools/background.ts';
+import { publicEgress } from '../activities/tools/fetch.ts';
+import { createTools } from '../activities/tools/index.ts';
+import { Failure } from '../workflows/contracts/failures.ts';
 import { acceptRun } from '../activities/store/accept-run.ts';
 import { buildApp } from '../api/app.ts';
 import { startDemo } from '../api/demo.ts';
@@ -45,6 +50,9 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   const client = openClient(config);
   const runs = createRuns({ client, logger });
   const llms = createLlms(config);
+  // For what they say of themselves: nothing is run here.
+  const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
+  const tools = createTools({ background, egress: publicEgress });
   const embedded = await embeddedDeps(config.dataFolder);
   const app = await buildApp({
     log: store.log,
@@ -59,6 +67,11 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     models: () => toModelList(llms, config.defaultModel),
     hasModel: (name) => findLlm(llms, name) !== undefined,
     runs,
+    async reviewEdit(run, call, input) {
+      const edited = reviewEdit(tools, run.policy, call, input);
+      if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
+      return edited;
+    },
     diff: createTrees(config.dataFolder).diff,
     content: (tenantId, key) => store.contents.get(tenantId, key),
     async temporalHealth() {

@@ -11,7 +11,8 @@ import {
 } from '../../workflows/contracts/run.ts';
 import { streamOf } from '../../workflows/contracts/event.ts';
 import { snapshotStatuses } from '../../workflows/run/transitions.ts';
-import { answerApproval, openApprovals } from './approvals.ts';
+import { openApprovals } from './approval-lists.ts';
+import { answerApproval } from './approvals.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { addInput } from './inputs.ts';

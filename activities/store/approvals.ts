@@ -81,12 +81,18 @@ export async function requestApprovals(
   }));
 }
 
+export interface EditedCall {
+  input: unknown;
+  inputHash: string;
+  subject: string;
+}
+
 export interface ApprovalAnswer {
   status: Exclude<ApprovalStatus, 'open'>;
   by: string;
   note?: string;
   /** Of a call: what runs in place of what was asked for, already reviewed. */
-  edited?: { input: unknown; inputHash: string; subject: string };
+  edited?: EditedCall;
   /** Of a question or of a caller's own tool: what the call answers. */
   result?: CallResult;
 }
@@ -290,29 +296,4 @@ function attended(rows: readonly ApprovalRow[], now: Date): Attended {
     // A second late at most, and never a look for each millisecond before it.
     dueMs: dues.length === 0 ? undefined : Math.max(1000, Math.min(...dues)),
   };
-}
-
-/** What people can answer in words, oldest first: everything but a question of money. */
-export async function openApprovals(queries: Queries, runId: string): Promise<ApprovalRow[]> {
-  return queries
-    .selectFrom('approvals')
-    .selectAll()
-    .where('run_id', '=', runId)
-    .where('status', '=', 'open')
-    .where('kind', '<>', 'limit')
-    .orderBy('id')
-    .execute();
-}
-
-export async function findApproval(
-  queries: Queries,
-  tenantId: string,
-  id: string,
-): Promise<ApprovalRow | undefined> {
-  return queries
-    .selectFrom('approvals')
-    .selectAll()
-    .where('id', '=', id)
-    .where('tenant_id', '=', tenantId)
-    .executeTakeFirst();
 }

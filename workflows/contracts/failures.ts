@@ -20,6 +20,8 @@ export const failures = {
   RunEnded: { retryable: false, status: 409, title: 'The run has ended' },
   CallNotUnknown: { retryable: false, status: 409, title: 'The outcome of this call is known' },
   AlreadyResolved: { retryable: false, status: 409, title: 'Already resolved' },
+  ApprovalDecided: { retryable: false, status: 409, title: 'Somebody has decided already' },
+  EditRefused: { retryable: false, status: 422, title: 'These arguments cannot be allowed' },
   RequestInFlight: {
     retryable: true,
     status: 409,

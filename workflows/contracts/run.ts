@@ -176,6 +176,11 @@ export const ReceiptView = z
   .meta({ id: 'ReceiptView' });
 export type ReceiptView = z.infer<typeof ReceiptView>;
 
+/** The calls whose results were taken. */
+export const ReceiptListView = z
+  .object({ items: z.array(z.object({ callId: z.string() })) })
+  .meta({ id: 'ReceiptListView' });
+
 export const DiffView = z
   .object({
     runId: id,

@@ -1,0 +1,103 @@
+// Reading approvals: those of a run, those of everybody, and the view people decide on.
+import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../workflows/contracts/approval.ts';
+import type { ApprovalRow } from './approvals.ts';
+import type { Queries } from './database.ts';
+
+/** What people can answer in words, oldest first: everything but a question of money. */
+export async function openApprovals(queries: Queries, runId: string): Promise<ApprovalRow[]> {
+  return queries
+    .selectFrom('approvals')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .where('status', '=', 'open')
+    .where('kind', '<>', 'limit')
+    .orderBy('id')
+    .execute();
+}
+
+export async function findApproval(
+  queries: Queries,
+  tenantId: string,
+  id: string,
+): Promise<ApprovalRow | undefined> {
+  return queries
+    .selectFrom('approvals')
+    .selectAll()
+    .where('id', '=', id)
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirst();
+}
+
+export interface ApprovalList {
+  tenantId: string;
+  limit: number;
+  /** Of the last approval of the page before. */
+  before?: string;
+  id?: string;
+  runId?: string;
+  status?: ApprovalStatus;
+}
+
+type ListedApproval = ApprovalRow & {
+  tool: string | null;
+  effect: string | null;
+  subject: string | null;
+  input: unknown;
+  rule: string | null;
+  reason: string | null;
+};
+
+/** Newest first, each with the call it is about. */
+export async function listApprovals(db: Queries, list: ApprovalList): Promise<ListedApproval[]> {
+  let query = db
+    .selectFrom('approvals')
+    .leftJoin('calls', (join) =>
+      join.onRef('calls.run_id', '=', 'approvals.run_id').onRef('calls.call_id', '=', 'approvals.call_id'),
+    )
+    .selectAll('approvals')
+    .select(['calls.tool', 'calls.effect', 'calls.subject', 'calls.input', 'calls.rule', 'calls.reason'])
+    .where('approvals.tenant_id', '=', list.tenantId)
+    .orderBy('approvals.id', 'desc')
+    .limit(list.limit);
+  if (list.before) query = query.where('approvals.id', '<', list.before);
+  if (list.id) query = query.where('approvals.id', '=', list.id);
+  if (list.runId) query = query.where('approvals.run_id', '=', list.runId);
+  if (list.status) query = query.where('approvals.status', '=', list.status);
+  return query.execute();
+}
+
+export function toApprovalView(row: ListedApproval): ApprovalView {
+  return {
+    id: row.id,
+    runId: row.run_id,
+    kind: row.kind as ApprovalKind,
+    callId: row.call_id || null,
+    tool: row.tool,
+    effect: row.effect as ApprovalView['effect'],
+    subject: row.subject === null ? null : visible(row.subject),
+    input: row.input,
+    inputHash: row.input_hash,
+    text: visible(row.text),
+    choices: (row.choices as string[]).map(visible),
+    rule: row.rule,
+    reason: row.reason,
+    status: row.status as ApprovalStatus,
+    createdAt: row.created_at.toISOString(),
+    escalateAt: row.escalate_at.toISOString(),
+    deadlineAt: row.deadline_at.toISOString(),
+    decidedBy: row.decided_by,
+    decidedAt: row.decided_at?.toISOString() ?? null,
+    note: row.note,
+    edited: row.edited,
+  };
+}
+
+/**
+ * What a person decides on must look like what it is: characters that hide, reorder or overwrite others are written
+ * out. Line ends and tabs stay.
+ */
+function visible(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    character === '\n' || character === '\t' ? character : `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
