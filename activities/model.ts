@@ -2,6 +2,7 @@
 // with the review of its calls. What a dead attempt already stored is returned, never bought again.
 import type { CallModelInput, CallModelResult, PlannedCall } from '../workflows/contracts/activities.ts';
 import type { EffectiveLimits, StopReason } from '../workflows/contracts/run.ts';
+import { builtInVersion, findProfile } from '../workflows/policy/presets.ts';
 import { type Attempt, withAttempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createJournal } from './journal.ts';
@@ -193,7 +194,20 @@ async function store(
   // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
   const { redact } = deps.log;
   const asked = streamed.calls.map((call) => ({ ...call, input: redact(call.input) }));
-  const calls = reviewCalls(deps.tools, run.policy, step, asked);
+  const profile = findProfile(run.policy);
+  const calls = reviewCalls(
+    {
+      tools: deps.tools,
+      scopes: [{ scope: 'run', profile, version: builtInVersion }],
+      projectRoot: run.project_path,
+      mode: null,
+      // Nobody can be asked yet.
+      attended: false,
+      now: new Date(),
+    },
+    step,
+    asked,
+  );
   const answer = {
     tenantId: run.tenant_id,
     attempt: attempt.ref,

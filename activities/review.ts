@@ -1,7 +1,7 @@
 // Reviews the calls of an answer: do they name a tool, do the arguments fit, does policy allow them. Pure: the
 // decisions are stored with the model's message and reach the workflow with its result.
 import { createHash } from 'node:crypto';
-import { findProfile, review } from '../workflows/policy/profile.ts';
+import { evaluate, type PolicyContext, type PolicyScope } from '../workflows/policy/evaluate.ts';
 import type { LlmCall } from './llm/llm.ts';
 import type { ReviewedCall } from './store/answers.ts';
 import { isStorable, toStorable } from './store/storable.ts';
@@ -10,16 +10,16 @@ import type { Tool } from './tools/tool.ts';
 // More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.
 const mostCallsPerStep = 64;
 
-export function reviewCalls(
-  tools: readonly Tool[],
-  policy: string,
-  step: number,
-  calls: readonly LlmCall[],
-): ReviewedCall[] {
+export interface ReviewContext extends PolicyContext {
+  tools: readonly Tool[];
+  scopes: readonly PolicyScope[];
+}
+
+export function reviewCalls(context: ReviewContext, step: number, calls: readonly LlmCall[]): ReviewedCall[] {
   return calls.map((written, index) => {
     // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
     const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
-    const reviewed = reviewCall(tools, policy, call);
+    const reviewed = reviewCall(context, call);
     const overflow = index >= mostCallsPerStep;
     return {
       callId: `${step}.${index}`,
@@ -40,7 +40,8 @@ type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool'
 
 const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0 };
 
-function reviewCall(tools: readonly Tool[], policy: string, call: LlmCall): Outcome {
+function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
+  const { tools, scopes } = context;
   const tool = tools.find((candidate) => candidate.name === call.name);
   if (!tool) {
     const names = tools.map((candidate) => candidate.name).join(', ');
@@ -52,26 +53,26 @@ function reviewCall(tools: readonly Tool[], policy: string, call: LlmCall): Outc
   }
   const parsed = parse(tool, call.input);
   if (!parsed.ok) return { ...nothingKnown, input: toStorable(call.input), ...refused(parsed.problem) };
-  const subject = toStorable(tool.subject(parsed.input)).slice(0, 4000);
-  const profile = findProfile(policy);
-  const decided = profile
-    ? review(profile, { tool: tool.name, effect: tool.effect, subject })
-    : {
-        decision: 'deny' as const,
-        rule: 'unknown profile',
-        reason: `There is no policy profile "${policy}".`,
-      };
+  // Decided on the whole of it: what was cut off would be allowed unseen.
+  const subject = toStorable(tool.subject(parsed.input));
+  const { name, effect, subjectKind } = tool;
+  const decided = evaluate(scopes, { tool: name, effect, subject, subjectKind }, context);
+  const { decision, ruleIndex, profileId, ruleText } = decided;
+  const rule = toStorable(ruleIndex === null ? ruleText : `${profileId}: ${ruleText}`);
+  const reason = toStorable(decided.reason.slice(0, 1000));
   return {
     input: parsed.input,
-    effect: tool.effect,
+    effect,
     subject,
     repeat: tool.repeat,
-    ...decided,
+    decision,
+    rule,
+    reason,
     timeoutSeconds: tool.timeoutSeconds(parsed.input),
     refusal:
-      decided.decision === 'allow'
+      decision === 'allow'
         ? undefined
-        : { status: 'denied', output: `Denied by policy (${decided.rule}): ${decided.reason}.` },
+        : { status: 'denied', output: `Denied by policy (${rule}): ${reason}.` },
   };
 }
 

@@ -13,7 +13,7 @@ import type { EmbeddedDeps } from '../api/deps.ts';
 import { createReconciler } from '../api/reconciler.ts';
 import { createRuns } from '../api/runs.ts';
 import { createSweeper } from '../api/sweeper.ts';
-import { defaultProfile, findProfile } from '../workflows/policy/profile.ts';
+import { defaultProfile, findProfile, toRunLimits } from '../workflows/policy/presets.ts';
 import type { ModelListView } from '../workflows/contracts/system.ts';
 import { knownSecrets } from './config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
@@ -101,7 +101,7 @@ function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
           policy: profile.id,
           priority: 'normal',
           projectPath: project?.path ?? null,
-          limits: profile.limits,
+          limits: toRunLimits(profile),
           metadata: { demo: 'true' },
           whenBusy: 'reject',
           requestId,

@@ -15,6 +15,11 @@ export const text = z
   .refine((value) => value.trim().length > 0, 'must not be empty')
   .refine(storable, storableProblem);
 
+/** A short text, such as a name, a pattern or a reason; each use says how short. */
+export function shortText(most: number) {
+  return z.string().min(1).max(most).refine(storable, storableProblem);
+}
+
 // PATH_MAX on Linux.
 export const projectPath = z
   .string()
