@@ -14,7 +14,8 @@ import { bookLost, noUse, type Streamed, useOf } from './model-use.ts';
 import { untilStored } from './persist.ts';
 import { assemble } from './prompt/assemble.ts';
 import { mostLostAttempts } from './predecessor.ts';
-import { reviewCalls } from './review.ts';
+import { externalToolsOf, toExternalSpec } from './external-tools.ts';
+import { reviewCalls, reviewContextOf } from './review.ts';
 import { type Answer, type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
 import { type CallRow, streamFor } from './store/calls.ts';
 import { beginRun } from './store/begin-run.ts';
@@ -158,7 +159,7 @@ async function requestFor(deps: ActivityDeps, run: RunRow, step: number): Promis
   const history = await readContext(deps.log.db, run.tenant_id, run.id);
   const limits = run.limits as unknown as EffectiveLimits;
   const prompt = assemble({
-    tools: deps.tools.map(toToolSpec),
+    tools: [...deps.tools.map(toToolSpec), ...externalToolsOf(run).map(toExternalSpec)],
     history,
     dynamic: {
       step,
@@ -219,7 +220,7 @@ async function store(
   // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
   const { redact } = deps.log;
   const asked = streamed.calls.map((call) => ({ ...call, input: redact(call.input) }));
-  const calls = reviewCalls(deps.tools, run.policy, step, asked);
+  const calls = reviewCalls(reviewContextOf(deps.tools, run), step, asked);
   const answer = {
     tenantId: run.tenant_id,
     attempt: attempt.ref,

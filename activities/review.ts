@@ -1,25 +1,44 @@
 // Reviews the calls of an answer: do they name a tool, do the arguments fit, does policy allow them. Pure: the
 // decisions are stored with the model's message and reach the workflow with its result.
 import { createHash } from 'node:crypto';
-import { findProfile, review } from '../workflows/policy/profile.ts';
+import type { ExternalTool } from '../workflows/contracts/approval.ts';
+import { evaluate, type PolicyContext, type PolicyScope } from '../workflows/policy/evaluate.ts';
+import { externalInputProblem, externalToolsOf } from './external-tools.ts';
+import { builtInVersion, findProfile } from '../workflows/policy/presets.ts';
 import type { LlmCall } from './llm/llm.ts';
 import type { ReviewedCall } from './store/answers.ts';
+import type { RunRow } from './store/runs.ts';
 import { isStorable, toStorable } from './store/storable.ts';
 import type { Tool } from './tools/tool.ts';
 
 // More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.
 const mostCallsPerStep = 64;
 
-export function reviewCalls(
-  tools: readonly Tool[],
-  policy: string,
-  step: number,
-  calls: readonly LlmCall[],
-): ReviewedCall[] {
+export interface ReviewContext extends PolicyContext {
+  tools: readonly Tool[];
+  /** Those the caller executes itself. */
+  external: readonly ExternalTool[];
+  scopes: readonly PolicyScope[];
+}
+
+/** What a run's calls are held against. */
+export function reviewContextOf(tools: readonly Tool[], run: RunRow): ReviewContext {
+  return {
+    tools,
+    external: externalToolsOf(run),
+    scopes: [{ scope: 'run', profile: findProfile(run.policy), version: builtInVersion }],
+    projectRoot: run.project_path,
+    mode: null,
+    attended: run.attended,
+    now: new Date(),
+  };
+}
+
+export function reviewCalls(context: ReviewContext, step: number, calls: readonly LlmCall[]): ReviewedCall[] {
   return calls.map((written, index) => {
     // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
     const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
-    const reviewed = reviewCall(tools, policy, call);
+    const reviewed = reviewCall(context, call);
     const overflow = index >= mostCallsPerStep;
     return {
       callId: `${step}.${index}`,
@@ -38,13 +57,12 @@ export function reviewCalls(
 
 /** Reviews other arguments for a call that is asked about; what is refused now stays refused. */
 export function reviewEdit(
-  tools: readonly Tool[],
-  policy: string,
+  context: ReviewContext,
   call: { step: number; tool: string },
   input: unknown,
 ): { input: unknown; inputHash: string; subject: string } | { problem: string } {
   const written = { id: 'edit', name: call.tool, input: JSON.stringify(input) };
-  const [reviewed] = reviewCalls(tools, policy, call.step, [written]);
+  const [reviewed] = reviewCalls(context, call.step, [written]);
   if (!reviewed) return { problem: 'There is nothing to review.' };
   const { refusal, inputHash, subject } = reviewed;
   return refusal ? { problem: refusal.output } : { input: reviewed.input, inputHash, subject };
@@ -54,38 +72,75 @@ type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool'
 
 const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0 };
 
-function reviewCall(tools: readonly Tool[], policy: string, call: LlmCall): Outcome {
+function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
+  const { tools, external, scopes } = context;
   const tool = tools.find((candidate) => candidate.name === call.name);
   if (!tool) {
-    const names = tools.map((candidate) => candidate.name).join(', ');
+    const callers = external.find((candidate) => candidate.name === call.name);
+    if (callers) return reviewExternal(callers, call);
+    const names = [...tools, ...external].map((candidate) => candidate.name).join(', ');
     return {
       ...nothingKnown,
       input: toStorable(call.input),
       ...refused(`There is no tool "${call.name}". There are: ${names}.`),
     };
   }
-  const parsed = parse(tool, call.input);
+  const parsed = parseFor(tool, call.input);
   if (!parsed.ok) return { ...nothingKnown, input: toStorable(call.input), ...refused(parsed.problem) };
-  const subject = toStorable(tool.subject(parsed.input)).slice(0, 4000);
-  const profile = findProfile(policy);
-  const decided = profile
-    ? review(profile, { tool: tool.name, effect: tool.effect, subject })
-    : {
-        decision: 'deny' as const,
-        rule: 'unknown profile',
-        reason: `There is no policy profile "${policy}".`,
-      };
+  // Decided on the whole of it: what was cut off would be allowed unseen.
+  const subject = toStorable(tool.subject(parsed.input));
+  const { name, effect, subjectKind } = tool;
+  const decided = evaluate(scopes, { tool: name, effect, subject, subjectKind }, context);
+  const { decision, ruleIndex, profileId, ruleText } = decided;
+  const rule = toStorable(ruleIndex === null ? ruleText : `${profileId}: ${ruleText}`);
+  const reason = toStorable(decided.reason.slice(0, 1000));
   return {
     input: parsed.input,
-    effect: tool.effect,
+    effect,
     subject,
     repeat: tool.repeat,
-    ...decided,
+    decision,
+    rule,
+    reason,
     timeoutSeconds: tool.timeoutSeconds(parsed.input),
-    refusal:
-      decided.decision === 'allow'
-        ? undefined
-        : { status: 'denied', output: `Denied by policy (${decided.rule}): ${decided.reason}.` },
+    ...(decision === 'deny'
+      ? { refusal: { status: 'denied', output: `Denied by policy (${rule}): ${reason}.` } }
+      : { refusal: undefined }),
+    ...(decision === 'ask' ? { asks: { kind: 'call', text: `${name} ${subject}`, choices: [] } } : {}),
+    ...(decision === 'allow' && tool.asks ? questionOf(tool.asks(parsed.input), context) : {}),
+  };
+}
+
+/** A question waits for its answer as a call that is asked about does. */
+function questionOf(
+  question: { text: string; choices: string[] },
+  { attended }: ReviewContext,
+): Pick<Outcome, 'decision' | 'refusal' | 'asks'> {
+  if (attended) {
+    const [text, choices] = [toStorable(question.text), question.choices.map(toStorable)];
+    return { decision: 'ask', asks: { kind: 'question', text, choices }, refusal: undefined };
+  }
+  const output =
+    'Nobody is there to answer. Decide it yourself as carefully as you can, or finish and say what you need to know.';
+  return { decision: 'deny', refusal: { status: 'denied', output } };
+}
+
+/** What a caller runs is the caller's to allow: it is asked for, not reviewed. */
+function reviewExternal(tool: ExternalTool, call: LlmCall): Outcome {
+  const parsed = parseJson(call.input);
+  const problem = parsed.ok ? externalInputProblem(tool, parsed.input) : parsed.problem;
+  const input = parsed.ok ? parsed.input : toStorable(call.input);
+  if (problem !== undefined) return { ...nothingKnown, input, ...refused(problem) };
+  return {
+    ...nothingKnown,
+    input,
+    subject: tool.name,
+    repeat: 'once',
+    decision: 'ask',
+    rule: 'external tool',
+    reason: 'the caller runs it and brings the result',
+    refusal: undefined,
+    asks: { kind: 'result', text: `${tool.name} ${JSON.stringify(input)}`.slice(0, 4000), choices: [] },
   };
 }
 
@@ -100,7 +155,9 @@ function refused(problem: string): Pick<Outcome, 'decision' | 'rule' | 'reason' 
   };
 }
 
-function parse(tool: Tool, text: string): { ok: true; input: unknown } | { ok: false; problem: string } {
+type Parsed = { ok: true; input: unknown } | { ok: false; problem: string };
+
+function parseJson(text: string): Parsed {
   let value: unknown;
   try {
     // Models write no arguments as an empty string.
@@ -118,7 +175,13 @@ function parse(tool: Tool, text: string): { ok: true; input: unknown } | { ok: f
       problem: 'The arguments hold a NUL character or half of a surrogate pair. Leave it out.',
     };
   }
-  const parsed = tool.input.safeParse(value);
+  return { ok: true, input: value };
+}
+
+function parseFor(tool: Tool, text: string): Parsed {
+  const json = parseJson(text);
+  if (!json.ok) return json;
+  const parsed = tool.input.safeParse(json.input);
   if (parsed.success) return { ok: true, input: parsed.data };
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`);
   return { ok: false, problem: `The arguments do not fit ${tool.name}: ${problems.slice(0, 5).join('; ')}.` };

@@ -6,7 +6,8 @@ import { createLlms, defaultModel, findLlm } from '../activities/llm/index.ts';
 import type { Llm } from '../activities/llm/llm.ts';
 import { defaultTenant } from '../activities/store/database.ts';
 import { ensureFirstToken } from '../activities/store/tokens.ts';
-import { reviewEdit } from '../activities/review.ts';
+import { externalToolsProblem } from '../activities/external-tools.ts';
+import { reviewEdit, reviewContextOf } from '../activities/review.ts';
 import { createBackground } from '../activities/tools/background.ts';
 import { publicEgress } from '../activities/tools/fetch.ts';
 import { createTools } from '../activities/tools/index.ts';
@@ -18,7 +19,7 @@ import type { EmbeddedDeps } from '../api/deps.ts';
 import { createReconciler } from '../api/reconciler.ts';
 import { createRuns } from '../api/runs.ts';
 import { createSweeper } from '../api/sweeper.ts';
-import { defaultProfile, findProfile } from '../workflows/policy/profile.ts';
+import { defaultProfile, findProfile, toRunLimits } from '../workflows/policy/presets.ts';
 import type { ModelListView } from '../workflows/contracts/system.ts';
 import { knownSecrets } from './config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
@@ -67,8 +68,9 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     models: () => toModelList(llms, config.defaultModel),
     hasModel: (name) => findLlm(llms, name) !== undefined,
     runs,
+    externalToolsProblem: (external) => externalToolsProblem(external, tools),
     async reviewEdit(run, call, input) {
-      const edited = reviewEdit(tools, run.policy, call, input);
+      const edited = reviewEdit(reviewContextOf(tools, run), call, input);
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
@@ -114,7 +116,7 @@ function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
           policy: profile.id,
           priority: 'normal',
           projectPath: project?.path ?? null,
-          limits: profile.limits,
+          limits: toRunLimits(profile),
           metadata: { demo: 'true' },
           whenBusy: 'reject',
           attended: false,

@@ -283,7 +283,7 @@ function eventsOf(answer: Answer): NewEvent[] {
           tool: call.tool,
           input: call.inputText.slice(0, 4000),
           effect: call.effect as 'read' | null,
-          subject: call.subject,
+          subject: toStorable(call.subject.slice(0, 4000)),
           decision: call.decision,
           rule: call.rule,
           reason: call.reason,

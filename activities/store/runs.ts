@@ -94,8 +94,9 @@ export async function listUnstarted(db: Db, olderThanMs: number, limit: number):
     .execute();
 }
 
-/** Runs that were told to stop and have not heard of it: their workflow is woken again. */
+/** Runs that were told to stop or were answered and have not heard of it: their workflow is woken again. */
 export async function listUndrained(db: Db, olderThanMs: number, limit: number): Promise<{ id: string }[]> {
+  const before = new Date(Date.now() - olderThanMs);
   return (
     db
       .selectFrom('inputs')
@@ -105,9 +106,20 @@ export async function listUndrained(db: Db, olderThanMs: number, limit: number):
       .where('inputs.status', '=', 'accepted')
       // Only stops: steers and settlements are read at the next model call, however often the workflow is woken.
       .where('inputs.kind', 'in', ['interrupt', 'cancel'])
-      .where('inputs.created_at', '<', new Date(Date.now() - olderThanMs))
+      .where('inputs.created_at', '<', before)
       .where('runs.execution_id', 'is not', null)
       .where('runs.status', 'in', activeStatuses)
+      .union(
+        db
+          .selectFrom('approvals')
+          .innerJoin('runs', 'runs.id', 'approvals.run_id')
+          .select('runs.id')
+          .where('approvals.status', '<>', 'open')
+          .where('approvals.delivered', '=', false)
+          .where('approvals.decided_at', '<', before)
+          .where('runs.execution_id', 'is not', null)
+          .where('runs.status', 'in', activeStatuses),
+      )
       .limit(limit)
       .execute()
   );

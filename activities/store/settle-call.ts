@@ -9,6 +9,7 @@ import { type CallRow, findCall, streamFor } from './calls.ts';
 import type { Write } from './events.ts';
 import { addInput } from './inputs.ts';
 import { lockRun } from './runs.ts';
+import { toStorable } from './storable.ts';
 
 export interface Settlement {
   tenantId: string;
@@ -67,7 +68,7 @@ export async function settleCall(write: Write, input: Settlement): Promise<CallR
 }
 
 function messageFor(call: CallRow, input: Settlement): string {
-  const what = `${call.tool} (call ${call.call_id}, ${call.subject})`;
+  const what = `${call.tool} (call ${call.call_id}, ${toStorable(call.subject.slice(0, 4000))})`;
   const outcome =
     input.outcome === 'done'
       ? 'did take effect; do not repeat it.'

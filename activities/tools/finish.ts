@@ -11,6 +11,7 @@ export const finish = defineTool({
   effect: 'read',
   repeat: 'safe',
   subject: () => 'this run',
+  subjectKind: 'run',
   timeoutSeconds: () => 10,
   run: async ({ summary }) => ({ ok: true, output: summary }),
 });

@@ -1,5 +1,6 @@
 // The list of tools. To know what exists, read it; its order is the order models see, so new ones go to the end.
 import { z } from 'zod';
+import { askPerson } from './ask-person.ts';
 import type { Background } from './background.ts';
 import { edit } from './edit.ts';
 import { createFetch, type Egress } from './fetch.ts';
@@ -34,6 +35,7 @@ export function createTools({ background, egress }: ToolNeeds): Tool[] {
     createFetch(egress),
     todo,
     finish,
+    askPerson,
   ];
 }
 

@@ -67,6 +67,7 @@ export function createShellPoll(background: Background): Tool {
     effect: 'read',
     repeat: 'safe',
     subject: (input) => input.id,
+    subjectKind: 'run',
     timeoutSeconds: (input) => (input.waitSeconds ?? 0) + marginSeconds,
     async run(input, { runId, signal }) {
       const waitMs = (input.waitSeconds ?? 0) * 1000;
@@ -83,6 +84,7 @@ export function createShellKill(background: Background): Tool {
     effect: 'execute',
     repeat: 'safe',
     subject: (input) => input.id,
+    subjectKind: 'run',
     timeoutSeconds: () => marginSeconds,
     run: async (input, { runId }) => describe(input.id, await background.kill(runId, input.id)),
   });

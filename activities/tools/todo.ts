@@ -19,6 +19,7 @@ export const todo = defineTool({
   effect: 'read',
   repeat: 'safe',
   subject: () => 'todo list',
+  subjectKind: 'run',
   timeoutSeconds: () => 10,
   run: async ({ items }) =>
     done(

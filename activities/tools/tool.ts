@@ -1,7 +1,7 @@
 // The port every tool implements. A tool declares what it does (effect, subject, repeat); policy and claims
 // decide from that and know no tool. It never hears of Temporal.
 import type { z } from 'zod';
-import type { Effect, Repeat } from '../../workflows/contracts/call.ts';
+import type { Effect, Repeat, SubjectKind } from '../../workflows/contracts/call.ts';
 import type { ProcessGroup, Sandbox } from '../sandbox/sandbox.ts';
 
 /** What a model is told of a tool. */
@@ -46,10 +46,17 @@ export interface Tool<Input = unknown> {
   input: z.ZodType<Input>;
   effect: Effect;
   repeat: Repeat;
-  /** The path, command or host policy matches; empty is denied. Paths as given: policy normalises them. */
+  /**
+   * The path, command or host policy matches; empty is denied. Paths as given: policy normalises them. Several are
+   * joined by line ends.
+   */
   subject(input: Input): string;
+  /** When the effect does not say what the subject is. `run` is for what reaches nothing outside of the run. */
+  subjectKind?: SubjectKind;
   /** How long one call may take, in seconds, from its input. */
   timeoutSeconds(input: Input): number;
+  /** For tools that only ask: what a person is asked. The answer is the result, and `run` is not called. */
+  asks?(input: Input): { text: string; choices: string[] };
   /** For tools that note an intent: compares the world with it. Such a tool acts only after it has noted one. */
   probe?(input: Input, intent: Record<string, string>, context: ToolContext): Promise<Probe>;
   run(input: Input, context: ToolContext): Promise<ToolResult>;

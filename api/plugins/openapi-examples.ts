@@ -61,7 +61,7 @@ const call = {
   subject: 'npm publish',
   repeat: 'once',
   decision: 'allow',
-  rule: 'trusted-mount-autonomous: any tool',
+  rule: 'trusted-mount-autonomous: allow anything',
   reason: 'trusted-mount-autonomous allows execute',
   status: 'unknown',
   output: 'The worker died while this ran: nobody can tell whether it took effect.',

@@ -4,7 +4,7 @@ import { type Accepted, acceptRun, type NewRun } from '../../activities/store/ac
 import type { Write } from '../../activities/store/events.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { RunStatus, SendMessageBody, StartRunView } from '../../workflows/contracts/run.ts';
-import { defaultProfile, findProfile } from '../../workflows/policy/profile.ts';
+import { defaultProfile, findProfile, toRunLimits } from '../../workflows/policy/presets.ts';
 import type { Parts } from '../parts.ts';
 import type { Outcome } from '../plugins/idempotency.ts';
 
@@ -27,6 +27,8 @@ export function toNewRun(
   if (!profile) {
     throw new Failure('UnknownPolicy', `There is no policy ${policy}; leave it out for ${defaultProfile}.`);
   }
+  const problem = parts.externalToolsProblem(body.externalTools ?? []);
+  if (problem !== undefined) throw new Failure('InvalidInput', problem);
   return {
     tenantId: request.caller.tenantId,
     // On entry: what is a secret here is one for the model and the log too.
@@ -35,7 +37,7 @@ export function toNewRun(
     policy,
     priority: body.priority ?? 'normal',
     projectPath: body.project?.path ?? null,
-    limits: { ...profile.limits, ...body.limits },
+    limits: { ...toRunLimits(profile), ...body.limits },
     metadata: body.metadata ?? {},
     whenBusy: body.whenBusy ?? 'reject',
     attended: body.attended ?? false,

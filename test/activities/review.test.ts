@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { reviewCalls } from '../../activities/review.ts';
+import { type ReviewContext, reviewCalls } from '../../activities/review.ts';
 import type { ReviewedCall } from '../../activities/store/answers.ts';
 import { isStorable } from '../../activities/store/storable.ts';
 import { defineTool, type Tool } from '../../activities/tools/tool.ts';
-import { defaultProfile } from '../../workflows/policy/profile.ts';
+import type { PolicyScope } from '../../workflows/policy/evaluate.ts';
+import { builtInVersion, defaultProfile, findProfile } from '../../workflows/policy/presets.ts';
 
 const note: Tool = defineTool({
   name: 'note',
@@ -18,8 +19,22 @@ const note: Tool = defineTool({
   run: async () => ({ ok: true, output: 'written' }),
 });
 
+function contextOf(policy: string): ReviewContext {
+  const scope: PolicyScope = { scope: 'run', profile: findProfile(policy), version: builtInVersion };
+  const now = new Date('2026-01-01T00:00:00Z');
+  return {
+    tools: [note],
+    external: [],
+    scopes: [scope],
+    projectRoot: '/project',
+    mode: null,
+    attended: false,
+    now,
+  };
+}
+
 function reviewed(call: { name?: string; input: string }, policy = defaultProfile): ReviewedCall {
-  const [first] = reviewCalls([note], policy, 3, [{ id: 'p1', name: 'note', ...call }]);
+  const [first] = reviewCalls(contextOf(policy), 3, [{ id: 'p1', name: 'note', ...call }]);
   if (!first) throw new Error('Nothing was reviewed.');
   return first;
 }
@@ -37,7 +52,7 @@ test('a call that fits is allowed, with everything that is stored of it', () => 
     subject: 'a.md',
     repeat: 'once',
     decision: 'allow',
-    rule: 'trusted-mount-autonomous: any tool',
+    rule: 'trusted-mount-autonomous: allow anything',
     reason: 'trusted-mount-autonomous allows write',
     timeoutSeconds: 7,
     refusal: undefined,
@@ -121,7 +136,7 @@ for (const [what, { policy, ...call }, { status, output, rule }] of refused) {
 
 test('calls keep their order and number, and those over the most of a step are answered', () => {
   const calls = Array.from({ length: 66 }, () => ({ id: 'same', name: 'note', input: '{"path":"a"}' }));
-  const reviews = reviewCalls([note], defaultProfile, 2, calls);
+  const reviews = reviewCalls(contextOf(defaultProfile), 2, calls);
   expect(reviews.map(({ callId }) => callId)).toEqual(calls.map((_, index) => `2.${index}`));
   expect(reviews.filter(({ refusal }) => refusal === undefined)).toHaveLength(64);
   expect(reviews[64]?.refusal).toEqual({
@@ -133,7 +148,7 @@ test('calls keep their order and number, and those over the most of a step are a
 test('whatever a model puts into names and arguments, all of the review can be stored', () => {
   const odd = `x\u0000\ud83d`;
   const long = '\u{1F600}'.repeat(300);
-  const reviews = reviewCalls([note], defaultProfile, 1, [
+  const reviews = reviewCalls(contextOf(defaultProfile), 1, [
     { id: odd, name: odd, input: odd },
     { id: odd, name: long, input: '{}' },
     { id: odd, name: 'note', input: `{"path":"${'\u{1F600}'.repeat(2001)}"}` },

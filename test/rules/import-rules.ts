@@ -36,8 +36,14 @@ const workflowRules = [
   rule(
     'workflows-take-two-packages',
     'workflows/ may import @temporalio/workflow, @temporalio/common and, in contracts/, zod. Do the rest in an activity.',
-    { path: '^workflows/' },
+    { path: '^workflows/', pathNot: '^workflows/policy/' },
     { path: outsidePackages, pathNot: '(^|/)node_modules/(@temporalio/(workflow|common)|zod)/' },
+  ),
+  rule(
+    'policy-takes-two-packages',
+    'workflows/policy reads commands with unbash and globs with minimatch. Take what else you need as an argument.',
+    { path: '^workflows/policy/' },
+    { path: outsidePackages, pathNot: '(^|/)node_modules/(unbash|minimatch|@temporalio|zod)/' },
   ),
   rule(
     'zod-in-contracts-only',

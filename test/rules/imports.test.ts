@@ -15,6 +15,7 @@ const broken: Record<
   'workflows-import-nothing-outside': { from: 'workflows/a.ts', imports: '../activities/b.ts' },
   'workflows-without-node': { from: 'workflows/a.ts', imports: 'node:fs' },
   'workflows-take-two-packages': { from: 'workflows/contracts/a.ts', imports: 'pg' },
+  'policy-takes-two-packages': { from: 'workflows/policy/a.ts', imports: 'yaml' },
   'zod-in-contracts-only': { from: 'workflows/run/a.ts', imports: 'zod' },
   'messages-and-failures-without-zod': { from: 'workflows/contracts/messages.ts', imports: 'zod' },
   'workflows-take-types-from-contracts': { from: 'workflows/a.ts', imports: './contracts/run.ts' },

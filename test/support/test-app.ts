@@ -71,6 +71,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
         void told.push(generation === 0 ? `started ${id}` : `started ${id} again`),
       wake: (runId) => void told.push(`wake ${runId}`),
     },
+    externalToolsProblem: () => undefined,
     reviewEdit: async (_run, _call, input) => ({ input, inputHash: 'edited', subject: 'edited' }),
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
     content: async () => undefined,

@@ -8,6 +8,13 @@ export type Effect = z.infer<typeof Effect>;
 export const Decision = z.enum(['allow', 'ask', 'deny']).meta({ id: 'Decision' });
 export type Decision = z.infer<typeof Decision>;
 
+/**
+ * What the subject of a call is, for policy. Absent, it follows from the effect: paths for read and write, a command
+ * for execute, a host for network. `run`: the call concerns the run itself and reaches nothing outside of it.
+ */
+export const SubjectKind = z.enum(['path', 'command', 'host', 'run']).meta({ id: 'SubjectKind' });
+export type SubjectKind = z.infer<typeof SubjectKind>;
+
 /** `safe`: may be re-run freely. `keyed`: idempotent under the key we pass. `once`: never run twice unasked. */
 export type Repeat = 'safe' | 'keyed' | 'once';
 

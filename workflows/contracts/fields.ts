@@ -15,13 +15,9 @@ export const text = z
   .refine((value) => value.trim().length > 0, 'must not be empty')
   .refine(storable, storableProblem);
 
-/** A line or two: never empty, at most so many characters. */
+/** A short text, such as a name, a pattern or a reason; each use says how short. */
 export function shortText(most: number) {
-  return z
-    .string()
-    .max(most)
-    .refine((value) => value.trim().length > 0, 'must not be empty')
-    .refine(storable, storableProblem);
+  return z.string().min(1).max(most).refine(storable, storableProblem);
 }
 
 // PATH_MAX on Linux.

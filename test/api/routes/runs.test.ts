@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { EventListView } from '../../../workflows/contracts/event.ts';
 import { RunListView, RunView } from '../../../workflows/contracts/run.ts';
-import { profiles } from '../../../workflows/policy/profile.ts';
+import { findProfile } from '../../../workflows/policy/presets.ts';
 import { createTestApp } from '../../support/test-app.ts';
 import { appendTexts, endOfRun, startRun } from '../streams.ts';
 
@@ -38,7 +38,7 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
     policy: 'trusted-mount-autonomous',
     priority: 'high',
     project: { path: '/tmp/shop' },
-    limits: { ...profiles[0]?.limits, steps: 7 },
+    limits: { ...findProfile('trusted-mount-autonomous')?.limits, steps: 7 },
     metadata: { ticket: 'A-1' },
     steps: 0,
     usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },

@@ -1,0 +1,155 @@
+// What an agent may do: rules and profiles as they are stored, sent and written in YAML, and the answer to "may it do
+// this". Shapes only; what a pattern means and whether an example holds is for workflows/policy to say.
+import { z } from 'zod';
+import { Decision, Effect } from './call.ts';
+import { shortText, when } from './fields.ts';
+import { RunLimits } from './run.ts';
+
+/** What counts when no rule matches. `plan` besides denies all that is not reading, whatever the rules say. */
+export const PolicyMode = z.enum(['plan', 'default', 'acceptEdits', 'delegate']).meta({ id: 'PolicyMode' });
+export type PolicyMode = z.infer<typeof PolicyMode>;
+
+export const PolicyScopeName = z.enum(['run', 'project', 'global']).meta({ id: 'PolicyScopeName' });
+export type PolicyScopeName = z.infer<typeof PolicyScopeName>;
+
+// A path of Linux may have 4,096 bytes, and so may the exact path of a remembered answer.
+const glob = shortText(4096);
+// Longer commands are not looked through.
+const commandPattern = shortText(20_000);
+// The longest name DNS allows.
+const hostPattern = shortText(253);
+// As many as anybody keeps in view; more belongs into several rules.
+const mostEntries = 200;
+const examples = z.array(shortText(20_000)).max(mostEntries).optional();
+
+export const PolicyRule = z
+  .strictObject({
+    tool: shortText(200)
+      .optional()
+      .describe('Only calls of this tool. Leave it and `effect` out for all calls.'),
+    effect: Effect.optional().describe('Only calls with this effect; `tool` or `effect`, not both.'),
+    paths: z
+      .array(glob)
+      .min(1)
+      .max(mostEntries)
+      .optional()
+      .describe(
+        'Globs relative to the project; `**` spans any number of directories, hidden files match too.',
+      ),
+    commands: z
+      .array(commandPattern)
+      .min(1)
+      .max(mostEntries)
+      .optional()
+      .describe(
+        'Argument by argument: words, `*` for one argument that is no option, `**` at the end for any rest.',
+      ),
+    hosts: z
+      .array(hostPattern)
+      .min(1)
+      .max(mostEntries)
+      .optional()
+      .describe('Exact names, `*.example.org` for every name below it, `*` for all.'),
+    decision: Decision,
+    reason: shortText(500).optional().describe('A clause for people and the model: why this is decided so.'),
+    expiresAt: when.optional().describe('From then on the rule is as if it were not there.'),
+    examples: z
+      .strictObject({ match: examples, noMatch: examples })
+      .optional()
+      .describe('Subjects the rule must and must not match; a profile with a wrong one is not accepted.'),
+  })
+  .meta({ id: 'PolicyRule' });
+export type PolicyRule = z.infer<typeof PolicyRule>;
+
+export const PolicyProfile = z
+  .strictObject({
+    id: shortText(64).regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case words joined by hyphens'),
+    name: shortText(100),
+    description: shortText(1000),
+    mode: PolicyMode,
+    rules: z
+      .array(PolicyRule)
+      // Each call is held against all of them in the worst case.
+      .max(500)
+      .describe('In this order: the first rule that matches decides.'),
+    limits: RunLimits.required({ steps: true, seconds: true, costMicros: true }),
+    stall: z
+      .strictObject({
+        steps: z.int().min(1).max(10_000).describe('Steps without progress after which the run has stalled.'),
+        replans: z
+          .int()
+          .min(0)
+          .max(10)
+          .describe('How often a stalled run may plan anew before it is stopped.'),
+      })
+      .nullable(),
+    gates: z.strictObject({ tests: z.boolean(), lint: z.boolean(), rollback: z.boolean() }).optional(),
+    defaults: z
+      .strictObject({
+        read: Decision.optional(),
+        write: Decision.optional(),
+        execute: Decision.optional(),
+        network: Decision.optional(),
+      })
+      .optional()
+      .describe('What counts for an effect when no rule matches, in place of what the mode says.'),
+    headlessNetwork: Decision.optional().describe(
+      'What counts for the network when no rule matches and nobody is there to ask; `deny` unless said otherwise.',
+    ),
+  })
+  .meta({ id: 'PolicyProfile' });
+export type PolicyProfile = z.infer<typeof PolicyProfile>;
+
+const matched = {
+  scope: PolicyScopeName,
+  profileId: z.string(),
+  profileVersion: z.int(),
+  ruleIndex: z.int().describe('The place in `rules`, from 0.'),
+  ruleText: z.string(),
+  decision: Decision,
+};
+
+export const PolicyDecision = z
+  .object({
+    ...matched,
+    original: Decision.describe(
+      'What was decided before `ask` became `deny` because nobody is there to ask.',
+    ),
+    scope: PolicyScopeName.nullable().describe('Null when there is no profile to decide.'),
+    ruleIndex: z.int().nullable().describe('The place in `rules`, from 0; null when no rule decided.'),
+    ruleText: z.string().describe('The rule in short, or what decided in its place.'),
+    reason: z.string(),
+    part: z.string().describe('The path, command or host that decided, where the call has several.'),
+    next: z
+      .array(z.object(matched))
+      .optional()
+      .describe('The rules behind the one that decided which match too, in order. Only when asked for.'),
+  })
+  .meta({ id: 'PolicyDecision' });
+export type PolicyDecision = z.infer<typeof PolicyDecision>;
+
+export const BacktestResult = z
+  .object({
+    calls: z.int().describe('Stored calls that were decided again.'),
+    changed: z.int(),
+    skipped: z
+      .int()
+      .describe('Stored calls that cannot be decided again: no such tool, or no valid arguments.'),
+    groups: z
+      .array(
+        z.object({
+          tool: z.string(),
+          effect: Effect,
+          from: Decision,
+          to: Decision,
+          ruleIndex: z.int().nullable(),
+          ruleText: z.string().describe('What would decide now.'),
+          reason: z.string(),
+          calls: z.int(),
+          examples: z.array(z.object({ runId: z.string(), callId: z.string(), subject: z.string() })),
+        }),
+      )
+      .describe('What would have been decided otherwise, the largest group first.'),
+  })
+  .meta({ id: 'BacktestResult' });
+export type BacktestResult = z.infer<typeof BacktestResult>;

@@ -1,0 +1,65 @@
+// What other rules would have decided: a list of calls previewed, and stored calls decided again. Both need nothing
+// but what was stored with the calls.
+import type { Decision } from '../contracts/call.ts';
+import type { BacktestResult, PolicyDecision, PolicyMode } from '../contracts/policy.ts';
+import { evaluate, type PolicyContext, type PolicyScope } from './evaluate.ts';
+import type { PolicyCall } from './subject.ts';
+
+/** A call as it was reviewed: what was decided, and all that it was decided on. */
+export interface StoredCall extends Omit<PolicyCall, 'effect'> {
+  runId: string;
+  callId: string;
+  /** Null when there was no such tool or its arguments did not fit: nothing there to decide on. */
+  effect: PolicyCall['effect'] | null;
+  projectRoot: string | null;
+  mode: PolicyMode | null;
+  attended: boolean;
+  decision: Decision;
+}
+
+/** What would be decided for these calls, by which rule, why, and what the next rules would say. */
+export function preview(
+  scopes: readonly PolicyScope[],
+  calls: readonly PolicyCall[],
+  context: PolicyContext,
+): PolicyDecision[] {
+  return calls.map((call) => evaluate(scopes, call, { ...context, explain: true }));
+}
+
+// Enough to see what a group is about.
+const mostExamples = 5;
+const longestExample = 200;
+
+export function backtest(
+  scopes: readonly PolicyScope[],
+  calls: Iterable<StoredCall>,
+  now: Date,
+): BacktestResult {
+  const groups = new Map<string, BacktestResult['groups'][number]>();
+  const result = { calls: 0, changed: 0, skipped: 0 };
+  for (const { effect, ...call } of calls) {
+    if (effect === null) {
+      result.skipped += 1;
+      continue;
+    }
+    result.calls += 1;
+    const { projectRoot, mode, attended, tool, decision: from } = call;
+    const decided = evaluate(scopes, { ...call, effect }, { projectRoot, mode, attended, now });
+    if (decided.decision === from) continue;
+    result.changed += 1;
+    const { decision: to, ruleIndex, ruleText, scope, profileId } = decided;
+    const key = JSON.stringify([tool, effect, from, to, scope, profileId, ruleIndex, ruleText]);
+    const group = groups.get(key) ?? {
+      ...{ tool, effect, from, to, ruleIndex, ruleText, reason: decided.reason },
+      calls: 0,
+      examples: [],
+    };
+    groups.set(key, group);
+    group.calls += 1;
+    if (group.examples.length < mostExamples) {
+      const subject = call.subject.slice(0, longestExample).toWellFormed();
+      group.examples.push({ runId: call.runId, callId: call.callId, subject });
+    }
+  }
+  return { ...result, groups: [...groups.values()].sort((one, other) => other.calls - one.calls) };
+}

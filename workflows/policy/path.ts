@@ -1,0 +1,42 @@
+// Paths as policy compares them: relative to the project, without `.`, `..` and doubled slashes. Lexical only: where
+// a path really leads is asked again, by the tool, at the moment of use.
+
+export type NormalPath =
+  /** The project itself is `.`. Case is kept. */
+  { kind: 'inside'; path: string } | { kind: 'outside' } | { kind: 'unusable'; problem: string };
+
+export function normalizePath(path: string, root: string | null): NormalPath {
+  if (path === '') return { kind: 'unusable', problem: 'the path is empty' };
+  if (path.includes('\0')) return { kind: 'unusable', problem: 'the path holds a NUL character' };
+  // A separator on some systems and part of a name on others: what it names depends on who looks.
+  if (path.includes('\\')) return { kind: 'unusable', problem: 'the path holds a backslash' };
+  const names = resolve(path);
+  if (names === undefined) return { kind: 'outside' };
+  if (!path.startsWith('/')) return inside(names);
+  const above = root === null ? undefined : resolve(root);
+  if (above === undefined || above.some((name, index) => names[index] !== name)) return { kind: 'outside' };
+  return inside(names.slice(above.length));
+}
+
+function inside(names: string[]): NormalPath {
+  return { kind: 'inside', path: names.length === 0 ? '.' : names.join('/') };
+}
+
+/** Undefined when it climbs above where it starts. Above `/` there is only `/`. */
+function resolve(path: string): string[] | undefined {
+  const names: string[] = [];
+  for (const name of path.split('/')) {
+    if (name === '' || name === '.') continue;
+    if (name !== '..') names.push(name);
+    else if (names.pop() === undefined && !path.startsWith('/')) return undefined;
+  }
+  return names;
+}
+
+/** The names a word could mean as a path, wherever it leads: for rules that forbid names anywhere. */
+export function looseNames(path: string): string {
+  return path
+    .split('/')
+    .filter((name) => !['', '.', '..', '~'].includes(name))
+    .join('/');
+}

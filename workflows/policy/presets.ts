@@ -1,0 +1,217 @@
+// The profiles that are always there. Data: what they say is in their rules, read from the top, the first that matches
+// decides. They cannot be changed or deleted; who wants another one clones it.
+import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
+import type { EffectiveLimits } from '../contracts/run.ts';
+
+/** Raised with every change to a built-in profile, so that a stored decision tells which text it went by. */
+export const builtInVersion = 1;
+
+export const defaultProfile = 'trusted-mount-autonomous';
+
+// Names that usually hold what nobody outside may know. The examples people commit hold no secrets.
+const secretFiles = [
+  '**/.env',
+  '**/.env.!(example|sample|template|dist)',
+  '**/*.env',
+  '**/secrets/**',
+  '**/.secrets/**',
+  '**/credentials',
+  '**/credentials.{json,yaml,yml,toml,ini,xml,csv,txt}',
+  '**/.{netrc,pgpass,git-credentials,npmrc,pypirc}',
+  '**/.{ssh,aws,gnupg,kube,perdure}/**',
+  '**/.docker/config.json',
+  '**/*.{pem,key,p12,pfx,jks,keystore}',
+  '**/id_{rsa,dsa,ecdsa,ed25519}',
+];
+
+const secretReason =
+  'the file may hold secrets, and what is read goes to the provider of the model; ask a person for what you need of it';
+
+const noSecrets: PolicyRule = {
+  paths: secretFiles,
+  decision: 'deny',
+  reason: secretReason,
+  examples: {
+    match: ['.env', './config/.env.local', 'secrets/deploy/token', 'a/credentials.json', '.perdure/token'],
+    noMatch: ['.env.example', 'src/env.ts', 'src/secrets.ts', 'README.md'],
+  },
+};
+
+const noSecretWrites: PolicyRule = {
+  effect: 'write',
+  paths: secretFiles,
+  decision: 'deny',
+  reason: 'the file may hold secrets; a person writes it by hand',
+  examples: { match: ['.env', 'x/.env.production'], noMatch: ['.env.example', 'src/a.ts'] },
+};
+
+// Git runs what its settings and hooks name.
+const noGitWrites: PolicyRule = {
+  effect: 'write',
+  paths: ['**/.git', '**/.git/**'],
+  decision: 'deny',
+  reason: 'git runs what is written there',
+  examples: {
+    match: ['.git/config', '.git/hooks/pre-commit', 'lib/.git'],
+    noMatch: ['.github/ci.yml', '.gitignore'],
+  },
+};
+
+const readProject: PolicyRule = { effect: 'read', decision: 'allow', reason: 'reading in the project' };
+const writeProject: PolicyRule = { effect: 'write', decision: 'allow', reason: 'writing in the project' };
+
+// Git's forms are written out: its options can read any file (--no-index) and write one (--output). The tests run the
+// project's own code whatever their options are, so those are left open.
+const lookAndTest: PolicyRule = {
+  effect: 'execute',
+  commands: [
+    ...['git status', 'git status -s', 'git status --short', 'git status --porcelain'],
+    ...[
+      'git diff',
+      'git diff *',
+      'git diff --stat',
+      'git diff --stat *',
+      'git diff --name-only',
+      'git diff --name-status',
+    ],
+    ...['git diff --staged', 'git diff --cached', 'git diff --staged --stat', 'git diff --cached --stat'],
+    ...['git diff -- *', 'git diff HEAD -- *', 'git diff --staged -- *', 'git diff --cached -- *'],
+    ...['git log', 'git log *', 'git log --oneline', 'git log --oneline *', 'git log --stat', 'git log -- *'],
+    ...[
+      'git log -n *',
+      'git log --oneline -n *',
+      'git log --stat -n *',
+      'git log -p -n *',
+      'git log --oneline -- *',
+    ],
+    ...['go test **', 'python -m pytest **', 'python3 -m pytest **', 'npm test **', 'make test', 'make lint'],
+  ],
+  decision: 'allow',
+  reason: 'looking at git and running the tests',
+  examples: {
+    match: [
+      'git status',
+      'git diff src/a.ts && npm test',
+      'go test ./... -run TestCart',
+      'python -m pytest -q 2>&1',
+    ],
+    noMatch: [
+      ...[
+        'git status; rm -rf .',
+        'git status\nid',
+        'git status $(id)',
+        'git diff --output=x',
+        'git push',
+        'npm test > log',
+      ],
+      ...['git -c core.pager=id log', 'PATH=. git status', 'npm testing', 'sh -c "npm test"', './git status'],
+    ],
+  },
+};
+
+const noOtherCommands: PolicyRule = {
+  effect: 'execute',
+  decision: 'deny',
+  reason:
+    'only looking at git (status, diff, log) and running the tests is allowed, one command at a time or in a chain',
+};
+
+const noNetworkPrograms: PolicyRule = {
+  effect: 'execute',
+  commands: ['curl', 'wget', 'ssh', 'scp', 'sftp', 'nc', 'ncat', 'netcat', 'telnet', 'ftp', 'socat'].map(
+    (program) => `${program} **`,
+  ),
+  decision: 'deny',
+  reason: 'it reaches into the network',
+  examples: {
+    match: [
+      'curl https://example.org',
+      '/usr/bin/wget x',
+      'ls | nc host 1',
+      'env curl x',
+      "bash -c 'curl x'",
+    ],
+    noMatch: ['ls curl', 'npm run curl'],
+  },
+};
+
+const understoodCommands: PolicyRule = {
+  effect: 'execute',
+  commands: ['**'],
+  decision: 'allow',
+  reason: 'any command that can be looked through',
+  examples: {
+    match: ['make build && ./run --fast', 'grep -rn "$PATTERN" src | head -5'],
+    noMatch: ['eval "$x"', 'bash script.sh', 'echo x > src/a.ts', 'LD_PRELOAD=x ls', 'ls | xargs rm'],
+  },
+};
+
+export const builtInProfiles: readonly PolicyProfile[] = [
+  {
+    id: 'plan-readonly',
+    name: 'Plan, read only',
+    description: 'Looks at the project and changes nothing: no writing, no commands, no network, no secrets.',
+    mode: 'plan',
+    rules: [noSecrets, readProject],
+    limits: { steps: 30, seconds: 300, costMicros: 1_000_000 },
+    // Reading is no progress, so a run that may only read would always seem to stall.
+    stall: null,
+  },
+  {
+    id: 'headless-safe-sandbox',
+    name: 'Headless, safe',
+    description:
+      'For runs nobody watches: reads and writes in the project but for secrets and git’s own files, runs its tests ' +
+      'and looks at git. Every other command and the network are refused.',
+    mode: 'default',
+    rules: [noSecrets, readProject, noGitWrites, writeProject, lookAndTest, noOtherCommands],
+    limits: { steps: 50, seconds: 600, costMicros: 5_000_000 },
+    stall: { steps: 5, replans: 2 },
+    gates: { tests: true, lint: true, rollback: true },
+  },
+  {
+    id: 'headless-permissive-sandbox',
+    name: 'Headless, permissive',
+    description:
+      'For larger work in a sandbox: reads and writes in the project but for secrets and git’s own files, runs every ' +
+      'command that can be looked through except programs that reach into the network.',
+    mode: 'acceptEdits',
+    rules: [noSecrets, readProject, noGitWrites, writeProject, noNetworkPrograms, understoodCommands],
+    limits: { steps: 100, seconds: 1800, costMicros: 20_000_000 },
+    stall: { steps: 5, replans: 2 },
+    gates: { tests: true, lint: false, rollback: false },
+  },
+  {
+    id: 'trusted-mount-autonomous',
+    name: 'Trusted, autonomous',
+    description:
+      'Allows every tool in the project directory but for writing files that may hold secrets. A shell is not ' +
+      'contained: it can reach what its user can.',
+    mode: 'acceptEdits',
+    rules: [noSecretWrites, { decision: 'allow' }],
+    // Generous for a long piece of work, small enough that a forgotten run ends within an hour and 50 dollars.
+    limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
+    stall: null,
+  },
+  {
+    id: 'ask-everything',
+    name: 'Ask about everything',
+    description: 'Asks a person before every call that reaches the project, a command or the network.',
+    mode: 'default',
+    rules: [{ decision: 'ask', reason: 'this profile asks about everything' }],
+    limits: { steps: 50, seconds: 600, costMicros: 5_000_000 },
+    // The person who answers sees whether it gets anywhere.
+    stall: null,
+  },
+];
+
+export function findProfile(id: string): PolicyProfile | undefined {
+  return builtInProfiles.find((profile) => profile.id === id);
+}
+
+/** A profile's limits as a run carries them. */
+export function toRunLimits(profile: PolicyProfile): EffectiveLimits {
+  const { limits } = profile;
+  // Where tokens are not limited, money is; a token for each micro-dollar is what the cheapest models cost.
+  return { ...limits, tokens: limits.tokens ?? limits.costMicros };
+}

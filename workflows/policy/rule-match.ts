@@ -1,0 +1,149 @@
+// Whether a rule matches one part of a call. A rule that allows matches only what is certain; one that asks or denies
+// matches what is certain too, and says `maybe` where it would have to look into what nobody understands.
+import { Minimatch } from 'minimatch';
+import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
+import type { SimpleCommand } from './command.ts';
+import {
+  allowsCommand,
+  type CommandPattern,
+  forbidsCommand,
+  type Match,
+  parsePattern,
+} from './command-pattern.ts';
+import { matchesHost } from './host.ts';
+import { looseNames, normalizePath } from './path.ts';
+import { ruleText } from './rule-text.ts';
+import type { Part, PolicyCall } from './subject.ts';
+
+export interface CompiledRule {
+  rule: PolicyRule;
+  index: number;
+  text: string;
+  /** Whether it names paths, commands or hosts; else it matches by tool and effect alone. */
+  looksInside: boolean;
+  isActive(now: number): boolean;
+  match(part: Part, call: PolicyCall): Match;
+}
+
+// Rules are data that does not change: a profile's are prepared once.
+const compiled = new WeakMap<PolicyProfile, readonly CompiledRule[]>();
+
+export function compileRules(profile: PolicyProfile): readonly CompiledRule[] {
+  const known = compiled.get(profile);
+  if (known !== undefined) return known;
+  const rules = profile.rules.map(compileRule);
+  compiled.set(profile, rules);
+  return rules;
+}
+
+export function compileRule(rule: PolicyRule, index: number): CompiledRule {
+  const isAllow = rule.decision === 'allow';
+  const expires = rule.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(rule.expiresAt);
+  const paths = rule.paths && compileGlobs(rule.paths, !isAllow);
+  const commands = rule.commands?.map(parsePattern);
+  return {
+    rule,
+    index,
+    text: ruleText(rule),
+    looksInside: Boolean(paths ?? commands ?? rule.hosts),
+    // A date nobody can read ends what is allowed and nothing else.
+    isActive: (now) => (isAllow ? now < expires : !(now >= expires)),
+    match(part, call) {
+      if (rule.tool !== undefined && rule.tool !== call.tool) return 'no';
+      if (rule.effect !== undefined && rule.effect !== call.effect) return 'no';
+      // What concerns only the run itself is met by name alone.
+      if (part.kind === 'run')
+        return rule.tool === undefined || paths || commands || rule.hosts ? 'no' : 'yes';
+      const found: Match[] = [];
+      if (paths) found.push(matchPaths(paths, part, isAllow));
+      if (commands) found.push(matchCommands(commands, part, isAllow));
+      if (rule.hosts)
+        found.push(
+          part.kind === 'host' && rule.hosts.some((host) => matchesHost(host, part.host)) ? 'yes' : 'no',
+        );
+      if (found.includes('no')) return 'no';
+      return found.includes('maybe') ? 'maybe' : 'yes';
+    },
+  };
+}
+
+type Globs = (path: string) => Match;
+
+/** Globs that forbid take no notice of case: on some disks `.ENV` is `.env`. */
+function compileGlobs(globs: readonly string[], nocase: boolean): Globs {
+  // A directory belongs to what spans it: zero directories are some, too.
+  const all = globs.flatMap((glob) => (glob.endsWith('/**') ? [glob, glob.slice(0, -3)] : [glob]));
+  const matchers = all.map((glob) => compileGlob(glob, nocase));
+  return (path) => {
+    if (path === '.') return globs.some((glob) => glob === '**' || glob === '.') ? 'yes' : 'no';
+    return matchers.some((matcher) => matcher?.match(path))
+      ? 'yes'
+      : matchers.includes(undefined)
+        ? 'maybe'
+        : 'no';
+  };
+}
+
+// Alternatives multiply; nobody writes more by hand.
+const mostAlternatives = 200;
+
+/** Undefined when it is no glob. */
+export function compileGlob(glob: string, nocase: boolean): Minimatch | undefined {
+  try {
+    return new Minimatch(glob, {
+      dot: true,
+      nocase,
+      nocomment: true,
+      nonegate: true,
+      // The same answer on every system; paths arrive with slashes.
+      platform: 'linux',
+      braceExpandMax: mostAlternatives,
+    });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return undefined;
+  }
+}
+
+function matchPaths(globs: Globs, part: Part, isAllow: boolean): Match {
+  if (part.kind === 'path') return certain(globs(part.path), isAllow);
+  // Naming a file in a command allows nothing: what a program does with it is not known.
+  if (part.kind !== 'command' || isAllow) return 'no';
+  return matchNamedFiles(globs, part.command, part.root);
+}
+
+/** Any word that could name a forbidden file is enough: an argument, a part of one, the target of a redirection. */
+function matchNamedFiles(globs: Globs, command: SimpleCommand, root: string | null): Match {
+  const words = [...command.words.map(({ raw }) => raw), ...command.files];
+  // Options and addresses carry names behind these characters, and short options directly behind their letter.
+  const pieces = words.flatMap((word) => [
+    word,
+    ...word.split(/[=:@,{}]/),
+    ...(/^-[^-]/.test(word) ? [word.slice(2)] : []),
+  ]);
+  const found = pieces.some((piece) => {
+    if (piece === '') return false;
+    const normal = normalizePath(piece, root);
+    return globs(normal.kind === 'inside' ? normal.path : looseNames(piece)) === 'yes';
+  });
+  if (found) return 'yes';
+  return command.hidden === undefined ? 'no' : 'maybe';
+}
+
+function matchCommands(
+  patterns: (CommandPattern | { problem: string })[],
+  part: Part,
+  isAllow: boolean,
+): Match {
+  if (part.kind !== 'command') return 'no';
+  const found = patterns.map((pattern): Match => {
+    if ('problem' in pattern) return isAllow ? 'no' : 'maybe';
+    if (isAllow) return allowsCommand(pattern, part.command) ? 'yes' : 'no';
+    return forbidsCommand(pattern, part.command);
+  });
+  return found.includes('yes') ? 'yes' : found.includes('maybe') ? 'maybe' : 'no';
+}
+
+function certain(match: Match, isAllow: boolean): Match {
+  return isAllow && match === 'maybe' ? 'no' : match;
+}

@@ -1,0 +1,80 @@
+// The parts of a call that are decided one by one: each path of a patch, each command of a chain, the host.
+import type { Effect, SubjectKind } from '../contracts/call.ts';
+import { type SimpleCommand, splitCommand } from './command.ts';
+import { normalizeHost } from './host.ts';
+import { normalizePath } from './path.ts';
+
+export interface PolicyCall {
+  tool: string;
+  effect: Effect;
+  /** What the tool names: a path, several joined by line ends, a command, or a host. */
+  subject: string;
+  /** What the subject is; absent, it follows from the effect. */
+  subjectKind?: SubjectKind | undefined;
+}
+
+export type Part =
+  | { kind: 'path'; text: string; path: string }
+  | { kind: 'command'; text: string; command: SimpleCommand; root: string | null }
+  | { kind: 'host'; text: string; host: string }
+  | { kind: 'run'; text: string };
+
+/** Why a call is denied before any rule is asked. */
+export interface SubjectProblem {
+  what: string;
+  reason: string;
+}
+
+const kindOfEffect: Record<Effect, SubjectKind> = {
+  read: 'path',
+  write: 'path',
+  execute: 'command',
+  network: 'host',
+};
+
+export function splitSubject(call: PolicyCall, root: string | null): Part[] | SubjectProblem {
+  const { subject } = call;
+  // It could match any rule by silence, so it matches none.
+  if (subject.trim() === '')
+    return { what: 'empty subject', reason: `${call.tool} names nothing it would act on` };
+  switch (call.subjectKind ?? kindOfEffect[call.effect]) {
+    case 'path':
+      return splitPaths(subject, root);
+    case 'command':
+      return splitParts(subject, root);
+    case 'host': {
+      const host = normalizeHost(subject);
+      return host === undefined
+        ? { what: 'unusable host', reason: `${JSON.stringify(subject.slice(0, 200))} is no host` }
+        : [{ kind: 'host', text: subject, host }];
+    }
+    case 'run':
+      return [{ kind: 'run', text: subject }];
+  }
+}
+
+function splitPaths(subject: string, root: string | null): Part[] | SubjectProblem {
+  const parts: Part[] = [];
+  for (const text of subject.split('\n')) {
+    const normal = normalizePath(text, root);
+    if (normal.kind === 'unusable') return { what: 'unusable path', reason: normal.problem };
+    if (normal.kind === 'outside') {
+      return {
+        what: 'outside the project',
+        reason: `${text.slice(0, 200)} leads outside the project directory; use a path inside it`,
+      };
+    }
+    parts.push({ kind: 'path', text, path: normal.path });
+  }
+  return parts;
+}
+
+function splitParts(subject: string, root: string | null): Part[] | SubjectProblem {
+  if (subject.includes('\0'))
+    return { what: 'unusable command', reason: 'the command holds a NUL character' };
+  const commands = splitCommand(subject);
+  if (commands.every(({ inner }) => inner)) {
+    return { what: 'empty subject', reason: 'the command runs nothing' };
+  }
+  return commands.map((command) => ({ kind: 'command', text: command.text, command, root }));
+}
