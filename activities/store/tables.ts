@@ -79,6 +79,7 @@ export interface Calls {
   claimed_attempt: number | null;
   content_key: string | null;
   created_at: Generated<Timestamp>;
+  decided: Generated<Json>;
   decision: string;
   effect: string | null;
   ended_at: Timestamp | null;
@@ -221,6 +222,42 @@ export interface ModelCalls {
   tenant_id: string;
 }
 
+export interface Policies {
+  built_in: boolean;
+  deleted_at: Timestamp | null;
+  id: string;
+  tenant_id: string;
+  version: number;
+}
+
+export interface PolicyScopes {
+  key: string;
+  policy_id: string;
+  scope: string;
+  tenant_id: string;
+}
+
+export interface PolicyVersions {
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  policy_id: string;
+  profile: Json;
+  tenant_id: string;
+  version: number;
+}
+
+export interface RememberedAnswers {
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  expires_at: Timestamp;
+  forgotten_at: Timestamp | null;
+  id: string;
+  key: string;
+  rule: Json;
+  scope: string;
+  tenant_id: string;
+}
+
 export interface Runs {
   accepted_by: string;
   attended: Generated<boolean>;
@@ -248,6 +285,7 @@ export interface Runs {
   parent_id: string | null;
   parked: Generated<boolean>;
   policy: string;
+  policy_scopes: Generated<Json>;
   priority: number;
   project_path: string | null;
   prompt: string;
@@ -293,6 +331,10 @@ export interface DB {
   inputs: Inputs;
   messages: Messages;
   model_calls: ModelCalls;
+  policies: Policies;
+  policy_scopes: PolicyScopes;
+  policy_versions: PolicyVersions;
+  remembered_answers: RememberedAnswers;
   runs: Runs;
   stream_heads: StreamHeads;
   tokens: Tokens;
