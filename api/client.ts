@@ -1,10 +1,19 @@
 // The typed client of the HTTP API, used by the CLI, the tests and the Web UI. It runs in browsers: no import of
 // node, and of the contracts only types.
+import type {
+  ApprovalListView,
+  ApprovalStatus,
+  ApprovalView,
+  ApproveBody,
+  DenyBody,
+  ResultsBody,
+} from '../workflows/contracts/approval.ts';
 import type { CallListView, CallView, SettleBody } from '../workflows/contracts/call.ts';
 import type { ConversationDetailView, ConversationListView } from '../workflows/contracts/conversation.ts';
 import type { Event, EventListView, EventType } from '../workflows/contracts/event.ts';
 import type {
   DiffView,
+  ReceiptListView,
   ReceiptView,
   RunListView,
   RunStatus,
@@ -42,6 +51,8 @@ type PageQuery = { limit?: number; cursor?: string };
 type EventQuery = { after?: number | string; limit?: number; type?: EventType };
 type RunQuery = PageQuery & { status?: RunStatus; conversationId?: string; active?: boolean };
 
+type ApprovalQuery = PageQuery & { runId?: string; status?: ApprovalStatus };
+
 export type Client = ReturnType<typeof createClient>;
 
 /**
@@ -55,6 +66,7 @@ export function createClient(settings: ClientSettings) {
 
   const ofRun = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
   const ofConversation = (id: string): string => `/conversations/${encodeURIComponent(id)}`;
+  const ofApproval = (id: string): string => `/approvals/${encodeURIComponent(id)}`;
   const ofDeadLetter = (id: string): string => `/dead-letters/${encodeURIComponent(id)}`;
 
   type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
@@ -108,6 +120,17 @@ export function createClient(settings: ClientSettings) {
     cancel: (runId: string) => json<ReceiptView>('POST', `${ofRun(runId)}/cancel`, { body: {} }),
     settle: (runId: string, callId: string, body: SettleBody) =>
       json<CallView>('POST', `${ofRun(runId)}/calls/${encodeURIComponent(callId)}/settle`, { body }),
+    /** What the tools answered that you execute yourself: all of it is taken or none. */
+    bringResults: (runId: string, body: ResultsBody) =>
+      json<ReceiptListView>('POST', `${ofRun(runId)}/results`, { body }),
+
+    /** What waits for people to answer, newest first. */
+    approvals: (query?: ApprovalQuery) =>
+      json<ApprovalListView>('GET', '/approvals', { query: { ...query } }),
+    approval: (id: string) => json<ApprovalView>('GET', ofApproval(id)),
+    approve: (id: string, body: ApproveBody = {}) =>
+      json<ApprovalView>('POST', `${ofApproval(id)}/approve`, { body }),
+    deny: (id: string, body: DenyBody = {}) => json<ApprovalView>('POST', `${ofApproval(id)}/deny`, { body }),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),

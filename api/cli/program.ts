@@ -35,7 +35,10 @@ export async function runProgram(
     dataFolder,
     client: () => {
       const place = { ...program.opts<{ url?: string; tokenFile?: string }>(), dataFolder: dataFolder() };
-      client ??= createClient(findServer({ ...place, environment: surroundings.environment }));
+      client ??= createClient({
+        ...findServer({ ...place, environment: surroundings.environment }),
+        surface: 'cli',
+      });
       return client;
     },
     exitWith: (given) => {

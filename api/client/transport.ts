@@ -6,6 +6,8 @@ export interface TransportSettings {
   /** Where the server is, without `/api/v1`. */
   url: string;
   token: string | undefined;
+  /** What speaks for the person, as "who decided" names it; `api` unless said otherwise. */
+  surface?: 'cli' | 'page';
   fetch?: typeof fetch;
   /** How long a request is tried again while nobody answers; 5 seconds unless said otherwise. */
   retryForMs?: number;
@@ -53,8 +55,13 @@ export function createTransport(settings: TransportSettings): Transport {
     return `${root}/api/v1${path}${search === '' ? '' : `?${search}`}`;
   }
 
-  function authorization(): Record<string, string> {
-    return settings.token === undefined ? {} : { authorization: `Bearer ${settings.token}` };
+  /** Who asks, and through what. */
+  function caller(): Record<string, string> {
+    const { token, surface } = settings;
+    return {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(surface && { 'x-perdure-surface': surface }),
+    };
   }
 
   async function attempt(url: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Reply> {
@@ -66,7 +73,7 @@ export function createTransport(settings: TransportSettings): Transport {
   }
 
   async function exchange(method: 'GET' | 'POST', path: string, call: Call = {}): Promise<string> {
-    const headers: Record<string, string> = authorization();
+    const headers: Record<string, string> = caller();
     const init: RequestInit = { method, headers };
     // One key for all attempts: whichever of them arrived first did it, the others get its answer.
     if (method === 'POST') headers['idempotency-key'] = randomKey();
@@ -99,7 +106,7 @@ export function createTransport(settings: TransportSettings): Transport {
     },
     text: (path, call) => exchange('GET', path, call),
     open: (path, query, headers, signal) =>
-      send(address(path, query), { headers: { ...authorization(), ...headers }, signal }),
+      send(address(path, query), { headers: { ...caller(), ...headers }, signal }),
   };
 }
 

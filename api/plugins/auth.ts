@@ -12,6 +12,10 @@ export interface Caller {
   by: string;
 }
 
+interface KnownToken extends Omit<Caller, 'by'> {
+  name: string;
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller;
@@ -24,34 +28,42 @@ const rememberMs = 4_000;
 const rememberTokens = 1_000;
 // The alphabet of RFC 6750; ours have 47 characters.
 const bearer = /^Bearer +([A-Za-z0-9._~+/-]{1,256}=*)$/i;
+// Those of our own that say which they are. It is a label for people: nothing is allowed or refused by it.
+const surfaces = ['cli', 'page'];
 
 export function authenticate(app: FastifyInstance, input: { db: Db; tenantId: string }): void {
-  const known = new LRUCache<string, Caller>({ max: rememberTokens, ttl: rememberMs });
+  const known = new LRUCache<string, KnownToken>({ max: rememberTokens, ttl: rememberMs });
 
-  async function callerOf(token: string): Promise<Caller | undefined> {
+  async function tokenKnownAs(token: string): Promise<KnownToken | undefined> {
     const hash = hashOfToken(token);
     const name = hash.toString('hex');
     const remembered = known.get(name);
     if (remembered) return remembered;
     const row = await findToken(input.db, input.tenantId, hash);
     if (!row) return undefined;
-    const caller: Caller = { tokenId: row.id, tenantId: row.tenant_id, by: `${row.name} (api)` };
-    known.set(name, caller);
-    return caller;
+    const found: KnownToken = { tokenId: row.id, tenantId: row.tenant_id, name: row.name };
+    known.set(name, found);
+    return found;
   }
 
   app.addHook('onRequest', async (request, reply) => {
     const token = tokenOf(request);
-    const caller = token === undefined ? undefined : await callerOf(token);
-    if (!caller) {
+    const found = token === undefined ? undefined : await tokenKnownAs(token);
+    if (!found) {
       reply.header('www-authenticate', 'Bearer');
       throw new Failure(
         'Unauthorized',
         'Send "Authorization: Bearer <token>" once; the token is in the file "token" of the data folder.',
       );
     }
-    request.caller = caller;
+    const { tokenId, tenantId, name } = found;
+    request.caller = { tokenId, tenantId, by: `${name} (${surfaceOf(request)})` };
   });
+}
+
+function surfaceOf(request: FastifyRequest): string {
+  const named = request.headers['x-perdure-surface'];
+  return surfaces.find((surface) => surface === named) ?? 'api';
 }
 
 /** Node keeps the first of two headers and drops the other; two are refused rather than one of them believed. */

@@ -1,6 +1,6 @@
 // What a run is on every wire: its statuses, limits, the body that starts one and the view people read.
 import { z } from 'zod';
-import { ExternalTool } from './approval.ts';
+import { ExternalTool } from './external-tool.ts';
 import { id, money, page, projectPath, text, tokens, when } from './fields.ts';
 
 export const runStatuses = [
@@ -180,6 +180,7 @@ export type ReceiptView = z.infer<typeof ReceiptView>;
 export const ReceiptListView = z
   .object({ items: z.array(z.object({ callId: z.string() })) })
   .meta({ id: 'ReceiptListView' });
+export type ReceiptListView = z.infer<typeof ReceiptListView>;
 
 export const DiffView = z
   .object({

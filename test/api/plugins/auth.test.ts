@@ -45,6 +45,27 @@ test('a revoked token works no longer than five seconds', async () => {
   await expect.poll(async () => (await ask(api, api.auth))[0], { timeout: 5_000 }).toBe(401);
 });
 
+test('who asked is the token and what spoke for it, which is one of ours or the API itself', async () => {
+  const api = await createTestApp();
+  const names: string[] = [];
+  for (const surface of [undefined, 'cli', 'page', 'Page', 'cli, page', 'someone else']) {
+    const headers: Record<string, string> = surface === undefined ? {} : { 'x-perdure-surface': surface };
+    const { id } = (await api.ask('POST', '/runs', { prompt: 'say hello' }, headers)).json<{ id: string }>();
+    const { items } = (await api.ask('GET', `/runs/${id}/events`)).json<{
+      items: { payload: { by: string } }[];
+    }>();
+    names.push(items[0]?.payload.by ?? '');
+  }
+  expect(names).toEqual([
+    'first (api)',
+    'first (cli)',
+    'first (page)',
+    'first (api)',
+    'first (api)',
+    'first (api)',
+  ]);
+});
+
 test('the token of another tenant is no way in', async () => {
   const api = await createTestApp();
   await api.database.db
