@@ -5,7 +5,9 @@ import type { ModelPrice } from './model-price.ts';
 import type { ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
 import type { Stops } from './stops.ts';
 import type { Contents } from './store/contents.ts';
+import type { PolicyProfile } from '../workflows/contracts/policy.ts';
 import type { EventLog } from './store/events.ts';
+import type { ScopeRef } from './store/policies.ts';
 import type { RunRow } from './store/runs.ts';
 import type { Tool } from './tools/tool.ts';
 
@@ -19,6 +21,8 @@ export interface ActivityDeps {
   llms: Llm[];
   price: ModelPrice;
   tools: readonly Tool[];
+  /** A version of a policy profile; undefined when there is none, and then nothing is allowed. */
+  profileOf(tenantId: string, ref: ScopeRef): Promise<PolicyProfile | undefined>;
   stops: Stops;
   /** How long people have to answer what a run asks them. */
   approvalSeconds: number;

@@ -1,6 +1,6 @@
 // The tools a caller executes itself: shown to the model like ours, answered over the API.
 import { z } from 'zod';
-import type { ExternalTool } from '../workflows/contracts/approval.ts';
+import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
 import type { RunRow } from './store/runs.ts';
 import type { ToolSpec } from './tools/tool.ts';
 

@@ -15,7 +15,7 @@ import { untilStored } from './persist.ts';
 import { assemble } from './prompt/assemble.ts';
 import { mostLostAttempts } from './predecessor.ts';
 import { externalToolsOf, toExternalSpec } from './external-tools.ts';
-import { reviewCalls, reviewContextOf } from './review.ts';
+import { reviewFor } from './review.ts';
 import { type Answer, type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
 import { type CallRow, streamFor } from './store/calls.ts';
 import { beginRun } from './store/begin-run.ts';
@@ -220,7 +220,8 @@ async function store(
   // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
   const { redact } = deps.log;
   const asked = streamed.calls.map((call) => ({ ...call, input: redact(call.input) }));
-  const calls = reviewCalls(reviewContextOf(deps.tools, run), step, asked);
+  const needs = { tools: deps.tools, db: deps.log.db, profileOf: deps.profileOf };
+  const calls = await reviewFor(needs, run, step, asked);
   const answer = {
     tenantId: run.tenant_id,
     attempt: attempt.ref,

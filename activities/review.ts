@@ -1,12 +1,16 @@
 // Reviews the calls of an answer: do they name a tool, do the arguments fit, does policy allow them. Pure: the
 // decisions are stored with the model's message and reach the workflow with its result.
 import { createHash } from 'node:crypto';
-import type { ExternalTool } from '../workflows/contracts/approval.ts';
+import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
+import type { PolicyDecision, PolicyProfile } from '../workflows/contracts/policy.ts';
 import { evaluate, type PolicyContext, type PolicyScope } from '../workflows/policy/evaluate.ts';
+import type { PolicyCall } from '../workflows/policy/subject.ts';
 import { externalInputProblem, externalToolsOf } from './external-tools.ts';
-import { builtInVersion, findProfile } from '../workflows/policy/presets.ts';
 import type { LlmCall } from './llm/llm.ts';
 import type { ReviewedCall } from './store/answers.ts';
+import type { Queries } from './store/database.ts';
+import type { ScopeRef } from './store/policies.ts';
+import { type RememberedAnswer, rememberedFor } from './store/policy-scopes.ts';
 import type { RunRow } from './store/runs.ts';
 import { isStorable, toStorable } from './store/storable.ts';
 import type { Tool } from './tools/tool.ts';
@@ -18,15 +22,45 @@ export interface ReviewContext extends PolicyContext {
   tools: readonly Tool[];
   /** Those the caller executes itself. */
   external: readonly ExternalTool[];
+  /** They answer what the profiles ask about, and nothing else: what is denied stays denied. */
+  remembered: readonly RememberedAnswer[];
   scopes: readonly PolicyScope[];
 }
 
-/** What a run's calls are held against. */
-export function reviewContextOf(tools: readonly Tool[], run: RunRow): ReviewContext {
+export interface ReviewNeeds {
+  tools: readonly Tool[];
+  db: Queries;
+  profileOf(tenantId: string, ref: ScopeRef): Promise<PolicyProfile | undefined>;
+}
+
+/** Reviews the calls of an answer against what the run began with, and what people had remembered since. */
+export async function reviewFor(
+  needs: ReviewNeeds,
+  run: RunRow,
+  step: number,
+  calls: readonly LlmCall[],
+): Promise<ReviewedCall[]> {
+  if (calls.length === 0) return [];
+  const context = await reviewContextOf(needs, run);
+  const reviewed = reviewCalls(context, step, calls);
+  if (!reviewed.some(({ decided }) => decided.original === 'ask')) return reviewed;
+  const remembered = await rememberedFor(needs.db, run, context.now);
+  return remembered.length === 0 ? reviewed : reviewCalls({ ...context, remembered }, step, calls);
+}
+
+export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<ReviewContext> {
+  const refs = run.policy_scopes as unknown as ScopeRef[];
   return {
-    tools,
+    tools: needs.tools,
     external: externalToolsOf(run),
-    scopes: [{ scope: 'run', profile: findProfile(run.policy), version: builtInVersion }],
+    scopes: await Promise.all(
+      refs.map(async (ref) => ({
+        scope: ref.scope,
+        profile: await needs.profileOf(run.tenant_id, ref),
+        version: ref.version,
+      })),
+    ),
+    remembered: [],
     projectRoot: run.project_path,
     mode: null,
     attended: run.attended,
@@ -70,10 +104,10 @@ export function reviewEdit(
 
 type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool' | 'inputText' | 'inputHash'>;
 
-const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0 };
+const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0, decided: {} };
 
 function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
-  const { tools, external, scopes } = context;
+  const { tools, external, scopes, projectRoot, mode, attended } = context;
   const tool = tools.find((candidate) => candidate.name === call.name);
   if (!tool) {
     const callers = external.find((candidate) => candidate.name === call.name);
@@ -90,7 +124,9 @@ function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
   // Decided on the whole of it: what was cut off would be allowed unseen.
   const subject = toStorable(tool.subject(parsed.input));
   const { name, effect, subjectKind } = tool;
-  const decided = evaluate(scopes, { tool: name, effect, subject, subjectKind }, context);
+  const policyCall = { tool: name, effect, subject, subjectKind };
+  const ruled = evaluate(scopes, policyCall, context);
+  const decided = (ruled.original === 'ask' && recall(policyCall, context)) || ruled;
   const { decision, ruleIndex, profileId, ruleText } = decided;
   const rule = toStorable(ruleIndex === null ? ruleText : `${profileId}: ${ruleText}`);
   const reason = toStorable(decided.reason.slice(0, 1000));
@@ -100,6 +136,13 @@ function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
     subject,
     repeat: tool.repeat,
     decision,
+    decided: {
+      ...decided,
+      projectRoot,
+      mode,
+      attended,
+      ...(subjectKind === undefined ? {} : { subjectKind }),
+    },
     rule,
     reason,
     timeoutSeconds: tool.timeoutSeconds(parsed.input),
@@ -110,6 +153,26 @@ function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
     ...(decision === 'allow' && tool.asks ? questionOf(tool.asks(parsed.input), context) : {}),
   };
 }
+
+/** What a person has allowed before, exactly, and wanted to be remembered. */
+function recall(call: PolicyCall, context: ReviewContext): PolicyDecision | undefined {
+  for (const { scope, rule } of context.remembered) {
+    const profile = { ...nothingElse, rules: [rule] };
+    const decided = evaluate([{ scope, profile, version: 0 }], call, context);
+    if (decided.decision === 'allow' && decided.ruleIndex === 0) return decided;
+  }
+  return undefined;
+}
+
+const nothingElse: PolicyProfile = {
+  id: 'remembered',
+  name: 'Remembered answers',
+  description: 'What people have allowed before.',
+  mode: 'default',
+  rules: [],
+  limits: { steps: 1, seconds: 1, costMicros: 1 },
+  stall: null,
+};
 
 /** A question waits for its answer as a call that is asked about does. */
 function questionOf(

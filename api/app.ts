@@ -29,6 +29,7 @@ import { embeddedRoutes } from './routes/embedded.ts';
 import { healthRoutes } from './routes/health.ts';
 import { modelRoutes } from './routes/models.ts';
 import { pageRoutes } from './routes/page.ts';
+import { policyRoutes } from './routes/policies.ts';
 import { runEventRoutes } from './routes/run-events.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -43,6 +44,7 @@ const routes: Routes[] = [
   runEventRoutes,
   callRoutes,
   approvalRoutes,
+  policyRoutes,
   conversationRoutes,
   conversationEventRoutes,
   deadLetterRoutes,

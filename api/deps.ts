@@ -5,7 +5,7 @@ import type { EditedCall } from '../activities/store/approvals.ts';
 import type { CallRow } from '../activities/store/calls.ts';
 import type { EventLog, Write } from '../activities/store/events.ts';
 import type { RunRow } from '../activities/store/runs.ts';
-import type { ExternalTool } from '../workflows/contracts/approval.ts';
+import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
 import type { ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
 import type { StartedDemo } from './demo.ts';
@@ -26,6 +26,8 @@ export interface ApiDeps {
   /** True when the provider in a model's name is one we can reach. */
   hasModel(name: string): boolean;
   runs: Runs;
+  /** The one path of a directory, whatever links lead to it. Throws a Failure when there is none. */
+  realPath(path: string): Promise<string>;
   /** Why these tools of the caller's own cannot be offered, in one sentence. */
   externalToolsProblem(tools: readonly ExternalTool[]): string | undefined;
   /** Other arguments for a call that is asked about. Throws a Failure when they do not fit or policy denies them. */

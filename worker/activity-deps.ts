@@ -7,6 +7,7 @@ import { createLlms } from '../activities/llm/index.ts';
 import { priceOf } from '../activities/llm/prices.ts';
 import { openMount } from '../activities/sandbox/mount.ts';
 import { killGroup, killMarked } from '../activities/sandbox/process-group.ts';
+import { createProfiles } from '../activities/store/policy-scopes.ts';
 import type { Stops } from '../activities/stops.ts';
 import type { Background } from '../activities/tools/background.ts';
 import { publicEgress } from '../activities/tools/fetch.ts';
@@ -41,6 +42,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
       return priceOf(provider, model, usage, config.prices, config.unknownPriceMicrosPerMillion);
     },
     tools: createTools({ background, egress: publicEgress }),
+    profileOf: createProfiles(store.database.db),
     stops,
     approvalSeconds: config.approvalSeconds,
     async openSandbox(run) {

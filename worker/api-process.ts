@@ -1,10 +1,12 @@
 // The API role: builds the app from the configuration, listens, sweeps and reconciles, and drains on a stop.
-import { chmod, rename, writeFile } from 'node:fs/promises';
+import { chmod, realpath, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { createLlms, defaultModel, findLlm } from '../activities/llm/index.ts';
 import type { Llm } from '../activities/llm/llm.ts';
 import { defaultTenant } from '../activities/store/database.ts';
+import { ensureBuiltIns } from '../activities/store/policies.ts';
+import { createProfiles } from '../activities/store/policy-scopes.ts';
 import { ensureFirstToken } from '../activities/store/tokens.ts';
 import { externalToolsProblem } from '../activities/external-tools.ts';
 import { reviewEdit, reviewContextOf } from '../activities/review.ts';
@@ -19,7 +21,7 @@ import type { EmbeddedDeps } from '../api/deps.ts';
 import { createReconciler } from '../api/reconciler.ts';
 import { createRuns } from '../api/runs.ts';
 import { createSweeper } from '../api/sweeper.ts';
-import { defaultProfile, findProfile, toRunLimits } from '../workflows/policy/presets.ts';
+import { builtInVersion, findProfile, toRunLimits } from '../workflows/policy/presets.ts';
 import type { ModelListView } from '../workflows/contracts/system.ts';
 import { knownSecrets } from './config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
@@ -47,6 +49,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     connections,
     logger,
   });
+  await ensureBuiltIns(store.database.db, defaultTenant);
   await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
   const client = openClient(config);
   const runs = createRuns({ client, logger });
@@ -54,6 +57,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   // For what they say of themselves: nothing is run here.
   const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
   const tools = createTools({ background, egress: publicEgress });
+  const needs = { tools, db: store.database.db, profileOf: createProfiles(store.database.db) };
   const embedded = await embeddedDeps(config.dataFolder);
   const app = await buildApp({
     log: store.log,
@@ -68,9 +72,14 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     models: () => toModelList(llms, config.defaultModel),
     hasModel: (name) => findLlm(llms, name) !== undefined,
     runs,
+    async realPath(folder) {
+      return realpath(folder).catch(() => {
+        throw new Failure('InvalidInput', `There is no directory ${folder} on this machine.`);
+      });
+    },
     externalToolsProblem: (external) => externalToolsProblem(external, tools),
     async reviewEdit(run, call, input) {
-      const edited = reviewEdit(reviewContextOf(tools, run), call, input);
+      const edited = reviewEdit(await reviewContextOf(needs, run), call, input);
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
@@ -107,13 +116,15 @@ function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
     startDemo({
       dataFolder: config.dataFolder,
       async startRun({ prompt, project, model = 'scripted/demo' }) {
-        const profile = findProfile(defaultProfile);
-        if (!profile) throw new Error(`There is no policy ${defaultProfile}.`);
+        // It runs commands in a folder of its own, and nobody is asked.
+        const profile = findProfile('trusted-mount-autonomous');
+        if (!profile) throw new Error('The policy of the demo is gone.');
         const { run } = await acceptRun(write, {
           tenantId: defaultTenant,
           prompt,
           model,
           policy: profile.id,
+          policyScopes: [{ scope: 'run', id: profile.id, version: builtInVersion }],
           priority: 'normal',
           projectPath: project?.path ?? null,
           limits: toRunLimits(profile),

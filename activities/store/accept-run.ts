@@ -1,6 +1,6 @@
 // Accepting work: the rows that make a run durable before Temporal is asked for anything.
 import { v7 as uuid } from 'uuid';
-import type { ExternalTool } from '../../workflows/contracts/approval.ts';
+import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import {
   type EffectiveLimits,
@@ -14,6 +14,7 @@ import { snapshotStatuses } from '../../workflows/run/transitions.ts';
 import { openApprovals } from './approval-lists.ts';
 import { answerApproval } from './approvals.ts';
 import type { Queries } from './database.ts';
+import type { ScopeRef } from './policies.ts';
 import type { Write } from './events.ts';
 import { addInput } from './inputs.ts';
 import { activeRunOf, lockRun, type RunRow } from './runs.ts';
@@ -26,6 +27,8 @@ export interface NewRun {
   messageId?: string;
   model: string;
   policy: string;
+  /** The profiles in the versions of now: the run keeps them. */
+  policyScopes: ScopeRef[];
   priority: Priority;
   projectPath: string | null;
   limits: EffectiveLimits;
@@ -209,6 +212,7 @@ async function insertRun(
       metadata: JSON.stringify(input.metadata),
       request_id: input.requestId,
       accepted_by: input.by,
+      policy_scopes: JSON.stringify(input.policyScopes),
       attended: input.attended,
       external_tools: JSON.stringify(input.externalTools),
     })

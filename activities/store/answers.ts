@@ -4,6 +4,8 @@ import type { NewEvent } from '../../workflows/contracts/event.ts';
 import type { RunStatus } from '../../workflows/contracts/run.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import type { ApprovalKind } from '../../workflows/contracts/approval.ts';
+import type { SubjectKind } from '../../workflows/contracts/call.ts';
+import type { PolicyDecision, PolicyMode } from '../../workflows/contracts/policy.ts';
 import { requestApprovals } from './approvals.ts';
 import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import { type CallRow, streamFor, toolMessage } from './calls.ts';
@@ -26,6 +28,8 @@ export interface ReviewedCall {
   subject: string;
   repeat: string | null;
   decision: 'allow' | 'ask' | 'deny';
+  /** What it was decided on, and by which rule of which profile: enough to decide it again without a disk. */
+  decided: Partial<CallDecision>;
   rule: string;
   reason: string;
   timeoutSeconds: number;
@@ -33,6 +37,13 @@ export interface ReviewedCall {
   asks?: { kind: ApprovalKind; text: string; choices: string[] };
   /** Why it will not be made at all: no such tool, arguments that do not fit, denied. */
   refusal: { status: 'failed' | 'denied'; output: string } | undefined;
+}
+
+export interface CallDecision extends PolicyDecision {
+  projectRoot: string | null;
+  mode: PolicyMode | null;
+  attended: boolean;
+  subjectKind?: SubjectKind;
 }
 
 export interface ModelUse {
@@ -241,6 +252,7 @@ async function insertCalls(write: Write, run: RunRow, answer: Answer): Promise<C
         subject: call.subject,
         repeat: call.repeat,
         decision: call.decision,
+        decided: JSON.stringify(call.decided),
         rule: call.rule,
         reason: call.reason,
         timeout_seconds: call.timeoutSeconds,

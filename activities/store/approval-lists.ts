@@ -1,5 +1,9 @@
 // Reading approvals: those of a run, those of everybody, and the view people decide on.
 import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../workflows/contracts/approval.ts';
+import type { Effect } from '../../workflows/contracts/call.ts';
+import type { PolicyRule } from '../../workflows/contracts/policy.ts';
+import { remember } from '../../workflows/policy/remember.ts';
+import type { CallDecision } from './answers.ts';
 import type { ApprovalRow } from './approvals.ts';
 import type { Queries } from './database.ts';
 
@@ -45,6 +49,7 @@ type ListedApproval = ApprovalRow & {
   input: unknown;
   rule: string | null;
   reason: string | null;
+  decided: unknown;
 };
 
 /** Newest first, each with the call it is about. */
@@ -55,7 +60,15 @@ export async function listApprovals(db: Queries, list: ApprovalList): Promise<Li
       join.onRef('calls.run_id', '=', 'approvals.run_id').onRef('calls.call_id', '=', 'approvals.call_id'),
     )
     .selectAll('approvals')
-    .select(['calls.tool', 'calls.effect', 'calls.subject', 'calls.input', 'calls.rule', 'calls.reason'])
+    .select([
+      'calls.tool',
+      'calls.effect',
+      'calls.subject',
+      'calls.input',
+      'calls.rule',
+      'calls.reason',
+      'calls.decided',
+    ])
     .where('approvals.tenant_id', '=', list.tenantId)
     .orderBy('approvals.id', 'desc')
     .limit(list.limit);
@@ -89,7 +102,24 @@ export function toApprovalView(row: ListedApproval): ApprovalView {
     decidedAt: row.decided_at?.toISOString() ?? null,
     note: row.note,
     edited: row.edited,
+    remembers: row.kind === 'call' ? rememberedRule(row, rememberedDays) : null,
   };
+}
+
+// Long enough for a piece of work, short enough that nobody wonders next year why something is allowed.
+export const rememberedDays = 30;
+
+/** The rule that allows exactly this again for so many days; null when it cannot be written as one. */
+export function rememberedRule(row: ListedApproval, days: number): PolicyRule | null {
+  const { tool, effect, subject } = row;
+  if (tool === null || effect === null || subject === null) return null;
+  const { projectRoot = null, subjectKind } = row.decided as Partial<CallDecision>;
+  const now = new Date();
+  const remembered = remember(
+    { tool, effect: effect as Effect, subject, subjectKind },
+    { projectRoot, now, expiresAt: new Date(now.getTime() + days * 86_400_000) },
+  );
+  return 'rule' in remembered ? remembered.rule : null;
 }
 
 /**

@@ -1,20 +1,23 @@
 // From a body to an accepted run: the choices a caller left open, the transaction, and what the workflows are told.
 import type { FastifyRequest } from 'fastify';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
+import type { Queries } from '../../activities/store/database.ts';
 import type { Write } from '../../activities/store/events.ts';
+import { resolveScopes } from '../../activities/store/policy-scopes.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { RunStatus, SendMessageBody, StartRunView } from '../../workflows/contracts/run.ts';
-import { defaultProfile, findProfile, toRunLimits } from '../../workflows/policy/presets.ts';
+import { defaultProfile, toRunLimits } from '../../workflows/policy/presets.ts';
 import type { Parts } from '../parts.ts';
 import type { Outcome } from '../plugins/idempotency.ts';
 
 /** Decides what the body leaves open; refuses a model or policy there is not. */
-export function toNewRun(
+export async function toNewRun(
   parts: Parts,
+  queries: Queries,
   request: FastifyRequest,
   body: SendMessageBody,
   conversationId: string | undefined,
-): NewRun {
+): Promise<NewRun> {
   const model = body.model ?? parts.defaults.model();
   if (!parts.hasModel(model)) {
     throw new Failure(
@@ -22,21 +25,28 @@ export function toNewRun(
       `No provider here has the model ${model}; GET /api/v1/models lists the providers.`,
     );
   }
-  const policy = body.policy ?? defaultProfile;
-  const profile = findProfile(policy);
-  if (!profile) {
-    throw new Failure('UnknownPolicy', `There is no policy ${policy}; leave it out for ${defaultProfile}.`);
+  const projectPath = body.project?.path ?? null;
+  const { tenantId } = request.caller;
+  const fallback = defaultProfile;
+  const applying = await resolveScopes(queries, tenantId, { policy: body.policy, projectPath, fallback });
+  if (!applying) {
+    throw new Failure(
+      'UnknownPolicy',
+      `There is no policy ${body.policy ?? fallback}; GET /api/v1/policies lists them.`,
+    );
   }
+  const { profile } = applying.nearest;
   const problem = parts.externalToolsProblem(body.externalTools ?? []);
   if (problem !== undefined) throw new Failure('InvalidInput', problem);
   return {
-    tenantId: request.caller.tenantId,
+    tenantId,
     // On entry: what is a secret here is one for the model and the log too.
     prompt: parts.redact(body.prompt),
     model,
-    policy,
+    policy: profile.id,
+    policyScopes: applying.refs,
     priority: body.priority ?? 'normal',
-    projectPath: body.project?.path ?? null,
+    projectPath,
     limits: { ...toRunLimits(profile), ...body.limits },
     metadata: body.metadata ?? {},
     whenBusy: body.whenBusy ?? 'reject',

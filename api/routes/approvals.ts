@@ -5,11 +5,14 @@ import {
   findApproval,
   listApprovals,
   openApprovals,
+  rememberedDays,
+  rememberedRule,
   toApprovalView,
 } from '../../activities/store/approval-lists.ts';
 import { type ApprovalAnswer, type ApprovalRow, answerApproval } from '../../activities/store/approvals.ts';
 import { findCall } from '../../activities/store/calls.ts';
 import type { Write } from '../../activities/store/events.ts';
+import { rememberAnswer } from '../../activities/store/policy-scopes.ts';
 import { lockRun, type RunRow } from '../../activities/store/runs.ts';
 import {
   ApprovalListQuery,
@@ -86,7 +89,11 @@ export const approvalRoutes: Routes = (api, parts) => {
     },
     (request, reply) =>
       parts.mutate(request, reply, (write) =>
-        decide(parts, write, request, (run, approval) => approved(parts, write, run, approval, request.body)),
+        decide(parts, write, request, async (run, approval) => {
+          const answer = await approved(parts, write, run, approval, request.body);
+          if (request.body?.remember) await rememberIt(write, request, run, approval, request.body.remember);
+          return answer;
+        }),
       ),
   );
 
@@ -211,6 +218,24 @@ function alreadyDecided(approval: ApprovalRow): Failure {
 
 function noteOf(parts: Parts, body: { note?: string | undefined } | null | undefined): { note?: string } {
   return body?.note === undefined ? {} : { note: parts.redact(body.note) };
+}
+
+async function rememberIt(
+  write: Write,
+  request: FastifyRequest,
+  run: RunRow,
+  approval: ApprovalRow,
+  { scope, days = rememberedDays }: NonNullable<NonNullable<ApproveBody>['remember']>,
+): Promise<void> {
+  const { tenantId, by } = request.caller;
+  const [listed] = await listApprovals(write.tx, { tenantId, limit: 1, id: approval.id });
+  const rule = listed && approval.kind === 'call' ? rememberedRule(listed, days) : null;
+  if (!rule) throw new Failure('NotRunnable', 'This cannot be remembered as a rule; approve it without.');
+  const key = { run: run.id, project: run.project_path, global: '' }[scope];
+  if (key === null)
+    throw new Failure('NotRunnable', 'The run has no project; remember it for the run or everywhere.');
+  const expiresAt = new Date(rule.expiresAt ?? 0);
+  await rememberAnswer(write, { scope, key, rule, expiresAt }, { tenantId, by });
 }
 
 async function approved(

@@ -85,10 +85,10 @@ export const conversationRoutes: Routes = (api, parts) => {
         response: { 202: StartRunView, ...problems },
       },
     },
-    (request, reply) => {
-      const newRun = toNewRun(parts, request, request.body, request.params.id);
-      return parts.mutate(request, reply, (write) => accept(parts, write, newRun));
-    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) =>
+        accept(parts, write, await toNewRun(parts, write.tx, request, request.body, request.params.id)),
+      ),
   );
 };
 

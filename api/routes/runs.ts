@@ -38,10 +38,11 @@ export const runRoutes: Routes = (api, parts) => {
         response: { 202: StartRunView, ...problems },
       },
     },
-    (request, reply) => {
-      const newRun = toNewRun(parts, request, request.body, request.body.conversationId);
-      return parts.mutate(request, reply, (write) => accept(parts, write, newRun));
-    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const { body } = request;
+        return accept(parts, write, await toNewRun(parts, write.tx, request, body, body.conversationId));
+      }),
   );
 
   api.get(

@@ -25,6 +25,7 @@ function contextOf(policy: string): ReviewContext {
   return {
     tools: [note],
     external: [],
+    remembered: [],
     scopes: [scope],
     projectRoot: '/project',
     mode: null,
@@ -54,6 +55,20 @@ test('a call that fits is allowed, with everything that is stored of it', () => 
     decision: 'allow',
     rule: 'trusted-mount-autonomous: allow anything',
     reason: 'trusted-mount-autonomous allows write',
+    decided: {
+      scope: 'run',
+      profileId: 'trusted-mount-autonomous',
+      profileVersion: 1,
+      ruleIndex: 1,
+      ruleText: 'allow anything',
+      decision: 'allow',
+      original: 'allow',
+      reason: 'trusted-mount-autonomous allows write',
+      part: 'a.md',
+      projectRoot: '/project',
+      mode: null,
+      attended: false,
+    },
     timeoutSeconds: 7,
     refusal: undefined,
   });

@@ -61,6 +61,7 @@ test('what waits for an answer is listed with exactly what it is about, and noth
     decidedAt: null,
     note: null,
     edited: false,
+    remembers: null,
   });
   expect((await api.ask('GET', `/approvals/${approval?.id}`)).json()).toEqual(approval);
   expect((await api.ask('GET', `/runs/${runId}`)).json()).toMatchObject({

@@ -18,6 +18,7 @@ import { defaultTenant } from '../../activities/store/database.ts';
 import type { NewRun } from '../../activities/store/accept-run.ts';
 import { registerExecutor } from '../../activities/store/executors.ts';
 import { stoppedAmong } from '../../activities/store/inputs.ts';
+import { ensureBuiltIns } from '../../activities/store/policies.ts';
 import type { RunRow } from '../../activities/store/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
 import { createRuns, type TemporalRuns } from '../../api/runs.ts';
@@ -122,6 +123,7 @@ async function openParts(): Promise<Parts> {
   const background = createBackground({ callIsAlive, killMarked });
   const executor = { id: executorId, host: hostname() };
   const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };
+  await ensureBuiltIns(db, defaultTenant);
   await registerExecutor(db, { ...executor, ...owner, queues: [], capacity: {} });
   return {
     config,

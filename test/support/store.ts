@@ -27,6 +27,7 @@ import { addInput, type NewInput } from '../../activities/store/inputs.ts';
 import { createNotifier } from '../../activities/store/notifier.ts';
 import { findRun, lockRun, type RunRow } from '../../activities/store/runs.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
+import { builtInVersion } from '../../workflows/policy/presets.ts';
 import type { ReceiptView } from '../../workflows/contracts/run.ts';
 import { createTestDatabase } from './postgres.ts';
 
@@ -168,11 +169,13 @@ function callIdOf(attempt: NewAttempt): string {
 }
 
 export function aRun(changes: Partial<NewRun> = {}): NewRun {
+  const { policy = 'trusted-mount-autonomous' } = changes;
   return {
     tenantId: defaultTenant,
     prompt: 'Say hello.',
     model: 'scripted/hello',
-    policy: 'trusted-mount-autonomous',
+    policy,
+    policyScopes: [{ scope: 'run', id: policy, version: builtInVersion }],
     priority: 'normal',
     projectPath: null,
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
@@ -234,6 +237,7 @@ export function aCall(callId: string, changes: Partial<ReviewedCall> = {}): Revi
     input: { command: 'true' },
     inputText: '{"command":"true"}',
     inputHash: 'hash',
+    decided: {},
     effect: 'execute',
     subject: 'true',
     repeat: 'once',

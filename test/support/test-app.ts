@@ -8,6 +8,7 @@ import { onTestFinished } from 'vitest';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
 import { createEventLog, type EventLog } from '../../activities/store/events.ts';
 import { createNotifier } from '../../activities/store/notifier.ts';
+import { ensureBuiltIns } from '../../activities/store/policies.ts';
 import { ensureFirstToken } from '../../activities/store/tokens.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 import { createTestDatabase } from './postgres.ts';
@@ -50,6 +51,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   await ensureFirstToken(database.db, defaultTenant, async (made) => {
     token = made;
   });
+  await ensureBuiltIns(database.db, defaultTenant);
   const told: string[] = [];
   const lines: Record<string, unknown>[] = [];
   const uiFolder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
@@ -71,6 +73,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
         void told.push(generation === 0 ? `started ${id}` : `started ${id} again`),
       wake: (runId) => void told.push(`wake ${runId}`),
     },
+    realPath: async (folder) => folder,
     externalToolsProblem: () => undefined,
     reviewEdit: async (_run, _call, input) => ({ input, inputHash: 'edited', subject: 'edited' }),
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),

@@ -1,6 +1,7 @@
 // Approvals: what a run waits for a person to answer. One row each, answered once, by whoever comes first.
 import { z } from 'zod';
 import { Effect } from './call.ts';
+import { PolicyRule, PolicyScopeName } from './policy.ts';
 import { id, page, shortText, text, when } from './fields.ts';
 
 /**
@@ -42,6 +43,9 @@ export const ApprovalView = z
     decidedAt: when.nullable(),
     note: z.string().nullable(),
     edited: z.boolean(),
+    remembers: PolicyRule.nullable().describe(
+      'What `remember` would save; null when this cannot be remembered.',
+    ),
   })
   .meta({ id: 'ApprovalView' });
 export type ApprovalView = z.infer<typeof ApprovalView>;
@@ -63,6 +67,13 @@ export const ApproveBody = z
         'Other arguments for the call; of a question `{answer}`; of a limit `{costMicros}` more for this run.',
       ),
     note,
+    remember: z
+      .strictObject({
+        scope: PolicyScopeName.describe('For this run, for its project, or everywhere.'),
+        days: z.int().min(1).max(365).optional().describe('How long; 30 days unless said otherwise.'),
+      })
+      .optional()
+      .describe('Allow exactly this again without asking: the rule is `remembers` of the approval.'),
   })
   .nullish()
   .meta({ id: 'ApproveBody' });
@@ -70,18 +81,6 @@ export type ApproveBody = z.infer<typeof ApproveBody>;
 
 export const DenyBody = z.strictObject({ note }).nullish().meta({ id: 'DenyBody' });
 export type DenyBody = z.infer<typeof DenyBody>;
-
-export const ExternalTool = z
-  .strictObject({
-    name: z
-      .string()
-      .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, hyphens or underscores'),
-    description: shortText(4000),
-    // Kept as it came: it is shown to the model, and arguments are held against it.
-    inputSchema: z.record(z.string(), z.json()).describe('JSON Schema of the arguments, an object.'),
-  })
-  .meta({ id: 'ExternalTool' });
-export type ExternalTool = z.infer<typeof ExternalTool>;
 
 export const ResultsBody = z
   .strictObject({

@@ -2,7 +2,7 @@
 // this". Shapes only; what a pattern means and whether an example holds is for workflows/policy to say.
 import { z } from 'zod';
 import { Decision, Effect } from './call.ts';
-import { shortText, when } from './fields.ts';
+import { id, page, projectPath, shortText, when } from './fields.ts';
 import { RunLimits } from './run.ts';
 
 /** What counts when no rule matches. `plan` besides denies all that is not reading, whatever the rules say. */
@@ -153,3 +153,116 @@ export const BacktestResult = z
   })
   .meta({ id: 'BacktestResult' });
 export type BacktestResult = z.infer<typeof BacktestResult>;
+
+export const PolicyView = PolicyProfile.extend({
+  version: z.int(),
+  builtIn: z.boolean().describe('Built-in profiles stay as they are; customise a copy.'),
+}).meta({ id: 'PolicyView' });
+export type PolicyView = z.infer<typeof PolicyView>;
+
+export const PolicyListView = z.object({ items: z.array(PolicyView) }).meta({ id: 'PolicyListView' });
+export type PolicyListView = z.infer<typeof PolicyListView>;
+
+// A profile of the most rules there may be is smaller.
+const yaml = z.string().min(1).max(400_000).describe('The same as a YAML file.');
+
+export const CreatePolicyBody = z
+  .union([z.strictObject({ profile: PolicyProfile }), z.strictObject({ yaml })])
+  .meta({ id: 'CreatePolicyBody' });
+export type CreatePolicyBody = z.infer<typeof CreatePolicyBody>;
+
+const version = z.int().min(1).describe('The version the change is made to; 409 when there is a newer one.');
+
+export const UpdatePolicyBody = z
+  .union([z.strictObject({ version, profile: PolicyProfile }), z.strictObject({ version, yaml })])
+  .meta({ id: 'UpdatePolicyBody' });
+export type UpdatePolicyBody = z.infer<typeof UpdatePolicyBody>;
+
+export const CustomisePolicyBody = z
+  .strictObject({ id: PolicyProfile.shape.id, name: PolicyProfile.shape.name.optional() })
+  .meta({ id: 'CustomisePolicyBody' });
+export type CustomisePolicyBody = z.infer<typeof CustomisePolicyBody>;
+
+export const PolicyPlaceBody = z
+  .strictObject({
+    project: projectPath.optional().describe('The directory it applies to; left out, everywhere.'),
+    policy: PolicyProfile.shape.id.nullable().describe('Null takes it away.'),
+  })
+  .meta({ id: 'PolicyPlaceBody' });
+export type PolicyPlaceBody = z.infer<typeof PolicyPlaceBody>;
+
+const choice = {
+  policy: PolicyProfile.shape.id.optional().describe('A stored profile; left out, what a new run would get.'),
+  draft: PolicyProfile.optional().describe('In place of a stored profile: one that is not saved.'),
+};
+
+export const EvaluateBody = z
+  .strictObject({
+    ...choice,
+    project: z.strictObject({ path: projectPath }).optional(),
+    attended: z.boolean().optional(),
+    mode: PolicyMode.optional(),
+    calls: z
+      .array(z.strictObject({ tool: shortText(200), input: z.json() }))
+      .min(1)
+      .max(100),
+  })
+  .meta({ id: 'EvaluateBody' });
+export type EvaluateBody = z.infer<typeof EvaluateBody>;
+
+export const EvaluateView = z
+  .object({
+    items: z.array(
+      z.object({
+        tool: z.string(),
+        subject: z.string(),
+        effect: Effect.nullable(),
+        problem: z.string().nullable().describe('Why it is no valid call at all.'),
+        decision: PolicyDecision.nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'EvaluateView' });
+export type EvaluateView = z.infer<typeof EvaluateView>;
+
+export const BacktestBody = z
+  .strictObject({
+    ...choice,
+    // Calls of a quarter: more says nothing more.
+    days: z.int().min(1).max(90).optional().describe('How far back; 7 days unless said otherwise.'),
+  })
+  .meta({ id: 'BacktestBody' });
+export type BacktestBody = z.infer<typeof BacktestBody>;
+
+export const RememberedView = z
+  .object({
+    id,
+    scope: PolicyScopeName,
+    key: z.string().describe('The run, the project; empty for everywhere.'),
+    rule: PolicyRule,
+    expiresAt: when,
+    by: z.string(),
+  })
+  .meta({ id: 'RememberedView' });
+export type RememberedView = z.infer<typeof RememberedView>;
+export const RememberedListView = z
+  .object({ items: z.array(RememberedView) })
+  .meta({ id: 'RememberedListView' });
+
+export const AuditView = z
+  .object({
+    id: z.string(),
+    at: when,
+    actor: z.string(),
+    action: z.string(),
+    runId: id.nullable(),
+    callId: z.string().nullable(),
+    rule: z.string(),
+    reason: z.string(),
+    detail: z.unknown(),
+  })
+  .meta({ id: 'AuditView' });
+export const AuditListView = z
+  .object({ items: z.array(AuditView), nextCursor: z.string().nullable() })
+  .meta({ id: 'AuditListView' });
+export const AuditQuery = page.extend({ runId: id.optional() });

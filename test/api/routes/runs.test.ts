@@ -39,6 +39,7 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
     priority: 'high',
     project: { path: '/tmp/shop' },
     limits: { ...findProfile('trusted-mount-autonomous')?.limits, steps: 7 },
+    attended: false,
     metadata: { ticket: 'A-1' },
     steps: 0,
     usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },

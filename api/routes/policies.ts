@@ -1,0 +1,304 @@
+// Policy profiles: built-in ones to read and copy, custom ones in versions, where they apply, what was remembered.
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { listAudit } from '../../activities/store/audit.ts';
+import {
+  createPolicy,
+  deletePolicy,
+  findPolicy,
+  listPolicies,
+  type StoredPolicy,
+  updatePolicy,
+} from '../../activities/store/policies.ts';
+import { applyPolicy, forgetAnswer, listRemembered } from '../../activities/store/policy-scopes.ts';
+import type { Queries } from '../../activities/store/database.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import { id } from '../../workflows/contracts/fields.ts';
+import {
+  AuditListView,
+  AuditQuery,
+  CreatePolicyBody,
+  CustomisePolicyBody,
+  PolicyListView,
+  PolicyPlaceBody,
+  PolicyProfile,
+  PolicyView,
+  RememberedListView,
+  UpdatePolicyBody,
+} from '../../workflows/contracts/policy.ts';
+import { profileProblem } from '../../workflows/policy/profile-problem.ts';
+import type { Routes } from '../parts.ts';
+import { readPolicyFile, writePolicyFile } from '../policy-file.ts';
+import { invalidCursor, toPage, usualLimit } from './paging.ts';
+import { problems } from './problems.ts';
+
+const params = z.object({ id: PolicyProfile.shape.id });
+const versionQuery = z.strictObject({ version: z.coerce.number().int().min(1).optional() });
+
+export const policyRoutes: Routes = (api, parts) => {
+  const { db } = parts.log;
+
+  api.get(
+    '/policies',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'listPolicies',
+        summary: 'Policy profiles in their newest versions, built-in ones first',
+        response: { 200: PolicyListView, ...problems },
+      },
+    },
+    async (request) => ({ items: (await listPolicies(db, request.caller.tenantId)).map(toPolicyView) }),
+  );
+
+  api.post(
+    '/policies',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'createPolicy',
+        summary: 'A profile of your own; its examples must hold',
+        body: CreatePolicyBody,
+        response: { 201: PolicyView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const stored = await createPolicy(write, profileOf(request.body), request.caller);
+        return { status: 201, body: toPolicyView(stored) };
+      }),
+  );
+
+  api.get(
+    '/policies/:id',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'getPolicy',
+        summary: 'One profile, in its newest version or an older one',
+        params,
+        querystring: versionQuery,
+        response: { 200: PolicyView, ...problems },
+      },
+    },
+    async (request) => toPolicyView(await policyOf(db, request, request.params.id, request.query.version)),
+  );
+
+  api.get(
+    '/policies/:id/yaml',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'getPolicyFile',
+        summary: 'The same as a YAML file',
+        params,
+        querystring: versionQuery,
+        response: { 200: z.string(), ...problems },
+      },
+    },
+    async (request, reply) => {
+      const { profile } = await policyOf(db, request, request.params.id, request.query.version);
+      return reply.type('application/yaml; charset=utf-8').send(writePolicyFile(profile));
+    },
+  );
+
+  api.put(
+    '/policies/:id',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'updatePolicy',
+        summary: 'Another version of a profile of your own; runs go on with the version they began with',
+        params,
+        body: UpdatePolicyBody,
+        response: { 200: PolicyView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const profile = profileOf(request.body);
+        if (profile.id !== request.params.id) {
+          throw new Failure(
+            'InvalidInput',
+            `The id of a profile stays: ${request.params.id}, not ${profile.id}.`,
+          );
+        }
+        const stored = await updatePolicy(write, profile, request.body.version, request.caller);
+        return { status: 200, body: toPolicyView(stored) };
+      }),
+  );
+
+  api.delete(
+    '/policies/:id',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'deletePolicy',
+        summary: 'Take a profile of your own away; runs that began with it go on',
+        params,
+        querystring: z.strictObject({ version: z.coerce.number().int().min(1) }),
+        response: { 204: z.null(), ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        await deletePolicy(write, request.params.id, request.query.version, request.caller);
+        return { status: 204 };
+      }),
+  );
+
+  api.post(
+    '/policies/:id/customise',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'customisePolicy',
+        summary: 'A copy of a profile under an id of your own, to be changed',
+        params,
+        body: CustomisePolicyBody,
+        response: { 201: PolicyView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const { profile } = await policyOf(write.tx, request, request.params.id);
+        const name = request.body.name ?? `${profile.name} (copy)`.slice(0, 100);
+        const stored = await createPolicy(write, { ...profile, id: request.body.id, name }, request.caller);
+        return { status: 201, body: toPolicyView(stored) };
+      }),
+  );
+
+  api.put(
+    '/policies/place',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'applyPolicy',
+        summary: 'What runs of a project, or all runs, are held against besides their own policy',
+        body: PolicyPlaceBody,
+        response: { 200: PolicyPlaceBody, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const { project, policy } = request.body;
+        if (policy !== null) await policyOf(write.tx, request, policy);
+        const place =
+          project === undefined
+            ? ({ scope: 'global', key: '' } as const)
+            : ({ scope: 'project', key: await parts.realPath(project) } as const);
+        await applyPolicy(write, place, policy, request.caller);
+        return { status: 200, body: { ...(project === undefined ? {} : { project: place.key }), policy } };
+      }),
+  );
+
+  api.get(
+    '/policies/remembered',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'listRememberedAnswers',
+        summary: 'What people allowed and wanted to be remembered, newest first',
+        response: { 200: RememberedListView, ...problems },
+      },
+    },
+    async (request) => ({
+      items: (await listRemembered(db, request.caller.tenantId)).map(
+        ({ createdBy, expiresAt, ...answer }) => ({
+          ...answer,
+          expiresAt: expiresAt.toISOString(),
+          by: createdBy,
+        }),
+      ),
+    }),
+  );
+
+  api.delete(
+    '/policies/remembered/:answerId',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'forgetRememberedAnswer',
+        summary: 'Ask about it again from now on',
+        params: z.object({ answerId: id }),
+        response: { 204: z.null(), ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        if (!(await forgetAnswer(write, request.params.answerId, request.caller)))
+          throw new Failure('NotFound', `There is no remembered answer ${request.params.answerId}.`);
+        return { status: 204 };
+      }),
+  );
+
+  api.get(
+    '/audit',
+    {
+      schema: {
+        tags: ['audit'],
+        operationId: 'listAudit',
+        summary: 'Who decided what, by which rule and why, newest first',
+        querystring: AuditQuery,
+        response: { 200: AuditListView, ...problems },
+      },
+    },
+    async (request) => {
+      const { limit = usualLimit, cursor, runId } = request.query;
+      const rows = await listAudit(db, {
+        tenantId: request.caller.tenantId,
+        limit,
+        ...(cursor !== undefined && { before: numberCursor(cursor) }),
+        ...(runId !== undefined && { runId }),
+      });
+      return toPage(rows, limit, {
+        toView: ({ id: number, at, actor, action, run_id, call_id, rule, reason, detail }) => ({
+          id: String(number),
+          at: at.toISOString(),
+          actor,
+          action,
+          runId: run_id,
+          callId: call_id,
+          rule,
+          reason,
+          detail,
+        }),
+        toCursor: (row) => String(row.id),
+      });
+    },
+  );
+};
+
+function numberCursor(cursor: string): number {
+  // Sixteen digits are more entries than there will be, and exact.
+  if (!/^\d{1,15}$/.test(cursor)) throw invalidCursor();
+  return Number(cursor);
+}
+
+function toPolicyView({ profile, version, builtIn }: StoredPolicy): PolicyView {
+  return { ...profile, version, builtIn };
+}
+
+async function policyOf(
+  queries: Queries,
+  request: FastifyRequest,
+  policyId: string,
+  version?: number,
+): Promise<StoredPolicy> {
+  const stored = await findPolicy(queries, request.caller.tenantId, policyId, version);
+  if (stored) return stored;
+  const which = version === undefined ? policyId : `${policyId} in version ${version}`;
+  throw new Failure('NotFound', `There is no policy ${which}.`);
+}
+
+/** The profile of a body, which may be a YAML file; refused with a sentence that names the rule. */
+function profileOf(body: { profile: PolicyProfile } | { yaml: string }): PolicyProfile {
+  if ('yaml' in body) {
+    const read = readPolicyFile(body.yaml);
+    if ('problem' in read) throw new Failure('InvalidInput', read.problem);
+    return read.profile;
+  }
+  const wrong = profileProblem(body.profile);
+  if (wrong) throw new Failure('InvalidInput', wrong.problem);
+  return body.profile;
+}
