@@ -1,5 +1,5 @@
 // A policy profile as a YAML file, in and out. What is wrong is said in one sentence with its line; nothing is guessed.
-import { isMap, isNode, isScalar, LineCounter, parseDocument, stringify } from 'yaml';
+import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument, stringify, visit } from 'yaml';
 import { PolicyProfile, PolicyRule } from '../workflows/contracts/policy.ts';
 import { profileProblem } from '../workflows/policy/profile-problem.ts';
 
@@ -19,15 +19,13 @@ export function readPolicyFile(text: string): PolicyFile {
     const line = lineAt(offsetOf(document, path, key));
     return { problem: `Line ${line}: ${problem}`, path, line };
   };
-  let content: unknown;
-  try {
-    content = document.toJS();
-  } catch (error) {
-    // Aliases that multiply, or that name nothing.
-    if (!(error instanceof ReferenceError)) throw error;
-    return refuse([], `${error.message}.`);
+  const aliases: Node[] = [];
+  visit(document, { Alias: (_key, node) => void aliases.push(node) });
+  if (aliases[0] !== undefined) {
+    const line = lineAt(aliases[0].range?.[0] ?? 0);
+    return { problem: `Line ${line}: a profile has no aliases; write it out.`, path: [], line };
   }
-  const parsed = PolicyProfile.safeParse(content);
+  const parsed = PolicyProfile.safeParse(document.toJS());
   if (parsed.success) {
     const found = profileProblem(parsed.data);
     return found === undefined ? { profile: parsed.data } : refuse(found.path, found.problem);

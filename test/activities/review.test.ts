@@ -171,3 +171,25 @@ test('whatever a model puts into names and arguments, all of the review can be s
   ]);
   expect(isStorable(reviews)).toBe(true);
 });
+
+test('policy decides on the whole subject, however long it is', () => {
+  const path = `${'a/'.repeat(2100)}${'../'.repeat(2100)}.env`;
+  expect(reviewed({ input: JSON.stringify({ path }) })).toMatchObject({
+    subject: path,
+    decision: 'deny',
+    rule: expect.stringMatching(/^trusted-mount-autonomous: deny write: /),
+    refusal: { status: 'denied' },
+  });
+});
+
+test('with nobody there to ask, what would be asked is denied and says so', () => {
+  expect(reviewed({ input: '{"path":"a"}' }, 'ask-everything')).toMatchObject({
+    decision: 'deny',
+    rule: 'ask-everything: ask anything',
+    refusal: {
+      status: 'denied',
+      output:
+        'Denied by policy (ask-everything: ask anything): this profile asks about everything, and nobody is there to ask.',
+    },
+  });
+});

@@ -44,6 +44,8 @@ const comparesNumbers = ['-eq', '-ne', '-lt', '-le', '-gt', '-ge'];
 export function nodeDoubt(node: SyntaxNode): string | undefined {
   if (!understood.has(node.type)) return `${node.type} is not understood`;
   switch (node.type) {
+    case 'Script':
+      return node.errors !== undefined && node.errors.length > 0 ? 'it cannot be read' : undefined;
     case 'For':
       return nameDoubt(node.name.value, false);
     case 'ArithmeticWord':

@@ -74,6 +74,7 @@ export function allowsCommand(pattern: CommandPattern, command: SimpleCommand): 
  * pattern names. What is not understood is `maybe`.
  */
 export function forbidsCommand(pattern: CommandPattern, command: SimpleCommand): Match {
+  if (command.hidden === undefined && isOtherProgram(pattern, command)) return 'no';
   const words = command.words.map((word, index) =>
     index === 0 && word.text !== undefined ? { ...word, text: word.text.replace(/^.*\//s, '') } : word,
   );
@@ -84,6 +85,12 @@ export function forbidsCommand(pattern: CommandPattern, command: SimpleCommand):
   );
   if (found.includes('yes')) return 'yes';
   return command.hidden !== undefined || found.includes('maybe') ? 'maybe' : 'no';
+}
+
+/** Most rules are about other programs, and most of the time is spent on finding that out. */
+function isOtherProgram([token]: CommandPattern, { words: [program] }: SimpleCommand): boolean {
+  if (token?.kind !== 'word' || program?.text === undefined) return false;
+  return program.text !== token.text && !program.text.endsWith(`/${token.text}`);
 }
 
 function matchWords(pattern: CommandPattern, words: SimpleCommand['words']): Match {

@@ -28,8 +28,10 @@ export function readWord(word: CommandArgument): Word {
   return { text: undefined, splits: word.parts?.every(staysOne) !== true, raw };
 }
 
+/** Where it is not quoted: at the start, and behind the signs after which some programs and the shell look for it. */
 function isTilde(word: WordNode): boolean {
-  return /^~|[=:]~/.test(word.text);
+  const unquoted = word.parts?.filter((part) => part.type === 'Literal') ?? [word];
+  return unquoted.some(({ text }) => /^~|[=:]~/.test(text));
 }
 
 function isLiteral(part: WordPart): boolean {

@@ -2,7 +2,7 @@
 // written order, the first that matches decides it, and the strictest part decides the call. Never throws.
 import type { Decision, Effect } from '../contracts/call.ts';
 import type { PolicyDecision, PolicyMode, PolicyProfile, PolicyScopeName } from '../contracts/policy.ts';
-import { type CompiledRule, compileRules } from './rule-match.ts';
+import { type CompiledRule, rulesFor } from './rule-match.ts';
 import { type Part, type PolicyCall, splitSubject } from './subject.ts';
 
 /** One profile and how far it reaches. Given from near to far: run, project, global. */
@@ -95,25 +95,22 @@ function decidePart(
   context: PolicyContext,
 ): Ruled {
   let doubt: string | undefined;
-  for (const { scope, rule } of rulesOf(scopes, context.now)) {
-    // Words inside of a command are looked through for what is forbidden by name; the command itself meets the rest.
-    if (isInner(part) && !rule.looksInside) continue;
-    const match = rule.match(part, call);
-    if (match === 'no') continue;
-    if (match === 'maybe') {
-      doubt ??= `"${rule.text}" cannot be ruled out${because(part)}`;
-      continue;
+  for (const scope of scopes) {
+    for (const rule of activeRules(scope, call, context)) {
+      // Words inside of a command are looked through for what is forbidden by name; the command itself meets the rest.
+      if (isInner(part) && !rule.looksInside) continue;
+      const match = rule.match(part, call);
+      if (match === 'no') continue;
+      if (match === 'maybe') {
+        doubt ??= `"${rule.text}" cannot be ruled out${because(part)}`;
+        continue;
+      }
+      const ruled = toRuled(scope, rule, call.effect);
+      if (ruled.decision !== 'allow') return rule.looksInside ? ruled : withUncertainty(ruled, part);
+      if (isInner(part)) return harmless(scope);
+      const certain: Ruled = doubt === undefined ? ruled : { ...ruled, decision: 'ask', reason: doubt };
+      return withMode(certain, profile, part, call, context);
     }
-    const ruled = toRuled(scope, rule, call.effect);
-    if (ruled.decision !== 'allow') return rule.looksInside ? ruled : withUncertainty(ruled, part);
-    if (isInner(part)) return harmless(scope);
-    return withMode(
-      doubt === undefined ? ruled : { ...ruled, decision: 'ask', reason: doubt },
-      profile,
-      part,
-      call,
-      context,
-    );
   }
   const [nearest] = scopes;
   if (isInner(part)) return harmless(nearest);
@@ -130,16 +127,15 @@ function isInner(part: Part): boolean {
   return part.kind === 'command' && part.command.inner;
 }
 
-function* rulesOf(
-  scopes: readonly PolicyScope[],
-  now: Date,
-): Generator<{ scope: PolicyScope; rule: CompiledRule }> {
-  for (const scope of scopes) {
-    if (scope.profile === undefined) continue;
-    for (const rule of compileRules(scope.profile)) {
-      if (rule.isActive(now.getTime())) yield { scope, rule };
-    }
-  }
+function activeRules(
+  { profile }: PolicyScope,
+  { effect }: PolicyCall,
+  { now }: PolicyContext,
+): readonly CompiledRule[] {
+  if (profile === undefined) return [];
+  const rules = rulesFor(profile, effect);
+  const time = now.getTime();
+  return rules.every((rule) => rule.isActive(time)) ? rules : rules.filter((rule) => rule.isActive(time));
 }
 
 const verbs: Record<Decision, string> = { allow: 'allows', ask: 'asks about', deny: 'denies' };
@@ -239,7 +235,11 @@ function matchesBehind(
   call: PolicyCall,
   context: PolicyContext,
 ): NonNullable<PolicyDecision['next']> {
-  const matching = [...rulesOf(scopes, context.now)].filter(({ rule }) => rule.match(part, call) === 'yes');
+  const matching = scopes.flatMap((scope) =>
+    activeRules(scope, call, context)
+      .filter((rule) => rule.match(part, call) === 'yes')
+      .map((rule) => ({ scope, rule })),
+  );
   const at = matching.findIndex(
     ({ scope, rule }) => scope.scope === ruled.scope && rule.index === ruled.ruleIndex,
   );

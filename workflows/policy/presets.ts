@@ -20,6 +20,7 @@ const secretFiles = [
   '**/.{netrc,pgpass,git-credentials,npmrc,pypirc}',
   '**/.{ssh,aws,gnupg,kube,perdure}/**',
   '**/.docker/config.json',
+  '**/.git/config',
   '**/*.{pem,key,p12,pfx,jks,keystore}',
   '**/id_{rsa,dsa,ecdsa,ed25519}',
 ];

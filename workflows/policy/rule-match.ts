@@ -1,6 +1,7 @@
 // Whether a rule matches one part of a call. A rule that allows matches only what is certain; one that asks or denies
 // matches what is certain too, and says `maybe` where it would have to look into what nobody understands.
 import { Minimatch } from 'minimatch';
+import type { Effect } from '../contracts/call.ts';
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { SimpleCommand } from './command.ts';
 import {
@@ -26,45 +27,67 @@ export interface CompiledRule {
 }
 
 // Rules are data that does not change: a profile's are prepared once.
-const compiled = new WeakMap<PolicyProfile, readonly CompiledRule[]>();
+const compiled = new WeakMap<PolicyProfile, Record<Effect, readonly CompiledRule[]>>();
 
-export function compileRules(profile: PolicyProfile): readonly CompiledRule[] {
+/** The rules that can match a call with this effect, in their order. */
+export function rulesFor(profile: PolicyProfile, effect: Effect): readonly CompiledRule[] {
   const known = compiled.get(profile);
-  if (known !== undefined) return known;
+  if (known !== undefined) return known[effect];
   const rules = profile.rules.map(compileRule);
-  compiled.set(profile, rules);
-  return rules;
+  const having = (wanted: Effect) => rules.filter(({ rule }) => (rule.effect ?? wanted) === wanted);
+  const prepared = {
+    read: having('read'),
+    write: having('write'),
+    execute: having('execute'),
+    network: having('network'),
+  };
+  compiled.set(profile, prepared);
+  return prepared[effect];
 }
 
 export function compileRule(rule: PolicyRule, index: number): CompiledRule {
   const isAllow = rule.decision === 'allow';
   const expires = rule.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(rule.expiresAt);
-  const paths = rule.paths && compileGlobs(rule.paths, !isAllow);
-  const commands = rule.commands?.map(parsePattern);
+  const lists = compileLists(rule, isAllow);
   return {
     rule,
     index,
     text: ruleText(rule),
-    looksInside: Boolean(paths ?? commands ?? rule.hosts),
+    looksInside: lists.length > 0,
     // A date nobody can read ends what is allowed and nothing else.
     isActive: (now) => (isAllow ? now < expires : !(now >= expires)),
     match(part, call) {
       if (rule.tool !== undefined && rule.tool !== call.tool) return 'no';
       if (rule.effect !== undefined && rule.effect !== call.effect) return 'no';
       // What concerns only the run itself is met by name alone.
-      if (part.kind === 'run')
-        return rule.tool === undefined || paths || commands || rule.hosts ? 'no' : 'yes';
-      const found: Match[] = [];
-      if (paths) found.push(matchPaths(paths, part, isAllow));
-      if (commands) found.push(matchCommands(commands, part, isAllow));
-      if (rule.hosts)
-        found.push(
-          part.kind === 'host' && rule.hosts.some((host) => matchesHost(host, part.host)) ? 'yes' : 'no',
-        );
-      if (found.includes('no')) return 'no';
-      return found.includes('maybe') ? 'maybe' : 'yes';
+      if (part.kind === 'run') return rule.tool !== undefined && lists.length === 0 ? 'yes' : 'no';
+      let all: Match = 'yes';
+      for (const matchList of lists) {
+        const match = matchList(part);
+        if (match === 'no') return 'no';
+        if (match === 'maybe') all = 'maybe';
+      }
+      return all;
     },
   };
+}
+
+function compileLists({ paths, commands, hosts }: PolicyRule, isAllow: boolean): ((part: Part) => Match)[] {
+  const lists: ((part: Part) => Match)[] = [];
+  if (paths !== undefined) {
+    const globs = compileGlobs(paths, !isAllow);
+    lists.push((part) => matchPaths(globs, part, isAllow));
+  }
+  if (commands !== undefined) {
+    const patterns = commands.map(parsePattern);
+    lists.push((part) => matchCommands(patterns, part, isAllow));
+  }
+  if (hosts !== undefined) {
+    lists.push((part) =>
+      part.kind === 'host' && hosts.some((pattern) => matchesHost(pattern, part.host)) ? 'yes' : 'no',
+    );
+  }
+  return lists;
 }
 
 type Globs = (path: string) => Match;

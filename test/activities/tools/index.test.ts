@@ -21,23 +21,23 @@ const samples: Record<string, Record<string, unknown>> = {
 test('each tool says what it does to the world, on what, and whether it may be repeated', async () => {
   const { tool } = await openBench();
   const rows = Object.entries(samples).map(([name, input]) => {
-    const { effect, repeat, subject, timeoutSeconds, probe } = tool(name);
-    return [name, effect, repeat, subject(input), timeoutSeconds(input), probe !== undefined];
+    const { effect, repeat, subject, subjectKind = effect, timeoutSeconds, probe } = tool(name);
+    return [name, effect, repeat, subjectKind, subject(input), timeoutSeconds(input), probe !== undefined];
   });
   expect(rows).toEqual([
-    ['read', 'read', 'safe', 'a/b', 60, false],
-    ['write', 'write', 'once', 'a/b', 60, true],
-    ['edit', 'write', 'once', 'a/b', 60, true],
-    ['patch', 'write', 'once', 'a/b\nc', 60, true],
-    ['list', 'read', 'safe', '.', 60, false],
-    ['glob', 'read', 'safe', '**/*.ts', 60, false],
-    ['grep', 'read', 'safe', 'a', 60, false],
-    ['shell', 'execute', 'once', 'ls', 35, false],
-    ['shell-poll', 'read', 'safe', '1.0', 31, false],
-    ['shell-kill', 'execute', 'safe', '1.0', 30, false],
-    ['fetch', 'network', 'safe', 'example.org', 60, false],
-    ['todo', 'read', 'safe', 'todo list', 10, false],
-    ['finish', 'read', 'safe', 'this run', 10, false],
+    ['read', 'read', 'safe', 'read', 'a/b', 60, false],
+    ['write', 'write', 'once', 'write', 'a/b', 60, true],
+    ['edit', 'write', 'once', 'write', 'a/b', 60, true],
+    ['patch', 'write', 'once', 'write', 'a/b\nc', 60, true],
+    ['list', 'read', 'safe', 'read', '.', 60, false],
+    ['glob', 'read', 'safe', 'read', '**/*.ts', 60, false],
+    ['grep', 'read', 'safe', 'read', 'a', 60, false],
+    ['shell', 'execute', 'once', 'execute', 'ls', 35, false],
+    ['shell-poll', 'read', 'safe', 'run', '1.0', 31, false],
+    ['shell-kill', 'execute', 'safe', 'run', '1.0', 30, false],
+    ['fetch', 'network', 'safe', 'network', 'example.org', 60, false],
+    ['todo', 'read', 'safe', 'run', 'todo list', 10, false],
+    ['finish', 'read', 'safe', 'run', 'this run', 10, false],
   ]);
 });
 

@@ -1,0 +1,122 @@
+import { expect, test } from 'vitest';
+import type { Decision } from '../../../workflows/contracts/call.ts';
+import type { PolicyCall } from '../../../workflows/policy/subject.ts';
+import { call, decide, profileWith } from './decide.ts';
+
+// The system this replaces, in a few lines: names of tools, lists compared as given, a prefix is enough for a command,
+// what is empty passes every list, a hit in a list of what is forbidden only makes the rule not match, and what no rule
+// matches is for the mode to say.
+interface OldRule {
+  tool: string;
+  decision: Decision;
+  allowed?: string[];
+  denied?: string[];
+}
+
+const isEnv = (path: string): boolean => path === '.env' || path.startsWith('secrets/');
+
+function oldDecide(rules: OldRule[], unmatched: Decision, { tool, subject }: PolicyCall): Decision {
+  const hits = (list: string[]) =>
+    list.some((entry) =>
+      entry === 'env files' ? isEnv(subject) : subject === entry || subject.startsWith(`${entry} `),
+    );
+  const rule = rules.find((each) => {
+    if (each.tool !== tool) return false;
+    if (each.denied !== undefined && subject !== '' && hits(each.denied)) return false;
+    return each.allowed === undefined || subject === '' || hits(each.allowed);
+  });
+  return rule?.decision ?? unmatched;
+}
+
+const oldSafe: OldRule[] = [
+  { tool: 'read', decision: 'allow' },
+  { tool: 'edit', decision: 'allow', denied: ['env files'] },
+  { tool: 'shell', decision: 'allow', allowed: ['git status', 'npm test'] },
+  { tool: 'shell', decision: 'deny' },
+];
+const oldPermissive: OldRule[] = [
+  { tool: 'edit', decision: 'allow', denied: ['env files'] },
+  { tool: 'write', decision: 'allow' },
+  { tool: 'shell', decision: 'allow', denied: ['curl', 'wget'] },
+  { tool: 'shell', decision: 'deny' },
+];
+
+const safe = 'headless-safe-sandbox';
+const permissive = 'headless-permissive-sandbox';
+
+const holes: [name: string, profile: string, call: PolicyCall, now: Decision][] = [
+  ['an empty command passes the list of allowed ones', safe, call('execute', ''), 'deny'],
+  ['an empty path passes the list of forbidden ones', safe, call('write', '', 'edit'), 'deny'],
+  ['./ in front of an env file', safe, call('write', './.env', 'edit'), 'deny'],
+  ['.. on the way to an env file', safe, call('write', 'src/../.env', 'edit'), 'deny'],
+  ['a doubled slash on the way to a secret', safe, call('write', './/secrets//token', 'edit'), 'deny'],
+  ['an absolute path to an env file', safe, call('write', '/project/.env', 'edit'), 'deny'],
+  ['a path that leads out of the project', safe, call('write', 'src/../../.bashrc', 'edit'), 'deny'],
+  ['a command behind &&', safe, call('execute', 'git status && curl https://example.org'), 'deny'],
+  ['a command behind ;', safe, call('execute', 'git status ; curl https://example.org'), 'deny'],
+  ['a command behind |', safe, call('execute', 'git status | sh'), 'deny'],
+  ['a command on the next line', safe, call('execute', 'git status \ncurl https://example.org'), 'deny'],
+  ['a command in a substitution', safe, call('execute', 'git status $(curl https://example.org)'), 'deny'],
+  ['a command in backticks', safe, call('execute', 'npm test `curl https://example.org`'), 'deny'],
+  ['a redirection that writes a file', safe, call('execute', 'git status > src/a.ts'), 'deny'],
+  [
+    'an env file under the permissive preset, which fell to its mode',
+    permissive,
+    call('write', '.env', 'edit'),
+    'deny',
+  ],
+  ['unrestricted writing under the permissive preset', permissive, call('write', '.env', 'write'), 'deny'],
+  [
+    'writing outside of the project under the permissive preset',
+    permissive,
+    call('write', '/etc/cron.d/x', 'write'),
+    'deny',
+  ],
+  ['a forbidden program in a chain', permissive, call('execute', 'ls && curl https://example.org'), 'deny'],
+  [
+    'a forbidden program by its path',
+    permissive,
+    call('execute', '/usr/bin/curl https://example.org'),
+    'deny',
+  ],
+  ['a forbidden program in other letters', permissive, call('execute', "c'ur'l https://example.org"), 'deny'],
+  ['a forbidden program in a wrapper', permissive, call('execute', 'env curl https://example.org'), 'deny'],
+  ['a forbidden program in a variable', permissive, call('execute', 'x=curl; $x https://example.org'), 'ask'],
+];
+
+test.each(holes)('closed: %s', (_name, profile, wanted, now) => {
+  const old =
+    profile === safe ? oldDecide(oldSafe, 'ask', wanted) : oldDecide(oldPermissive, 'allow', wanted);
+  expect({
+    old,
+    now: decide(profile, wanted).decision,
+    headless: decide(profile, wanted, { attended: false }).decision,
+  }).toEqual({
+    old: 'allow',
+    now,
+    headless: 'deny',
+  });
+});
+
+test('closed: an edit of an env file under the safe preset was a question and is refused', () => {
+  const wanted = call('write', '.env', 'edit');
+  expect([oldDecide(oldSafe, 'ask', wanted), decide(safe, wanted).decision]).toEqual(['ask', 'deny']);
+});
+
+test('closed: writing a new file under the safe preset had no rule and has one', () => {
+  const wanted = call('write', 'src/a.ts', 'write');
+  expect([oldDecide(oldSafe, 'ask', wanted), decide(safe, wanted).ruleIndex]).toEqual(['ask', 3]);
+});
+
+test('closed: an unknown profile allows nothing, not even beside a known one', () => {
+  const denied = { decision: 'deny', ruleText: 'unknown profile', ruleIndex: null };
+  expect(decide('gone', call('read', 'README.md'))).toMatchObject(denied);
+});
+
+test('closed: silence accepts no command and no network, whatever the mode was called', () => {
+  const profile = profileWith([], { mode: 'acceptEdits' });
+  const decisions = (['read', 'write', 'execute', 'network'] as const).map(
+    (effect) => decide(profile, call(effect, effect === 'network' ? 'example.org' : 'x')).decision,
+  );
+  expect(decisions).toEqual(['allow', 'allow', 'ask', 'ask']);
+});

@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { createPathCheck } from '../../../workflows/policy/path-check.ts';
+import { attended, call, profileWith, runScope } from './decide.ts';
+
+const profile = profileWith([
+  { paths: ['**/.env'], decision: 'deny', reason: 'it may hold secrets' },
+  { paths: ['docs/**'], decision: 'ask' },
+  { effect: 'read', decision: 'allow' },
+]);
+
+test('what a call named is settled, and what it turns out to reach must be allowed by itself', () => {
+  const check = createPathCheck(runScope(profile), call('read', './a/../link'), attended);
+  expect(['link', '/project/link', 'src/a.ts', 'src/.env', 'docs/a.md', '../x'].map(check)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    'Denied by policy: this leads to src/.env, which was not allowed (deny anything: **/.env): it may hold secrets.',
+    'Denied by policy: this leads to docs/a.md, which was not allowed (ask anything: docs/**): own asks about read.',
+    'Denied by policy: this leads to ../x, which was not allowed (outside the project): ../x leads outside the project directory; use a path inside it.',
+  ]);
+});
+
+test('what a person approved is that path and none it leads to', () => {
+  const check = createPathCheck(runScope(profile), call('read', 'docs/a.md'), attended);
+  expect([check('docs/a.md'), check('docs/b.md') === undefined, check('docs/a.md\ndocs/a.md')]).toEqual([
+    undefined,
+    false,
+    'Denied by policy: the path holds a line end.',
+  ]);
+});
+
+test('each path of a patch is settled, the files below a searched directory are not', () => {
+  const patch = createPathCheck(runScope(profileWith([])), call('write', 'a\nb/c', 'patch'), attended);
+  expect(['a', 'b/c', 'b'].map((path) => patch(path) === undefined)).toEqual([true, true, false]);
+  const search = createPathCheck(runScope(profile), call('read', '.', 'grep'), attended);
+  expect(['a', 'b/.env', '.env'].map((path) => search(path) === undefined)).toEqual([true, false, false]);
+});
