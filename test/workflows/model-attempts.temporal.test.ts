@@ -73,15 +73,25 @@ withKernel(
       expect(ended.input_tokens).toBe(3 * (third ?? 0));
     });
 
-    test('a model call that took three workers down is not tried again: its run fails and is on the list', async () => {
+    test('nine kills in one step do not end a run', async () => {
       await kernel.startWorkers();
-      const run = await afterDeaths(kernel, await kernel.script({ text: 'Never.' }), 3);
-      const reason = 'The model call of step 1 took its worker down 3 times; it is not tried again.';
+      const run = await afterDeaths(kernel, await kernel.script({ text: 'Here.' }), 9);
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', final_message: 'Here.' });
+      expect((await uses(kernel, run)).map(({ status }) => status)).toEqual([
+        ...Array.from({ length: 9 }, () => 'failed'),
+        'answered',
+      ]);
+    });
+
+    test('a model call that took ten workers down is not tried again: its run fails and is on the list', async () => {
+      await kernel.startWorkers();
+      const run = await afterDeaths(kernel, await kernel.script({ text: 'Never.' }), 10);
+      const reason = 'The model call of step 1 took its worker down 10 times; it is not tried again.';
       expect(await kernel.ended(run)).toMatchObject({
         status: 'failed',
         reason: 'model_failed',
         reason_text: reason,
-        output_tokens: 30,
+        output_tokens: 100,
       });
       expect((await story(kernel, run)).slice(-5)).toEqual([
         'message-reset 1',
@@ -93,7 +103,7 @@ withKernel(
       const page = { tenantId: defaultTenant, limit: 10, open: true };
       const letters = await listDeadLetters(kernel.store.database.db, page);
       expect(letters.filter(({ run_id }) => run_id === run.id)).toMatchObject([
-        { kind: 'run', reason, attempts: 3 },
+        { kind: 'run', reason, attempts: 10 },
       ]);
     });
 
@@ -105,6 +115,38 @@ withKernel(
       expect((await story(kernel, run)).slice(-2)).toEqual([
         'message-reset 1',
         'run-end interrupted interrupted',
+      ]);
+    });
+
+    test('a log that falls too far behind is an outage of the store, not a defect in here', async () => {
+      const words = 'x'.repeat(1024 * 1024);
+      let asked = 0;
+      const hasty: Llm = {
+        provider: 'hasty',
+        scripted: true,
+        missing: undefined,
+        models: [],
+        async *stream() {
+          asked += 1;
+          // More than is kept, while the first piece of it is on its way.
+          for (let piece = 0; asked === 1 && piece < 6; piece += 1) yield { type: 'text', text: words };
+          yield { type: 'text', text: 'Here.' };
+          const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+          yield { type: 'finish', reason: 'stop', usage };
+        },
+      };
+      await kernel.startWorkers({ deps: (deps) => ({ ...deps, llms: [...deps.llms, hasty] }) });
+      const run = await kernel.start({ model: 'hasty/model' });
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', final_message: 'Here.' });
+      const rows = await kernel.store.database.db
+        .selectFrom('attempts')
+        .select(['attempt', 'outcome'])
+        .where('run_id', '=', run.id)
+        .orderBy('attempt')
+        .execute();
+      expect(rows).toEqual([
+        { attempt: 1, outcome: 'stopped' },
+        { attempt: 2, outcome: 'answered' },
       ]);
     });
 
