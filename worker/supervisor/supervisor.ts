@@ -102,9 +102,9 @@ interface RolePlace {
 }
 
 function roleStarter(scene: Scene, role: Role, place: RolePlace) {
-  const { config, data } = scene;
+  const { config, data, logger } = scene;
   const drainMs = config.drainSeconds * 1_000 + goodbyeMs;
-  return () => startRole({ role, data, drainMs, ...place });
+  return () => startRole({ role, data, drainMs, logger, ...place });
 }
 
 async function keepRole(
