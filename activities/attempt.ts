@@ -3,7 +3,7 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { ActivityDeps } from './deps.ts';
-import { adoptToken, type NewAttempt } from './store/attempts.ts';
+import { adoptToken, attemptNumber, type NewAttempt } from './store/attempts.ts';
 import { RunStopped } from './stops.ts';
 import { Superseded } from './store/events.ts';
 
@@ -23,9 +23,6 @@ export class WorkerStopping extends Error {
 // Often enough that a cancellation by way of Temporal arrives within seconds, well inside the 30 s timeout.
 const heartbeatMs = 3000;
 
-// Attempts of one execution stay far below this; the next execution's start above it.
-const attemptsPerGeneration = 1_000_000;
-
 const atWork = new Map<string, Promise<unknown>>();
 
 export async function withAttempt<T>(
@@ -38,7 +35,7 @@ export async function withAttempt<T>(
   const ref: NewAttempt = {
     runId: input.runId,
     unit: input.unit,
-    attempt: input.generation * attemptsPerGeneration + info.attempt,
+    attempt: attemptNumber(input.generation, info.attempt),
     executorId: deps.executor.id,
     taskToken: info.taskToken,
   };

@@ -3,7 +3,7 @@
 import type { FinishRunInput } from '../workflows/contracts/activities.ts';
 import type { RunStatus, StopReason } from '../workflows/contracts/run.ts';
 import type { ActivityDeps } from './deps.ts';
-import { bookLost } from './model-use.ts';
+import { bookUnanswered } from './model-use.ts';
 import { type EndedRun, endRun } from './store/end-run.ts';
 import type { Write } from './store/events.ts';
 import { isMessage, stopAmong, waitingInputs } from './store/inputs.ts';
@@ -52,10 +52,8 @@ export async function finish(
       : { status: statuses[outcome], reason };
   const reasonText =
     ending.reason === reason && detail ? toStorable(deps.log.redact(detail)) : sentences[ending.reason];
-  // Nobody asks again, and the prompt of what was lost went with its worker: what it streamed is all that is known.
-  if (outcome !== 'succeeded')
-    await bookLost(deps, write, run, { step: run.steps + 1, request: { messages: [], tools: [] } });
-  return endRun(write, run, { ...ending, reasonText });
+  const booked = outcome === 'succeeded' ? run : await bookUnanswered(deps, write, run);
+  return endRun(write, booked, { ...ending, reasonText });
 }
 
 /** Whoever said something before the end is heard, unless somebody stopped the run. */

@@ -31,6 +31,15 @@ const batchBytes = 2048;
 // What an outage of Postgres may pile up before the attempt is given up.
 const mostWaitingBytes = 4 * 1024 * 1024;
 
+/** More was said than is kept while the store was away or too slow: its outage, and not a mistake in here. */
+export class LogBehind extends Error {
+  override name = 'LogBehind';
+
+  constructor() {
+    super('The event log has not kept up with the model.');
+  }
+}
+
 export function createJournal(input: JournalInput): Journal {
   let waiting: NewEvent[] = [];
   let waitingBytes = 0;
@@ -99,7 +108,7 @@ export function createJournal(input: JournalInput): Journal {
       waiting.push(delta(kind, input.step, open.block, shown));
       waitingBytes += shown.length;
     }
-    if (waitingBytes > mostWaitingBytes) fail(new Error('The event log has not kept up with the model.'));
+    if (waitingBytes > mostWaitingBytes) fail(new LogBehind());
     else if (first) flush();
     else schedule();
   }

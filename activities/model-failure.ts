@@ -6,6 +6,7 @@ import type { NewEvent } from '../workflows/contracts/event.ts';
 import { type FailureCode, failures } from '../workflows/contracts/failures.ts';
 import { type Attempt, WorkerStopping } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
+import { LogBehind } from './journal.ts';
 import { LlmError, type LlmErrorKind } from './llm/llm.ts';
 import { isOutOfPatience } from './patience.ts';
 import { untilStored } from './persist.ts';
@@ -97,7 +98,8 @@ function outcomeOf(error: unknown): Outcome {
   if (error instanceof LlmError) return 'failed';
   if (error instanceof WorkersLost) return 'given_up';
   // Neither the provider's doing nor a mistake: the next attempt goes on, however often this happens.
-  const passes = error instanceof WorkerStopping || error instanceof CancelledFailure || isStoreOutage(error);
+  const outage = error instanceof LogBehind || isStoreOutage(error);
+  const passes = outage || error instanceof WorkerStopping || error instanceof CancelledFailure;
   return passes ? 'stopped' : 'broken';
 }
 

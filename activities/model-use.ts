@@ -41,20 +41,24 @@ export function noUse(deps: ActivityDeps, model: string): ModelUse {
   return { model, status: 'failed', ...nothing, ...deps.price(model, nothing), estimated: false };
 }
 
+/** What turns use into money. */
+type Pricing = Pick<ActivityDeps, 'price'>;
+
 /**
  * Books the attempts of a step that left no account of themselves; the caller holds the run's lock. Whether the
  * provider had read all of their prompt, what it thought unseen, and what it wrote after the last stored piece,
- * nobody can tell; they are booked as billed for `request` and for what they streamed.
+ * nobody can tell; they are booked as billed for `request` and for what they streamed. Returns the run as it is now.
  */
 export async function bookLost(
-  deps: ActivityDeps,
+  deps: Pricing,
   write: Write,
   run: RunRow,
   lost: { step: number; before?: number; request: Pick<LlmRequest, 'messages' | 'tools'> },
-): Promise<void> {
+): Promise<RunRow> {
+  let booked = run;
   for (const { ref, text } of await unbookedAttempts(write.tx, run.id, lost.step, lost.before)) {
     const usage = estimateUsage(lost.request, text);
-    await recordUse(write, run, ref, lost.step, {
+    booked = await recordUse(write, booked, ref, lost.step, {
       model: run.model,
       status: 'failed',
       ...usage,
@@ -62,4 +66,13 @@ export async function bookLost(
       estimated: true,
     });
   }
+  return booked;
+}
+
+/**
+ * Books what the step under way has used when its run ends and nobody will ask again. The prompt went with its
+ * worker: what was streamed is all that is known.
+ */
+export async function bookUnanswered(deps: Pricing, write: Write, run: RunRow): Promise<RunRow> {
+  return bookLost(deps, write, run, { step: run.steps + 1, request: { messages: [], tools: [] } });
 }

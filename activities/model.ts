@@ -13,7 +13,6 @@ import { failModelCall, WorkersLost } from './model-failure.ts';
 import { bookLost, noUse, type Streamed, useOf } from './model-use.ts';
 import { untilStored } from './persist.ts';
 import { assemble } from './prompt/assemble.ts';
-import { mostLostAttempts } from './predecessor.ts';
 import { externalToolsOf, toExternalSpec } from './external-tools.ts';
 import { reviewFor } from './review.ts';
 import { type Answer, type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
@@ -27,6 +26,9 @@ import { toToolSpec } from './tools/index.ts';
 
 // Room for a long file in one answer; providers cut at their own maximum below it.
 const maxOutputTokens = 32_000;
+// Kills that come by chance must never end a run, and a model call is safe to make again: only a prompt that takes
+// down whoever sends it meets ten deaths in one step.
+const mostLostAttempts = 10;
 
 export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => Promise<CallModelResult> {
   return (input) => {

@@ -9,7 +9,7 @@ import { lockRun, type RunRow } from './store/runs.ts';
 import type { Probe, Tool, ToolContext } from './tools/tool.ts';
 
 // What took three workers down would take the next one down as well.
-export const mostLostAttempts = 3;
+const mostLostAttempts = 3;
 
 /** The call's result when it must not be run again; undefined when running it is right. */
 export async function judgePredecessor(

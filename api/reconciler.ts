@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { isStoreOutage } from '../activities/store/database.ts';
 import type { EventLog } from '../activities/store/events.ts';
 import { listStarted, listUnstarted, type RunRow } from '../activities/store/runs.ts';
-import { endLostRun, markGoingOn, markStuck } from '../activities/store/stuck-run.ts';
+import { type Book, endLostRun, markGoingOn, markStuck } from '../activities/store/stuck-run.ts';
 import { isTemporalOutage, type TemporalRuns } from './runs.ts';
 import { type Loop, repeat } from './sweeper.ts';
 
@@ -18,6 +18,8 @@ export function createReconciler(input: {
   log: EventLog;
   runs: TemporalRuns;
   logger: Logger;
+  /** A model call that was under way has been paid for, and nobody else books it any more. */
+  book: Book;
   everyMs?: number;
 }): Loop {
   const { log, runs, logger } = input;
@@ -39,7 +41,7 @@ export function createReconciler(input: {
   }
 
   async function endLost(run: RunRow): Promise<void> {
-    const result = await log.write((write) => endLostRun(write, run));
+    const result = await log.write((write) => endLostRun(write, run, input.book));
     if (result?.ended) logger.warn({ runId: run.id }, 'a run was ended: its workflow is gone');
     if (result?.promoted) runs.started(result.promoted);
   }

@@ -4,7 +4,6 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import type { ActivityDeps } from '../activities/deps.ts';
 import { createLlms } from '../activities/llm/index.ts';
-import { priceOf } from '../activities/llm/prices.ts';
 import { openMount } from '../activities/sandbox/mount.ts';
 import { killGroup, killMarked } from '../activities/sandbox/process-group.ts';
 import { createProfiles } from '../activities/store/policy-scopes.ts';
@@ -15,6 +14,7 @@ import { createTools } from '../activities/tools/index.ts';
 import type { Runs } from '../api/runs.ts';
 import { commandPath } from './config.ts';
 import type { RoleConfig, Store } from './deps.ts';
+import { modelPrice } from './model-price.ts';
 import { createTrees } from './trees.ts';
 
 export interface Opened {
@@ -35,12 +35,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
     logger,
     executor,
     llms: createLlms(config),
-    price(name, usage) {
-      const slash = name.indexOf('/');
-      const provider = name.slice(0, slash);
-      const model = name.slice(slash + 1);
-      return priceOf(provider, model, usage, config.prices, config.unknownPriceMicrosPerMillion);
-    },
+    price: modelPrice(config),
     tools: createTools({ background, egress: publicEgress }),
     profileOf: createProfiles(store.database.db),
     stops,

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { createLlms, defaultModel, findLlm } from '../activities/llm/index.ts';
 import type { Llm } from '../activities/llm/llm.ts';
+import { bookUnanswered } from '../activities/model-use.ts';
 import { defaultTenant } from '../activities/store/database.ts';
 import { ensureBuiltIns } from '../activities/store/policies.ts';
 import { createProfiles } from '../activities/store/policy-scopes.ts';
@@ -26,6 +27,7 @@ import type { ModelListView } from '../workflows/contracts/system.ts';
 import { knownSecrets } from './config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
 import { embeddedDeps } from './embedded.ts';
+import { modelPrice } from './model-price.ts';
 import { openClient } from './temporal.ts';
 import { createTrees } from './trees.ts';
 import { version } from './version.ts';
@@ -58,6 +60,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
   const tools = createTools({ background, egress: publicEgress });
   const needs = { tools, db: store.database.db, profileOf: createProfiles(store.database.db) };
+  const price = modelPrice(config);
   const embedded = await embeddedDeps(config.dataFolder);
   const app = await buildApp({
     log: store.log,
@@ -95,7 +98,12 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   });
   const loops = [
     createSweeper({ log: store.log, runs, logger }),
-    createReconciler({ log: store.log, runs, logger }),
+    createReconciler({
+      log: store.log,
+      runs,
+      logger,
+      book: (write, run) => bookUnanswered({ price }, write, run),
+    }),
   ];
   const url = await app.listen({ host: config.host, port: config.port });
   return {

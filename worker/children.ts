@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { knownSecrets, loadConfig } from './config.ts';
 import { ConfigProblem } from './config-problem.ts';
 import type { RoleConfig } from './deps.ts';
+import { giveLifeSigns } from './life-signs.ts';
 import { createLogging, logCrashes } from './logging.ts';
 import { prepareDataFolder, readyFile } from './supervisor/data-folder.ts';
 import { writeFileWhole } from './supervisor/write-file-whole.ts';
@@ -15,6 +16,9 @@ interface RunningChild {
   ended: Promise<void>;
   stop(): Promise<void>;
 }
+
+// One call to the kernel each, so often that a look a second finds a new one nearly every time.
+const lifeSignMs = 1_000;
 
 function withServers(config: Config): RoleConfig {
   const { databaseUrl, temporalAddress } = config;
@@ -39,6 +43,7 @@ async function run(
     redact,
   });
   logCrashes(logging);
+  const endLifeSigns = giveLifeSigns(data.lifeFile(process.pid), lifeSignMs);
   const told = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => told.resolve());
   try {
@@ -56,6 +61,7 @@ async function run(
     return 1;
   } finally {
     logging.flush();
+    endLifeSigns();
     // Whatever still holds the process open has had its time: this one is done, and its supervisor waits.
     setTimeout(() => process.exit(), exitGraceMs).unref();
   }

@@ -65,19 +65,47 @@ function isAlive(pid) {
   }
 }
 
+/** A lock appears with its content in one step, so what names nobody was left by a crash and nobody holds it. */
+function isHeld(holder) {
+  const pid = Number(holder);
+  return Number.isInteger(pid) && pid > 0 && isAlive(pid);
+}
+
+function readOrUndefined(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** False when there is one already. */
+function linked(from, to) {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
 /** Moved away first and looked at then: between look and removal it could have become somebody's fresh one. */
 function removeStale(lock) {
-  const holder = existsSync(lock) ? readFileSync(lock, 'utf8') : '';
-  if (holder === '' || isAlive(Number(holder))) return false;
-  const aside = `${lock}.${process.pid}`;
+  const holder = readOrUndefined(lock);
+  if (holder === undefined) return true;
+  if (isHeld(holder)) return false;
+  const aside = `${lock}.${process.pid}.stale`;
   try {
     renameSync(lock, aside);
-    if (readFileSync(aside, 'utf8') !== holder) linkSync(aside, lock);
-    rmSync(aside);
   } catch (error) {
     // Another waiter was faster.
-    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+    if (error.code !== 'ENOENT') throw error;
+    return true;
   }
+  if (readFileSync(aside, 'utf8') !== holder) linked(aside, lock);
+  rmSync(aside);
   return true;
 }
 
@@ -86,18 +114,19 @@ function holdInstallLock() {
   const folder = join(root, '.perdure');
   const lock = join(folder, 'install.lock');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (let told = false; ; told = true) {
-    try {
-      writeFileSync(lock, String(process.pid), { flag: 'wx' });
-      process.on('exit', () => rmSync(lock, { force: true }));
-      return;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
+  // Written first and linked then: killed in between, nobody leaves a lock without a name.
+  const mine = `${lock}.${process.pid}`;
+  writeFileSync(mine, String(process.pid));
+  try {
+    for (let told = false; !linked(mine, lock); told = true) {
+      if (removeStale(lock)) continue;
+      if (!told) process.stderr.write('Another start is installing the packages; waiting for it …\n');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     }
-    if (removeStale(lock)) continue;
-    if (!told) process.stderr.write('Another start is installing the packages; waiting for it …\n');
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  } finally {
+    rmSync(mine);
   }
+  process.on('exit', () => rmSync(lock, { force: true }));
 }
 
 function install(command) {

@@ -1,24 +1,10 @@
 // Builds the request's messages and tools, for every way into a run. Pure. What was sent once is sent again
 // byte for byte: the messages before the last one are a prefix of those of every later step, so that providers
 // can cache them. What changes from step to step stands in the last message alone.
+import { phases, type StoredMessage } from '../../workflows/contracts/message.ts';
 import { type LlmCall, type LlmMessage, tagged } from '../llm/llm.ts';
 import type { ToolSpec } from '../tools/tool.ts';
 import { protocol } from './protocol.ts';
-
-/** A stored message of the conversation, as the store gives it: run by run from the first of the chain. */
-export interface PromptMessage {
-  runId: string;
-  step: number;
-  phase: 'input' | 'assistant' | 'tool';
-  position: number;
-  role: 'user' | 'assistant' | 'tool';
-  /** Seen by the model, hidden from people. */
-  internal: boolean;
-  text: string;
-  calls?: { callId: string; name: string; input: string }[] | undefined;
-  callId?: string | undefined;
-  failed?: boolean | undefined;
-}
 
 /** What changes with each step. */
 export interface DynamicContext {
@@ -37,7 +23,8 @@ export interface Assembled {
 /** Throws when the history is not whole: a call without its one result is a bug of whoever stored it. */
 export function assemble(input: {
   tools: ToolSpec[];
-  history: PromptMessage[];
+  /** As the store gives it: run by run from the first of the chain. */
+  history: StoredMessage[];
   dynamic: DynamicContext;
 }): Assembled {
   return {
@@ -56,9 +43,7 @@ function describe({ step, stepLimit, projectPath, date }: DynamicContext): strin
   return [`Step ${step} of at most ${stepLimit}`, project, `Date: ${date}`].join('\n');
 }
 
-const phases = ['input', 'assistant', 'tool'];
-
-function toConversation(history: PromptMessage[]): LlmMessage[] {
+function toConversation(history: StoredMessage[]): LlmMessage[] {
   // Runs stand in the order of the chain; a conversation only grows at its end, so a run keeps its number.
   const runs = [...Map.groupBy(history, (message) => message.runId).values()];
   return runs.flatMap((messages, index) => {
@@ -70,11 +55,11 @@ function toConversation(history: PromptMessage[]): LlmMessage[] {
 }
 
 /** One step: what came in, the answer, and the results in the order of its calls. */
-function toStep(messages: PromptMessage[], run: number): LlmMessage[] {
+function toStep(messages: StoredMessage[], run: number): LlmMessage[] {
   const ordered = messages.toSorted(
     (one, other) => phases.indexOf(one.phase) - phases.indexOf(other.phase) || one.position - other.position,
   );
-  const results = new Map<string, PromptMessage>();
+  const results = new Map<string, StoredMessage>();
   for (const message of ordered.filter(({ role }) => role === 'tool')) {
     const callId = message.callId ?? '';
     if (results.has(callId)) throw new Error(`call ${callId} of run ${message.runId} has two results`);
@@ -89,12 +74,12 @@ function toStep(messages: PromptMessage[], run: number): LlmMessage[] {
   return assembled;
 }
 
-function toUser(message: PromptMessage): LlmMessage {
+function toUser(message: StoredMessage): LlmMessage {
   return { role: 'user', text: tagged(message.internal ? 'note' : 'message', message.text) };
 }
 
 /** Takes the results it uses out of the map: what is left belongs to no call. */
-function toAnswer(message: PromptMessage, results: Map<string, PromptMessage>, run: number): LlmMessage[] {
+function toAnswer(message: StoredMessage, results: Map<string, StoredMessage>, run: number): LlmMessage[] {
   const calls = (message.calls ?? []).map((call) => ({ ...call, ...toProviderCall(call, run) }));
   return [
     {
@@ -111,7 +96,7 @@ function toAnswer(message: PromptMessage, results: Map<string, PromptMessage>, r
         callId: id,
         name,
         text: tagged('result', result.text),
-        failed: result.failed === true,
+        failed: result.failed,
       };
     }),
   ];

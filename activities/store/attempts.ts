@@ -13,6 +13,14 @@ export interface AttemptRef {
   attempt: number;
 }
 
+// Attempts of one execution stay far below this; the next execution's start above it.
+const attemptsPerGeneration = 1_000_000;
+
+/** The number of an execution's attempt: above those of every execution before it. */
+export function attemptNumber(generation: number, attempt: number): number {
+  return generation * attemptsPerGeneration + attempt;
+}
+
 export interface NewAttempt extends AttemptRef {
   executorId: string;
   /** What fails this attempt in Temporal without waiting for its timeouts. */
@@ -23,12 +31,17 @@ export interface NewAttempt extends AttemptRef {
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. Returns how many attempts of
  * this unit came before and how many of those lost their worker; what this very executor left open merely failed,
  * and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
+ * Throws Superseded when the run was handed over to another execution than the attempt's.
  */
 export async function beginAttempt(
   write: Write,
   run: RunRow,
   attempt: NewAttempt,
 ): Promise<{ earlier: number; lost: number }> {
+  // The hand-over took every fence away, and nobody holds those of units that were not open: it is this that keeps an
+  // execution from beginning anything more.
+  if (Math.floor(attempt.attempt / attemptsPerGeneration) !== run.generation)
+    throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is of another execution`);
   // One statement: the run's lock keeps what it reads from changing, and the head's, which it takes last, orders it
   // with every append of the attempt we replace.
   const { rows: earlier } = await sql<{ attempt: number; lost: boolean }>`

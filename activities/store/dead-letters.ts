@@ -1,5 +1,5 @@
 // Dead letters: whatever used up its attempts, until a person retries or drops it.
-import type { Selectable } from 'kysely';
+import { type Selectable, type SqlBool, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { DeadLetterView } from '../../workflows/contracts/system.ts';
@@ -10,6 +10,9 @@ import type { RunRow } from './runs.ts';
 import type { DeadLetters } from './tables.ts';
 
 export type DeadLetterRow = Selectable<DeadLetters>;
+
+/** With the run that asks again what a failed one was asked. */
+export type ListedLetter = DeadLetterRow & { retried_as: string | null };
 
 /** One open letter per thing: declaring it dead again changes nothing. The caller holds the run's lock. */
 export async function addDeadLetter(
@@ -48,16 +51,30 @@ export interface DeadLetterList {
   open: boolean;
 }
 
-export async function listDeadLetters(db: Db, list: DeadLetterList): Promise<DeadLetterRow[]> {
+export async function listDeadLetters(db: Db, list: DeadLetterList): Promise<ListedLetter[]> {
   let query = db
     .selectFrom('dead_letters')
-    .selectAll()
-    .where('tenant_id', '=', list.tenantId)
-    .orderBy('id', 'desc')
+    .innerJoin('runs', 'runs.id', 'dead_letters.run_id')
+    .leftJoin('runs as again', (join) =>
+      join
+        .onRef('again.conversation_id', '=', 'runs.conversation_id')
+        .on(sql<SqlBool>`again.message_id = ${retryPrefix} || dead_letters.id`),
+    )
+    .selectAll('dead_letters')
+    .select('again.id as retried_as')
+    .where('dead_letters.tenant_id', '=', list.tenantId)
+    .orderBy('dead_letters.id', 'desc')
     .limit(list.limit);
-  if (list.before) query = query.where('id', '<', list.before);
+  if (list.before) query = query.where('dead_letters.id', '<', list.before);
   if (list.open) query = query.where('resolution', 'is', null);
   return query.execute();
+}
+
+const retryPrefix = 'retry-';
+
+/** The id of the message that a retry sends. */
+export function retryMessageId({ id }: Pick<DeadLetterRow, 'id'>): string {
+  return `${retryPrefix}${id}`;
 }
 
 export async function findDeadLetter(
@@ -111,7 +128,7 @@ export async function dropRunLetter(write: Write, run: RunRow, by: string): Prom
     .execute();
 }
 
-export function toDeadLetterView(row: DeadLetterRow): DeadLetterView {
+export function toDeadLetterView(row: ListedLetter): DeadLetterView {
   return {
     id: row.id,
     kind: row.kind as DeadLetterView['kind'],
@@ -123,5 +140,6 @@ export function toDeadLetterView(row: DeadLetterRow): DeadLetterView {
     resolution: row.resolution as DeadLetterView['resolution'],
     resolvedAt: row.resolved_at?.toISOString() ?? null,
     resolvedBy: row.resolved_by,
+    retriedAs: row.retried_as,
   };
 }

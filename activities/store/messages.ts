@@ -1,36 +1,26 @@
 // Messages: what the model sees. A run's own rows, and behind them those of the runs it continues.
 import { sql } from 'kysely';
+import { phases, type StoredMessage } from '../../workflows/contracts/message.ts';
 import type { Queries } from './database.ts';
-
-export interface MessageRow {
-  runId: string;
-  step: number;
-  phase: 'input' | 'assistant' | 'tool';
-  position: number;
-  role: 'user' | 'assistant' | 'tool';
-  internal: boolean;
-  text: string;
-  calls: { callId: string; name: string; input: string }[] | undefined;
-  callId: string | undefined;
-  failed: boolean;
-}
-
-export const phases = ['input', 'assistant', 'tool'] as const;
 
 // A chain this long has long been compacted; the bound keeps a broken parent link from walking for ever.
 const longestChain = 10_000;
 
 /** The run's context: the chain of its parents from the first on, each run's messages in order, then its own. */
-export async function readContext(queries: Queries, tenantId: string, runId: string): Promise<MessageRow[]> {
+export async function readContext(
+  queries: Queries,
+  tenantId: string,
+  runId: string,
+): Promise<StoredMessage[]> {
   const { rows } = await sql<{
     run_id: string;
     step: number;
     phase: number;
     position: number;
-    role: MessageRow['role'];
+    role: StoredMessage['role'];
     internal: boolean;
     text: string;
-    calls: MessageRow['calls'] | null;
+    calls: StoredMessage['calls'] | null;
     call_id: string | null;
     failed: boolean;
   }>`

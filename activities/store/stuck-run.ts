@@ -15,11 +15,14 @@ async function lockSeen(write: Write, seen: Seen): Promise<RunRow | undefined> {
   return run.execution_id === seen.execution_id ? run : undefined;
 }
 
+/** Books what a run has used that left no account, at the prices of whoever gives it; the caller holds the run's lock. */
+export type Book = (write: Write, run: RunRow) => Promise<RunRow>;
+
 /** Ends a run whose workflow is gone. Undefined when it has ended or has another execution. */
-export async function endLostRun(write: Write, seen: Seen): Promise<EndedRun | undefined> {
+export async function endLostRun(write: Write, seen: Seen, book: Book): Promise<EndedRun | undefined> {
   const run = await lockSeen(write, seen);
   if (!run) return undefined;
-  return endRun(write, run, {
+  return endRun(write, await book(write, run), {
     status: 'failed',
     reason: 'workflow_gone',
     reasonText: 'The workflow of this run is gone: somebody terminated it, or Temporal lost it.',

@@ -15,7 +15,11 @@ export function deadLettersCommand(cli: Cli): Command {
       cli.output.line(deadLetterTable(cli, list.items));
       if (list.nextCursor !== null) cli.output.remark('There are more; these are the latest 200.');
     });
-  command.addCommand(resolution('retry', 'try it again', (id) => cli.client().retryDeadLetter(id)));
+  command.addCommand(
+    resolution('retry', 'try it again; what a failed run was asked is asked in a new run', (id) =>
+      cli.client().retryDeadLetter(id),
+    ),
+  );
   command.addCommand(resolution('drop', 'give it up for good', (id) => cli.client().dropDeadLetter(id)));
   return command;
 
@@ -27,9 +31,13 @@ export function deadLettersCommand(cli: Cli): Command {
         const { json } = command.opts<{ json?: boolean }>();
         const letter = await resolve(id);
         if (json) cli.output.json(letter);
-        else cli.output.line(`${letter.id} ${letter.resolution}`);
+        else cli.output.line(`${letter.id} ${letter.resolution}${again(letter)}`);
       });
   }
+}
+
+function again({ retriedAs }: DeadLetterView): string {
+  return retriedAs === null ? '' : ` as run ${retriedAs}`;
 }
 
 export function deadLetterTable(cli: Cli, letters: DeadLetterView[]): string {

@@ -64,7 +64,8 @@ export async function accept(parts: Parts, write: Write, newRun: NewRun): Promis
   return { status: 202, body: toStartRunView(accepted), after: () => tell(parts, accepted) };
 }
 
-function tell({ runs }: Parts, { run, became, interrupted }: Accepted): void {
+/** After the commit. */
+export function tell({ runs }: Parts, { run, became, interrupted }: Accepted): void {
   if (became === 'started') runs.started(run);
   if (became === 'steered') runs.wake(run.id);
   if (interrupted) runs.wake(interrupted.id);

@@ -1,24 +1,28 @@
 // Dead letters: what used up its attempts, for a person to retry or drop.
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { acceptRun } from '../../activities/store/accept-run.ts';
 import { handOver } from '../../activities/store/begin-run.ts';
 import {
   type DeadLetterRow,
   findDeadLetter,
   listDeadLetters,
   resolveDeadLetter,
+  retryMessageId,
   toDeadLetterView,
 } from '../../activities/store/dead-letters.ts';
 import type { Write } from '../../activities/store/events.ts';
 import { addInput } from '../../activities/store/inputs.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+import { lockRun, priorityOf, type RunRow } from '../../activities/store/runs.ts';
+import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
-import type { RunStatus } from '../../workflows/contracts/run.ts';
+import type { RunLimits, RunStatus, SendMessageBody } from '../../workflows/contracts/run.ts';
 import { DeadLetterListView, DeadLetterView } from '../../workflows/contracts/system.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import type { Parts, Routes } from '../parts.ts';
 import type { Outcome } from '../plugins/idempotency.ts';
+import { tell, toNewRun } from './accepting.ts';
 import { idCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 
@@ -59,7 +63,9 @@ export const deadLetterRoutes: Routes = (api, parts) => {
       schema: {
         tags: ['dead letters'],
         operationId: 'retryDeadLetter',
-        summary: 'Try it again: a stuck run gets a new execution, a run hears that it may repeat a call',
+        summary: 'Try it again: a stuck run, a call that was given up, or what a failed run was asked',
+        description:
+          'A stuck run gets another execution, and a run hears that it may make a call again. A run that has ended stays ended: what a failed one was asked is asked again in a new run of its conversation (`retriedAs`); of any other end, and for a call, the answer is 409.',
         params,
         body: NoBody,
         response: { 200: DeadLetterView, ...problems },
@@ -84,7 +90,7 @@ export const deadLetterRoutes: Routes = (api, parts) => {
     (request, reply) =>
       parts.mutate(request, reply, async (write) => ({
         status: 200,
-        body: toDeadLetterView(await resolve(write, request, request.params.id, 'dropped')),
+        body: viewOf(await resolve(write, request, request.params.id, 'dropped')),
       })),
   );
 };
@@ -112,12 +118,57 @@ async function retry(
   const run = await lockRun(write, tenantId, found.run_id);
   if (!run) throw new Error(`Dead letter ${letterId} is of run ${found.run_id}, which is not there.`);
   const letter = await resolve(write, request, letterId, 'retried');
-  refuseEnded(run);
+  if (isTerminal(run.status as RunStatus)) return askAgain(parts, write, request, { run, letter });
   const after =
     letter.kind === 'run'
       ? await retryRun(parts, write, run)
       : await retryCall(parts, write, { run, letter, by: request.caller.by });
-  return { status: 200, body: toDeadLetterView(letter), after };
+  return { status: 200, body: viewOf(letter), after };
+}
+
+function viewOf(letter: DeadLetterRow, again?: RunRow): DeadLetterView {
+  return toDeadLetterView({ ...letter, retried_as: again?.id ?? null });
+}
+
+/**
+ * An ended run stays ended: its stream is closed, its conversation may have gone on. But a failed run is in nobody's
+ * context, so what it was asked can be asked again as if for the first time.
+ */
+async function askAgain(
+  parts: Parts,
+  write: Write,
+  request: FastifyRequest,
+  { run, letter }: { run: RunRow; letter: DeadLetterRow },
+): Promise<Outcome> {
+  const refused =
+    letter.kind === 'call'
+      ? 'no call of an ended run is made again'
+      : run.status === 'failed'
+        ? undefined
+        : 'only what a failed run was asked is asked again';
+  if (refused !== undefined) {
+    const what = `Run ${run.id} has ended as ${run.status}, and ${refused}`;
+    throw new Failure('RunEnded', `${what}: send a new message, or drop this dead letter.`);
+  }
+  const body: SendMessageBody = {
+    prompt: run.prompt,
+    model: run.model,
+    policy: run.policy,
+    priority: priorityOf(run.priority),
+    limits: run.limits as RunLimits,
+    metadata: run.metadata as Record<string, string>,
+    messageId: retryMessageId(letter),
+    // Whoever asks for another try need not watch for the moment in which the conversation is idle.
+    whenBusy: 'queue',
+    attended: run.attended,
+    externalTools: run.external_tools as unknown as ExternalTool[],
+    ...(run.project_path !== null && { project: { path: run.project_path } }),
+  };
+  const accepted = await acceptRun(
+    write,
+    await toNewRun(parts, write.tx, request, body, run.conversation_id),
+  );
+  return { status: 200, body: viewOf(letter, accepted.run), after: () => tell(parts, accepted) };
 }
 
 /** Takes the run away from its execution; the next is started after the commit, or by the sweeper. */
@@ -139,14 +190,9 @@ async function retryCall(
 ): Promise<() => void> {
   await addInput(write, run, {
     kind: 'settle',
-    messageId: `retry-${letter.id}`,
+    messageId: retryMessageId(letter),
     text: `A person looked at call ${letter.call_id}, which was given up (${letter.reason}): it may be tried again.`,
     by,
   });
   return () => parts.runs.wake(run.id);
-}
-
-function refuseEnded(run: RunRow): void {
-  if (!isTerminal(run.status as RunStatus)) return;
-  throw new Failure('RunEnded', `Run ${run.id} has ended as ${run.status}; send a new message instead.`);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { createJournal, type Journal } from '../../activities/journal.ts';
+import { createJournal, type Journal, LogBehind } from '../../activities/journal.ts';
 import { createRedactor } from '../../activities/redaction.ts';
 import { type EventBatch, type EventLog, Superseded } from '../../activities/store/events.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
@@ -199,7 +199,7 @@ test('a log that does not keep up ends the attempt instead of filling the memory
   const held = Promise.withResolvers<void>();
   const { journal, failures } = journalOver(() => held.promise);
   for (let index = 0; index < 6; index += 1) journal.text('x'.repeat(1024 * 1024));
-  expect(failures.map(({ message }) => message)).toEqual(['The event log has not kept up with the model.']);
+  expect(failures).toEqual([new LogBehind()]);
   held.resolve();
   await journal.finish();
 });

@@ -1,11 +1,15 @@
 import pino from 'pino';
 import { expect, test } from 'vitest';
+import { bookUnanswered } from '../../activities/model-use.ts';
 import { createReconciler } from '../../api/reconciler.ts';
 import { createRuns, type RunWorkflow, type TemporalRuns } from '../../api/runs.ts';
+import { modelPrice } from '../../worker/model-price.ts';
 import { openClient } from '../../worker/temporal.ts';
-import { openTestStore } from '../support/store.ts';
+import { anAttempt, openTestStore } from '../support/store.ts';
 
 const store = await openTestStore();
+const priced = { input: 1_000_000, output: 2_000_000 };
+const price = modelPrice({ prices: { 'compatible/*': priced }, unknownPriceMicrosPerMillion: priced });
 const healthy: RunWorkflow = { isRunning: true, generation: 0, chain: 'execution-1', tries: 1 };
 
 /** Passes until it is so, over a Temporal that answers as said; what was logged at which level. */
@@ -18,6 +22,7 @@ async function reconcileUntil(
     log: store.log,
     runs: { started() {}, wake() {}, async settled() {}, describe },
     logger: pino({ level: 'debug' }, { write: (line) => void levels.push(JSON.parse(line).level) }),
+    book: (write, run) => bookUnanswered({ price }, write, run),
     everyMs: 10,
   });
   try {
@@ -59,4 +64,39 @@ test('while Temporal is away nobody is taken for lost, and one run of a pass is 
   expect(levels).not.toContain(pino.levels.values['error']);
   expect(new Set(asked).size).toBe(1);
   expect((await store.run(run.id)).ended_at).toBeNull();
+});
+
+test('a run that is ended here pays for the model call that was under way, on its row and in its last event', async () => {
+  const run = await store.started({ model: 'compatible/fake' });
+  await store.step(run, 1);
+  const before = await store.run(run.id);
+  const attempt = anAttempt(run, 'model/2');
+  await store.open(attempt);
+  await store.log.append({
+    tenantId: run.tenant_id,
+    stream: `run/${run.id}`,
+    conversationId: run.conversation_id,
+    events: [{ type: 'text-delta', payload: { step: 2, block: 0, text: 'thirty characters of an answer' } }],
+    fence: attempt,
+  });
+  await reconcileUntil(
+    async (runId) => (runId === run.id ? undefined : healthy),
+    async () => (await store.run(run.id)).ended_at !== null,
+  );
+  const { input_tokens, cached_input_tokens, output_tokens, cost_micros } = await store.run(run.id);
+  expect(output_tokens - before.output_tokens).toBe(10);
+  const charged = input_tokens - before.input_tokens + 2 * 10;
+  expect(cost_micros - before.cost_micros).toBe(charged);
+  expect((await store.events(run)).at(-1)).toEqual({
+    type: 'run-end',
+    payload: expect.objectContaining({
+      reason: 'workflow_gone',
+      usage: {
+        inputTokens: input_tokens,
+        cachedInputTokens: cached_input_tokens,
+        outputTokens: output_tokens,
+      },
+      costMicros: cost_micros,
+    }),
+  });
 });

@@ -35,10 +35,14 @@ export async function appendTexts(api: TestApp, run: StartRunView, count: number
   }
 }
 
-export async function endOfRun(api: TestApp, run: StartRunView): Promise<void> {
+export async function endOfRun(
+  api: TestApp,
+  run: StartRunView,
+  status: 'failed' | 'cancelled' = 'failed',
+): Promise<void> {
   await api.log.write(async (write) =>
     endRun(write, await lockedRun(write, run.id), {
-      status: 'failed',
+      status,
       reason: 'internal_error',
       reasonText: 'The test ended it.',
     }),

@@ -94,7 +94,7 @@ test.each(deaths)('runs go on by themselves after kill -9 of $what', async ({ wh
   await allBegun(programs);
   const at: number[] = [];
   for (let round = 0; round < times; round += 1) {
-    // Apart enough that each death is measured alone, and no step meets three: it would be given up.
+    // Apart enough that each death is measured alone.
     await sleep(round === 0 ? 1_500 : 7_000);
     at.push(Date.now());
     await strike();

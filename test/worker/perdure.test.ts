@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -113,15 +114,19 @@ describe('the bootstrap', () => {
     expect((await run('serve')).err).toBe('');
   });
 
-  test('installs once when several start at the same moment, also after an install that was killed', async () => {
+  test.each([
+    ['after an install that was killed', '4194304'],
+    ['after one that was killed before it had said who it is', ''],
+    ['with a lock that is not ours', 'nobody'],
+  ])('installs once when several start at the same moment, %s', async (_when, lock) => {
     mkdirSync(path.join(folder, '.perdure'));
-    writeFileSync(path.join(folder, '.perdure', 'install.lock'), '4194304');
+    writeFileSync(path.join(folder, '.perdure', 'install.lock'), lock);
     const all = await Promise.all([run('serve'), run('serve'), run('serve')]);
     expect(all.map(({ code, out }) => ({ code, out }))).toEqual(
       Array(3).fill({ code: 0, out: '["main","serve"]\n' }),
     );
     expect(all.filter(({ err }) => err.includes('Installing')).length).toBe(1);
-    expect(existsSync(path.join(folder, '.perdure', 'install.lock'))).toBe(false);
+    expect(readdirSync(path.join(folder, '.perdure'))).toEqual([]);
   });
 
   test('says what to do when the install fails, and starts nothing', async () => {

@@ -93,13 +93,15 @@ export function start(more: Record<string, string | undefined> = {}): Start {
   return { child, out: () => out, ended: new Promise((resolve) => child.once('close', resolve)) };
 }
 
-/** Resolves when the page's link is printed and the worker is ready too. */
+/** Resolves when the page's link is printed, which is when everything is up. */
 export async function startWhole(more: Record<string, string | undefined> = {}): Promise<Start> {
   const started = start(more);
   const early = started.ended.then(() => Promise.reject(new Error(`it ended early:\n${started.out()}`)));
   const printed = expect.poll(started.out, { timeout: startMs }).toContain('is ready after');
   await Promise.race([printed, early]);
-  await expect.poll(() => processOf('worker').health, { timeout: startMs }).toBe('up');
+  expect(readOrUndefined()?.processes.filter(({ health }) => !['up', 'external'].includes(health))).toEqual(
+    [],
+  );
   // From here on its end is the test's own business.
   early.catch(() => undefined);
   return started;

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { anAttempt } from '../support/store.ts';
+import { aCall, anAttempt, lockedRun } from '../support/store.ts';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
 import { defaultTenant } from '../../activities/store/database.ts';
 import { listDeadLetters } from '../../activities/store/dead-letters.ts';
 import { handOver } from '../../activities/store/begin-run.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+import type { RunRow } from '../../activities/store/runs.ts';
 
 async function uses({ store }: Kernel, run: RunRow) {
   return store.database.db
@@ -27,6 +27,15 @@ async function inputTokens({ store }: Kernel, run: RunRow): Promise<number[]> {
   return rows.map(({ input_tokens }) => input_tokens);
 }
 
+/** Another execution takes the run over and goes on. */
+async function goOn(kernel: Kernel, run: RunRow): Promise<RunRow> {
+  await kernel.store.log.write(async (write) => handOver(write, await lockedRun(write, run.id)));
+  const waiting = await kernel.store.run(run.id);
+  kernel.runs.started(waiting);
+  await kernel.runs.settled();
+  return waiting;
+}
+
 /** A run whose first model call took that many workers down, each after 30 characters; another execution goes on. */
 async function afterDeaths(kernel: Kernel, model: string, deaths: number): Promise<RunRow> {
   const { store } = kernel;
@@ -45,15 +54,7 @@ async function afterDeaths(kernel: Kernel, model: string, deaths: number): Promi
       fence: attempt,
     });
   }
-  await store.log.write(async (write) => {
-    const locked = await lockRun(write, defaultTenant, run.id);
-    if (!locked) throw new Error('There is no such run.');
-    await handOver(write, locked);
-  });
-  const waiting = await store.run(run.id);
-  kernel.runs.started(waiting);
-  await kernel.runs.settled();
-  return waiting;
+  return goOn(kernel, run);
 }
 
 withKernel(
@@ -73,15 +74,25 @@ withKernel(
       expect(ended.input_tokens).toBe(3 * (third ?? 0));
     });
 
-    test('a model call that took three workers down is not tried again: its run fails and is on the list', async () => {
+    test('nine kills in one step do not end a run', async () => {
       await kernel.startWorkers();
-      const run = await afterDeaths(kernel, await kernel.script({ text: 'Never.' }), 3);
-      const reason = 'The model call of step 1 took its worker down 3 times; it is not tried again.';
+      const run = await afterDeaths(kernel, await kernel.script({ text: 'Here.' }), 9);
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', final_message: 'Here.' });
+      expect((await uses(kernel, run)).map(({ status }) => status)).toEqual([
+        ...Array.from({ length: 9 }, () => 'failed'),
+        'answered',
+      ]);
+    });
+
+    test('a model call that took ten workers down is not tried again: its run fails and is on the list', async () => {
+      await kernel.startWorkers();
+      const run = await afterDeaths(kernel, await kernel.script({ text: 'Never.' }), 10);
+      const reason = 'The model call of step 1 took its worker down 10 times; it is not tried again.';
       expect(await kernel.ended(run)).toMatchObject({
         status: 'failed',
         reason: 'model_failed',
         reason_text: reason,
-        output_tokens: 30,
+        output_tokens: 100,
       });
       expect((await story(kernel, run)).slice(-5)).toEqual([
         'message-reset 1',
@@ -93,7 +104,33 @@ withKernel(
       const page = { tenantId: defaultTenant, limit: 10, open: true };
       const letters = await listDeadLetters(kernel.store.database.db, page);
       expect(letters.filter(({ run_id }) => run_id === run.id)).toMatchObject([
-        { kind: 'run', reason, attempts: 3 },
+        { kind: 'run', reason, attempts: 10 },
+      ]);
+    });
+
+    test('a call of a tool that took three workers down is not made again: it says so, and its run goes on', async () => {
+      await kernel.startWorkers();
+      const { store } = kernel;
+      const run = await store.started({
+        model: await kernel.script({ text: 'Never.' }, { text: 'Without it.' }),
+      });
+      const list = { tool: 'list', effect: 'read', repeat: 'safe', input: { path: '.' } };
+      await store.step(run, 1, { calls: [aCall('1.0', list)] });
+      for (const number of [1, 2, 3]) await store.claim(anAttempt(run, 'call/1.0', number, uuid()));
+      await goOn(kernel, run);
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', final_message: 'Without it.' });
+      const reason = 'list took its worker down 3 times.';
+      expect(
+        await store.database.db
+          .selectFrom('calls')
+          .select(['status', 'output'])
+          .where('run_id', '=', run.id)
+          .execute(),
+      ).toEqual([{ status: 'failed', output: `Not tried again: ${reason}` }]);
+      const page = { tenantId: defaultTenant, limit: 10, open: true };
+      const letters = await listDeadLetters(store.database.db, page);
+      expect(letters.filter(({ run_id }) => run_id === run.id)).toMatchObject([
+        { kind: 'call', call_id: '1.0', reason, attempts: 3 },
       ]);
     });
 
@@ -105,6 +142,38 @@ withKernel(
       expect((await story(kernel, run)).slice(-2)).toEqual([
         'message-reset 1',
         'run-end interrupted interrupted',
+      ]);
+    });
+
+    test('a log that falls too far behind is an outage of the store, not a defect in here', async () => {
+      const words = 'x'.repeat(1024 * 1024);
+      let asked = 0;
+      const hasty: Llm = {
+        provider: 'hasty',
+        scripted: true,
+        missing: undefined,
+        models: [],
+        async *stream() {
+          asked += 1;
+          // More than is kept, while the first piece of it is on its way.
+          for (let piece = 0; asked === 1 && piece < 6; piece += 1) yield { type: 'text', text: words };
+          yield { type: 'text', text: 'Here.' };
+          const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+          yield { type: 'finish', reason: 'stop', usage };
+        },
+      };
+      await kernel.startWorkers({ deps: (deps) => ({ ...deps, llms: [...deps.llms, hasty] }) });
+      const run = await kernel.start({ model: 'hasty/model' });
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', final_message: 'Here.' });
+      const rows = await kernel.store.database.db
+        .selectFrom('attempts')
+        .select(['attempt', 'outcome'])
+        .where('run_id', '=', run.id)
+        .orderBy('attempt')
+        .execute();
+      expect(rows).toEqual([
+        { attempt: 1, outcome: 'stopped' },
+        { attempt: 2, outcome: 'answered' },
       ]);
     });
 

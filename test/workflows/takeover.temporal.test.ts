@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { eventsOf } from '../support/store.ts';
 import type { NewRun } from '../../activities/store/accept-run.ts';
+import { bookUnanswered } from '../../activities/model-use.ts';
 import { handOver } from '../../activities/store/begin-run.ts';
 import { defaultTenant } from '../../activities/store/database.ts';
 import { listDeadLetters } from '../../activities/store/dead-letters.ts';
@@ -54,7 +55,13 @@ async function executionsOf(kernel: Kernel, run: RunRow, first: string): Promise
 /** Runs the reconciler until the run is as wanted. */
 async function reconcileUntil(kernel: Kernel, isSo: () => Promise<boolean>): Promise<void> {
   const { logger, runs, store } = kernel;
-  const reconciler = createReconciler({ log: store.log, runs, logger, everyMs: 50 });
+  const reconciler = createReconciler({
+    log: store.log,
+    runs,
+    logger,
+    book: (write, run) => bookUnanswered(kernel.deps, write, run),
+    everyMs: 50,
+  });
   try {
     while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
   } finally {

@@ -1,5 +1,5 @@
 // The data folder: what lies where in it, and that it is ours and private before anything is put there.
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 export interface DataFolder {
@@ -11,11 +11,21 @@ export interface DataFolder {
   tokenFile: string;
   logFile(name: string): string;
   readyFile(name: string): string;
+  /** Changed by the process as long as it lives; by pid, since a standby becomes the worker. */
+  lifeFile(pid: number): string;
 }
 
 /** Written by an API or worker process once it can work; holds its pid, so that a predecessor's does not count. */
 export function readyFile(dataFolder: string, name: string): string {
   return path.join(dataFolder, 'run', `${name}.ready`);
+}
+
+const lifeEnding = '.life';
+
+/** Takes away the signs of life of processes that a supervisor before this one started; they have ended. */
+export function removeLifeFiles(dataFolder: string): void {
+  const folder = path.join(dataFolder, 'run');
+  for (const name of readdirSync(folder)) if (name.endsWith(lifeEnding)) rmSync(path.join(folder, name));
 }
 
 export function logFolder(dataFolder: string): string {
@@ -49,5 +59,6 @@ export function prepareDataFolder(folder: string): DataFolder {
     tokenFile: path.join(folder, 'token'),
     logFile: (name) => path.join(logFolder(folder), `${name}.log`),
     readyFile: (name) => readyFile(folder, name),
+    lifeFile: (pid) => path.join(folder, 'run', `${pid}${lifeEnding}`),
   };
 }

@@ -26,6 +26,7 @@ export interface KeepInput {
 
 export interface KeptProcess {
   view(): ProcessView;
+  /** Resolves when it can work for the first time, which may be after deaths; its view says so by then. */
   ready: Promise<void>;
   stop(): Promise<void>;
   kill(): Promise<void>;
@@ -45,12 +46,14 @@ export function keepRunning(input: KeepInput): KeptProcess {
   let health: ProcessView['health'] = 'starting';
   let restarts = 0;
   let earlyDeaths = 0;
+  const firstReady = Promise.withResolvers<void>();
 
   function watchReadiness(watched: RunningPart): void {
     void watched.ready.then(() => {
       if (part !== watched) return;
       health = 'up';
       input.onChange();
+      firstReady.resolve();
     });
   }
 
@@ -120,7 +123,7 @@ export function keepRunning(input: KeepInput): KeptProcess {
 
   return {
     view: () => ({ name, pid: part?.pid ?? null, address: part?.address ?? null, health, restarts }),
-    ready: input.first.ready,
+    ready: firstReady.promise,
     stop: () => end('stop'),
     kill: () => end('kill'),
   };

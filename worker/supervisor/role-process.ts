@@ -3,12 +3,14 @@ import { rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DataFolder } from './data-folder.ts';
+import type { Logger } from 'pino';
+import { type DataFolder, removeLifeFiles } from './data-folder.ts';
 import { spawnDetached } from './detached-process.ts';
 import type { RunningPart } from './keep-running.ts';
 import { findProcesses, isRunning } from './process-table.ts';
 import type { StopStage } from './stop-process.ts';
 import { stopProcess } from './stop-process.ts';
+import { watchLife } from './watch-life.ts';
 
 export type Role = 'api' | 'worker' | 'standby';
 
@@ -42,7 +44,14 @@ export interface RoleInput {
   address: string | null;
   /** How long it may take to finish what it is doing. */
   drainMs: number;
+  logger: Logger;
 }
+
+// A look a second costs nothing.
+const lookMs = 1_000;
+// Twenty seconds: beyond what a busy disk or a large collection of garbage holds a process up for, and before Temporal
+// gives its activities away after thirty, so that its successor finds it dead instead of meeting it alive.
+const mostLooks = 20;
 
 /** A role's process; a standby can be made the worker. */
 export interface RolePart extends RunningPart {
@@ -61,6 +70,20 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
     cwd: process.cwd(),
     // A standby is a worker to be: what it says belongs where people look for the worker's.
     logFile: data.logFile(role === 'standby' ? 'worker' : role),
+  });
+  const life = data.lifeFile(child.pid);
+  const unwatch = watchLife({
+    file: life,
+    everyMs: lookMs,
+    mostLooks,
+    onStandstill() {
+      input.logger.error({ process: role, pid: child.pid }, 'a process stands still and is killed');
+      void stopProcess(child, []);
+    },
+  });
+  void child.exited.then(() => {
+    unwatch();
+    rmSync(life, { force: true });
   });
   const stages: StopStage[] = [{ signal: 'SIGTERM', waitMs: input.drainMs }];
   const part = {
@@ -90,5 +113,6 @@ export async function stopLeftovers(folder: string): Promise<number> {
   await Promise.all(
     leftovers.map((leftover) => stopProcess(leftover, [{ signal: 'SIGTERM', waitMs: 2_000 }])),
   );
+  removeLifeFiles(folder);
   return leftovers.length;
 }

@@ -39,7 +39,7 @@ export interface Places {
 }
 
 export interface Supervisor {
-  /** Resolves when the API answers; undefined when a stop came first. */
+  /** Resolves when a run can be accepted and carried out; undefined when a stop came first. */
   start(): Promise<Places | undefined>;
   /** In order: API, worker, Temporal, Postgres. A second call waits for the first. */
   stop(): Promise<void>;
@@ -49,8 +49,9 @@ export interface Supervisor {
 
 // Often enough that a log is never far above its size, rare enough to cost nothing.
 const rotateEveryMs = 5_000;
-// A healthy API is there within two seconds; past this a person wants to know what it says.
-const slowApiMs = 15_000;
+// Both are there within three seconds, and a first start's worker within eight; past this a person wants to know what
+// the one that is missing says.
+const slowRoleMs = 15_000;
 // Beyond the drain time: what the worker needs to cut off what did not finish, and to say goodbye.
 const goodbyeMs = 8_000;
 // A database that is gone must not hold up the end; the next worker's start does the same work.
@@ -101,9 +102,9 @@ interface RolePlace {
 }
 
 function roleStarter(scene: Scene, role: Role, place: RolePlace) {
-  const { config, data } = scene;
+  const { config, data, logger } = scene;
   const drainMs = config.drainSeconds * 1_000 + goodbyeMs;
-  return () => startRole({ role, data, drainMs, ...place });
+  return () => startRole({ role, data, drainMs, logger, ...place });
 }
 
 async function keepRole(
@@ -143,13 +144,14 @@ function pageUrl(host: string, port: number): string {
   return `http://${name}:${port}`;
 }
 
-async function waitForApi(scene: Scene, api: KeptProcess): Promise<void> {
+async function untilReady(scene: Scene, role: 'api' | 'worker', kept: KeptProcess): Promise<void> {
   const slow = setTimeout(() => {
-    const file = scene.data.logFile('api');
-    scene.say(`The API is slow to start. Its log ${file} ends:\n${logTail(file)}`);
-  }, slowApiMs);
+    const file = scene.data.logFile(role);
+    const name = role === 'api' ? 'API' : role;
+    scene.say(`The ${name} is slow to start. Its log ${file} ends:\n${logTail(file)}`);
+  }, slowRoleMs);
   slow.unref();
-  await api.ready;
+  await kept.ready;
   clearTimeout(slow);
 }
 
@@ -192,14 +194,15 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     };
     const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env, address: url }));
     standby = createStandby({ start: roleStarter(scene, 'standby', { env, address: null }), logger });
-    await keepRole(
+    const worker = await keepRole(
       scene,
       'worker',
       workerStarter(scene, standby, { env, address: null }),
       () => void release(),
     );
-    // A stop must not wait for an API that never comes.
-    await Promise.race([waitForApi(scene, api), stopAsked.promise]);
+    const bothReady = Promise.all([untilReady(scene, 'api', api), untilReady(scene, 'worker', worker)]);
+    // A stop must not wait for a process that never comes.
+    await Promise.race([bothReady, stopAsked.promise]);
     return stopping === undefined ? { url, temporalUi } : undefined;
   }
 

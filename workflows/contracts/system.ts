@@ -68,6 +68,7 @@ export const DeadLetterView = z
     resolution: z.enum(['retried', 'dropped']).nullable(),
     resolvedAt: when.nullable(),
     resolvedBy: z.string().nullable(),
+    retriedAs: id.nullable().describe('The run that asks again what a failed one was asked.'),
   })
   .meta({ id: 'DeadLetterView' });
 export type DeadLetterView = z.infer<typeof DeadLetterView>;

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type LlmMessage, untagged } from '../../../activities/llm/llm.ts';
-import { assemble, type DynamicContext, type PromptMessage } from '../../../activities/prompt/assemble.ts';
+import { assemble, type DynamicContext } from '../../../activities/prompt/assemble.ts';
+import type { StoredMessage } from '../../../workflows/contracts/message.ts';
 
 const tools = [
   { name: 'shell', description: 'Runs a command.', inputSchema: { type: 'object' } },
@@ -16,8 +17,11 @@ const dynamic: DynamicContext = {
   date: '2026-03-01',
 };
 
-function input(runId: string, step: number, text: string, more: Partial<PromptMessage> = {}): PromptMessage {
-  return { runId, step, phase: 'input', position: 0, role: 'user', internal: false, text, ...more };
+// What most messages are not.
+const plain = { internal: false, calls: undefined, callId: undefined, failed: false };
+
+function input(runId: string, step: number, text: string, more: Partial<StoredMessage> = {}): StoredMessage {
+  return { ...plain, runId, step, phase: 'input', position: 0, role: 'user', text, ...more };
 }
 
 function answer(
@@ -25,23 +29,23 @@ function answer(
   step: number,
   text: string,
   calls: [name: string, input: string][] = [],
-): PromptMessage {
+): StoredMessage {
   return {
-    ...{ runId, step, phase: 'assistant', position: 0, role: 'assistant', internal: false, text },
+    ...{ ...plain, runId, step, phase: 'assistant', position: 0, role: 'assistant', text },
     calls: calls.map(([name, given], index) => ({ callId: `${step}.${index}`, name, input: given })),
   };
 }
 
-function result(runId: string, step: number, index: number, text: string, failed = false): PromptMessage {
+function result(runId: string, step: number, index: number, text: string, failed = false): StoredMessage {
   return {
-    ...{ runId, step, phase: 'tool', position: index, role: 'tool', internal: false, text },
+    ...{ ...plain, runId, step, phase: 'tool', position: index, role: 'tool', text },
     callId: `${step}.${index}`,
     failed,
   };
 }
 
 /** What follows the protocol text, which has a snapshot of its own. */
-function conversation(history: PromptMessage[], context = dynamic): LlmMessage[] {
+function conversation(history: StoredMessage[], context = dynamic): LlmMessage[] {
   return assemble({ tools, history, dynamic: context }).messages.slice(1);
 }
 
@@ -163,9 +167,9 @@ const program = fc.array(
 );
 
 /** The history as it stands before each model call of the program. */
-function turnsOf(runs: typeof program extends fc.Arbitrary<infer Runs> ? Runs : never): PromptMessage[][] {
-  const history: PromptMessage[] = [];
-  const turns: PromptMessage[][] = [];
+function turnsOf(runs: typeof program extends fc.Arbitrary<infer Runs> ? Runs : never): StoredMessage[][] {
+  const history: StoredMessage[] = [];
+  const turns: StoredMessage[][] = [];
   runs.forEach(({ prompt, steps }, runIndex) => {
     const runId = `run-${runIndex}`;
     history.push(input(runId, 1, prompt));

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { aCall, anAttempt, expectWholeLog, openTestStore } from '../../support/store.ts';
+import { attemptNumber } from '../../../activities/store/attempts.ts';
 import { handOver, noteTree } from '../../../activities/store/begin-run.ts';
 import { Superseded } from '../../../activities/store/events.ts';
 import { streamFor } from '../../../activities/store/calls.ts';
@@ -78,6 +79,7 @@ test('after a hand-over another execution goes on from the rows, and the old one
   const fenced = { ...streamFor(run), events: [], fence: old };
   await expect(log.append(fenced)).rejects.toThrow(Superseded);
   await expect(store.answer(old)).rejects.toThrow(Superseded);
+  await expect(store.open(anAttempt(run, 'model/1', 2)), 'it tries again').rejects.toThrow(Superseded);
 
   expect(await store.begin(run, 'execution-1'), 'the old one begins again').toBeUndefined();
   const begun = await store.begin(handedOver, 'execution-2');
@@ -88,11 +90,27 @@ test('after a hand-over another execution goes on from the rows, and the old one
     type: 'run-resume',
     payload: { reason: 'A new execution took the run over.' },
   });
-  const next = anAttempt(run, 'model/1', 1_000_001);
+  const next = anAttempt(run, 'model/1', attemptNumber(1, 1));
   await store.open(next);
   await store.answer(next);
   await expect(store.answer(old)).rejects.toThrow(Superseded);
   await expectWholeLog(store);
+});
+
+test('after a hand-over the old execution begins no step and no call, not even one that nobody has begun yet', async () => {
+  const run = await store.started();
+  await store.step(run, 1, { calls: [aCall('1.0'), aCall('1.1')] });
+  await store.claim(anAttempt(run, 'call/1.0'));
+  await takeAway(run);
+  const before = await store.events(run);
+  const late = [anAttempt(run, 'call/1.0', 2), anAttempt(run, 'call/1.1')];
+  for (const attempt of late) await expect(store.claim(attempt)).rejects.toThrow(Superseded);
+  await expect(store.open(anAttempt(run, 'model/2'))).rejects.toThrow(Superseded);
+  expect(await store.events(run)).toEqual(before);
+  expect(await store.claim(anAttempt(run, 'call/1.1', attemptNumber(1, 1)))).toMatchObject({
+    kind: 'claimed',
+    predecessor: undefined,
+  });
 });
 
 test('the sweeper finds accepted runs that nobody began, the reconciler those somebody did', async () => {

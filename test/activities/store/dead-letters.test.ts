@@ -50,6 +50,7 @@ test('what used up its attempts is on the list once, however often it is declare
     resolution: null,
     resolvedAt: null,
     resolvedBy: null,
+    retriedAs: null,
   });
   expect((await store.events(run)).slice(2)).toEqual([
     {

@@ -4,7 +4,12 @@ import { aCall, anAttempt, expectWholeLog, openTestStore } from '../../support/s
 import { defaultTenant } from '../../../activities/store/database.ts';
 import { addDeadLetter, resolveDeadLetter } from '../../../activities/store/dead-letters.ts';
 import { Superseded, StreamEnded } from '../../../activities/store/events.ts';
-import { failAttempt, markLost, noteProcessGroup } from '../../../activities/store/attempts.ts';
+import {
+  attemptNumber,
+  failAttempt,
+  markLost,
+  noteProcessGroup,
+} from '../../../activities/store/attempts.ts';
 import { handOver, noteTree } from '../../../activities/store/begin-run.ts';
 import { recordLate } from '../../../activities/store/end-run.ts';
 import { lockRun, type RunRow } from '../../../activities/store/runs.ts';
@@ -35,14 +40,15 @@ const acts: Record<string, Act> = {
   append: (run) =>
     log.append({ ...streamFor(run), events: [{ type: 'text-end', payload: { step: 1, block: 0 } }] }),
   answer: async (run) => {
-    const { steps } = await store.run(run.id);
-    const attempt = anAttempt(run, `model/${steps + 1}`, (attempts += 1));
+    const { steps, generation } = await store.run(run.id);
+    const attempt = anAttempt(run, `model/${steps + 1}`, attemptNumber(generation, (attempts += 1)));
     await store.open(attempt);
     await store.answer(attempt, { calls: [aCall(`${steps + 1}.0`), aCall(`${steps + 1}.1`)] });
   },
   call: async (run) => {
-    const { steps } = await store.run(run.id);
-    const attempt = anAttempt(run, `call/${steps}.${attempts % 2}`, (attempts += 1));
+    const { steps, generation } = await store.run(run.id);
+    const unit = `call/${steps}.${attempts % 2}`;
+    const attempt = anAttempt(run, unit, attemptNumber(generation, (attempts += 1)));
     await store.claim(attempt);
     await noteProcessGroup(database.db, attempt, { pgid: 1, startedTicks: 't' });
     await store.record(attempt);
@@ -63,7 +69,9 @@ const acts: Record<string, Act> = {
   stuck: (run) => log.write((write) => markStuck(write, run, 5)),
   well: (run) => log.write((write) => markGoingOn(write, run)),
   gone: (run) =>
-    log.write((write) => endLostRun(write, { ...run, generation: run.generation + (attempts % 2) })),
+    log.write((write) =>
+      endLostRun(write, { ...run, generation: run.generation + (attempts % 2) }, async (_write, row) => row),
+    ),
   retry: (run) =>
     log.write(async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);

@@ -4,10 +4,12 @@ import { handOver } from '../../../activities/store/begin-run.ts';
 import { defaultTenant } from '../../../activities/store/database.ts';
 import { listDeadLetters } from '../../../activities/store/dead-letters.ts';
 import { lockRun, type RunRow } from '../../../activities/store/runs.ts';
-import { endLostRun, markGoingOn, markStuck } from '../../../activities/store/stuck-run.ts';
+import { type Book, endLostRun, markGoingOn, markStuck } from '../../../activities/store/stuck-run.ts';
 
 const store = await openTestStore();
 const { log } = store;
+// Nothing was under way.
+const unbooked: Book = async (_write, run) => run;
 
 async function lettersOf({ database }: TestStore, run: RunRow) {
   const all = await listDeadLetters(database.db, { tenantId: defaultTenant, limit: 100, open: false });
@@ -44,11 +46,11 @@ test('what was seen of one execution is not held against the next', async () => 
   });
   const before = await store.events(seen);
   for (const one of [seen, { ...next, generation: 0 }]) {
-    expect(await log.write((write) => endLostRun(write, one))).toBeUndefined();
+    expect(await log.write((write) => endLostRun(write, one, unbooked))).toBeUndefined();
     expect(await log.write((write) => markStuck(write, one, 5))).toBe(false);
   }
   expect([await store.run(seen.id), await store.events(seen)]).toEqual([next, before]);
-  expect(await log.write((write) => endLostRun(write, next))).toMatchObject({ ended: true });
+  expect(await log.write((write) => endLostRun(write, next, unbooked))).toMatchObject({ ended: true });
   expect(await store.run(seen.id)).toMatchObject({ status: 'failed', reason: 'workflow_gone' });
-  expect(await log.write((write) => endLostRun(write, next)), 'it has ended').toBeUndefined();
+  expect(await log.write((write) => endLostRun(write, next, unbooked)), 'it has ended').toBeUndefined();
 });

@@ -2,7 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { startRun } from '../streams.ts';
+import { addDeadLetter } from '../../../activities/store/dead-letters.ts';
+import { lockedRun } from '../../support/store.ts';
+import { endOfRun, startRun } from '../streams.ts';
 import { makeFolder, perdure, startApi } from './captured.ts';
 
 test('status shows processes, runs in progress and what is stuck', async () => {
@@ -131,6 +133,22 @@ test('dead letters are listed, and none is said to be none', async () => {
   const wrong = call('dead-letters', 'drop', 'nonsense');
   expect(await wrong.code).toBe(2);
   expect(wrong.err()).toMatch(/^perdure: The request is not valid: /);
+});
+
+test('a dead letter that is retried names the run that asks again, where there is one', async () => {
+  const { api, call } = await startApi();
+  const run = await startRun(api);
+  await api.log.write(async (write) => {
+    const reason = 'It took its worker down.';
+    await addDeadLetter(write, await lockedRun(write, run.id), { kind: 'run', reason, attempts: 10 });
+  });
+  await endOfRun(api, run);
+  const { id } = (await api.ask('GET', '/dead-letters')).json().items[0];
+  const retry = call('dead-letters', 'retry', id);
+  expect(await retry.code).toBe(0);
+  const [newest] = (await api.ask('GET', '/runs')).json().items;
+  expect(retry.out()).toBe(`${id} retried as run ${newest.id}\n`);
+  expect(newest.id).not.toBe(run.id);
 });
 
 test('the server comes from --url, then PERDURE_URL, then the data folder; its token never goes to another host', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { addDeadLetter } from '../../../activities/store/dead-letters.ts';
 import { findRun, lockRun, type RunRow } from '../../../activities/store/runs.ts';
 import { markGoingOn, markStuck } from '../../../activities/store/stuck-run.ts';
-import { DeadLetterListView } from '../../../workflows/contracts/system.ts';
+import { DeadLetterListView, type DeadLetterView } from '../../../workflows/contracts/system.ts';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
 import { endOfRun, startRun } from '../streams.ts';
 
@@ -108,16 +108,76 @@ test('a call that is retried is told to its run once', async () => {
   expect(inputs).toEqual([{ kind: 'settle', text: expect.stringContaining('call 1.0') }]);
 });
 
+test('what a failed run was asked is asked again in a new run, once, and the list says which', async () => {
+  const api = await createTestApp();
+  const asked = {
+    prompt: 'Mend the test.',
+    model: 'scripted/other',
+    priority: 'high',
+    limits: { steps: 7 },
+    metadata: { ticket: '12' },
+    project: { path: '/srv/engine' },
+  };
+  const run = await startRun(api, asked);
+  const id = await stuckRun(api, run.id);
+  await endOfRun(api, run);
+  const retried = await api.ask('POST', `/dead-letters/${id}/retry`, {});
+  const { retriedAs } = retried.json<DeadLetterView>();
+  expect([retried.statusCode, retried.json()]).toEqual([
+    200,
+    expect.objectContaining({ id, runId: run.id, resolution: 'retried', retriedAs: expect.any(String) }),
+  ]);
+  expect(api.told.at(-1)).toBe(`started ${retriedAs}`);
+  const [before, after] = [await rowOf(api, run.id), await rowOf(api, retriedAs ?? '')];
+  const what = ({
+    conversation_id,
+    prompt,
+    model,
+    policy,
+    priority,
+    limits,
+    metadata,
+    project_path,
+  }: RunRow) => ({
+    ...{ conversation_id, prompt, model, policy, priority, limits, metadata, project_path },
+  });
+  expect(what(after)).toEqual(what(before));
+  expect(after).toMatchObject({ status: 'queued', parent_id: null, message_id: `retry-${id}` });
+  expect(before).toMatchObject({ status: 'failed', generation: 0 });
+  const again = await api.ask('POST', `/dead-letters/${id}/retry`, {});
+  expect([again.statusCode, again.json().code]).toEqual([409, 'AlreadyResolved']);
+  const { items } = DeadLetterListView.parse((await api.ask('GET', '/dead-letters?open=false')).json());
+  expect(items).toMatchObject([{ id, retriedAs }]);
+});
+
+test('in a conversation that has gone on, what is asked again waits for its turn', async () => {
+  const api = await createTestApp();
+  const run = await startRun(api);
+  const id = await stuckRun(api, run.id);
+  await endOfRun(api, run);
+  await startRun(api, { conversationId: run.conversationId });
+  const retried = await api.ask('POST', `/dead-letters/${id}/retry`, {});
+  expect(retried.statusCode).toBe(200);
+  expect(await rowOf(api, retried.json<DeadLetterView>().retriedAs ?? '')).toMatchObject({
+    parked: true,
+    status: 'queued',
+  });
+});
+
 test.each([
-  ['call', deadCall],
-  ['run', stuckRun],
-])('the %s of an ended run cannot be retried, but dropped', async (_kind, declareDead) => {
+  ['call of a failed run', deadCall, 'failed', 'and no call of an ended run is made again'],
+  ['run that was cancelled', stuckRun, 'cancelled', 'and only what a failed run was asked is asked again'],
+] as const)('the %s cannot be retried, but dropped', async (_what, declareDead, status, why) => {
   const api = await createTestApp();
   const run = await startRun(api);
   const id = await declareDead(api, run.id);
-  await endOfRun(api, run);
+  await endOfRun(api, run, status);
   const retried = await api.ask('POST', `/dead-letters/${id}/retry`, {});
-  expect([retried.statusCode, retried.json().code]).toEqual([409, 'RunEnded']);
+  expect([retried.statusCode, retried.json().code, retried.json().detail]).toEqual([
+    409,
+    'RunEnded',
+    `Run ${run.id} has ended as ${status}, ${why}: send a new message, or drop this dead letter.`,
+  ]);
   const dropped = await api.ask('POST', `/dead-letters/${id}/drop`, {});
   expect([dropped.statusCode, dropped.json().resolution]).toEqual([200, 'dropped']);
 });

@@ -3,9 +3,6 @@
 import { type Check, type Evidence, type RunState, spread, type Violation } from '../evidence.ts';
 import type { Played, PlayedMessage } from '../player.ts';
 
-/** How a call or a step says that it will not be tried again after three deaths of its worker. */
-export const gaveUp = /took its worker down 3 times/;
-
 const terminal = ['succeeded', 'failed', 'timed_out', 'interrupted', 'cancelled'];
 
 export const checkAcknowledged: Check = (evidence) => {
@@ -15,7 +12,6 @@ export const checkAcknowledged: Check = (evidence) => {
     'acknowledged requests': 0,
     'lost acks': 0,
     'extra runs': 0,
-    'runs given up after three deaths': 0,
     'longest request in ms': 0,
   };
   for (const played of evidence.played) {
@@ -44,7 +40,6 @@ export const checkAcknowledged: Check = (evidence) => {
       }
       for (const problem of steerProblems(message, state)) note('I10', problem);
       for (const problem of stopProblems(message, state, stopTimes)) note('I10', problem);
-      if (gaveUp.test(state.run.reason_text ?? '')) figures['runs given up after three deaths'] += 1;
       const problem = endProblem(played, message, state);
       if (problem) note('I7', problem);
     }
@@ -59,8 +54,6 @@ function endProblem({ stuck }: Played, message: PlayedMessage, { run }: RunState
     ({ act, acknowledged }) => act.kind !== 'steer' && acknowledged.status === 202,
   );
   if (stuck || stopped || run.status === 'succeeded') return undefined;
-  // Three deaths in one step are enough, whoever was meant by them: that is said, and a person may try again.
-  if (run.status === 'failed' && gaveUp.test(run.reason_text ?? '')) return undefined;
   return `run ${run.id} (${message.marker}) ended as ${run.status}: ${run.reason_text}`;
 }
 

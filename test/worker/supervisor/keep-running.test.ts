@@ -125,6 +125,19 @@ describe('a kept process', () => {
     await kept.stop();
   });
 
+  test('that dies before it can work is ready when a successor is, and its view says so by then', async () => {
+    const kept = keep();
+    const seen: string[] = [];
+    void kept.ready.then(() => seen.push(kept.view().health));
+    latest().die();
+    await pass(0);
+    expect(seen).toEqual([]);
+    latest().becomeReady();
+    await pass(0);
+    expect([kept.view().pid, seen]).toEqual([2, ['up']]);
+    await kept.stop();
+  });
+
   test('is stopped and not started again, also during a pause and during a start', async () => {
     const running = keep();
     await running.stop();

@@ -1,0 +1,19 @@
+// A child's sign of life: a file whose time changes as long as the event loop turns, whatever its servers do. Its
+// supervisor looks at it; nobody else reads it.
+import { closeSync, futimesSync, openSync, rmSync } from 'node:fs';
+
+/** Until the function returned is called. */
+export function giveLifeSigns(file: string, everyMs: number): () => void {
+  const opened = openSync(file, 'w', 0o600);
+  const giving = setInterval(() => {
+    const now = new Date();
+    futimesSync(opened, now, now);
+  }, everyMs);
+  // No reason for a process to go on.
+  giving.unref();
+  return () => {
+    clearInterval(giving);
+    closeSync(opened);
+    rmSync(file, { force: true });
+  };
+}

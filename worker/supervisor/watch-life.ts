@@ -1,0 +1,27 @@
+// Notices a child that stands still without being dead. It counts looks, not time: a machine that was suspended, or a
+// supervisor that was stopped itself, has not looked, and takes nobody for dead.
+import { statSync } from 'node:fs';
+
+export interface LifeWatch {
+  /** The file that the child's signs change. */
+  file: string;
+  everyMs: number;
+  /** So many looks in a row without a sign, and it is told once. */
+  mostLooks: number;
+  onStandstill(): void;
+}
+
+/** Until the function returned is called. */
+export function watchLife({ file, everyMs, mostLooks, onStandstill }: LifeWatch): () => void {
+  let last: number | undefined;
+  let looks = 0;
+  const looking = setInterval(() => {
+    const sign = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+    looks = sign === last ? looks + 1 : 0;
+    last = sign;
+    if (looks < mostLooks) return;
+    clearInterval(looking);
+    onStandstill();
+  }, everyMs);
+  return () => clearInterval(looking);
+}
