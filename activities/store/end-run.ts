@@ -6,6 +6,7 @@ import { activeStatuses, canBecome, isTerminal } from '../../workflows/run/trans
 import { parentFor } from './accept-run.ts';
 import { closeCall, type CallRow, streamFor } from './calls.ts';
 import type { Write } from './events.ts';
+import { releasePlaces } from './run-places.ts';
 import { lockRun, type RunRow } from './runs.ts';
 
 export interface RunEnd {
@@ -49,6 +50,7 @@ export async function endRun(write: Write, end: RunEnd): Promise<EndedRun> {
     .where('id', '=', run.id)
     .returningAll()
     .executeTakeFirstOrThrow();
+  await releasePlaces(write.tx, run.id);
   events.push({
     type: 'run-end',
     payload: {
