@@ -136,7 +136,7 @@ async function close(
   { tenantId, runId, step, attempt, at }: DrawingAttempt,
   how: RawBuilder<unknown>,
 ): Promise<Settlement> {
-  const answer = await ask<Settlement | { kind: 'unreserved'; crossed: [] }>(
+  const answer = await ask<Settlement | { kind: 'unreserved' }>(
     queries,
     sql`settle_allowance(${tenantId}, ${runId}, ${step}, ${attempt}, ${how}, ${at ?? null})`,
   );

@@ -81,17 +81,17 @@ export async function admitRun(
     (pool) => pool.concurrentRuns > 0 && (pool.running >= pool.concurrentRuns || pool.waiting),
   );
   const state = run.parked || full ? 'waiting' : 'running';
-  const names = ['tenant', `conversation/${run.conversation_id}`, `run/${run.id}`, ...held.others];
+  const own = ['tenant', `conversation/${run.conversation_id}`, `run/${run.id}`];
+  const chain = [...new Set([...own, ...held.others])];
   const { rows } = await sql`
     with account as (
-      insert into allowance_runs (run_id, tenant_id, state)
-      select ${run.id}::uuid, tenant_id, ${state} from allowances
+      insert into allowance_runs (run_id, tenant_id, state, chain)
+      select ${run.id}::uuid, tenant_id, ${state}, ${chain}::text[] from allowances
       where tenant_id = ${run.tenant_id} and name = 'tenant' and model = ''
-      returning run_id, tenant_id
+      returning run_id, tenant_id, chain
     )
     insert into allowance_places (run_id, name, tenant_id, day, state)
-    select distinct run_id, name, tenant_id, ${day}::date, ${state}
-    from account cross join unnest(${names}::text[]) as listed (name)
+    select run_id, name, tenant_id, ${day}::date, ${state} from account cross join unnest(chain) as listed (name)
     returning run_id`.execute(queries);
   if (rows.length === 0)
     return { kind: 'denied', reason: 'The tenant has no allowance; make one to let it run anything.' };

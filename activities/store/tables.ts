@@ -62,6 +62,7 @@ export interface AllowancePlaces {
 }
 
 export interface AllowanceRuns {
+  chain: string[];
   closed_at: Timestamp | null;
   run_id: string;
   state: string;

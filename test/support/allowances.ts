@@ -109,3 +109,20 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
   });
   return tenant;
 }
+
+/** Of a pool: what is used and held of money and of tokens, in all and today. */
+export function sums({ used, held }: Allowance) {
+  return {
+    costMicros: [used.costMicros, held.costMicros],
+    tokens: [used.tokens, held.tokens],
+    dayCostMicros: [used.dayCostMicros, held.dayCostMicros],
+    dayTokens: [used.dayTokens, held.dayTokens],
+  };
+}
+
+/** The same sums in all and today. */
+export function allOf(costMicros: number[], tokens: number[]): ReturnType<typeof sums> {
+  return { costMicros, tokens, dayCostMicros: costMicros, dayTokens: tokens };
+}
+
+export const reserved: Reservation = { kind: 'reserved', crossed: [] };

@@ -55,13 +55,15 @@ const tables = [
   `create table allowance_runs (
     run_id uuid primary key references runs (id),
     tenant_id uuid not null,
+    -- The names of the pools it draws from, whether or not somebody has made them yet.
+    chain text[] not null,
     -- Whoever changes the places of a run holds this row first.
     state text not null check (state in ('waiting', 'running', 'ended')),
     -- What it had reserved is settled and what comes back is given back.
     closed_at timestamptz
   )`,
   `create index allowance_runs_unclosed on allowance_runs (run_id) where state = 'ended' and closed_at is null`,
-  // A run's place in each pool of its chain, whether or not somebody has made that pool yet.
+  // The same by name, to be counted: how many runs of a day, how many at once.
   `create table allowance_places (
     run_id uuid not null references allowance_runs (run_id),
     name text not null,
@@ -108,18 +110,20 @@ const tables = [
     closes boolean generated always as (kind in ('settle', 'release')) stored,
     unique (run_id, step, attempt, closes)
   )`,
-  `create index allowance_entries_of_day on allowance_entries (tenant_id, day)`,
+  // As small as it costs little: entries come in the order of their days.
+  `create index allowance_entries_of_day on allowance_entries using brin (day)`,
 ];
 
 // Runs under way were accepted before there were allowances; without a place they could not reserve anything.
 const active = `runs.status in ('queued', 'running', 'waiting_workers', 'awaiting_input', 'gating')`;
 const placesOfActive = [
-  `insert into allowance_runs (run_id, tenant_id, state)
-    select id, tenant_id, case when parked then 'waiting' else 'running' end from runs where ${active}`,
+  `insert into allowance_runs (run_id, tenant_id, state, chain)
+    select id, tenant_id, case when parked then 'waiting' else 'running' end,
+      array['tenant', 'conversation/' || conversation_id, 'run/' || id]
+    from runs where ${active}`,
   `insert into allowance_places (run_id, name, tenant_id, day, state)
-    select id, name, runs.tenant_id, (created_at at time zone 'UTC')::date, state
-    from runs join allowance_runs on run_id = id
-    cross join lateral unnest(array['tenant', 'conversation/' || conversation_id, 'run/' || id]) name`,
+    select run_id, name, account.tenant_id, (runs.created_at at time zone 'UTC')::date, state
+    from allowance_runs account join runs on runs.id = run_id cross join lateral unnest(chain) as listed (name)`,
 ];
 
 const names = [

@@ -1,5 +1,6 @@
 // Drawing on allowances, as functions of the database: the tenant's pool is drawn on by every model call, so its lock
-// must not be held over round trips. Each locks the pools in the order of their ids before it looks at anything.
+// must not be held over round trips. Pools are locked in the order of their ids before anything is decided. Plans are
+// made once, in empty tables: a query names no column besides those of the index it needs.
 import { type Kysely, sql } from 'kysely';
 
 // Marks a threshold as told; true the first time in its period. Whoever hears of 100 need not hear of 80 any more.
@@ -17,6 +18,31 @@ const tell = `
     return found;
   end $$`;
 
+// What a pool that was just charged has crossed, told for the first time.
+const crossings = `
+  create function allowance_crossings(p_pool allowances) returns jsonb language plpgsql as $$
+  declare
+    v_part record;
+    v_crossed jsonb := '[]';
+  begin
+    for v_part in
+      select part.*, case when part.used >= part.allowed then 100 else 80 end as percent from (values
+        ('dayTokens', p_pool.day_tokens, p_pool.day_used_tokens, p_pool.day::text),
+        ('dayCostMicros', p_pool.day_cost_micros, p_pool.day_used_cost_micros, p_pool.day::text),
+        ('tokens', p_pool.tokens, p_pool.used_tokens, ''),
+        ('costMicros', p_pool.cost_micros, p_pool.used_cost_micros, '')
+      ) part (which, allowed, used, period)
+      where part.allowed > 0 and part.used * 5 >= part.allowed * 4
+    loop
+      if tell_allowance(p_pool.id, v_part.which, v_part.percent, v_part.period) then
+        v_crossed := v_crossed || jsonb_build_object('allowanceId', p_pool.id, 'name', p_pool.name,
+          'model', p_pool.model, 'limit', v_part.which, 'percent', v_part.percent, 'used', v_part.used,
+          'allowed', v_part.allowed, 'period', v_part.period);
+      end if;
+    end loop;
+    return v_crossed;
+  end $$`;
+
 // Closes a reservation with what was used, or with nothing. The pools are those it was made in.
 const settle = `
   create function settle_allowance(
@@ -25,51 +51,38 @@ const settle = `
   ) returns jsonb language plpgsql as $$
   declare
     v_most constant bigint := 9007199254740991;
+    v_tokens bigint := p_input + p_output;
     v_held allowance_entries%rowtype;
-    v_one record;
+    v_pool allowances%rowtype;
     v_crossed jsonb := '[]';
   begin
     select * into v_held from allowance_entries
-    where run_id = p_run and step = p_step and attempt = p_attempt and not closes and tenant_id = p_tenant;
-    if not found then return jsonb_build_object('kind', 'unreserved', 'crossed', v_crossed); end if;
+    where run_id = p_run and step = p_step and attempt = p_attempt and closes = false;
+    if not found or v_held.tenant_id <> p_tenant then return jsonb_build_object('kind', 'unreserved'); end if;
     perform from allowances where id = any(v_held.allowances) order by id for no key update;
     insert into allowance_entries (tenant_id, kind, at, day, run_id, step, attempt, model, allowances, tokens,
       input_tokens, cached_input_tokens, output_tokens, cost_micros, estimated, by, reason)
     values (p_tenant, p_kind, coalesce(p_at, clock_timestamp()), v_held.day, p_run, p_step, p_attempt, v_held.model,
-      v_held.allowances, p_input + p_output, p_input, p_cached, p_output, p_cost, p_estimated, 'allowances', p_reason)
+      v_held.allowances, v_tokens, p_input, p_cached, p_output, p_cost, p_estimated, 'allowances', p_reason)
     on conflict (run_id, step, attempt, closes) do nothing;
     if not found then return jsonb_build_object('kind', 'closed', 'crossed', v_crossed); end if;
-    for v_one in
-      with charged as (
-        update allowances set
-          held_tokens = held_tokens - v_held.tokens,
-          held_cost_micros = held_cost_micros - v_held.cost_micros,
-          used_tokens = least(used_tokens + p_input + p_output, v_most),
-          used_cost_micros = least(used_cost_micros + p_cost, v_most),
-          day_held_tokens = day_held_tokens - case when day = v_held.day then v_held.tokens else 0 end,
-          day_held_cost_micros = day_held_cost_micros - case when day = v_held.day then v_held.cost_micros else 0 end,
-          day_used_tokens = least(
-            day_used_tokens + case when day = v_held.day then p_input + p_output else 0 end, v_most),
-          day_used_cost_micros = least(
-            day_used_cost_micros + case when day = v_held.day then p_cost else 0 end, v_most)
-        where id = any(v_held.allowances) returning *
-      )
-      select pool.id, pool.name, pool.model, part.*,
-        case when part.used >= part.allowed then 100 else 80 end as percent
-      from charged pool cross join lateral (values
-        ('dayTokens', pool.day_tokens, pool.day_used_tokens, pool.day::text),
-        ('dayCostMicros', pool.day_cost_micros, pool.day_used_cost_micros, pool.day::text),
-        ('tokens', pool.tokens, pool.used_tokens, ''),
-        ('costMicros', pool.cost_micros, pool.used_cost_micros, '')
-      ) part (which, allowed, used, period)
-      where part.allowed > 0 and part.used * 5 >= part.allowed * 4
-      order by pool.id
+    for v_pool in
+      update allowances set
+        held_tokens = held_tokens - v_held.tokens,
+        held_cost_micros = held_cost_micros - v_held.cost_micros,
+        used_tokens = least(used_tokens + v_tokens, v_most),
+        used_cost_micros = least(used_cost_micros + p_cost, v_most),
+        day_held_tokens = day_held_tokens - case when day = v_held.day then v_held.tokens else 0 end,
+        day_held_cost_micros = day_held_cost_micros - case when day = v_held.day then v_held.cost_micros else 0 end,
+        day_used_tokens = least(day_used_tokens + case when day = v_held.day then v_tokens else 0 end, v_most),
+        day_used_cost_micros = least(day_used_cost_micros + case when day = v_held.day then p_cost else 0 end, v_most)
+      where id = any(v_held.allowances) returning *
     loop
-      if tell_allowance(v_one.id, v_one.which, v_one.percent, v_one.period) then
-        v_crossed := v_crossed || jsonb_build_object('allowanceId', v_one.id, 'name', v_one.name,
-          'model', v_one.model, 'limit', v_one.which, 'percent', v_one.percent, 'used', v_one.used,
-          'allowed', v_one.allowed, 'period', v_one.period);
-      end if;
+      if (v_pool.day_tokens > 0 and v_pool.day_used_tokens * 5 >= v_pool.day_tokens * 4)
+        or (v_pool.day_cost_micros > 0 and v_pool.day_used_cost_micros * 5 >= v_pool.day_cost_micros * 4)
+        or (v_pool.tokens > 0 and v_pool.used_tokens * 5 >= v_pool.tokens * 4)
+        or (v_pool.cost_micros > 0 and v_pool.used_cost_micros * 5 >= v_pool.cost_micros * 4)
+      then v_crossed := v_crossed || allowance_crossings(v_pool); end if;
     end loop;
     return jsonb_build_object('kind', 'settled', 'crossed', v_crossed);
   end $$`;
@@ -88,125 +101,161 @@ const settleLost = `
       on booked.run_id = held.run_id and booked.step = held.step and booked.attempt = held.attempt
       -- Booked by others, out of what was streamed, it is a lower bound.
       and not (booked.status = 'failed' and booked.estimated)
-    where held.run_id = p_run and held.step = p_step and held.attempt = p_attempt and not held.closes
-      and held.tenant_id = p_tenant
+    where held.run_id = p_run and held.step = p_step and held.attempt = p_attempt and held.closes = false
+  $$`;
+
+// Which pool has too little left, by which limit; null when all fit.
+const shortage = `
+  create function allowance_shortage(
+    p_pools uuid[], p_tokens bigint, p_cost bigint, p_day date, p_at timestamptz
+  ) returns jsonb language sql as $$
+    select jsonb_build_object('allowanceId', pool.id, 'name', pool.name, 'model', pool.model, 'limit', part.which,
+      'allowed', part.allowed, 'used', part.used, 'held', part.held, 'needed', part.needed, 'endsAt', part.ends_at,
+      'missing', part.used + part.held + part.needed - part.allowed,
+      -- What is only held may yet come back.
+      'passing', part.used + part.needed <= part.allowed, 'period', part.period)
+    from allowances pool
+    cross join lateral (select pool.day = p_day as today) same
+    left join lateral (
+      select at from allowance_calls where allowance_id = pool.id and n = pool.calls + 1 - pool.hour_calls
+    ) earlier on pool.hour_calls > 0 and earlier.at > p_at - interval '1 hour'
+    cross join lateral (values
+      (1, 'hourCalls', pool.hour_calls, case when earlier.at is null then 0 else pool.hour_calls end, 0, 1,
+        earlier.at + interval '1 hour', to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24')),
+      (2, 'dayTokens', pool.day_tokens, case when today then pool.day_used_tokens else 0 end,
+        case when today then pool.day_held_tokens else 0 end, p_tokens,
+        (p_day + 1)::timestamp at time zone 'UTC', p_day::text),
+      (3, 'dayCostMicros', pool.day_cost_micros, case when today then pool.day_used_cost_micros else 0 end,
+        case when today then pool.day_held_cost_micros else 0 end, p_cost,
+        (p_day + 1)::timestamp at time zone 'UTC', p_day::text),
+      (4, 'tokens', pool.tokens, pool.used_tokens, pool.held_tokens, p_tokens, null, ''),
+      (5, 'costMicros', pool.cost_micros, pool.used_cost_micros, pool.held_cost_micros, p_cost, null, '')
+    ) given (rank, which, granted, used, held, needed, ends_at, period)
+    -- Without a limit the counters still end where numbers stop being exact.
+    cross join lateral (select given.*, coalesce(nullif(given.granted, 0), 9007199254740991) as allowed) part
+    where pool.id = any(p_pools) and part.used + part.held + part.needed > part.allowed
+    order by part.rank, pool.id limit 1
+  $$`;
+
+// Counts a call in the pools with an hourly limit; those that are an hour old are let go of.
+const countCall = `
+  create function count_allowance_call(p_pools uuid[], p_at timestamptz) returns void language sql as $$
+    insert into allowance_calls (allowance_id, tenant_id, n, at)
+    select id, tenant_id, calls, p_at from allowances where id = any(p_pools) and hour_calls > 0;
+    -- Two for one: those that a lowered limit left behind go too.
+    delete from allowance_calls old using allowances pool where pool.id = any(p_pools)
+      and old.allowance_id = pool.id and old.at <= p_at - interval '1 hour' and old.n in (
+        select n from allowance_calls where allowance_id = pool.id and n <= pool.calls - pool.hour_calls
+        order by n limit 2);
   $$`;
 
 // Reserves the worst case of a call in every pool of the run's chain, or in none. A run has one model call at a time:
-// what an earlier attempt of it left open is dead and settled on the way.
+// what an earlier attempt of it left open is dead and settled on the way. A zombie that reserves in the very moment
+// its successor does is settled when the run ends.
 const reserve = `
   create function reserve_allowance(
     p_tenant uuid, p_run uuid, p_step integer, p_attempt integer, p_model text, p_input bigint, p_output bigint,
     p_cost bigint, p_at timestamptz
   ) returns jsonb language plpgsql as $$
   declare
+    v_most constant bigint := 9007199254740991;
     v_models text[] := array['', p_model, split_part(p_model, '/', 1) || '/*'];
     v_tokens bigint := p_input + p_output;
     v_at timestamptz;
-    v_midnight timestamptz;
+    v_day date := '-infinity';
     v_run record;
-    v_chain record;
-    v_full record;
+    v_pool allowances%rowtype;
+    v_ids uuid[] := '{}';
+    v_tenant boolean := false;
+    v_hours boolean := false;
+    v_tight boolean := false;
+    v_closed_to text;
+    v_short jsonb;
     v_crossed jsonb := '[]';
   begin
-    -- Those of other models too: what a dead attempt holds may be in them.
-    perform from allowance_places place
-    join allowances pool on pool.tenant_id = place.tenant_id and pool.name = place.name
-    where place.run_id = p_run and place.tenant_id = p_tenant order by pool.id for no key update of pool;
-    -- After the wait for the locks, so that calls are numbered in the order of their times.
-    v_at := coalesce(p_at, clock_timestamp());
-    select run.state, waits.run_id is not null as waits, last.step, last.attempt, exists (
-      select from allowance_entries entry
-      where entry.run_id = p_run and entry.step = last.step and entry.attempt = last.attempt and entry.closes
-    ) as closed into v_run
-    from allowance_runs run
-    left join allowance_waits waits on waits.run_id = run.run_id
+    select account.tenant_id, account.state, account.chain, waits.run_id is not null as waits, last.step, last.attempt,
+      exists (
+        select from allowance_entries closing
+        where closing.run_id = p_run and closing.step = last.step and closing.attempt = last.attempt
+          and closing.closes = true
+      ) as closed into v_run
+    from allowance_runs account
+    left join allowance_waits waits on waits.run_id = account.run_id
     left join lateral (
       select step, attempt from allowance_entries
-      where run_id = p_run and step is not null and not closes order by step desc, attempt desc limit 1
+      where run_id = p_run and step is not null and closes = false order by step desc, attempt desc limit 1
     ) last on true
-    where run.run_id = p_run and run.tenant_id = p_tenant;
-    if not found or v_run.state <> 'running' then
-      return jsonb_build_object('kind', 'denied', 'why', coalesce(v_run.state, 'unknown'), 'crossed', v_crossed);
+    where account.run_id = p_run;
+    if not found or v_run.tenant_id <> p_tenant then
+      return jsonb_build_object('kind', 'denied', 'why', 'unknown', 'crossed', v_crossed);
+    end if;
+    if v_run.state <> 'running' then
+      return jsonb_build_object('kind', 'denied', 'why', v_run.state, 'crossed', v_crossed);
     end if;
     if v_run.step is not null and (v_run.step, v_run.attempt) >= (p_step, p_attempt) then
       return jsonb_build_object('crossed', v_crossed, 'kind', case
         when (v_run.step, v_run.attempt) = (p_step, p_attempt) and not v_run.closed then 'reserved' else 'closed' end);
     end if;
     if v_run.step is not null and not v_run.closed then
+      -- Of all models: the dead attempt may have drawn from others than this one does.
+      perform from allowances where tenant_id = p_tenant and name = any(v_run.chain) order by id for no key update;
       v_crossed := settle_lost_allowance(p_tenant, p_run, v_run.step, v_run.attempt, p_at) -> 'crossed';
     end if;
-    select coalesce(array_agg(pool.id order by pool.id), '{}') as ids,
-      greatest(max(pool.day), (v_at at time zone 'UTC')::date) as day,
-      coalesce(bool_or(pool.name = 'tenant' and pool.model = ''), false) as tenant,
-      coalesce(bool_or(pool.hour_calls > 0), false) as hours,
-      min(pool.name) filter (where pool.models <> '{}' and not pool.models && v_models) as closed_to into v_chain
-    from allowance_places place
-    join allowances pool on pool.tenant_id = place.tenant_id and pool.name = place.name
-    where place.run_id = p_run and pool.model = any(v_models);
-    if not v_chain.tenant or v_chain.closed_to is not null then
-      return jsonb_build_object('kind', 'denied', 'crossed', v_crossed, 'name', v_chain.closed_to,
-        'why', case when v_chain.tenant then 'model' else 'tenant' end);
+    for v_pool in
+      select * from allowances where tenant_id = p_tenant and name = any(v_run.chain) and model = any(v_models)
+      order by id for no key update
+    loop
+      v_ids := v_ids || v_pool.id;
+      v_day := greatest(v_day, v_pool.day);
+      v_tenant := v_tenant or (v_pool.name = 'tenant' and v_pool.model = '');
+      v_hours := v_hours or v_pool.hour_calls > 0;
+      -- May be true of a day that is over; whoever looks closer knows.
+      v_tight := v_tight or v_pool.hour_calls > 0
+        or v_pool.used_tokens + v_pool.held_tokens + v_tokens > coalesce(nullif(v_pool.tokens, 0), v_most)
+        or v_pool.used_cost_micros + v_pool.held_cost_micros + p_cost > coalesce(nullif(v_pool.cost_micros, 0), v_most)
+        or v_pool.day_used_tokens + v_pool.day_held_tokens + v_tokens > coalesce(nullif(v_pool.day_tokens, 0), v_most)
+        or v_pool.day_used_cost_micros + v_pool.day_held_cost_micros + p_cost
+          > coalesce(nullif(v_pool.day_cost_micros, 0), v_most);
+      if v_pool.models <> '{}' and not v_pool.models && v_models then v_closed_to := v_pool.name; end if;
+    end loop;
+    if not v_tenant or v_closed_to is not null then
+      return jsonb_build_object('kind', 'denied', 'crossed', v_crossed, 'name', v_closed_to,
+        'why', case when v_tenant then 'model' else 'tenant' end);
     end if;
-    v_midnight := (v_chain.day + 1)::timestamp at time zone 'UTC';
-    select pool.id, pool.name, pool.model, part.*, part.used + part.needed > part.allowed as exhausted into v_full
-    from allowances pool
-    left join allowance_calls earlier on pool.hour_calls > 0 and earlier.allowance_id = pool.id
-      and earlier.n = pool.calls + 1 - pool.hour_calls and earlier.at > v_at - interval '1 hour'
-    cross join lateral (values
-      (1, 'hourCalls', pool.hour_calls, case when earlier.n is null then 0 else pool.hour_calls end, 0, 1,
-        earlier.at + interval '1 hour', to_char(v_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24')),
-      (2, 'dayTokens', pool.day_tokens, case when pool.day = v_chain.day then pool.day_used_tokens else 0 end,
-        case when pool.day = v_chain.day then pool.day_held_tokens else 0 end, v_tokens, v_midnight,
-        v_chain.day::text),
-      (3, 'dayCostMicros', pool.day_cost_micros,
-        case when pool.day = v_chain.day then pool.day_used_cost_micros else 0 end,
-        case when pool.day = v_chain.day then pool.day_held_cost_micros else 0 end, p_cost, v_midnight,
-        v_chain.day::text),
-      (4, 'tokens', pool.tokens, pool.used_tokens, pool.held_tokens, v_tokens, null, ''),
-      (5, 'costMicros', pool.cost_micros, pool.used_cost_micros, pool.held_cost_micros, p_cost, null, '')
-    ) given (rank, which, granted, used, held, needed, ends_at, period)
-    -- Without a limit the counters still end where numbers stop being exact.
-    cross join lateral (select given.*, coalesce(nullif(given.granted, 0), 9007199254740991) as allowed) part
-    where pool.id = any(v_chain.ids) and part.used + part.held + part.needed > part.allowed
-    order by part.rank, pool.id limit 1;
-    if found then
-      insert into allowance_waits (run_id, tenant_id, allowance_id, since) values (p_run, p_tenant, v_full.id, v_at)
+    -- After the wait for the locks, so that calls are numbered in the order of their times.
+    v_at := coalesce(p_at, clock_timestamp());
+    v_day := greatest(v_day, (v_at at time zone 'UTC')::date);
+    if v_tight then v_short := allowance_shortage(v_ids, v_tokens, p_cost, v_day, v_at); end if;
+    if v_short is not null then
+      insert into allowance_waits (run_id, tenant_id, allowance_id, since)
+      values (p_run, p_tenant, (v_short ->> 'allowanceId')::uuid, v_at)
       on conflict (run_id) do update set allowance_id = excluded.allowance_id;
-      -- What is only held may yet come back.
-      if v_full.exhausted and tell_allowance(v_full.id, v_full.which, 100, v_full.period) then
-        v_crossed := v_crossed || jsonb_build_object('allowanceId', v_full.id, 'name', v_full.name,
-          'model', v_full.model, 'limit', v_full.which, 'percent', 100, 'used', v_full.used,
-          'allowed', v_full.allowed, 'period', v_full.period);
-      end if;
-      return jsonb_build_object('kind', 'exceeded', 'crossed', v_crossed, 'allowanceId', v_full.id,
-        'name', v_full.name, 'model', v_full.model, 'limit', v_full.which, 'allowed', v_full.allowed,
-        'used', v_full.used, 'held', v_full.held, 'needed', v_full.needed, 'endsAt', v_full.ends_at,
-        'missing', v_full.used + v_full.held + v_full.needed - v_full.allowed, 'passing', not v_full.exhausted);
+      if not (v_short -> 'passing')::boolean
+        and tell_allowance((v_short ->> 'allowanceId')::uuid, v_short ->> 'limit', 100, v_short ->> 'period')
+      then v_crossed := v_crossed || (v_short - '{held,needed,missing,passing,endsAt}'::text[] || '{"percent": 100}'); end if;
+      return v_short - 'period' || jsonb_build_object('kind', 'exceeded', 'crossed', v_crossed);
+    end if;
+    insert into allowance_entries (tenant_id, kind, at, day, run_id, step, attempt, model, allowances, tokens,
+      input_tokens, output_tokens, cost_micros, estimated, by, reason)
+    select p_tenant, 'reserve', v_at, v_day, p_run, p_step, p_attempt, p_model, v_ids, v_tokens,
+      p_input, p_output, p_cost, true, 'allowances', 'The worst case of the call.'
+    -- It may have ended while the locks were waited for: nobody would settle this.
+    from allowance_runs where run_id = p_run and state = 'running'
+    on conflict (run_id, step, attempt, closes) do nothing;
+    if not found then
+      return reserve_allowance(p_tenant, p_run, p_step, p_attempt, p_model, p_input, p_output, p_cost, p_at);
     end if;
     update allowances set
       held_tokens = held_tokens + v_tokens,
       held_cost_micros = held_cost_micros + p_cost,
-      day = v_chain.day,
-      day_used_tokens = case when day = v_chain.day then day_used_tokens else 0 end,
-      day_used_cost_micros = case when day = v_chain.day then day_used_cost_micros else 0 end,
-      day_held_tokens = case when day = v_chain.day then day_held_tokens else 0 end + v_tokens,
-      day_held_cost_micros = case when day = v_chain.day then day_held_cost_micros else 0 end + p_cost,
+      day = v_day,
+      day_used_tokens = case when day = v_day then day_used_tokens else 0 end,
+      day_used_cost_micros = case when day = v_day then day_used_cost_micros else 0 end,
+      day_held_tokens = case when day = v_day then day_held_tokens else 0 end + v_tokens,
+      day_held_cost_micros = case when day = v_day then day_held_cost_micros else 0 end + p_cost,
       calls = calls + (hour_calls > 0)::integer
-    where id = any(v_chain.ids);
-    insert into allowance_entries (tenant_id, kind, at, day, run_id, step, attempt, model, allowances, tokens,
-      input_tokens, output_tokens, cost_micros, estimated, by, reason)
-    values (p_tenant, 'reserve', v_at, v_chain.day, p_run, p_step, p_attempt, p_model, v_chain.ids, v_tokens,
-      p_input, p_output, p_cost, true, 'allowances', 'The worst case of the call.');
-    if v_chain.hours then
-      insert into allowance_calls (allowance_id, tenant_id, n, at)
-      select id, tenant_id, calls, v_at from allowances where id = any(v_chain.ids) and hour_calls > 0;
-      -- Two for one: those that a lowered limit left behind go too.
-      delete from allowance_calls old using allowances pool where pool.id = any(v_chain.ids)
-        and old.allowance_id = pool.id and old.at <= v_at - interval '1 hour' and old.n in (
-          select n from allowance_calls where allowance_id = pool.id and n <= pool.calls - pool.hour_calls
-          order by n limit 2);
-    end if;
+    where id = any(v_ids);
+    if v_hours then perform count_allowance_call(v_ids, v_at); end if;
     if v_run.waits then delete from allowance_waits where run_id = p_run; end if;
     return jsonb_build_object('kind', 'reserved', 'crossed', v_crossed);
   end $$`;
@@ -220,9 +269,9 @@ const closeRun = `
     v_open record;
     v_crossed jsonb := '[]';
   begin
-    perform from allowance_places place
-    join allowances pool on pool.tenant_id = place.tenant_id and pool.name = place.name
-    where place.run_id = p_run and place.tenant_id = p_tenant order by pool.id for no key update of pool;
+    perform from allowances
+    where tenant_id = p_tenant and name = any(array(select unnest(chain) from allowance_runs where run_id = p_run))
+    order by id for no key update;
     select runs.status into v_status from allowance_runs account join runs on runs.id = account.run_id
     where account.run_id = p_run and account.tenant_id = p_tenant and account.state = 'ended' and closed_at is null;
     if not found then return jsonb_build_object('kind', 'closed', 'crossed', v_crossed); end if;
@@ -230,7 +279,7 @@ const closeRun = `
       select step, attempt from allowance_entries held
       where run_id = p_run and kind = 'reserve' and not exists (
         select from allowance_entries closing where closing.run_id = p_run and closing.step = held.step
-          and closing.attempt = held.attempt and closing.closes)
+          and closing.attempt = held.attempt and closing.closes = true)
       order by step, attempt
     loop
       v_crossed := v_crossed
@@ -259,18 +308,17 @@ const closeRun = `
     return jsonb_build_object('kind', 'settled', 'crossed', v_crossed);
   end $$`;
 
-const functions = [
-  ['tell_allowance', tell],
-  ['settle_allowance', settle],
-  ['settle_lost_allowance', settleLost],
-  ['reserve_allowance', reserve],
-  ['close_run_allowance', closeRun],
-] as const;
+const functions = [tell, crossings, settle, settleLost, shortage, countCall, reserve, closeRun];
+
+const names = [
+  ...['close_run_allowance', 'reserve_allowance', 'count_allowance_call', 'allowance_shortage'],
+  ...['settle_lost_allowance', 'settle_allowance', 'allowance_crossings', 'tell_allowance'],
+];
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  for (const [, text] of functions) await sql.raw(text).execute(db);
+  for (const text of functions) await sql.raw(text).execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  for (const [name] of functions.toReversed()) await sql.raw(`drop function ${name}`).execute(db);
+  for (const name of names) await sql.raw(`drop function ${name}`).execute(db);
 }

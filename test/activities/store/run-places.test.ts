@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { admitWaiting, type Admission } from '../../../activities/store/run-places.ts';
+import { admitWaiting, type Admission, holdPools } from '../../../activities/store/run-places.ts';
 import { openTenant } from '../../support/allowances.ts';
 import { openTestStore } from '../../support/store.ts';
 
@@ -134,4 +134,19 @@ test('a limit on runs that is set later counts those that were there before', as
   expect((await tenant.accept({}, ['owner/user/ada'])).admission.kind).toBe('waits');
   await tenant.limit('owner/user/ada', { concurrentRuns: 0, dayRuns: 2 });
   expect((await tenant.accept({}, ['owner/user/ada'])).admission.kind).toBe('refused');
+});
+
+test('the shortest time that a pool of the chain allows is that of the run', async () => {
+  const tenant = openTenant(store);
+  const seconds = () =>
+    db
+      .transaction()
+      .execute((tx) => holdPools(tx, { tenantId: tenant.id, others: ['owner/user/ada'] }))
+      .then((held) => held.seconds);
+  await tenant.limit('tenant', {});
+  expect(await seconds()).toBeUndefined();
+  await tenant.limit('tenant', { runSeconds: 600 });
+  await tenant.limit('owner/user/ada', { runSeconds: 60 });
+  await tenant.limit('owner/user/bob', { runSeconds: 6 });
+  expect(await seconds()).toBe(60);
 });
