@@ -76,9 +76,32 @@ export type ChangedLimits =
   | { kind: 'changed'; id: string; version: number; waiting: string[] }
   | { kind: 'stale'; version: number };
 
+/** What cannot be stored, as one sentence; a face asks before it changes anything. */
+export function limitsProblem({
+  name,
+  model,
+  limits,
+}: Pick<LimitChange, 'name' | 'model' | 'limits'>): string | undefined {
+  if (name !== 'tenant' && !/^(conversation|run|owner)\/./.test(name))
+    return `"${name}" is no pool: write tenant, conversation/<id>, run/<id> or owner/<anything>.`;
+  for (const [limit, value] of Object.entries(limits)) {
+    // Integers stay exact in JSON and JavaScript up to 2^53.
+    if (typeof value === 'number' && !(Number.isSafeInteger(value) && value >= 0))
+      return `${limit} must be a whole number from 0, which is unlimited, to ${Number.MAX_SAFE_INTEGER}.`;
+  }
+  const ofRuns = (['runSeconds', 'concurrentRuns', 'dayRuns'] as const).filter((limit) => limits[limit]);
+  if (model !== '' && ofRuns[0])
+    return `${ofRuns[0]} limits runs; a pool of one model's calls cannot have it.`;
+  if (model !== '' && limits.models && limits.models.length > 0)
+    return "models cannot be listed in a pool of one model's calls.";
+  return undefined;
+}
+
 /** In a transaction of its own, which holds no other lock. */
 export async function changeLimits(queries: Queries, change: LimitChange): Promise<ChangedLimits> {
   const { tenantId, name, model, limits, by, reason } = change;
+  const problem = limitsProblem(change);
+  if (problem) throw new RangeError(problem);
   if (change.version === 0) {
     const id = await insertAllowance(queries, { tenantId, name, model, limits }, { by, reason });
     if (id !== undefined) return { kind: 'changed', id, version: 1, waiting: [] };
@@ -109,16 +132,20 @@ export async function changeLimits(queries: Queries, change: LimitChange): Promi
     .where('id', '=', row.id)
     .execute();
   await noteChange(queries, row, { before, after }, { by, reason });
-  const waiting = await queries
-    .selectFrom('allowance_waits')
-    .innerJoin('allowance_runs', 'allowance_runs.run_id', 'allowance_waits.run_id')
-    .select('allowance_waits.run_id')
-    .where('allowance_id', '=', row.id)
-    .where('state', '!=', 'ended')
-    .orderBy('since')
-    .orderBy('allowance_waits.run_id')
-    .execute();
-  return { kind: 'changed', id: row.id, version, waiting: waiting.map(({ run_id }) => run_id) };
+  return { kind: 'changed', id: row.id, version, waiting: await waitingFor(queries, row.id) };
+}
+
+/** A note of a run that has reserved since is out of date; taking it away would cost every reservation. */
+async function waitingFor(queries: Queries, allowanceId: string): Promise<string[]> {
+  const { rows } = await sql<{ runId: string }>`
+    select waits.run_id as "runId"
+    from allowance_waits waits join allowance_runs account on account.run_id = waits.run_id
+    where waits.allowance_id = ${allowanceId} and account.state <> 'ended' and not exists (
+      select from allowance_entries entry
+      where entry.run_id = waits.run_id and entry.closes = false and entry.at >= waits.since
+    )
+    order by waits.since, waits.run_id`.execute(queries);
+  return rows.map(({ runId }) => runId);
 }
 
 const unlimited: Limits = {

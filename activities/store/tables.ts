@@ -37,7 +37,7 @@ export interface AllowanceEntries {
   by: string;
   cached_input_tokens: Generated<number>;
   change: Json | null;
-  closes: Generated<boolean | null>;
+  closes: boolean | null;
   cost_micros: Generated<number>;
   day: Timestamp;
   estimated: Generated<boolean>;

@@ -92,12 +92,12 @@ await seedTenantAllowance(db, defaultTenant);
 await sql`update allowances set day_cost_micros = ${2 ** 50}`.execute(db);
 const opened = await Promise.all(Array.from({ length: callers }, openCaller));
 
-/** Until the time is up, every caller does one after the other. */
-async function calls(seconds: number, one: (caller: Caller) => Promise<void>): Promise<Sample> {
+/** Until the time is up, each of so many callers does one after the other. */
+async function calls(many: number, seconds: number, one: (caller: Caller) => Promise<void>): Promise<Sample> {
   const end = Date.now() + seconds * 1000;
   let units = 0;
   await Promise.all(
-    opened.map(async (caller) => {
+    opened.slice(0, many).map(async (caller) => {
       while (Date.now() < end) {
         await one(caller);
         units += 1;
@@ -107,32 +107,45 @@ async function calls(seconds: number, one: (caller: Caller) => Promise<void>): P
   return { units };
 }
 
-const measured = await measurePairs({
-  name: 'allowance',
-  floor: { name: 'two bare updates', measure: (seconds) => calls(seconds, updateTwice) },
-  ours: { name: 'reserve and settle', measure: (seconds) => calls(seconds, drawAndSettle) },
-  settings: settings(),
-  pids: () => withDescendants([process.pid, server.pid]),
-});
+function measure(many: number): ReturnType<typeof measurePairs> {
+  return measurePairs({
+    name: `allowance, ${many} at once`,
+    floor: { name: 'two bare updates', measure: (seconds) => calls(many, seconds, updateTwice) },
+    ours: { name: 'reserve and settle', measure: (seconds) => calls(many, seconds, drawAndSettle) },
+    settings: settings(),
+    pids: () => withDescendants([process.pid, server.pid]),
+  });
+}
+
+const alone = await measure(1);
+const together = await measure(callers);
 await database.close();
 await server.stop();
 
-const seconds = ratiosOf(measured, (stretch) => 1 / rate(stretch));
+const secondsOf = (measured: typeof alone) => ratiosOf(measured, (stretch) => 1 / rate(stretch));
+const times = { alone: secondsOf(alone), together: secondsOf(together) };
 report({
   name: 'allowance',
   checks: [
     {
       what: 'time of reserve and settle against two bare updates of the same rows',
-      value: seconds.median,
+      value: times.alone.median,
       target: 1.5,
       mustReach: 2,
       higherIsBetter: false,
     },
+    {
+      what: 'the same with eight callers at once, all of whom draw from one pool',
+      value: times.together.median,
+      target: 2,
+      mustReach: 3,
+      higherIsBetter: false,
+    },
   ],
   figures: {
-    seconds,
-    cpu: ratiosOf(measured, cpuPerUnit),
-    callsPerSecond: measured.ours.map(rate),
-    floorPerSecond: measured.floor.map(rate),
+    ...times,
+    cpu: { alone: ratiosOf(alone, cpuPerUnit), together: ratiosOf(together, cpuPerUnit) },
+    callsPerSecond: { alone: alone.ours.map(rate), together: together.ours.map(rate) },
+    floorPerSecond: { alone: alone.floor.map(rate), together: together.floor.map(rate) },
   },
 });

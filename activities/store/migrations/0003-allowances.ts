@@ -2,10 +2,12 @@
 import { type Kysely, sql } from 'kysely';
 
 const tables = [
+  // Without checks here and in the ledger: each would be parsed anew with every statement of every model call. Who
+  // changes limits looks at them first.
   `create table allowances (
     id uuid primary key,
     tenant_id uuid not null,
-    name text not null check (name = 'tenant' or name ~ '^(conversation|run|owner)/.'),
+    name text not null,
     -- Empty: every model's calls draw from it; else those of provider/model or provider/* alone.
     model text not null default '',
     version integer not null default 1,
@@ -35,13 +37,7 @@ const tables = [
     -- Which thresholds were told of, as limit/percent/period.
     told text[] not null default '{}',
     created_at timestamptz not null default now(),
-    unique (tenant_id, name, model),
-    check (least(run_seconds, concurrent_runs, day_runs, hour_calls, tokens, cost_micros, day_tokens,
-      day_cost_micros) >= 0),
-    -- Integers stay exact in JSON and JavaScript up to here.
-    check (greatest(run_seconds, concurrent_runs, day_runs, hour_calls, tokens, cost_micros, day_tokens,
-      day_cost_micros) <= 9007199254740991),
-    check (model = '' or (greatest(run_seconds, concurrent_runs, day_runs) = 0 and models = '{}'))
+    unique (tenant_id, name, model)
     -- Updated with every model call: room on the page keeps the indexes out of it.
   ) with (fillfactor = 50)`,
   // The last calls of a pool with hour_calls, numbered: the one that many before the next must be an hour old.
@@ -87,7 +83,8 @@ const tables = [
   `create table allowance_entries (
     id bigint generated always as identity primary key,
     tenant_id uuid not null,
-    kind text not null check (kind in ('reserve', 'settle', 'release', 'refund', 'limit')),
+    -- reserve, settle, release, refund or limit.
+    kind text not null,
     at timestamptz not null,
     -- The UTC day it counts for: a call's is that of its reservation, however late it settles.
     day date not null,
@@ -106,8 +103,8 @@ const tables = [
     change jsonb,
     by text not null,
     reason text not null,
-    -- A reservation is closed once, by whichever comes first.
-    closes boolean generated always as (kind in ('settle', 'release')) stored,
+    -- False for a reservation, true for what closes it, which happens once.
+    closes boolean,
     unique (run_id, step, attempt, closes)
   )`,
   // As small as it costs little: entries come in the order of their days.

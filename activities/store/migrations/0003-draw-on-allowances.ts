@@ -50,10 +50,10 @@ const settle = `
     p_output bigint, p_cost bigint, p_estimated boolean, p_reason text, p_at timestamptz
   ) returns jsonb language plpgsql as $$
   declare
-    v_most constant bigint := 9007199254740991;
     v_tokens bigint := p_input + p_output;
     v_held allowance_entries%rowtype;
     v_pool allowances%rowtype;
+    v_charged integer; v_near boolean;
     v_crossed jsonb := '[]';
   begin
     select * into v_held from allowance_entries
@@ -61,29 +61,46 @@ const settle = `
     if not found or v_held.tenant_id <> p_tenant then return jsonb_build_object('kind', 'unreserved'); end if;
     perform from allowances where id = any(v_held.allowances) order by id for no key update;
     insert into allowance_entries (tenant_id, kind, at, day, run_id, step, attempt, model, allowances, tokens,
-      input_tokens, cached_input_tokens, output_tokens, cost_micros, estimated, by, reason)
-    values (p_tenant, p_kind, coalesce(p_at, clock_timestamp()), v_held.day, p_run, p_step, p_attempt, v_held.model,
-      v_held.allowances, v_tokens, p_input, p_cached, p_output, p_cost, p_estimated, 'allowances', p_reason)
-    on conflict (run_id, step, attempt, closes) do nothing;
+      input_tokens, cached_input_tokens, output_tokens, cost_micros, estimated, closes, by, reason)
+    select p_tenant, p_kind, coalesce(p_at, clock_timestamp()), v_held.day, p_run, p_step, p_attempt, v_held.model,
+      v_held.allowances, v_tokens, p_input, p_cached, p_output, p_cost, p_estimated, true, 'allowances', p_reason
+    where not exists (
+      select from allowance_entries
+      where run_id = p_run and step = p_step and attempt = p_attempt and closes = true
+    );
     if not found then return jsonb_build_object('kind', 'closed', 'crossed', v_crossed); end if;
-    for v_pool in
+    with charged as (
       update allowances set
         held_tokens = held_tokens - v_held.tokens,
         held_cost_micros = held_cost_micros - v_held.cost_micros,
-        used_tokens = least(used_tokens + v_tokens, v_most),
-        used_cost_micros = least(used_cost_micros + p_cost, v_most),
-        day_held_tokens = day_held_tokens - case when day = v_held.day then v_held.tokens else 0 end,
-        day_held_cost_micros = day_held_cost_micros - case when day = v_held.day then v_held.cost_micros else 0 end,
-        day_used_tokens = least(day_used_tokens + case when day = v_held.day then v_tokens else 0 end, v_most),
-        day_used_cost_micros = least(day_used_cost_micros + case when day = v_held.day then p_cost else 0 end, v_most)
-      where id = any(v_held.allowances) returning *
-    loop
-      if (v_pool.day_tokens > 0 and v_pool.day_used_tokens * 5 >= v_pool.day_tokens * 4)
-        or (v_pool.day_cost_micros > 0 and v_pool.day_used_cost_micros * 5 >= v_pool.day_cost_micros * 4)
-        or (v_pool.tokens > 0 and v_pool.used_tokens * 5 >= v_pool.tokens * 4)
-        or (v_pool.cost_micros > 0 and v_pool.used_cost_micros * 5 >= v_pool.cost_micros * 4)
-      then v_crossed := v_crossed || allowance_crossings(v_pool); end if;
-    end loop;
+        used_tokens = used_tokens + v_tokens,
+        used_cost_micros = used_cost_micros + p_cost,
+        day_held_tokens = day_held_tokens - v_held.tokens,
+        day_held_cost_micros = day_held_cost_micros - v_held.cost_micros,
+        day_used_tokens = day_used_tokens + v_tokens,
+        day_used_cost_micros = day_used_cost_micros + p_cost
+      where id = any(v_held.allowances) and day = v_held.day
+      returning (day_tokens > 0 and day_used_tokens * 5 >= day_tokens * 4)
+        or (day_cost_micros > 0 and day_used_cost_micros * 5 >= day_cost_micros * 4)
+        or (tokens > 0 and used_tokens * 5 >= tokens * 4)
+        or (cost_micros > 0 and used_cost_micros * 5 >= cost_micros * 4) as near
+    )
+    select count(*), coalesce(bool_or(near), false) into v_charged, v_near from charged;
+    -- Where another day has begun, what it held and used of its own day is gone with that day.
+    if v_charged < cardinality(v_held.allowances) then
+      v_near := true;
+      update allowances set
+        held_tokens = held_tokens - v_held.tokens,
+        held_cost_micros = held_cost_micros - v_held.cost_micros,
+        used_tokens = used_tokens + v_tokens,
+        used_cost_micros = used_cost_micros + p_cost
+      where id = any(v_held.allowances) and day <> v_held.day;
+    end if;
+    if v_near then
+      for v_pool in select * from allowances where id = any(v_held.allowances) order by id loop
+        v_crossed := v_crossed || allowance_crossings(v_pool);
+      end loop;
+    end if;
     return jsonb_build_object('kind', 'settled', 'crossed', v_crossed);
   end $$`;
 
@@ -140,6 +157,7 @@ const shortage = `
 // Counts a call in the pools with an hourly limit; those that are an hour old are let go of.
 const countCall = `
   create function count_allowance_call(p_pools uuid[], p_at timestamptz) returns void language sql as $$
+    update allowances set calls = calls + 1 where id = any(p_pools) and hour_calls > 0;
     insert into allowance_calls (allowance_id, tenant_id, n, at)
     select id, tenant_id, calls, p_at from allowances where id = any(p_pools) and hour_calls > 0;
     -- Two for one: those that a lowered limit left behind go too.
@@ -161,36 +179,21 @@ const reserve = `
     v_most constant bigint := 9007199254740991;
     v_models text[] := array['', p_model, split_part(p_model, '/', 1) || '/*'];
     v_tokens bigint := p_input + p_output;
-    v_at timestamptz;
-    v_day date := '-infinity';
-    v_run record;
-    v_pool allowances%rowtype;
-    v_ids uuid[] := '{}';
-    v_tenant boolean := false;
-    v_hours boolean := false;
-    v_tight boolean := false;
-    v_closed_to text;
+    v_at timestamptz; v_day date;
+    v_run record; v_chain record;
     v_short jsonb;
     v_crossed jsonb := '[]';
   begin
-    select account.tenant_id, account.state, account.chain, waits.run_id is not null as waits, last.step, last.attempt,
-      exists (
-        select from allowance_entries closing
-        where closing.run_id = p_run and closing.step = last.step and closing.attempt = last.attempt
-          and closing.closes = true
-      ) as closed into v_run
-    from allowance_runs account
-    left join allowance_waits waits on waits.run_id = account.run_id
-    left join lateral (
-      select step, attempt from allowance_entries
-      where run_id = p_run and step is not null and closes = false order by step desc, attempt desc limit 1
+    -- What closes a reservation comes right after it: the last entry says whether the last one is open.
+    select account.tenant_id, account.state, account.chain, last.step, last.attempt, last.closes as closed into v_run
+    from allowance_runs account left join lateral (
+      select step, attempt, closes from allowance_entries
+      where run_id = p_run and step is not null order by step desc, attempt desc, closes desc limit 1
     ) last on true
     where account.run_id = p_run;
-    if not found or v_run.tenant_id <> p_tenant then
-      return jsonb_build_object('kind', 'denied', 'why', 'unknown', 'crossed', v_crossed);
-    end if;
-    if v_run.state <> 'running' then
-      return jsonb_build_object('kind', 'denied', 'why', v_run.state, 'crossed', v_crossed);
+    if not found or v_run.tenant_id <> p_tenant or v_run.state <> 'running' then
+      return jsonb_build_object('kind', 'denied', 'crossed', v_crossed,
+        'why', case when v_run.tenant_id = p_tenant then v_run.state else 'unknown' end);
     end if;
     if v_run.step is not null and (v_run.step, v_run.attempt) >= (p_step, p_attempt) then
       return jsonb_build_object('crossed', v_crossed, 'kind', case
@@ -201,62 +204,61 @@ const reserve = `
       perform from allowances where tenant_id = p_tenant and name = any(v_run.chain) order by id for no key update;
       v_crossed := settle_lost_allowance(p_tenant, p_run, v_run.step, v_run.attempt, p_at) -> 'crossed';
     end if;
-    for v_pool in
+    select coalesce(array_agg(id), '{}') as ids, max(day) as day, min(day) as oldest,
+      coalesce(bool_or(name = 'tenant' and model = ''), false) as tenant, bool_or(hour_calls > 0) as hours,
+      min(name) filter (where models <> '{}' and not models && v_models) as closed_to,
+      -- May be true of a day that is over; whoever looks closer knows.
+      bool_or(hour_calls > 0
+        or used_tokens + held_tokens + v_tokens > coalesce(nullif(tokens, 0), v_most)
+        or used_cost_micros + held_cost_micros + p_cost > coalesce(nullif(cost_micros, 0), v_most)
+        or day_used_tokens + day_held_tokens + v_tokens > coalesce(nullif(day_tokens, 0), v_most)
+        or day_used_cost_micros + day_held_cost_micros + p_cost > coalesce(nullif(day_cost_micros, 0), v_most)
+      ) as tight into v_chain
+    from (
       select * from allowances where tenant_id = p_tenant and name = any(v_run.chain) and model = any(v_models)
       order by id for no key update
-    loop
-      v_ids := v_ids || v_pool.id;
-      v_day := greatest(v_day, v_pool.day);
-      v_tenant := v_tenant or (v_pool.name = 'tenant' and v_pool.model = '');
-      v_hours := v_hours or v_pool.hour_calls > 0;
-      -- May be true of a day that is over; whoever looks closer knows.
-      v_tight := v_tight or v_pool.hour_calls > 0
-        or v_pool.used_tokens + v_pool.held_tokens + v_tokens > coalesce(nullif(v_pool.tokens, 0), v_most)
-        or v_pool.used_cost_micros + v_pool.held_cost_micros + p_cost > coalesce(nullif(v_pool.cost_micros, 0), v_most)
-        or v_pool.day_used_tokens + v_pool.day_held_tokens + v_tokens > coalesce(nullif(v_pool.day_tokens, 0), v_most)
-        or v_pool.day_used_cost_micros + v_pool.day_held_cost_micros + p_cost
-          > coalesce(nullif(v_pool.day_cost_micros, 0), v_most);
-      if v_pool.models <> '{}' and not v_pool.models && v_models then v_closed_to := v_pool.name; end if;
-    end loop;
-    if not v_tenant or v_closed_to is not null then
-      return jsonb_build_object('kind', 'denied', 'crossed', v_crossed, 'name', v_closed_to,
-        'why', case when v_tenant then 'model' else 'tenant' end);
+    ) pool;
+    if not v_chain.tenant or v_chain.closed_to is not null then
+      return jsonb_build_object('kind', 'denied', 'crossed', v_crossed, 'name', v_chain.closed_to,
+        'why', case when v_chain.tenant then 'model' else 'tenant' end);
     end if;
     -- After the wait for the locks, so that calls are numbered in the order of their times.
     v_at := coalesce(p_at, clock_timestamp());
-    v_day := greatest(v_day, (v_at at time zone 'UTC')::date);
-    if v_tight then v_short := allowance_shortage(v_ids, v_tokens, p_cost, v_day, v_at); end if;
+    v_day := greatest(v_chain.day, (v_at at time zone 'UTC')::date);
+    if v_chain.tight then v_short := allowance_shortage(v_chain.ids, v_tokens, p_cost, v_day, v_at); end if;
     if v_short is not null then
       insert into allowance_waits (run_id, tenant_id, allowance_id, since)
       values (p_run, p_tenant, (v_short ->> 'allowanceId')::uuid, v_at)
-      on conflict (run_id) do update set allowance_id = excluded.allowance_id;
+      on conflict (run_id) do update set allowance_id = excluded.allowance_id, since = excluded.since;
       if not (v_short -> 'passing')::boolean
         and tell_allowance((v_short ->> 'allowanceId')::uuid, v_short ->> 'limit', 100, v_short ->> 'period')
       then v_crossed := v_crossed || (v_short - '{held,needed,missing,passing,endsAt}'::text[] || '{"percent": 100}'); end if;
       return v_short - 'period' || jsonb_build_object('kind', 'exceeded', 'crossed', v_crossed);
     end if;
     insert into allowance_entries (tenant_id, kind, at, day, run_id, step, attempt, model, allowances, tokens,
-      input_tokens, output_tokens, cost_micros, estimated, by, reason)
-    select p_tenant, 'reserve', v_at, v_day, p_run, p_step, p_attempt, p_model, v_ids, v_tokens,
-      p_input, p_output, p_cost, true, 'allowances', 'The worst case of the call.'
+      input_tokens, output_tokens, cost_micros, estimated, closes, by, reason)
+    select p_tenant, 'reserve', v_at, v_day, p_run, p_step, p_attempt, p_model, v_chain.ids, v_tokens,
+      p_input, p_output, p_cost, true, false, 'allowances', 'The worst case of the call.'
     -- It may have ended while the locks were waited for: nobody would settle this.
-    from allowance_runs where run_id = p_run and state = 'running'
-    on conflict (run_id, step, attempt, closes) do nothing;
+    from allowance_runs where run_id = p_run and state = 'running' and not exists (
+      select from allowance_entries
+      where run_id = p_run and step = p_step and attempt = p_attempt and closes = false
+    );
     if not found then
       return reserve_allowance(p_tenant, p_run, p_step, p_attempt, p_model, p_input, p_output, p_cost, p_at);
+    end if;
+    if v_chain.oldest < v_day then
+      update allowances set day = v_day, day_used_tokens = 0, day_used_cost_micros = 0, day_held_tokens = 0,
+        day_held_cost_micros = 0
+      where id = any(v_chain.ids) and day <> v_day;
     end if;
     update allowances set
       held_tokens = held_tokens + v_tokens,
       held_cost_micros = held_cost_micros + p_cost,
-      day = v_day,
-      day_used_tokens = case when day = v_day then day_used_tokens else 0 end,
-      day_used_cost_micros = case when day = v_day then day_used_cost_micros else 0 end,
-      day_held_tokens = case when day = v_day then day_held_tokens else 0 end + v_tokens,
-      day_held_cost_micros = case when day = v_day then day_held_cost_micros else 0 end + p_cost,
-      calls = calls + (hour_calls > 0)::integer
-    where id = any(v_ids);
-    if v_hours then perform count_allowance_call(v_ids, v_at); end if;
-    if v_run.waits then delete from allowance_waits where run_id = p_run; end if;
+      day_held_tokens = day_held_tokens + v_tokens,
+      day_held_cost_micros = day_held_cost_micros + p_cost
+    where id = any(v_chain.ids);
+    if v_chain.hours then perform count_allowance_call(v_chain.ids, v_at); end if;
     return jsonb_build_object('kind', 'reserved', 'crossed', v_crossed);
   end $$`;
 
@@ -310,15 +312,14 @@ const closeRun = `
 
 const functions = [tell, crossings, settle, settleLost, shortage, countCall, reserve, closeRun];
 
-const names = [
-  ...['close_run_allowance', 'reserve_allowance', 'count_allowance_call', 'allowance_shortage'],
-  ...['settle_lost_allowance', 'settle_allowance', 'allowance_crossings', 'tell_allowance'],
-];
+const names =
+  'close_run_allowance, reserve_allowance, count_allowance_call, allowance_shortage, settle_lost_allowance, ' +
+  'settle_allowance, allowance_crossings, tell_allowance';
 
 export async function up(db: Kysely<unknown>): Promise<void> {
   for (const text of functions) await sql.raw(text).execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  for (const name of names) await sql.raw(`drop function ${name}`).execute(db);
+  await sql.raw(`drop function ${names}`).execute(db);
 }

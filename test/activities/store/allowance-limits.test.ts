@@ -109,11 +109,20 @@ test('of changes made at once to one version one holds, the others hear that it 
 
 test('a limit that is no amount, and a pool of a name nobody draws from, cannot be stored', async () => {
   const tenant = openTenant(store);
-  await expect(tenant.limit('tenant', { tokens: -1 })).rejects.toThrow(/check constraint/);
-  await expect(tenant.limit('tenant', { tokens: 2 ** 53 })).rejects.toThrow(/check constraint/);
-  await expect(tenant.limit('owner/', {})).rejects.toThrow(/check constraint/);
-  await expect(tenant.limit('user/ada' as 'tenant', {})).rejects.toThrow(/check constraint/);
-  await expect(tenant.limit('tenant', { dayRuns: 1 }, 'openai/gpt')).rejects.toThrow(/check constraint/);
+  const most = Number.MAX_SAFE_INTEGER;
+  const range = `must be a whole number from 0, which is unlimited, to ${most}.`;
+  for (const tokens of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, most + 1])
+    await expect(tenant.limit('tenant', { tokens })).rejects.toThrow(`tokens ${range}`);
+  for (const name of ['owner/', 'user/ada', 'tenants'])
+    await expect(tenant.limit(name as 'tenant', {})).rejects.toThrow(
+      `"${name}" is no pool: write tenant, conversation/<id>, run/<id> or owner/<anything>.`,
+    );
+  await expect(tenant.limit('tenant', { dayRuns: 1 }, 'openai/gpt')).rejects.toThrow(
+    "dayRuns limits runs; a pool of one model's calls cannot have it.",
+  );
+  await expect(tenant.limit('tenant', { models: ['openai/gpt'] }, 'openai/gpt')).rejects.toThrow(
+    "models cannot be listed in a pool of one model's calls.",
+  );
   await tenant.limit('tenant', { tokens: Number.MAX_SAFE_INTEGER });
   expect((await tenant.pool('tenant')).limits.tokens).toBe(Number.MAX_SAFE_INTEGER);
 });
