@@ -8,6 +8,7 @@ import { withdrawApprovals } from './approvals.ts';
 import { closeCall, type CallRow, streamFor } from './calls.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
+import { releasePlaces } from './run-places.ts';
 import type { RunRow } from './runs.ts';
 
 export interface RunEnd {
@@ -56,6 +57,7 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
     .where('id', '=', run.id)
     .returningAll()
     .executeTakeFirstOrThrow();
+  await releasePlaces(write.tx, run.id);
   events.push({
     type: 'run-end',
     payload: {

@@ -23,6 +23,88 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface AllowanceCalls {
+  allowance_id: string;
+  at: Timestamp;
+  n: number;
+  tenant_id: string;
+}
+
+export interface AllowanceEntries {
+  allowances: string[];
+  at: Timestamp;
+  attempt: number | null;
+  by: string;
+  cached_input_tokens: Generated<number>;
+  change: Json | null;
+  closes: boolean | null;
+  cost_micros: Generated<number>;
+  day: Timestamp;
+  estimated: Generated<boolean>;
+  id: Generated<number>;
+  input_tokens: Generated<number>;
+  kind: string;
+  model: Generated<string>;
+  output_tokens: Generated<number>;
+  reason: string;
+  run_id: string | null;
+  step: number | null;
+  tenant_id: string;
+  tokens: Generated<number>;
+}
+
+export interface AllowancePlaces {
+  day: Timestamp;
+  name: string;
+  run_id: string;
+  state: string;
+  tenant_id: string;
+}
+
+export interface AllowanceRuns {
+  chain: string[];
+  closed_at: Timestamp | null;
+  run_id: string;
+  state: string;
+  tenant_id: string;
+}
+
+export interface Allowances {
+  calls: Generated<number>;
+  concurrent_runs: Generated<number>;
+  cost_micros: Generated<number>;
+  created_at: Generated<Timestamp>;
+  day: Generated<Timestamp>;
+  day_cost_micros: Generated<number>;
+  day_held_cost_micros: Generated<number>;
+  day_held_tokens: Generated<number>;
+  day_runs: Generated<number>;
+  day_tokens: Generated<number>;
+  day_used_cost_micros: Generated<number>;
+  day_used_tokens: Generated<number>;
+  held_cost_micros: Generated<number>;
+  held_tokens: Generated<number>;
+  hour_calls: Generated<number>;
+  id: string;
+  model: Generated<string>;
+  models: Generated<string[]>;
+  name: string;
+  run_seconds: Generated<number>;
+  tenant_id: string;
+  tokens: Generated<number>;
+  told: Generated<string[]>;
+  used_cost_micros: Generated<number>;
+  used_tokens: Generated<number>;
+  version: Generated<number>;
+}
+
+export interface AllowanceWaits {
+  allowance_id: string;
+  run_id: string;
+  since: Timestamp;
+  tenant_id: string;
+}
+
 export interface Approvals {
   call_id: Generated<string>;
   choices: Generated<Json>;
@@ -318,6 +400,12 @@ export interface Tokens {
 }
 
 export interface DB {
+  allowance_calls: AllowanceCalls;
+  allowance_entries: AllowanceEntries;
+  allowance_places: AllowancePlaces;
+  allowance_runs: AllowanceRuns;
+  allowance_waits: AllowanceWaits;
+  allowances: Allowances;
   approvals: Approvals;
   attempts: Attempts;
   audit: Audit;

@@ -6,12 +6,15 @@ import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { createTestDatabase } from '../../support/postgres.ts';
 import { aCall, anAttempt, storeOver } from '../../support/store.ts';
+import { changeLimits, seedTenantAllowance } from '../../../activities/store/allowance-limits.ts';
+import { reserve } from '../../../activities/store/allowances.ts';
 import { createContents } from '../../../activities/store/contents.ts';
 import { defaultTenant, openDatabase } from '../../../activities/store/database.ts';
 import { addDeadLetter } from '../../../activities/store/dead-letters.ts';
 import { createEventLog } from '../../../activities/store/events.ts';
 import { registerExecutor } from '../../../activities/store/executors.ts';
 import { storeAnswer } from '../../../activities/store/idempotency.ts';
+import { admitRun, holdPools } from '../../../activities/store/run-places.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../../../activities/store/migrate.ts';
 import { lockRun } from '../../../activities/store/runs.ts';
 import { ensureFirstToken } from '../../../activities/store/tokens.ts';
@@ -83,6 +86,31 @@ async function fill(url: string): Promise<void> {
       capacity: {},
     });
     await ensureFirstToken(database.db, defaultTenant, async () => {});
+    await seedTenantAllowance(database.db, defaultTenant);
+    await database.db.transaction().execute(async (tx) => {
+      await admitRun(tx, await holdPools(tx, { tenantId: defaultTenant }), run);
+    });
+    const limits = { hourCalls: 1 };
+    const by = { by: 'test', reason: 'a test' };
+    await changeLimits(database.db, {
+      tenantId: defaultTenant,
+      name: 'tenant',
+      model: '',
+      limits,
+      version: 1,
+      ...by,
+    });
+    for (const step of [2, 3]) {
+      const worst = { inputTokens: 1, outputTokens: 1, costMicros: 1 };
+      await reserve(database.db, {
+        tenantId: defaultTenant,
+        runId: run.id,
+        step,
+        attempt: 1,
+        model: 'a/b',
+        worst,
+      });
+    }
     const scope = { tenantId: defaultTenant, method: 'POST', path: '/runs', key: 'key' };
     await storeAnswer(database.db, scope, 'hash', { status: 202, headers: {}, body: '{}' });
   } finally {
@@ -110,6 +138,39 @@ test('every migration goes up, down and up again on a database with rows in ever
   expect(await rowCounts(url)).toEqual(counts);
   expect(await migrateDown(url, true)).toHaveLength(applied.length);
   expect(await rowCounts(url)).toEqual({});
+});
+
+test('runs under way get their places with the tables of allowances', async () => {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: 4, name: 'test-places' });
+  try {
+    const notifier = { touch: () => {}, close: async () => {} };
+    const store = storeOver(
+      url,
+      database,
+      createEventLog({ db: database.db, notifier, redact: (text) => text }),
+    );
+    const run = await store.started();
+    const parked = (await store.accept({ conversationId: run.conversation_id, whenBusy: 'queue' })).run;
+    const ended = await store.started();
+    await store.end(ended);
+    while (
+      (await migrationStatus(url)).some(({ name, appliedAt }) => name === '0003-allowances' && appliedAt)
+    )
+      await migrateDown(url);
+    await migrateUp(url);
+    expect(await ask(url, 'select run_id, name, state from allowance_places order by state, name')).toEqual(
+      [[run, 'running'] as const, [parked, 'waiting'] as const].flatMap(
+        ([{ id, conversation_id }, state]) => [
+          { run_id: id, name: `conversation/${conversation_id}`, state },
+          { run_id: id, name: `run/${id}`, state },
+          { run_id: id, name: 'tenant', state },
+        ],
+      ),
+    );
+  } finally {
+    await database.close();
+  }
 });
 
 test('several processes may migrate at once', async () => {
