@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Llm } from './llm/llm.ts';
 import type { ModelPrice } from './model-price.ts';
-import type { ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
+import type { PathRule, ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
 import type { Stops } from './stops.ts';
 import type { Contents } from './store/contents.ts';
 import type { PolicyProfile } from '../workflows/contracts/policy.ts';
@@ -27,7 +27,7 @@ export interface ActivityDeps {
   /** How long people have to answer what a run asks them. */
   approvalSeconds: number;
   /** Opens the run's working directory: its project, or a folder of its own when it has none. */
-  openSandbox(run: { id: string; projectPath: string | null }): Promise<Sandbox>;
+  openSandbox(run: { id: string; projectPath: string | null; mayUse: PathRule }): Promise<Sandbox>;
   trees: {
     /**
      * The project's tree hash; throws ProjectProblem with a sentence when there is nothing to record. `since`: the

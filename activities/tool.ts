@@ -1,18 +1,20 @@
 // The activity of one tool call: claims it, decides what an interrupted predecessor means, runs the tool, and
 // stores its one result. Nothing that is not safe to repeat is started without a claim or twice.
 import type { RunToolInput, RunToolResult } from '../workflows/contracts/activities.ts';
+import { createPathCheck, type PathCheck } from '../workflows/policy/path-check.ts';
 import { type Attempt, WorkerStopping, withAttempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createCallOutput } from './call-output.ts';
 import { untilStored } from './persist.ts';
 import { judgePredecessor } from './predecessor.ts';
+import { reviewContextOf } from './review.ts';
 import { RunStopped } from './stops.ts';
 import { noteProcessGroup } from './store/attempts.ts';
 import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from './store/calls.ts';
 import { StreamEnded, Superseded } from './store/events.ts';
 import { recordLate } from './store/end-run.ts';
-import { lockRun } from './store/runs.ts';
-import type { Tool, ToolContext } from './tools/tool.ts';
+import { lockRun, type RunRow } from './store/runs.ts';
+import type { Tool, ToolContext, ToolResult } from './tools/tool.ts';
 
 export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {
   return (input) => {
@@ -39,7 +41,8 @@ async function resultOf(deps: ActivityDeps, claim: Claimed, attempt: Attempt): P
   const tool = deps.tools.find((candidate) => candidate.name === call.tool);
   if (!tool) return { status: 'failed', output: `This worker has no tool "${call.tool}".`, failed: true };
   const output = createCallOutput(deps, run, call, attempt);
-  const sandbox = await deps.openSandbox({ id: run.id, projectPath: run.project_path });
+  const mayUse = await pathCheckFor(deps, run, call, tool);
+  const sandbox = await deps.openSandbox({ id: run.id, projectPath: run.project_path, mayUse });
   try {
     const context: ToolContext = {
       runId: run.id,
@@ -60,6 +63,13 @@ async function resultOf(deps: ActivityDeps, claim: Claimed, attempt: Attempt): P
     await output.close();
     await sandbox.close();
   }
+}
+
+/** The second look at every path, against the profiles the run began with. */
+async function pathCheckFor(deps: ActivityDeps, run: RunRow, call: CallRow, tool: Tool): Promise<PathCheck> {
+  const context = await reviewContextOf({ ...deps, db: deps.log.db }, run);
+  const { name, effect, subjectKind } = tool;
+  return createPathCheck(context.scopes, { tool: name, effect, subject: call.subject, subjectKind }, context);
 }
 
 async function runTool(
@@ -105,12 +115,8 @@ function stopped(output: string): CallResult {
 // What a model can use of an output at once; the whole stays readable by its reference.
 const mostOutput = 16 * 1024;
 
-async function toCallResult(
-  deps: ActivityDeps,
-  tenantId: string,
-  result: { ok: boolean; output: string },
-): Promise<CallResult> {
-  const status = result.ok ? 'succeeded' : 'failed';
+async function toCallResult(deps: ActivityDeps, tenantId: string, result: ToolResult): Promise<CallResult> {
+  const status = result.ok ? 'succeeded' : result.denied ? 'denied' : 'failed';
   const whole = deps.log.redact(result.output);
   const bytes = Buffer.byteLength(whole);
   if (bytes <= mostOutput) return { status, output: whole, bytes, failed: !result.ok };

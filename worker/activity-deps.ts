@@ -44,7 +44,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
       const root = run.projectPath ?? path.join(config.dataFolder, 'work', run.id);
       // A run without a project works in a folder of its own.
       if (run.projectPath === null) await mkdir(root, { recursive: true, mode: 0o700 });
-      return openMount({ root, path: commandPath() });
+      return openMount({ root, path: commandPath(), mayUse: run.mayUse });
     },
     trees: createTrees(config.dataFolder),
     async killGroup(group, call) {

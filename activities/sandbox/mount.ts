@@ -4,10 +4,19 @@ import { accessSync, constants, type Stats } from 'node:fs';
 import { open, opendir, readdir, rename, stat as statOf, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { runCommand } from './exec.ts';
-import { locate, openRoot, recheck, type Place, type Root, type Walk } from './place.ts';
-import { SandboxRefusal, type FileStat, type Sandbox } from './sandbox.ts';
+import {
+  insidePath,
+  locate,
+  openRoot,
+  recheck,
+  requireUse,
+  type Place,
+  type Root,
+  type Walk,
+} from './place.ts';
+import { type FileStat, type PathRule, type Sandbox, SandboxRefusal } from './sandbox.ts';
 import { searchPlace } from './search.ts';
 
 // Where programs are on a usual system, for callers that pass nothing better.
@@ -22,10 +31,13 @@ export interface MountOptions {
   root: string;
   /** Where commands find programs. Nothing else of this process's environment reaches them. */
   path?: string;
+  /** What of the directory may be used; all of it when left out. Commands are not held to it. */
+  mayUse?: PathRule;
 }
 
-export async function openMount({ root: given, path: programs = usualPath }: MountOptions): Promise<Sandbox> {
-  const root = await openRoot(given).catch((error: NodeJS.ErrnoException) => {
+export async function openMount(options: MountOptions): Promise<Sandbox> {
+  const { root: given, path: programs = usualPath, mayUse = () => undefined } = options;
+  const root = await openRoot(given, mayUse).catch((error: NodeJS.ErrnoException) => {
     throw refusal(error, given);
   });
   if (!(await statOf(root.real)).isDirectory()) {
@@ -42,8 +54,12 @@ export async function openMount({ root: given, path: programs = usualPath }: Mou
     write: (path, bytes) => at(root, path, writing, (place) => writeFile(root, place, path, bytes)),
     remove: (path) => at(root, path, looking, (place) => removeFile(place, path)),
     stat: (path) => at(root, path, looking, async (place) => place?.stat && toFileStat(place.stat)),
-    list: (path) => at(root, path, reading, (place) => listDirectory(place, path)),
-    search: (options) => at(root, options.path, reading, (place) => searchPlace(place, options)),
+    list: (path) =>
+      at(root, path, reading, (place) => listDirectory(place, path, mayFind(root, path, place))),
+    search: (options) =>
+      at(root, options.path, reading, (place) =>
+        searchPlace(place, options, mayFind(root, options.path, place)),
+      ),
     async close() {
       await root.handle?.close();
     },
@@ -63,12 +79,27 @@ async function at<Result>(
   let place: Place | undefined;
   try {
     place = await locate(root, path, walk);
+    if (place !== undefined) requireAllowed(root, path, place);
     return await use(place);
   } catch (error) {
     throw refusal(error as NodeJS.ErrnoException, path);
   } finally {
     await place?.close();
   }
+}
+
+/** A directory that lies where its name says is held to what is found in it, each by itself. */
+function requireAllowed(root: Root, path: string, place: Place): void {
+  const named = insidePath(root, path) || '.';
+  if (place.real === named && place.stat?.isDirectory() === true) return;
+  if (place.stat?.isDirectory() !== true) requireUse(root, named);
+  requireUse(root, place.real);
+}
+
+/** Whether a listing or a search may show what it has found: by the name it has there, and by its real one. */
+function mayFind(root: Root, path: string, place: Place | undefined): (name: string) => boolean {
+  const bases = new Set([insidePath(root, path), ...(place === undefined ? [] : [place.real])]);
+  return (name) => [...bases].every((base) => root.mayUse(posix.join(base, name), 'below') === undefined);
 }
 
 async function readFile(
@@ -167,12 +198,13 @@ async function removeFile(place: Place | undefined, path: string): Promise<void>
 async function listDirectory(
   place: Place | undefined,
   path: string,
+  mayShow: (name: string) => boolean,
 ): Promise<{ name: string; kind: FileStat['kind'] }[]> {
   if (place?.self === undefined) throw new SandboxRefusal(`there is no directory \`${path}\``);
   if (!place.stat?.isDirectory()) throw new SandboxRefusal(`\`${path}\` is not a directory`);
   const entries: { name: string; kind: FileStat['kind'] }[] = [];
   for await (const entry of await opendir(place.self)) {
-    if (temporaryName.test(entry.name)) continue;
+    if (temporaryName.test(entry.name) || !mayShow(entry.name)) continue;
     if (entries.length === maxEntries)
       throw new SandboxRefusal(`\`${path}\` holds more than 100,000 entries`);
     entries.push({ name: entry.name, kind: kindOf(entry) });

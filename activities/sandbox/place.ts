@@ -5,7 +5,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readlink, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, posix, relative } from 'node:path';
-import { SandboxRefusal } from './sandbox.ts';
+import { PathDenied, type PathRule, SandboxRefusal } from './sandbox.ts';
 
 export interface Root {
   /** As people know it. */
@@ -13,6 +13,7 @@ export interface Root {
   real: string;
   /** Undefined where directories cannot be held by descriptor. */
   handle: FileHandle | undefined;
+  mayUse: PathRule;
 }
 
 export interface Place {
@@ -20,6 +21,8 @@ export interface Place {
   directory: string;
   /** Its name in that directory; empty for the root itself. */
   name: string;
+  /** Where it lies once links are followed, relative to the root; the root itself is `.`. */
+  real: string;
   /** The thing itself when it exists: system calls on this path meet what `stat` describes. */
   self: string | undefined;
   stat: Stats | undefined;
@@ -42,10 +45,16 @@ const maxLinks = 40;
 const maxPathBytes = 4096;
 const maxNameBytes = 255;
 
-export async function openRoot(given: string): Promise<Root> {
+export async function openRoot(given: string, mayUse: PathRule): Promise<Root> {
   const real = await realpath(given);
   const isLinux = process.platform === 'linux';
-  return { given, real, handle: isLinux ? await openBare(real, constants.O_DIRECTORY) : undefined };
+  const handle = isLinux ? await openBare(real, constants.O_DIRECTORY) : undefined;
+  return { given, real, handle, mayUse };
+}
+
+export function requireUse({ mayUse }: Root, real: string): void {
+  const problem = mayUse(real, 'itself');
+  if (problem !== undefined) throw new PathDenied(problem);
 }
 
 /** Undefined when a directory on the way is missing, or is none. */
@@ -83,9 +92,12 @@ async function locateByDescriptor(
   const close = async (): Promise<void> => {
     await Promise.all(opened.map((handle) => handle.close()));
   };
+  // The names of the directories on the stack, the root's left out.
+  const way: string[] = [];
   const place = (name: string, handle: FileHandle | undefined, stat: Stats | undefined): Place => {
     const directory = viaDescriptor(stack.at(-1) as FileHandle);
-    return { directory, name, self: handle && viaDescriptor(handle), stat, close };
+    const real = toReal([...way, name]);
+    return { directory, name, real, self: handle && viaDescriptor(handle), stat, close };
   };
   try {
     const queue = inside.split('/').filter((name) => name !== '');
@@ -96,12 +108,18 @@ async function locateByDescriptor(
       if (name === '..') {
         if (stack.length === 1) throw outside(path);
         stack.pop();
+        way.pop();
         continue;
       }
       const isLast = queue.length === 0;
       const at = `${viaDescriptor(top)}/${name}`;
-      if (!isLast && walk.makeParents) await makeDirectory(at);
-      const handle = await openBare(at, constants.O_NOFOLLOW);
+      let handle = await openBare(at, constants.O_NOFOLLOW);
+      if (handle === undefined && !isLast && walk.makeParents && !queue.includes('..')) {
+        // Only new names follow, so it is known where this leads, before anything is made.
+        requireUse(root, toReal([...way, name, ...queue]));
+        await makeDirectory(at);
+        handle = await openBare(at, constants.O_NOFOLLOW);
+      }
       if (handle === undefined) {
         if (isLast) return place(name, undefined, undefined);
         await close();
@@ -113,12 +131,16 @@ async function locateByDescriptor(
         links += 1;
         if (links > maxLinks) throw new SandboxRefusal(`\`${path}\` is a loop of symbolic links`);
         const target = linkTarget(root, await readlink(at), path);
-        if (target.fromRoot) stack.length = 1;
+        if (target.fromRoot) {
+          stack.length = 1;
+          way.length = 0;
+        }
         queue.unshift(...target.names);
       } else if (isLast) {
         return place(name, handle, stat);
       } else if (stat.isDirectory()) {
         stack.push(handle);
+        way.push(name);
       } else {
         await close();
         if (walk.makeParents) throw new SandboxRefusal(`\`${name}\` in \`${path}\` is not a directory`);
@@ -129,6 +151,10 @@ async function locateByDescriptor(
     await close();
     throw error;
   }
+}
+
+function toReal(names: string[]): string {
+  return posix.join(...names.filter((name) => name !== '')) || '.';
 }
 
 function linkTarget(root: Root, target: string, path: string): { fromRoot: boolean; names: string[] } {
@@ -146,8 +172,10 @@ export async function locateByRealPath(
   walk: Walk,
 ): Promise<Place | undefined> {
   const close = async (): Promise<void> => {};
-  if (inside === '')
-    return { directory: root.real, name: '', self: root.real, stat: await lstat(root.real), close };
+  if (inside === '') {
+    const stat = await lstat(root.real);
+    return { directory: root.real, name: '', real: '.', self: root.real, stat, close };
+  }
   const wanted = join(root.real, inside);
   if (walk.makeParents) await makeInside(root, dirname(wanted), path);
   const directory = await realpath(dirname(wanted)).catch(missing);
@@ -163,18 +191,25 @@ export async function locateByRealPath(
     return {
       directory: dirname(target),
       name: posix.basename(target),
+      real: relative(root.real, target) || '.',
       self: target,
       stat: await lstat(target),
       close,
     };
   }
-  return { directory, name, self: stat && self, stat, close };
+  return { directory, name, real: relative(root.real, self), self: stat && self, stat, close };
 }
 
 async function makeInside(root: Root, directory: string, path: string): Promise<void> {
   let existing = directory;
   while ((await lstat(existing).catch(missing)) === undefined) existing = dirname(existing);
-  requireInside(root, await realpath(existing), path);
+  const real = await realpath(existing);
+  requireInside(root, real, path);
+  if (existing === directory) return;
+  requireUse(
+    root,
+    join(relative(root.real, real), relative(existing, join(root.real, insidePath(root, path)))),
+  );
   await mkdir(directory, { recursive: true });
 }
 

@@ -48,11 +48,19 @@ export interface FileStat {
 
 /** A path the sandbox refuses (outside, a device, too large); the message is for the model. */
 export class SandboxRefusal extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'SandboxRefusal';
-  }
+  override name = 'SandboxRefusal';
 }
+
+/** Policy does not let this call use what a path leads to. */
+export class PathDenied extends SandboxRefusal {
+  override name = 'PathDenied';
+}
+
+/**
+ * Why a path must not be used, or undefined; asked of real paths, relative to the root, at the moment of use. `below`
+ * is what a listing or a search comes upon: left out when there is a reason.
+ */
+export type PathRule = (path: string, reach: 'itself' | 'below') => string | undefined;
 
 /** Paths are relative to the root; absolute ones are accepted when they lie inside it. Never leaves the root. */
 export interface Sandbox {

@@ -33,7 +33,12 @@ const binaryNotice =
 // Error text of ripgrep that is worth keeping.
 const maxErrorBytes = 2000;
 
-export async function searchPlace(place: Place | undefined, options: SearchOptions): Promise<SearchResult> {
+/** `mayShow` is asked for each file below a directory. */
+export async function searchPlace(
+  place: Place | undefined,
+  options: SearchOptions,
+  mayShow: (name: string) => boolean,
+): Promise<SearchResult> {
   const { path, pattern, maxLines, signal } = options;
   if (place?.self === undefined || place.stat === undefined)
     throw new SandboxRefusal(`there is no \`${path}\``);
@@ -54,9 +59,11 @@ export async function searchPlace(place: Place | undefined, options: SearchOptio
     if (problem.length < maxErrorBytes) problem += bytes.toString('utf8');
   });
   const lines: SearchResult['lines'] = [];
+  const isShown = isDirectory ? forEachFile(mayShow) : () => true;
   child.stdout.on(
     'data',
     reader((line) => {
+      if (!isShown(line.path)) return;
       if (lines.length > maxLines) stop();
       else lines.push({ ...line, path: isDirectory ? inside(path, line.path) : path });
     }),
@@ -67,6 +74,17 @@ export async function searchPlace(place: Place | undefined, options: SearchOptio
   // 1 is "nothing found". 2 with lines is "some files could not be read", which is no reason to hide the rest.
   if (exitCode === 2 && lines.length === 0) throw new SandboxRefusal(problem.slice(0, maxErrorBytes).trim());
   return { lines: lines.slice(0, maxLines), truncated };
+}
+
+/** Lines come file by file: each file is asked about once. */
+function forEachFile(mayShow: (name: string) => boolean): (found: string) => boolean {
+  let last: string | undefined;
+  let answer = false;
+  return (found) => {
+    if (found !== last) answer = mayShow(found);
+    last = found;
+    return answer;
+  };
 }
 
 function inside(base: string, found: string): string {

@@ -1,5 +1,5 @@
 // How tools answer: what the sandbox refuses is an expected outcome, a sentence for the model. The rest is thrown.
-import { SandboxRefusal } from '../sandbox/sandbox.ts';
+import { PathDenied, SandboxRefusal } from '../sandbox/sandbox.ts';
 import type { ToolResult } from './tool.ts';
 
 export function done(output: string): ToolResult {
@@ -14,6 +14,7 @@ export async function answer(work: () => Promise<ToolResult>): Promise<ToolResul
   try {
     return await work();
   } catch (error) {
+    if (error instanceof PathDenied) return { ...failed(error.message), denied: true };
     if (error instanceof SandboxRefusal) return failed(toSentence(error.message));
     throw error;
   }

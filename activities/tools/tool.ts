@@ -16,6 +16,8 @@ export interface ToolSpec {
 export interface ToolResult {
   ok: boolean;
   output: string;
+  /** Policy denied what it turned out to reach. */
+  denied?: true;
 }
 
 export interface ToolContext {

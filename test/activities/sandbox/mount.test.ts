@@ -137,7 +137,8 @@ test('a project that is removed while it is open is said to be gone', async () =
 
 test('without descriptors, real paths are compared', async () => {
   const { project, outside } = await openForTest();
-  const root = { given: project, real: project, handle: undefined };
+  const mayUse = (real: string) => (real.startsWith('closed') ? `${real} is closed` : undefined);
+  const root = { given: project, real: project, handle: undefined, mayUse };
   mkdirSync(path.join(project, 'in'));
   writeFileSync(path.join(project, 'in/file'), 'text');
   symlinkSync(outside, path.join(project, 'out'));
@@ -146,6 +147,7 @@ test('without descriptors, real paths are compared', async () => {
   expect(await locateByRealPath(root, 'alias', 'alias', follow)).toMatchObject({
     directory: `${project}/in`,
     name: 'file',
+    real: 'in/file',
   });
   expect(await locateByRealPath(root, 'a/b/new', 'a/b/new', follow)).toMatchObject({
     directory: `${project}/a/b`,
@@ -154,4 +156,9 @@ test('without descriptors, real paths are compared', async () => {
   for (const bad of ['out', 'out/x', 'out/a/b']) {
     await expect(locateByRealPath(root, bad, bad, follow)).rejects.toThrow('leads outside');
   }
+  mkdirSync(path.join(project, 'closed'));
+  symlinkSync('closed', path.join(project, 'open'));
+  const denied = locateByRealPath(root, 'open/a/b', 'open/a/b', follow);
+  await expect(denied).rejects.toThrow('closed/a/b is closed');
+  expect(await readdir(path.join(project, 'closed'))).toEqual([]);
 });

@@ -10,7 +10,11 @@ const profile = profileWith([
 
 test('what a call named is settled, and what it turns out to reach must be allowed by itself', () => {
   const check = createPathCheck(runScope(profile), call('read', './a/../link'), attended);
-  expect(['link', '/project/link', 'src/a.ts', 'src/.env', 'docs/a.md', '../x'].map(check)).toEqual([
+  expect(
+    ['link', '/project/link', 'src/a.ts', 'src/.env', 'docs/a.md', '../x'].map((path) =>
+      check(path, 'itself'),
+    ),
+  ).toEqual([
     undefined,
     undefined,
     undefined,
@@ -22,16 +26,34 @@ test('what a call named is settled, and what it turns out to reach must be allow
 
 test('what a person approved is that path and none it leads to', () => {
   const check = createPathCheck(runScope(profile), call('read', 'docs/a.md'), attended);
-  expect([check('docs/a.md'), check('docs/b.md') === undefined, check('docs/a.md\ndocs/a.md')]).toEqual([
+  const paths = ['docs/a.md', 'docs/b.md', 'docs/a.md\ndocs/a.md'];
+  expect(paths.map((path) => check(path, 'itself'))).toEqual([
     undefined,
-    false,
+    'Denied by policy: this leads to docs/b.md, which was not allowed (ask anything: docs/**): own asks about read.',
     'Denied by policy: the path holds a line end.',
   ]);
 });
 
 test('each path of a patch is settled, the files below a searched directory are not', () => {
   const patch = createPathCheck(runScope(profileWith([])), call('write', 'a\nb/c', 'patch'), attended);
-  expect(['a', 'b/c', 'b'].map((path) => patch(path) === undefined)).toEqual([true, true, false]);
+  expect(['a', 'b/c', 'b'].map((path) => patch(path, 'itself') === undefined)).toEqual([true, true, false]);
   const search = createPathCheck(runScope(profile), call('read', '.', 'grep'), attended);
-  expect(['a', 'b/.env', '.env'].map((path) => search(path) === undefined)).toEqual([true, false, false]);
+  expect(['a', 'b/.env', '.env'].map((path) => search(path, 'below') === undefined)).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
+test('a yes to a search goes for what the same rule asks about below it, and for nothing else', () => {
+  const rules = [
+    { paths: ['**/.env'], decision: 'deny' as const },
+    { paths: ['notes/**'], decision: 'ask' as const },
+    { effect: 'read' as const, decision: 'ask' as const },
+  ];
+  const search = createPathCheck(runScope(profileWith(rules)), call('read', '.', 'grep'), attended);
+  const below = ['a.ts', 'src/b.ts', '.env', 'notes/diary.md'];
+  expect(below.filter((path) => search(path, 'below') === undefined)).toEqual(['a.ts', 'src/b.ts']);
+  // Where a link leads was shown to nobody.
+  expect(below.filter((path) => search(path, 'itself') === undefined)).toEqual([]);
 });
