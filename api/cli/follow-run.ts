@@ -2,17 +2,16 @@
 import type { Event } from '../../workflows/contracts/event.ts';
 import type { Client } from '../client.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
-import { createRenderer, type Renderer } from './renderer.ts';
+import type { Renderer } from './renderer.ts';
 import type { Cli } from './surroundings.ts';
 
 export interface FollowRunOptions {
   json?: boolean;
   after?: number;
-  startedAt?: string | undefined;
   /** Leaves the run running and ends with the code a shell expects of Ctrl-C. */
   signal?: AbortSignal;
   onEvent?: (event: Event) => void;
-  renderer?: Renderer;
+  renderer: Renderer;
 }
 
 export async function followRun(
@@ -21,7 +20,7 @@ export async function followRun(
   runId: string,
   how: FollowRunOptions,
 ): Promise<number> {
-  const renderer = how.renderer ?? createRenderer(cli.output, how.startedAt);
+  const { renderer } = how;
   const note = (text: string): void => (how.json ? cli.output.remark(text) : renderer.note(text));
   const events = client.watchRun(runId, {
     ...(how.after !== undefined && { after: how.after }),

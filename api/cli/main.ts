@@ -32,11 +32,13 @@ const args = process.argv.slice(2);
 if (Object.hasOwn(processSideCommands, args[0] ?? '')) {
   process.exitCode = await runProcessSide(join(installFolder, 'worker', 'perdure.mjs'), args);
 } else {
+  const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
   const surroundings = {
     environment: process.env,
     folder: process.cwd(),
     output: createOutput(process.stdout, process.stderr, process.env),
     onInterrupt,
+    ...(isTerminal && { terminal: { input: process.stdin, output: process.stdout } }),
   };
   process.exitCode = await runProgram(args, surroundings, installFolder);
 }

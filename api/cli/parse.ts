@@ -1,6 +1,9 @@
 // Turns option values into what the API takes, or says in one sentence what is wrong with them.
 import { InvalidArgumentError } from 'commander';
+import type { ApproveBody } from '../../workflows/contracts/approval.ts';
 import { fromDollars } from './figures.ts';
+
+export type ApproveInput = NonNullable<NonNullable<ApproveBody>['input']>;
 
 export function positiveInteger(value: string): number {
   const number = Number(value);
@@ -24,6 +27,21 @@ export function dollars(value: string): number {
     throw new InvalidArgumentError('It must be an amount in dollars, such as 0.50.');
   }
   return micros;
+}
+
+/** Undefined is no JSON value: the text is not JSON. */
+export function fromJson(text: string): ApproveInput | undefined {
+  try {
+    return JSON.parse(text) as ApproveInput;
+  } catch {
+    return undefined;
+  }
+}
+
+export function jsonValue(value: string): ApproveInput {
+  const parsed = fromJson(value);
+  if (parsed === undefined) throw new InvalidArgumentError('It must be JSON, such as {"path":"a.txt"}.');
+  return parsed;
 }
 
 /** Collects `--metadata key=value`, given any number of times. */

@@ -10,7 +10,18 @@ export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/\r\n?/g, '\n').replace(hidden, '');
 }
 
-/** The same on one line of at most `width` characters. */
+/** The same characters written out instead of taken away, for what a person decides on. */
+export function writtenOut(text: string): string {
+  return text.replace(hidden, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+/** A value as JSON on one line, in escapes that JSON itself has where a character would hide. */
+export function exactJson(value: unknown): string {
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value).replace(hidden, (character) => character.split('').map(escaped).join(''));
+}
+
+/** Printable text on one line of at most `width` characters. */
 export function printableLine(text: string, width: number): string {
   const line = printable(text).replace(/\s+/g, ' ').trim();
   const characters = Array.from(line.slice(0, width * 2 + 2));

@@ -1,9 +1,12 @@
 // The command line as a whole: its commands, how the server is found, and how each kind of trouble ends.
 import { Command, CommanderError } from 'commander';
 import { BrokenStream, type Client, createClient, ProblemError, Unreachable } from '../client.ts';
+import { approvalsCommand } from './approvals.ts';
+import { approveCommand } from './approve.ts';
 import { cancelCommand } from './cancel.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { demoCommand } from './demo.ts';
+import { denyCommand } from './deny.ts';
 import { diffCommand } from './diff.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
 import { interruptCommand } from './interrupt.ts';
@@ -56,6 +59,9 @@ export async function runProgram(
   const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
   for (const make of [
     ...commands,
+    approvalsCommand,
+    approveCommand,
+    denyCommand,
     diffCommand,
     settleCommand,
     modelsCommand,

@@ -5,7 +5,7 @@ import { type CallDrawing, createCallDrawing } from './call-drawing.ts';
 import { plural, toDollars, toDuration } from './figures.ts';
 import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
-import { printable, printableLine } from './printable.ts';
+import { printable, printableLine, writtenOut } from './printable.ts';
 
 export interface Renderer {
   render(event: Event): void;
@@ -96,8 +96,9 @@ function drawApproval(pen: Pen, event: ApprovalEvent): void {
   switch (event.type) {
     case 'approval-request': {
       const { approvalId, kind, text, choices, deadlineAt } = event.payload;
-      warn(`${asks[kind]}: ${short(text)}`);
-      for (const choice of choices) note(`  ${short(choice)}`);
+      // Somebody may decide on it: what would hide is written out.
+      warn(`${asks[kind]}: ${short(writtenOut(text))}`);
+      for (const choice of choices) note(`  ${short(writtenOut(choice))}`);
       const how = kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(approvalId)}`;
       return note(`${how}, until ${printable(deadlineAt)}`);
     }

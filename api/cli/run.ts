@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Priority, RunLimits, StartRunBody, WhenBusy } from '../../workflows/contracts/run.ts';
 import { type Client, ProblemError } from '../client.ts';
+import { type Attendant, createAttendant } from './attendant.ts';
 import { exitCodes } from './exit-codes.ts';
 import { followRun } from './follow-run.ts';
 import { dollars, keyValue, positiveInteger } from './parse.ts';
@@ -13,6 +14,7 @@ interface RunOptions {
   project?: string;
   model?: string;
   policy?: string;
+  attended?: boolean;
   limitSteps?: number;
   limitSeconds?: number;
   limitCost?: number;
@@ -25,13 +27,20 @@ interface RunOptions {
   json?: boolean;
 }
 
+const notes = `
+Without --attended or --no-attended a run is attended when both stdin and stdout are a terminal. What it waits for is
+then asked here, unless --json or --detach is given; \`perdure approve\` and \`perdure deny\` answer from anywhere.
+Ctrl-C once interrupts the run; a second time leaves it running.`;
+
 export function runCommand(cli: Cli): Command {
   return new Command('run')
     .description('start a run and show it until it ends')
     .argument('<prompt>', 'what the agent is to do')
     .option('--project <dir>', 'the directory it works in')
     .option('--model <provider/model>', 'the model that answers; see `perdure models`')
-    .option('--policy <name>', 'the policy profile')
+    .option('--policy <name>', 'the policy profile: what it may do, what is asked about')
+    .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
+    .option('--no-attended', 'nobody is there: what policy asks about is denied')
     .option('--limit-steps <n>', 'model calls it may make', positiveInteger)
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
     .option('--limit-cost <dollars>', 'money it may spend', dollars)
@@ -49,7 +58,7 @@ export function runCommand(cli: Cli): Command {
     .option('--metadata <key=value>', 'a label of your own; may be repeated', keyValue)
     .option('--detach', 'return as soon as it is accepted')
     .option('--json', 'one event a line as JSON')
-    .addHelpText('after', '\nCtrl-C once interrupts the run; a second time leaves it running.')
+    .addHelpText('after', notes)
     .action(async (prompt: string, options: RunOptions) => {
       cli.exitWith(await run(cli, toBody(cli, prompt, options), options));
     });
@@ -64,6 +73,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
   };
   return {
     prompt,
+    attended: isAttended(cli, options),
     ...(options.project !== undefined && { project: { path: resolve(cli.folder, options.project) } }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
@@ -73,6 +83,10 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.metadata && { metadata: options.metadata }),
     ...(Object.keys(limits).length > 0 && { limits }),
   };
+}
+
+function isAttended(cli: Cli, options: RunOptions): boolean {
+  return options.attended ?? cli.terminal !== undefined;
 }
 
 async function run(cli: Cli, body: StartRunBody, options: RunOptions): Promise<number> {
@@ -85,7 +99,12 @@ async function run(cli: Cli, body: StartRunBody, options: RunOptions): Promise<n
   }
   const leaving = new AbortController();
   let onInterrupt = (): void => leaving.abort();
-  const stopListening = cli.onInterrupt(() => onInterrupt());
+  let attendant: Attendant | undefined;
+  const onCtrlC = (): void => {
+    attendant?.dismiss();
+    onInterrupt();
+  };
+  const stopListening = cli.onInterrupt(onCtrlC);
   try {
     const accepted = await client.startRun(body, leaving.signal).catch((error: unknown) => {
       if (!leaving.signal.aborted) throw error;
@@ -99,14 +118,20 @@ async function run(cli: Cli, body: StartRunBody, options: RunOptions): Promise<n
     }
     const renderer = createRenderer(cli.output);
     const say = options.json ? cli.output.remark : renderer.note;
+    const { output, terminal } = cli;
+    if (terminal && !options.json && isAttended(cli, options)) {
+      attendant = createAttendant({ output, terminal, client, renderer, onCtrlC });
+    }
     onInterrupt = () => {
       onInterrupt = () => leaving.abort();
       say('interrupting; Ctrl-C once more leaves the run running');
       void interrupt(client, accepted.id, say);
     };
     const json = options.json === true;
-    return await followRun(cli, client, accepted.id, { json, signal: leaving.signal, renderer });
+    const how = { json, signal: leaving.signal, renderer: attendant ?? renderer };
+    return await followRun(cli, client, accepted.id, how);
   } finally {
+    await attendant?.close();
     stopListening();
   }
 }

@@ -1,8 +1,10 @@
 // `perdure status`: the processes, the runs in progress, and what waits for a person.
 import { Command } from 'commander';
+import type { ApprovalView } from '../../workflows/contracts/approval.ts';
 import type { RunView } from '../../workflows/contracts/run.ts';
 import type { DeadLetterView, ProcessView } from '../../workflows/contracts/system.ts';
 import { Unreachable } from '../client.ts';
+import { approvalTable } from './approvals.ts';
 import { deadLetterTable } from './dead-letters.ts';
 import { exitCodes } from './exit-codes.ts';
 import { plural, toDollars, toDuration } from './figures.ts';
@@ -11,12 +13,17 @@ import { printableLine } from './printable.ts';
 import { readProcesses } from './server.ts';
 import type { Cli } from './surroundings.ts';
 
-/** `runs` and `deadLetters` are null when the API could not be asked: unknown is not none. */
 interface Status {
   embedded: boolean;
   processes: ProcessView[];
-  runs: RunView[] | null;
-  deadLetters: DeadLetterView[] | null;
+  /** Null when the API could not be asked: unknown is not none. */
+  work: Work | null;
+}
+
+interface Work {
+  runs: RunView[];
+  approvals: ApprovalView[];
+  deadLetters: DeadLetterView[];
 }
 
 export function statusCommand(cli: Cli): Command {
@@ -39,30 +46,30 @@ export function statusCommand(cli: Cli): Command {
 
 async function askServer(cli: Cli): Promise<Status> {
   const client = cli.client();
-  const [processes, runs, letters] = await Promise.all([
+  const [processes, runs, approvals, letters] = await Promise.all([
     client.processes(),
     client.runs({ active: true, limit: 200 }),
+    client.approvals({ status: 'open', limit: 200 }),
     client.deadLetters({ limit: 200 }),
   ]);
   return {
     embedded: processes.embedded,
     processes: processes.items,
-    runs: runs.items,
-    deadLetters: letters.items,
+    work: { runs: runs.items, approvals: approvals.items, deadLetters: letters.items },
   };
 }
 
 function processesOnDisk(cli: Cli): Status | undefined {
   const folder = cli.dataFolder();
   const file = folder === undefined ? undefined : readProcesses(folder);
-  return file && { embedded: true, processes: file.processes, runs: null, deadLetters: null };
+  return file && { embedded: true, processes: file.processes, work: null };
 }
 
 function show(cli: Cli, status: Status, json: boolean | undefined): void {
   const { output } = cli;
   if (json) {
-    const { processes, runs, deadLetters } = status;
-    return output.json({ processes, runs, deadLetters });
+    const { processes, work } = status;
+    return output.json({ processes, ...(work ?? { runs: null, approvals: null, deadLetters: null }) });
   }
   if (status.embedded) {
     const rows = status.processes.map((each) => [
@@ -76,19 +83,25 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
   } else {
     output.line('This server does not supervise its own processes.');
   }
-  if (status.runs === null || status.deadLetters === null) return;
+  if (status.work !== null) showWork(cli, status.work);
+}
+
+function showWork(cli: Cli, { runs, approvals, deadLetters }: Work): void {
+  const { output } = cli;
+  const { yellow } = output.colors;
   output.line();
-  if (status.runs.length === 0) output.line('No run is in progress.');
-  else
-    output.line(
-      tableOf(output, ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'], status.runs.map(toRow)),
-    );
-  if (status.deadLetters.length === 0) return;
-  output.line();
-  output.line(
-    output.colors.yellow(`${plural(status.deadLetters.length, 'dead letter')} waiting for a person:`),
-  );
-  output.line(deadLetterTable(cli, status.deadLetters));
+  if (runs.length === 0) output.line('No run is in progress.');
+  else output.line(tableOf(output, ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'], runs.map(toRow)));
+  if (approvals.length > 0) {
+    output.line();
+    output.line(yellow(`${plural(approvals.length, 'approval')} waiting; answer with approve or deny:`));
+    output.line(approvalTable(cli, approvals));
+  }
+  if (deadLetters.length > 0) {
+    output.line();
+    output.line(yellow(`${plural(deadLetters.length, 'dead letter')} waiting for a person:`));
+    output.line(deadLetterTable(cli, deadLetters));
+  }
 }
 
 function toRow(run: RunView): (string | number)[] {

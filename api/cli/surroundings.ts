@@ -1,12 +1,15 @@
 // What a command needs of the world around it, handed in so that only main.ts touches the process itself.
 import type { Client } from '../client.ts';
 import type { Output } from './output.ts';
+import type { Terminal } from './prompt.ts';
 
 export interface Surroundings {
   environment: Record<string, string | undefined>;
   /** The directory the command was called in. */
   folder: string;
   output: Output;
+  /** Where a person reads and types; there only when both ends are a terminal. */
+  terminal?: Terminal;
   /** Calls the listener for each Ctrl-C instead of ending the process; the answer stops that. */
   onInterrupt(listener: () => void): () => void;
 }

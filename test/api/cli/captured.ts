@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { createOutput } from '../../../api/cli/output.ts';
 import { runProgram } from '../../../api/cli/program.ts';
@@ -12,17 +13,21 @@ export interface Captured {
   out(): string;
   err(): string;
   pressCtrlC(): void;
+  /** Keys as a person presses them; for a command line in a terminal. */
+  type(keys: string): void;
 }
 
 interface Around {
   environment?: Record<string, string>;
   folder?: string;
   isTerminal?: boolean;
+  /** Somebody sits there: stdin is a terminal too. */
+  isAttended?: boolean;
 }
 
 /** Runs `perdure ARGS` in this process. */
 export function perdure(args: string[], around: Around = {}): Captured {
-  const { environment = {}, folder = '/nowhere', isTerminal = false } = around;
+  const { environment = {}, folder = '/nowhere', isAttended = false, isTerminal = isAttended } = around;
   let out = '';
   let err = '';
   const listeners = new Set<() => void>();
@@ -35,8 +40,23 @@ export function perdure(args: string[], around: Around = {}): Captured {
     listeners.add(listener);
     return () => void listeners.delete(listener);
   };
+  const keyboard = new PassThrough();
+  const screen = new Writable({
+    write(chunk, _encoding, done) {
+      out += chunk;
+      done();
+    },
+  });
+  const surroundings = {
+    environment,
+    folder,
+    output,
+    onInterrupt,
+    ...(isAttended && { terminal: { input: keyboard, output: screen } }),
+  };
   return {
-    code: runProgram(args, { environment, folder, output, onInterrupt }, '/nowhere'),
+    code: runProgram(args, surroundings, '/nowhere'),
+    type: (keys) => void keyboard.write(keys),
     out: () => out,
     err: () => err,
     pressCtrlC: () => {
@@ -50,7 +70,23 @@ export async function startApi(options: Parameters<typeof createTestApp>[0] = {}
   const api = await createTestApp(options);
   const url = await api.listen();
   const environment = { PERDURE_URL: url, PERDURE_TOKEN: api.token };
-  return { api, url, call: (...args: string[]): Captured => perdure(args, { environment }) };
+  return {
+    api,
+    url,
+    environment,
+    call: (...args: string[]): Captured => perdure(args, { environment }),
+    /** The same with a person at the keyboard, who wants no colours. */
+    attend: (...args: string[]): Captured =>
+      perdure(args, { environment: { ...environment, NO_COLOR: '1' }, isAttended: true }),
+  };
+}
+
+export async function eventually<T>(ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 export async function makeFolder(): Promise<string> {

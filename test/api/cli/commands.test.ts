@@ -30,7 +30,12 @@ test('status shows processes, runs in progress and what is stuck', async () => {
   const json = call('status', '--json');
   expect(await json.code).toBe(0);
   const { items } = (await api.ask('GET', '/runs')).json();
-  expect(JSON.parse(json.out())).toEqual({ processes: [worker], runs: items, deadLetters: [] });
+  expect(JSON.parse(json.out())).toEqual({
+    processes: [worker],
+    runs: items,
+    approvals: [],
+    deadLetters: [],
+  });
 });
 
 test('status without the API says what the supervisor noted, and that the rest is unknown', async () => {
@@ -40,7 +45,12 @@ test('status without the API says what the supervisor noted, and that the rest i
   await writeFile(path.join(folder, 'processes.json'), JSON.stringify(file));
   const called = perdure(['status', '--json'], { environment: { PERDURE_DATA: folder } });
   expect(await called.code).toBe(6);
-  expect(JSON.parse(called.out())).toEqual({ processes: [worker], runs: null, deadLetters: null });
+  expect(JSON.parse(called.out())).toEqual({
+    processes: [worker],
+    runs: null,
+    approvals: null,
+    deadLetters: null,
+  });
   expect(called.err()).toContain('No answer from http://127.0.0.1:9');
 });
 

@@ -8,7 +8,7 @@ import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts'
 import { lockedRun } from '../../support/store.ts';
 import type { TestApp } from '../../support/test-app.ts';
 import { appendTexts, startRun } from '../streams.ts';
-import { makeFolder, perdure, startApi } from './captured.ts';
+import { eventually, makeFolder, perdure, startApi } from './captured.ts';
 
 async function end(api: TestApp, runId: string, status: RunStatus, reason: StopReason): Promise<void> {
   await api.log.write(async (write) => {
@@ -24,14 +24,6 @@ async function end(api: TestApp, runId: string, status: RunStatus, reason: StopR
 async function onlyRun(api: TestApp): Promise<RunRow> {
   const { tenantId } = api;
   return eventually(async () => (await listRuns(api.log.db, { tenantId, limit: 10, active: true }))[0]);
-}
-
-async function eventually<T>(ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 test('run passes everything on, shows what happens, and ends with the outcome of the run', async () => {
@@ -143,6 +135,18 @@ test('run --detach answers with the id alone', async () => {
   const called = call('run', 'work', '--detach');
   expect(await called.code).toBe(0);
   expect(called.out()).toBe(`${(await onlyRun(api)).id}\n`);
+});
+
+test.each([
+  ['in a terminal', true, [], true],
+  ['in a pipe', false, [], false],
+  ['in a terminal nobody looks at', true, ['--no-attended'], false],
+  ['in a pipe while somebody is elsewhere', false, ['--attended'], true],
+])('a run started %s is attended or not as that says', async (_where, isAttended, flags, attended) => {
+  const { api, environment } = await startApi();
+  const args = ['run', 'work', '--detach', '--policy', 'ask-everything', ...flags];
+  expect(await perdure(args, { environment, isAttended }).code).toBe(0);
+  expect(await onlyRun(api)).toMatchObject({ attended, policy: 'ask-everything' });
 });
 
 test('steer, interrupt and cancel say what has become of them', async () => {
