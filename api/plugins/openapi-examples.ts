@@ -28,7 +28,7 @@ const run = {
   reasonText: 'The agent said it is done.',
   prompt: 'Make the failing test pass.',
   model: 'scripted/demo',
-  policy: 'trusted-mount-autonomous',
+  policy: 'headless-safe-sandbox',
   priority: 'normal',
   project: { path: '/home/me/shop' },
   limits: { steps: 50 },

@@ -6,7 +6,7 @@ import type { ReviewedCall } from '../../activities/store/answers.ts';
 import { isStorable } from '../../activities/store/storable.ts';
 import { defineTool, type Tool } from '../../activities/tools/tool.ts';
 import type { PolicyScope } from '../../workflows/policy/evaluate.ts';
-import { builtInVersion, defaultProfile, findProfile } from '../../workflows/policy/presets.ts';
+import { builtInVersion, findProfile } from '../../workflows/policy/presets.ts';
 
 const note: Tool = defineTool({
   name: 'note',
@@ -18,6 +18,8 @@ const note: Tool = defineTool({
   timeoutSeconds: () => 7,
   run: async () => ({ ok: true, output: 'written' }),
 });
+
+const trusted = 'trusted-mount-autonomous';
 
 function contextOf(policy: string): ReviewContext {
   const scope: PolicyScope = { scope: 'run', profile: findProfile(policy), version: builtInVersion };
@@ -34,7 +36,7 @@ function contextOf(policy: string): ReviewContext {
   };
 }
 
-function reviewed(call: { name?: string; input: string }, policy = defaultProfile): ReviewedCall {
+function reviewed(call: { name?: string; input: string }, policy = trusted): ReviewedCall {
   const [first] = reviewCalls(contextOf(policy), 3, [{ id: 'p1', name: 'note', ...call }]);
   if (!first) throw new Error('Nothing was reviewed.');
   return first;
@@ -151,7 +153,7 @@ for (const [what, { policy, ...call }, { status, output, rule }] of refused) {
 
 test('calls keep their order and number, and those over the most of a step are answered', () => {
   const calls = Array.from({ length: 66 }, () => ({ id: 'same', name: 'note', input: '{"path":"a"}' }));
-  const reviews = reviewCalls(contextOf(defaultProfile), 2, calls);
+  const reviews = reviewCalls(contextOf(trusted), 2, calls);
   expect(reviews.map(({ callId }) => callId)).toEqual(calls.map((_, index) => `2.${index}`));
   expect(reviews.filter(({ refusal }) => refusal === undefined)).toHaveLength(64);
   expect(reviews[64]?.refusal).toEqual({
@@ -163,7 +165,7 @@ test('calls keep their order and number, and those over the most of a step are a
 test('whatever a model puts into names and arguments, all of the review can be stored', () => {
   const odd = `x\u0000\ud83d`;
   const long = '\u{1F600}'.repeat(300);
-  const reviews = reviewCalls(contextOf(defaultProfile), 1, [
+  const reviews = reviewCalls(contextOf(trusted), 1, [
     { id: odd, name: odd, input: odd },
     { id: odd, name: long, input: '{}' },
     { id: odd, name: 'note', input: `{"path":"${'\u{1F600}'.repeat(2001)}"}` },

@@ -37,6 +37,7 @@ try {
   const { id } = await platform.client.startRun({
     prompt: 'A long piece of work.',
     model: 'scripted/long',
+    policy: 'trusted-mount-autonomous',
     limits,
   });
   for await (const event of platform.client.watchRun(id)) {

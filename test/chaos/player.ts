@@ -101,6 +101,7 @@ async function send(
     prompt: `Do as the program says. ${marked(message.marker)}`,
     project: { path: folder },
     model: stage.model,
+    policy: 'trusted-mount-autonomous',
     messageId: `message-${message.marker}`,
     ...(conversationId ? { whenBusy: 'queue' } : {}),
   };

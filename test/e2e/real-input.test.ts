@@ -70,6 +70,7 @@ test('an agent changes a copy of this repository, through the death of its worke
     prompt: `Change the first comment of ${file} to say "its package", and prove that the checks still pass.`,
     project: { path: project },
     model: 'openai/gpt-5.2',
+    policy: 'trusted-mount-autonomous',
   });
   let killed = false;
   for await (const event of platform.client.watchRun(started.id)) {

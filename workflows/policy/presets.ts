@@ -6,7 +6,8 @@ import type { EffectiveLimits } from '../contracts/run.ts';
 /** Raised with every change to a built-in profile, so that a stored decision tells which text it went by. */
 export const builtInVersion = 1;
 
-export const defaultProfile = 'trusted-mount-autonomous';
+/** For runs that name none, where none applies to their project or everywhere. */
+export const defaultProfile = 'headless-safe-sandbox';
 
 // Names that usually hold what nobody outside may know. The examples people commit hold no secrets.
 const secretFiles = [

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { EventListView } from '../../../workflows/contracts/event.ts';
 import { RunListView, RunView } from '../../../workflows/contracts/run.ts';
-import { findProfile } from '../../../workflows/policy/presets.ts';
 import { createTestApp } from '../../support/test-app.ts';
 import { appendTexts, endOfRun, startRun } from '../streams.ts';
 
@@ -35,10 +34,10 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
     reasonText: null,
     prompt: 'say hello',
     model: 'scripted/hello',
-    policy: 'trusted-mount-autonomous',
+    policy: 'headless-safe-sandbox',
     priority: 'high',
     project: { path: '/tmp/shop' },
-    limits: { ...findProfile('trusted-mount-autonomous')?.limits, steps: 7 },
+    limits: { steps: 7, seconds: 600, costMicros: 5_000_000, tokens: 5_000_000 },
     attended: false,
     metadata: { ticket: 'A-1' },
     steps: 0,

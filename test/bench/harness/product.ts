@@ -76,7 +76,14 @@ export async function startProduct(
     pids: () => withDescendants(platform.processes().flatMap(({ pid }) => pid ?? [])),
     post,
     async startRun(body) {
-      const accepted = await post('/runs', { prompt: 'Do the work.', model: 'compatible/fake', ...body });
+      // What is measured runs any command, and the same tools over and over.
+      const policy = 'trusted-mount-autonomous';
+      const accepted = await post('/runs', {
+        prompt: 'Do the work.',
+        model: 'compatible/fake',
+        policy,
+        ...body,
+      });
       return (JSON.parse(accepted) as { id: string }).id;
     },
     async read(path, seen) {

@@ -129,6 +129,7 @@ const inputs: Record<string, unknown[]> = {
   })),
   todo: [{ items: [] }],
   finish: [{ summary: 'done' }],
+  'ask-person': [{ question: 'Which of the two?' }],
 };
 
 const shorts = { allow: '+', ask: '?', deny: '-' };
@@ -153,7 +154,6 @@ test('every profile decides about every tool and every awkward input as recorded
     }),
   );
   const coming: PolicyCall[] = [
-    { tool: 'ask-person', effect: 'read', subjectKind: 'run', subject: 'which of the two?' },
     { tool: 'delegate', effect: 'execute', subjectKind: 'run', subject: 'write the tests' },
   ];
   rows.push(...coming.map((wanted) => row(wanted.tool, wanted)));
