@@ -8,6 +8,8 @@ import { exactJson, printableLine, writtenOut } from './printable.ts';
 // A screen's half: the arguments of a write are a whole file.
 const argumentLines = 12;
 const edge = '  │ ';
+// Narrower than this it is better broken by the terminal than read a letter a line.
+const leastWidth = 16;
 
 /** True when arguments were left out; `whole` leaves none out. */
 export function showApproval(output: Output, approval: ApprovalView, whole = false): boolean {
@@ -16,7 +18,8 @@ export function showApproval(output: Output, approval: ApprovalView, whole = fal
   const show = (lines: string[]): void => {
     for (const each of lines) line(`${edge}${each}`);
   };
-  const wrap = (shown: string): string[] => wrapped(writtenOut(shown), output.columns - edge.length);
+  const wrap = (shown: string): string[] =>
+    wrapped(writtenOut(shown), Math.max(leastWidth, output.columns - edge.length));
   if (kind !== 'call') {
     show(wrap(text));
     for (const [index, choice] of choices.entries()) show(wrap(`${index + 1}  ${choice}`));

@@ -39,7 +39,8 @@ export function createOutput(
     json: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
     colors: picocolors.createColors(isTerminal && wanted),
     isTerminal,
-    columns: isTerminal ? (stdout.columns ?? 80) : widthWithoutTerminal,
+    // A terminal that nobody has told its size says 0.
+    columns: isTerminal ? stdout.columns || 80 : widthWithoutTerminal,
   };
 }
 
