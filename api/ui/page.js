@@ -1,21 +1,22 @@
-// The first page: recent runs, one run live, the demo. Everything shown is set as text, never as markup.
+// The first page: what waits for an answer, recent runs, one run live, the demo. Everything shown is set as text.
 
 const element = (id) => document.getElementById(id);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 // What could hide, reorder or move text: control and format characters except tab and newline.
-const clean = (text) => String(text ?? '').replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '');
-const token = takeToken();
+const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const clean = (text) => String(text ?? '').replace(hidden, '');
+// Whoever decides on it has to see them.
+const exact = (text) => text.replace(hidden, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
+// What waited for an answer, by id; null once it is answered.
+const asked = new Map();
 let watched;
 let killedAt;
 
-// The link that `npm start` prints carries the token behind `#`, where no server sees it; it leaves the address
-// at once and lives as long as this tab.
-function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (given !== null) sessionStorage.setItem('token', given);
-  if (location.hash !== '') history.replaceState(null, '', location.pathname);
-  return sessionStorage.getItem('token') ?? '';
-}
+// The token comes behind `#`, where no server sees it, leaves the address at once and lives as long as this tab.
+const given = new URLSearchParams(location.hash.slice(1)).get('token');
+if (given !== null) sessionStorage.setItem('token', given);
+if (location.hash !== '') history.replaceState(null, '', location.pathname);
+const token = sessionStorage.getItem('token') ?? '';
 
 function make(tag, className, ...children) {
   const made = Object.assign(document.createElement(tag), { className });
@@ -24,30 +25,40 @@ function make(tag, className, ...children) {
 }
 
 function say(text) {
-  element('notice').hidden = text === '';
   // Said again it would be read aloud again.
   if (element('notice').textContent !== text) element('notice').textContent = text;
 }
+const fail = (error) => say(error instanceof TypeError ? 'No answer; trying again.' : error.message);
 
 async function ask(path, options = {}) {
-  const headers = { authorization: `Bearer ${token}`, ...options.headers };
+  const headers = { authorization: `Bearer ${token}`, 'x-perdure-surface': 'page', ...options.headers };
   const response = await fetch(`/api/v1${path}`, { ...options, headers });
   if (response.ok) return response;
-  if (response.status === 401)
-    throw new Error('The token is missing: open the link that "npm start" prints.');
+  if (response.status === 401) throw new Error('No token: open the link that "npm start" prints.');
   const problem = await response.json().catch(() => ({}));
   throw new Error(clean(problem.detail ?? `The server answers ${response.status}.`));
 }
 
 const get = async (path) => (await ask(path)).json();
-const newKey = () => crypto.getRandomValues(new Uint8Array(16)).join('-');
-const post = (path) => ask(path, { method: 'POST', headers: { 'idempotency-key': newKey() } });
+function post(path, body = {}) {
+  const key = crypto.getRandomValues(new Uint8Array(16)).join('-');
+  const headers = { 'idempotency-key': key, 'content-type': 'application/json' };
+  return ask(path, { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+function press(button, act) {
+  button.addEventListener('click', async () => {
+    button.disabled = true;
+    await act().catch(fail);
+    button.disabled = false;
+  });
+  return button;
+}
 
 async function refresh() {
-  const [runs, models] = await Promise.all([get('/runs?limit=30'), get('/models')]);
+  const [runs, models] = await Promise.all([get('/runs?limit=30'), get('/models'), refreshApprovals()]);
   // Not there unless the server supervises its processes and we are on its machine.
-  const none = { items: [], temporalUi: null };
-  const { items, temporalUi } = await get('/embedded/processes').catch(() => none);
+  const { items = [], temporalUi = null } = await get('/embedded/processes').catch(() => ({}));
   element('demo').hidden = element('kill').hidden = items.length === 0;
   Object.assign(element('temporal'), { hidden: temporalUi === null, href: temporalUi ?? '' });
   element('processes').replaceChildren(...items.map(drawProcess));
@@ -61,20 +72,46 @@ async function refresh() {
   if (watched === undefined && runs.items.length > 0) void watch(runs.items[0].id);
 }
 
-function drawProcess({ name, pid, health }) {
-  const item = make('li', '', name);
-  item.dataset.state = health;
-  item.title = `${health}, pid ${pid ?? 'unknown'}`;
-  return item;
+async function refreshApprovals() {
+  const { items } = await get('/approvals?status=open&limit=200');
+  // What a caller's own tool is to answer no person can.
+  const open = new Map(items.filter(({ kind }) => kind !== 'result').map((item) => [item.id, item]));
+  for (const [id, approval] of open) if (!asked.has(id)) drawApproval(approval);
+  for (const [id, item] of asked) {
+    if (item === null || open.has(id)) continue;
+    const { status, decidedBy } = await get(`/approvals/${id}`);
+    if (status === 'open') continue;
+    asked.set(id, null);
+    item.lastChild.replaceChildren(clean(`${status} by ${decidedBy}`));
+    // Time to read who it was.
+    setTimeout(() => item.remove(), 8000);
+  }
 }
 
-function drawRun(run) {
-  const state = make('span', 'state', `${run.stuck ? 'stuck' : run.status.replace('_', ' ')} · ${run.model}`);
-  state.dataset.state = run.status;
-  const button = make('button', '', make('span', '', run.prompt.slice(0, 200)), state);
-  button.id = `run-${run.id}`;
-  button.ariaCurrent = String(run.id === watched?.runId);
-  button.addEventListener('click', () => watch(run.id));
+function drawApproval({ id, runId, kind, input, text, choices, rule, reason }) {
+  const words = make('input', '');
+  words.placeholder = kind === 'question' ? 'Your answer' : 'Why (may be empty)';
+  async function decide(verb) {
+    const answers = kind === 'question' && verb === 'approve';
+    const body = answers ? { input: { answer: words.value } } : { note: words.value || undefined };
+    await post(`/approvals/${id}/${verb}`, body).finally(refreshApprovals);
+  }
+  const ways = ['approve', 'deny'].map((verb) => press(make('button', verb, verb), () => decide(verb)));
+  const what = [text, ...choices, ...(kind === 'call' ? [exact(JSON.stringify(input))] : [])].join('\n');
+  const why = make('p', 'quiet', `${rule ?? kind} · ${reason ?? 'asked by the agent'} · run ${runId}`);
+  asked.set(id, make('li', '', make('pre', '', what), why, make('p', '', words, ...ways)));
+  element('approvals').append(asked.get(id));
+}
+
+function drawProcess({ name, pid, health }) {
+  return Object.assign(make('li', `state ${health}`, name), { title: `${health}, pid ${pid ?? 'unknown'}` });
+}
+
+function drawRun({ id, prompt, status, stuck, model }) {
+  const state = make('span', `state ${status}`, `${stuck ? 'stuck' : status.replace('_', ' ')} · ${model}`);
+  const button = make('button', '', make('span', '', prompt.slice(0, 200)), state);
+  Object.assign(button, { id: `run-${id}`, onclick: () => watch(id) });
+  button.ariaCurrent = String(id === watched?.runId);
   return make('li', '', button);
 }
 
@@ -85,9 +122,7 @@ async function watch(runId) {
   watched = mine;
   element('stream').replaceChildren();
   element('title').textContent = `Run ${runId}`;
-  for (const button of document.querySelectorAll('#runs button')) {
-    button.ariaCurrent = String(button.id === `run-${runId}`);
-  }
+  void refresh().catch(fail);
   const draw = createView();
   for (let last = 0; watched === mine; await pause(500)) {
     try {
@@ -103,8 +138,7 @@ async function watch(runId) {
         if (event.type === 'run-end') return;
       }
     } catch (error) {
-      if (watched === mine)
-        element('facts').textContent = `after event ${last}: ${error.message}; connecting again`;
+      if (watched === mine) element('facts').textContent = `after ${last}: ${error.message}; trying again`;
     }
   }
 }
@@ -114,8 +148,7 @@ async function* eventsOf(body) {
   for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
     const frames = (rest + chunk).split('\n\n');
     rest = frames.pop();
-    for (const data of frames.flatMap((frame) => frame.match(/(?<=^data: ).*/m) ?? []))
-      yield JSON.parse(data);
+    yield* frames.flatMap((frame) => frame.match(/(?<=^data: ).*/m) ?? []).map((data) => JSON.parse(data));
   }
 }
 
@@ -123,43 +156,29 @@ function createView() {
   const stream = element('stream');
   const blocks = new Map();
   const calls = new Map();
-  function add(act) {
-    const atEnd = stream.scrollHeight - stream.scrollTop - stream.clientHeight < 60;
-    act();
-    if (atEnd) stream.scrollTop = stream.scrollHeight;
-  }
-  const note = (text, className = 'note') => add(() => stream.append(make('p', className, text)));
-  const grow = (node, text) => add(() => node.appendData(clean(text)));
+  const note = (text, className = 'note') => stream.append(make('p', className, text));
   function write({ step, block, text }, className) {
-    const key = `${className} ${step} ${block}`;
-    if (!blocks.has(key)) {
-      blocks.set(key, new Text());
-      const made = make('p', className, blocks.get(key));
-      made.dataset.step = step;
-      stream.append(made);
-    }
-    grow(blocks.get(key), text);
+    const key = `${step} ${block} ${className}`;
+    if (!blocks.has(key)) blocks.set(key, stream.appendChild(make('p', className)));
+    blocks.get(key).append(clean(text));
   }
   function supersede({ step, reason }) {
-    for (const block of stream.querySelectorAll(`[data-step="${Number(step)}"]`))
-      block.classList.add('superseded');
+    for (const [key, block] of blocks) if (key.startsWith(`${step} `)) block.className += ' superseded';
     blocks.clear();
     note(`Superseded: what step ${step} said so far (${reason}).`, 'warning');
   }
   function request({ callId, tool, subject, input, decision, reason }) {
-    const call = {
-      state: make('span', 'state', decision === 'allow' ? 'requested' : `${decision}: ${reason}`),
-      output: new Text(),
-    };
-    const head = make('p', '', make('strong', '', tool), (subject || input).slice(0, 200), call.state);
-    calls.set(callId, call);
-    add(() => stream.append(make('div', 'call', head, make('pre', '', call.output))));
+    const state = make('span', 'state', decision === 'allow' ? 'requested' : `${decision}: ${reason}`);
+    const output = make('pre', '');
+    const head = make('p', '', make('strong', '', tool), (subject || input).slice(0, 200), state);
+    calls.set(callId, { state, output });
+    stream.append(make('div', 'call', head, output));
   }
   function change({ callId, status = 'running', output = '' }) {
     const call = calls.get(callId);
     call.state.textContent = status === 'unknown' ? 'outcome unknown' : clean(status);
-    call.state.dataset.state = status;
-    if (call.output.length === 0 || status === 'unknown') grow(call.output, output);
+    call.state.className = `state ${status}`;
+    if (call.output.textContent === '' || status === 'unknown') call.output.append(clean(output));
   }
   const drawn = {
     'run-queued': ({ prompt, model }) => note(`${model}: ${prompt}`),
@@ -170,16 +189,15 @@ function createView() {
     'message-reset': supersede,
     'call-request': request,
     'call-start': change,
-    'call-delta': ({ callId, text }) => grow(calls.get(callId).output, text),
+    'call-delta': ({ callId, text }) => calls.get(callId).output.append(clean(text)),
     'call-end': change,
+    'approval-request': ({ text }) => note(`waits for an answer: ${text}`, 'warning'),
+    'approval-response': ({ outcome, by }) => note(`${outcome} by ${by}`),
     'steer-request': ({ by, text }) => note(`${by}: ${text}`, 'text'),
     'attempt-error': ({ unit, reason }) => note(`${unit}: ${reason}`, 'warning'),
     'run-stuck': ({ reason }) => note(`stuck: ${reason}`, 'warning'),
     'run-end': ({ status, steps, costMicros, reasonText }) =>
-      note(
-        `${status.replace('_', ' ')} · ${steps} steps · $${(costMicros / 1e6).toFixed(4)} · ${reasonText}`,
-        'end',
-      ),
+      note(`${status} · ${steps} steps · $${costMicros / 1e6} · ${reasonText}`, 'end'),
   };
   return ({ type, payload, at }) => {
     // Output that was under way may be written after the kill; anything else is of the worker that took over.
@@ -192,25 +210,11 @@ function createView() {
   };
 }
 
-function onClick(id, act) {
-  const button = element(id);
-  button.addEventListener('click', () => {
-    button.disabled = true;
-    const again = () => Object.assign(button, { disabled: false });
-    void act()
-      .catch((error) => say(error.message))
-      .then(again);
-  });
-}
-onClick('demo', async () => void watch((await (await post('/embedded/demo')).json()).runId));
-onClick('kill', async () => {
+press(element('demo'), async () => void watch((await (await post('/embedded/demo')).json()).runId));
+press(element('kill'), async () => {
   await post('/embedded/processes/worker/kill');
   killedAt = Date.now();
 });
 
 // Often enough to see a process die and come back.
-for (; ; await pause(1500)) {
-  await refresh().catch((error) =>
-    say(error instanceof TypeError ? 'No answer; trying again.' : error.message),
-  );
-}
+for (; ; await pause(1500)) await refresh().catch(fail);

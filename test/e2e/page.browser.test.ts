@@ -1,5 +1,8 @@
 // The first page in a real browser: the demo is started with one button, its worker killed with the other, and
 // the run is seen to its end on the page alone.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { type Browser, chromium, type ConsoleMessage } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findChromium } from '../machine.ts';
@@ -16,19 +19,34 @@ const flags = [
   '--disable-sync',
 ];
 
+// The name of the file is full of what could hide; the answer is asked for after it.
+const scenario = `
+steps:
+  - calls:
+      - { tool: write, input: { path: "a\\u202eb.txt", content: "made\\n" } }
+      - { tool: shell, input: { command: "touch denied.txt" } }
+  - calls:
+      - { tool: ask-person, input: { question: "Which one?", choices: [red, blue] } }
+  - text: "Told."
+`;
+
+let folder: string;
 let platform: Platform;
 let browser: Browser;
 
 beforeAll(async () => {
   const executablePath = await findChromium();
   if (!executablePath) throw new Error('There is no Chromium on PATH.');
-  platform = await startPlatform();
+  folder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
+  await writeFile(path.join(folder, 'asking.yaml'), scenario);
+  platform = await startPlatform({ environment: { PERDURE_SCENARIOS: folder } });
   browser = await chromium.launch({ executablePath, args: flags });
 });
 
 afterAll(async () => {
   await browser?.close();
   await platform?.remove();
+  if (folder) await rm(folder, { recursive: true });
 });
 
 test('the demo runs from the page, survives the kill of its worker, and every event arrives once', async () => {
@@ -61,6 +79,48 @@ test('the demo runs from the page, survives the kill of its worker, and every ev
     /^http:\/\/127\.0\.0\.1:/,
   );
   expect(complaints).toEqual([]);
+});
+
+test('what waits for an answer is answered on the page, and an answer from elsewhere is told there', async () => {
+  const project = await mkdtemp(path.join(folder, 'project-'));
+  const { client } = platform;
+  const run = await client.startRun({
+    prompt: 'Ask me about everything.',
+    model: 'scripted/asking',
+    policy: 'ask-everything',
+    attended: true,
+    project: { path: project },
+  });
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`${platform.url}/#token=${platform.token}`);
+  const waiting = page.getByRole('list', { name: 'What waits for an answer' }).getByRole('listitem');
+
+  const write = waiting.filter({ hasText: 'write a\\u{202e}b.txt' });
+  await write.getByText('"content":"made\\n"', { exact: false }).waitFor();
+  await write.getByText('ask-everything', { exact: false }).waitFor();
+  await write.getByRole('button', { name: 'approve' }).click();
+  await write.getByText('approved by first (page)').waitFor();
+
+  const touch = waiting.filter({ hasText: 'shell touch denied.txt' });
+  await touch.waitFor();
+  const [open] = (await client.approvals({ runId: run.id, status: 'open' })).items;
+  await client.deny(open?.id ?? '', { note: 'Not that one.' });
+  await touch.getByText('denied by first (api)').waitFor();
+
+  const question = waiting.filter({ hasText: 'Which one?' });
+  await question.getByRole('textbox').fill('blue');
+  await question.getByRole('button', { name: 'approve' }).click();
+  await question.getByText('approved by first (page)').waitFor();
+  await page.locator('#runs').getByText('succeeded').first().waitFor();
+  await expect.poll(() => waiting.count(), { timeout: 20_000 }).toBe(0);
+
+  expect(await readFile(path.join(project, 'a\u202eb.txt'), 'utf8')).toBe('made\n');
+  const calls = (await client.calls(run.id, { limit: 10 })).items;
+  expect(calls.map(({ tool, status, output }) => [tool, status, output])).toEqual([
+    ['write', 'succeeded', expect.any(String)],
+    ['shell', 'denied', 'Denied by first (api): Not that one.'],
+    ['ask-person', 'succeeded', 'blue'],
+  ]);
 });
 
 test('without a token the page says what to do', async () => {
