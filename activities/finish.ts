@@ -18,6 +18,7 @@ const sentences: Record<StopReason, string> = {
   limit_seconds: 'The run reached its limit of time.',
   limit_cost: 'The run reached its limit of cost.',
   limit_tokens: 'The run reached its limit of tokens.',
+  stalled: 'The run got nowhere, also after it was asked to plan anew.',
   model_failed: 'The model call failed.',
   model_unavailable: 'The model provider failed for too long.',
   context_too_long: 'The conversation is too long for the model.',

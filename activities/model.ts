@@ -38,6 +38,7 @@ export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => 
       if (!opened) return { kind: 'foreign' };
       if (limit) return { kind: 'limit', reason: limit };
       if (opened.kind === 'stopped') return { kind: 'stopped' };
+      if (opened.kind === 'stalled') return { kind: 'limit', reason: 'stalled' };
       if (opened.kind === 'stored') return resultOf(opened);
       return answerStep(deps, opened, input, attempt);
     });

@@ -136,6 +136,7 @@ function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
           priority: 'normal',
           projectPath: project?.path ?? null,
           limits: toRunLimits(profile),
+          stall: profile.stall,
           metadata: { demo: 'true' },
           whenBusy: 'reject',
           attended: false,

@@ -18,6 +18,7 @@ import type { ScopeRef } from './policies.ts';
 import type { Write } from './events.ts';
 import { addInput } from './inputs.ts';
 import { activeRunOf, lockRun, type RunRow } from './runs.ts';
+import type { StallLimits } from './stall.ts';
 
 export interface NewRun {
   tenantId: string;
@@ -32,6 +33,7 @@ export interface NewRun {
   priority: Priority;
   projectPath: string | null;
   limits: EffectiveLimits;
+  stall: StallLimits | null;
   metadata: Record<string, string>;
   whenBusy: WhenBusy;
   attended: boolean;
@@ -213,6 +215,7 @@ async function insertRun(
       request_id: input.requestId,
       accepted_by: input.by,
       policy_scopes: JSON.stringify(input.policyScopes),
+      stall: input.stall && JSON.stringify(input.stall),
       attended: input.attended,
       external_tools: JSON.stringify(input.externalTools),
     })

@@ -10,8 +10,9 @@ import { requestApprovals } from './approvals.ts';
 import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import { type CallRow, streamFor, toolMessage } from './calls.ts';
 import type { Write } from './events.ts';
-import { applyMessages, stopAmong, waitingInputs } from './inputs.ts';
+import { applyMessages, isMessage, stopAmong, waitingInputs } from './inputs.ts';
 import { lockRun, type RunRow } from './runs.ts';
+import { judgeStall } from './stall.ts';
 import { toStorable } from './storable.ts';
 import type { Messages } from './tables.ts';
 
@@ -60,6 +61,8 @@ export interface ModelUse {
 export type OpenedStep =
   | { kind: 'stored'; run: RunRow; calls: CallRow[] }
   | { kind: 'stopped' }
+  /** It gets nowhere, and was asked often enough to plan anew. */
+  | { kind: 'stalled' }
   /** `earlier` attempts came before this one; `lost` of them took their workers along. */
   | { kind: 'opened'; run: RunRow; earlier: number; lost: number };
 
@@ -78,6 +81,8 @@ export async function openStep(
   if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
   const waiting = await waitingInputs(write.tx, run.id);
   if (stopAmong(waiting) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
+  const stall = await judgeStall(write, run, { step: input.step, hasMessages: waiting.some(isMessage) });
+  if (stall.kind === 'stalled') return stall;
   const { earlier, lost } = await beginAttempt(write, run, input.attempt);
   const event: NewEvent =
     earlier === 0
@@ -88,7 +93,7 @@ export async function openStep(
         };
   await write.append({
     ...streamFor(run),
-    events: [event],
+    events: stall.kind === 'replan' ? [event, ...stall.events] : [event],
     fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
   });
   await applyMessages(write, run, input.step, waiting);

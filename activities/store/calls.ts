@@ -9,6 +9,7 @@ import { useApproval } from './approval-use.ts';
 import { Superseded, type Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
 import { stopIsAsked } from './inputs.ts';
+import { progressOf } from './stall.ts';
 import { toStorable } from './storable.ts';
 import type { Calls } from './tables.ts';
 
@@ -121,7 +122,7 @@ export async function recordCall(
 }
 
 /** What of a call its end needs to know. */
-type ClosedCall = Pick<CallRow, 'call_id' | 'step' | 'index' | 'tool'>;
+type ClosedCall = Pick<CallRow, 'call_id' | 'step' | 'index' | 'tool' | 'effect' | 'input_hash'>;
 
 /** Closes a call whose run's lock the caller holds, with its tool message; the caller appends the event. */
 export async function closeCall(
@@ -132,7 +133,13 @@ export async function closeCall(
 ): Promise<NewEvent> {
   const result = { ...given, output: toStorable(given.output) };
   const bytes = result.bytes ?? Buffer.byteLength(result.output);
-  await write.tx
+  const progress = progressOf(run, call, result);
+  // Several calls may close in one transaction.
+  Object.assign(run, progress);
+  const counted = progress
+    ? write.tx.with('counted', (db) => db.updateTable('runs').set(progress).where('id', '=', run.id))
+    : write.tx;
+  await counted
     .with('told', (db) => db.insertInto('messages').values(toolMessage(run, call, result)))
     .updateTable('calls')
     .set({

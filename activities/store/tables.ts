@@ -369,11 +369,15 @@ export interface Runs {
   policy: string;
   policy_scopes: Generated<Json>;
   priority: number;
+  progress_step: Generated<number>;
   project_path: string | null;
   prompt: string;
   reason: string | null;
   reason_text: string | null;
+  recent_outputs: Generated<string[]>;
+  replans: Generated<number>;
   request_id: string;
+  stall: Json | null;
   start_tree: string | null;
   started_at: Timestamp | null;
   status: Generated<string>;

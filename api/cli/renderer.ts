@@ -17,7 +17,7 @@ type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
 type RunEvent = EventOf<'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end'>;
 type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
 type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
-type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter'>;
+type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall'>;
 type ApprovalEvent = EventOf<'approval-request' | 'approval-escalation' | 'approval-response'>;
 type StepEvent = Exclude<Event, RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent>;
 
@@ -56,6 +56,7 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'attempt-error':
         case 'late-write':
         case 'dead-letter':
+        case 'stall':
           return drawTrouble(pen, event);
         default:
           return drawStep(pen, event);
@@ -201,6 +202,8 @@ function drawTrouble({ note, warn, short }: Pen, event: TroubleEvent): void {
       const { unit, attempt, reason, retry } = event.payload;
       return warn(`${unit}, attempt ${attempt}: ${short(reason)}${retry ? '; tried again' : ''}`);
     }
+    case 'stall':
+      return warn(`it gets nowhere: asked to plan anew (${event.payload.replans})`);
     case 'late-write':
       return note(`refused a late write of ${event.payload.unit}: ${short(event.payload.what)}`);
     case 'dead-letter':

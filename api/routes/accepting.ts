@@ -48,6 +48,7 @@ export async function toNewRun(
     priority: body.priority ?? 'normal',
     projectPath,
     limits: { ...toRunLimits(profile), ...body.limits },
+    stall: profile.stall,
     metadata: body.metadata ?? {},
     whenBusy: body.whenBusy ?? 'reject',
     attended: body.attended ?? false,

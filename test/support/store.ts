@@ -18,6 +18,7 @@ import {
   type CallRow,
   type Claim,
   claimCall,
+  findCall,
   recordCall,
 } from '../../activities/store/calls.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
@@ -111,14 +112,16 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     claim: (attempt) =>
       log.write((write) => claimCall(write, { tenantId: defaultTenant, callId: callIdOf(attempt), attempt })),
     record: (attempt, result) =>
-      log.write((write) =>
-        recordCall(write, {
+      log.write(async (write) => {
+        const call = await findCall(write.tx, defaultTenant, attempt.runId, callIdOf(attempt));
+        if (!call) throw new Error(`There is no call of ${attempt.unit}.`);
+        await recordCall(write, {
           tenantId: defaultTenant,
           attempt,
-          call: aClosedCall(callIdOf(attempt)),
+          call,
           result: { status: 'succeeded', output: 'done', failed: false, ...result },
-        }),
-      ),
+        });
+      }),
     input: (run, input) =>
       log.write(async (write) =>
         addInput(write, await lockedRun(write, run.id), { text: 'More.', by: 'test', ...input }),
@@ -158,12 +161,6 @@ export async function lockedRun(write: Write, id: string): Promise<RunRow> {
   return run;
 }
 
-/** A call as aCall makes it. */
-function aClosedCall(callId: string) {
-  const [step, index] = callId.split('.').map(Number);
-  return { call_id: callId, step: step ?? 0, index: index ?? 0, tool: 'shell' };
-}
-
 function callIdOf(attempt: NewAttempt): string {
   return attempt.unit.slice('call/'.length);
 }
@@ -179,6 +176,7 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     priority: 'normal',
     projectPath: null,
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
+    stall: null,
     metadata: {},
     whenBusy: 'reject',
     attended: false,

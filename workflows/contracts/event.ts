@@ -41,6 +41,8 @@ export const eventPayloads = {
   }),
   // step
   'step-start': z.object({ step, model: z.string() }),
+  /** The run gets nowhere: before this step it was asked to plan anew, for the time given. */
+  stall: z.object({ step, replans: z.int().min(1) }),
   'step-end': z.object({ step, usage: Usage, costMicros: z.int(), priced: z.boolean(), calls: z.int() }),
   // message: one block is one run of text or of thinking inside a step
   'text-start': z.object({ step, block: z.int() }),

@@ -31,6 +31,7 @@ export const stopReasons = [
   'limit_seconds',
   'limit_cost',
   'limit_tokens',
+  'stalled',
   'model_failed',
   'model_unavailable',
   'context_too_long',

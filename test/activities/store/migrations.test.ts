@@ -15,6 +15,8 @@ import { createEventLog } from '../../../activities/store/events.ts';
 import { registerExecutor } from '../../../activities/store/executors.ts';
 import { storeAnswer } from '../../../activities/store/idempotency.ts';
 import { admitRun, holdPools } from '../../../activities/store/run-places.ts';
+import { ensureBuiltIns } from '../../../activities/store/policies.ts';
+import { applyPolicy, rememberAnswer } from '../../../activities/store/policy-scopes.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../../../activities/store/migrate.ts';
 import { lockRun } from '../../../activities/store/runs.ts';
 import { ensureFirstToken } from '../../../activities/store/tokens.ts';
@@ -68,8 +70,16 @@ async function fill(url: string): Promise<void> {
   const store = storeOver(url, database, log);
   try {
     const run = await store.started();
-    await store.step(run, 1, { calls: [aCall('1.0')] });
+    const asks = { kind: 'call' as const, text: 'shell true', choices: [] };
+    await store.step(run, 1, { calls: [aCall('1.0'), aCall('1.1', { decision: 'ask', asks })] });
     await store.claim(anAttempt(run, 'call/1.0'));
+    await ensureBuiltIns(database.db, defaultTenant);
+    await log.write(async (write) => {
+      const change = { tenantId: defaultTenant, by: 'test' };
+      await applyPolicy(write, { scope: 'project', key: '/project' }, 'ask-everything', change);
+      const rule = { tool: 'shell', commands: ['true'], decision: 'allow' as const };
+      await rememberAnswer(write, { scope: 'global', key: '', rule, expiresAt: new Date() }, change);
+    });
     await store.input(run, { kind: 'steer', messageId: 'one' });
     await log.write(async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);

@@ -138,6 +138,7 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
     { unit: 'step 1', attempt: 2, reason: 'overloaded', retry: true },
     '! step 1, attempt 2: overloaded; tried again\n',
   ],
+  stall: [{ step: 6, replans: 1 }, '! it gets nowhere: asked to plan anew (1)\n'],
   'late-write': [
     { runId: id, unit: 'call 1.0', attempt: 1, what: 'a result' },
     '— refused a late write of call 1.0: a result\n',
