@@ -27,7 +27,7 @@ const atWork = new Map<string, Promise<unknown>>();
 
 export async function withAttempt<T>(
   deps: ActivityDeps,
-  input: { runId: string; unit: string; generation: number },
+  input: { runId: string; unit: string; generation: number; pauses?: number | undefined },
   work: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
@@ -35,7 +35,7 @@ export async function withAttempt<T>(
   const ref: NewAttempt = {
     runId: input.runId,
     unit: input.unit,
-    attempt: attemptNumber(input.generation, info.attempt),
+    attempt: attemptNumber(input.generation, info.attempt, input.pauses),
     executorId: deps.executor.id,
     taskToken: info.taskToken,
   };

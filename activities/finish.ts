@@ -4,6 +4,7 @@ import type { FinishRunInput } from '../workflows/contracts/activities.ts';
 import type { RunStatus, StopReason } from '../workflows/contracts/run.ts';
 import type { ActivityDeps } from './deps.ts';
 import { bookUnanswered } from './model-use.ts';
+import { afterEnd } from './store/after-end.ts';
 import { type EndedRun, endRun } from './store/end-run.ts';
 import type { Write } from './store/events.ts';
 import { isMessage, stopAmong, waitingInputs } from './store/inputs.ts';
@@ -19,6 +20,8 @@ const sentences: Record<StopReason, string> = {
   limit_cost: 'The run reached its limit of cost.',
   limit_tokens: 'The run reached its limit of tokens.',
   stalled: 'The run got nowhere, also after it was asked to plan anew.',
+  limit_calls: 'The run reached the limit of model calls in an hour.',
+  allowance_denied: 'An allowance does not let this run call its model.',
   model_failed: 'The model call failed.',
   model_unavailable: 'The model provider failed for too long.',
   context_too_long: 'The conversation is too long for the model.',
@@ -62,7 +65,7 @@ export function mustGoOn(waiting: readonly { kind: string }[]): boolean {
   return stopAmong(waiting) === 'none' && waiting.some(isMessage);
 }
 
-/** After the commit: the run whose turn has come, if any, is started. */
-export function startPromoted(deps: ActivityDeps, { promoted }: { promoted?: RunRow }): void {
-  if (promoted) deps.startRun(promoted);
+/** After the commit: the account is closed, and whoever had to wait for this end is started. */
+export async function settleEnd(deps: ActivityDeps, ended: EndedRun): Promise<void> {
+  for (const run of await afterEnd(deps.log, ended)) deps.startRun(run);
 }

@@ -5,8 +5,10 @@ import type { EffectiveLimits, RunStatus, StopReason } from '../workflows/contra
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type Attempt, withAttempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
-import { finish, startPromoted } from './finish.ts';
+import { draw, settleUse } from './draw.ts';
+import { finish, settleEnd } from './finish.ts';
 import { createJournal } from './journal.ts';
+import { askForRun, openQuestion, patienceOf } from './limit-question.ts';
 import { findLlm, isScripted } from './llm/index.ts';
 import { type Llm, LlmError, type LlmRequest } from './llm/llm.ts';
 import { failModelCall, WorkersLost } from './model-failure.ts';
@@ -15,9 +17,10 @@ import { untilStored } from './persist.ts';
 import { assemble } from './prompt/assemble.ts';
 import { externalToolsOf, toExternalSpec } from './external-tools.ts';
 import { reviewFor } from './review.ts';
-import { type Answer, type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
+import { type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
 import { type CallRow, streamFor } from './store/calls.ts';
 import { beginRun } from './store/begin-run.ts';
+import type { EndedRun } from './store/end-run.ts';
 import type { Write } from './store/events.ts';
 import { readContext } from './store/messages.ts';
 import { lockRun, type RunRow } from './store/runs.ts';
@@ -33,10 +36,11 @@ const mostLostAttempts = 10;
 export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => Promise<CallModelResult> {
   return (input) => {
     const unit = `model/${input.step}`;
-    return withAttempt(deps, { runId: input.runId, unit, generation: input.generation }, async (attempt) => {
-      const { opened, limit } = await open(deps, input, attempt);
+    const { runId, generation, pauses } = input;
+    return withAttempt(deps, { runId, unit, generation, pauses }, async (attempt) => {
+      const opened = await open(deps, input, attempt);
       if (!opened) return { kind: 'foreign' };
-      if (limit) return { kind: 'limit', reason: limit };
+      if (opened.kind === 'limit' || opened.kind === 'paused') return opened;
       if (opened.kind === 'stopped') return { kind: 'stopped' };
       if (opened.kind === 'stalled') return { kind: 'limit', reason: 'stalled' };
       if (opened.kind === 'stored') return resultOf(opened);
@@ -45,21 +49,31 @@ export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => 
   };
 }
 
-async function open(deps: ActivityDeps, input: CallModelInput, attempt: Attempt) {
-  let limit: StopReason | undefined;
-  const opened = await deps.log.write(async (write) => {
+type Limited = Extract<CallModelResult, { kind: 'limit' | 'paused' }>;
+
+async function open(
+  deps: ActivityDeps,
+  input: CallModelInput,
+  attempt: Attempt,
+): Promise<OpenedStep | Limited | undefined> {
+  const { step } = input;
+  return deps.log.write(async (write) => {
     const run = await runFor(deps, write, input);
     if (!run) return undefined;
-    return openStep(write, run, {
-      step: input.step,
+    const question = await openQuestion(write.tx, run);
+    if (question) return question;
+    const reached: { reason?: StopReason | undefined } = {};
+    const opened = await openStep(write, run, {
+      step,
       attempt: attempt.ref,
       mayOpen() {
-        limit = limitReached(run);
-        return limit === undefined;
+        reached.reason = limitReached(run);
+        return reached.reason === undefined;
       },
     });
+    if (reached.reason === 'limit_cost') return askForRun(deps, write, run, step);
+    return reached.reason === undefined ? opened : { kind: 'limit', reason: reached.reason };
   });
-  return { opened, limit };
 }
 
 /** The run, locked; begun with this call where nothing came before it. Undefined when it is another execution's. */
@@ -100,7 +114,9 @@ async function answerStep(
 ): Promise<CallModelResult> {
   const { run } = opened;
   const llm = findLlm(deps.llms, run.model)?.llm;
-  const request = await prepare(deps, opened, input, attempt);
+  const prepared = await prepare(deps, opened, input, attempt);
+  if ('kind' in prepared) return prepared;
+  const { request } = prepared;
   const giveUp = new AbortController();
   const signal = AbortSignal.any([attempt.signal, giveUp.signal]);
   const journal = createJournal({
@@ -123,26 +139,39 @@ async function answerStep(
     }
     const use = useOf(deps, run.model, request, streamed, 'failed');
     const cause: unknown = signal.aborted ? signal.reason : error;
-    return failModelCall(deps, run, attempt, input.step, cause, use, closing);
+    return failDrawn(deps, run, attempt, input.step, cause, use, closing);
   }
   const closing = await journal.finish();
   // The journal may have failed while the last pieces were sent. A stop at that time changes nothing about an answer
   // that is whole and paid for.
   if (giveUp.signal.aborted) {
     const use = useOf(deps, run.model, request, streamed, 'failed');
-    return failModelCall(deps, run, attempt, input.step, giveUp.signal.reason, use);
+    return failDrawn(deps, run, attempt, input.step, giveUp.signal.reason, use);
   }
   const use = useOf(deps, run.model, request, streamed, 'answered');
   return resultOf(await store(deps, run, input.step, attempt, streamed, use, closing));
 }
 
-/** What to ask; what earlier attempts asked and never accounted for is booked on the way. */
+/** As failModelCall, of a call whose worst case was drawn. */
+async function failDrawn(...failed: Parameters<typeof failModelCall>): Promise<never> {
+  const [deps, run, attempt, step, , use] = failed;
+  try {
+    return await failModelCall(...failed);
+  } finally {
+    await settleUse(deps, run, step, attempt, use);
+  }
+}
+
+/**
+ * What to ask, or what becomes of the step when it may not be asked for want of money; what earlier attempts asked and
+ * never accounted for is booked on the way.
+ */
 async function prepare(
   deps: ActivityDeps,
   { run, earlier, lost }: Opened,
   { step }: CallModelInput,
   attempt: Attempt,
-): Promise<LlmRequest> {
+): Promise<{ request: LlmRequest } | CallModelResult> {
   try {
     if (lost >= mostLostAttempts) throw new WorkersLost(step, lost);
     const request = await requestFor(deps, run, step);
@@ -152,7 +181,7 @@ async function prepare(
         if (locked) await bookLost(deps, write, locked, { step, before: attempt.ref.attempt, request });
       });
     }
-    return request;
+    return (await draw(deps, run, step, attempt, request)) ?? { request };
   } catch (error) {
     return failModelCall(deps, run, attempt, step, error, noUse(deps, run.model));
   }
@@ -233,29 +262,24 @@ async function store(
     calls,
     use,
     closing,
-    patience: patience(deps),
+    patience: patienceOf(deps),
   };
   // What has nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
   // end of what runs in the background.
   const ends =
     use.status === 'answered' && calls.length === 0 && !run.project_path && !deps.hasBackground(run.id);
   const stored = await untilStored(() =>
-    deps.log.write(async (write): Promise<StoredStep & { promoted?: RunRow }> => {
+    deps.log.write(async (write): Promise<StoredStep & Partial<EndedRun>> => {
       const { run: locked, calls: rows } = await storeAnswer(write, answer);
       const ended = ends && (await finish(deps, write, locked, { outcome: 'succeeded', reason: 'finished' }));
       return { calls: rows, ...(ended || { run: locked }) };
     }),
   );
-  startPromoted(deps, stored);
+  const { ended = false, waiting = false } = stored;
+  // The end of the account settles what is open with what was booked.
+  if (ended) await settleEnd(deps, { ...stored, ended, waiting });
+  else await settleUse(deps, run, step, attempt, use);
   return stored;
-}
-
-function patience({ approvalSeconds }: ActivityDeps): Answer['patience'] {
-  const now = Date.now();
-  return {
-    escalateAt: new Date(now + approvalSeconds * 500),
-    deadlineAt: new Date(now + approvalSeconds * 1000),
-  };
 }
 
 interface StoredStep {

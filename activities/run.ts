@@ -12,7 +12,7 @@ import type {
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
-import { finish, mustGoOn, startPromoted } from './finish.ts';
+import { finish, mustGoOn, settleEnd } from './finish.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './model.ts';
@@ -100,22 +100,25 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     if (ending.outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
       return { finished: false };
     await deps.endBackground(runId);
-    const ended = await deps.log.write(
-      async (write): Promise<Pick<EndedRun, 'run' | 'promoted'> | undefined> => {
-        const run = await lockRun(write, tenantId, runId);
-        if (!run) throw new Error(`There is no run ${runId}.`);
-        // Another execution has the run: this one ends without a word.
-        if (generation !== undefined && generation !== run.generation) return { run };
-        if (executionId !== undefined && (run.execution_id ?? executionId) !== executionId) return { run };
-        // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
-        // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
-        if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return { run };
-        return finish(deps, write, run, ending);
-      },
-    );
+    const ended = await deps.log.write(async (write): Promise<EndedRun | undefined> => {
+      const run = await lockRun(write, tenantId, runId);
+      if (!run) throw new Error(`There is no run ${runId}.`);
+      // Another execution has the run: this one ends without a word.
+      if (generation !== undefined && generation !== run.generation) return unended(run);
+      if (executionId !== undefined && (run.execution_id ?? executionId) !== executionId) return unended(run);
+      // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
+      // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
+      if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return unended(run);
+      return finish(deps, write, run, ending);
+    });
     if (!ended) return { finished: false };
-    startPromoted(deps, ended);
+    await settleEnd(deps, ended);
     const status = ended.run.status as RunStatus;
     return isTerminal(status) ? { finished: true, status } : { finished: true };
   };
+}
+
+/** It is for somebody else to end, or has ended already. */
+function unended(run: RunRow): EndedRun {
+  return { ended: false, run, waiting: false };
 }

@@ -1,18 +1,18 @@
 // Starts the demo: a fresh copy of a small project with a failing test, and a scripted run that mends it.
 import { cp, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { RunRow } from '../activities/store/runs.ts';
+import type { Accepted } from '../activities/store/accept-run.ts';
 import type { StartRunBody } from '../workflows/contracts/run.ts';
 import type { DemoView } from '../workflows/contracts/system.ts';
 
 export interface StartDemoInput {
   /** Of the server; the copies lie in `demo/1`, `demo/2` … below it. */
   dataFolder: string;
-  startRun(body: StartRunBody): Promise<RunRow>;
+  startRun(body: StartRunBody): Promise<Accepted>;
 }
 
 export interface StartedDemo {
-  run: RunRow;
+  accepted: Accepted;
   view: DemoView;
 }
 
@@ -21,12 +21,13 @@ const template = join(import.meta.dirname, 'cli', 'demo', 'project');
 export async function startDemo({ dataFolder, startRun }: StartDemoInput): Promise<StartedDemo> {
   const project = await makeFolder(resolve(dataFolder, 'demo'));
   await cp(template, project, { recursive: true });
-  const run = await startRun({
+  const accepted = await startRun({
     prompt: 'A test of this project fails. Find out why, mend it, and prove that it is mended.',
     project: { path: project },
     model: 'scripted/demo',
   });
-  return { run, view: { runId: run.id, conversationId: run.conversation_id, project } };
+  const { run } = accepted;
+  return { accepted, view: { runId: run.id, conversationId: run.conversation_id, project } };
 }
 
 /** The first number that is free; two demos started at once get two folders. */

@@ -1,6 +1,7 @@
 // Compares active runs with the workflows that really exist: a run whose workflow is gone (an operator terminated
 // it) is ended, one whose workflow task keeps failing is marked as stuck and becomes a dead letter.
 import type { Logger } from 'pino';
+import { afterEnd } from '../activities/store/after-end.ts';
 import { isStoreOutage } from '../activities/store/database.ts';
 import type { EventLog } from '../activities/store/events.ts';
 import { listStarted, listUnstarted, type RunRow } from '../activities/store/runs.ts';
@@ -43,7 +44,7 @@ export function createReconciler(input: {
   async function endLost(run: RunRow): Promise<void> {
     const result = await log.write((write) => endLostRun(write, run, input.book));
     if (result?.ended) logger.warn({ runId: run.id }, 'a run was ended: its workflow is gone');
-    if (result?.promoted) runs.started(result.promoted);
+    if (result) for (const admitted of await afterEnd(log, result)) runs.started(admitted);
   }
 
   /** False when Temporal is away: what is true of the others cannot be known either. */

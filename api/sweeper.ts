@@ -1,7 +1,11 @@
-// Every few seconds: starts accepted runs that no workflow has taken up, and wakes runs that were told to stop and
-// have not. Both are safe to repeat; nothing accepted depends on Temporal having heard of it at the time.
+// Every few seconds: starts accepted runs that no workflow has taken up, wakes runs that were told to stop and have
+// not, closes the accounts of those that have ended, and gives free places to those who wait for one. All of it is safe
+// to repeat; nothing accepted depends on anybody having lived to do it at the time.
 import type { Logger } from 'pino';
+import { closeEnded, givePlaces } from '../activities/store/after-end.ts';
+import { listUnclosed } from '../activities/store/allowances.ts';
 import type { EventLog } from '../activities/store/events.ts';
+import { tenantsWaiting } from '../activities/store/run-places.ts';
 import { listUndrained, listUnstarted } from '../activities/store/runs.ts';
 import { isStoreOutage } from '../activities/store/database.ts';
 import type { TemporalRuns } from './runs.ts';
@@ -21,6 +25,9 @@ const mostPerPass = 200;
 export function createSweeper(input: { log: EventLog; runs: TemporalRuns; logger: Logger }): Loop {
   const { log, runs, logger } = input;
   return repeat(everyMs, logger, 'the sweeper', async () => {
+    for (const of of await listUnclosed(log.db, mostPerPass)) await closeEnded(log, of);
+    for (const tenantId of await tenantsWaiting(log.db))
+      for (const run of await givePlaces(log, tenantId)) runs.started(run);
     for (const run of await listUnstarted(log.db, notBeforeMs, mostPerPass)) runs.started(run);
     for (const { id } of await listUndrained(log.db, notBeforeMs, mostPerPass)) runs.wake(id);
     await runs.settled();

@@ -6,11 +6,12 @@ import { createLlms, defaultModel, findLlm } from '../activities/llm/index.ts';
 import type { Llm } from '../activities/llm/llm.ts';
 import { bookUnanswered } from '../activities/model-use.ts';
 import { defaultTenant } from '../activities/store/database.ts';
+import { seedTenantAllowance } from '../activities/store/allowance-limits.ts';
 import { ensureBuiltIns } from '../activities/store/policies.ts';
 import { createProfiles } from '../activities/store/policy-scopes.ts';
 import { ensureFirstToken } from '../activities/store/tokens.ts';
 import { externalToolsProblem } from '../activities/external-tools.ts';
-import { reviewEdit, reviewContextOf } from '../activities/review.ts';
+import { describeCall, reviewContextOf, reviewEdit } from '../activities/review.ts';
 import { createBackground } from '../activities/tools/background.ts';
 import { publicEgress } from '../activities/tools/fetch.ts';
 import { createTools } from '../activities/tools/index.ts';
@@ -52,6 +53,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     logger,
   });
   await ensureBuiltIns(store.database.db, defaultTenant);
+  await seedTenantAllowance(store.database.db, defaultTenant);
   await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
   const client = openClient(config);
   const runs = createRuns({ client, logger });
@@ -86,6 +88,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
+    describeCall: (call) => describeCall(tools, call),
     diff: createTrees(config.dataFolder).diff,
     content: (tenantId, key) => store.contents.get(tenantId, key),
     async temporalHealth() {
@@ -127,7 +130,7 @@ function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
         // It runs commands in a folder of its own, and nobody is asked.
         const profile = findProfile('trusted-mount-autonomous');
         if (!profile) throw new Error('The policy of the demo is gone.');
-        const { run } = await acceptRun(write, {
+        return acceptRun(write, {
           tenantId: defaultTenant,
           prompt,
           model,
@@ -144,7 +147,6 @@ function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
           requestId,
           by,
         });
-        return run;
       },
     });
 }

@@ -7,6 +7,7 @@ import { createActivities } from '../activities/index.ts';
 import { callIsAlive, killMarked, killOrphans } from '../activities/sandbox/process-group.ts';
 import { findProcess, thisHost } from '../activities/sandbox/process-table.ts';
 import { createStops } from '../activities/stops.ts';
+import { seedTenantAllowance } from '../activities/store/allowance-limits.ts';
 import { type Db, defaultTenant } from '../activities/store/database.ts';
 import { beat, endExecutor, registerExecutor } from '../activities/store/executors.ts';
 import { stoppedAmong } from '../activities/store/inputs.ts';
@@ -95,6 +96,7 @@ export async function prepareWorker(
     async activate() {
       // Whatever an earlier worker of this host left behind is ended before new work is taken.
       await killOrphans();
+      await seedTenantAllowance(store.database.db, defaultTenant);
       await register(store.database.db, config, executor);
       const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
         logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');

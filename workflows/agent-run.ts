@@ -50,10 +50,11 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
   outside.within(begun.leftMs);
 
   const ports: LoopPorts = {
-    callModel(step) {
+    callModel(step, pauses) {
       current.phase = 'model';
       const begins = fresh && step === 1 ? { begins: executionId } : {};
-      return callModel({ ...ref, step, generation: begun.generation, ...begins });
+      const paused = pauses > 0 ? { pauses } : {};
+      return callModel({ ...ref, step, generation: begun.generation, ...begins, ...paused });
     },
     runTool(call) {
       current.phase = 'tools';

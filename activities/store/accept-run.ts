@@ -1,4 +1,5 @@
 // Accepting work: the rows that make a run durable before Temporal is asked for anything.
+import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
@@ -16,7 +17,10 @@ import { answerApproval } from './approvals.ts';
 import type { Queries } from './database.ts';
 import type { ScopeRef } from './policies.ts';
 import type { Write } from './events.ts';
+import type { PoolName } from './allowances.ts';
+import { toWarnings } from './crossings.ts';
 import { addInput } from './inputs.ts';
+import { findPlace, type HeldPools, holdPools, type Place, placing } from './run-places.ts';
 import { activeRunOf, lockRun, type RunRow } from './runs.ts';
 import type { StallLimits } from './stall.ts';
 
@@ -40,17 +44,25 @@ export interface NewRun {
   externalTools: ExternalTool[];
   requestId: string;
   by: string;
+  /** What it draws from beside the tenant's pool, its conversation's and its own. */
+  pools?: readonly PoolName[];
 }
 
 export interface Accepted {
   run: RunRow;
-  /** `started`: its workflow is to be started. `parked`: it waits. `steered`: the message went into an active run. */
-  became: 'started' | 'parked' | 'steered' | 'known';
+  /**
+   * `started`: its workflow is to be started. `waiting`: for a place, one of which may have become free meanwhile.
+   * `parked`: for its turn. `steered`: the message went into an active run.
+   */
+  became: 'started' | 'waiting' | 'parked' | 'steered' | 'known';
   /** A run that was told to stop so that this one can go on. */
   interrupted?: RunRow;
 }
 
-export async function acceptRun(write: Write, input: NewRun): Promise<Accepted> {
+/** `held` comes from whoever takes other locks before this. */
+export async function acceptRun(write: Write, input: NewRun, held?: HeldPools): Promise<Accepted> {
+  const { tenantId } = input;
+  const places = held ?? (await holdPools(write.tx, { ...input, others: input.pools ?? [] }));
   const known = await findByMessage(write.tx, input);
   if (known) return { run: known, became: 'known' };
   const conversationId = await openConversation(write, input);
@@ -58,8 +70,8 @@ export async function acceptRun(write: Write, input: NewRun): Promise<Accepted> 
   const accepted = await findByMessage(write.tx, input);
   if (accepted) return { run: accepted, became: 'known' };
   // A conversation that was made just now has no runs.
-  const active = input.conversationId && (await activeRunOf(write.tx, input.tenantId, conversationId));
-  if (!active) return { run: await insertRun(write, input, conversationId, false), became: 'started' };
+  const active = input.conversationId && (await activeRunOf(write.tx, tenantId, conversationId));
+  if (!active) return insertRun(write, input, places, { conversationId, parked: false });
   switch (input.whenBusy) {
     case 'reject':
       if (active.status === 'awaiting_input')
@@ -87,12 +99,11 @@ export async function acceptRun(write: Write, input: NewRun): Promise<Accepted> 
         by: input.by,
       });
       return {
-        run: await insertRun(write, input, conversationId, true),
-        became: 'parked',
+        ...(await insertRun(write, input, places, { conversationId, parked: true })),
         interrupted: active,
       };
     case 'queue':
-      return { run: await insertRun(write, input, conversationId, true), became: 'parked' };
+      return insertRun(write, input, places, { conversationId, parked: true });
   }
 }
 
@@ -177,14 +188,21 @@ async function openConversation(write: Write, input: NewRun): Promise<string> {
 async function insertRun(
   write: Write,
   input: NewRun,
-  conversationId: string,
-  parked: boolean,
-): Promise<RunRow> {
+  held: HeldPools,
+  { conversationId, parked }: { conversationId: string; parked: boolean },
+): Promise<Accepted> {
+  const place = await findPlace(write.tx, held, { tenantId: input.tenantId, parked });
+  if (place.kind === 'refused') throw refusal(place);
   const id = uuid();
   const messageId = input.messageId ?? id;
   const parentId =
     parked || !input.conversationId ? null : await parentFor(write.tx, input.tenantId, conversationId);
-  const run = await write.tx
+  const { seconds = input.limits.seconds } = held;
+  const limits = { ...input.limits, seconds: Math.min(seconds, input.limits.seconds) };
+  const rows = placing(held, place, { id, tenantId: input.tenantId, conversationId });
+  const { placed, ...run } = await write.tx
+    .with('account', () => rows.account)
+    .with('places', () => rows.places)
     .with('said', (db) =>
       db.insertInto('messages').values({
         run_id: id,
@@ -210,7 +228,7 @@ async function insertRun(
       policy: input.policy,
       priority: priorities.indexOf(input.priority),
       project_path: input.projectPath,
-      limits: JSON.stringify(input.limits satisfies RunLimits),
+      limits: JSON.stringify(limits satisfies RunLimits),
       metadata: JSON.stringify(input.metadata),
       request_id: input.requestId,
       accepted_by: input.by,
@@ -218,9 +236,14 @@ async function insertRun(
       stall: input.stall && JSON.stringify(input.stall),
       attended: input.attended,
       external_tools: JSON.stringify(input.externalTools),
+      // What a person sees of a queued run that nothing happens to.
+      reason_text: place.kind === 'waits' && place.full ? waitsFor(place.full) : null,
     })
     .returningAll()
+    .returning(sql<boolean>`exists (select from account)`.as('placed'))
     .executeTakeFirstOrThrow();
+  if (!placed)
+    throw new Failure('NotRunnable', 'The tenant has no allowance; make one to let it run anything.');
   await write.append({
     tenantId: input.tenantId,
     stream: streamOf('run', id),
@@ -241,9 +264,20 @@ async function insertRun(
           by: input.by,
         },
       },
+      ...toWarnings(place.crossed),
     ],
   });
-  return run;
+  return { run, became: parked ? 'parked' : place.kind === 'waits' ? 'waiting' : 'started' };
+}
+
+function waitsFor({ name, concurrentRuns }: { name: PoolName; concurrentRuns: number }): string {
+  return `It waits for a place: the allowance ${name} has room for ${concurrentRuns} at once.`;
+}
+
+function refusal({ kind: _, ...extra }: Extract<Place, { kind: 'refused' }>): Failure {
+  const { pool, allowed, endsAt } = extra;
+  const detail = `The allowance ${pool} has room for ${allowed} runs a day, and all of them are used until ${endsAt}.`;
+  return new Failure('AllowanceExceeded', detail, extra);
 }
 
 /** The latest main run that left a snapshot: never a failed or cancelled one, never a subagent's. */

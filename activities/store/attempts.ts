@@ -16,10 +16,16 @@ export interface AttemptRef {
 // Attempts of one execution stay far below this; the next execution's start above it.
 const attemptsPerGeneration = 1_000_000;
 
-/** The number of an execution's attempt: above those of every execution before it. */
-export function attemptNumber(generation: number, attempt: number): number {
-  return generation * attemptsPerGeneration + attempt;
+// Attempts at a step from one wait for a person to the next; beyond a hundred waits at one step nobody counts.
+const attemptsPerPause = 10_000;
+
+/** The number of an execution's attempt: above those of every execution, and of every activity, before it. */
+export function attemptNumber(generation: number, attempt: number, pauses = 0): number {
+  return generation * attemptsPerGeneration + pauses * attemptsPerPause + attempt;
 }
+
+/** The outcome of an attempt that asked nobody anything, for want of money or because it was stopped first. */
+export const notMade = 'not_made';
 
 export interface NewAttempt extends AttemptRef {
   executorId: string;
@@ -29,7 +35,7 @@ export interface NewAttempt extends AttemptRef {
 
 /**
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. Returns how many attempts of
- * this unit came before and how many of those lost their worker; what this very executor left open merely failed,
+ * this unit asked anything before and how many of those lost their worker; what this very executor left open failed,
  * and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
  * Throws Superseded when the run was handed over to another execution than the attempt's.
  */
@@ -44,7 +50,7 @@ export async function beginAttempt(
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is of another execution`);
   // One statement: the run's lock keeps what it reads from changing, and the head's, which it takes last, orders it
   // with every append of the attempt we replace.
-  const { rows: earlier } = await sql<{ attempt: number; lost: boolean }>`
+  const { rows: earlier } = await sql<{ attempt: number; lost: boolean; outcome: string }>`
     with earlier as (
       select attempt, executor_id = ${attempt.executorId} as own, coalesce(outcome, 'open') as outcome,
         not exists (select from executors where id = executor_id and ended_at is null) as gone
@@ -66,12 +72,13 @@ export async function beginAttempt(
       set fences = fences || jsonb_build_object(${attempt.unit}::text, ${attempt.attempt}::integer)
       where stream = ${streamOf('run', run.id)} and exists (select from newest)
     )
-    select attempt, outcome = 'lost' or (outcome in ('open', 'superseded') and gone and not own) as lost
+    select attempt, outcome, outcome = 'lost' or (outcome in ('open', 'superseded') and gone and not own) as lost
     from earlier`.execute(write.tx);
   if (earlier.some((row) => row.attempt >= attempt.attempt)) {
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} comes late`);
   }
-  return { earlier: earlier.length, lost: earlier.filter(({ lost }) => lost).length };
+  const made = earlier.filter(({ outcome }) => outcome !== notMade);
+  return { earlier: made.length, lost: earlier.filter(({ lost }) => lost).length };
 }
 
 /**
@@ -94,6 +101,18 @@ export async function endAttempt(write: Write, attempt: AttemptRef, outcome: str
   if (rows.length !== 1) {
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is not the current one`);
   }
+}
+
+/** Whether an attempt has ended without asking anybody anything. */
+export async function hasLeft(queries: Queries, attempt: AttemptRef): Promise<boolean> {
+  const row = await queries
+    .selectFrom('attempts')
+    .select('outcome')
+    .where('run_id', '=', attempt.runId)
+    .where('unit', '=', attempt.unit)
+    .where('attempt', '=', attempt.attempt)
+    .executeTakeFirst();
+  return row?.outcome === notMade;
 }
 
 /** Ends an attempt that stored no result; its unit's fence stays with it until the next attempt takes it. */

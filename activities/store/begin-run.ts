@@ -45,6 +45,8 @@ export async function beginRun(
         started_at: run.started_at,
         deadline_at: run.deadline_at,
         stuck: null,
+        // Why it was queued.
+        reason_text: null,
       })
       .where('id', '=', run.id)
       .execute();

@@ -4,6 +4,7 @@ import type { Selectable } from 'kysely';
 import type { CallStatus, CallView } from '../../workflows/contracts/call.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
+import { addAudit } from './audit.ts';
 import type { Db, Queries } from './database.ts';
 import { useApproval } from './approval-use.ts';
 import { Superseded, type Write } from './events.ts';
@@ -119,6 +120,18 @@ export async function recordCall(
   }
   const event = await closeCall(write, run, call, result);
   await write.append({ ...streamFor(run), events: [event] });
+  if (result.status !== 'denied') return;
+  await addAudit(write, [
+    {
+      tenantId: run.tenant_id,
+      actor: `policy ${run.policy}`,
+      action: 'call-deny',
+      runId: run.id,
+      callId: call.call_id,
+      rule: 'the real path, looked at when it was used',
+      reason: toStorable(result.output.slice(0, 500)),
+    },
+  ]);
 }
 
 /** What of a call its end needs to know. */
@@ -230,7 +243,11 @@ export async function listCalls(db: Db, list: CallList): Promise<CallRow[]> {
   return query.execute();
 }
 
-export function streamFor(run: RunRow): { tenantId: string; stream: string; conversationId: string } {
+export function streamFor(run: Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id'>): {
+  tenantId: string;
+  stream: string;
+  conversationId: string;
+} {
   return { tenantId: run.tenant_id, stream: streamOf('run', run.id), conversationId: run.conversation_id };
 }
 

@@ -8,7 +8,7 @@ import { withdrawApprovals } from './approvals.ts';
 import { closeCall, type CallRow, streamFor } from './calls.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
-import { releasePlaces } from './run-places.ts';
+import { releasing } from './run-places.ts';
 import type { RunRow } from './runs.ts';
 
 export interface RunEnd {
@@ -21,17 +21,19 @@ export interface EndedRun {
   /** False when the transition table refuses: it has ended already; that is recorded as late. */
   ended: boolean;
   run: RunRow;
-  /** The run whose turn has come; its workflow is to be started. */
+  /** The run whose turn in the conversation has come. It still needs a place. */
   promoted?: RunRow;
+  /** Runs wait for a place, which this end may have made free. */
+  waiting: boolean;
 }
 
-/** Ends a run whose lock the caller holds. */
+/** Ends a run whose lock the caller holds. After the commit comes `afterEnd`. */
 export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<EndedRun> {
   if (!canBecome(run.status as RunStatus, end.status)) {
     // Ending as it has ended is a retry whose first answer was lost, not somebody who comes late.
     if (isTerminal(run.status as RunStatus) && run.reason !== end.reason)
       await recordLate(write, run, { unit: 'run', attempt: 0 }, `ending as ${end.status}`);
-    return { ended: false, run };
+    return { ended: false, run, waiting: false };
   }
   const open = await openOf(write.tx, run);
   const events: NewEvent[] = [
@@ -42,7 +44,10 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
   ];
   // A call that is closed here has no result for people.
   const finalMessage = open.finish || open.answer;
-  const ended = await write.tx
+  const places = releasing(run);
+  const { waiting, ...ended } = await write.tx
+    .with('account', () => places.account)
+    .with('places', () => places.places)
     .updateTable('runs')
     .set({
       status: end.status,
@@ -56,8 +61,8 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
     })
     .where('id', '=', run.id)
     .returningAll()
+    .returning(places.waiting.as('waiting'))
     .executeTakeFirstOrThrow();
-  await releasePlaces(write.tx, run.id);
   events.push({
     type: 'run-end',
     payload: {
@@ -83,7 +88,7 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
     end: true,
   });
   const promoted = open.parked ? await promoteNext(write, ended) : undefined;
-  return promoted ? { ended: true, run: ended, promoted } : { ended: true, run: ended };
+  return promoted ? { ended: true, run: ended, waiting, promoted } : { ended: true, run: ended, waiting };
 }
 
 /** What the end of a run finds, in one look: nearly always there is nothing to close, to refuse or to promote. */

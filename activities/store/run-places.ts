@@ -1,101 +1,116 @@
 // A run's places in the pools of its chain: taken when it is accepted or when one is free, given back when it ends.
 // Counted as rows, so that no crash and no day's end leaves a counter wrong.
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Crossing, PoolName, PoolRef } from './allowances.ts';
 import type { Queries } from './database.ts';
-import type { RunRow } from './runs.ts';
 
-/** The locks of the pools that limit runs. Taken before the conversation's lock, needed to admit a run after it. */
+/** The locks of the pools that limit runs. Taken before the conversation's lock, needed to place a run after it. */
 export interface HeldPools {
   others: readonly PoolName[];
   pools: (PoolRef & { dayRuns: number; concurrentRuns: number })[];
   /** The longest a run may take; undefined when no pool says. */
   seconds: number | undefined;
+  /** The moment for which runs are counted. */
+  at: Date;
 }
 
-export type Admission =
+export type Place =
   | { kind: 'admitted'; crossed: Crossing[] }
-  /** It stays queued until `admitWaiting` returns it; call that when this transaction has committed. */
-  | { kind: 'waits'; crossed: Crossing[] }
-  /** Its day's runs are used up: the caller undoes its transaction and refuses, naming the pool. */
-  | (PoolRef & { kind: 'refused'; limit: 'dayRuns'; allowed: number; used: number; endsAt: string })
-  | { kind: 'denied'; reason: string };
+  /** It stays queued until `admitWaiting` returns it. `full`: what it waits for; a parked run waits for its turn. */
+  | { kind: 'waits'; crossed: Crossing[]; full: { name: PoolName; concurrentRuns: number } | undefined }
+  /** Its day's runs are used up. */
+  | { kind: 'refused'; pool: PoolName; limit: 'dayRuns'; allowed: number; used: number; endsAt: string };
 
 /** Pools without a limit on runs are not locked: accepting work of many conversations stays parallel. */
 export async function holdPools(
   queries: Queries,
-  input: { tenantId: string; conversationId?: string | undefined; others?: readonly PoolName[] },
+  input: { tenantId: string; conversationId?: string; others?: readonly PoolName[]; at?: Date },
 ): Promise<HeldPools> {
-  const { tenantId, conversationId, others = [] } = input;
+  const { tenantId, conversationId, others = [], at = new Date() } = input;
   const names = ['tenant', ...(conversationId ? [`conversation/${conversationId}`] : []), ...others];
-  const rows = await queries
-    .selectFrom('allowances')
-    .select(['id', 'name', 'model', 'day_runs', 'concurrent_runs', 'run_seconds'])
-    .where('tenant_id', '=', tenantId)
-    .where('name', 'in', names)
-    .where('model', '=', '')
-    .where((eb) => eb.or([eb('day_runs', '>', 0), eb('concurrent_runs', '>', 0), eb('run_seconds', '>', 0)]))
-    .orderBy('id')
-    .forNoKeyUpdate()
-    .execute();
-  const seconds = rows.flatMap((row) => (row.run_seconds > 0 ? [row.run_seconds] : []));
+  const { rows } = await sql<Limiting>`
+    select id, name, model, day_runs as "dayRuns", concurrent_runs as "concurrentRuns", run_seconds as "runSeconds"
+    from allowances
+    where tenant_id = ${tenantId} and name = any(${names}::text[]) and model = ''
+      and (day_runs > 0 or concurrent_runs > 0 or run_seconds > 0)
+    order by id for no key update`.execute(queries);
+  const seconds = rows.flatMap(({ runSeconds }) => (runSeconds > 0 ? [runSeconds] : []));
   return {
     others,
-    pools: rows.map((row) => ({
-      allowanceId: row.id,
-      name: row.name as PoolName,
-      model: row.model,
-      dayRuns: row.day_runs,
-      concurrentRuns: row.concurrent_runs,
-    })),
+    pools: rows.map(({ id, runSeconds: _, ...pool }) => ({ ...pool, allowanceId: id })),
     seconds: seconds.length === 0 ? undefined : Math.min(...seconds),
+    at,
   };
 }
 
-/** Admits a run that was just inserted; a parked one waits behind its conversation and counts for its day already. */
-export async function admitRun(
+interface Limiting {
+  id: string;
+  name: PoolName;
+  model: string;
+  dayRuns: number;
+  concurrentRuns: number;
+  runSeconds: number;
+}
+
+/** Looks for a place for one more run, which is to be inserted with it; a parked one counts for its day already. */
+export async function findPlace(
   queries: Queries,
   held: HeldPools,
-  run: Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id' | 'parked'>,
-  at: Date = new Date(),
-): Promise<Admission> {
-  const day = at.toISOString().slice(0, 10);
-  const counted = held.pools.length === 0 ? [] : await countPlaces(queries, run.tenant_id, held, day);
+  run: { tenantId: string; parked: boolean },
+): Promise<Place> {
+  const day = dayOf(held);
+  const counted = held.pools.length === 0 ? [] : await countPlaces(queries, run.tenantId, held, day);
   const spent = counted.find((pool) => pool.dayRuns > 0 && pool.today >= pool.dayRuns);
   if (spent) {
-    const { allowanceId, name, model, dayRuns, today } = spent;
+    const { name: pool, dayRuns: allowed, today: used } = spent;
     const endsAt = new Date(Date.parse(day) + 86_400_000).toISOString();
-    return {
-      kind: 'refused',
-      allowanceId,
-      name,
-      model,
-      limit: 'dayRuns',
-      allowed: dayRuns,
-      used: today,
-      endsAt,
-    };
+    return { kind: 'refused', pool, limit: 'dayRuns', allowed, used, endsAt };
   }
   // Nobody overtakes those who wait already.
-  const full = counted.some(
+  const full = counted.find(
     (pool) => pool.concurrentRuns > 0 && (pool.running >= pool.concurrentRuns || pool.waiting),
   );
-  const state = run.parked || full ? 'waiting' : 'running';
-  const own = ['tenant', `conversation/${run.conversation_id}`, `run/${run.id}`];
+  const crossed = await tellRuns(queries, counted, day);
+  if (run.parked) return { kind: 'waits', crossed, full: undefined };
+  return full ? { kind: 'waits', crossed, full } : { kind: 'admitted', crossed };
+}
+
+function dayOf({ at }: HeldPools): string {
+  return at.toISOString().slice(0, 10);
+}
+
+type Row = Record<string, unknown>;
+
+/** Gives a run its account and its places; part of the statement that inserts the run. No row without a tenant's pool. */
+export function placing(
+  held: HeldPools,
+  place: Exclude<Place, { kind: 'refused' }>,
+  run: { id: string; tenantId: string; conversationId: string },
+): { account: RawBuilder<Row>; places: RawBuilder<Row> } {
+  const state = place.kind === 'admitted' ? 'running' : 'waiting';
+  const own = ['tenant', `conversation/${run.conversationId}`, `run/${run.id}`];
   const chain = [...new Set([...own, ...held.others])];
-  const { rows } = await sql`
-    with account as (
+  return {
+    account: sql`(
       insert into allowance_runs (run_id, tenant_id, state, chain)
       select ${run.id}::uuid, tenant_id, ${state}, ${chain}::text[] from allowances
-      where tenant_id = ${run.tenant_id} and name = 'tenant' and model = ''
+      where tenant_id = ${run.tenantId} and name = 'tenant' and model = ''
       returning run_id, tenant_id, chain
-    )
-    insert into allowance_places (run_id, name, tenant_id, day, state)
-    select run_id, name, tenant_id, ${day}::date, ${state} from account cross join unnest(chain) as listed (name)
-    returning run_id`.execute(queries);
-  if (rows.length === 0)
-    return { kind: 'denied', reason: 'The tenant has no allowance; make one to let it run anything.' };
-  return { kind: state === 'running' ? 'admitted' : 'waits', crossed: await tellRuns(queries, counted, day) };
+    )`,
+    places: sql`(
+      insert into allowance_places (run_id, name, tenant_id, day, state)
+      select run_id, name, tenant_id, ${dayOf(held)}::date, ${state}
+      from account cross join unnest(chain) as listed (name)
+    )`,
+  };
+}
+
+/** The pools that a run and what is asked again in its conversation draw from, beside the tenant's. */
+export async function chainOf(queries: Queries, runId: string): Promise<PoolName[]> {
+  const { rows } = await sql<{ name: PoolName }>`
+    select name from allowance_runs cross join unnest(chain) as listed (name)
+    where run_id = ${runId} and name <> 'tenant' and name not like 'run/%'`.execute(queries);
+  return rows.map(({ name }) => name);
 }
 
 interface Counted extends PoolRef {
@@ -186,6 +201,20 @@ export async function admitWaiting(queries: Queries, tenantId: string): Promise<
   return admitted.map(({ runId }) => runId);
 }
 
+/** The tenants of whom a run may wait for a place. */
+export async function tenantsWaiting(queries: Queries): Promise<string[]> {
+  const rows = await queries
+    .selectFrom('allowance_runs')
+    .innerJoin('runs', 'runs.id', 'allowance_runs.run_id')
+    .select('allowance_runs.tenant_id')
+    .distinct()
+    .where('state', '=', 'waiting')
+    .where('runs.status', '=', 'queued')
+    .where('runs.parked', '=', false)
+    .execute();
+  return rows.map((row) => row.tenant_id);
+}
+
 /** Of the pools that limit concurrent runs. */
 async function freePlaces(queries: Queries, tenantId: string): Promise<Map<string, number>> {
   const { rows } = await sql<{ name: string; free: number }>`
@@ -197,13 +226,26 @@ async function freePlaces(queries: Queries, tenantId: string): Promise<Map<strin
   return new Map(rows.map(({ name, free }) => [name, free]));
 }
 
-/** Gives a run's places back in the transaction that ends it; needs no pool's lock. Its account is closed after it. */
-export async function releasePlaces(queries: Queries, runId: string): Promise<void> {
-  await sql`
-    with ended as (
-      update allowance_runs set state = 'ended' where run_id = ${runId} and state <> 'ended' returning run_id
-    )
-    update allowance_places place set state = 'ended' from ended where place.run_id = ended.run_id`.execute(
-    queries,
-  );
+/**
+ * Gives a run's places back; part of the statement that ends the run, and needs no pool's lock. Its account is closed
+ * after it. `waiting`: somebody waits for a place.
+ */
+export function releasing(run: { id: string; tenant_id: string }): {
+  account: RawBuilder<Row>;
+  places: RawBuilder<Row>;
+  waiting: RawBuilder<boolean>;
+} {
+  return {
+    account: sql`(
+      update allowance_runs set state = 'ended' where run_id = ${run.id} and state <> 'ended' returning run_id
+    )`,
+    places: sql`(
+      update allowance_places place set state = 'ended' from account where place.run_id = account.run_id
+    )`,
+    // Every chain begins with the tenant.
+    waiting: sql<boolean>`exists (
+      select from allowance_places
+      where tenant_id = ${run.tenant_id} and name = 'tenant' and state = 'waiting' and run_id <> ${run.id}
+    )`,
+  };
 }

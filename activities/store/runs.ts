@@ -79,7 +79,10 @@ export async function activeRunOf(
     .executeTakeFirst();
 }
 
-/** Accepted runs that no workflow has taken up for a while: starting their workflow once more cannot hurt. */
+/**
+ * Accepted runs that no workflow has taken up for a while: starting their workflow once more cannot hurt. Those that
+ * wait for a place are not to be started yet.
+ */
 export async function listUnstarted(db: Db, olderThanMs: number, limit: number): Promise<RunRow[]> {
   return db
     .selectFrom('runs')
@@ -88,6 +91,16 @@ export async function listUnstarted(db: Db, olderThanMs: number, limit: number):
     .where('parked', '=', false)
     .where('execution_id', 'is', null)
     .where('created_at', '<', new Date(Date.now() - olderThanMs))
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('allowance_runs')
+            .select('run_id')
+            .whereRef('run_id', '=', 'runs.id')
+            .where('state', '=', 'waiting'),
+        ),
+      ),
+    )
     .orderBy('priority')
     .orderBy('created_at')
     .limit(limit)

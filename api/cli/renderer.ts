@@ -3,6 +3,7 @@
 import type { Event, EventPayload } from '../../workflows/contracts/event.ts';
 import { type CallDrawing, createCallDrawing } from './call-drawing.ts';
 import { plural, toDollars, toDuration } from './figures.ts';
+import { toAmount, toPeriod } from './limits.ts';
 import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
 import { printable, printableLine, writtenOut } from './printable.ts';
@@ -17,7 +18,7 @@ type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
 type RunEvent = EventOf<'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end'>;
 type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
 type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
-type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall'>;
+type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall' | 'budget-warning'>;
 type ApprovalEvent = EventOf<'approval-request' | 'approval-escalation' | 'approval-response'>;
 type StepEvent = Exclude<Event, RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent>;
 
@@ -57,6 +58,7 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'late-write':
         case 'dead-letter':
         case 'stall':
+        case 'budget-warning':
           return drawTrouble(pen, event);
         default:
           return drawStep(pen, event);
@@ -204,6 +206,13 @@ function drawTrouble({ note, warn, short }: Pen, event: TroubleEvent): void {
     }
     case 'stall':
       return warn(`it gets nowhere: asked to plan anew (${event.payload.replans})`);
+    case 'budget-warning': {
+      const { allowance, model, limit, percent, used, allowed, endsAt } = event.payload;
+      const of = model === '' ? allowance : `${allowance} for ${model}`;
+      const until = endsAt === null ? '' : `, until ${endsAt}`;
+      const [now, most] = [toAmount(limit, used), toAmount(limit, allowed)];
+      return warn(`${percent} % of the allowance ${short(of)}: ${now} of ${most} ${toPeriod(limit)}${until}`);
+    }
     case 'late-write':
       return note(`refused a late write of ${event.payload.unit}: ${short(event.payload.what)}`);
     case 'dead-letter':

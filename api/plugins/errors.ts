@@ -44,13 +44,22 @@ export function createErrorAnswers(redact: (text: string) => string): AnswerErro
     if (failure?.code === 'StoreUnavailable') request.log.warn({ err: error }, 'Postgres cannot be reached');
     if (!failure) request.log.error({ err: error }, 'a request failed');
     const problem = toProblem(failure ?? internal(request.id), request.id, redact);
-    if (problem.status === 503) reply.header('retry-after', retryAfterSeconds);
+    const after = retryAfter(failure, problem.status);
+    if (after !== undefined) reply.header('retry-after', after);
     return reply
       .code(problem.status)
       .header('x-request-id', request.id)
       .type(problemType)
       .send(JSON.stringify(problem));
   };
+}
+
+/** In seconds: when a fault has passed, or when a period ends. */
+function retryAfter(failure: Failure | undefined, status: number): string | undefined {
+  if (status === 503) return retryAfterSeconds;
+  const endsAt = failure?.extra['endsAt'];
+  if (status !== 429 || typeof endsAt !== 'string') return undefined;
+  return String(Math.max(1, Math.ceil((Date.parse(endsAt) - Date.now()) / 1000)));
 }
 
 export function answerErrors(app: FastifyInstance, answer: AnswerError): void {

@@ -74,7 +74,9 @@ export function createMutate(input: { log: EventLog; redact: (text: string) => s
     try {
       return toDone(await act(write));
     } catch (error) {
-      if (!(error instanceof Failure) || failures[error.code].status >= 500) throw error;
+      // What passes by itself is no answer to be given again for a day.
+      if (!(error instanceof Failure) || failures[error.code].retryable) throw error;
+      if (failures[error.code].status >= 500) throw error;
       await sql`rollback to savepoint effect`.execute(write.tx);
       const problem = toProblem(error, requestId, redact);
       return {

@@ -1,6 +1,7 @@
 // From a body to an accepted run: the choices a caller left open, the transaction, and what the workflows are told.
 import type { FastifyRequest } from 'fastify';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
+import { givePlaces } from '../../activities/store/after-end.ts';
 import type { Queries } from '../../activities/store/database.ts';
 import type { Write } from '../../activities/store/events.ts';
 import { resolveScopes } from '../../activities/store/policy-scopes.ts';
@@ -28,14 +29,18 @@ export async function toNewRun(
   const projectPath = body.project?.path ?? null;
   const { tenantId } = request.caller;
   const fallback = defaultProfile;
-  const applying = await resolveScopes(queries, tenantId, { policy: body.policy, projectPath, fallback });
+  const applying = await resolveScopes(queries, tenantId, {
+    policy: body.policy,
+    projectPath: await policyPlaceOf(parts, projectPath),
+    fallback,
+  });
   if (!applying) {
     throw new Failure(
       'UnknownPolicy',
       `There is no policy ${body.policy ?? fallback}; GET /api/v1/policies lists them.`,
     );
   }
-  const { profile } = applying.nearest;
+  const [profile] = applying.profiles;
   const problem = parts.externalToolsProblem(body.externalTools ?? []);
   if (problem !== undefined) throw new Failure('InvalidInput', problem);
   return {
@@ -53,11 +58,17 @@ export async function toNewRun(
     whenBusy: body.whenBusy ?? 'reject',
     attended: body.attended ?? false,
     externalTools: body.externalTools ?? [],
+    pools: body.owner === undefined ? [] : [`owner/${body.owner}`],
     requestId: request.id,
     by: request.caller.by,
     ...(conversationId !== undefined && { conversationId }),
     ...(body.messageId !== undefined && { messageId: body.messageId }),
   };
+}
+
+/** Whatever link leads to a project, it is the same place. Whether there is such a directory, the run finds out. */
+export async function policyPlaceOf(parts: Parts, projectPath: string | null): Promise<string | null> {
+  return projectPath === null ? null : parts.realPath(projectPath).catch(() => projectPath);
 }
 
 export async function accept(parts: Parts, write: Write, newRun: NewRun): Promise<Outcome> {
@@ -66,8 +77,11 @@ export async function accept(parts: Parts, write: Write, newRun: NewRun): Promis
 }
 
 /** After the commit. */
-export function tell({ runs }: Parts, { run, became, interrupted }: Accepted): void {
+export async function tell({ log, runs }: Parts, { run, became, interrupted }: Accepted): Promise<void> {
   if (became === 'started') runs.started(run);
+  // A place may have become free since it was looked for.
+  if (became === 'waiting')
+    for (const admitted of await givePlaces(log, run.tenant_id)) runs.started(admitted);
   if (became === 'steered') runs.wake(run.id);
   if (interrupted) runs.wake(interrupted.id);
 }

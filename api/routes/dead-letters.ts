@@ -12,6 +12,7 @@ import {
   toDeadLetterView,
 } from '../../activities/store/dead-letters.ts';
 import type { Write } from '../../activities/store/events.ts';
+import { type HeldPools, holdPools, chainOf } from '../../activities/store/run-places.ts';
 import { addInput } from '../../activities/store/inputs.ts';
 import { lockRun, priorityOf, type RunRow } from '../../activities/store/runs.ts';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
@@ -114,11 +115,14 @@ async function retry(
   const { tenantId } = request.caller;
   const found = await findDeadLetter(write.tx, tenantId, letterId);
   if (!found) throw new Failure('NotFound', `There is no dead letter ${letterId}.`);
-  // The run before the letter: the one lock order.
+  // What is asked again draws from what the first run drew from. Pools before the run, the run before the letter: the
+  // one lock order.
+  const pools = await chainOf(write.tx, found.run_id);
+  const held = await holdPools(write.tx, { tenantId, others: pools });
   const run = await lockRun(write, tenantId, found.run_id);
   if (!run) throw new Error(`Dead letter ${letterId} is of run ${found.run_id}, which is not there.`);
   const letter = await resolve(write, request, letterId, 'retried');
-  if (isTerminal(run.status as RunStatus)) return askAgain(parts, write, request, { run, letter });
+  if (isTerminal(run.status as RunStatus)) return askAgain(parts, write, request, { run, letter, held });
   const after =
     letter.kind === 'run'
       ? await retryRun(parts, write, run)
@@ -138,7 +142,7 @@ async function askAgain(
   parts: Parts,
   write: Write,
   request: FastifyRequest,
-  { run, letter }: { run: RunRow; letter: DeadLetterRow },
+  { run, letter, held }: { run: RunRow; letter: DeadLetterRow; held: HeldPools },
 ): Promise<Outcome> {
   const refused =
     letter.kind === 'call'
@@ -164,10 +168,8 @@ async function askAgain(
     externalTools: run.external_tools as unknown as ExternalTool[],
     ...(run.project_path !== null && { project: { path: run.project_path } }),
   };
-  const accepted = await acceptRun(
-    write,
-    await toNewRun(parts, write.tx, request, body, run.conversation_id),
-  );
+  const again = await toNewRun(parts, write.tx, request, body, run.conversation_id);
+  const accepted = await acceptRun(write, { ...again, pools: held.others }, held);
   return { status: 200, body: viewOf(letter, accepted.run), after: () => tell(parts, accepted) };
 }
 

@@ -6,6 +6,7 @@ import { Failure } from '../../workflows/contracts/failures.ts';
 import { DemoView, ProcessListView, processNames } from '../../workflows/contracts/system.ts';
 import type { EmbeddedDeps } from '../deps.ts';
 import type { Api, Parts } from '../parts.ts';
+import { tell } from './accepting.ts';
 import { problems } from './problems.ts';
 
 const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|::ffff:127\.\d{1,3}\.\d{1,3}\.\d{1,3})$/;
@@ -71,8 +72,8 @@ export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): 
     },
     (request, reply) =>
       parts.mutate(request, reply, async (write) => {
-        const { run, view } = await embedded.demo(write, request.caller.by, request.id);
-        return { status: 202, body: view, after: () => parts.runs.started(run) };
+        const { accepted, view } = await embedded.demo(write, request.caller.by, request.id);
+        return { status: 202, body: view, after: () => tell(parts, accepted) };
       }),
   );
 }

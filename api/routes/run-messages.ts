@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { v7 as uuid } from 'uuid';
 import { z } from 'zod';
+import { afterEnd } from '../../activities/store/after-end.ts';
 import { endRun } from '../../activities/store/end-run.ts';
 import type { Write } from '../../activities/store/events.ts';
 import { addInput } from '../../activities/store/inputs.ts';
@@ -97,6 +98,10 @@ function stopper(request: FastifyRequest, messageId: string | undefined): { mess
   return { messageId: messageId ?? request.id, by: request.caller.by };
 }
 
+function startAll({ runs }: Parts, admitted: readonly RunRow[]): void {
+  for (const run of admitted) runs.started(run);
+}
+
 async function stop(
   parts: Parts,
   write: Write,
@@ -111,6 +116,6 @@ async function stop(
   const neverStarted = run.status === 'queued' && run.execution_id === null;
   if (!neverStarted) return { status: 202, body: receipt, after: () => parts.runs.wake(run.id) };
   const { status, text } = stops[input.kind];
-  const { promoted } = await endRun(write, run, { status, reason: status, reasonText: text });
-  return { status: 202, body: receipt, after: () => (promoted ? parts.runs.started(promoted) : undefined) };
+  const ended = await endRun(write, run, { status, reason: status, reasonText: text });
+  return { status: 202, body: receipt, after: async () => startAll(parts, await afterEnd(parts.log, ended)) };
 }

@@ -225,7 +225,10 @@ async function seeded() {
       processes: async () => ({ embedded: true, items: [], temporalUi: null }),
       kill: async () => {},
       // Whoever asks for it well is answered well, and nothing is written.
-      demo: async () => ({ run: {} as RunRow, view: { runId: '', conversationId: '', project: '' } }),
+      demo: async () => ({
+        accepted: { run: {} as RunRow, became: 'known' },
+        view: { runId: '', conversationId: '', project: '' },
+      }),
     },
   });
   const ended = await startRun(api);

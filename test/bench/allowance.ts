@@ -2,12 +2,11 @@
 // bare updates of the same three rows. With one shared row those cannot deadlock, though they lock in no order.
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
-import { acceptRun } from '../../activities/store/accept-run.ts';
+import { acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
 import { changeLimits, seedTenantAllowance } from '../../activities/store/allowance-limits.ts';
 import { reserve, settle } from '../../activities/store/allowances.ts';
 import { defaultTenant, openDatabase } from '../../activities/store/database.ts';
 import { createEventLog } from '../../activities/store/events.ts';
-import { admitRun, holdPools } from '../../activities/store/run-places.ts';
 import { withDescendants } from './harness/cpu.ts';
 import { cpuPerUnit, measurePairs, rate, ratiosOf, report, type Sample, settings } from './harness/pairs.ts';
 import { benchPostgres } from './harness/postgres.ts';
@@ -21,6 +20,24 @@ const { db } = database;
 const notifier = { touch: () => undefined, close: async () => undefined };
 const log = createEventLog({ db, notifier, redact: (text) => text });
 
+const aRun: NewRun = {
+  tenantId: defaultTenant,
+  prompt: 'Measure.',
+  model: 'scripted/hello',
+  policy: 'trusted-mount-autonomous',
+  policyScopes: [],
+  priority: 'normal',
+  projectPath: null,
+  limits: { steps: 1, seconds: 1, costMicros: 1, tokens: 1 },
+  stall: null,
+  metadata: {},
+  whenBusy: 'reject',
+  attended: false,
+  externalTools: [],
+  requestId: 'bench',
+  by: 'bench',
+};
+
 interface Caller {
   runId: string;
   pools: string[];
@@ -30,24 +47,8 @@ interface Caller {
 async function openCaller(): Promise<Caller> {
   const owner = `owner/${uuid()}` as const;
   await log.write((write) => limitOf(write.tx, owner));
-  const runId = await log.write(async (write) => {
-    const held = await holdPools(write.tx, { tenantId: defaultTenant, others: [owner] });
-    const { run } = await acceptRun(write, {
-      tenantId: defaultTenant,
-      prompt: 'Measure.',
-      model: 'scripted/hello',
-      policy: 'trusted-mount-autonomous',
-      priority: 'normal',
-      projectPath: null,
-      limits: { steps: 1, seconds: 1, costMicros: 1, tokens: 1 },
-      metadata: {},
-      whenBusy: 'reject',
-      requestId: 'bench',
-      by: 'bench',
-    });
-    await admitRun(write.tx, held, run);
-    return run.id;
-  });
+  const { run } = await log.write((write) => acceptRun(write, { ...aRun, pools: [owner] }));
+  const runId = run.id;
   await log.write((write) => limitOf(write.tx, `run/${runId}`));
   const pools = await db
     .selectFrom('allowances')

@@ -1,7 +1,7 @@
 // A tenant of its own with pools and admitted runs, by the product's own functions and in the order of its locks.
 import { expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
+import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
 import {
   type Allowance,
   changeLimits,
@@ -16,8 +16,9 @@ import {
   settle,
   type Settlement,
 } from '../../activities/store/allowances.ts';
-import { type Admission, admitRun, holdPools } from '../../activities/store/run-places.ts';
+import { holdPools } from '../../activities/store/run-places.ts';
 import type { RunRow } from '../../activities/store/runs.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
 import { aRun, type TestStore } from './store.ts';
 
 export interface TestTenant {
@@ -25,14 +26,10 @@ export interface TestTenant {
   /** Makes a pool, or changes it. Returns the runs that waited for it. */
   limit(name: PoolName, limits: Partial<Limits>, model?: string): Promise<string[]>;
   pool(name: PoolName, at?: Date, model?: string): Promise<Allowance>;
-  /** Accepts a run and asks for its places. */
-  accept(
-    changes?: Partial<NewRun>,
-    others?: PoolName[],
-    at?: Date,
-  ): Promise<{ run: RunRow; admission: Admission }>;
+  /** Accepts a run as on a day; of one that is refused, why. */
+  accept(changes?: Partial<NewRun>, others?: PoolName[], at?: Date): Promise<Accepted | Refused>;
   /** One that was admitted. */
-  run(others?: PoolName[]): Promise<RunRow>;
+  run(others?: PoolName[], changes?: Partial<NewRun>): Promise<RunRow>;
   reserve(
     run: { id: string },
     key: Partial<DrawingAttempt>,
@@ -45,8 +42,21 @@ export interface TestTenant {
   ): Promise<Settlement>;
 }
 
+export interface Refused {
+  became: 'refused';
+  code: string;
+}
+
 export function openTenant({ log, database: { db } }: TestStore): TestTenant {
   const id = uuid();
+
+  function acceptOnce(changes: Partial<NewRun>, pools: PoolName[], at: Date): Promise<Accepted> {
+    return log.write(async (write) => {
+      const input = aRun({ tenantId: id, pools, ...changes });
+      return acceptRun(write, input, await holdPools(write.tx, { ...input, others: pools, at }));
+    });
+  }
+
   const tenant: TestTenant = {
     id,
     async limit(name, limits, model = '') {
@@ -73,16 +83,17 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
       if (!pool) throw new Error(`There is no pool ${name}.`);
       return pool;
     },
-    accept: (changes = {}, others = [], at = new Date()) =>
-      log.write(async (write) => {
-        const { conversationId } = changes;
-        const held = await holdPools(write.tx, { tenantId: id, conversationId, others });
-        const { run } = await acceptRun(write, aRun({ tenantId: id, ...changes }));
-        return { run, admission: await admitRun(write.tx, held, run, at) };
-      }),
-    async run(others) {
-      const { run, admission } = await tenant.accept({}, others);
-      expect(admission.kind).toBe('admitted');
+    async accept(changes = {}, others = [], at = new Date()) {
+      try {
+        return await acceptOnce(changes, others, at);
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        return { became: 'refused', code: error.code, ...error.extra };
+      }
+    },
+    async run(others = [], changes = {}) {
+      const { run, became } = await acceptOnce(changes, others, new Date());
+      expect(became).toBe('started');
       return run;
     },
     reserve: (run, key, { tokens = 0, costMicros = 0, model = 'openai/gpt' }) =>

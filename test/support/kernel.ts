@@ -16,6 +16,7 @@ import { callIsAlive, killMarked } from '../../activities/sandbox/process-group.
 import { createStops } from '../../activities/stops.ts';
 import { defaultTenant } from '../../activities/store/database.ts';
 import type { NewRun } from '../../activities/store/accept-run.ts';
+import { seedTenantAllowance } from '../../activities/store/allowance-limits.ts';
 import { registerExecutor } from '../../activities/store/executors.ts';
 import { stoppedAmong } from '../../activities/store/inputs.ts';
 import { ensureBuiltIns } from '../../activities/store/policies.ts';
@@ -124,6 +125,7 @@ async function openParts(): Promise<Parts> {
   const executor = { id: executorId, host: hostname() };
   const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };
   await ensureBuiltIns(db, defaultTenant);
+  await seedTenantAllowance(db, defaultTenant);
   await registerExecutor(db, { ...executor, ...owner, queues: [], capacity: {} });
   return {
     config,

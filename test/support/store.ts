@@ -3,6 +3,7 @@
 import { afterAll, expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
+import { seedTenantAllowance } from '../../activities/store/allowance-limits.ts';
 import {
   type Answer,
   type ModelUse,
@@ -66,6 +67,7 @@ export interface TestStore {
 export async function openTestStore(options: { connections?: number } = {}): Promise<TestStore> {
   const { url } = await createTestDatabase();
   const database = openDatabase({ url, connections: options.connections ?? 20, name: 'test-store' });
+  await seedTenantAllowance(database.db, defaultTenant);
   const notifier = createNotifier(database.pool, (error) => {
     throw error;
   });
@@ -146,8 +148,12 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
 }
 
 /** Type and payload of every event of a stream, in order. */
-export async function eventsOf(database: Database, stream: string): Promise<NewEvent[]> {
-  const rows = await readEvents(database.db, stream, { tenantId: defaultTenant, after: 0, limit: 100_000 });
+export async function eventsOf(
+  database: Database,
+  stream: string,
+  tenantId = defaultTenant,
+): Promise<NewEvent[]> {
+  const rows = await readEvents(database.db, stream, { tenantId, after: 0, limit: 100_000 });
   return rows.map(({ type, payload }) => ({ type, payload }) as NewEvent);
 }
 
@@ -155,8 +161,10 @@ function stepOf(attempt: NewAttempt): number {
   return Number(attempt.unit.slice('model/'.length));
 }
 
-export async function lockedRun(write: Write, id: string): Promise<RunRow> {
-  const run = await lockRun(write, defaultTenant, id);
+/** Whoever's it is. */
+export async function lockedRun({ tx, ...write }: Write, id: string): Promise<RunRow> {
+  const found = await tx.selectFrom('runs').select('tenant_id').where('id', '=', id).executeTakeFirst();
+  const run = found && (await lockRun({ tx, ...write }, found.tenant_id, id));
   if (!run) throw new Error(`There is no run ${id}.`);
   return run;
 }
@@ -276,6 +284,12 @@ export async function expectWholeLog({ database }: TestStore): Promise<void> {
       where kind = 'main' and not parked
         and status in ('queued', 'running', 'waiting_workers', 'awaiting_input', 'gating')
       group by conversation_id having count(*) > 1
+    union all
+    select 'call ' || run_id || ' ' || call_id, 'no decision in the audit' from calls
+      where not exists (
+        select from audit where audit.run_id = calls.run_id and audit.call_id = calls.call_id
+          and audit.action like 'call-%' and audit.actor <> '' and audit.rule <> '' and audit.reason <> ''
+      )
     union all
     select 'call ' || run_id || ' ' || call_id, 'a closed call without exactly one tool message' from calls
       where status not in ('requested', 'running')

@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
+import { seedTenantAllowance } from '../../activities/store/allowance-limits.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
 import { createEventLog, type EventLog } from '../../activities/store/events.ts';
 import { createNotifier } from '../../activities/store/notifier.ts';
@@ -26,7 +27,7 @@ export interface TestApp {
   /** Lines of the log, as objects. */
   lines: Record<string, unknown>[];
   /** A request as the caller that may, with a JSON body when there is one. */
-  ask(method: 'GET' | 'POST', path: string, body?: object, headers?: Record<string, string>): Promise<Answer>;
+  ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object, headers?: Record<string, string>): Promise<Answer>;
   /** Listens on loopback; answers the URL in front of `/api/v1`. */
   listen(): Promise<string>;
 }
@@ -52,6 +53,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     token = made;
   });
   await ensureBuiltIns(database.db, defaultTenant);
+  await seedTenantAllowance(database.db, defaultTenant);
   const told: string[] = [];
   const lines: Record<string, unknown>[] = [];
   const uiFolder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
@@ -76,6 +78,10 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     realPath: async (folder) => folder,
     externalToolsProblem: () => undefined,
     reviewEdit: async (_run, _call, input) => ({ input, inputHash: 'edited', subject: 'edited' }),
+    describeCall: ({ tool, input }) =>
+      tool === 'shell'
+        ? { tool, effect: 'execute', subject: (input as { command: string }).command }
+        : { problem: `There is no tool "${tool}".` },
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
     content: async () => undefined,
     temporalHealth: async () => {},

@@ -16,7 +16,6 @@ withKernel(
     for (const [what, limits, reason, steps] of [
       ['steps', { steps: 3 }, 'limit_steps', 3],
       ['tokens', { tokens: 2500 }, 'limit_tokens', 3],
-      ['cost', { costMicros: 20 }, 'limit_cost', 2],
     ] as const) {
       test(`a run that reaches its limit of ${what} ends as failed, with that reason`, async () => {
         await kernel.startWorkers(priced);

@@ -60,6 +60,8 @@ export interface CallModelInput extends RunRef {
   generation: number;
   /** The first execution id of the workflow chain, when this call is also the begin of the run. */
   begins?: string;
+  /** How often this execution has waited for a person's money at this step already. */
+  pauses?: number;
 }
 export type CallModelResult =
   | { kind: 'calls'; calls: PlannedCall[]; finish: boolean }
@@ -67,7 +69,7 @@ export type CallModelResult =
   | { kind: 'answer'; ended?: RunStatus }
   /** The run belongs to another execution, or had ended before it began. */
   | { kind: 'foreign' }
-  | { kind: 'limit'; reason: StopReason }
+  | { kind: 'limit'; reason: StopReason; detail?: string }
   /** The money is used up, a person is asked for more, and the step is asked for again once that is given. */
   | { kind: 'paused'; waits: string; reason: StopReason }
   | { kind: 'stopped' };

@@ -1,6 +1,7 @@
 // Every event a stream can hold, as one discriminated union. Append-only: a shape that must change gets a
 // new `version`, and every renderer is an exhaustive switch over `type`.
 import { z } from 'zod';
+import { LimitName } from './allowance.ts';
 import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect } from './call.ts';
 import { id, when } from './fields.ts';
@@ -106,6 +107,17 @@ export const eventPayloads = {
   }),
   'interrupt-request': z.object({ messageId: z.string(), by }),
   'cancel-request': z.object({ messageId: z.string(), by }),
+  // budget
+  /** Once in its period; on the tenant's stream when the run that reached it has ended. */
+  'budget-warning': z.object({
+    allowance: z.string(),
+    model: z.string().describe('Of whose calls alone; empty for all.'),
+    limit: LimitName,
+    percent: z.int().describe('80 or 100.'),
+    used: z.int(),
+    allowed: z.int(),
+    endsAt: when.nullable().describe('Null: it does not end by itself.'),
+  }),
   // control
   'attempt-error': z.object({
     unit: z.string(),

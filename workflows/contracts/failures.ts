@@ -22,6 +22,7 @@ export const failures = {
   AlreadyResolved: { retryable: false, status: 409, title: 'Already resolved' },
   ApprovalDecided: { retryable: false, status: 409, title: 'Somebody has decided already' },
   EditRefused: { retryable: false, status: 422, title: 'These arguments cannot be allowed' },
+  AllowanceExceeded: { retryable: true, status: 429, title: 'The allowance is used up' },
   PolicyExists: { retryable: false, status: 409, title: 'There is such a policy already' },
   PolicyBuiltIn: { retryable: false, status: 409, title: 'A built-in policy cannot be changed' },
   PolicyInUse: { retryable: false, status: 409, title: 'The policy is in use' },

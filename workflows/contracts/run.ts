@@ -1,7 +1,7 @@
 // What a run is on every wire: its statuses, limits, the body that starts one and the view people read.
 import { z } from 'zod';
 import { ExternalTool } from './external-tool.ts';
-import { id, money, page, projectPath, text, tokens, when } from './fields.ts';
+import { id, money, page, projectPath, shortText, text, tokens, when } from './fields.ts';
 
 export const runStatuses = [
   'queued',
@@ -32,6 +32,8 @@ export const stopReasons = [
   'limit_cost',
   'limit_tokens',
   'stalled',
+  'limit_calls',
+  'allowance_denied',
   'model_failed',
   'model_unavailable',
   'context_too_long',
@@ -64,6 +66,11 @@ export const Metadata = z
 export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
 export type WhenBusy = z.infer<typeof WhenBusy>;
 
+const ownerKey = shortText(200).regex(
+  /^[\w.@:+-]+(\/[\w.@:+-]+)*$/,
+  'must be letters, digits, _ . @ : + - and /',
+);
+
 const newMessage = {
   prompt: text,
   project: z.strictObject({ path: projectPath }).optional(),
@@ -77,6 +84,11 @@ const newMessage = {
   priority: Priority.optional(),
   limits: RunLimits.optional(),
   metadata: Metadata.optional(),
+  owner: ownerKey
+    .optional()
+    .describe(
+      'Whom it counts for besides: it draws from the allowance `owner/<this>` too, where there is one.',
+    ),
   whenBusy: WhenBusy.optional(),
   attended: z
     .boolean()

@@ -20,7 +20,8 @@ export interface RunEnding {
 export type Guarded<T> = { kind: 'done'; value: T } | { kind: 'ended'; ending: RunEnding };
 
 export interface LoopPorts {
-  callModel(step: number): Promise<CallModelResult>;
+  /** `pauses`: how often this step has waited for money before. */
+  callModel(step: number, pauses: number): Promise<CallModelResult>;
   runTool(call: PlannedCall): Promise<RunToolResult>;
   /** False: something came in that must be applied first. */
   finish(step: number, ending: RunEnding): Promise<boolean>;
@@ -42,10 +43,11 @@ export async function runLoop(
 ): Promise<void> {
   let step = begun.step;
   let calls = begun.openCalls;
+  let pauses = 0;
   for (;;) {
     let ending: RunEnding | undefined;
     if (calls.length === 0) {
-      const answer = await ports.guard(() => ports.callModel(step + 1));
+      const answer = await ports.guard(() => ports.callModel(step + 1, pauses));
       if (answer.kind === 'ended') {
         ending = answer.ending;
       } else {
@@ -56,9 +58,13 @@ export async function runLoop(
         }
         if (answer.value.kind === 'paused') {
           ending = await pausedEnding(ports, answer.value);
+          pauses += 1;
           if (!ending) continue;
         }
-        if (answer.value.kind === 'answer' || answer.value.kind === 'calls') step += 1;
+        if (answer.value.kind === 'answer' || answer.value.kind === 'calls') {
+          step += 1;
+          pauses = 0;
+        }
         calls = answer.value.kind === 'calls' ? answer.value.calls : [];
         ending ??= endingOf(answer.value);
       }
@@ -80,7 +86,7 @@ function endingOf(answer: Exclude<CallModelResult, { kind: 'foreign' }>): RunEnd
     case 'answer':
       return finished;
     case 'limit':
-      return { outcome: 'failed', reason: answer.reason };
+      return { outcome: 'failed', reason: answer.reason, ...(answer.detail && { detail: answer.detail }) };
     case 'paused':
       return undefined;
     case 'stopped':

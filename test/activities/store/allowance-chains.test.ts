@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { openStep } from '../../../activities/store/answers.ts';
 import {
   type DrawingAttempt,
   closeAccount,
@@ -10,7 +9,9 @@ import {
   settle,
 } from '../../../activities/store/allowances.ts';
 import { admitWaiting } from '../../../activities/store/run-places.ts';
-import type { RunRow } from '../../../activities/store/runs.ts';
+import { openStep } from '../../../activities/store/answers.ts';
+import type { Write } from '../../../activities/store/events.ts';
+import { lockRun, type RunRow } from '../../../activities/store/runs.ts';
 import { openTenant, type TestTenant } from '../../support/allowances.ts';
 import { anAttempt, openTestStore } from '../../support/store.ts';
 
@@ -57,8 +58,8 @@ const acts = {
     const others = owners.filter((_, index) => chain & (1 << index));
     // In any order: the chain's own order must not matter.
     if (chain % 2) others.reverse();
-    const { run, admission } = await world.tenant.accept({}, others);
-    if (admission.kind === 'admitted') world.runs.push({ run, step: 1, attempt: 1 });
+    const accepted = await world.tenant.accept({}, others);
+    if (accepted.became === 'started') world.runs.push({ run: accepted.run, step: 1, attempt: 1 });
   },
   reserve: (world: World, turn: Turn) => reserve(db, reservation(keyOf(world, turn), turn)),
   again: (world: World, turn: Turn) => {
@@ -85,7 +86,7 @@ const acts = {
     return log.write(async (write) => {
       await reserve(write.tx, reservation(key, turn));
       const attempt = anAttempt(key.of.run, `model/${key.step}`, key.attempt);
-      await openStep(write, { tenantId: key.tenantId, step: key.step, attempt, mayOpen: () => true });
+      await openStep(write, await runOf(write, key), { step: key.step, attempt, mayOpen: () => true });
     });
   },
   end: async (world: World, turn: Turn) => {
@@ -100,6 +101,12 @@ const acts = {
       concurrentRuns: amount,
     }),
 };
+
+async function runOf(write: Write, { tenantId, runId }: DrawingAttempt): Promise<RunRow> {
+  const run = await lockRun(write, tenantId, runId);
+  if (!run) throw new Error('There is no run.');
+  return run;
+}
 
 function isExpected(error: unknown): boolean {
   // A settlement before its reservation, an attempt that comes late, and a limit somebody else has just changed.

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { closeAccount, listUnclosed } from '../../../activities/store/allowances.ts';
-import { openStep, storeAnswer } from '../../../activities/store/answers.ts';
 import { readLedger } from '../../../activities/store/ledger.ts';
 import { allOf, openTenant, reserved, sums } from '../../support/allowances.ts';
-import { anAttempt, openTestStore } from '../../support/store.ts';
+import { openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore({ connections: 40 });
 const { db } = store.database;
@@ -52,29 +51,19 @@ test('an answer that was booked and not settled is settled with what was booked'
   const run = await tenant.run();
   await tenant.reserve(run, {}, { costMicros: 100, tokens: 11 });
   await store.begin(run);
-  const attempt = anAttempt(run, 'model/1');
-  const { log } = store;
-  await log.write((write) => openStep(write, { tenantId: tenant.id, step: 1, attempt, mayOpen: () => true }));
-  await log.write((write) =>
-    storeAnswer(write, {
-      tenantId: tenant.id,
-      attempt,
-      step: 1,
-      text: 'Hello.',
-      calls: [],
-      closing: [],
-      use: {
-        model: 'openai/gpt',
-        status: 'answered',
-        inputTokens: 5,
-        cachedInputTokens: 2,
-        outputTokens: 3,
-        costMicros: 40,
-        priced: true,
-        estimated: false,
-      },
-    }),
-  );
+  await store.step(run, 1, {
+    tenantId: tenant.id,
+    use: {
+      model: 'openai/gpt',
+      status: 'answered',
+      inputTokens: 5,
+      cachedInputTokens: 2,
+      outputTokens: 3,
+      costMicros: 40,
+      priced: true,
+      estimated: false,
+    },
+  });
   expect(await tenant.reserve(run, { step: 2 }, { costMicros: 1 })).toEqual(reserved);
   expect(sums(await tenant.pool('tenant')).costMicros).toEqual([40, 1]);
   expect(sums(await tenant.pool('tenant')).tokens).toEqual([8, 0]);

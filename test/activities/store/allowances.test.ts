@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { acceptRun } from '../../../activities/store/accept-run.ts';
 import { closeAccount, release } from '../../../activities/store/allowances.ts';
 import { readLedger } from '../../../activities/store/ledger.ts';
 import { allOf, openTenant, reserved, sums } from '../../support/allowances.ts';
-import { aRun, openTestStore } from '../../support/store.ts';
+import { openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore({ connections: 40 });
 const { db } = store.database;
@@ -109,14 +108,9 @@ test('of 64 reservations at once on one pool as many are made as fit, and no mor
 
 test('without the tenant’s pool nothing is reserved, nor for a model that an allowance does not list', async () => {
   const poor = openTenant(store);
-  const { admission } = await poor.accept();
-  expect(admission).toEqual({
-    kind: 'denied',
-    reason: 'The tenant has no allowance; make one to let it run anything.',
-  });
+  await expect(poor.run()).rejects.toThrow('The tenant has no allowance; make one to let it run anything.');
   await poor.limit('owner/user/ada', {});
-  const unknown = await store.log.write((write) => acceptRun(write, aRun({ tenantId: poor.id })));
-  expect(await poor.reserve(unknown.run, {}, {})).toEqual({
+  expect(await poor.reserve({ id: uuid() }, {}, {})).toEqual({
     kind: 'denied',
     crossed: [],
     reason: 'The run was never admitted to draw on allowances.',

@@ -12,8 +12,8 @@ const tuesday = new Date('2025-03-04T12:00:00Z');
 test('usage is summed by run, conversation, model, project and day, with what is uncertain and what came back', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', {});
-  const first = (await tenant.accept({ projectPath: '/projects/one' })).run;
-  const second = (await tenant.accept()).run;
+  const first = await tenant.run([], { projectPath: '/projects/one' });
+  const second = await tenant.run();
   const calls = [
     { run: first, step: 1, at: monday, model: 'openai/gpt', tokens: 10, costMicros: 100, estimated: false },
     { run: second, step: 1, at: monday, model: 'local/free', tokens: 7, costMicros: 0, estimated: false },

@@ -14,7 +14,6 @@ import { addDeadLetter } from '../../../activities/store/dead-letters.ts';
 import { createEventLog } from '../../../activities/store/events.ts';
 import { registerExecutor } from '../../../activities/store/executors.ts';
 import { storeAnswer } from '../../../activities/store/idempotency.ts';
-import { admitRun, holdPools } from '../../../activities/store/run-places.ts';
 import { ensureBuiltIns } from '../../../activities/store/policies.ts';
 import { applyPolicy, rememberAnswer } from '../../../activities/store/policy-scopes.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../../../activities/store/migrate.ts';
@@ -69,6 +68,7 @@ async function fill(url: string): Promise<void> {
   const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
   const store = storeOver(url, database, log);
   try {
+    await seedTenantAllowance(database.db, defaultTenant);
     const run = await store.started();
     const asks = { kind: 'call' as const, text: 'shell true', choices: [] };
     await store.step(run, 1, { calls: [aCall('1.0'), aCall('1.1', { decision: 'ask', asks })] });
@@ -96,10 +96,6 @@ async function fill(url: string): Promise<void> {
       capacity: {},
     });
     await ensureFirstToken(database.db, defaultTenant, async () => {});
-    await seedTenantAllowance(database.db, defaultTenant);
-    await database.db.transaction().execute(async (tx) => {
-      await admitRun(tx, await holdPools(tx, { tenantId: defaultTenant }), run);
-    });
     const limits = { hourCalls: 1 };
     const by = { by: 'test', reason: 'a test' };
     await changeLimits(database.db, {
@@ -160,6 +156,7 @@ test('runs under way get their places with the tables of allowances', async () =
       database,
       createEventLog({ db: database.db, notifier, redact: (text) => text }),
     );
+    await seedTenantAllowance(database.db, defaultTenant);
     const run = await store.started();
     const parked = (await store.accept({ conversationId: run.conversation_id, whenBusy: 'queue' })).run;
     const ended = await store.started();

@@ -139,6 +139,18 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
     '! step 1, attempt 2: overloaded; tried again\n',
   ],
   stall: [{ step: 6, replans: 1 }, '! it gets nowhere: asked to plan anew (1)\n'],
+  'budget-warning': [
+    {
+      allowance: 'tenant',
+      model: 'openai/*',
+      limit: 'dayCostMicros',
+      percent: 80,
+      used: 20_100_000,
+      allowed: 25_000_000,
+      endsAt: '2026-01-02T00:00:00.000Z',
+    },
+    '! 80 % of the allowance tenant for openai/*: $20.10 of $25.00 a day, until 2026-01-02T00:00:00.000Z\n',
+  ],
   'late-write': [
     { runId: id, unit: 'call 1.0', attempt: 1, what: 'a result' },
     '— refused a late write of call 1.0: a result\n',

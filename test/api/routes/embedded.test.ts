@@ -60,9 +60,10 @@ test('the demo is accepted in the name of the caller, with its key or not at all
       ...deps,
       async demo(write, by, requestId) {
         folders += 1;
-        const { run } = await acceptRun(write, aRun({ by, requestId }));
+        const accepted = await acceptRun(write, aRun({ by, requestId }));
+        const { run } = accepted;
         return {
-          run,
+          accepted,
           view: { runId: run.id, conversationId: run.conversation_id, project: `/demo/${folders}` },
         };
       },

@@ -1,0 +1,127 @@
+// What a run asks people when its money, or an allowance it draws from, is used up: one open question at a time, in
+// words that say what is missing and what to do about it.
+import type { CallModelResult } from '../workflows/contracts/activities.ts';
+import type { EffectiveLimits, RunStatus, StopReason } from '../workflows/contracts/run.ts';
+import type { ActivityDeps } from './deps.ts';
+import type { Exceeded, LimitName } from './store/allowances.ts';
+import type { Patience } from './store/answers.ts';
+import { requestApprovals } from './store/approvals.ts';
+import { type AttemptRef, hasLeft } from './store/attempts.ts';
+import { streamFor } from './store/calls.ts';
+import type { Queries } from './store/database.ts';
+import type { Write } from './store/events.ts';
+import { findLimitQuestion, ofPool, ofRun } from './store/limit-questions.ts';
+import type { RunRow } from './store/runs.ts';
+
+type Paused = Extract<CallModelResult, { kind: 'paused' }>;
+
+/** How long people have, from now on. */
+export function patienceOf({ approvalSeconds }: ActivityDeps): Patience {
+  const now = Date.now();
+  return {
+    escalateAt: new Date(now + approvalSeconds * 500),
+    deadlineAt: new Date(now + approvalSeconds * 1000),
+  };
+}
+
+/** The question that is open already, of a run whose lock the caller holds. */
+export async function openQuestion(queries: Queries, run: RunRow): Promise<Paused | undefined> {
+  if ((run.status as RunStatus) !== 'awaiting_input') return undefined;
+  const question = await findLimitQuestion(queries, run.id, 'open');
+  return question && pausedBy(question);
+}
+
+/** What an attempt asked whose worker never heard that it was stored. */
+export async function askedBy(
+  queries: Queries,
+  run: RunRow,
+  attempt: AttemptRef,
+): Promise<Paused | undefined> {
+  if (!(await hasLeft(queries, attempt))) return undefined;
+  const question = await findLimitQuestion(queries, run.id);
+  return question && pausedBy(question);
+}
+
+/** The run has spent what it may. The caller holds its lock. */
+export async function askForRun(
+  deps: ActivityDeps,
+  write: Write,
+  run: RunRow,
+  step: number,
+): Promise<Paused> {
+  const { costMicros } = run.limits as unknown as EffectiveLimits;
+  const text =
+    `This run may spend ${dollars(costMicros)} and has spent ${dollars(run.cost_micros)}. ` +
+    'May it spend more, and how much? Approve with {"costMicros": N}, in millionths of a dollar.';
+  return put(deps, write, run, { step, text, about: ofRun });
+}
+
+/** An allowance that the run draws from has too little left. The caller holds the run's lock. */
+export async function askForPool(
+  deps: ActivityDeps,
+  write: Write,
+  run: RunRow,
+  { step, exceeded }: { step: number; exceeded: Exceeded },
+): Promise<Paused> {
+  return put(deps, write, run, { step, text: sentenceOf(exceeded), about: ofPool(exceeded) });
+}
+
+async function put(
+  deps: ActivityDeps,
+  write: Write,
+  run: RunRow,
+  { step, text, about }: { step: number; text: string; about: string },
+): Promise<Paused> {
+  const question = { kind: 'limit', step, text, inputHash: about, ...patienceOf(deps) } as const;
+  const events = await requestApprovals(write, run, [question]);
+  await write.append({ ...streamFor(run), events });
+  const [event] = events;
+  if (event?.type !== 'approval-request') throw new Error('A question was not put.');
+  return pausedBy({ id: event.payload.approvalId, input_hash: about });
+}
+
+function pausedBy({ id, input_hash }: { id: string; input_hash: string }): Paused {
+  const limit = input_hash.slice(input_hash.lastIndexOf('/') + 1) as LimitName;
+  return { kind: 'paused', waits: `limit/${id}`, reason: reasons[limit] };
+}
+
+const reasons: Record<LimitName, StopReason> = {
+  costMicros: 'limit_cost',
+  dayCostMicros: 'limit_cost',
+  tokens: 'limit_tokens',
+  dayTokens: 'limit_tokens',
+  hourCalls: 'limit_calls',
+  // Of no call: runs over it are never accepted.
+  dayRuns: 'allowance_denied',
+};
+
+const limitsInWords: Record<LimitName, (amount: string) => string> = {
+  costMicros: (amount) => `${amount} in all`,
+  dayCostMicros: (amount) => `${amount} a day`,
+  tokens: (amount) => `${amount} in all`,
+  dayTokens: (amount) => `${amount} a day`,
+  hourCalls: (amount) => `${amount} an hour`,
+  dayRuns: (amount) => `${amount} a day`,
+};
+
+function sentenceOf({ name, model, limit, allowed, used, held, needed, missing, endsAt }: Exceeded): string {
+  const say = inUnits(limit);
+  const of = model === '' ? `The allowance ${name}` : `The allowance ${name} for ${model}`;
+  const now = held > 0 ? `${say(used)} are used and ${say(held)} held` : `${say(used)} are used`;
+  const until = endsAt === null ? 'This does not pass by itself.' : `The period ends at ${endsAt}.`;
+  return (
+    `${of} has ${limitsInWords[limit](say(allowed))}: ${now}, the next call may need ${say(needed)}, and ` +
+    `${say(missing)} are missing. ${until} Raise the allowance and the run goes on by itself, or approve to have it try again.`
+  );
+}
+
+function inUnits(limit: LimitName): (count: number) => string {
+  if (limit === 'costMicros' || limit === 'dayCostMicros') return dollars;
+  const word = limit === 'hourCalls' ? 'calls' : limit === 'dayRuns' ? 'runs' : 'tokens';
+  return (count) => `${count} ${word}`;
+}
+
+function dollars(micros: number): string {
+  // Two digits at least, and as many as there are below a cent.
+  return `$${(micros / 1_000_000).toFixed(6).replace(/0{1,4}$/, '')}`;
+}

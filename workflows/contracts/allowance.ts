@@ -1,0 +1,141 @@
+// Allowances on every wire: pools with limits that runs draw from, the ledger of what they drew, and what was used.
+import { z } from 'zod';
+import { id, money, page, shortText, tokens, when } from './fields.ts';
+
+/** What can be reached; how long a run may take caps the run's own limit and is never reached. */
+export const LimitName = z
+  .enum(['dayRuns', 'hourCalls', 'tokens', 'costMicros', 'dayTokens', 'dayCostMicros'])
+  .meta({ id: 'LimitName' });
+
+const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+export const AllowanceLimits = z
+  .strictObject({
+    runSeconds: count.describe('How long a run may take.'),
+    concurrentRuns: count.describe('Runs at once; one more waits as queued.'),
+    dayRuns: count.describe('Runs accepted in a UTC day; one more is refused.'),
+    hourCalls: count.describe('Model calls in any sixty minutes.'),
+    tokens: count.describe('In all.'),
+    costMicros: count.describe('In all, in micro-dollars.'),
+    dayTokens: count.describe('In a UTC day.'),
+    dayCostMicros: count.describe('In a UTC day, in micro-dollars.'),
+    models: z
+      .array(z.string().min(1).max(200))
+      // Enough for every model of every provider somebody would name one by one.
+      .max(200)
+      .describe('The only models its runs may call: provider/model or provider/*.'),
+  })
+  .describe('Zero, and an empty list, is unlimited.')
+  .meta({ id: 'AllowanceLimits' });
+
+const name = shortText(300).describe('tenant, conversation/<id>, run/<id> or owner/<anything>.');
+const model = z
+  .string()
+  .max(200)
+  .regex(/^([a-z0-9-]+\/\S+)?$/, 'must be provider/model or provider/*')
+  .describe('Whose calls alone draw from it: provider/model or provider/*; empty for all.');
+
+export const AllowanceView = z
+  .object({
+    id,
+    name,
+    model,
+    version: z.int().min(1),
+    limits: AllowanceLimits,
+    used: z.object({
+      concurrentRuns: count,
+      dayRuns: count,
+      hourCalls: count,
+      tokens: count,
+      costMicros: count,
+      dayTokens: count,
+      dayCostMicros: count,
+    }),
+    held: z
+      .object({ tokens: count, costMicros: count, dayTokens: count, dayCostMicros: count })
+      .describe('What calls under way may yet use, beside what is used.'),
+  })
+  .meta({ id: 'AllowanceView' });
+export type AllowanceView = z.infer<typeof AllowanceView>;
+
+export const AllowanceListQuery = page.extend({ name: name.optional() });
+export const AllowanceListView = z
+  .object({ items: z.array(AllowanceView), nextCursor: z.string().nullable() })
+  .meta({ id: 'AllowanceListView' });
+export type AllowanceListView = z.infer<typeof AllowanceListView>;
+
+export const ChangeAllowanceBody = z
+  .strictObject({
+    name,
+    model: model.optional(),
+    limits: AllowanceLimits.partial().describe('Those left out stay as they are; of a new one, unlimited.'),
+    version: z.int().min(0).describe('The version that was read; 0 makes a new one.'),
+    reason: shortText(500).describe('For the ledger and the audit.'),
+  })
+  .meta({ id: 'ChangeAllowanceBody' });
+export type ChangeAllowanceBody = z.infer<typeof ChangeAllowanceBody>;
+
+export const LedgerKind = z
+  .enum(['reserve', 'settle', 'release', 'refund', 'limit'])
+  .meta({ id: 'LedgerKind' });
+
+export const LedgerQuery = page.extend({ runId: id.optional(), kind: LedgerKind.optional() });
+export const LedgerListView = z
+  .object({
+    items: z.array(
+      z
+        .object({
+          id: z.int(),
+          kind: LedgerKind,
+          at: when,
+          day: z.string().describe('The UTC day it counts for.'),
+          runId: id.nullable(),
+          step: z.int().nullable(),
+          attempt: z.int().nullable(),
+          model: z.string(),
+          pools: z.array(z.string()).describe('The allowances it is about.'),
+          tokens,
+          costMicros: money,
+          estimated: z.boolean().describe('Nobody knows the real figure.'),
+          change: z.json().describe('The limits before and after a change of them.'),
+          by: z.string(),
+          reason: z.string(),
+        })
+        .meta({ id: 'LedgerEntry' }),
+    ),
+    nextCursor: z.string().nullable(),
+  })
+  .meta({ id: 'LedgerListView' });
+export type LedgerListView = z.infer<typeof LedgerListView>;
+
+export const UsageBy = z.enum(['run', 'conversation', 'model', 'project', 'day']).meta({ id: 'UsageBy' });
+export type UsageBy = z.infer<typeof UsageBy>;
+
+const day = z.iso.date().describe('A UTC day, such as 2026-01-05; included.');
+
+export const UsageQuery = z.strictObject({
+  by: UsageBy.optional(),
+  from: day.optional(),
+  to: day.optional(),
+  limit: page.shape.limit,
+});
+export const UsageView = z
+  .object({
+    by: UsageBy,
+    items: z.array(
+      z
+        .object({
+          key: z.string().nullable().describe('Null: runs without a project.'),
+          calls: z.int(),
+          inputTokens: tokens,
+          cachedInputTokens: tokens,
+          outputTokens: tokens,
+          costMicros: money,
+          estimatedCostMicros: money.describe('The part of the cost that nobody knows for certain.'),
+          refundedTokens: tokens.describe('What was given back to token allowances.'),
+        })
+        .meta({ id: 'UsageRow' }),
+    ),
+  })
+  .meta({ id: 'UsageView' });
+export type UsageView = z.infer<typeof UsageView>;
