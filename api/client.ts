@@ -1,19 +1,10 @@
 // The typed client of the HTTP API, used by the CLI, the tests and the Web UI. It runs in browsers: no import of
 // node, and of the contracts only types.
-import type {
-  ApprovalListView,
-  ApprovalStatus,
-  ApprovalView,
-  ApproveBody,
-  DenyBody,
-  ResultsBody,
-} from '../workflows/contracts/approval.ts';
 import type { CallListView, CallView, SettleBody } from '../workflows/contracts/call.ts';
 import type { ConversationDetailView, ConversationListView } from '../workflows/contracts/conversation.ts';
 import type { Event, EventListView, EventType } from '../workflows/contracts/event.ts';
 import type {
   DiffView,
-  ReceiptListView,
   ReceiptView,
   RunListView,
   RunStatus,
@@ -32,6 +23,7 @@ import type {
   ProcessListView,
   ReadyView,
 } from '../workflows/contracts/system.ts';
+import { approvalCalls } from './client/approvals.ts';
 import { type FollowOptions, follow } from './client/follow.ts';
 import { ProblemError } from './client/problem.ts';
 import { createTransport, type TransportSettings } from './client/transport.ts';
@@ -51,8 +43,6 @@ type PageQuery = { limit?: number; cursor?: string };
 type EventQuery = { after?: number | string; limit?: number; type?: EventType };
 type RunQuery = PageQuery & { status?: RunStatus; conversationId?: string; active?: boolean };
 
-type ApprovalQuery = PageQuery & { runId?: string; status?: ApprovalStatus };
-
 export type Client = ReturnType<typeof createClient>;
 
 /**
@@ -60,13 +50,13 @@ export type Client = ReturnType<typeof createClient>;
  * answers. Throws ProblemError (the server said no) or Unreachable.
  */
 export function createClient(settings: ClientSettings) {
-  const { json, text, open } = createTransport(settings);
+  const transport = createTransport(settings);
+  const { json, text, open } = transport;
   const url = settings.url;
   const giveUpAfterMs = settings.giveUpAfterMs ?? defaultGiveUpAfterMs;
 
   const ofRun = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
   const ofConversation = (id: string): string => `/conversations/${encodeURIComponent(id)}`;
-  const ofApproval = (id: string): string => `/approvals/${encodeURIComponent(id)}`;
   const ofDeadLetter = (id: string): string => `/dead-letters/${encodeURIComponent(id)}`;
 
   type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
@@ -120,17 +110,8 @@ export function createClient(settings: ClientSettings) {
     cancel: (runId: string) => json<ReceiptView>('POST', `${ofRun(runId)}/cancel`, { body: {} }),
     settle: (runId: string, callId: string, body: SettleBody) =>
       json<CallView>('POST', `${ofRun(runId)}/calls/${encodeURIComponent(callId)}/settle`, { body }),
-    /** What the tools answered that you execute yourself: all of it is taken or none. */
-    bringResults: (runId: string, body: ResultsBody) =>
-      json<ReceiptListView>('POST', `${ofRun(runId)}/results`, { body }),
 
-    /** What waits for people to answer, newest first. */
-    approvals: (query?: ApprovalQuery) =>
-      json<ApprovalListView>('GET', '/approvals', { query: { ...query } }),
-    approval: (id: string) => json<ApprovalView>('GET', ofApproval(id)),
-    approve: (id: string, body: ApproveBody = {}) =>
-      json<ApprovalView>('POST', `${ofApproval(id)}/approve`, { body }),
-    deny: (id: string, body: DenyBody = {}) => json<ApprovalView>('POST', `${ofApproval(id)}/deny`, { body }),
+    ...approvalCalls(transport),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),

@@ -1,5 +1,5 @@
 // Puts one approval to a person at the terminal and sends the answer; asks again while it cannot be taken.
-import type { ApprovalView, ApproveBody } from '../../workflows/contracts/approval.ts';
+import type { ApprovalView } from '../../workflows/contracts/approval.ts';
 import { type Client, ProblemError, Unreachable } from '../client.ts';
 import { showApproval } from './approval-panel.ts';
 import { fromDollars } from './figures.ts';
@@ -90,13 +90,14 @@ async function askLimit(asking: Asking): Promise<boolean> {
   const { output, prompt, client, approval } = asking;
   showApproval(output, approval);
   for (;;) {
-    const typed = (await prompt.ask('dollars more, such as 0.50, or n for no > '))?.trim().toLowerCase();
-    if (typed === undefined) return true;
-    if (typed === 'n' || typed === 'no') return deny(asking);
-    const costMicros = fromDollars(typed);
-    const body: ApproveBody = { input: { costMicros: costMicros ?? 0 } };
-    if (costMicros) return send(output, () => client.approve(approval.id, body));
-    output.line('  Type an amount in dollars or n, and Enter.');
+    const typed = await prompt.ask('go on? dollars more, such as 0.50 · y try again · n no > ');
+    const said = typed?.trim().toLowerCase();
+    if (said === undefined) return true;
+    if (said === 'n' || said === 'no') return deny(asking);
+    if (said === 'y' || said === 'yes') return send(output, () => client.approve(approval.id));
+    const costMicros = fromDollars(said);
+    if (costMicros) return send(output, () => client.approve(approval.id, { input: { costMicros } }));
+    output.line('  Type an amount in dollars, y or n, and Enter.');
   }
 }
 

@@ -89,17 +89,17 @@ async function refreshApprovals() {
 }
 
 function drawApproval({ id, runId, kind, input, text, choices, rule, reason }) {
-  const words = make('input', '');
-  words.placeholder = kind === 'question' ? 'Your answer' : 'Why (may be empty)';
+  const box = make('input', '');
+  box.placeholder = { question: 'Your answer', limit: 'Dollars more' }[kind] ?? 'Why (may be empty)';
   async function decide(verb) {
-    const answers = kind === 'question' && verb === 'approve';
-    const body = answers ? { input: { answer: words.value } } : { note: words.value || undefined };
-    await post(`/approvals/${id}/${verb}`, body).finally(refreshApprovals);
+    const replies = { question: { answer: box.value }, limit: { costMicros: Math.round(box.value * 1e6) } };
+    const reply = verb === 'approve' && box.value !== '' ? replies[kind] : undefined;
+    await post(`/approvals/${id}/${verb}`, reply ? { input: reply } : { note: box.value || undefined });
   }
   const ways = ['approve', 'deny'].map((verb) => press(make('button', verb, verb), () => decide(verb)));
   const what = [text, ...choices, ...(kind === 'call' ? [exact(JSON.stringify(input))] : [])].join('\n');
   const why = make('p', 'quiet', `${rule ?? kind} · ${reason ?? 'asked by the agent'} · run ${runId}`);
-  asked.set(id, make('li', '', make('pre', '', what), why, make('p', '', words, ...ways)));
+  asked.set(id, make('li', '', make('pre', '', what), why, make('p', '', box, ...ways)));
   element('approvals').append(asked.get(id));
 }
 
@@ -191,7 +191,7 @@ function createView() {
     'call-start': change,
     'call-delta': ({ callId, text }) => calls.get(callId).output.append(clean(text)),
     'call-end': change,
-    'approval-request': ({ text }) => note(`waits for an answer: ${text}`, 'warning'),
+    'approval-request': ({ text }) => note(`waits for an answer: ${exact(text)}`, 'warning'),
     'approval-response': ({ outcome, by }) => note(`${outcome} by ${by}`),
     'steer-request': ({ by, text }) => note(`${by}: ${text}`, 'text'),
     'attempt-error': ({ unit, reason }) => note(`${unit}: ${reason}`, 'warning'),

@@ -1,11 +1,14 @@
 // What a terminal shows of what was written to it; it knows the control sequences that a prompt uses and no others.
 import { eventually } from './captured.ts';
 
+// From here to the letter is a control sequence.
+const start = `${String.fromCharCode(27)}\\[`;
+const sequences = new RegExp(`${start}(\\d*)([A-Z])|[^]`, 'g');
+
 export function screenOf(text: string): string[] {
   const lines = [''];
   let [row, column] = [0, 0];
-  for (const [part = ''] of text.matchAll(/\u001b\[(\d*)([A-Z])|[^]/g)) {
-    const [, count = '', letter] = /^\u001b\[(\d*)([A-Z])$/.exec(part) ?? [];
+  for (const [part, count = '', letter] of text.matchAll(sequences)) {
     if (letter === 'A') row -= Number(count || 1);
     else if (letter === 'G') column = Number(count || 1) - 1;
     else if (letter === 'J') lines.splice(row, lines.length, (lines[row] ?? '').slice(0, column));
