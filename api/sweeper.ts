@@ -22,9 +22,14 @@ const notBeforeMs = 2000;
 // One pass must not flood a Temporal server that just came back; the next pass takes the rest.
 const mostPerPass = 200;
 
-export function createSweeper(input: { log: EventLog; runs: TemporalRuns; logger: Logger }): Loop {
+export function createSweeper(input: {
+  log: EventLog;
+  runs: TemporalRuns;
+  logger: Logger;
+  everyMs?: number;
+}): Loop {
   const { log, runs, logger } = input;
-  return repeat(everyMs, logger, 'the sweeper', async () => {
+  return repeat(input.everyMs ?? everyMs, logger, 'the sweeper', async () => {
     for (const of of await listUnclosed(log.db, mostPerPass)) await closeEnded(log, of);
     for (const tenantId of await tenantsWaiting(log.db))
       for (const run of await givePlaces(log, tenantId)) runs.started(run);

@@ -71,7 +71,7 @@ export interface LimitChange {
   reason: string;
 }
 
-/** `stale`: somebody else has changed or made it. `waiting`: the runs that wait for this pool, to be woken. */
+/** `stale`: somebody else has changed or made it. `waiting`: the runs that wait for what was raised. */
 export type ChangedLimits =
   | { kind: 'changed'; id: string; version: number; waiting: string[] }
   | { kind: 'stale'; version: number };
@@ -132,7 +132,16 @@ export async function changeLimits(queries: Queries, change: LimitChange): Promi
     .where('id', '=', row.id)
     .execute();
   await noteChange(queries, row, { before, after }, { by, reason });
-  return { kind: 'changed', id: row.id, version, waiting: await waitingFor(queries, row.id) };
+  const waiting = isRaised(before, after) ? await waitingFor(queries, row.id) : [];
+  return { kind: 'changed', id: row.id, version, waiting };
+}
+
+const drawn = ['hourCalls', 'tokens', 'costMicros', 'dayTokens', 'dayCostMicros'] as const;
+
+/** Whether more model calls may fit than before. */
+function isRaised(before: Limits, after: Limits): boolean {
+  const most = (limit: number): number => (limit === 0 ? Number.POSITIVE_INFINITY : limit);
+  return drawn.some((name) => most(after[name]) > most(before[name]));
 }
 
 /** A note of a run that has reserved since is out of date; taking it away would cost every reservation. */

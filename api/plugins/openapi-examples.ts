@@ -93,6 +93,33 @@ const letter = {
   resolvedAt: at,
   resolvedBy: 'first (api)',
 };
+const allowance = {
+  id: '0193d5a0-7a10-7c33-8d21-0b6f4f1f2a01',
+  name: 'tenant',
+  model: '',
+  version: 1,
+  limits: {
+    runSeconds: 0,
+    concurrentRuns: 0,
+    dayRuns: 0,
+    hourCalls: 0,
+    tokens: 0,
+    costMicros: 0,
+    dayTokens: 0,
+    dayCostMicros: 25_000_000,
+    models: [],
+  },
+  used: {
+    concurrentRuns: 1,
+    dayRuns: 12,
+    hourCalls: 0,
+    tokens: 164_400,
+    costMicros: 410_000,
+    dayTokens: 164_400,
+    dayCostMicros: 410_000,
+  },
+  held: { tokens: 33_000, costMicros: 60_000, dayTokens: 33_000, dayCostMicros: 60_000 },
+};
 const receipt = { runId, messageId: 'note-1', status: 'accepted', step: null };
 const up = { state: 'up', latencyMs: 0.8, problem: null };
 const page = (item: unknown) => ({ items: [item], nextCursor: null });
@@ -149,6 +176,53 @@ const examples: Record<string, Example> = {
         },
       ],
       default: 'scripted/demo',
+    },
+  },
+  listAllowances: { answer: page(allowance) },
+  changeAllowance: {
+    body: {
+      name: 'tenant',
+      model: '',
+      limits: { dayCostMicros: 50_000_000 },
+      version: 1,
+      reason: 'A busy week.',
+    },
+    answer: { ...allowance, version: 2, limits: { ...allowance.limits, dayCostMicros: 50_000_000 } },
+  },
+  listLedger: {
+    answer: page({
+      id: 1042,
+      kind: 'settle',
+      at,
+      day: '2026-01-05',
+      runId,
+      step: 2,
+      attempt: 1,
+      model: 'openai/gpt-5',
+      pools: ['tenant'],
+      tokens: 5310,
+      costMicros: 9200,
+      estimated: false,
+      change: null,
+      by: 'allowances',
+      reason: 'What the call used.',
+    }),
+  },
+  getUsage: {
+    answer: {
+      by: 'model',
+      items: [
+        {
+          key: 'openai/gpt-5',
+          calls: 31,
+          inputTokens: 152_000,
+          cachedInputTokens: 98_000,
+          outputTokens: 12_400,
+          costMicros: 410_000,
+          estimatedCostMicros: 0,
+          refundedTokens: 0,
+        },
+      ],
     },
   },
   getHealth: { answer: { status: 'ok', version: '0.1.0' } },

@@ -27,6 +27,7 @@ import { id, text } from '../../workflows/contracts/fields.ts';
 import { ReceiptListView } from '../../workflows/contracts/run.ts';
 import type { Parts, Routes } from '../parts.ts';
 import type { Outcome } from '../plugins/idempotency.ts';
+import { allowMore } from './limit-answers.ts';
 import { idCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 import { runParams } from './runs.ts';
@@ -90,8 +91,9 @@ export const approvalRoutes: Routes = (api, parts) => {
     (request, reply) =>
       parts.mutate(request, reply, (write) =>
         decide(parts, write, request, async (run, approval) => {
-          const answer = await approved(parts, write, run, approval, request.body);
-          if (request.body?.remember) await rememberIt(write, request, run, approval, request.body.remember);
+          const answer = await approved(parts, write, run, approval, request);
+          const { remember } = request.body ?? {};
+          if (remember) await rememberIt(write, request, run, approval, remember, answer.edited?.subject);
           return answer;
         }),
       ),
@@ -226,10 +228,13 @@ async function rememberIt(
   run: RunRow,
   approval: ApprovalRow,
   { scope, days = rememberedDays }: NonNullable<NonNullable<ApproveBody>['remember']>,
+  // Of other arguments that were given: those are what is allowed.
+  edited: string | undefined,
 ): Promise<void> {
   const { tenantId, by } = request.caller;
   const [listed] = await listApprovals(write.tx, { tenantId, limit: 1, id: approval.id });
-  const rule = listed && approval.kind === 'call' ? rememberedRule(listed, days) : null;
+  const asked = listed && { ...listed, subject: edited ?? listed.subject };
+  const rule = asked && approval.kind === 'call' ? rememberedRule(asked, days) : null;
   if (!rule) throw new Failure('NotRunnable', 'This cannot be remembered as a rule; approve it without.');
   const key = { run: run.id, project: run.project_path, global: '' }[scope];
   if (key === null)
@@ -243,7 +248,7 @@ async function approved(
   write: Write,
   run: RunRow,
   approval: ApprovalRow,
-  body: ApproveBody,
+  { body, caller }: { body: ApproveBody; caller: FastifyRequest['caller'] },
 ): Promise<Answer> {
   const answer = { status: 'approved' as const, ...noteOf(parts, body) };
   const input = body?.input;
@@ -254,6 +259,10 @@ async function approved(
     }
     const output = parts.redact(said.data.answer);
     return { ...answer, result: { status: 'succeeded', output, failed: false } };
+  }
+  if (approval.kind === 'limit') {
+    await allowMore(write, run, approval, { input, by: caller.by, note: answer.note });
+    return answer;
   }
   if (input === undefined) return answer;
   const call = await findCall(write.tx, run.tenant_id, run.id, approval.call_id);

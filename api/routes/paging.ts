@@ -15,6 +15,13 @@ export function idCursor(cursor: string | undefined): string | undefined {
   return parsed.data.cursor;
 }
 
+/** The number a list by number goes on from. */
+export function numberCursor(cursor: string): number {
+  // Fifteen digits are more entries than there will be, and exact.
+  if (!/^\d{1,15}$/.test(cursor)) throw invalidCursor();
+  return Number(cursor);
+}
+
 export function invalidCursor(): Failure {
   return new Failure('InvalidCursor', 'Use the nextCursor of the page before as it was given.');
 }

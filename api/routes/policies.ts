@@ -29,11 +29,13 @@ import {
 import { profileProblem } from '../../workflows/policy/profile-problem.ts';
 import type { Routes } from '../parts.ts';
 import { readPolicyFile, writePolicyFile } from '../policy-file.ts';
-import { invalidCursor, toPage, usualLimit } from './paging.ts';
+import { numberCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 
 const params = z.object({ id: PolicyProfile.shape.id });
-const versionQuery = z.strictObject({ version: z.coerce.number().int().min(1).optional() });
+const versionQuery = z.strictObject({
+  version: z.coerce.number().int().min(1).max(2_147_483_647).optional(),
+});
 
 export const policyRoutes: Routes = (api, parts) => {
   const { db } = parts.log;
@@ -64,7 +66,9 @@ export const policyRoutes: Routes = (api, parts) => {
     },
     (request, reply) =>
       parts.mutate(request, reply, async (write) => {
-        const stored = await createPolicy(write, profileOf(request.body), request.caller);
+        const profile = profileOf(request.body);
+        requireFreeId(profile.id);
+        const stored = await createPolicy(write, profile, request.caller);
         return { status: 201, body: toPolicyView(stored) };
       }),
   );
@@ -161,6 +165,7 @@ export const policyRoutes: Routes = (api, parts) => {
     },
     (request, reply) =>
       parts.mutate(request, reply, async (write) => {
+        requireFreeId(request.body.id);
         const { profile } = await policyOf(write.tx, request, request.params.id);
         const name = request.body.name ?? `${profile.name} (copy)`.slice(0, 100);
         const stored = await createPolicy(write, { ...profile, id: request.body.id, name }, request.caller);
@@ -269,10 +274,12 @@ export const policyRoutes: Routes = (api, parts) => {
   );
 };
 
-function numberCursor(cursor: string): number {
-  // Sixteen digits are more entries than there will be, and exact.
-  if (!/^\d{1,15}$/.test(cursor)) throw invalidCursor();
-  return Number(cursor);
+// Below /policies they mean something else.
+const takenIds = ['place', 'remembered', 'evaluate', 'backtest'];
+
+function requireFreeId(policyId: string): void {
+  if (takenIds.includes(policyId))
+    throw new Failure('InvalidInput', `No policy can be called ${policyId}; use another id.`);
 }
 
 function toPolicyView({ profile, version, builtIn }: StoredPolicy): PolicyView {

@@ -210,6 +210,10 @@ async function digest(api: TestApp): Promise<string> {
     'stream_heads',
     'dead_letters',
     'tokens',
+    'allowances',
+    'allowance_entries',
+    'allowance_places',
+    'audit',
   ];
   const sums = names.map(
     (name) => `(select coalesce(sum(hashtext(t::text)::bigint), 0) from ${name} t) as ${name}`,

@@ -97,7 +97,7 @@ export const LedgerListView = z
           tokens,
           costMicros: money,
           estimated: z.boolean().describe('Nobody knows the real figure.'),
-          change: z.json().describe('The limits before and after a change of them.'),
+          change: z.unknown().describe('The limits before and after a change of them.'),
           by: z.string(),
           reason: z.string(),
         })
@@ -111,7 +111,11 @@ export type LedgerListView = z.infer<typeof LedgerListView>;
 export const UsageBy = z.enum(['run', 'conversation', 'model', 'project', 'day']).meta({ id: 'UsageBy' });
 export type UsageBy = z.infer<typeof UsageBy>;
 
-const day = z.iso.date().describe('A UTC day, such as 2026-01-05; included.');
+const day = z.iso
+  .date()
+  // Postgres knows no year 0.
+  .refine((value) => value >= '1970', 'must be a day from 1970 on')
+  .describe('A UTC day, such as 2026-01-05; included.');
 
 export const UsageQuery = z.strictObject({
   by: UsageBy.optional(),

@@ -1,0 +1,179 @@
+// Allowances: the pools runs draw from, changing their limits, and what was drawn. Reading tells nobody anything.
+import type { FastifyRequest } from 'fastify';
+import { givePlaces } from '../../activities/store/after-end.ts';
+import {
+  type Allowance,
+  changeLimits,
+  limitsProblem,
+  listAllowances,
+} from '../../activities/store/allowance-limits.ts';
+import type { PoolName } from '../../activities/store/allowances.ts';
+import { addAudit } from '../../activities/store/audit.ts';
+import type { Write } from '../../activities/store/events.ts';
+import { readLedger, readUsage } from '../../activities/store/ledger.ts';
+import { answerRaised } from '../../activities/store/limit-questions.ts';
+import {
+  AllowanceListQuery,
+  AllowanceListView,
+  AllowanceView,
+  ChangeAllowanceBody,
+  LedgerListView,
+  LedgerQuery,
+  UsageQuery,
+  UsageView,
+} from '../../workflows/contracts/allowance.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import type { Parts, Routes } from '../parts.ts';
+import type { Outcome } from '../plugins/idempotency.ts';
+import { idCursor, numberCursor, toPage, usualLimit } from './paging.ts';
+import { problems } from './problems.ts';
+
+export const allowanceRoutes: Routes = (api, parts) => {
+  const { db } = parts.log;
+
+  api.get(
+    '/allowances',
+    {
+      schema: {
+        tags: ['allowances'],
+        operationId: 'listAllowances',
+        summary: 'The pools runs draw from: their limits, what is used and what is held',
+        querystring: AllowanceListQuery,
+        response: { 200: AllowanceListView, ...problems },
+      },
+    },
+    async (request) => {
+      const { limit = usualLimit, cursor, name } = request.query;
+      const after = idCursor(cursor);
+      const rows = await listAllowances(db, {
+        tenantId: request.caller.tenantId,
+        limit,
+        ...(after !== undefined && { after }),
+        ...(name !== undefined && { name: name as PoolName }),
+      });
+      return toPage(rows, limit, { toView: (row): AllowanceView => row, toCursor: (row) => row.id });
+    },
+  );
+
+  api.put(
+    '/allowances',
+    {
+      schema: {
+        tags: ['allowances'],
+        operationId: 'changeAllowance',
+        summary: 'Set limits of a pool, or make one; runs that wait for what is raised go on by themselves',
+        body: ChangeAllowanceBody,
+        response: { 200: AllowanceView, ...problems },
+      },
+    },
+    (request, reply) => parts.mutate(request, reply, (write) => change(parts, write, request, request.body)),
+  );
+
+  api.get(
+    '/allowances/ledger',
+    {
+      schema: {
+        tags: ['allowances'],
+        operationId: 'listLedger',
+        summary: 'Every reservation, settlement, refund and change of a limit, newest first',
+        querystring: LedgerQuery,
+        response: { 200: LedgerListView, ...problems },
+      },
+    },
+    async (request) => {
+      const { limit = usualLimit, cursor, runId, kind } = request.query;
+      const rows = await readLedger(db, {
+        tenantId: request.caller.tenantId,
+        limit,
+        ...(cursor !== undefined && { before: numberCursor(cursor) }),
+        ...(runId !== undefined && { runId }),
+        ...(kind !== undefined && { kind }),
+      });
+      return toPage(rows, limit, {
+        toView: (row) => ({
+          ...row,
+          change: row.change ?? null,
+        }),
+        toCursor: (row) => String(row.id),
+      });
+    },
+  );
+
+  api.get(
+    '/usage',
+    {
+      schema: {
+        tags: ['allowances'],
+        operationId: 'getUsage',
+        summary: 'What was used, the dearest first; by day, the latest first',
+        querystring: UsageQuery,
+        response: { 200: UsageView, ...problems },
+      },
+    },
+    async (request) => {
+      const { by = 'day', from, to, limit = usualLimit } = request.query;
+      const items = await readUsage(db, {
+        tenantId: request.caller.tenantId,
+        by,
+        limit,
+        ...(from !== undefined && { from }),
+        ...(to !== undefined && { to }),
+      });
+      return { by, items };
+    },
+  );
+};
+
+async function change(
+  parts: Parts,
+  write: Write,
+  request: FastifyRequest,
+  { name, model = '', limits, version, reason: given }: ChangeAllowanceBody,
+): Promise<Outcome> {
+  const { tenantId, by } = request.caller;
+  const wanted = { name: name as PoolName, model, limits: present(limits) };
+  const problem = limitsProblem(wanted);
+  if (problem !== undefined) throw new Failure('InvalidInput', problem);
+  const reason = parts.redact(given);
+  const changed = await changeLimits(write.tx, { ...wanted, tenantId, version, by, reason });
+  if (changed.kind === 'stale') throw stale(name, changed.version);
+  const resumed = await answerRaised(write, changed.waiting, { tenantId, by, reason });
+  await addAudit(write, [
+    {
+      tenantId,
+      actor: by,
+      action: version === 0 ? 'allowance-create' : 'allowance-change',
+      reason,
+      detail: { name, model, limits, version: changed.version },
+    },
+  ]);
+  return {
+    status: 200,
+    body: await viewOf(write, tenantId, wanted.name, changed.id),
+    async after() {
+      for (const runId of resumed) parts.runs.wake(runId);
+      for (const run of await givePlaces(parts.log, tenantId)) parts.runs.started(run);
+    },
+  };
+}
+
+function stale(name: string, version: number): Failure {
+  const detail =
+    version === 0
+      ? `There is no allowance ${name} for that model; send version 0 to make it.`
+      : `The allowance ${name} is at version ${version}; read it again before you change it.`;
+  return new Failure('VersionStale', detail, { version });
+}
+
+async function viewOf(write: Write, tenantId: string, name: PoolName, id: string): Promise<Allowance> {
+  // A pool of a name for all models and one for each of some: as many as somebody makes by hand.
+  const pools = await listAllowances(write.tx, { tenantId, name, limit: 1000 });
+  const pool = pools.find((one) => one.id === id);
+  if (!pool) throw new Error(`The allowance ${name} is gone.`);
+  return pool;
+}
+
+/** Without the fields that are there and undefined. */
+function present(limits: ChangeAllowanceBody['limits']): Partial<Allowance['limits']> {
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,335 @@
+import { expect, test } from 'vitest';
+import type { ActivityDeps } from '../../activities/deps.ts';
+import { askForPool, askForRun } from '../../activities/limit-question.ts';
+import { reserve, settle } from '../../activities/store/allowances.ts';
+import type { RunRow } from '../../activities/store/runs.ts';
+import type { AllowanceView } from '../../workflows/contracts/allowance.ts';
+import type { ApprovalView } from '../../workflows/contracts/approval.ts';
+import { lockedRun, storeOver } from '../support/store.ts';
+import { createTestApp, type TestApp } from '../support/test-app.ts';
+
+async function pool(api: TestApp, name = 'tenant'): Promise<AllowanceView> {
+  const { items } = (await api.ask('GET', `/allowances?name=${name}`)).json<{ items: AllowanceView[] }>();
+  if (!items[0]) throw new Error(`There is no ${name}.`);
+  return items[0];
+}
+
+function change(api: TestApp, body: Record<string, unknown>, headers?: Record<string, string>) {
+  const whole = { name: 'tenant', version: 1, reason: 'A test.', ...body };
+  return api.ask('PUT', '/allowances', whole, headers);
+}
+
+const start = (api: TestApp, body: object = {}, headers?: Record<string, string>) =>
+  api.ask('POST', '/runs', { prompt: 'Say hello.', policy: 'trusted-mount-autonomous', ...body }, headers);
+
+/** Has the run draw that much for its next call, and use it. */
+async function use(api: TestApp, run: { id: string }, step: number, costMicros: number): Promise<void> {
+  const key = { tenantId: api.tenantId, runId: run.id, step, attempt: 1 };
+  const worst = { inputTokens: 10, outputTokens: 10, costMicros };
+  const { kind } = await reserve(api.database.db, { ...key, model: 'scripted/hello', worst });
+  expect(kind).toBe('reserved');
+  await settle(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: false });
+}
+
+test('the first start gives the tenant 25 dollars a day, and whoever changes that is in ledger and audit', async () => {
+  const api = await createTestApp();
+  const unlimited = {
+    runSeconds: 0,
+    concurrentRuns: 0,
+    dayRuns: 0,
+    hourCalls: 0,
+    tokens: 0,
+    costMicros: 0,
+    dayTokens: 0,
+    dayCostMicros: 0,
+    models: [],
+  };
+  const nothing = { tokens: 0, costMicros: 0, dayTokens: 0, dayCostMicros: 0 };
+  const first = await pool(api);
+  expect(first).toEqual({
+    id: expect.any(String),
+    name: 'tenant',
+    model: '',
+    version: 1,
+    limits: { ...unlimited, dayCostMicros: 25_000_000 },
+    used: { ...nothing, concurrentRuns: 0, dayRuns: 0, hourCalls: 0 },
+    held: nothing,
+  });
+  const limits = { dayCostMicros: 0, dayRuns: 9 };
+  const changed = await change(api, { limits });
+  const after = { ...first, version: 2, limits: { ...unlimited, dayRuns: 9 } };
+  expect([changed.statusCode, changed.json()]).toEqual([200, after]);
+  expect(await pool(api)).toEqual(after);
+  const made = await change(api, {
+    name: 'owner/ada',
+    model: 'openai/*',
+    limits: { costMicros: 5 },
+    version: 0,
+  });
+  expect(made.json()).toMatchObject({ name: 'owner/ada', model: 'openai/*', version: 1 });
+  const { items: ledger } = (await api.ask('GET', '/allowances/ledger?kind=limit')).json();
+  expect(ledger.map(({ by, reason, pools }: Record<string, unknown>) => [by, reason, pools])).toEqual([
+    ['first (api)', 'A test.', ['owner/ada']],
+    ['first (api)', 'A test.', ['tenant']],
+    ['first start', '25 dollars a day until somebody sets another limit.', ['tenant']],
+  ]);
+  expect(ledger[1].change).toEqual({ before: first.limits, after: after.limits });
+  const { items: audit } = (await api.ask('GET', '/audit')).json();
+  expect(audit.slice(0, 2)).toMatchObject([
+    { actor: 'first (api)', action: 'allowance-create', reason: 'A test.' },
+    {
+      actor: 'first (api)',
+      action: 'allowance-change',
+      detail: { name: 'tenant', model: '', limits, version: 2 },
+    },
+  ]);
+});
+
+test('a change that was not made on what is there, or that cannot be, changes nothing', async () => {
+  const api = await createTestApp();
+  const limits = { dayRuns: 1 };
+  const refused = async (body: Record<string, unknown>) => {
+    const answer = await change(api, { limits, ...body });
+    return [answer.statusCode, answer.json().code, answer.json().detail];
+  };
+  expect(await refused({ version: 7 })).toEqual([
+    409,
+    'VersionStale',
+    'The allowance tenant is at version 1; read it again before you change it.',
+  ]);
+  expect(await refused({ version: 0 })).toEqual([
+    409,
+    'VersionStale',
+    'The allowance tenant is at version 1; read it again before you change it.',
+  ]);
+  expect(await refused({ name: 'owner/nobody' })).toEqual([
+    409,
+    'VersionStale',
+    'There is no allowance owner/nobody for that model; send version 0 to make it.',
+  ]);
+  expect(await refused({ name: 'mine' })).toEqual([
+    400,
+    'InvalidInput',
+    '"mine" is no pool: write tenant, conversation/<id>, run/<id> or owner/<anything>.',
+  ]);
+  expect((await refused({ model: 'openai/*' }))[2]).toBe(
+    "dayRuns limits runs; a pool of one model's calls cannot have it.",
+  );
+  expect((await refused({ limits: { dayRuns: -1 } }))[0]).toBe(400);
+  expect((await refused({ limits: { dayRuns: 2 ** 53 } }))[0]).toBe(400);
+  expect((await refused({ reason: '' }))[0]).toBe(400);
+  expect((await pool(api)).version).toBe(1);
+});
+
+test('one run more than the day has room for is refused until midnight, and that answer is not kept', async () => {
+  const api = await createTestApp();
+  await change(api, { name: 'owner/ada', version: 0, limits: { dayRuns: 1 } });
+  const key = { 'idempotency-key': 'one' };
+  expect((await start(api, { owner: 'ada' })).statusCode).toBe(202);
+  const refused = await start(api, { owner: 'ada' }, key);
+  const midnight = new Date();
+  midnight.setUTCHours(24, 0, 0, 0);
+  expect([refused.statusCode, refused.json()]).toEqual([
+    429,
+    expect.objectContaining({
+      code: 'AllowanceExceeded',
+      pool: 'owner/ada',
+      limit: 'dayRuns',
+      allowed: 1,
+      used: 1,
+      endsAt: midnight.toISOString(),
+      detail: `The allowance owner/ada has room for 1 runs a day, and all of them are used until ${midnight.toISOString()}.`,
+    }),
+  ]);
+  const wait = Number(refused.headers['retry-after']);
+  expect(Math.abs(wait - (midnight.getTime() - Date.now()) / 1000)).toBeLessThan(5);
+  expect((await start(api)).statusCode).toBe(202);
+  await change(api, { name: 'owner/ada', version: 1, limits: { dayRuns: 2 } });
+  expect((await start(api, { owner: 'ada' }, key)).statusCode).toBe(202);
+  expect((await api.ask('GET', '/runs')).json().items).toHaveLength(3);
+});
+
+test('a run over what may run at once is queued and says why, until a run ends or the limit is raised', async () => {
+  const api = await createTestApp();
+  await change(api, { limits: { concurrentRuns: 1 } });
+  const [one, two, three] = [await start(api), await start(api), await start(api)].map((answer) =>
+    answer.json<{ id: string }>(),
+  ) as [{ id: string }, { id: string }, { id: string }];
+  expect(api.told).toEqual([`started ${one.id}`]);
+  expect((await api.ask('GET', `/runs/${two.id}`)).json()).toMatchObject({
+    status: 'queued',
+    parked: false,
+    reason: null,
+    reasonText: 'It waits for a place: the allowance tenant has room for 1 at once.',
+  });
+  await api.ask('POST', `/runs/${one.id}/cancel`, {});
+  expect(api.told.slice(1)).toEqual([`started ${two.id}`]);
+  await change(api, { version: 2, limits: { concurrentRuns: 0 } });
+  expect(api.told.slice(2)).toEqual([`started ${three.id}`]);
+  expect((await pool(api)).used).toMatchObject({ concurrentRuns: 2, dayRuns: 3 });
+});
+
+test('a run is never longer than an allowance it draws from lets it be', async () => {
+  const api = await createTestApp();
+  await change(api, { limits: { runSeconds: 60 } });
+  const limitsOf = async (limits: object) => {
+    const { id } = (await start(api, { limits })).json();
+    return (await api.ask('GET', `/runs/${id}`)).json().limits.seconds;
+  };
+  expect([await limitsOf({ seconds: 600 }), await limitsOf({ seconds: 6 })]).toEqual([60, 6]);
+});
+
+interface Waiting {
+  api: TestApp;
+  run: RunRow;
+  approval: ApprovalView;
+}
+
+/** A run that asks for more, for itself or of the tenant's allowance. */
+async function waiting(about: 'run' | 'tenant'): Promise<Waiting> {
+  const api = await createTestApp();
+  const store = storeOver('', api.database, api.log);
+  const deps = { approvalSeconds: 60 } as ActivityDeps;
+  const limits = { steps: 9, seconds: 60, costMicros: 1_500_000, tokens: 100_000 };
+  const run = await store.started({ limits });
+  if (about === 'tenant') await change(api, { limits: { costMicros: 100 } });
+  await api.log.write(async (write) => {
+    if (about === 'run') return askForRun(deps, write, await lockedRun(write, run.id), 1);
+    const key = { tenantId: api.tenantId, runId: run.id, step: 1, attempt: 1 };
+    const worst = { inputTokens: 10, outputTokens: 10, costMicros: 700 };
+    const exceeded = await reserve(write.tx, { ...key, model: 'scripted/hello', worst });
+    if (exceeded.kind !== 'exceeded') throw new Error(`It is ${exceeded.kind}.`);
+    return askForPool(deps, write, await lockedRun(write, run.id), { step: 1, exceeded });
+  });
+  const { items } = (await api.ask('GET', `/approvals?runId=${run.id}`)).json<{ items: ApprovalView[] }>();
+  if (!items[0]) throw new Error('It asks nothing.');
+  return { api, run, approval: items[0] };
+}
+
+test('a run that has spent what it may is given more by a person who says how much', async () => {
+  const { api, run, approval } = await waiting('run');
+  expect(approval).toMatchObject({
+    kind: 'limit',
+    callId: null,
+    text:
+      'This run may spend $1.50 and has spent $0.00. May it spend more, and how much? ' +
+      'Approve with {"costMicros": N}, in millionths of a dollar.',
+  });
+  const approve = (input?: unknown) => api.ask('POST', `/approvals/${approval.id}/approve`, { input });
+  for (const input of [undefined, {}, { costMicros: 0 }, { costMicros: Number.MAX_SAFE_INTEGER }, 'much'])
+    expect((await approve(input)).json()).toMatchObject({
+      code: 'InvalidInput',
+      detail: expect.stringContaining('Say how much more'),
+    });
+  expect((await approve({ costMicros: 500_000 })).json()).toMatchObject({ status: 'approved' });
+  expect((await api.ask('GET', `/runs/${run.id}`)).json()).toMatchObject({
+    status: 'running',
+    limits: { costMicros: 2_000_000 },
+  });
+  expect(api.told).toEqual([`wake ${run.id}`]);
+  const { items } = (await api.ask('GET', `/audit?runId=${run.id}`)).json();
+  expect(items).toContainEqual(
+    expect.objectContaining({
+      actor: 'first (api)',
+      action: 'run-limit',
+      detail: { costMicros: { before: 1_500_000, after: 2_000_000 } },
+    }),
+  );
+});
+
+test('an allowance that is raised answers the runs that wait for it, in the name of who raised it', async () => {
+  const { api, run, approval } = await waiting('tenant');
+  expect(approval.text).toBe(
+    'The allowance tenant has $0.0001 in all: $0.00 are used, the next call may need $0.0007, and $0.0006 are ' +
+      'missing. This does not pass by itself. Raise the allowance and the run goes on by itself, or approve to ' +
+      'have it try again.',
+  );
+  await change(api, { version: 2, limits: { dayRuns: 50 } });
+  await change(api, { version: 3, limits: { costMicros: 90 } });
+  expect(api.told).toEqual([]);
+  await change(api, { version: 4, limits: { costMicros: 1000 }, reason: 'It is worth it.' });
+  expect((await api.ask('GET', `/approvals/${approval.id}`)).json()).toMatchObject({
+    status: 'approved',
+    decidedBy: 'first (api)',
+    note: 'It is worth it.',
+  });
+  expect((await api.ask('GET', `/runs/${run.id}`)).json().status).toBe('running');
+  expect(api.told).toEqual([`wake ${run.id}`]);
+  expect((await api.ask('POST', `/approvals/${approval.id}/deny`, {})).statusCode).toBe(409);
+});
+
+test('that an allowance is used up cannot be answered with money for the run, only with another try', async () => {
+  const { api, run, approval } = await waiting('tenant');
+  const approve = (input?: unknown) => api.ask('POST', `/approvals/${approval.id}/approve`, { input });
+  expect((await approve({ costMicros: 10 })).json()).toMatchObject({
+    code: 'InvalidInput',
+    detail: expect.stringContaining('raise it with PUT /allowances'),
+  });
+  expect((await approve()).json()).toMatchObject({ status: 'approved' });
+  expect((await pool(api)).limits.costMicros).toBe(100);
+  expect((await api.ask('GET', `/runs/${run.id}`)).json().limits.costMicros).toBe(1_500_000);
+});
+
+test('what was used is summed as asked, the ledger comes in pages, and looking leaves no trace', async () => {
+  const api = await createTestApp();
+  const store = storeOver('', api.database, api.log);
+  const one = await store.started({ projectPath: '/projects/one' });
+  const two = await store.started();
+  await use(api, one, 1, 1000);
+  await use(api, one, 2, 500);
+  await use(api, two, 1, 200);
+  const row = {
+    calls: 2,
+    inputTokens: 20,
+    cachedInputTokens: 0,
+    outputTokens: 20,
+    costMicros: 1500,
+    estimatedCostMicros: 0,
+    refundedTokens: 0,
+  };
+  const other = { ...row, calls: 1, inputTokens: 10, outputTokens: 10, costMicros: 200 };
+  const all = { ...row, calls: 3, inputTokens: 30, outputTokens: 30, costMicros: 1700 };
+  const usage = async (query: string) => (await api.ask('GET', `/usage?${query}`)).json();
+  const today = new Date().toISOString().slice(0, 10);
+  const before = await api.database.pool.query('select count(*) from events');
+  expect(await usage('by=run')).toEqual({
+    by: 'run',
+    items: [
+      { key: one.id, ...row },
+      { key: two.id, ...other },
+    ],
+  });
+  expect((await usage('by=conversation')).items[0].key).toBe(one.conversation_id);
+  expect((await usage('by=project')).items).toEqual([
+    { key: '/projects/one', ...row },
+    { key: null, ...other },
+  ]);
+  expect((await usage('by=model')).items).toEqual([{ key: 'scripted/hello', ...all }]);
+  expect(await usage(`from=${today}&to=${today}`)).toEqual({ by: 'day', items: [{ key: today, ...all }] });
+  expect((await usage('to=2025-01-01')).items).toEqual([]);
+  for (const query of ['by=week', 'from=2025-02-30', 'to=0000-01-01', 'from=1', 'limit=0'])
+    expect((await api.ask('GET', `/usage?${query}`)).statusCode).toBe(400);
+
+  const first = (await api.ask('GET', `/allowances/ledger?limit=4&runId=${one.id}`)).json();
+  expect(first.items.map(({ kind, step }: { kind: string; step: number }) => `${kind} ${step}`)).toEqual([
+    'settle 2',
+    'reserve 2',
+    'settle 1',
+    'reserve 1',
+  ]);
+  const rest = await api.ask('GET', `/allowances/ledger?runId=${one.id}&cursor=${first.nextCursor}`);
+  expect(rest.json()).toEqual({ items: [], nextCursor: null });
+  expect((await api.ask('GET', '/allowances/ledger?cursor=-1')).statusCode).toBe(400);
+  expect((await pool(api)).used).toMatchObject({ dayCostMicros: 1700, dayTokens: 60, dayRuns: 2 });
+  const after = await api.database.pool.query('select count(*) from events');
+  expect(after.rows).toEqual(before.rows);
+});
+
+test('the account of a run that is cancelled is closed with it', async () => {
+  const api = await createTestApp();
+  const { id } = (await start(api)).json();
+  await use(api, { id }, 1, 100);
+  await api.ask('POST', `/runs/${id}/cancel`, {});
+  const { items } = (await api.ask('GET', `/allowances/ledger?runId=${id}`)).json();
+  expect(items[0]).toMatchObject({ kind: 'refund', tokens: 20, costMicros: 0, pools: ['tenant'] });
+});
