@@ -102,6 +102,19 @@ export function reviewEdit(
   return refusal ? { problem: refusal.output } : { input: reviewed.input, inputHash, subject };
 }
 
+/** What policy would be asked about a call, as far as its tool can tell without a disk. */
+export function describeCall(
+  tools: readonly Tool[],
+  call: { tool: string; input: unknown },
+): PolicyCall | { problem: string } {
+  const tool = tools.find(({ name }) => name === call.tool);
+  if (!tool) return { problem: `There is no tool "${call.tool}".` };
+  const parsed = parseFor(tool, JSON.stringify(call.input));
+  if (!parsed.ok) return { problem: parsed.problem };
+  const { name, effect, subjectKind } = tool;
+  return { tool: name, effect, subject: toStorable(tool.subject(parsed.input)), subjectKind };
+}
+
 type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool' | 'inputText' | 'inputHash'>;
 
 const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0, decided: {} };

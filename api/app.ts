@@ -19,6 +19,7 @@ import { logRequests } from './plugins/request-log.ts';
 import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { drainOnClose } from './plugins/shutting-down.ts';
 import { refuseOtherMethods } from './plugins/wrong-method.ts';
+import { allowanceRoutes } from './routes/allowances.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { callRoutes } from './routes/calls.ts';
 import { contentRoutes } from './routes/contents.ts';
@@ -30,6 +31,7 @@ import { healthRoutes } from './routes/health.ts';
 import { modelRoutes } from './routes/models.ts';
 import { pageRoutes } from './routes/page.ts';
 import { policyRoutes } from './routes/policies.ts';
+import { policyCheckRoutes } from './routes/policy-checks.ts';
 import { runEventRoutes } from './routes/run-events.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
@@ -45,6 +47,8 @@ const routes: Routes[] = [
   callRoutes,
   approvalRoutes,
   policyRoutes,
+  policyCheckRoutes,
+  allowanceRoutes,
   conversationRoutes,
   conversationEventRoutes,
   deadLetterRoutes,

@@ -8,6 +8,7 @@ import type { RunRow } from '../activities/store/runs.ts';
 import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
 import type { ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
+import type { PolicyCall } from '../workflows/policy/subject.ts';
 import type { StartedDemo } from './demo.ts';
 import type { Runs } from './runs.ts';
 
@@ -32,6 +33,8 @@ export interface ApiDeps {
   externalToolsProblem(tools: readonly ExternalTool[]): string | undefined;
   /** Other arguments for a call that is asked about. Throws a Failure when they do not fit or policy denies them. */
   reviewEdit(run: RunRow, call: CallRow, input: unknown): Promise<EditedCall>;
+  /** What a call does and on what, as its tool tells; or why it is no valid call. */
+  describeCall(call: { tool: string; input: unknown }): PolicyCall | { problem: string };
   diff(run: RunRow): Promise<DiffView>;
   content(tenantId: string, key: string): Promise<{ mediaType: string; bytes: Buffer } | undefined>;
   /** Resolves when Temporal answers, throws otherwise. */

@@ -7,6 +7,7 @@ import type { ApprovalKind } from '../../workflows/contracts/approval.ts';
 import type { SubjectKind } from '../../workflows/contracts/call.ts';
 import type { PolicyDecision, PolicyMode } from '../../workflows/contracts/policy.ts';
 import { requestApprovals } from './approvals.ts';
+import { type NewAudit, toAuditRow } from './audit.ts';
 import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import { type CallRow, streamFor, toolMessage } from './calls.ts';
 import type { Write } from './events.ts';
@@ -241,6 +242,9 @@ export async function recordUse(
 async function insertCalls(write: Write, run: RunRow, answer: Answer): Promise<CallRow[]> {
   if (answer.calls.length === 0) return [];
   const calls = await write.tx
+    .with('decided', (db) =>
+      db.insertInto('audit').values(answer.calls.map((call) => toAuditRow(toDecision(run, call)))),
+    )
     .insertInto('calls')
     .values(
       answer.calls.map((call) => ({
@@ -284,6 +288,29 @@ async function insertCalls(write: Write, run: RunRow, answer: Answer): Promise<C
     )
     .execute();
   return calls;
+}
+
+// Enough to recognise the call by; the call itself is a row.
+const auditedSubject = 500;
+
+/** Who decided about a call, by which rule and why, whatever became of the call. */
+function toDecision(run: RunRow, call: ReviewedCall): NewAudit {
+  const { scope, profileId, profileVersion, ruleIndex, original } = call.decided;
+  return {
+    tenantId: run.tenant_id,
+    actor: profileId === undefined ? 'Perdure' : `policy ${profileId}`,
+    action: `call-${call.decision}`,
+    runId: run.id,
+    callId: call.callId,
+    rule: call.rule,
+    reason: call.reason,
+    detail: {
+      tool: call.tool,
+      effect: call.effect,
+      subject: toStorable(call.subject.slice(0, auditedSubject)),
+      ...{ scope, profileVersion, ruleIndex, original },
+    },
+  };
 }
 
 function eventsOf(answer: Answer): NewEvent[] {

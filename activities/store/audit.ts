@@ -1,5 +1,5 @@
 // The audit: who decided what, when, by which rule and why. Rows are only ever added; the database refuses the rest.
-import type { Selectable } from 'kysely';
+import type { Insertable, Selectable } from 'kysely';
 import type { Db } from './database.ts';
 import type { Write } from './events.ts';
 import type { Audit } from './tables.ts';
@@ -20,21 +20,21 @@ export interface NewAudit {
 
 export async function addAudit(write: Write, entries: readonly NewAudit[]): Promise<void> {
   if (entries.length === 0) return;
-  await write.tx
-    .insertInto('audit')
-    .values(
-      entries.map((entry) => ({
-        tenant_id: entry.tenantId,
-        actor: entry.actor,
-        action: entry.action,
-        run_id: entry.runId ?? null,
-        call_id: entry.callId ?? null,
-        rule: entry.rule ?? '',
-        reason: entry.reason ?? '',
-        detail: JSON.stringify(entry.detail ?? {}),
-      })),
-    )
-    .execute();
+  await write.tx.insertInto('audit').values(entries.map(toAuditRow)).execute();
+}
+
+/** For a statement that has more to insert. */
+export function toAuditRow(entry: NewAudit): Insertable<Audit> {
+  return {
+    tenant_id: entry.tenantId,
+    actor: entry.actor,
+    action: entry.action,
+    run_id: entry.runId ?? null,
+    call_id: entry.callId ?? null,
+    rule: entry.rule ?? '',
+    reason: entry.reason ?? '',
+    detail: JSON.stringify(entry.detail ?? {}),
+  };
 }
 
 export interface AuditList {

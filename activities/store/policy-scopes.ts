@@ -4,7 +4,7 @@ import type { PolicyProfile, PolicyRule, PolicyScopeName } from '../../workflows
 import { addAudit } from './audit.ts';
 import type { Db, Queries } from './database.ts';
 import type { Write } from './events.ts';
-import { findPolicy, type PolicyChange, type ScopeRef, type StoredPolicy } from './policies.ts';
+import { findPolicy, type PolicyChange, type ScopeRef } from './policies.ts';
 
 type WideScope = Exclude<PolicyScopeName, 'run'>;
 
@@ -40,12 +40,28 @@ export async function applyPolicy(
   await addAudit(write, [{ tenantId, actor: by, action: 'policy-apply', rule: policyId ?? '', detail }]);
 }
 
-/** The profiles that apply to a run, near ones first; the nearest is the run's own, whose limits count. */
+export interface ScopeChoice {
+  /** The id of a stored profile; undefined, the nearest that applies to the project. */
+  policy: string | undefined;
+  /** In place of a stored one. */
+  draft?: PolicyProfile | undefined;
+  /** The project's real path. */
+  projectPath: string | null;
+  fallback: string;
+}
+
+export interface ResolvedScopes {
+  refs: ScopeRef[];
+  /** Those of the refs, in the same order. The first is the run's own, whose limits count. */
+  profiles: [PolicyProfile, ...PolicyProfile[]];
+}
+
+/** The profiles that apply to a run, near ones first. Undefined: there is none of that id. */
 export async function resolveScopes(
   queries: Queries,
   tenantId: string,
-  input: { policy: string | undefined; projectPath: string | null; fallback: string },
-): Promise<{ refs: ScopeRef[]; nearest: StoredPolicy } | undefined> {
+  input: ScopeChoice,
+): Promise<ResolvedScopes | undefined> {
   const rows = await queries
     .selectFrom('policy_scopes')
     .selectAll()
@@ -58,16 +74,20 @@ export async function resolveScopes(
     )
     .execute();
   const idOf = (scope: WideScope): string | undefined => rows.find((row) => row.scope === scope)?.policy_id;
-  const named = input.policy ?? idOf('project') ?? idOf('global') ?? input.fallback;
-  const nearest = await findPolicy(queries, tenantId, named);
+  const { draft } = input;
+  const named = draft?.id ?? input.policy ?? idOf('project') ?? idOf('global') ?? input.fallback;
+  const nearest = draft ? { profile: draft, version: 0 } : await findPolicy(queries, tenantId, named);
   if (!nearest) return undefined;
   const refs: ScopeRef[] = [{ scope: 'run', id: named, version: nearest.version }];
+  const profiles: ResolvedScopes['profiles'] = [nearest.profile];
   for (const scope of ['project', 'global'] as const) {
     const id = idOf(scope);
     const stored = id === undefined || id === named ? undefined : await findPolicy(queries, tenantId, id);
-    if (id !== undefined && stored) refs.push({ scope, id, version: stored.version });
+    if (id === undefined || !stored) continue;
+    refs.push({ scope, id, version: stored.version });
+    profiles.push(stored.profile);
   }
-  return { refs, nearest };
+  return { refs, profiles };
 }
 
 export interface RememberedAnswer {

@@ -6,13 +6,23 @@ import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
 import { seedTenantAllowance } from '../../activities/store/allowance-limits.ts';
+import { describeCall } from '../../activities/review.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
 import { createEventLog, type EventLog } from '../../activities/store/events.ts';
 import { createNotifier } from '../../activities/store/notifier.ts';
 import { ensureBuiltIns } from '../../activities/store/policies.ts';
 import { ensureFirstToken } from '../../activities/store/tokens.ts';
+import { createBackground } from '../../activities/tools/background.ts';
+import { publicEgress } from '../../activities/tools/fetch.ts';
+import { createTools } from '../../activities/tools/index.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 import { createTestDatabase } from './postgres.ts';
+
+// For what they say of themselves.
+const tools = createTools({
+  background: createBackground({ callIsAlive: () => false, killMarked: async () => undefined }),
+  egress: publicEgress,
+});
 
 export interface TestApp {
   app: FastifyInstance;
@@ -78,10 +88,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     realPath: async (folder) => folder,
     externalToolsProblem: () => undefined,
     reviewEdit: async (_run, _call, input) => ({ input, inputHash: 'edited', subject: 'edited' }),
-    describeCall: ({ tool, input }) =>
-      tool === 'shell'
-        ? { tool, effect: 'execute', subject: (input as { command: string }).command }
-        : { problem: `There is no tool "${tool}".` },
+    describeCall: (call) => describeCall(tools, call),
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
     content: async () => undefined,
     temporalHealth: async () => {},

@@ -154,6 +154,14 @@ export const BacktestResult = z
   .meta({ id: 'BacktestResult' });
 export type BacktestResult = z.infer<typeof BacktestResult>;
 
+export const BacktestView = BacktestResult.extend({
+  since: when,
+  truncated: z
+    .boolean()
+    .describe('There are more calls than are decided again at once: these are the newest runs’.'),
+}).meta({ id: 'BacktestView' });
+export type BacktestView = z.infer<typeof BacktestView>;
+
 export const PolicyView = PolicyProfile.extend({
   version: z.int(),
   builtIn: z.boolean().describe('Built-in profiles stay as they are; customise a copy.'),
@@ -229,7 +237,12 @@ export const BacktestBody = z
   .strictObject({
     ...choice,
     // Calls of a quarter: more says nothing more.
-    days: z.int().min(1).max(90).optional().describe('How far back; 7 days unless said otherwise.'),
+    days: z
+      .int()
+      .min(1)
+      .max(90)
+      .optional()
+      .describe('How far back: calls of runs accepted since then; 7 days unless said otherwise.'),
   })
   .meta({ id: 'BacktestBody' });
 export type BacktestBody = z.infer<typeof BacktestBody>;

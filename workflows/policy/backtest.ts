@@ -30,23 +30,27 @@ export function preview(
 const mostExamples = 5;
 const longestExample = 200;
 
-export function backtest(
-  scopes: readonly PolicyScope[],
-  calls: Iterable<StoredCall>,
-  now: Date,
-): BacktestResult {
+export interface Backtest {
+  /** Decides a stored call again, by the profiles that would apply to it. */
+  add(call: StoredCall, scopes: readonly PolicyScope[]): void;
+  result(): BacktestResult;
+}
+
+/** Call by call: there may be more than fit into memory at once. */
+export function createBacktest(now: Date): Backtest {
   const groups = new Map<string, BacktestResult['groups'][number]>();
-  const result = { calls: 0, changed: 0, skipped: 0 };
-  for (const { effect, ...call } of calls) {
+  const counts = { calls: 0, changed: 0, skipped: 0 };
+
+  function add({ effect, ...call }: StoredCall, scopes: readonly PolicyScope[]): void {
     if (effect === null) {
-      result.skipped += 1;
-      continue;
+      counts.skipped += 1;
+      return;
     }
-    result.calls += 1;
+    counts.calls += 1;
     const { projectRoot, mode, attended, tool, decision: from } = call;
     const decided = evaluate(scopes, { ...call, effect }, { projectRoot, mode, attended, now });
-    if (decided.decision === from) continue;
-    result.changed += 1;
+    if (decided.decision === from) return;
+    counts.changed += 1;
     const { decision: to, ruleIndex, ruleText, scope, profileId } = decided;
     const key = JSON.stringify([tool, effect, from, to, scope, profileId, ruleIndex, ruleText]);
     const group = groups.get(key) ?? {
@@ -61,5 +65,11 @@ export function backtest(
       group.examples.push({ runId: call.runId, callId: call.callId, subject });
     }
   }
-  return { ...result, groups: [...groups.values()].sort((one, other) => other.calls - one.calls) };
+  return {
+    add,
+    result: () => ({
+      ...counts,
+      groups: [...groups.values()].sort((one, other) => other.calls - one.calls),
+    }),
+  };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { backtest, preview, type StoredCall } from '../../../workflows/policy/backtest.ts';
+import { createBacktest, preview, type StoredCall } from '../../../workflows/policy/backtest.ts';
 import { attended, call, profileWith, runScope } from './decide.ts';
 
 const stored = (rest: Partial<StoredCall>, index = 0): StoredCall => ({
@@ -44,7 +44,9 @@ test('what a draft would have decided otherwise is grouped by what would decide,
     ruleIndex: 0,
     ruleText: 'ask anything: npm **',
   };
-  expect(backtest(runScope(draft), calls, attended.now)).toEqual({
+  const backtest = createBacktest(attended.now);
+  for (const each of calls) backtest.add(each, runScope(draft));
+  expect(backtest.result()).toEqual({
     calls: 12,
     changed: 10,
     skipped: 1,
