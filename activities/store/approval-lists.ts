@@ -113,6 +113,8 @@ export const rememberedDays = 30;
 export function rememberedRule(row: ListedApproval, days: number): PolicyRule | null {
   const { tool, effect, subject } = row;
   if (tool === null || effect === null || subject === null) return null;
+  // Nobody can have seen what it is.
+  if (visible(subject) !== subject) return null;
   const { projectRoot = null, subjectKind } = row.decided as Partial<CallDecision>;
   const now = new Date();
   const remembered = remember(

@@ -1,11 +1,12 @@
 // The one place where an approval is acted on: in the transaction that claims its call.
-import type { CallRow } from './calls.ts';
+import type { Selectable } from 'kysely';
 import type { Write } from './events.ts';
+import type { Calls } from './tables.ts';
 
 /** Whether a decision covers exactly these arguments of the call; used up with the claim of this attempt. */
 export async function useApproval(
   write: Write,
-  call: Pick<CallRow, 'run_id' | 'call_id' | 'input_hash'>,
+  call: Pick<Selectable<Calls>, 'run_id' | 'call_id' | 'input_hash'>,
   attempt: number,
 ): Promise<boolean> {
   const used = await write.tx
