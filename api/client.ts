@@ -23,6 +23,7 @@ import type {
   ProcessListView,
   ReadyView,
 } from '../workflows/contracts/system.ts';
+import { allowanceCalls } from './client/allowances.ts';
 import { approvalCalls } from './client/approvals.ts';
 import { type FollowOptions, follow } from './client/follow.ts';
 import { ProblemError } from './client/problem.ts';
@@ -112,6 +113,7 @@ export function createClient(settings: ClientSettings) {
       json<CallView>('POST', `${ofRun(runId)}/calls/${encodeURIComponent(callId)}/settle`, { body }),
 
     ...approvalCalls(transport),
+    ...allowanceCalls(transport),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),

@@ -1,6 +1,7 @@
 // The command line as a whole: its commands, how the server is found, and how each kind of trouble ends.
 import { Command, CommanderError } from 'commander';
 import { BrokenStream, type Client, createClient, ProblemError, Unreachable } from '../client.ts';
+import { allowancesCommand } from './allowances.ts';
 import { approvalsCommand } from './approvals.ts';
 import { approveCommand } from './approve.ts';
 import { cancelCommand } from './cancel.ts';
@@ -19,6 +20,7 @@ import { settleCommand } from './settle.ts';
 import { statusCommand } from './status.ts';
 import { steerCommand } from './steer.ts';
 import type { Cli, Surroundings } from './surroundings.ts';
+import { usageCommand } from './usage.ts';
 import { watchCommand } from './watch.ts';
 
 /** Runs one command line; the answer is the exit code. `installFolder` is where Perdure itself lies. */
@@ -59,6 +61,8 @@ export async function runProgram(
   const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
   for (const make of [
     ...commands,
+    allowancesCommand,
+    usageCommand,
     approvalsCommand,
     approveCommand,
     denyCommand,

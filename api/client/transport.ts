@@ -2,6 +2,8 @@
 // Runs in browsers too: no import of node.
 import { ProblemError, toProblem, Unreachable } from './problem.ts';
 
+type Method = 'GET' | 'POST' | 'PUT';
+
 export interface TransportSettings {
   /** Where the server is, without `/api/v1`. */
   url: string;
@@ -24,7 +26,7 @@ export interface Call {
 }
 
 export interface Transport {
-  json<Answer>(method: 'GET' | 'POST', path: string, call?: Call): Promise<Answer>;
+  json<Answer>(method: Method, path: string, call?: Call): Promise<Answer>;
   text(path: string, call?: Call): Promise<string>;
   /** One attempt to open a stream; resolves when the headers are there. */
   open(path: string, query: Query, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
@@ -72,11 +74,11 @@ export function createTransport(settings: TransportSettings): Transport {
     return { status: response.status, text: await response.text(), retryAfterMs: retryAfterMs(response) };
   }
 
-  async function exchange(method: 'GET' | 'POST', path: string, call: Call = {}): Promise<string> {
+  async function exchange(method: Method, path: string, call: Call = {}): Promise<string> {
     const headers: Record<string, string> = caller();
     const init: RequestInit = { method, headers };
     // One key for all attempts: whichever of them arrived first did it, the others get its answer.
-    if (method === 'POST') headers['idempotency-key'] = randomKey();
+    if (method !== 'GET') headers['idempotency-key'] = randomKey();
     if (call.body !== undefined) {
       headers['content-type'] = 'application/json';
       init.body = JSON.stringify(call.body);
@@ -100,7 +102,7 @@ export function createTransport(settings: TransportSettings): Transport {
   }
 
   return {
-    async json<Answer>(method: 'GET' | 'POST', path: string, call?: Call) {
+    async json<Answer>(method: Method, path: string, call?: Call) {
       const text = await exchange(method, path, call);
       return (text === '' ? undefined : JSON.parse(text)) as Answer;
     },
