@@ -109,7 +109,7 @@ export function describeCall(
 ): PolicyCall | { problem: string } {
   const tool = tools.find(({ name }) => name === call.tool);
   if (!tool) return { problem: `There is no tool "${call.tool}".` };
-  const parsed = parseFor(tool, JSON.stringify(call.input));
+  const parsed = parseFor(tool, JSON.stringify(call.input ?? {}));
   if (!parsed.ok) return { problem: parsed.problem };
   const { name, effect, subjectKind } = tool;
   return { tool: name, effect, subject: toStorable(tool.subject(parsed.input)), subjectKind };

@@ -1,4 +1,7 @@
 // One example for each request and the main answers, shown in the description of the API. By the name of the operation.
+import { approvalExamples } from './approval-examples.ts';
+import { policyExamples } from './policy-examples.ts';
+
 type Document = ReturnType<typeof import('fastify-type-provider-zod').jsonSchemaTransformObject>;
 
 interface Example {
@@ -125,6 +128,8 @@ const up = { state: 'up', latencyMs: 0.8, problem: null };
 const page = (item: unknown) => ({ items: [item], nextCursor: null });
 
 const examples: Record<string, Example> = {
+  ...approvalExamples,
+  ...policyExamples,
   startRun: {
     body: {
       prompt: 'Make the failing test pass.',

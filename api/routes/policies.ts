@@ -97,7 +97,10 @@ export const policyRoutes: Routes = (api, parts) => {
         summary: 'The same as a YAML file',
         params,
         querystring: versionQuery,
-        response: { 200: z.string(), ...problems },
+        response: {
+          200: { description: 'YAML', content: { 'application/yaml': { schema: z.string() } } },
+          ...problems,
+        },
       },
     },
     async (request, reply) => {

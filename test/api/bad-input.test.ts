@@ -214,6 +214,11 @@ async function digest(api: TestApp): Promise<string> {
     'allowance_entries',
     'allowance_places',
     'audit',
+    'approvals',
+    'policies',
+    'policy_versions',
+    'policy_scopes',
+    'remembered_answers',
   ];
   const sums = names.map(
     (name) => `(select coalesce(sum(hashtext(t::text)::bigint), 0) from ${name} t) as ${name}`,
@@ -245,7 +250,9 @@ async function seeded() {
     await addDeadLetter(write, run, { kind: 'call', callId: '1.0', reason: 'three times', attempts: 3 });
     return write.tx.selectFrom('dead_letters').select('id').executeTakeFirstOrThrow();
   });
-  const ids = [ended.id, active.id, ended.conversationId, active.conversationId, letter.id];
+  const policies = ['headless-safe-sandbox', 'own'];
+  await api.ask('POST', '/policies/ask-everything/customise', { id: 'own' });
+  const ids = [...policies, ended.id, active.id, ended.conversationId, active.conversationId, letter.id];
   return { api, known: { id: ids, callId: ['1.0', '2.1'], key: ['a'.repeat(64)], name: ['worker'] } };
 }
 

@@ -61,7 +61,7 @@ const note = shortText(2000).optional().describe('For the record, and for the mo
 export const ApproveBody = z
   .strictObject({
     input: z
-      .json()
+      .unknown()
       .optional()
       .describe(
         'Other arguments for the call; of a question `{answer}`; of a limit `{costMicros}` more for this run.',

@@ -211,7 +211,7 @@ export const EvaluateBody = z
     attended: z.boolean().optional(),
     mode: PolicyMode.optional(),
     calls: z
-      .array(z.strictObject({ tool: shortText(200), input: z.json() }))
+      .array(z.strictObject({ tool: shortText(200), input: z.unknown() }))
       .min(1)
       .max(100),
   })
