@@ -7,7 +7,7 @@ import { evaluate, type PolicyContext, type PolicyScope } from '../workflows/pol
 import type { PolicyCall } from '../workflows/policy/subject.ts';
 import { externalInputProblem, externalToolsOf } from './external-tools.ts';
 import type { LlmCall } from './llm/llm.ts';
-import type { ReviewedCall } from './store/answers.ts';
+import type { ReviewedCall } from './store/reviewed-calls.ts';
 import type { Queries } from './store/database.ts';
 import type { ScopeRef } from './store/policies.ts';
 import { type RememberedAnswer, rememberedFor } from './store/policy-scopes.ts';

@@ -20,6 +20,7 @@ import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { drainOnClose } from './plugins/shutting-down.ts';
 import { refuseOtherMethods } from './plugins/wrong-method.ts';
 import { allowanceRoutes } from './routes/allowances.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { callRoutes } from './routes/calls.ts';
 import { contentRoutes } from './routes/contents.ts';
@@ -31,6 +32,7 @@ import { healthRoutes } from './routes/health.ts';
 import { modelRoutes } from './routes/models.ts';
 import { pageRoutes } from './routes/page.ts';
 import { policyRoutes } from './routes/policies.ts';
+import { policyPlaceRoutes } from './routes/policy-places.ts';
 import { policyCheckRoutes } from './routes/policy-checks.ts';
 import { runEventRoutes } from './routes/run-events.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
@@ -47,6 +49,8 @@ const routes: Routes[] = [
   callRoutes,
   approvalRoutes,
   policyRoutes,
+  policyPlaceRoutes,
+  auditRoutes,
   policyCheckRoutes,
   allowanceRoutes,
   conversationRoutes,

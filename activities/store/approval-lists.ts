@@ -3,7 +3,7 @@ import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../workflows
 import type { Effect } from '../../workflows/contracts/call.ts';
 import type { PolicyRule } from '../../workflows/contracts/policy.ts';
 import { remember } from '../../workflows/policy/remember.ts';
-import type { CallDecision } from './answers.ts';
+import type { CallDecision } from './reviewed-calls.ts';
 import type { ApprovalRow } from './approvals.ts';
 import type { Queries } from './database.ts';
 

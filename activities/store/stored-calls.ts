@@ -1,7 +1,7 @@
 // Calls as they were decided, of whatever run, for drafts of policies to be held against. Newest runs first.
 import type { Decision, Effect } from '../../workflows/contracts/call.ts';
 import type { StoredCall } from '../../workflows/policy/backtest.ts';
-import type { CallDecision } from './answers.ts';
+import type { CallDecision } from './reviewed-calls.ts';
 import type { Db } from './database.ts';
 
 // A command may have 100 kB: a page is 50 MB in the worst case.

@@ -36,6 +36,12 @@ const params = z.object({ id });
 const QuestionInput = z.strictObject({ answer: text });
 
 export const approvalRoutes: Routes = (api, parts) => {
+  lookRoutes(api, parts);
+  answerRoutes(api, parts);
+  resultRoutes(api, parts);
+};
+
+const lookRoutes: Routes = (api, parts) => {
   api.get(
     '/approvals',
     {
@@ -74,7 +80,9 @@ export const approvalRoutes: Routes = (api, parts) => {
     },
     async (request) => viewOf(parts, request),
   );
+};
 
+const answerRoutes: Routes = (api, parts) => {
   api.post(
     '/approvals/:id/approve',
     {
@@ -116,7 +124,9 @@ export const approvalRoutes: Routes = (api, parts) => {
         decide(parts, write, request, async () => ({ status: 'denied', ...noteOf(parts, request.body) })),
       ),
   );
+};
 
+const resultRoutes: Routes = (api, parts) => {
   api.post(
     '/runs/:id/results',
     {

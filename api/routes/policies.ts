@@ -1,7 +1,6 @@
-// Policy profiles: built-in ones to read and copy, custom ones in versions, where they apply, what was remembered.
+// Policy profiles: built-in ones to read and copy, custom ones in versions.
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { listAudit } from '../../activities/store/audit.ts';
 import {
   createPolicy,
   deletePolicy,
@@ -10,26 +9,19 @@ import {
   type StoredPolicy,
   updatePolicy,
 } from '../../activities/store/policies.ts';
-import { applyPolicy, forgetAnswer, listRemembered } from '../../activities/store/policy-scopes.ts';
 import type { Queries } from '../../activities/store/database.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { id } from '../../workflows/contracts/fields.ts';
 import {
-  AuditListView,
-  AuditQuery,
   CreatePolicyBody,
   CustomisePolicyBody,
   PolicyListView,
-  PolicyPlaceBody,
   PolicyProfile,
   PolicyView,
-  RememberedListView,
   UpdatePolicyBody,
 } from '../../workflows/contracts/policy.ts';
 import { profileProblem } from '../../workflows/policy/profile-problem.ts';
 import type { Routes } from '../parts.ts';
 import { readPolicyFile, writePolicyFile } from '../policy-file.ts';
-import { numberCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 
 const params = z.object({ id: PolicyProfile.shape.id });
@@ -38,6 +30,12 @@ const versionQuery = z.strictObject({
 });
 
 export const policyRoutes: Routes = (api, parts) => {
+  lookRoutes(api, parts);
+  createRoutes(api, parts);
+  changeRoutes(api, parts);
+};
+
+const lookRoutes: Routes = (api, parts) => {
   const { db } = parts.log;
 
   api.get(
@@ -51,26 +49,6 @@ export const policyRoutes: Routes = (api, parts) => {
       },
     },
     async (request) => ({ items: (await listPolicies(db, request.caller.tenantId)).map(toPolicyView) }),
-  );
-
-  api.post(
-    '/policies',
-    {
-      schema: {
-        tags: ['policies'],
-        operationId: 'createPolicy',
-        summary: 'A profile of your own; its examples must hold',
-        body: CreatePolicyBody,
-        response: { 201: PolicyView, ...problems },
-      },
-    },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const profile = profileOf(request.body);
-        requireFreeId(profile.id);
-        const stored = await createPolicy(write, profile, request.caller);
-        return { status: 201, body: toPolicyView(stored) };
-      }),
   );
 
   api.get(
@@ -108,7 +86,53 @@ export const policyRoutes: Routes = (api, parts) => {
       return reply.type('application/yaml; charset=utf-8').send(writePolicyFile(profile));
     },
   );
+};
 
+const createRoutes: Routes = (api, parts) => {
+  api.post(
+    '/policies',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'createPolicy',
+        summary: 'A profile of your own; its examples must hold',
+        body: CreatePolicyBody,
+        response: { 201: PolicyView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        const profile = profileOf(request.body);
+        requireFreeId(profile.id);
+        const stored = await createPolicy(write, profile, request.caller);
+        return { status: 201, body: toPolicyView(stored) };
+      }),
+  );
+
+  api.post(
+    '/policies/:id/customise',
+    {
+      schema: {
+        tags: ['policies'],
+        operationId: 'customisePolicy',
+        summary: 'A copy of a profile under an id of your own, to be changed',
+        params,
+        body: CustomisePolicyBody,
+        response: { 201: PolicyView, ...problems },
+      },
+    },
+    (request, reply) =>
+      parts.mutate(request, reply, async (write) => {
+        requireFreeId(request.body.id);
+        const { profile } = await policyOf(write.tx, request, request.params.id);
+        const name = request.body.name ?? `${profile.name} (copy)`.slice(0, 100);
+        const stored = await createPolicy(write, { ...profile, id: request.body.id, name }, request.caller);
+        return { status: 201, body: toPolicyView(stored) };
+      }),
+  );
+};
+
+const changeRoutes: Routes = (api, parts) => {
   api.put(
     '/policies/:id',
     {
@@ -153,128 +177,6 @@ export const policyRoutes: Routes = (api, parts) => {
         return { status: 204 };
       }),
   );
-
-  api.post(
-    '/policies/:id/customise',
-    {
-      schema: {
-        tags: ['policies'],
-        operationId: 'customisePolicy',
-        summary: 'A copy of a profile under an id of your own, to be changed',
-        params,
-        body: CustomisePolicyBody,
-        response: { 201: PolicyView, ...problems },
-      },
-    },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        requireFreeId(request.body.id);
-        const { profile } = await policyOf(write.tx, request, request.params.id);
-        const name = request.body.name ?? `${profile.name} (copy)`.slice(0, 100);
-        const stored = await createPolicy(write, { ...profile, id: request.body.id, name }, request.caller);
-        return { status: 201, body: toPolicyView(stored) };
-      }),
-  );
-
-  api.put(
-    '/policies/place',
-    {
-      schema: {
-        tags: ['policies'],
-        operationId: 'applyPolicy',
-        summary: 'What runs of a project, or all runs, are held against besides their own policy',
-        body: PolicyPlaceBody,
-        response: { 200: PolicyPlaceBody, ...problems },
-      },
-    },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const { project, policy } = request.body;
-        if (policy !== null) await policyOf(write.tx, request, policy);
-        const place =
-          project === undefined
-            ? ({ scope: 'global', key: '' } as const)
-            : ({ scope: 'project', key: await parts.realPath(project) } as const);
-        await applyPolicy(write, place, policy, request.caller);
-        return { status: 200, body: { ...(project === undefined ? {} : { project: place.key }), policy } };
-      }),
-  );
-
-  api.get(
-    '/policies/remembered',
-    {
-      schema: {
-        tags: ['policies'],
-        operationId: 'listRememberedAnswers',
-        summary: 'What people allowed and wanted to be remembered, newest first',
-        response: { 200: RememberedListView, ...problems },
-      },
-    },
-    async (request) => ({
-      items: (await listRemembered(db, request.caller.tenantId)).map(
-        ({ createdBy, expiresAt, ...answer }) => ({
-          ...answer,
-          expiresAt: expiresAt.toISOString(),
-          by: createdBy,
-        }),
-      ),
-    }),
-  );
-
-  api.delete(
-    '/policies/remembered/:answerId',
-    {
-      schema: {
-        tags: ['policies'],
-        operationId: 'forgetRememberedAnswer',
-        summary: 'Ask about it again from now on',
-        params: z.object({ answerId: id }),
-        response: { 204: z.null(), ...problems },
-      },
-    },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        if (!(await forgetAnswer(write, request.params.answerId, request.caller)))
-          throw new Failure('NotFound', `There is no remembered answer ${request.params.answerId}.`);
-        return { status: 204 };
-      }),
-  );
-
-  api.get(
-    '/audit',
-    {
-      schema: {
-        tags: ['audit'],
-        operationId: 'listAudit',
-        summary: 'Who decided what, by which rule and why, newest first',
-        querystring: AuditQuery,
-        response: { 200: AuditListView, ...problems },
-      },
-    },
-    async (request) => {
-      const { limit = usualLimit, cursor, runId } = request.query;
-      const rows = await listAudit(db, {
-        tenantId: request.caller.tenantId,
-        limit,
-        ...(cursor !== undefined && { before: numberCursor(cursor) }),
-        ...(runId !== undefined && { runId }),
-      });
-      return toPage(rows, limit, {
-        toView: ({ id: number, at, actor, action, run_id, call_id, rule, reason, detail }) => ({
-          id: String(number),
-          at: at.toISOString(),
-          actor,
-          action,
-          runId: run_id,
-          callId: call_id,
-          rule,
-          reason,
-          detail,
-        }),
-        toCursor: (row) => String(row.id),
-      });
-    },
-  );
 };
 
 // Below /policies they mean something else.
@@ -289,7 +191,8 @@ function toPolicyView({ profile, version, builtIn }: StoredPolicy): PolicyView {
   return { ...profile, version, builtIn };
 }
 
-async function policyOf(
+/** In its newest version unless another one is named. */
+export async function policyOf(
   queries: Queries,
   request: FastifyRequest,
   policyId: string,

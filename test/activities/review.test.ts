@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { type ReviewContext, reviewCalls } from '../../activities/review.ts';
-import type { ReviewedCall } from '../../activities/store/answers.ts';
+import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
 import { isStorable } from '../../activities/store/storable.ts';
 import { defineTool, type Tool } from '../../activities/tools/tool.ts';
 import type { PolicyScope } from '../../workflows/policy/evaluate.ts';

@@ -9,7 +9,6 @@ import {
   type ModelUse,
   type Patience,
   openStep,
-  type ReviewedCall,
   storeAnswer,
 } from '../../activities/store/answers.ts';
 import type { NewAttempt } from '../../activities/store/attempts.ts';
@@ -27,6 +26,7 @@ import { type EndedRun, endRun, type RunEnd } from '../../activities/store/end-r
 import { createEventLog, type EventLog, readEvents, type Write } from '../../activities/store/events.ts';
 import { addInput, type NewInput } from '../../activities/store/inputs.ts';
 import { createNotifier } from '../../activities/store/notifier.ts';
+import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
 import { findRun, lockRun, type RunRow } from '../../activities/store/runs.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { builtInVersion } from '../../workflows/policy/presets.ts';

@@ -37,7 +37,12 @@ export interface TestApp {
   /** Lines of the log, as objects. */
   lines: Record<string, unknown>[];
   /** A request as the caller that may, with a JSON body when there is one. */
-  ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object, headers?: Record<string, string>): Promise<Answer>;
+  ask(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    body?: object,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   /** Listens on loopback; answers the URL in front of `/api/v1`. */
   listen(): Promise<string>;
 }

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
+import { createTestApp } from '../support/test-app.ts';
+import { asked, own, reviewed } from './asked.ts';
+import { startRun } from './streams.ts';
+
+const decisionsOf = (calls: ReviewedCall[]) => calls.map(({ decision }) => decision);
+
+test('what was approved and remembered is not asked again, anything else is, and what is denied stays denied', async () => {
+  const api = await createTestApp();
+  await api.ask('POST', '/policies', { profile: own });
+  const { run, approvalOf } = await asked(api, 1, 'npm ci');
+  const remembers = { remember: { scope: 'project', days: 2 } };
+  const answer = await api.ask('POST', `/approvals/${await approvalOf('1.0')}/approve`, remembers);
+  expect(answer.statusCode, answer.body).toBe(200);
+
+  const again = await reviewed(api, run.id, 2, 'npm ci', 'npm ci --force', 'npm ci; rm -r x', 'rm -r x');
+  expect(decisionsOf(again)).toEqual(['allow', 'ask', 'deny', 'deny']);
+  expect(again[0]).toMatchObject({
+    rule: 'remembered: allow shell: npm ci',
+    reason: 'a person allowed exactly this before',
+  });
+  const { items } = (await api.ask('GET', '/policies/remembered')).json<{
+    items: { id: string; scope: string; key: string; by: string; expiresAt: string }[];
+  }>();
+  expect(items).toEqual([
+    {
+      id: expect.any(String),
+      scope: 'project',
+      key: '/srv/shop',
+      rule: expect.objectContaining({ tool: 'shell', commands: ['npm ci'], decision: 'allow' }),
+      expiresAt: expect.any(String),
+      by: 'first (api)',
+    },
+  ]);
+  const days = (Date.parse(items[0]?.expiresAt ?? '') - Date.now()) / 86_400_000;
+  expect(days > 1.99 && days <= 2).toBe(true);
+  // Another run of the project has it too, one without the project has not.
+  const [same, elsewhere] = [
+    await startRun(api, { policy: 'own', attended: true, project: { path: '/srv/shop' } }),
+    await startRun(api, { policy: 'own', attended: true }),
+  ];
+  expect([
+    ...decisionsOf(await reviewed(api, same.id, 1, 'npm ci')),
+    ...decisionsOf(await reviewed(api, elsewhere.id, 1, 'npm ci')),
+  ]).toEqual(['allow', 'ask']);
+
+  expect((await api.ask('DELETE', `/policies/remembered/${items[0]?.id}`)).statusCode).toBe(204);
+  expect(decisionsOf(await reviewed(api, run.id, 3, 'npm ci'))).toEqual(['ask']);
+  expect((await api.ask('DELETE', `/policies/remembered/${items[0]?.id}`)).statusCode).toBe(404);
+});
+
+test('of other arguments that a person gave, those are remembered', async () => {
+  const api = await createTestApp({
+    reviewEdit: async (_run, _call, input) => ({
+      input,
+      inputHash: 'edited',
+      subject: (input as { command: string }).command,
+    }),
+  });
+  await api.ask('POST', '/policies', { profile: own });
+  const { run, approvalOf } = await asked(api, 1, 'npm publish');
+  await api.ask('POST', `/approvals/${await approvalOf('1.0')}/approve`, {
+    input: { command: 'npm pack' },
+    remember: { scope: 'run' },
+  });
+  expect(decisionsOf(await reviewed(api, run.id, 2, 'npm publish', 'npm pack'))).toEqual(['ask', 'allow']);
+});
