@@ -22,6 +22,8 @@ export interface ChaosInput {
   kills: number;
   /** Programs at once. */
   atOnce?: number;
+  /** Where the workflow bundle is kept, when that is not the platform's own folder. */
+  cache?: string;
   say?(line: string): void;
 }
 
@@ -54,6 +56,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
     for (const name of ['temporary', 'projects']) await mkdir(path.join(work, name));
     platform = await startPlatform({
       parent: work,
+      ...(input.cache === undefined ? {} : { cache: input.cache }),
       environment: {
         PERDURE_COMPATIBLE_BASE_URL: model.url,
         PERDURE_TOOL_SLOTS: '8',

@@ -1,7 +1,7 @@
 // The first page in a real browser: the demo is started with one button, its worker killed with the other, and
 // the run is seen to its end on the page alone.
 import { type Browser, chromium, type ConsoleMessage } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { findChromium } from '../machine.ts';
 import { type Platform, startPlatform } from '../support/platform.ts';
 
@@ -22,7 +22,7 @@ let browser: Browser;
 beforeAll(async () => {
   const executablePath = await findChromium();
   if (!executablePath) throw new Error('There is no Chromium on PATH.');
-  platform = await startPlatform();
+  platform = await startPlatform({ cache: inject('bundles') });
   browser = await chromium.launch({ executablePath, args: flags });
 });
 
