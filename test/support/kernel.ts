@@ -79,12 +79,17 @@ const bundle = workflowBundle(inject('bundles'));
 const logger = pino({ level: process.env['KERNEL_LOG'] ?? 'fatal' });
 installRuntime(logger);
 
-/** Defines the tests twice: with the workflow cache as shipped, and with every workflow task a replay. */
-export function withKernel(define: (kernel: Kernel) => void, options: { idle?: boolean } = {}): void {
-  describe.each([
-    { cache: 'workflows cached', cachedWorkflows: undefined },
-    { cache: 'every workflow task a replay', cachedWorkflows: 0 },
-  ])('$cache', async ({ cachedWorkflows }) => {
+const caches = [
+  { cache: 'workflows cached', cachedWorkflows: undefined },
+  { cache: 'every workflow task a replay', cachedWorkflows: 0 },
+];
+
+/** Defines the tests twice: with the workflow cache as shipped, and, unless `once`, with every workflow task a replay. */
+export function withKernel(
+  define: (kernel: Kernel) => void,
+  options: { idle?: boolean; once?: boolean } = {},
+): void {
+  describe.each(options.once ? caches.slice(0, 1) : caches)('$cache', async ({ cachedWorkflows }) => {
     const kernel = await openKernel(cachedWorkflows);
     if (!options.idle) beforeAll(() => kernel.startWorkers());
     afterEach(() => expectWholeLog(kernel.store));
