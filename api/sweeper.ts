@@ -2,7 +2,7 @@
 // have not. Both are safe to repeat; nothing accepted depends on Temporal having heard of it at the time.
 import type { Logger } from 'pino';
 import type { EventLog } from '../activities/store/events.ts';
-import { listUndrained, listUnstarted } from '../activities/store/runs.ts';
+import { listUndrained, listUnstarted, type RunRow } from '../activities/store/runs.ts';
 import { isStoreOutage } from '../activities/store/database.ts';
 import type { TemporalRuns } from './runs.ts';
 
@@ -17,11 +17,25 @@ const everyMs = 5000;
 const notBeforeMs = 2000;
 // One pass must not flood a Temporal server that just came back; the next pass takes the rest.
 const mostPerPass = 200;
+const pageSize = 500;
 
 export function createSweeper(input: { log: EventLog; runs: TemporalRuns; logger: Logger }): Loop {
   const { log, runs, logger } = input;
+
+  /** Those Temporal has not heard of as far as we know; any number may wait in front of them for a worker. */
+  async function unstarted(): Promise<RunRow[]> {
+    const found: RunRow[] = [];
+    let after: string | undefined;
+    for (;;) {
+      const page = await listUnstarted(log.db, notBeforeMs, pageSize, after);
+      found.push(...page.filter((run) => !runs.isStarted(run)));
+      if (page.length < pageSize || found.length >= mostPerPass) return found.slice(0, mostPerPass);
+      after = page.at(-1)?.id;
+    }
+  }
+
   return repeat(everyMs, logger, 'the sweeper', async () => {
-    for (const run of await listUnstarted(log.db, notBeforeMs, mostPerPass)) runs.started(run);
+    for (const run of await unstarted()) runs.started(run);
     for (const { id } of await listUndrained(log.db, notBeforeMs, mostPerPass)) runs.wake(id);
     await runs.settled();
   });

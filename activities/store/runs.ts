@@ -79,19 +79,27 @@ export async function activeRunOf(
     .executeTakeFirst();
 }
 
-/** Accepted runs that no workflow has taken up for a while: starting their workflow once more cannot hurt. */
-export async function listUnstarted(db: Db, olderThanMs: number, limit: number): Promise<RunRow[]> {
-  return db
+/**
+ * Accepted runs that no workflow has begun for a while, oldest first: starting their workflow once more cannot hurt.
+ * Some wait for a worker to have room for them.
+ */
+export async function listUnstarted(
+  db: Db,
+  olderThanMs: number,
+  limit: number,
+  afterId?: string,
+): Promise<RunRow[]> {
+  let query = db
     .selectFrom('runs')
     .selectAll()
     .where('status', 'in', activeStatuses)
     .where('parked', '=', false)
     .where('execution_id', 'is', null)
     .where('created_at', '<', new Date(Date.now() - olderThanMs))
-    .orderBy('priority')
-    .orderBy('created_at')
-    .limit(limit)
-    .execute();
+    .orderBy('id')
+    .limit(limit);
+  if (afterId) query = query.where('id', '>', afterId);
+  return query.execute();
 }
 
 /** Runs that were told to stop and have not heard of it: their workflow is woken again. */
@@ -106,20 +114,21 @@ export async function listUndrained(db: Db, olderThanMs: number, limit: number):
       // Only stops: steers and settlements are read at the next model call, however often the workflow is woken.
       .where('inputs.kind', 'in', ['interrupt', 'cancel'])
       .where('inputs.created_at', '<', new Date(Date.now() - olderThanMs))
-      .where('runs.execution_id', 'is not', null)
+      // One that no worker had room for yet has not begun, and is to hear of it all the same.
+      .where('runs.parked', '=', false)
       .where('runs.status', 'in', activeStatuses)
       .limit(limit)
       .execute()
   );
 }
 
-/** Started runs, oldest first: the reconciler compares them with the workflows that really exist. */
-export async function listStarted(db: Db, limit: number, afterId?: string): Promise<RunRow[]> {
+/** Runs whose workflows should exist, begun or not, oldest first. */
+export async function listActive(db: Db, limit: number, afterId?: string): Promise<RunRow[]> {
   let query = db
     .selectFrom('runs')
     .selectAll()
     .where('status', 'in', activeStatuses)
-    .where('execution_id', 'is not', null)
+    .where('parked', '=', false)
     .orderBy('id')
     .limit(limit);
   if (afterId) query = query.where('id', '>', afterId);

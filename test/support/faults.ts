@@ -127,7 +127,7 @@ export type StepInput = Partial<Omit<StepPlan, 'words'>> & { words?: number };
 /** A program of one run. Every step says some words, then makes its calls; the last one just answers. */
 export function aProgram(
   steps: readonly StepInput[],
-  more: Partial<Pick<Message, 'acts' | 'doubled'>> = {},
+  { project = true, ...more }: Partial<Pick<Message, 'acts' | 'doubled'> & Pick<Program, 'project'>> = {},
 ): Program {
   const id = nextProgram;
   nextProgram += 1;
@@ -142,7 +142,11 @@ export function aProgram(
     reusesIds: false,
     ...step,
   }));
-  return { id, messages: [{ marker, when: 'first', doubled: false, acts: [], ...more, steps: plans }] };
+  return {
+    id,
+    project,
+    messages: [{ marker, when: 'first', doubled: false, acts: [], ...more, steps: plans }],
+  };
 }
 
 /** A shell command with one effect after a while, and a while after it; it may say something at its start. */

@@ -12,6 +12,8 @@ import { prepareWorker } from '../../worker/worker-process.ts';
 
 export const points = [
   'never',
+  /** Temporal has given the first model call to this worker, nothing is written. */
+  'before-begin',
   /** The run is marked as running, Temporal does not know. */
   'begun',
   /** Some words of the answer have been streamed. */
@@ -111,6 +113,8 @@ function changedActivities(activities: Activities, point: Point): Activities {
   switch (point) {
     case 'begun':
       return { ...activities, beginRun: after(activities.beginRun) };
+    case 'before-begin':
+      return { ...activities, callModel: async () => die() as never };
     case 'answer-stored':
       return { ...activities, callModel: after(activities.callModel) };
     case 'before-claim':
