@@ -37,8 +37,8 @@ function busy(name: string, count: number, steps: number): Program[] {
   return Array.from({ length: count }, (_, index) =>
     aProgram(
       Array.from({ length: steps }, (_each, step) => ({
-        words: 15,
-        wordMs: 40,
+        words: 6,
+        wordMs: 100,
         calls: [anEffect(`${name}-${index}-${step}`, { beforeMs: 200, afterMs: 100 })],
       })),
     ),

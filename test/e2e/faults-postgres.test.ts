@@ -15,10 +15,10 @@ const [first, second] = await Promise.all([openStand(theatre.model.url), openSta
 function busy(name: string): Program[] {
   return Array.from({ length: 8 }, (_, index) =>
     aProgram([
-      { words: 80, wordMs: 50, calls: [anEffect(`${name}-${index}-1`, { beforeMs: 2_000 })] },
+      { words: 20, wordMs: 200, calls: [anEffect(`${name}-${index}-1`, { beforeMs: 2_000 })] },
       {
-        words: 20,
-        wordMs: 50,
+        words: 5,
+        wordMs: 200,
         calls: [
           { kind: 'write', path: `${name}-${index}.txt`, content: name },
           anEffect(`${name}-${index}-2`),

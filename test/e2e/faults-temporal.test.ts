@@ -20,7 +20,7 @@ const [killing, freezing] = await Promise.all([openStand(theatre.model.url), ope
 function twentyLong(name: string, seconds: number): Program[] {
   return Array.from({ length: 20 }, (_, index) =>
     index % 2 === 0
-      ? aProgram([{ words: seconds * 10, wordMs: 100 }])
+      ? aProgram([{ words: seconds * 4, wordMs: 250 }])
       : aProgram([{ words: 2, calls: [anEffect(`${name}-${index}`, { beforeMs: seconds * 1_000 })] }]),
   );
 }

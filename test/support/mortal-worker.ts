@@ -44,7 +44,11 @@ function die(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
+let stoodStill = false;
 function standStill(): void {
+  // Once: what was begun before it is to come to its end after it.
+  if (stoodStill) return;
+  stoodStill = true;
   // Not a loop: a neighbour's test needs the processor meanwhile.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, standstillMs);
 }
