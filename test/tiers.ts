@@ -10,8 +10,8 @@ export interface Tier {
   needs: Need[];
   /** Tiers of a later group wait for the earlier ones. */
   group: number;
-  /** One file at a time: it needs all of what it uses for itself. */
-  alone: boolean;
+  /** How many files run beside each other; the same in a group. */
+  atOnce: number;
   /** Its tests start and kill whole processes, and wait for what comes of it. */
   slow: boolean;
 }
@@ -24,7 +24,7 @@ const byEnding = [
 ];
 
 function tier(name: string, include: string[], rest: Partial<Omit<Tier, 'name' | 'include'>> = {}): Tier {
-  return { name, include, exclude: byEnding, needs: [], group: 0, alone: false, slow: false, ...rest };
+  return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 2, slow: false, ...rest };
 }
 
 export const tiers: readonly Tier[] = [
@@ -41,12 +41,14 @@ export const tiers: readonly Tier[] = [
     exclude: [],
     needs: ['postgres', 'temporal'],
     group: 1,
+    // They wait for the server's timers for half of their time.
+    atOnce: 3,
   }),
   tier('sandbox', ['test/**/*.docker.test.ts'], {
     exclude: [],
     needs: ['docker'],
     group: 2,
-    alone: true,
+    atOnce: 1,
     slow: true,
   }),
   tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 3, slow: true }),
