@@ -123,7 +123,7 @@ const cases: {
 test.each(cases)('a worker killed $when: $outcome', async ({ point, status, effects, asked, project }) => {
   const key = `effect-${point}`;
   // In the middle of a command means: after its first words, long before its effect.
-  const times = point === 'mid-tool' ? { says: 'begun', beforeMs: 5_000 } : {};
+  const times = point === 'mid-tool' ? { says: 'begun', beforeMs: 60_000 } : {};
   const program = aProgram([{ words: 12, wordMs: 30, calls: [anEffect(key, times)] }], {
     project: project ?? true,
   });
