@@ -1,5 +1,6 @@
 // The tiers as vitest projects; test/run.ts decides which of them this machine can run.
 import { configDefaults, defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/order.ts';
 import { type Tier, tiers } from './test/tiers.ts';
 
 if (Number(process.versions.node.split('.')[0]) < 24) {
@@ -21,8 +22,7 @@ export default defineConfig({
   test: {
     // Each file in a process of its own: leak checks look at that process, and a fault ends no neighbour.
     pool: 'forks',
-    // The machines this runs on have two cores; a third file would only make the others' deadlines tight.
-    maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     coverage: {
       provider: 'v8',
       include: ['{workflows,activities,api,worker}/**/*.ts'],
@@ -39,10 +39,12 @@ export default defineConfig({
         globalSetup: globalSetup(tier),
         setupFiles: ['test/support/environment.ts', 'test/support/leaks.ts'],
         sequence: { groupOrder: tier.group },
-        ...(tier.alone ? { maxWorkers: 1, fileParallelism: false } : {}),
+        // The machines this runs on have two cores: of files that compute, a third would only make deadlines tight.
+        maxWorkers: tier.atOnce,
+        fileParallelism: tier.atOnce > 1,
         // Far above what any test takes: on a loaded machine a server needs seconds, and only a hang should end here.
-        testTimeout: tier.alone ? 180_000 : 30_000,
-        hookTimeout: tier.alone ? 180_000 : 60_000,
+        testTimeout: tier.slow ? 180_000 : 30_000,
+        hookTimeout: tier.slow ? 180_000 : 60_000,
       },
     })),
   },

@@ -271,7 +271,10 @@ async function store(
   const stored = await untilStored(() =>
     deps.log.write(async (write): Promise<StoredStep & Partial<EndedRun>> => {
       const { run: locked, calls: rows } = await storeAnswer(write, answer);
-      const ended = ends && (await finish(deps, write, locked, { outcome: 'succeeded', reason: 'finished' }));
+      // Read back after a lost COMMIT, it may have ended with the first one.
+      const mayEnd = ends && !isTerminal(locked.status as RunStatus);
+      const ended =
+        mayEnd && (await finish(deps, write, locked, { outcome: 'succeeded', reason: 'finished' }));
       return { calls: rows, ...(ended || { run: locked }) };
     }),
   );

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { afterEnd } from '../activities/store/after-end.ts';
 import { isStoreOutage } from '../activities/store/database.ts';
 import type { EventLog } from '../activities/store/events.ts';
-import { listStarted, listUnstarted, type RunRow } from '../activities/store/runs.ts';
+import { listActive, type RunRow } from '../activities/store/runs.ts';
 import { type Book, endLostRun, markGoingOn, markStuck } from '../activities/store/stuck-run.ts';
 import { isTemporalOutage, type TemporalRuns } from './runs.ts';
 import { type Loop, repeat } from './sweeper.ts';
@@ -67,11 +67,9 @@ export function createReconciler(input: {
 
   const pauseMs = input.everyMs ?? everyMs;
   return repeat(pauseMs, logger, 'the reconciler', async () => {
-    // A workflow may be terminated before any worker has taken it up; it is not started a second time.
-    if (!(await reconcileAll(await listUnstarted(log.db, pauseMs, pageSize)))) return;
     let after: string | undefined;
     for (;;) {
-      const page = await listStarted(log.db, pageSize, after);
+      const page = await listActive(log.db, pageSize, after);
       if (!(await reconcileAll(page)) || page.length < pageSize) return;
       after = page.at(-1)?.id;
     }

@@ -36,6 +36,8 @@ export interface RunWorkflow {
 
 /** What the server's own loops need beside it. */
 export interface TemporalRuns extends Runs {
+  /** Whether Temporal has told this process that it has the workflow of the run's present execution. */
+  isStarted(run: RunRow): boolean;
   /** Undefined when Temporal knows no workflow of that run. */
   describe(runId: string): Promise<RunWorkflow | undefined>;
   /** Resolves when no start or wake is under way. */
@@ -45,12 +47,27 @@ export interface TemporalRuns extends Runs {
 // Without a deadline a start hangs for 20 to 40 s when Temporal is dead; the request was accepted either way.
 const deadlineMs = 1000;
 
+// Far more runs than wait at once; whatever is forgotten is started once more, for nothing.
+const mostRemembered = 50_000;
+
 // A worker killed inside a workflow task costs this instead of the default ten seconds.
 const workflowTaskTimeout = '4 seconds';
 
 export function createRuns(input: { client: Client; logger: Logger }): TemporalRuns {
   const { client, logger } = input;
   const underWay = new Set<Promise<void>>();
+  const started = new Set<string>();
+  const keyOf = (run: RunRow): string => `${run.id}/${run.generation}`;
+
+  async function start(run: RunRow): Promise<void> {
+    try {
+      await (run.generation === 0 ? startWorkflow(client, run) : replaceWorkflow(client, run));
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+    if (started.size >= mostRemembered) started.clear();
+    started.add(keyOf(run));
+  }
 
   /** Starts it on its way; whatever comes of it is the log's and the sweeper's business. */
   function send(what: string, runId: string, act: () => Promise<unknown>): void {
@@ -59,8 +76,7 @@ export function createRuns(input: { client: Client; logger: Logger }): TemporalR
       .then(
         () => undefined,
         (error: unknown) => {
-          if (error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError)
-            return;
+          if (error instanceof WorkflowNotFoundError) return;
           logger.warn({ err: error, runId }, `${what} did not reach Temporal; the sweeper repeats it`);
         },
       )
@@ -69,10 +85,8 @@ export function createRuns(input: { client: Client; logger: Logger }): TemporalR
   }
 
   return {
-    started: (run) =>
-      send('a start', run.id, () =>
-        run.generation === 0 ? startWorkflow(client, run) : replaceWorkflow(client, run),
-      ),
+    started: (run) => send('a start', run.id, () => start(run)),
+    isStarted: (run) => started.has(keyOf(run)),
     wake: (runId) =>
       send('a wake', runId, () => client.workflow.getHandle(workflowId('run', runId)).signal(wake)),
     describe: (runId) =>

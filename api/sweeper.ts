@@ -6,7 +6,7 @@ import { closeEnded, givePlaces } from '../activities/store/after-end.ts';
 import { listUnclosed } from '../activities/store/allowances.ts';
 import type { EventLog } from '../activities/store/events.ts';
 import { tenantsWaiting } from '../activities/store/run-places.ts';
-import { listUndrained, listUnstarted } from '../activities/store/runs.ts';
+import { listUndrained, listUnstarted, type RunRow } from '../activities/store/runs.ts';
 import { isStoreOutage } from '../activities/store/database.ts';
 import type { TemporalRuns } from './runs.ts';
 
@@ -21,6 +21,7 @@ const everyMs = 5000;
 const notBeforeMs = 2000;
 // One pass must not flood a Temporal server that just came back; the next pass takes the rest.
 const mostPerPass = 200;
+const pageSize = 500;
 
 export function createSweeper(input: {
   log: EventLog;
@@ -29,11 +30,24 @@ export function createSweeper(input: {
   everyMs?: number;
 }): Loop {
   const { log, runs, logger } = input;
+
+  /** Those Temporal has not heard of as far as we know; any number may wait in front of them for a worker. */
+  async function unstarted(): Promise<RunRow[]> {
+    const found: RunRow[] = [];
+    let after: string | undefined;
+    for (;;) {
+      const page = await listUnstarted(log.db, notBeforeMs, pageSize, after);
+      found.push(...page.filter((run) => !runs.isStarted(run)));
+      if (page.length < pageSize || found.length >= mostPerPass) return found.slice(0, mostPerPass);
+      after = page.at(-1)?.id;
+    }
+  }
+
   return repeat(input.everyMs ?? everyMs, logger, 'the sweeper', async () => {
     for (const of of await listUnclosed(log.db, mostPerPass)) await closeEnded(log, of);
     for (const tenantId of await tenantsWaiting(log.db))
       for (const run of await givePlaces(log, tenantId)) runs.started(run);
-    for (const run of await listUnstarted(log.db, notBeforeMs, mostPerPass)) runs.started(run);
+    for (const run of await unstarted()) runs.started(run);
     for (const { id } of await listUndrained(log.db, notBeforeMs, mostPerPass)) runs.wake(id);
     await runs.settled();
   });

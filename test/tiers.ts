@@ -10,8 +10,10 @@ export interface Tier {
   needs: Need[];
   /** Tiers of a later group wait for the earlier ones. */
   group: number;
-  /** One file at a time: its processes fill the machine, or its faults would reach a neighbour. */
-  alone: boolean;
+  /** How many files run beside each other; the same in a group. */
+  atOnce: number;
+  /** Its tests start and kill whole processes, and wait for what comes of it. */
+  slow: boolean;
 }
 
 const byEnding = [
@@ -22,7 +24,7 @@ const byEnding = [
 ];
 
 function tier(name: string, include: string[], rest: Partial<Omit<Tier, 'name' | 'include'>> = {}): Tier {
-  return { name, include, exclude: byEnding, needs: [], group: 0, alone: false, ...rest };
+  return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 2, slow: false, ...rest };
 }
 
 export const tiers: readonly Tier[] = [
@@ -39,14 +41,39 @@ export const tiers: readonly Tier[] = [
     exclude: [],
     needs: ['postgres', 'temporal'],
     group: 1,
+    // They wait for the server's timers for half of their time.
+    atOnce: 3,
   }),
-  tier('sandbox', ['test/**/*.docker.test.ts'], { exclude: [], needs: ['docker'], group: 2, alone: true }),
-  tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 3, alone: true }),
-  tier('e2e', ['test/e2e/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 4, alone: true }),
+  tier('sandbox', ['test/**/*.docker.test.ts'], {
+    exclude: [],
+    needs: ['docker'],
+    group: 2,
+    atOnce: 1,
+    slow: true,
+  }),
+  tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 3, slow: true }),
+  tier('e2e', ['test/e2e/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 3, slow: true }),
   tier('browser', ['test/**/*.browser.test.ts'], {
     exclude: [],
     needs: ['postgres', 'temporal', 'chromium'],
-    group: 5,
-    alone: true,
+    group: 3,
+    slow: true,
   }),
+];
+
+/**
+ * The files that take longest, longest first, where nobody has measured them yet. Begun last, such a file would run
+ * by itself while the other half of the machine has nothing left to do.
+ */
+export const longFiles: readonly string[] = [
+  'test/workflows/takeover.temporal.test.ts',
+  'test/e2e/faults-chaos.test.ts',
+  'test/e2e/readme.test.ts',
+  'test/e2e/faults-platform.test.ts',
+  'test/e2e/faults-temporal.test.ts',
+  'test/e2e/faults-postgres.test.ts',
+  'test/e2e/faults-standstill.test.ts',
+  'test/e2e/faults-silence.test.ts',
+  'test/worker/serve.test.ts',
+  'test/worker/serve-start.test.ts',
 ];

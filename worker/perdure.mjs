@@ -68,7 +68,8 @@ function isAlive(pid) {
 /** A lock appears with its content in one step, so what names nobody was left by a crash and nobody holds it. */
 function isHeld(holder) {
   const pid = Number(holder);
-  return Number.isInteger(pid) && pid > 0 && isAlive(pid);
+  // Who holds it does not wait for it: our own pid there is that of somebody before us.
+  return Number.isInteger(pid) && pid > 0 && pid !== process.pid && isAlive(pid);
 }
 
 function readOrUndefined(file) {

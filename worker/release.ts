@@ -6,7 +6,7 @@ import { findProcess, listProcesses, thisHost } from '../activities/sandbox/proc
 import { groupsOf, markLost, openAttemptsOf, type OpenAttempt } from '../activities/store/attempts.ts';
 import { type Db, openDatabase } from '../activities/store/database.ts';
 import { endExecutor, type ExecutorRow, liveExecutorsOn } from '../activities/store/executors.ts';
-import { listStarted } from '../activities/store/runs.ts';
+import { listActive } from '../activities/store/runs.ts';
 import { workflowId } from '../workflows/contracts/messages.ts';
 import { failHeld, workerLost } from './fail-held.ts';
 import { openClient } from './temporal.ts';
@@ -91,7 +91,7 @@ function identityOf({ host, pid }: ExecutorRow): string {
 
 async function freeRuns(db: Db, client: Client, input: ReleaseInput, identities: Set<string>): Promise<void> {
   const namespace = input.temporalNamespace;
-  const runs = await listStarted(db, mostRuns);
+  const runs = await listActive(db, mostRuns);
   for (let from = 0; from < runs.length; from += runsAtOnce) {
     const batch = runs.slice(from, from + runsAtOnce);
     await Promise.all(

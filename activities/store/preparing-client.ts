@@ -39,10 +39,11 @@ export class PreparingClient extends pg.Client {
     }
     if (!this.begins) return send(query, given, text, values);
     this.begins = false;
-    // A connection that cannot begin cannot run the statement either, and that is told; what began nothing ends so.
+    // A connection that cannot begin cannot run the statement either, and that is told. Nothing may run outside of the
+    // transaction it was meant for.
     const { stream } = (this as unknown as { connection: { stream: Writable } }).connection;
     stream.cork();
-    query('begin').catch(() => undefined);
+    query('begin').catch(() => stream.destroy());
     const sent = send(query, given, text, values);
     stream.uncork();
     return sent;

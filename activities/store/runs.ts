@@ -80,11 +80,16 @@ export async function activeRunOf(
 }
 
 /**
- * Accepted runs that no workflow has taken up for a while: starting their workflow once more cannot hurt. Those that
- * wait for a place are not to be started yet.
+ * Accepted runs that no workflow has begun for a while, oldest first: starting their workflow once more cannot hurt.
+ * Some wait for a worker to have room for them; those that wait for a place are not to be started yet.
  */
-export async function listUnstarted(db: Db, olderThanMs: number, limit: number): Promise<RunRow[]> {
-  return db
+export async function listUnstarted(
+  db: Db,
+  olderThanMs: number,
+  limit: number,
+  afterId?: string,
+): Promise<RunRow[]> {
+  let query = db
     .selectFrom('runs')
     .selectAll()
     .where('status', 'in', activeStatuses)
@@ -101,10 +106,10 @@ export async function listUnstarted(db: Db, olderThanMs: number, limit: number):
         ),
       ),
     )
-    .orderBy('priority')
-    .orderBy('created_at')
-    .limit(limit)
-    .execute();
+    .orderBy('id')
+    .limit(limit);
+  if (afterId) query = query.where('id', '>', afterId);
+  return query.execute();
 }
 
 /** Runs that were told to stop or were answered and have not heard of it: their workflow is woken again. */
@@ -120,7 +125,8 @@ export async function listUndrained(db: Db, olderThanMs: number, limit: number):
       // Only stops: steers and settlements are read at the next model call, however often the workflow is woken.
       .where('inputs.kind', 'in', ['interrupt', 'cancel'])
       .where('inputs.created_at', '<', before)
-      .where('runs.execution_id', 'is not', null)
+      // One that no worker had room for yet has not begun, and is to hear of it all the same.
+      .where('runs.parked', '=', false)
       .where('runs.status', 'in', activeStatuses)
       .union(
         db
@@ -138,13 +144,13 @@ export async function listUndrained(db: Db, olderThanMs: number, limit: number):
   );
 }
 
-/** Started runs, oldest first: the reconciler compares them with the workflows that really exist. */
-export async function listStarted(db: Db, limit: number, afterId?: string): Promise<RunRow[]> {
+/** Runs whose workflows should exist, begun or not, oldest first. */
+export async function listActive(db: Db, limit: number, afterId?: string): Promise<RunRow[]> {
   let query = db
     .selectFrom('runs')
     .selectAll()
     .where('status', 'in', activeStatuses)
-    .where('execution_id', 'is not', null)
+    .where('parked', '=', false)
     .orderBy('id')
     .limit(limit);
   if (afterId) query = query.where('id', '>', afterId);

@@ -20,7 +20,7 @@ async function reconcileUntil(
   const levels: number[] = [];
   const reconciler = createReconciler({
     log: store.log,
-    runs: { started() {}, wake() {}, async settled() {}, describe },
+    runs: { started() {}, wake() {}, async settled() {}, isStarted: () => false, describe },
     logger: pino({ level: 'debug' }, { write: (line) => void levels.push(JSON.parse(line).level) }),
     book: (write, run) => bookUnanswered({ price }, write, run),
     everyMs: 10,

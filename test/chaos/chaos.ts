@@ -10,7 +10,7 @@ import { type Evidence, type Finding, readFiles, readRuns } from './evidence.ts'
 import { type FakeModel, startFakeModel } from './fake-model.ts';
 import { writeJournal } from './journal.ts';
 import { type Ledger, type LedgerMood, startLedger } from './ledger.ts';
-import { type Fault, killsIn, startNemesis } from './nemesis.ts';
+import { type Fault, killsIn, type Nemesis, startNemesis } from './nemesis.ts';
 import { type Played, play } from './player.ts';
 import { allCalls, createProgram, type Message, scriptOf } from './program.ts';
 import { watchResources } from './resources.ts';
@@ -18,10 +18,12 @@ import { watchResources } from './resources.ts';
 export interface ChaosInput {
   seed: number;
   programs: number;
-  /** More programs are played until so many processes were killed; 0 leaves the platform alone. */
+  /** Spread over the programs; more of them are played until so many processes were killed. 0 leaves it alone. */
   kills: number;
   /** Programs at once. */
   atOnce?: number;
+  /** Where the workflow bundle is kept, when that is not the platform's own folder. */
+  cache?: string;
   say?(line: string): void;
 }
 
@@ -35,9 +37,9 @@ export interface ChaosResult extends Finding {
 }
 
 // Two cores: more at once only makes every program slower.
-const usualAtOnce = 12;
+const usualAtOnce = 16;
 // Shorter than many a recovery, on purpose.
-const pauseMs: [number, number] = [1_000, 4_000];
+const pauseMs: [number, number] = [500, 2_000];
 
 export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
   const startedAt = Date.now();
@@ -54,6 +56,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
     for (const name of ['temporary', 'projects']) await mkdir(path.join(work, name));
     platform = await startPlatform({
       parent: work,
+      ...(input.cache === undefined ? {} : { cache: input.cache }),
       environment: {
         PERDURE_COMPATIBLE_BASE_URL: model.url,
         PERDURE_TOOL_SLOTS: '8',
@@ -116,8 +119,10 @@ async function playAll(
   const dice = createDice(input.seed);
   const played: Played[] = [];
   const stage = { url: platform.url, token: platform.token, model: 'compatible/chaos', folder };
-  const nemesis = input.kills > 0 ? startNemesis({ platform, dice: dice.derive(-1), pauseMs }) : undefined;
+  let nemesis: Nemesis | undefined;
   const kills = (): number => (nemesis ? killsIn(nemesis.faults) : 0);
+  const isDue = (): boolean => kills() * input.programs < library.count() * input.kills;
+  if (input.kills > 0) nemesis = startNemesis({ platform, dice: dice.derive(-1), pauseMs, isDue });
 
   async function playOn(): Promise<void> {
     while (library.count() < input.programs || kills() < input.kills) {

@@ -12,6 +12,7 @@ const folder = '/projects/program-7';
 const endedAt = new Date('2026-01-01T00:00:05Z');
 
 const program: Program = {
+  project: true,
   id: 7,
   messages: [
     {

@@ -55,9 +55,14 @@ export interface NemesisInput {
   dice: Dice;
   /** Between two faults. */
   pauseMs: [number, number];
+  /** Whether another one is due: on a slow machine faults without a measure would leave no room for any progress. */
+  isDue(): boolean;
 }
 
-export function startNemesis({ platform, dice, pauseMs }: NemesisInput): Nemesis {
+// Against the programs' seconds, nothing.
+const lookMs = 100;
+
+export function startNemesis({ platform, dice, pauseMs, isDue }: NemesisInput): Nemesis {
   const faults: Fault[] = [];
   const stopping = new AbortController();
 
@@ -96,12 +101,18 @@ export function startNemesis({ platform, dice, pauseMs }: NemesisInput): Nemesis
     }
   }
 
+  const pause = (ms: number): Promise<void> =>
+    sleep(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
+
   async function rage(): Promise<void> {
     while (!stopping.signal.aborted) {
+      if (!isDue()) {
+        await pause(lookMs);
+        continue;
+      }
       // Often it lets the platform come back first, or nothing would ever be done; sometimes it strikes again before.
       if (!dice.chance(0.2)) await allUp(platform);
-      const pause = dice.between(...pauseMs);
-      await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
+      await pause(dice.between(...pauseMs));
       if (stopping.signal.aborted) return;
       const fault = await strike(dice.pick(kinds));
       if (fault) faults.push(fault);

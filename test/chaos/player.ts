@@ -61,7 +61,10 @@ export async function play(program: Program, stage: Stage): Promise<Played> {
     // Queued behind a run that has begun, so that the queue is really used.
     if (last && message.when === 'queue') stuck ??= await last.begun();
     if (stuck) break;
-    const played = await send(requests, message, messages[0]?.conversationId, { stage, folder });
+    const played = await send(requests, message, messages[0]?.conversationId, {
+      stage,
+      folder: program.project ? folder : undefined,
+    });
     messages.push(played);
     const watch = watchRun(stage, requests, message, played);
     runs.push(watch);
@@ -95,11 +98,11 @@ async function send(
   requests: Requests,
   message: Message,
   conversationId: string | undefined,
-  { stage, folder }: { stage: Stage; folder: string },
+  { stage, folder }: { stage: Stage; folder: string | undefined },
 ): Promise<PlayedMessage> {
   const body = {
     prompt: `Do as the program says. ${marked(message.marker)}`,
-    project: { path: folder },
+    ...(folder === undefined ? {} : { project: { path: folder } }),
     model: stage.model,
     policy: 'trusted-mount-autonomous',
     messageId: `message-${message.marker}`,

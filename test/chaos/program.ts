@@ -50,6 +50,8 @@ export interface Message {
 
 export interface Program {
   id: number;
+  /** Its runs work in a project; without one they begin and end with their model calls. */
+  project: boolean;
   messages: Message[];
 }
 
@@ -69,7 +71,12 @@ export function createProgram(seed: number, id: number): Program {
     const when = position === 0 ? 'first' : dice.pick(['after', 'queue'] as const);
     messages.push(createMessage(dice, marker, when, budget));
   } while (budget.left > 2 && messages.length < 4 && dice.chance(0.6));
-  return { id, messages };
+  const files = messages.flatMap(({ steps }) => steps.flatMap(({ calls }) => calls)).some(touchesFiles);
+  return { id, project: files || dice.chance(0.3), messages };
+}
+
+function touchesFiles({ kind }: CallPlan): boolean {
+  return kind === 'write' || kind === 'edit' || kind === 'read';
 }
 
 function createMessage(dice: Dice, marker: string, when: Message['when'], budget: { left: number }): Message {

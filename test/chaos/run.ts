@@ -8,18 +8,21 @@ const { values } = parseArgs({
   options: {
     programs: { type: 'string', default: '100' },
     seed: { type: 'string' },
-    kills: { type: 'string', default: '60' },
+    kills: { type: 'string' },
     'at-once': { type: 'string' },
   },
 });
 
+const programs = Number(values.programs);
+// As many for each program as in the suite.
+const kills = Number(values.kills ?? Math.ceil(programs * 0.6));
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const started = performance.now();
 process.stdout.write(`chaos with seed ${seed}\n`);
 const result = await runChaos({
   seed,
-  programs: Number(values.programs),
-  kills: Number(values.kills),
+  programs,
+  kills,
   ...(values['at-once'] === undefined ? {} : { atOnce: Number(values['at-once']) }),
   say: (line) => process.stdout.write(`${Math.round((performance.now() - started) / 1000)} s  ${line}\n`),
 });

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { type Platform, startPlatform } from '../support/platform.ts';
 
 const main = path.join(import.meta.dirname, '../../api/cli/main.ts');
@@ -11,7 +11,7 @@ const main = path.join(import.meta.dirname, '../../api/cli/main.ts');
 let platform: Platform;
 
 beforeAll(async () => {
-  platform = await startPlatform();
+  platform = await startPlatform({ cache: inject('bundles') });
 });
 
 afterAll(async () => {

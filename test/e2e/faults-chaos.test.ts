@@ -1,6 +1,6 @@
 // A hundred random programs against the whole product while some process of it is killed every few seconds, and the
 // offline checker over all that was seen. `npm run chaos` does the same for as long as wanted.
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { runChaos } from '../chaos/chaos.ts';
 import { describeResult } from '../chaos/describe-result.ts';
 
@@ -12,7 +12,7 @@ test(
   async () => {
     // Another one each day, so that the programs are not always the same, and the same again on the same day.
     const seed = Math.floor(Date.now() / 86_400_000);
-    const result = await runChaos({ seed, programs: 100, kills: 60 });
+    const result = await runChaos({ seed, programs: 100, kills: 60, cache: inject('bundles') });
     console.log(describeResult(result));
     expect(result.violations, describeResult(result)).toEqual([]);
     expect(result.programs).toBeGreaterThanOrEqual(100);

@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type RunState, spread } from '../chaos/evidence.ts';
 import type { Played } from '../chaos/player.ts';
 import type { Program } from '../chaos/program.ts';
@@ -19,6 +19,7 @@ let platform: Platform;
 
 beforeAll(async () => {
   platform = await startPlatform({
+    cache: inject('bundles'),
     environment: {
       PERDURE_COMPATIBLE_BASE_URL: theatre.model.url,
       PERDURE_TOOL_SLOTS: '16',
@@ -31,26 +32,16 @@ afterAll(async () => {
   await platform?.remove();
 });
 
-/** Runs that stream and call in turn, somewhat over a second for each step. */
-function busy(name: string, count: number, steps = 6): Program[] {
+/** Runs that stream and call in turn, about a second for each step. */
+function busy(name: string, count: number, steps: number): Program[] {
   return Array.from({ length: count }, (_, index) =>
     aProgram(
       Array.from({ length: steps }, (_each, step) => ({
-        words: 20,
-        wordMs: 40,
-        calls: [anEffect(`${name}-${index}-${step}`, { beforeMs: 300, afterMs: 200 })],
+        words: 6,
+        wordMs: 100,
+        calls: [anEffect(`${name}-${index}-${step}`, { beforeMs: 200, afterMs: 100 })],
       })),
     ),
-  );
-}
-
-async function allBegun(programs: readonly Program[]): Promise<void> {
-  const asked = (program: Program): boolean =>
-    theatre.model.asks.some(({ marker }) => marker === program.messages[0]?.marker);
-  await until(
-    () => programs.every(asked),
-    patienceMs,
-    () => `Not all have begun:\n${platform.log('worker')}`,
   );
 }
 
@@ -87,18 +78,32 @@ const deaths: { what: string; strike: () => Promise<void>; times: number }[] = [
   },
 ];
 
+/** Resolves when each of them has asked the model again since that moment, or has nothing more to ask. */
+async function allGoOn(programs: readonly Program[], since: number): Promise<void> {
+  const goesOn = (program: Program): boolean => {
+    const last = theatre.asksOf(program).at(-1);
+    return last !== undefined && (last.at > since || last.step === program.messages[0]?.steps.length);
+  };
+  await until(
+    () => programs.every(goesOn),
+    patienceMs,
+    () => `Not all have gone on:\n${platform.log('worker')}`,
+  );
+}
+
 test.each(deaths)('runs go on by themselves after kill -9 of $what', async ({ what, strike, times }) => {
-  // Enough for the pauses between the deaths.
-  const programs = busy(what, 8, 6 * times);
+  // Enough for the time between the deaths.
+  const programs = busy(what, 8, 4 * times);
   const playing = theatre.play(platform, programs);
-  await allBegun(programs);
+  await theatre.allBegun(programs);
   const at: number[] = [];
   for (let round = 0; round < times; round += 1) {
-    // Apart enough that each death is measured alone.
-    await sleep(round === 0 ? 1_500 : 7_000);
+    // In the middle of their steps, and with each death measured alone: all have got over the one before.
+    await sleep(1_000);
     at.push(Date.now());
     await strike();
     await platform.ready();
+    await allGoOn(programs, at.at(-1) ?? 0);
   }
   const played = await playing;
   const runs = await theatre.expectRight(platform, played);
@@ -108,9 +113,9 @@ test.each(deaths)('runs go on by themselves after kill -9 of $what', async ({ wh
 });
 
 test('500 readers whose API is killed twice come back and have received every event once', async () => {
-  const programs = busy('read', 10);
+  const programs = busy('read', 10, 9);
   const playing = theatre.play(platform, programs);
-  await allBegun(programs);
+  await theatre.allBegun(programs);
   const { items } = await platform.client.runs({ limit: 10 });
   const { url, token } = platform;
   const readers = items.flatMap(({ id }) =>
@@ -134,6 +139,7 @@ test('500 readers whose API is killed twice come back and have received every ev
     const open = readers.filter(
       ({ recording }) => !recording.connections.some(({ frames }) => frames.at(-1)?.type === 'run-end'),
     );
+    expect(open.length, 'they are still reading').toBeGreaterThan(100);
     const isBack = ({ recording }: (typeof open)[number]): boolean =>
       (recording.connections.at(-1)?.openedAt ?? 0) > killedAt;
     await until(
@@ -162,7 +168,7 @@ test('200 readers that never read are cut at the bound, while those that read mi
   const words = program.messages[0]?.steps[0]?.words ?? [];
   for (const [index, word] of words.entries()) words[index] = word.padEnd(6_000, 'x');
   const playing = theatre.play(platform, [program]);
-  await allBegun([program]);
+  await theatre.allBegun([program]);
   const [run] = (await platform.client.runs({ limit: 1 })).items;
   const before = residentMiB('api');
   const sockets = Array.from({ length: 200 }, () => openAndNeverRead(run?.id ?? ''));

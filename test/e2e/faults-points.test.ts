@@ -35,7 +35,17 @@ const cases: {
   effects: number;
   /** How often the model was asked for the first step. */
   asked: number;
+  project?: false;
 }[] = [
+  {
+    point: 'before-begin',
+    when: 'before it has begun the run with its first model call',
+    outcome: 'the run begins elsewhere',
+    status: 'succeeded',
+    effects: 1,
+    asked: 1,
+    project: false,
+  },
   {
     point: 'begun',
     when: 'after it has marked the run as running',
@@ -110,11 +120,13 @@ const cases: {
   },
 ];
 
-test.each(cases)('a worker killed $when: $outcome', async ({ point, status, effects, asked }) => {
+test.each(cases)('a worker killed $when: $outcome', async ({ point, status, effects, asked, project }) => {
   const key = `effect-${point}`;
   // In the middle of a command means: after its first words, long before its effect.
-  const times = point === 'mid-tool' ? { says: 'begun', beforeMs: 5_000 } : {};
-  const program = aProgram([{ words: 12, wordMs: 30, calls: [anEffect(key, times)] }]);
+  const times = point === 'mid-tool' ? { says: 'begun', beforeMs: 60_000 } : {};
+  const program = aProgram([{ words: 12, wordMs: 30, calls: [anEffect(key, times)] }], {
+    project: project ?? true,
+  });
   const [[played]] = await Promise.all([theatre.play(roles, [program]), dieAndGoOn(point)]);
   if (!played) throw new Error('Nothing was played.');
   const { run, calls } = onlyRun(await theatre.expectRight(roles, [played]), played);

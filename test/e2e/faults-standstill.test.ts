@@ -1,7 +1,7 @@
 // F16 under the supervisor: an API and a worker that stand still without being dead are killed and replaced before
 // anybody waits for a heartbeat; whoever only waits for Postgres, or stood still with the whole machine, is left alone.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Played } from '../chaos/player.ts';
 import type { Program } from '../chaos/program.ts';
 import { anEffect, aProgram, onlyRun, openTheatre } from '../support/faults.ts';
@@ -17,7 +17,8 @@ let platforms: Platform[] = [];
 
 beforeAll(async () => {
   const environment = { PERDURE_COMPATIBLE_BASE_URL: theatre.model.url };
-  platforms = await Promise.all([1, 2, 3].map(() => startPlatform({ environment })));
+  const cache = inject('bundles');
+  platforms = await Promise.all([1, 2, 3].map(() => startPlatform({ cache, environment })));
 });
 
 afterAll(async () => {

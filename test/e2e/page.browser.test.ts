@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Browser, chromium, type ConsoleMessage } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { findChromium } from '../machine.ts';
 import { type Platform, startPlatform } from '../support/platform.ts';
 
@@ -39,7 +39,7 @@ beforeAll(async () => {
   if (!executablePath) throw new Error('There is no Chromium on PATH.');
   folder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
   await writeFile(path.join(folder, 'asking.yaml'), scenario);
-  platform = await startPlatform({ environment: { PERDURE_SCENARIOS: folder } });
+  platform = await startPlatform({ cache: inject('bundles'), environment: { PERDURE_SCENARIOS: folder } });
   browser = await chromium.launch({ executablePath, args: flags });
 });
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { LLMock } from '@copilotkit/aimock';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { CallView } from '../../workflows/contracts/call.ts';
 import { type Platform, startPlatform } from '../support/platform.ts';
 import { copyRepository, repository } from '../support/repository.ts';
@@ -32,6 +32,7 @@ beforeAll(async () => {
   script(mock);
   const address = await mock.start();
   platform = await startPlatform({
+    cache: inject('bundles'),
     environment: { OPENAI_API_KEY: 'sk-of-nobody', PERDURE_OPENAI_BASE_URL: `${address}/v1` },
   });
 });

@@ -3,13 +3,15 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, expect } from 'vitest';
+import type { Client } from '../../api/client.ts';
 import { check } from '../chaos/checker.ts';
 import { createDice } from '../chaos/dice.ts';
 import { type Evidence, type RunState, readFiles, readRuns } from '../chaos/evidence.ts';
-import { type FakeModel, startFakeModel } from '../chaos/fake-model.ts';
+import { type Ask, type FakeModel, marked, startFakeModel } from '../chaos/fake-model.ts';
 import { type Ledger, startLedger } from '../chaos/ledger.ts';
 import { type Played, play } from '../chaos/player.ts';
 import { type CallPlan, type Message, type Program, type StepPlan, scriptOf } from '../chaos/program.ts';
+import { until } from './platform.ts';
 
 export interface Theatre {
   model: FakeModel;
@@ -18,9 +20,19 @@ export interface Theatre {
   play(product: Product, programs: readonly Program[]): Promise<Played[]>;
   /** Fails when anything the checker knows of did not hold; returns what the database says of the runs. */
   expectRight(product: Product, played: readonly Played[]): Promise<Map<string, RunState>>;
+  /** The same for one program of one run. */
+  expectOneRight(product: Product, playing: Promise<Played[]>): Promise<RunState>;
+  asksOf(program: Program): Ask[];
+  /** Resolves when the model was asked for the first step of each of them. */
+  allBegun(programs: readonly Program[]): Promise<void>;
+  /** Resolves when the command of the first call of the program's run has said something. */
+  callRuns(product: Product, program: Program): Promise<void>;
+  /** How often the effect took place. */
+  effectsOf(key: string): number;
 }
 
 export interface Product {
+  client: Client;
   url: string;
   token: string;
   databaseUrl: string;
@@ -28,6 +40,8 @@ export interface Product {
 }
 
 let nextProgram = 1;
+// Beginning takes a second or two; past this a wait says what it waited for.
+const patienceMs = 60_000;
 
 /** To be called at the top of a test file: model and ledger live as long as the file. */
 export async function openTheatre(): Promise<Theatre> {
@@ -40,9 +54,45 @@ export async function openTheatre(): Promise<Theatre> {
     await model.close();
     await ledger.close();
   });
+
+  async function expectRight(product: Product, played: readonly Played[]): Promise<Map<string, RunState>> {
+    const runs = await readRuns(product.databaseUrl);
+    const evidence: Evidence = {
+      played,
+      runs,
+      faults: [],
+      model,
+      hits: ledger.hits,
+      files: await readFiles(played),
+    };
+    expect(check(evidence).violations).toEqual([]);
+    return runs;
+  }
+
+  function asksOf(program: Program): Ask[] {
+    const marker = program.messages[0]?.marker;
+    return model.asks.filter((ask) => ask.marker === marker);
+  }
+
+  async function allBegun(programs: readonly Program[]): Promise<void> {
+    const waiting = (): Program[] => programs.filter((program) => asksOf(program).length === 0);
+    await until(
+      () => waiting().length === 0,
+      patienceMs,
+      () =>
+        `The model was never asked by programs ${waiting()
+          .map(({ id }) => id)
+          .join(', ')}.`,
+    );
+  }
+
   return {
     model,
     ledger,
+    expectRight,
+    asksOf,
+    allBegun,
+    effectsOf: (key) => ledger.hits.filter((hit) => hit.key === key).length,
     async play(product, programs) {
       for (const message of programs.flatMap((program) => program.messages))
         messages.set(message.marker, message);
@@ -53,18 +103,21 @@ export async function openTheatre(): Promise<Theatre> {
         programs.map((program) => play(program, { ...stage, dice: createDice(program.id) })),
       );
     },
-    async expectRight(product, played) {
-      const runs = await readRuns(product.databaseUrl);
-      const evidence: Evidence = {
-        played,
-        runs,
-        faults: [],
-        model,
-        hits: ledger.hits,
-        files: await readFiles(played),
+    async expectOneRight(product, playing) {
+      const [played] = await playing;
+      if (!played) throw new Error('Nothing was played.');
+      return onlyRun(await expectRight(product, [played]), played);
+    },
+    async callRuns(product, program) {
+      await allBegun([program]);
+      const marker = marked(program.messages[0]?.marker ?? '');
+      const hasSpoken = async (): Promise<boolean> => {
+        const { items } = await product.client.runs({ limit: 50 });
+        const run = items.find(({ prompt }) => prompt.includes(marker));
+        if (!run) return false;
+        return (await product.client.runEvents(run.id, { type: 'call-delta' })).items.length > 0;
       };
-      expect(check(evidence).violations).toEqual([]);
-      return runs;
+      await until(hasSpoken, patienceMs, () => `No command of program ${program.id} has said anything.`);
     },
   };
 }
@@ -74,7 +127,7 @@ export type StepInput = Partial<Omit<StepPlan, 'words'>> & { words?: number };
 /** A program of one run. Every step says some words, then makes its calls; the last one just answers. */
 export function aProgram(
   steps: readonly StepInput[],
-  more: Partial<Pick<Message, 'acts' | 'doubled'>> = {},
+  { project = true, ...more }: Partial<Pick<Message, 'acts' | 'doubled'> & Pick<Program, 'project'>> = {},
 ): Program {
   const id = nextProgram;
   nextProgram += 1;
@@ -89,7 +142,11 @@ export function aProgram(
     reusesIds: false,
     ...step,
   }));
-  return { id, messages: [{ marker, when: 'first', doubled: false, acts: [], ...more, steps: plans }] };
+  return {
+    id,
+    project,
+    messages: [{ marker, when: 'first', doubled: false, acts: [], ...more, steps: plans }],
+  };
 }
 
 /** A shell command with one effect after a while, and a while after it; it may say something at its start. */

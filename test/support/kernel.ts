@@ -8,7 +8,7 @@ import type { Client } from '@temporalio/client';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import proto from '@temporalio/proto';
 import pino, { type Logger } from 'pino';
-import { afterAll, afterEach, beforeAll, describe, onTestFinished, TestRunner } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, inject, onTestFinished, TestRunner } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
@@ -27,7 +27,7 @@ import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from '../../worker/activity-deps.ts';
-import { buildBundle } from '../../worker/bundle.ts';
+import { workflowBundle } from '../../worker/bundle.ts';
 import { loadConfig } from '../../worker/config.ts';
 import { openStore, type RoleConfig } from '../../worker/deps.ts';
 import { redactFailures } from '../../worker/redact-failures.ts';
@@ -77,16 +77,21 @@ const { EventType } = proto.temporal.api.enums.v1;
 
 // Well above what any step of a test takes, below the time a test has: a hang is told with the run's events.
 const patienceMs = 20_000;
-const bundle = buildBundle();
+const bundle = workflowBundle(inject('bundles'));
 const logger = pino({ level: process.env['KERNEL_LOG'] ?? 'fatal' });
 installRuntime(logger);
 
-/** Defines the tests twice: with the workflow cache as shipped, and with every workflow task a replay. */
-export function withKernel(define: (kernel: Kernel) => void, options: { idle?: boolean } = {}): void {
-  describe.each([
-    { cache: 'workflows cached', cachedWorkflows: undefined },
-    { cache: 'every workflow task a replay', cachedWorkflows: 0 },
-  ])('$cache', async ({ cachedWorkflows }) => {
+const caches = [
+  { cache: 'workflows cached', cachedWorkflows: undefined },
+  { cache: 'every workflow task a replay', cachedWorkflows: 0 },
+];
+
+/** Defines the tests twice: with the workflow cache as shipped, and, unless `once`, with every workflow task a replay. */
+export function withKernel(
+  define: (kernel: Kernel) => void,
+  options: { idle?: boolean; once?: boolean } = {},
+): void {
+  describe.each(options.once ? caches.slice(0, 1) : caches)('$cache', async ({ cachedWorkflows }) => {
     const kernel = await openKernel(cachedWorkflows);
     if (!options.idle) beforeAll(() => kernel.startWorkers());
     afterEach(() => expectWholeLog(kernel.store));

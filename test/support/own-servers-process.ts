@@ -7,6 +7,7 @@ import { migrateUp } from '../../activities/store/migrate.ts';
 import { startPostgres } from '../../worker/supervisor/postgres.ts';
 import { startTemporal } from '../../worker/supervisor/temporal-server.ts';
 import { withDescendants } from '../bench/harness/cpu.ts';
+import { testPort } from './ports.ts';
 import type { Order, Reply, ServerName } from './own-servers.ts';
 import type { Servers } from './roles.ts';
 
@@ -16,29 +17,22 @@ const folder = await mkdtemp(path.join(tmpdir(), 'perdure-own-servers-'));
 // Under root the database server runs as another user, who must be able to walk through.
 await chmod(folder, 0o755);
 
-const ports = { postgres: 0, temporal: 0, temporalUi: 0 };
+// They come back at the address that they had.
+const ports = { postgres: await testPort(), temporal: await testPort(), temporalUi: await testPort() };
 
 async function launchPostgres() {
   const logFile = path.join(folder, 'postgres.log');
-  const server = await startPostgres({
-    folder: path.join(folder, 'postgres'),
-    port: ports.postgres,
-    logFile,
-  });
-  ports.postgres = server.port;
-  return server;
+  return startPostgres({ folder: path.join(folder, 'postgres'), port: ports.postgres, logFile });
 }
 
 async function launchTemporal() {
-  const server = await startTemporal({
+  return startTemporal({
     folder: path.join(folder, 'temporal'),
     port: ports.temporal,
     uiPort: ports.temporalUi,
     logFile: path.join(folder, 'temporal.log'),
     namespace,
   });
-  Object.assign(ports, { temporal: server.port, temporalUi: server.uiPort });
-  return server;
 }
 
 const launching = Promise.all([launchPostgres(), launchTemporal()]);

@@ -2,15 +2,15 @@
 // sent to its processes by their recorded ids; at the end nothing of it is left, however it was treated.
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../../api/client.ts';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
 import { withDescendants } from '../bench/harness/cpu.ts';
-import { freePort } from '../../worker/supervisor/ports.ts';
 import { findProcesses, isRunning } from '../../worker/supervisor/process-table.ts';
+import { portSettings } from './ports.ts';
 
 export type ProcessName = ProcessView['name'];
 
@@ -47,6 +47,8 @@ export interface PlatformInput {
   environment?: Record<string, string>;
   /** Where the data folder is made; the system's folder for temporary files unless said otherwise. */
   parent?: string;
+  /** Where the workflow bundle is, or is to be, kept for more than this platform; in its own folder by default. */
+  cache?: string;
 }
 
 interface ProcessesFile {
@@ -62,21 +64,25 @@ const names = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
 
 export async function startPlatform(input: PlatformInput = {}): Promise<Platform> {
   const data = await mkdtemp(path.join(input.parent ?? tmpdir(), 'perdure-platform-'));
-  const [port, temporalPort, temporalUiPort, postgresPort] = await fourPorts();
+  if (input.cache !== undefined) await symlink(input.cache, path.join(data, 'cache'));
+  const ports = await portSettings();
   const environment = {
-    ...environmentFor({ port, temporalPort, temporalUiPort, postgresPort }),
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    HOME: process.env['HOME'] ?? '/',
+    NODE_COMPILE_CACHE: compiled,
+    ...ports,
     ...input.environment,
   };
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://127.0.0.1:${ports.PERDURE_PORT}`;
   const tokenFile = path.join(data, 'token');
 
   const platform: Platform = {
     data,
     url,
-    temporalAddress: `127.0.0.1:${temporalPort}`,
+    temporalAddress: `127.0.0.1:${ports.PERDURE_TEMPORAL_PORT}`,
     get databaseUrl() {
       const password = readFileSync(path.join(data, 'postgres', 'password'), 'utf8').trim();
-      return `postgres://perdure:${password}@127.0.0.1:${postgresPort}/perdure`;
+      return `postgres://perdure:${password}@127.0.0.1:${ports.PERDURE_POSTGRES_PORT}/perdure`;
     },
     get token() {
       return readFileSync(tokenFile, 'utf8').trim();
@@ -126,24 +132,6 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
     throw error;
   }
   return platform;
-}
-
-function environmentFor(ports: Record<'port' | 'temporalPort' | 'temporalUiPort' | 'postgresPort', number>) {
-  return {
-    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
-    HOME: process.env['HOME'] ?? '/',
-    NODE_COMPILE_CACHE: compiled,
-    PERDURE_PORT: String(ports.port),
-    PERDURE_TEMPORAL_PORT: String(ports.temporalPort),
-    PERDURE_TEMPORAL_UI_PORT: String(ports.temporalUiPort),
-    PERDURE_POSTGRES_PORT: String(ports.postgresPort),
-  };
-}
-
-async function fourPorts(): Promise<[number, number, number, number]> {
-  const taken = new Set<number>();
-  while (taken.size < 4) taken.add(await freePort());
-  return [...taken] as [number, number, number, number];
 }
 
 function killEverything(data: string): void {

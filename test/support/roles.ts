@@ -3,14 +3,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll } from 'vitest';
+import { afterAll, inject } from 'vitest';
 import { type Client, createClient } from '../../api/client.ts';
-import { freePort } from '../../worker/supervisor/ports.ts';
 import type { Point } from './mortal-worker.ts';
 import { until } from './platform.ts';
+import { testPort } from './ports.ts';
 import { createTestDatabase } from './postgres.ts';
 import { createTestNamespace } from './temporal.ts';
 
@@ -54,9 +54,10 @@ const root = path.resolve(import.meta.dirname, '..', '..');
 
 /** To be called at the top of a test file: everything lives as long as the file. Shared servers unless given some. */
 export async function openRoles(environment: Record<string, string>, servers?: Servers): Promise<Roles> {
-  const [{ databaseUrl, temporal }, port] = await Promise.all([servers ?? sharedServers(), freePort()]);
+  const [{ databaseUrl, temporal }, port] = await Promise.all([servers ?? sharedServers(), testPort()]);
   const data = await mkdtemp(path.join(tmpdir(), 'perdure-roles-'));
   mkdirSync(path.join(data, 'run'));
+  await symlink(inject('bundles'), path.join(data, 'cache'));
   const logFile = path.join(data, 'roles.log');
   const running = new Set<ChildProcess>();
   const settings = {

@@ -1,6 +1,6 @@
 // The servers a test process shares: one Postgres and one Temporal, started at the first need, stopped at its end.
 // Runs in vitest's main process only; test files get addresses from postgres.ts and temporal.ts.
-import { access, chmod, constants, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startPostgres } from '../../worker/supervisor/postgres.ts';
@@ -32,6 +32,13 @@ export function sharedTemporal(): Promise<string> {
   const running = process.env.PERDURE_TEST_TEMPORAL_ADDRESS;
   shared.temporal ??= running ? Promise.resolve(running) : embeddedTemporal();
   return shared.temporal;
+}
+
+/** A folder for the workflow bundle: two seconds of a processor, which not every file is to spend again. */
+export async function sharedBundles(): Promise<string> {
+  const bundles = path.join(await serversFolder(), 'bundles');
+  await mkdir(bundles, { recursive: true });
+  return bundles;
 }
 
 /** Stops what this process started; may be called twice. */

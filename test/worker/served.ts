@@ -1,14 +1,23 @@
 // Starts `perdure serve` as a person would, on ports and in a folder of its own, for one test at a time.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect } from 'vitest';
+import { expect, inject } from 'vitest';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
 import { findProcesses, runningProcess } from '../../worker/supervisor/process-table.ts';
-import { freePort } from '../../worker/supervisor/ports.ts';
 import { stopProcess } from '../../worker/supervisor/stop-process.ts';
+import { portSettings } from '../support/ports.ts';
 
 interface ProcessesFile {
   version: string;
@@ -38,14 +47,9 @@ export async function prepareServe(): Promise<void> {
   // As root the database has a user of its own, who must get through to the data folder.
   chmodSync(outer, 0o755);
   folder = path.join(outer, 'data');
-  const names = [
-    'PERDURE_PORT',
-    'PERDURE_TEMPORAL_PORT',
-    'PERDURE_TEMPORAL_UI_PORT',
-    'PERDURE_POSTGRES_PORT',
-  ];
-  variables = { PERDURE_DATA: folder };
-  for (const name of names) variables[name] = String(await freePort());
+  mkdirSync(folder, { mode: 0o700 });
+  symlinkSync(inject('bundles'), path.join(folder, 'cache'));
+  variables = { PERDURE_DATA: folder, ...(await portSettings()) };
 }
 
 /** Call after each test: ends whatever a failed one left. */

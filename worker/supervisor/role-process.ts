@@ -78,7 +78,13 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
     mostLooks,
     onStandstill() {
       input.logger.error({ process: role, pid: child.pid }, 'a process stands still and is killed');
-      void stopProcess(child, []);
+      stopProcess(child, []).catch((error: unknown) => {
+        // Nothing ends a process that waits for a dead disk; its work is given away when its heartbeat is missed.
+        input.logger.error(
+          { err: error, process: role, pid: child.pid },
+          'a process that stands still stays',
+        );
+      });
     },
   });
   void child.exited.then(() => {

@@ -16,7 +16,9 @@ export function watchLife({ file, everyMs, mostLooks, onStandstill }: LifeWatch)
   let last: number | undefined;
   let looks = 0;
   const looking = setInterval(() => {
-    const sign = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+    const sign = signOf(file);
+    // A file that somebody removed, or that cannot be looked at, says nothing of its process.
+    if (sign === 'unreadable' || (sign === undefined && last !== undefined)) return;
     looks = sign === last ? looks + 1 : 0;
     last = sign;
     if (looks < mostLooks) return;
@@ -24,4 +26,12 @@ export function watchLife({ file, everyMs, mostLooks, onStandstill }: LifeWatch)
     onStandstill();
   }, everyMs);
   return () => clearInterval(looking);
+}
+
+function signOf(file: string): number | undefined | 'unreadable' {
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  } catch {
+    return 'unreadable';
+  }
 }

@@ -4,7 +4,7 @@ import { attemptNumber } from '../../../activities/store/attempts.ts';
 import { handOver, noteTree } from '../../../activities/store/begin-run.ts';
 import { Superseded } from '../../../activities/store/events.ts';
 import { streamFor } from '../../../activities/store/calls.ts';
-import { listStarted, listUnstarted, lockRun, type RunRow } from '../../../activities/store/runs.ts';
+import { listActive, listUnstarted, lockRun, type RunRow } from '../../../activities/store/runs.ts';
 
 const store = await openTestStore();
 const { log, database } = store;
@@ -113,7 +113,7 @@ test('after a hand-over the old execution begins no step and no call, not even o
   });
 });
 
-test('the sweeper finds accepted runs that nobody began, the reconciler those somebody did', async () => {
+test('the sweeper finds accepted runs that nobody began, the reconciler all whose workflows should exist', async () => {
   const { run: waiting } = await store.accept();
   const { run: parked } = await store.accept({ conversationId: waiting.conversation_id, whenBusy: 'queue' });
   const begun = await store.started();
@@ -123,7 +123,8 @@ test('the sweeper finds accepted runs that nobody began, the reconciler those so
   const among = (runs: RunRow[]) => runs.map(({ id }) => id).filter((id) => all.includes(id));
   expect(among(await listUnstarted(database.db, -1000, 1000))).toEqual([waiting.id]);
   expect(among(await listUnstarted(database.db, 60_000, 1000))).toEqual([]);
-  expect(among(await listStarted(database.db, 1000))).toEqual([begun.id]);
+  expect(among(await listUnstarted(database.db, -1000, 1000, waiting.id))).toEqual([]);
+  expect(among(await listActive(database.db, 1000))).toEqual([waiting.id, begun.id]);
 });
 
 test('of the trees of a project the first at the start and the last at the end stay', async () => {

@@ -1,0 +1,64 @@
+// What a dead worker's commands leave running. A worker that starts ends such processes on its whole machine,
+// whoever left them; so this stands among tests that start no worker process, where only its own can have done it.
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, expect, test } from 'vitest';
+import { aProgram, openTheatre } from '../support/faults.ts';
+import { until } from '../support/platform.ts';
+import { openRoles } from '../support/roles.ts';
+
+// Three processes and a run, on a busy machine; this only ends a hang.
+const patienceMs = 90_000;
+
+const theatre = await openTheatre();
+const roles = await openRoles({ PERDURE_COMPATIBLE_BASE_URL: theatre.model.url });
+
+beforeAll(async () => {
+  await roles.startApi();
+});
+
+test('whatever a dead worker left running is dead before its call is called unknown, a detached grandchild too', {
+  timeout: patienceMs,
+}, async ({ onTestFinished }) => {
+  const first = await roles.startWorker();
+  onTestFinished(() => first.kill());
+  const program = aProgram([{ calls: [] }]);
+  // Two writers: one in the command's own group, one that has left its group, its set and its parent.
+  const write = (file: string): string => `while :; do date +%s%N >> ${file}; sleep 0.05; done`;
+  const command = `(${write('near.txt')}) & setsid -f bash -c '${write('far.txt')}'; echo begun; sleep 60`;
+  program.messages[0]?.steps[0]?.calls.push({ kind: 'command', command });
+  const playing = theatre.play(roles, [program]);
+  await theatre.callRuns(roles, program);
+  const folder = path.join(roles.data, 'projects', `program-${program.id}`);
+  const lines = async (): Promise<string[]> =>
+    (
+      await Promise.all(['near.txt', 'far.txt'].map((file) => readFile(path.join(folder, file), 'utf8')))
+    ).flatMap((text) => text.trim().split('\n'));
+  await until(
+    async () => (await lines()).length > 10,
+    patienceMs,
+    () => 'Nothing is written.',
+  );
+  first.kill();
+  await first.gone;
+  const written = (await lines()).length;
+  await sleep(500);
+  expect((await lines()).length, 'both still write while nobody looks after them').toBeGreaterThan(written);
+  const second = await roles.startWorker();
+  onTestFinished(async () => {
+    second.kill();
+    await second.gone;
+  });
+  const { run, calls } = await theatre.expectOneRight(roles, playing);
+  const endedAt = calls[0]?.ended_at?.getTime() ?? 0;
+  const last = Math.max(...(await lines()).map((line) => Number(line) / 1e6));
+  expect([run.status, calls.map(({ status }) => status), last < endedAt]).toEqual([
+    'succeeded',
+    ['unknown'],
+    true,
+  ]);
+  const atTheEnd = (await lines()).length;
+  await sleep(500);
+  expect((await lines()).length).toBe(atTheEnd);
+});
