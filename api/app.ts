@@ -37,6 +37,7 @@ import { policyCheckRoutes } from './routes/policy-checks.ts';
 import { runEventRoutes } from './routes/run-events.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
+import { usageRoutes } from './routes/usage.ts';
 
 export type { ApiDeps } from './deps.ts';
 
@@ -53,6 +54,7 @@ const routes: Routes[] = [
   auditRoutes,
   policyCheckRoutes,
   allowanceRoutes,
+  usageRoutes,
   conversationRoutes,
   conversationEventRoutes,
   deadLetterRoutes,

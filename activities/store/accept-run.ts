@@ -10,7 +10,7 @@ import {
   type RunLimits,
   type WhenBusy,
 } from '../../workflows/contracts/run.ts';
-import { streamOf } from '../../workflows/contracts/event.ts';
+import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { snapshotStatuses } from '../../workflows/run/transitions.ts';
 import { openApprovals } from './approval-lists.ts';
 import { answerApproval } from './approvals.ts';
@@ -194,11 +194,9 @@ async function insertRun(
   const place = await findPlace(write.tx, held, { tenantId: input.tenantId, parked });
   if (place.kind === 'refused') throw refusal(place);
   const id = uuid();
-  const messageId = input.messageId ?? id;
   const parentId =
     parked || !input.conversationId ? null : await parentFor(write.tx, input.tenantId, conversationId);
-  const { seconds = input.limits.seconds } = held;
-  const limits = { ...input.limits, seconds: Math.min(seconds, input.limits.seconds) };
+  const seconds = Math.min(input.limits.seconds, held.seconds ?? Infinity);
   const rows = placing(held, place, { id, tenantId: input.tenantId, conversationId });
   const { placed, ...run } = await write.tx
     .with('account', () => rows.account)
@@ -221,14 +219,14 @@ async function insertRun(
       conversation_id: conversationId,
       parent_id: parentId,
       parked,
-      message_id: messageId,
+      message_id: input.messageId ?? id,
       opens: input.conversationId === undefined,
       prompt: input.prompt,
       model: input.model,
       policy: input.policy,
       priority: priorities.indexOf(input.priority),
       project_path: input.projectPath,
-      limits: JSON.stringify(limits satisfies RunLimits),
+      limits: JSON.stringify({ ...input.limits, seconds } satisfies RunLimits),
       metadata: JSON.stringify(input.metadata),
       request_id: input.requestId,
       accepted_by: input.by,
@@ -237,7 +235,7 @@ async function insertRun(
       attended: input.attended,
       external_tools: JSON.stringify(input.externalTools),
       // What a person sees of a queued run that nothing happens to.
-      reason_text: place.kind === 'waits' && place.full ? waitsFor(place.full) : null,
+      reason_text: place.kind === 'waits' ? waitsFor(place.full) : null,
     })
     .returningAll()
     .returning(sql<boolean>`exists (select from account)`.as('placed'))
@@ -248,36 +246,38 @@ async function insertRun(
     tenantId: input.tenantId,
     stream: streamOf('run', id),
     conversationId,
-    events: [
-      {
-        type: 'run-queued',
-        payload: {
-          conversationId,
-          parentId,
-          // The message itself is a row; an event is for people who watch.
-          prompt: input.prompt.slice(0, 2000),
-          messageId,
-          model: input.model,
-          policy: input.policy,
-          priority: input.priority,
-          parked,
-          by: input.by,
-        },
-      },
-      ...toWarnings(place.crossed),
-    ],
+    events: [queued(run, input), ...toWarnings(place.crossed)],
   });
   return { run, became: parked ? 'parked' : place.kind === 'waits' ? 'waiting' : 'started' };
 }
 
-function waitsFor({ name, concurrentRuns }: { name: PoolName; concurrentRuns: number }): string {
+function queued(run: RunRow, { policy, priority, by }: NewRun): NewEvent {
+  return {
+    type: 'run-queued',
+    payload: {
+      conversationId: run.conversation_id,
+      parentId: run.parent_id,
+      // The message itself is a row; an event is for people who watch.
+      prompt: run.prompt.slice(0, 2000),
+      messageId: run.message_id,
+      model: run.model,
+      policy,
+      priority,
+      parked: run.parked,
+      by,
+    },
+  };
+}
+
+function waitsFor(full?: { name: PoolName; concurrentRuns: number }): string | null {
+  if (!full) return null;
+  const { name, concurrentRuns } = full;
   return `It waits for a place: the allowance ${name} has room for ${concurrentRuns} at once.`;
 }
 
-function refusal({ kind: _, ...extra }: Extract<Place, { kind: 'refused' }>): Failure {
-  const { pool, allowed, endsAt } = extra;
+function refusal({ pool, limit, allowed, used, endsAt }: Extract<Place, { kind: 'refused' }>): Failure {
   const detail = `The allowance ${pool} has room for ${allowed} runs a day, and all of them are used until ${endsAt}.`;
-  return new Failure('AllowanceExceeded', detail, extra);
+  return new Failure('AllowanceExceeded', detail, { pool, limit, allowed, used, endsAt });
 }
 
 /** The latest main run that left a snapshot: never a failed or cancelled one, never a subagent's. */

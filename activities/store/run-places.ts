@@ -37,7 +37,13 @@ export async function holdPools(
   const seconds = rows.flatMap(({ runSeconds }) => (runSeconds > 0 ? [runSeconds] : []));
   return {
     others,
-    pools: rows.map(({ id, runSeconds: _, ...pool }) => ({ ...pool, allowanceId: id })),
+    pools: rows.map(({ id, name, model, dayRuns, concurrentRuns }) => ({
+      allowanceId: id,
+      name,
+      model,
+      dayRuns,
+      concurrentRuns,
+    })),
     seconds: seconds.length === 0 ? undefined : Math.min(...seconds),
     at,
   };

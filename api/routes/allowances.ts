@@ -1,4 +1,4 @@
-// Allowances: the pools runs draw from, changing their limits, and what was drawn. Reading tells nobody anything.
+// Allowances: the pools runs draw from, and changing their limits. Reading tells nobody anything.
 import type { FastifyRequest } from 'fastify';
 import { givePlaces } from '../../activities/store/after-end.ts';
 import {
@@ -10,22 +10,17 @@ import {
 import type { PoolName } from '../../activities/store/allowances.ts';
 import { addAudit } from '../../activities/store/audit.ts';
 import type { Write } from '../../activities/store/events.ts';
-import { readLedger, readUsage } from '../../activities/store/ledger.ts';
 import { answerRaised } from '../../activities/store/limit-questions.ts';
 import {
   AllowanceListQuery,
   AllowanceListView,
   AllowanceView,
   ChangeAllowanceBody,
-  LedgerListView,
-  LedgerQuery,
-  UsageQuery,
-  UsageView,
 } from '../../workflows/contracts/allowance.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { Parts, Routes } from '../parts.ts';
 import type { Outcome } from '../plugins/idempotency.ts';
-import { idCursor, numberCursor, toPage, usualLimit } from './paging.ts';
+import { idCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 
 export const allowanceRoutes: Routes = (api, parts) => {
@@ -67,60 +62,6 @@ export const allowanceRoutes: Routes = (api, parts) => {
       },
     },
     (request, reply) => parts.mutate(request, reply, (write) => change(parts, write, request, request.body)),
-  );
-
-  api.get(
-    '/allowances/ledger',
-    {
-      schema: {
-        tags: ['allowances'],
-        operationId: 'listLedger',
-        summary: 'Every reservation, settlement, refund and change of a limit, newest first',
-        querystring: LedgerQuery,
-        response: { 200: LedgerListView, ...problems },
-      },
-    },
-    async (request) => {
-      const { limit = usualLimit, cursor, runId, kind } = request.query;
-      const rows = await readLedger(db, {
-        tenantId: request.caller.tenantId,
-        limit,
-        ...(cursor !== undefined && { before: numberCursor(cursor) }),
-        ...(runId !== undefined && { runId }),
-        ...(kind !== undefined && { kind }),
-      });
-      return toPage(rows, limit, {
-        toView: (row) => ({
-          ...row,
-          change: row.change ?? null,
-        }),
-        toCursor: (row) => String(row.id),
-      });
-    },
-  );
-
-  api.get(
-    '/usage',
-    {
-      schema: {
-        tags: ['allowances'],
-        operationId: 'getUsage',
-        summary: 'What was used, the dearest first; by day, the latest first',
-        querystring: UsageQuery,
-        response: { 200: UsageView, ...problems },
-      },
-    },
-    async (request) => {
-      const { by = 'day', from, to, limit = usualLimit } = request.query;
-      const items = await readUsage(db, {
-        tenantId: request.caller.tenantId,
-        by,
-        limit,
-        ...(from !== undefined && { from }),
-        ...(to !== undefined && { to }),
-      });
-      return { by, items };
-    },
   );
 };
 

@@ -1,35 +1,12 @@
 import { expect, test } from 'vitest';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { askForPool, askForRun } from '../../activities/limit-question.ts';
-import { reserve, settle } from '../../activities/store/allowances.ts';
+import { reserve } from '../../activities/store/allowances.ts';
 import type { RunRow } from '../../activities/store/runs.ts';
-import type { AllowanceView } from '../../workflows/contracts/allowance.ts';
 import type { ApprovalView } from '../../workflows/contracts/approval.ts';
 import { lockedRun, storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
-
-async function pool(api: TestApp, name = 'tenant'): Promise<AllowanceView> {
-  const { items } = (await api.ask('GET', `/allowances?name=${name}`)).json<{ items: AllowanceView[] }>();
-  if (!items[0]) throw new Error(`There is no ${name}.`);
-  return items[0];
-}
-
-function change(api: TestApp, body: Record<string, unknown>, headers?: Record<string, string>) {
-  const whole = { name: 'tenant', version: 1, reason: 'A test.', ...body };
-  return api.ask('PUT', '/allowances', whole, headers);
-}
-
-const start = (api: TestApp, body: object = {}, headers?: Record<string, string>) =>
-  api.ask('POST', '/runs', { prompt: 'Say hello.', policy: 'trusted-mount-autonomous', ...body }, headers);
-
-/** Has the run draw that much for its next call, and use it. */
-async function use(api: TestApp, run: { id: string }, step: number, costMicros: number): Promise<void> {
-  const key = { tenantId: api.tenantId, runId: run.id, step, attempt: 1 };
-  const worst = { inputTokens: 10, outputTokens: 10, costMicros };
-  const { kind } = await reserve(api.database.db, { ...key, model: 'scripted/hello', worst });
-  expect(kind).toBe('reserved');
-  await settle(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: false });
-}
+import { change, pool, start, use } from './spending.ts';
 
 test('the first start gives the tenant 25 dollars a day, and whoever changes that is in ledger and audit', async () => {
   const api = await createTestApp();
@@ -268,61 +245,6 @@ test('that an allowance is used up cannot be answered with money for the run, on
   expect((await approve()).json()).toMatchObject({ status: 'approved' });
   expect((await pool(api)).limits.costMicros).toBe(100);
   expect((await api.ask('GET', `/runs/${run.id}`)).json().limits.costMicros).toBe(1_500_000);
-});
-
-test('what was used is summed as asked, the ledger comes in pages, and looking leaves no trace', async () => {
-  const api = await createTestApp();
-  const store = storeOver('', api.database, api.log);
-  const one = await store.started({ projectPath: '/projects/one' });
-  const two = await store.started();
-  await use(api, one, 1, 1000);
-  await use(api, one, 2, 500);
-  await use(api, two, 1, 200);
-  const row = {
-    calls: 2,
-    inputTokens: 20,
-    cachedInputTokens: 0,
-    outputTokens: 20,
-    costMicros: 1500,
-    estimatedCostMicros: 0,
-    refundedTokens: 0,
-  };
-  const other = { ...row, calls: 1, inputTokens: 10, outputTokens: 10, costMicros: 200 };
-  const all = { ...row, calls: 3, inputTokens: 30, outputTokens: 30, costMicros: 1700 };
-  const usage = async (query: string) => (await api.ask('GET', `/usage?${query}`)).json();
-  const today = new Date().toISOString().slice(0, 10);
-  const before = await api.database.pool.query('select count(*) from events');
-  expect(await usage('by=run')).toEqual({
-    by: 'run',
-    items: [
-      { key: one.id, ...row },
-      { key: two.id, ...other },
-    ],
-  });
-  expect((await usage('by=conversation')).items[0].key).toBe(one.conversation_id);
-  expect((await usage('by=project')).items).toEqual([
-    { key: '/projects/one', ...row },
-    { key: null, ...other },
-  ]);
-  expect((await usage('by=model')).items).toEqual([{ key: 'scripted/hello', ...all }]);
-  expect(await usage(`from=${today}&to=${today}`)).toEqual({ by: 'day', items: [{ key: today, ...all }] });
-  expect((await usage('to=2025-01-01')).items).toEqual([]);
-  for (const query of ['by=week', 'from=2025-02-30', 'to=0000-01-01', 'from=1', 'limit=0'])
-    expect((await api.ask('GET', `/usage?${query}`)).statusCode).toBe(400);
-
-  const first = (await api.ask('GET', `/allowances/ledger?limit=4&runId=${one.id}`)).json();
-  expect(first.items.map(({ kind, step }: { kind: string; step: number }) => `${kind} ${step}`)).toEqual([
-    'settle 2',
-    'reserve 2',
-    'settle 1',
-    'reserve 1',
-  ]);
-  const rest = await api.ask('GET', `/allowances/ledger?runId=${one.id}&cursor=${first.nextCursor}`);
-  expect(rest.json()).toEqual({ items: [], nextCursor: null });
-  expect((await api.ask('GET', '/allowances/ledger?cursor=-1')).statusCode).toBe(400);
-  expect((await pool(api)).used).toMatchObject({ dayCostMicros: 1700, dayTokens: 60, dayRuns: 2 });
-  const after = await api.database.pool.query('select count(*) from events');
-  expect(after.rows).toEqual(before.rows);
 });
 
 test('the account of a run that is cancelled is closed with it', async () => {

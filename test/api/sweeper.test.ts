@@ -29,6 +29,7 @@ test('whoever died after the end of a run leaves its account and its place to th
     log: store.log,
     runs: {
       started: ({ id }) => void told.push(id),
+      isStarted: () => false,
       wake() {},
       async settled() {},
       async describe() {

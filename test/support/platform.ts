@@ -43,6 +43,12 @@ export interface Platform {
   remove(): Promise<void>;
 }
 
+/**
+ * Prices of the model servers of tests and benchmarks: without any, the ceiling would use up a day's allowance with a
+ * few hundred calls.
+ */
+export const cheap = JSON.stringify({ 'compatible/*': { input: 1000, output: 4000 } });
+
 export interface PlatformInput {
   environment?: Record<string, string>;
   /** Where the data folder is made; the system's folder for temporary files unless said otherwise. */
@@ -70,6 +76,7 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
     HOME: process.env['HOME'] ?? '/',
     NODE_COMPILE_CACHE: compiled,
+    PERDURE_PRICES: cheap,
     ...ports,
     ...input.environment,
   };

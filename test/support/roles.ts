@@ -9,7 +9,7 @@ import path from 'node:path';
 import { afterAll, inject } from 'vitest';
 import { type Client, createClient } from '../../api/client.ts';
 import type { Point } from './mortal-worker.ts';
-import { until } from './platform.ts';
+import { cheap, until } from './platform.ts';
 import { testPort } from './ports.ts';
 import { createTestDatabase } from './postgres.ts';
 import { createTestNamespace } from './temporal.ts';
@@ -69,6 +69,7 @@ export async function openRoles(environment: Record<string, string>, servers?: S
     PERDURE_TEMPORAL_NAMESPACE: temporal.namespace,
     DATABASE_URL: databaseUrl,
     TEMPORAL_ADDRESS: temporal.address,
+    PERDURE_PRICES: cheap,
     ...environment,
   };
 

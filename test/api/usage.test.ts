@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { storeOver } from '../support/store.ts';
+import { createTestApp } from '../support/test-app.ts';
+import { pool, use } from './spending.ts';
+
+test('what was used is summed as asked, the ledger comes in pages, and looking leaves no trace', async () => {
+  const api = await createTestApp();
+  const store = storeOver('', api.database, api.log);
+  const one = await store.started({ projectPath: '/projects/one' });
+  const two = await store.started();
+  await use(api, one, 1, 1000);
+  await use(api, one, 2, 500);
+  await use(api, two, 1, 200);
+  const row = {
+    calls: 2,
+    inputTokens: 20,
+    cachedInputTokens: 0,
+    outputTokens: 20,
+    costMicros: 1500,
+    estimatedCostMicros: 0,
+    refundedTokens: 0,
+  };
+  const other = { ...row, calls: 1, inputTokens: 10, outputTokens: 10, costMicros: 200 };
+  const all = { ...row, calls: 3, inputTokens: 30, outputTokens: 30, costMicros: 1700 };
+  const usage = async (query: string) => (await api.ask('GET', `/usage?${query}`)).json();
+  const today = new Date().toISOString().slice(0, 10);
+  const before = await api.database.pool.query('select count(*) from events');
+  expect(await usage('by=run')).toEqual({
+    by: 'run',
+    items: [
+      { key: one.id, ...row },
+      { key: two.id, ...other },
+    ],
+  });
+  expect((await usage('by=conversation')).items[0].key).toBe(one.conversation_id);
+  expect((await usage('by=project')).items).toEqual([
+    { key: '/projects/one', ...row },
+    { key: null, ...other },
+  ]);
+  expect((await usage('by=model')).items).toEqual([{ key: 'scripted/hello', ...all }]);
+  expect(await usage(`from=${today}&to=${today}`)).toEqual({ by: 'day', items: [{ key: today, ...all }] });
+  expect((await usage('to=2025-01-01')).items).toEqual([]);
+  for (const query of ['by=week', 'from=2025-02-30', 'to=0000-01-01', 'from=1', 'limit=0'])
+    expect((await api.ask('GET', `/usage?${query}`)).statusCode).toBe(400);
+
+  const first = (await api.ask('GET', `/allowances/ledger?limit=4&runId=${one.id}`)).json();
+  expect(first.items.map(({ kind, step }: { kind: string; step: number }) => `${kind} ${step}`)).toEqual([
+    'settle 2',
+    'reserve 2',
+    'settle 1',
+    'reserve 1',
+  ]);
+  const rest = await api.ask('GET', `/allowances/ledger?runId=${one.id}&cursor=${first.nextCursor}`);
+  expect(rest.json()).toEqual({ items: [], nextCursor: null });
+  expect((await api.ask('GET', '/allowances/ledger?cursor=-1')).statusCode).toBe(400);
+  expect((await pool(api)).used).toMatchObject({ dayCostMicros: 1700, dayTokens: 60, dayRuns: 2 });
+  const after = await api.database.pool.query('select count(*) from events');
+  expect(after.rows).toEqual(before.rows);
+});
