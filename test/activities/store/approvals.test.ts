@@ -200,6 +200,7 @@ test('what was asked and answered is in the audit, which nobody can change', asy
   ).toEqual([
     ['ada (cli)', 'approval-denied/call', '1.0', 'any tool', 'No.'],
     ['the agent', 'approval-request/call', '1.0', '', 'shell 1.0'],
+    ['Perdure', 'call-ask', '1.0', 'any tool', 'allowed'],
   ]);
   const gone = database.db.deleteFrom('audit').execute();
   await expect(gone).rejects.toThrow('audit is only ever added to');
