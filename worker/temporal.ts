@@ -92,7 +92,8 @@ export async function createWorkers(input: WorkersInput): Promise<Workers> {
       ...common,
       taskQueue: taskQueues.wf,
       workflowBundle: input.bundle,
-      activities: { beginRun, finishRun, pendingInput },
+      // Under the names workflows call them by (workflows/proxies.ts).
+      activities: { beginRun, finishRun, pendingStop: pendingInput },
       maxConcurrentWorkflowTaskExecutions: input.slots.workflowSlots,
       // Bookkeeping is short; this many at once keep the database connections busy and no more.
       maxConcurrentActivityTaskExecutions: 16,

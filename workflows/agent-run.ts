@@ -116,7 +116,8 @@ function watchOutside(ref: RunRef): Outside {
       else await condition(called, dueMs);
       if (ending) return;
       woken = false;
-      const { stop: stopped, answered, ...pending } = await pendingInput(ref);
+      // Histories from when people could only stop a run have no answers.
+      const { stop: stopped, answered = [], ...pending } = await pendingInput(ref);
       for (const { waits, allowed } of answered) answers.set(waits, allowed);
       dueMs = pending.dueMs;
       if (stopped !== 'none') stop(interrupted);

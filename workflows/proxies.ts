@@ -5,15 +5,20 @@ import { taskQueues } from './contracts/messages.ts';
 
 // Small transactions on the workflow's own queue, so that they start eagerly. No heartbeat: they are over before
 // one would be due, and a worker that dies inside one costs no more than this timeout.
-export const { beginRun, pendingInput, finishRun } = proxyActivities<
-  Pick<Activities, 'beginRun' | 'pendingInput' | 'finishRun'>
->({
-  taskQueue: taskQueues.wf,
-  // A frozen Postgres is waited for by retrying, not by holding on to one attempt.
-  startToCloseTimeout: '5 seconds',
-  // For ever: the rows these write are what the run is; an outage of Postgres ends, and then they succeed.
-  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
-});
+// What looks for pending input has kept the name it has in histories from when people could only stop a run.
+export const {
+  beginRun,
+  pendingStop: pendingInput,
+  finishRun,
+} = proxyActivities<Pick<Activities, 'beginRun' | 'finishRun'> & { pendingStop: Activities['pendingInput'] }>(
+  {
+    taskQueue: taskQueues.wf,
+    // A frozen Postgres is waited for by retrying, not by holding on to one attempt.
+    startToCloseTimeout: '5 seconds',
+    // For ever: the rows these write are what the run is; an outage of Postgres ends, and then they succeed.
+    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
+  },
+);
 
 // A ten-second pause of the Temporal server must restart nothing; a worker's death is told by its supervisor,
 // and by this only where nobody saw it.
