@@ -1,7 +1,8 @@
 // Puts one approval to a person at the terminal and sends the answer; asks again while it cannot be taken.
 import type { ApprovalView } from '../../workflows/contracts/approval.ts';
+import type { PolicyScopeName } from '../../workflows/contracts/policy.ts';
 import { type Client, ProblemError, Unreachable } from '../client.ts';
-import { showApproval } from './approval-panel.ts';
+import { ruleText, showApproval } from './approval-panel.ts';
 import { fromDollars } from './figures.ts';
 import type { Output } from './output.ts';
 import { fromJson } from './parse.ts';
@@ -31,7 +32,13 @@ export async function putApproval(asking: Asking): Promise<void> {
 async function askCall(asking: Asking): Promise<boolean> {
   const { output, prompt, client, approval } = asking;
   const cut = showApproval(output, approval);
-  const ways = ['y yes', 'n no', 'e other arguments', ...(cut ? ['a all arguments'] : [])];
+  const ways = [
+    'y yes',
+    'n no',
+    'e other arguments',
+    ...(approval.remembers ? ['r remember'] : []),
+    ...(cut ? ['a all arguments'] : []),
+  ];
   for (;;) {
     const typed = await prompt.ask(`allow it? ${ways.join(' · ')} > `);
     switch (typed?.trim().toLowerCase()) {
@@ -45,12 +52,41 @@ async function askCall(asking: Asking): Promise<boolean> {
         return deny(asking);
       case 'e':
         return edit(asking);
+      case 'r': {
+        const done = await remember(asking);
+        if (done !== undefined) return done;
+        break;
+      }
       case 'a':
         showApproval(output, approval, true);
         break;
       default:
         output.line('  Type y, n or e, and Enter.');
     }
+  }
+}
+
+const scopes: Record<string, PolicyScopeName> = {
+  run: 'run',
+  project: 'project',
+  everywhere: 'global',
+};
+
+/** Undefined: not to be remembered after all. */
+async function remember({ output, prompt, client, approval }: Asking): Promise<boolean | undefined> {
+  if (!approval.remembers) {
+    output.line('  This cannot be remembered.');
+    return undefined;
+  }
+  output.line(`  ${ruleText(approval.remembers)}`);
+  for (;;) {
+    const typed = await prompt.ask('where? run · project · everywhere; empty to go back > ');
+    if (typed === undefined) return true;
+    const said = typed.trim().toLowerCase();
+    if (said === '') return undefined;
+    const scope = scopes[said];
+    if (scope) return send(output, () => client.approve(approval.id, { remember: { scope } }));
+    output.line('  Type run, project or everywhere, and Enter.');
   }
 }
 

@@ -1,13 +1,20 @@
 // `perdure approve`: allows what a run waits for, with other arguments if need be, or answers its question.
 import { Command, Option } from 'commander';
+import type { PolicyScopeName } from '../../workflows/contracts/policy.ts';
+import { ruleText } from './approval-panel.ts';
 import { sayDecided } from './approvals.ts';
-import { type ApproveInput, jsonValue } from './parse.ts';
+import { type ApproveInput, jsonValue, positiveInteger } from './parse.ts';
+import { UsageError } from './server.ts';
 import type { Cli } from './surroundings.ts';
+
+const scopes = ['run', 'project', 'global'] as const satisfies readonly PolicyScopeName[];
 
 interface ApproveOptions {
   input?: ApproveInput;
   answer?: string;
   note?: string;
+  remember?: PolicyScopeName;
+  days?: number;
   json?: boolean;
 }
 
@@ -18,10 +25,30 @@ export function approveCommand(cli: Cli): Command {
     .option('--input <json>', 'other arguments for the call, as JSON', jsonValue)
     .addOption(new Option('--answer <text>', 'the answer to a question').conflicts('input'))
     .option('--note <text>', 'kept with the decision')
+    .addOption(
+      new Option(
+        '--remember <scope>',
+        'allow exactly this again without asking: in this run, in its project, everywhere',
+      )
+        .choices(scopes)
+        .conflicts('answer'),
+    )
+    .option('--days <count>', 'how long that is remembered (default: 30)', positiveInteger)
     .option('--json')
-    .action(async (id: string, { input, answer, note, json }: ApproveOptions) => {
+    .action(async (id: string, { input, answer, note, remember, days, json }: ApproveOptions) => {
+      if (days !== undefined && !remember) throw new UsageError('--days says how long: give --remember too.');
       const given = answer === undefined ? input : { answer };
-      const body = { ...(given !== undefined && { input: given }), ...(note !== undefined && { note }) };
-      sayDecided(cli, await cli.client().approve(id, body), json);
+      const client = cli.client();
+      if (remember) {
+        const { remembers } = await client.approval(id);
+        // What is remembered of other arguments, only the server can say.
+        if (remembers && given === undefined) cli.output.remark(`remembering: ${ruleText(remembers, days)}`);
+      }
+      const decided = await client.approve(id, {
+        ...(given !== undefined && { input: given }),
+        ...(note !== undefined && { note }),
+        ...(remember && { remember: { scope: remember, ...(days !== undefined && { days }) } }),
+      });
+      sayDecided(cli, decided, json);
     });
 }

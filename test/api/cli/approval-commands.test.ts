@@ -71,6 +71,33 @@ test('approve and deny say what is decided, and whoever comes second is told who
   ]);
 });
 
+test('approve remembers exactly what was asked, says so first, and says no to what cannot be remembered', async () => {
+  const { api, call } = await startApi();
+  const make = { tool: 'shell', effect: 'execute', input: { command: 'make' } } as const;
+  const { id, approvals } = await waitingRun(api, [
+    asks('make', { ...make, subject: 'make' }),
+    asks('make $TARGET', { ...make, subject: 'make $TARGET' }),
+  ]);
+  const [plain, open] = approvals.map((approval) => approval.id) as [string, string];
+  const days = call('approve', plain, '--days', '3');
+  expect([await days.code, days.err()]).toEqual([2, 'perdure: --days says how long: give --remember too.\n']);
+  const done = call('approve', plain, '--remember', 'run', '--days', '3');
+  expect([await done.code, done.out(), done.err()]).toEqual([
+    0,
+    'approved: make\n',
+    'remembering: allow shell · make · until 3 days from now\n',
+  ]);
+  const { rows } = await api.database.pool.query('select scope, key, rule from remembered_answers');
+  expect(rows).toMatchObject([
+    { scope: 'run', key: id, rule: { tool: 'shell', commands: ['make'], decision: 'allow' } },
+  ]);
+  const never = call('approve', open, '--remember', 'global');
+  expect([await never.code, never.err()]).toEqual([
+    2,
+    'perdure: Not possible here: This cannot be remembered as a rule; approve it without.\n',
+  ]);
+});
+
 test('status says what waits for a person', async () => {
   const { api, call } = await startApi();
   const { approvals } = await waitingRun(api, [asks('shell make')]);

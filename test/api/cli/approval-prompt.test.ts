@@ -1,11 +1,11 @@
-// The questions about money, whose answers are amounts: what is sent for what is typed.
+// What is sent for what is typed: the questions about money, whose answers are amounts, and what is to be remembered.
 import { expect, test } from 'vitest';
 import { putApproval } from '../../../api/cli/approval-prompt.ts';
 import { createOutput } from '../../../api/cli/output.ts';
 import { createClient } from '../../../api/client.ts';
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
 
-const approval: ApprovalView = {
+const limit: ApprovalView = {
   id: '01900000-0000-7000-8000-000000000001',
   runId: '01900000-0000-7000-8000-000000000002',
   kind: 'limit',
@@ -31,7 +31,12 @@ const approval: ApprovalView = {
 };
 
 /** What reaches the server when a person types these lines, one for each question, and what they see. */
-async function sentFor(
+async function sentFor(...lines: string[]): ReturnType<typeof sentOf> {
+  return sentOf(limit, ...lines);
+}
+
+async function sentOf(
+  approval: ApprovalView,
   ...lines: string[]
 ): Promise<{ sent: [path: string, body: unknown][]; shown: string }> {
   const sent: [string, unknown][] = [];
@@ -64,4 +69,33 @@ test('an amount in dollars is so much more for the run', async () => {
 test('y has it try again, and n ends it with a word why', async () => {
   expect((await sentFor('y')).sent).toEqual([['approve', {}]]);
   expect((await sentFor('n', 'Enough.')).sent).toEqual([['deny', { note: 'Enough.' }]]);
+});
+
+const call: ApprovalView = {
+  ...limit,
+  kind: 'call',
+  tool: 'shell',
+  effect: 'execute',
+  subject: 'make',
+  input: { command: 'make' },
+  remembers: {
+    tool: 'shell',
+    commands: ['make'],
+    decision: 'allow',
+    expiresAt: '2030-01-01T00:00:00.000Z',
+  },
+};
+
+test('r shows what would be remembered, and is sent only with where', async () => {
+  const { sent, shown } = await sentOf(call, 'r', 'here', '', 'r', 'everywhere');
+  expect(sent).toEqual([['approve', { remember: { scope: 'global' } }]]);
+  const rule = '  allow shell · make · until 2030-01-01T00:00:00.000Z\n';
+  expect(shown.split(rule)).toHaveLength(3);
+  expect(shown).toContain('  Type run, project or everywhere, and Enter.\n');
+});
+
+test('what cannot be remembered is not, and is asked as before', async () => {
+  const { sent, shown } = await sentOf({ ...call, remembers: null }, 'r', 'y');
+  expect(sent).toEqual([['approve', {}]]);
+  expect(shown).toContain('  This cannot be remembered.\n');
 });
