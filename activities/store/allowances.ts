@@ -1,7 +1,9 @@
 // Drawing on allowances: the worst case of a model call is reserved up the whole chain of its run before the call and
 // settled after it. Each of these is one statement that takes the pools' locks: call it before the conversation's.
 import { type RawBuilder, sql } from 'kysely';
+import { activeStatuses } from '../../workflows/run/transitions.ts';
 import type { Queries } from './database.ts';
+import type { RunRow } from './runs.ts';
 
 /** What a run draws from. An owner is whoever somebody wants to limit: a user, a preset, a schedule. */
 export type PoolName = 'tenant' | `conversation/${string}` | `run/${string}` | `owner/${string}`;
@@ -143,6 +145,43 @@ async function close(
   if (answer.kind === 'unreserved')
     throw new Error(`Nothing was reserved for attempt ${attempt} of step ${step} of run ${runId}.`);
   return answer;
+}
+
+/** A reservation that its worker did not live to settle. */
+export interface LostReservation {
+  run: Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id'>;
+  step: number;
+  attempt: number;
+}
+
+/** Those of an executor that is seen dead, in runs that have not ended. */
+export async function lostReservations(queries: Queries, executorId: string): Promise<LostReservation[]> {
+  // Whatever a run reserved before its last reservation, that has settled.
+  const { rows } = await sql<LostReservation['run'] & { step: number; attempt: number }>`
+    select runs.id, runs.tenant_id, runs.conversation_id, last.step, last.attempt
+    from runs cross join lateral (
+      select step, attempt, closes from allowance_entries
+      where run_id = runs.id and step is not null order by step desc, attempt desc, closes desc limit 1
+    ) last
+    join attempts on attempts.run_id = runs.id and attempts.unit = 'model/' || last.step
+      and attempts.attempt = last.attempt
+    where runs.status = any(${activeStatuses}::text[]) and not last.closes
+      and attempts.executor_id = ${executorId}`.execute(queries);
+  return rows.map(({ step, attempt, ...run }) => ({ run, step, attempt }));
+}
+
+/**
+ * Settles one at once, as the run's next reservation would: that has to wait for a worker, and whoever waits for what
+ * is held must not wait for it in vain.
+ */
+export async function settleLost(
+  queries: Queries,
+  { run, step, attempt }: LostReservation,
+): Promise<Settlement> {
+  return ask<Settlement>(
+    queries,
+    sql`settle_lost_allowance(${run.tenant_id}, ${run.id}, ${step}, ${attempt}, null)`,
+  );
 }
 
 /**

@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest';
-import { closeAccount, listUnclosed } from '../../../activities/store/allowances.ts';
+import {
+  closeAccount,
+  listUnclosed,
+  lostReservations,
+  settleLost,
+} from '../../../activities/store/allowances.ts';
+import { beginAttempt } from '../../../activities/store/attempts.ts';
 import { readLedger } from '../../../activities/store/ledger.ts';
 import { allOf, openTenant, reserved, sums } from '../../support/allowances.ts';
-import { openTestStore } from '../../support/store.ts';
+import { anAttempt, executorId, lockedRun, openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore({ connections: 40 });
 const { db } = store.database;
@@ -43,6 +49,43 @@ test('a dead attempt is settled at its worst case by the next one, and is told s
     estimated: true,
     reason: 'The attempt died: its worst case.',
   });
+});
+
+test('what an executor that died had reserved is settled at once, so that nobody waits for it in vain', async () => {
+  const tenant = openTenant(store);
+  await tenant.limit('tenant', { costMicros: 100 });
+  const [run, ended, other] = [await tenant.run(), await tenant.run(), await tenant.run()];
+  for (const each of [run, ended]) {
+    await store.begin(each);
+    const attempt = anAttempt(each, 'model/1');
+    await store.log.write(async (write) => beginAttempt(write, await lockedRun(write, each.id), attempt));
+    await tenant.reserve(each, {}, { costMicros: 40 });
+  }
+  await store.end(ended);
+  const waits = () => tenant.reserve(other, {}, { costMicros: 70 });
+  expect(await waits()).toMatchObject({ kind: 'exceeded', passing: true });
+  const lost = async () =>
+    (await lostReservations(db, executorId)).filter(({ run: { tenant_id } }) => tenant_id === tenant.id);
+  const [reservation, ...others] = await lost();
+  const { id, tenant_id, conversation_id } = run;
+  expect([reservation, others]).toEqual([
+    { run: { id, tenant_id, conversation_id }, step: 1, attempt: 1 },
+    // The account of a run that has ended is closed by others.
+    [],
+  ]);
+  if (!reservation) throw new Error('There is one.');
+  const settled = await Promise.all([settleLost(db, reservation), settleLost(db, reservation)]);
+  expect(settled.map(({ kind }) => kind).toSorted()).toEqual(['closed', 'settled']);
+  expect(await lost()).toEqual([]);
+  await closeAccount(db, { tenantId: tenant.id, runId: ended.id });
+  expect(sums(await tenant.pool('tenant')).costMicros).toEqual([80, 0]);
+  expect(await waits()).toMatchObject({ kind: 'exceeded', passing: false });
+  // The next attempt of the run finds nothing left to settle.
+  expect(await tenant.reserve(run, { attempt: 2 }, { costMicros: 20 })).toEqual({
+    kind: 'reserved',
+    crossed: [],
+  });
+  expect(sums(await tenant.pool('tenant')).costMicros).toEqual([80, 20]);
 });
 
 test('an answer that was booked and not settled is settled with what was booked', async () => {
