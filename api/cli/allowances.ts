@@ -9,7 +9,7 @@ import type { Cli } from './surroundings.ts';
 type Changes = Partial<Record<NamedLimit, number>>;
 
 interface AllowancesOptions {
-  model: string;
+  model?: string;
   set?: Changes;
   reason?: string;
   json?: boolean;
@@ -24,10 +24,10 @@ export function allowancesCommand(cli: Cli): Command {
       `${namedLimits.join(', ')}; money in micro-dollars; 0 is unlimited`,
       toChange,
     )
-    .option('--model <model>', 'with --set: of calls of provider/model or provider/* alone', '')
+    .option('--model <model>', 'with --set: of calls of provider/model or provider/* alone')
     .option('--reason <text>', 'with --set: why, for the ledger')
     .option('--json')
-    .action(async (name: string | undefined, { model, set, reason, json }: AllowancesOptions) => {
+    .action(async (name: string | undefined, { model = '', set, reason, json }: AllowancesOptions) => {
       if (set) {
         if (name === undefined) throw new UsageError('Name the allowance to change, such as tenant.');
         if (reason === undefined) throw new UsageError('Say why with --reason; it is kept with the change.');
