@@ -95,6 +95,7 @@ function evidenceOf(scene: Scene, log = events()): Evidence {
       inputs: [],
       messages,
       attempts: [],
+      approvals: [],
     } as unknown as RunState,
   ]);
   return {

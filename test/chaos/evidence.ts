@@ -20,6 +20,7 @@ export interface RunState {
   inputs: Row<'inputs'>[];
   messages: Row<'messages'>[];
   attempts: Row<'attempts'>[];
+  approvals: Row<'approvals'>[];
 }
 
 export interface Evidence {
@@ -58,7 +59,9 @@ export async function readRuns(databaseUrl: string): Promise<Map<string, RunStat
     const states = new Map<string, RunState>();
     for (const run of await db.selectFrom('runs').selectAll().orderBy('id').execute()) {
       const page = { tenantId: run.tenant_id, after: 0, limit: mostEvents };
-      const ofRun = <Table extends 'calls' | 'inputs' | 'messages' | 'attempts'>(table: Table) =>
+      const ofRun = <Table extends 'calls' | 'inputs' | 'messages' | 'attempts' | 'approvals'>(
+        table: Table,
+      ) =>
         db
           .selectFrom(table as 'inputs')
           .selectAll()
@@ -71,6 +74,7 @@ export async function readRuns(databaseUrl: string): Promise<Map<string, RunStat
         inputs: await ofRun('inputs'),
         messages: await ofRun('messages'),
         attempts: await ofRun('attempts'),
+        approvals: await ofRun('approvals'),
       });
     }
     return states;

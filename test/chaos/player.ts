@@ -104,7 +104,7 @@ async function send(
     prompt: `Do as the program says. ${marked(message.marker)}`,
     ...(folder === undefined ? {} : { project: { path: folder } }),
     model: stage.model,
-    policy: 'trusted-mount-autonomous',
+    ...(message.asks ? { policy: 'ask-everything', attended: true } : { policy: 'trusted-mount-autonomous' }),
     messageId: `message-${message.marker}`,
     ...(conversationId ? { whenBusy: 'queue' } : {}),
   };

@@ -44,6 +44,8 @@ export interface Message {
   when: 'first' | 'after' | 'queue';
   /** Every request of this message is sent twice at once under one idempotency key. */
   doubled: boolean;
+  /** Policy asks people about each of its calls; who answers is its own test's business. */
+  asks?: true;
   steps: StepPlan[];
   acts: Act[];
 }

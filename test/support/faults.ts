@@ -11,6 +11,7 @@ import { type Ask, type FakeModel, marked, startFakeModel } from '../chaos/fake-
 import { type Ledger, startLedger } from '../chaos/ledger.ts';
 import { type Played, play } from '../chaos/player.ts';
 import { type CallPlan, type Message, type Program, type StepPlan, scriptOf } from '../chaos/program.ts';
+import type { RunView } from '../../workflows/contracts/run.ts';
 import { until } from './platform.ts';
 
 export interface Theatre {
@@ -110,10 +111,8 @@ export async function openTheatre(): Promise<Theatre> {
     },
     async callRuns(product, program) {
       await allBegun([program]);
-      const marker = marked(program.messages[0]?.marker ?? '');
       const hasSpoken = async (): Promise<boolean> => {
-        const { items } = await product.client.runs({ limit: 50 });
-        const run = items.find(({ prompt }) => prompt.includes(marker));
+        const run = await findRun(product, program);
         if (!run) return false;
         return (await product.client.runEvents(run.id, { type: 'call-delta' })).items.length > 0;
       };
@@ -122,12 +121,23 @@ export async function openTheatre(): Promise<Theatre> {
   };
 }
 
+/** The run of a program's first message, once it was accepted. */
+export async function findRun({ client }: Product, program: Program): Promise<RunView | undefined> {
+  const marker = marked(program.messages[0]?.marker ?? '');
+  // More than any test has begun since.
+  const { items } = await client.runs({ limit: 50 });
+  return items.find(({ prompt }) => prompt.includes(marker));
+}
+
 export type StepInput = Partial<Omit<StepPlan, 'words'>> & { words?: number };
 
 /** A program of one run. Every step says some words, then makes its calls; the last one just answers. */
 export function aProgram(
   steps: readonly StepInput[],
-  { project = true, ...more }: Partial<Pick<Message, 'acts' | 'doubled'> & Pick<Program, 'project'>> = {},
+  {
+    project = true,
+    ...more
+  }: Partial<Pick<Message, 'acts' | 'doubled' | 'asks'> & Pick<Program, 'project'>> = {},
 ): Program {
   const id = nextProgram;
   nextProgram += 1;

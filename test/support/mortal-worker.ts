@@ -20,6 +20,12 @@ export const points = [
   'mid-stream',
   /** The answer is stored, Temporal does not know. */
   'answer-stored',
+  /** Temporal has this worker look at what people have answered, nothing is read. */
+  'before-look',
+  /** It has seen that nobody has answered yet, Temporal does not know. */
+  'looked',
+  /** It has read the answer and noted that it was told, Temporal does not know. */
+  'answer-read',
   /** Temporal has given the call to this worker, nothing is written. */
   'before-claim',
   /** The call is claimed, nothing has been done. */
@@ -107,10 +113,13 @@ function dyingAfter(tool: Tool): Tool {
 }
 
 function changedActivities(activities: Activities, point: Point): Activities {
-  const after = <Input, Result>(activity: (input: Input) => Promise<Result>) => {
+  const after = <Input, Result>(
+    activity: (input: Input) => Promise<Result>,
+    dies: (result: Result) => boolean = () => true,
+  ) => {
     return async (input: Input): Promise<Result> => {
       const result = await activity(input);
-      die();
+      if (dies(result)) die();
       return result;
     };
   };
@@ -121,6 +130,15 @@ function changedActivities(activities: Activities, point: Point): Activities {
       return { ...activities, callModel: async () => die() as never };
     case 'answer-stored':
       return { ...activities, callModel: after(activities.callModel) };
+    case 'before-look':
+      return { ...activities, pendingInput: async () => die() as never };
+    case 'looked':
+      return { ...activities, pendingInput: after(activities.pendingInput, ({ open }) => open > 0) };
+    case 'answer-read':
+      return {
+        ...activities,
+        pendingInput: after(activities.pendingInput, ({ answered }) => answered.length > 0),
+      };
     case 'before-claim':
       return { ...activities, runTool: async () => die() as never };
     case 'result-stored':

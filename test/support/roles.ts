@@ -29,7 +29,7 @@ export interface Roles {
   readonly client: Client;
   /** Its data folder; tests may put projects below it. */
   data: string;
-  startApi(): Promise<Role>;
+  startApi(environment?: Record<string, string>): Promise<Role>;
   /** Resolves when it takes work. */
   startWorker(options?: { point?: Point; environment?: Record<string, string> }): Promise<Role>;
   /** Kills whatever still runs; for between two tests of a file. */
@@ -118,7 +118,7 @@ export async function openRoles(environment: Record<string, string>, servers?: S
     get client() {
       return createClient({ url, token: token() });
     },
-    startApi: () => start([path.join(root, 'worker', 'main.ts'), 'api'], 'api'),
+    startApi: (more) => start([path.join(root, 'worker', 'main.ts'), 'api'], 'api', more),
     startWorker: ({ point = 'never', environment: more } = {}) =>
       start([path.join(import.meta.dirname, 'mortal-worker.ts'), point], 'worker', more),
     killAll,

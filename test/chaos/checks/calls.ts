@@ -88,6 +88,7 @@ function outcomeProblem(
     case 'effect':
       if (row.status === 'succeeded' && effects.length !== 1)
         return `it succeeded with ${effects.length} effects`;
+      if (row.status === 'denied' && effects.length > 0) return 'it was denied and took place';
       if (row.status === 'failed' && call.mood === 'answers')
         return `it failed: ${row.output?.slice(0, 300)}`;
       return undefined;

@@ -1,0 +1,54 @@
+// A TCP proxy that holds every connection back until so many are there, and then lets all through in one moment and
+// in random order: whoever is slow to start has the same chance as whoever is fast.
+import { connect, createServer, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+export interface StartingGate {
+  /** The same server, through the gate. */
+  url: string;
+  /** How many are held now. */
+  held(): number;
+}
+
+/** Opens by itself at so many connections; what comes later passes at once. */
+export async function startGate(target: string, contenders: number): Promise<StartingGate> {
+  const { hostname: host, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  const held: Socket[] = [];
+  let isOpen = false;
+
+  function track(socket: Socket, other?: Socket): void {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      sockets.delete(socket);
+      other?.destroy();
+    });
+  }
+
+  function pass(client: Socket): void {
+    const upstream = connect({ host, port: Number(port) });
+    track(upstream, client);
+    client.once('close', () => upstream.destroy());
+    client.pipe(upstream).pipe(client);
+  }
+
+  const server = createServer((client) => {
+    track(client);
+    if (isOpen) return void pass(client);
+    held.push(client);
+    if (held.length < contenders) return;
+    isOpen = true;
+    for (const each of held.splice(0).sort(() => Math.random() - 0.5)) pass(each);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    held: () => held.length,
+  };
+}
