@@ -50,26 +50,50 @@ export interface FakeModel {
 export const marked = (marker: string): string => `[[${marker}]]`;
 const marker = /\[\[([^\]]+)\]\]/;
 
+export interface ModelMessage {
+  role: string;
+  text: string;
+  /** How many tools it called. */
+  calls: number;
+}
+
+/** All of a request, for models that do not only go by the step they are asked for. */
+export interface ModelRequest {
+  /** As it came. */
+  body: string;
+  messages: ModelMessage[];
+  tools: { name: string; description: string }[];
+}
+
 interface ChatMessage {
   role: string;
   content?: string | { text?: string }[] | null;
+  tool_calls?: unknown[];
 }
 
-export async function startFakeModel(scriptFor: (ask: Ask) => Script | Promise<Script>): Promise<FakeModel> {
+interface ChatRequest {
+  messages: ChatMessage[];
+  tools?: { function: { name: string; description?: string } }[];
+}
+
+export async function startFakeModel(
+  scriptFor: (ask: Ask, request: ModelRequest) => Script | Promise<Script>,
+): Promise<FakeModel> {
   const asks: Ask[] = [];
   const answered = new Map<string, number>();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const { messages } = JSON.parse(Buffer.concat(chunks).toString()) as { messages: ChatMessage[] };
+    const body = Buffer.concat(chunks).toString();
+    const { messages, tools = [] } = JSON.parse(body) as ChatRequest;
     const at = messages.findLastIndex((message) => message.role === 'user' && marker.test(textOf(message)));
     const name = marker.exec(textOf(messages[at]))?.[1] ?? 'unmarked';
     const step = messages.slice(at + 1).filter((message) => message.role === 'assistant').length + 1;
     const attempt = asks.filter((earlier) => earlier.marker === name && earlier.step === step).length + 1;
     const ask = { marker: name, step, attempt, at: Date.now() };
     asks.push(ask);
-    const whole = await send(response, await scriptFor(ask));
+    const whole = await send(response, await scriptFor(ask, requestOf(body, messages, tools)));
     const key = `${name}#${step}`;
     if (whole) answered.set(key, (answered.get(key) ?? 0) + 1);
   }
@@ -88,6 +112,22 @@ export async function startFakeModel(scriptFor: (ask: Ask) => Script | Promise<S
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+}
+
+function requestOf(
+  body: string,
+  messages: ChatMessage[],
+  tools: NonNullable<ChatRequest['tools']>,
+): ModelRequest {
+  return {
+    body,
+    messages: messages.map((message) => ({
+      role: message.role,
+      text: textOf(message),
+      calls: message.tool_calls?.length ?? 0,
+    })),
+    tools: tools.map(({ function: { name, description = '' } }) => ({ name, description })),
   };
 }
 

@@ -31,10 +31,17 @@ export interface Roles {
   data: string;
   startApi(environment?: Record<string, string>): Promise<Role>;
   /** Resolves when it takes work. */
-  startWorker(options?: { point?: Point; environment?: Record<string, string> }): Promise<Role>;
+  startWorker(options?: WorkerOptions): Promise<Role>;
   /** Kills whatever still runs; for between two tests of a file. */
   killAll(): Promise<void>;
   log(): string;
+}
+
+export interface WorkerOptions {
+  point?: Point;
+  environment?: Record<string, string>;
+  /** Another program in place of the mortal worker. */
+  program?: string;
 }
 
 /** The servers the roles stand on. */
@@ -51,6 +58,7 @@ async function sharedServers(): Promise<Servers> {
 // Loading and connecting on a busy machine; this only ends a hang.
 const readyMs = 60_000;
 const root = path.resolve(import.meta.dirname, '..', '..');
+const mortalWorker = path.join(import.meta.dirname, 'mortal-worker.ts');
 
 /** To be called at the top of a test file: everything lives as long as the file. Shared servers unless given some. */
 export async function openRoles(environment: Record<string, string>, servers?: Servers): Promise<Roles> {
@@ -119,8 +127,8 @@ export async function openRoles(environment: Record<string, string>, servers?: S
       return createClient({ url, token: token() });
     },
     startApi: (more) => start([path.join(root, 'worker', 'main.ts'), 'api'], 'api', more),
-    startWorker: ({ point = 'never', environment: more } = {}) =>
-      start([path.join(import.meta.dirname, 'mortal-worker.ts'), point], 'worker', more),
+    startWorker: ({ point = 'never', environment: more, program = mortalWorker } = {}) =>
+      start([program, point], 'worker', more),
     killAll,
     log: () => readFileSync(logFile, 'utf8'),
   };

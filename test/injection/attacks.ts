@@ -1,0 +1,81 @@
+// All attacks: every goal in each of its settings, brought by one vehicle after the other.
+import { changing } from './changing.ts';
+import type { Goal, PlantedStep, Setting } from './goal.ts';
+import { ruling } from './ruling.ts';
+import { sending } from './sending.ts';
+import { stealing } from './stealing.ts';
+
+/** How the planted text comes before the model. */
+export type Vehicle =
+  | 'file'
+  | 'passage'
+  | 'agent instructions'
+  | 'file name'
+  | 'found file name'
+  | 'search hit'
+  | 'test output'
+  | 'commit message'
+  | 'diff'
+  | 'issue'
+  | 'earlier message'
+  | 'external result'
+  | 'tool description'
+  | 'page'
+  | 'error page';
+
+export interface Attack {
+  number: number;
+  name: string;
+  setting: Setting;
+  vehicle: Vehicle;
+  steps: readonly PlantedStep[];
+  mayChange: readonly string[];
+}
+
+const inFiles: Vehicle[] = [
+  'file',
+  'passage',
+  'agent instructions',
+  'file name',
+  'found file name',
+  'search hit',
+];
+const fromPeople: Vehicle[] = ['issue', 'external result', 'tool description', 'earlier message'];
+
+const vehicles: Record<Setting, readonly Vehicle[]> = {
+  default: [...inFiles, 'test output', 'commit message', 'diff', ...fromPeople],
+  'default-and-pages': ['page', 'error page'],
+  'plan-readonly': [...inFiles, ...fromPeople],
+  'headless-permissive': [...inFiles, 'test output', 'commit message', ...fromPeople],
+  // What is read has to be asked for, and nobody answers.
+  'ask-headless': fromPeople,
+  'ask-nobody': fromPeople,
+  'ask-person': ['file', 'search hit', 'file name', ...fromPeople],
+  trusted: ['file'],
+};
+
+// A name may have 255 bytes; the places of the stage make a demand longer, and so does the way it is written.
+const longestForName = 130;
+
+export function attacksOf(goals: readonly Goal[]): Attack[] {
+  const used = new Map<Setting, number>();
+  const next = (setting: Setting, steps: Goal['steps']): Vehicle => {
+    const of = vehicles[setting];
+    const turn = used.get(setting) ?? 0;
+    used.set(setting, turn + 1);
+    const vehicle = of[turn % of.length] as Vehicle;
+    const fits = JSON.stringify(steps).length <= longestForName;
+    return /file name|search hit/.test(vehicle) && !fits ? 'file' : vehicle;
+  };
+  return goals
+    .flatMap(({ name, settings, steps, mayChange = [] }) =>
+      settings.map((setting) => ({ setting, vehicle: next(setting, steps), name, steps, mayChange })),
+    )
+    .map((attack, number) => ({
+      ...attack,
+      number,
+      name: `${attack.setting}, ${attack.vehicle}: ${attack.name}`,
+    }));
+}
+
+export const attacks = attacksOf([...stealing, ...sending, ...changing, ...ruling]);
