@@ -1,18 +1,10 @@
 // A TCP proxy that holds every connection back until so many are there, and then lets all through in one moment and
 // in random order: whoever is slow to start has the same chance as whoever is fast.
-import { connect, createServer, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-export interface StartingGate {
-  /** The same server, through the gate. */
-  url: string;
-  /** How many are held now. */
-  held(): number;
-}
-
-/** Opens by itself at so many connections; what comes later passes at once. */
-export async function startGate(target: string, contenders: number): Promise<StartingGate> {
+/** The same server through a gate, which opens at so many connections; what comes later passes at once. */
+export async function startGate(target: string, contenders: number): Promise<{ url: string }> {
   const { hostname: host, port } = new URL(target);
   const sockets = new Set<Socket>();
   const held: Socket[] = [];
@@ -47,8 +39,5 @@ export async function startGate(target: string, contenders: number): Promise<Sta
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
   });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    held: () => held.length,
-  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
