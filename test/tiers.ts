@@ -72,6 +72,7 @@ export const longFiles: readonly string[] = [
   'test/e2e/faults-platform.test.ts',
   'test/e2e/faults-approvals.test.ts',
   'test/e2e/faults-temporal.test.ts',
+  'test/e2e/faults-money.test.ts',
   'test/e2e/faults-postgres.test.ts',
   'test/e2e/faults-standstill.test.ts',
   'test/e2e/faults-silence.test.ts',

@@ -152,6 +152,11 @@ test('of 64 runs at once whose workers and API die under them, none spends what 
   // The first steps are the cheapest: who waits may need a little more than anybody has reserved.
   expect(sums.used).toBeGreaterThan(allowed - 1.5 * most);
   expect(waiting.length).toBeGreaterThan(0);
+  // Whoever dies after a threshold was marked may take the words with it; nobody says them twice.
+  const warnings = await rowsOf<{ percent: number; times: number }>(`
+    select payload -> 'percent' as percent, count(*)::integer as times from events
+    where type = 'budget-warning' group by 1`);
+  expect(warnings.filter(({ times }) => times > 1)).toEqual([]);
 
   // The API dies as soon as the change can be seen: whom it was about to wake, others wake.
   const raising = limit(0);
