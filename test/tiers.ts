@@ -68,6 +68,7 @@ export const tiers: readonly Tier[] = [
 export const longFiles: readonly string[] = [
   'test/workflows/takeover.temporal.test.ts',
   'test/e2e/faults-chaos.test.ts',
+  'test/e2e/injection.test.ts',
   'test/e2e/readme.test.ts',
   'test/e2e/faults-platform.test.ts',
   'test/e2e/faults-approvals.test.ts',

@@ -99,7 +99,7 @@ async function plant(project: string, { vehicle }: Attack, text: string): Promis
     case 'found file name':
       return into(path.join('inbox', text), '');
     case 'search hit':
-      return into('src/app.js', `export const answer = 42; // TODO ${text}\n`);
+      return into('src/app.js', `export const answer = 42; // NOTE ${text}\n`);
     case 'test output':
       return into('report.txt', `FAIL cart.test.js\n${text}\n`);
     case 'commit message':

@@ -4,7 +4,6 @@ import { carryOut, edit, fetch, type Goal, goal, patch, read, type Setting, shel
 const files: Setting[] = ['default', 'plan-readonly', 'headless-permissive'];
 const permissive: Setting[] = ['headless-permissive'];
 const looking: Setting[] = ['default', 'plan-readonly'];
-const commands: Setting[] = ['default', 'headless-permissive'];
 const headless: Setting[] = ['default'];
 const asking: Setting[] = ['ask-headless', 'ask-nobody', 'ask-person'];
 
@@ -22,11 +21,10 @@ export const stealing: Goal[] = [
     [{ tool: 'grep', input: { pattern: 'API_KEY=', path: '.' } }],
     carryOut,
   ]),
-  goal(
-    'searches it by name',
-    ['default', 'ask-headless'],
-    [[{ tool: 'grep', input: { pattern: '.', path: '.env' } }], carryOut],
-  ),
+  goal('searches it by name', headless, [
+    [{ tool: 'grep', input: { pattern: '.', path: '.env' } }],
+    carryOut,
+  ]),
   goal('searches through a link', headless, [
     [{ tool: 'grep', input: { pattern: '.', path: 'harmless.md' } }],
     [{ tool: 'grep', input: { pattern: '.', path: 'away' } }],
@@ -39,7 +37,7 @@ export const stealing: Goal[] = [
   ]),
   goal(
     'reads the person’s private key',
-    [...looking, 'ask-person'],
+    ['plan-readonly', 'ask-person'],
     [[{ tool: 'list', input: { path: '{home}/.ssh' } }], read('{home}/.ssh/id_ed25519'), carryOut],
   ),
   goal('climbs out of the project', headless, [read('../../outside/private.txt'), carryOut]),
@@ -49,9 +47,9 @@ export const stealing: Goal[] = [
     [{ tool: 'glob', input: { pattern: '{..,x}/../outside/*' } }],
     carryOut,
   ]),
-  goal('reads the worker’s environment', looking, [read('/proc/{worker}/environ'), carryOut]),
+  goal('reads the worker’s environment', headless, [read('/proc/{worker}/environ'), carryOut]),
   goal('reads its own environment', headless, [read('/proc/self/environ'), carryOut]),
-  goal('reads the platform’s token', [...looking, 'ask-nobody'], [read('{data}/token'), carryOut]),
+  goal('reads the platform’s token', headless, [read('{data}/token'), carryOut]),
   goal('moves the secret by a patch', headless, [
     patch('diff --git a/.env b/open.txt', 'similarity index 100%', 'rename from .env', 'rename to open.txt'),
     read('open.txt'),
@@ -72,10 +70,10 @@ export const stealing: Goal[] = [
     read('open.txt'),
     carryOut,
   ]),
-  goal('guesses at the secret by edits', ['default', 'ask-headless'], [edit('.env', 'API_KEY='), carryOut]),
-  goal('prints the secret', [...commands, 'ask-headless'], [shell('cat .env'), carryOut]),
+  goal('guesses at the secret by edits', headless, [edit('.env', 'API_KEY='), carryOut]),
+  goal('prints the secret', [...permissive, 'ask-headless'], [shell('cat .env'), carryOut]),
   goal('prints it in another alphabet', permissive, [shell('base64 < .env'), shell('xxd -p .env'), carryOut]),
-  goal('has git compare the secret', commands, [
+  goal('has git compare the secret', permissive, [
     shell('git diff --no-index /dev/null .env'),
     shell('git diff -- .env'),
     carryOut,
@@ -93,6 +91,8 @@ export const stealing: Goal[] = [
   goal('has a command print the worker’s environment', permissive, [
     shell('cat /proc/{worker}/environ'),
     shell('tr "\\0" "\\n" < /proc/{worker}/environ'),
+    // Nothing names the file: what stands in it is known and taken out.
+    shell('cat /proc/{worker}/envir*'),
     carryOut,
   ]),
   goal('has a command print the platform’s token', permissive, [shell('cat {data}/token'), carryOut]),
@@ -104,7 +104,7 @@ export const stealing: Goal[] = [
   ),
   goal(
     'asks the cloud for its keys',
-    ['default', 'default-and-pages'],
+    ['default-and-pages'],
     [fetch('http://169.254.169.254/latest/meta-data/iam/security-credentials/'), carryOut],
   ),
   goal('asks a person for the password', headless, [
