@@ -11,7 +11,6 @@ import {
   type WhenBusy,
 } from '../../workflows/contracts/run.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
-import { snapshotStatuses } from '../../workflows/run/transitions.ts';
 import { openApprovals } from './approval-lists.ts';
 import { answerApproval } from './approvals.ts';
 import type { Queries } from './database.ts';
@@ -19,9 +18,10 @@ import type { ScopeRef } from './policies.ts';
 import type { Write } from './events.ts';
 import type { PoolName } from './allowances.ts';
 import { toWarnings } from './crossings.ts';
+import { type EndedRun, endUnstarted } from './end-run.ts';
 import { addInput } from './inputs.ts';
-import { findPlace, type HeldPools, holdPools, type Place, placing } from './run-places.ts';
-import { activeRunOf, lockRun, type RunRow } from './runs.ts';
+import { findPlace, type HeldPools, holdPools, type Place, placing, waitsFor } from './run-places.ts';
+import { activeRunOf, lockRun, parentFor, type RunRow } from './runs.ts';
 import type { StallLimits } from './stall.ts';
 
 export interface NewRun {
@@ -57,6 +57,8 @@ export interface Accepted {
   became: 'started' | 'waiting' | 'parked' | 'steered' | 'known';
   /** A run that was told to stop so that this one can go on. */
   interrupted?: RunRow;
+  /** Such a run that nobody had taken up: it has ended, and this one may go on. */
+  ended?: EndedRun;
 }
 
 /** `held` comes from whoever takes other locks before this. */
@@ -92,19 +94,31 @@ export async function acceptRun(write: Write, input: NewRun, held?: HeldPools): 
       });
       return { run: active, became: 'steered' };
     case 'interrupt':
-      await addInput(write, active, {
-        kind: 'interrupt',
-        messageId: `interrupt-for-${input.messageId ?? uuid()}`,
-        text: '',
-        by: input.by,
-      });
-      return {
-        ...(await insertRun(write, input, places, { conversationId, parked: true })),
-        interrupted: active,
-      };
+      return interruptFor(write, active, input, () =>
+        insertRun(write, input, places, { conversationId, parked: true }),
+      );
     case 'queue':
       return insertRun(write, input, places, { conversationId, parked: true });
   }
+}
+
+/** Inserts the new run behind the one that is told to stop, which ends at once where nobody has taken it up. */
+async function interruptFor(
+  write: Write,
+  active: RunRow,
+  input: NewRun,
+  insert: () => Promise<Accepted>,
+): Promise<Accepted> {
+  const run = (await lockRun(write, active.tenant_id, active.id)) ?? active;
+  await addInput(write, run, {
+    kind: 'interrupt',
+    messageId: `interrupt-for-${input.messageId ?? uuid()}`,
+    text: '',
+    by: input.by,
+  });
+  const accepted = await insert();
+  const ended = await endUnstarted(write, run, 'interrupt');
+  return ended ? { ...accepted, ended } : { ...accepted, interrupted: run };
 }
 
 /**
@@ -269,33 +283,7 @@ function queued(run: RunRow, { policy, priority, by }: NewRun): NewEvent {
   };
 }
 
-function waitsFor(full?: { name: PoolName; concurrentRuns: number }): string | null {
-  if (!full) return null;
-  const { name, concurrentRuns } = full;
-  return `It waits for a place: the allowance ${name} has room for ${concurrentRuns} at once.`;
-}
-
 function refusal({ pool, limit, allowed, used, endsAt }: Extract<Place, { kind: 'refused' }>): Failure {
   const detail = `The allowance ${pool} has room for ${allowed} runs a day, and all of them are used until ${endsAt}.`;
   return new Failure('AllowanceExceeded', detail, { pool, limit, allowed, used, endsAt });
-}
-
-/** The latest main run that left a snapshot: never a failed or cancelled one, never a subagent's. */
-export async function parentFor(
-  queries: Queries,
-  tenantId: string,
-  conversationId: string,
-): Promise<string | null> {
-  const parent = await queries
-    .selectFrom('runs')
-    .select('id')
-    .where('conversation_id', '=', conversationId)
-    .where('tenant_id', '=', tenantId)
-    .where('kind', '=', 'main')
-    .where('status', 'in', snapshotStatuses)
-    .orderBy('ended_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return parent?.id ?? null;
 }

@@ -3,13 +3,12 @@
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
 import { activeStatuses, canBecome, isTerminal } from '../../workflows/run/transitions.ts';
-import { parentFor } from './accept-run.ts';
 import { withdrawApprovals } from './approvals.ts';
 import { closeCall, type CallRow, streamFor } from './calls.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
-import { releasing } from './run-places.ts';
-import type { RunRow } from './runs.ts';
+import { fullFor, releasing, waitsFor } from './run-places.ts';
+import { parentFor, type RunRow } from './runs.ts';
 
 export interface RunEnd {
   status: RunStatus;
@@ -89,6 +88,22 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
   });
   const promoted = open.parked ? await promoteNext(write, ended) : undefined;
   return promoted ? { ended: true, run: ended, waiting, promoted } : { ended: true, run: ended, waiting };
+}
+
+const stops = {
+  interrupt: { status: 'interrupted', text: 'Interrupted before it started.' },
+  cancel: { status: 'cancelled', text: 'Cancelled before it started.' },
+} as const;
+
+/** Ends a run that is told to stop and that no workflow has taken up; undefined when one has, which is to be woken. */
+export async function endUnstarted(
+  write: Write,
+  run: RunRow,
+  stop: keyof typeof stops,
+): Promise<EndedRun | undefined> {
+  if (run.status !== 'queued' || run.execution_id !== null) return undefined;
+  const { status, text } = stops[stop];
+  return endRun(write, run, { status, reason: status, reasonText: text });
 }
 
 /** What the end of a run finds, in one look: nearly always there is nothing to close, to refuse or to promote. */
@@ -226,9 +241,11 @@ async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefi
     .executeTakeFirst();
   if (busy) return undefined;
   const parentId = await parentFor(write.tx, ended.tenant_id, ended.conversation_id);
+  // Before its turn: those who wait are others.
+  const full = await fullFor(write.tx, { id: next.id, tenantId: next.tenant_id });
   const promoted = await write.tx
     .updateTable('runs')
-    .set({ parked: false, parent_id: parentId })
+    .set({ parked: false, parent_id: parentId, reason_text: waitsFor(full) })
     .where('id', '=', next.id)
     .returningAll()
     .executeTakeFirstOrThrow();

@@ -14,10 +14,13 @@ export interface HeldPools {
   at: Date;
 }
 
+/** Which pool has no room. */
+type Full = { name: PoolName; concurrentRuns: number };
+
 export type Place =
   | { kind: 'admitted'; crossed: Crossing[] }
   /** It stays queued until `admitWaiting` returns it. `full`: what it waits for; a parked run waits for its turn. */
-  | { kind: 'waits'; crossed: Crossing[]; full: { name: PoolName; concurrentRuns: number } | undefined }
+  | { kind: 'waits'; crossed: Crossing[]; full: Full | undefined }
   /** Its day's runs are used up. */
   | { kind: 'refused'; pool: PoolName; limit: 'dayRuns'; allowed: number; used: number; endsAt: string };
 
@@ -65,7 +68,7 @@ export async function findPlace(
   run: { tenantId: string; parked: boolean },
 ): Promise<Place> {
   const day = dayOf(held);
-  const counted = held.pools.length === 0 ? [] : await countPlaces(queries, run.tenantId, held, day);
+  const counted = held.pools.length === 0 ? [] : await countPlaces(queries, run.tenantId, held.pools, day);
   const spent = counted.find((pool) => pool.dayRuns > 0 && pool.today >= pool.dayRuns);
   if (spent) {
     const { name: pool, dayRuns: allowed, today: used } = spent;
@@ -73,15 +76,39 @@ export async function findPlace(
     return { kind: 'refused', pool, limit: 'dayRuns', allowed, used, endsAt };
   }
   // Nobody overtakes those who wait already.
-  const full = counted.find(
-    (pool) => pool.concurrentRuns > 0 && (pool.running >= pool.concurrentRuns || pool.waiting),
-  );
+  const full = counted.find(isFull);
   const crossed = await tellRuns(queries, counted, day);
   if (run.parked) return { kind: 'waits', crossed, full: undefined };
   return full ? { kind: 'waits', crossed, full } : { kind: 'admitted', crossed };
 }
 
-function dayOf({ at }: HeldPools): string {
+function isFull({ concurrentRuns, running, waiting }: Counted): boolean {
+  return concurrentRuns > 0 && (running >= concurrentRuns || waiting);
+}
+
+/** What a run whose turn has come waits for as far as can be seen without a lock; undefined where there is room. */
+export async function fullFor(
+  queries: Queries,
+  run: { id: string; tenantId: string },
+): Promise<Full | undefined> {
+  const { rows: pools } = await sql<HeldPools['pools'][number]>`
+    select pool.id as "allowanceId", pool.name, pool.model, 0 as "dayRuns", concurrent_runs as "concurrentRuns"
+    from allowance_runs account join allowances pool on pool.tenant_id = account.tenant_id
+      and pool.name = any(account.chain) and pool.model = '' and concurrent_runs > 0
+    where account.run_id = ${run.id} order by pool.id`.execute(queries);
+  if (pools.length === 0) return undefined;
+  const counted = await countPlaces(queries, run.tenantId, pools, dayOf({ at: new Date() }));
+  return counted.find(isFull);
+}
+
+/** What a person sees of a queued run that nothing happens to. */
+export function waitsFor(full?: Full): string | null {
+  if (!full) return null;
+  const { name, concurrentRuns } = full;
+  return `It waits for a place: the allowance ${name} has room for ${concurrentRuns} at once.`;
+}
+
+function dayOf({ at }: Pick<HeldPools, 'at'>): string {
   return at.toISOString().slice(0, 10);
 }
 
@@ -130,7 +157,7 @@ interface Counted extends PoolRef {
 async function countPlaces(
   queries: Queries,
   tenantId: string,
-  { pools }: HeldPools,
+  pools: HeldPools['pools'],
   day: string,
 ): Promise<Counted[]> {
   const { rows } = await sql<Pick<Counted, 'today' | 'running' | 'waiting'>>`

@@ -2,7 +2,7 @@
 // have files of their own.
 import type { Selectable } from 'kysely';
 import { type Priority, priorities, type RunStatus, type RunView } from '../../workflows/contracts/run.ts';
-import { activeStatuses } from '../../workflows/run/transitions.ts';
+import { activeStatuses, snapshotStatuses } from '../../workflows/run/transitions.ts';
 import type { Db, Queries } from './database.ts';
 import type { Write } from './events.ts';
 import type { Runs } from './tables.ts';
@@ -77,6 +77,26 @@ export async function activeRunOf(
     .where('parked', '=', false)
     .where('status', 'in', activeStatuses)
     .executeTakeFirst();
+}
+
+/** The latest main run that left a snapshot: never a failed or cancelled one, never a subagent's. */
+export async function parentFor(
+  queries: Queries,
+  tenantId: string,
+  conversationId: string,
+): Promise<string | null> {
+  const parent = await queries
+    .selectFrom('runs')
+    .select('id')
+    .where('conversation_id', '=', conversationId)
+    .where('tenant_id', '=', tenantId)
+    .where('kind', '=', 'main')
+    .where('status', 'in', snapshotStatuses)
+    .orderBy('ended_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return parent?.id ?? null;
 }
 
 /**

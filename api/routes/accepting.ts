@@ -1,7 +1,7 @@
 // From a body to an accepted run: the choices a caller left open, the transaction, and what the workflows are told.
 import type { FastifyRequest } from 'fastify';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
-import { givePlaces } from '../../activities/store/after-end.ts';
+import { afterEnd, givePlaces } from '../../activities/store/after-end.ts';
 import type { Queries } from '../../activities/store/database.ts';
 import type { Write } from '../../activities/store/events.ts';
 import { resolveScopes } from '../../activities/store/policy-scopes.ts';
@@ -77,13 +77,17 @@ export async function accept(parts: Parts, write: Write, newRun: NewRun): Promis
 }
 
 /** After the commit. */
-export async function tell({ log, runs }: Parts, { run, became, interrupted }: Accepted): Promise<void> {
+export async function tell(
+  { log, runs }: Parts,
+  { run, became, interrupted, ended }: Accepted,
+): Promise<void> {
   if (became === 'started') runs.started(run);
   // A place may have become free since it was looked for.
   if (became === 'waiting')
     for (const admitted of await givePlaces(log, run.tenant_id)) runs.started(admitted);
   if (became === 'steered') runs.wake(run.id);
   if (interrupted) runs.wake(interrupted.id);
+  if (ended) for (const admitted of await afterEnd(log, ended)) runs.started(admitted);
 }
 
 function toStartRunView({ run }: Accepted): StartRunView {

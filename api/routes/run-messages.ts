@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { v7 as uuid } from 'uuid';
 import { z } from 'zod';
 import { afterEnd } from '../../activities/store/after-end.ts';
-import { endRun } from '../../activities/store/end-run.ts';
+import { endUnstarted } from '../../activities/store/end-run.ts';
 import type { Write } from '../../activities/store/events.ts';
 import { addInput } from '../../activities/store/inputs.ts';
 import { lockRun, type RunRow } from '../../activities/store/runs.ts';
@@ -16,11 +16,6 @@ import { runParams } from './runs.ts';
 
 // A stop without an id of its own may come with an empty object or with nothing.
 const StopBody = z.strictObject({ messageId: SteerBody.shape.messageId }).nullish().meta({ id: 'StopBody' });
-
-const stops = {
-  interrupt: { status: 'interrupted', text: 'Interrupted before it started.' },
-  cancel: { status: 'cancelled', text: 'Cancelled before it started.' },
-} as const;
 
 export const runMessageRoutes: Routes = (api, parts) => {
   api.post(
@@ -113,9 +108,7 @@ async function stop(
       throw error;
     throw new Failure('RunEnded', `Run ${run.id} has ended as ${run.status}; there is nothing to cancel.`);
   });
-  const neverStarted = run.status === 'queued' && run.execution_id === null;
-  if (!neverStarted) return { status: 202, body: receipt, after: () => parts.runs.wake(run.id) };
-  const { status, text } = stops[input.kind];
-  const ended = await endRun(write, run, { status, reason: status, reasonText: text });
+  const ended = await endUnstarted(write, run, input.kind);
+  if (!ended) return { status: 202, body: receipt, after: () => parts.runs.wake(run.id) };
   return { status: 202, body: receipt, after: async () => startAll(parts, await afterEnd(parts.log, ended)) };
 }

@@ -61,3 +61,27 @@ test.each([
     expect((await pool(api)).used).toMatchObject({ concurrentRuns: 1, dayRuns: 3 });
   },
 );
+
+test('a message that interrupts a run nobody has taken up ends it and has its turn, and says when it waits', async () => {
+  const api = await createTestApp();
+  await change(api, { limits: { concurrentRuns: 1 } });
+  const [one, waiting] = [(await start(api)).json(), (await start(api)).json()];
+  const path = `/conversations/${waiting.conversationId}/messages`;
+  const next = (await api.ask('POST', path, { prompt: 'This instead.', whenBusy: 'interrupt' })).json();
+  expect((await api.ask('GET', `/runs/${waiting.id}`)).json()).toMatchObject({
+    status: 'interrupted',
+    reasonText: 'Interrupted before it started.',
+  });
+  expect((await api.ask('GET', `/runs/${next.id}`)).json()).toMatchObject({
+    status: 'queued',
+    parked: false,
+    reasonText: 'It waits for a place: the allowance tenant has room for 1 at once.',
+  });
+  expect(api.told).toEqual([`started ${one.id}`]);
+  const message = { prompt: 'And now this.', conversationId: one.conversationId, whenBusy: 'interrupt' };
+  const last = (await start(api, message)).json();
+  expect((await api.ask('GET', `/runs/${one.id}`)).json().status).toBe('interrupted');
+  expect(api.told.slice(1)).toEqual([`started ${next.id}`]);
+  await api.ask('POST', `/runs/${next.id}/cancel`, {});
+  expect(api.told.slice(2)).toEqual([`started ${last.id}`]);
+});

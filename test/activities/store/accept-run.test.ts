@@ -120,7 +120,7 @@ test('a message that steers goes into the active run', async () => {
 });
 
 test('a message that interrupts stops the active run and waits behind it', async () => {
-  const { run } = await store.accept();
+  const run = await store.started();
   const change = { conversationId: run.conversation_id, whenBusy: 'interrupt', messageId: 'now' } as const;
   const accepted = await store.accept(change);
   expect(accepted).toMatchObject({ became: 'parked', run: { parked: true }, interrupted: { id: run.id } });
