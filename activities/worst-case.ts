@@ -1,5 +1,5 @@
 // The most a model call can use and cost, as far as anybody can tell before it: what is reserved for it.
-import { estimateUsage } from './llm/estimate-usage.ts';
+import { mostInputTokens } from './llm/estimate-usage.ts';
 import type { LlmRequest } from './llm/llm.ts';
 import type { ModelPrice } from './model-price.ts';
 import type { Draw } from './store/allowances.ts';
@@ -10,7 +10,7 @@ export function worstCaseOf(
   model: string,
   request: Pick<LlmRequest, 'messages' | 'tools' | 'maxOutputTokens'>,
 ): Draw {
-  const { inputTokens } = estimateUsage(request, '');
+  const inputTokens = mostInputTokens(request);
   const usage = { inputTokens, cachedInputTokens: 0, outputTokens: request.maxOutputTokens };
   // Where writing to the provider's cache has a price of its own, it is above that of reading anew.
   const written = { ...usage, cacheWriteTokens: inputTokens };
