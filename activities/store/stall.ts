@@ -1,5 +1,5 @@
-// Whether a run gets anywhere. Progress is a result of writing, of a command or of a caller's own tool that none of
-// the last few had; a run without any for long is asked to plan anew, and in the end stopped.
+// Whether a run gets anywhere. Progress is a result of writing, of a command or of a caller's own tool, or a person's
+// answer, that none of the last few had; a run without any for long is asked to plan anew, and in the end stopped.
 import { createHash } from 'node:crypto';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import type { PolicyProfile } from '../../workflows/contracts/policy.ts';
@@ -18,12 +18,13 @@ type Progress = Pick<RunRow, 'progress_step' | 'recent_outputs'>;
 /** What the result of a call changes about its run; undefined when it is no progress, or nobody looks. */
 export function progressOf(
   run: RunRow,
-  call: { step: number; effect: string | null; input_hash: string },
+  call: { step: number; tool: string; effect: string | null; input_hash: string },
   result: { status: string; output: string },
 ): Progress | undefined {
-  const { effect, step } = call;
-  if (run.stall === null || result.status !== 'succeeded' || effect === 'read' || effect === 'network')
-    return undefined;
+  const { tool, effect, step } = call;
+  // Only a person's answer has a question succeed: where somebody talks with the agent, it gets somewhere.
+  const counts = tool === 'ask-person' || (effect !== 'read' && effect !== 'network');
+  if (run.stall === null || result.status !== 'succeeded' || !counts) return undefined;
   const told = result.output.length < tellingLength ? `${call.input_hash} ${result.output}` : result.output;
   const hash = createHash('sha256').update(told).digest('hex').slice(0, 16);
   if (run.recent_outputs.includes(hash)) return undefined;
@@ -77,7 +78,7 @@ function noteFor({ steps, replans }: StallLimits, count: number): string {
   const then =
     left === 0 ? 'the run is stopped' : `you are asked again, ${left} more time${left === 1 ? '' : 's'}`;
   return (
-    `Nothing has come of the last ${steps} steps: no file was changed and no command answered anything new. Stop and ` +
+    `Nothing has come of the last ${steps} steps: no file was changed, and no command and no person answered anything new. Stop and ` +
     'plan anew: say in a few sentences what you know, what is in the way, and what you will do differently. Where ' +
     `only a person can help, finish and say what you need. After ${steps} more steps like these ${then}.`
   );

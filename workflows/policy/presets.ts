@@ -222,7 +222,9 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     mode: 'default',
     rules: [noSecrets, readProject, noGitWrites, writeProject, lookAndTest, noOtherCommands],
     limits: { steps: 50, seconds: 600, costMicros: 5_000_000 },
-    stall: { steps: 5, replans: 2 },
+    // Ten steps of reading before the first change are ordinary, and being asked to plan anew costs one step. What gets
+    // nowhere ends after thirty of its fifty steps.
+    stall: { steps: 10, replans: 2 },
     gates: { tests: true, lint: true, rollback: true },
   },
   {
@@ -243,7 +245,9 @@ export const builtInProfiles: readonly PolicyProfile[] = [
       understoodCommands,
     ],
     limits: { steps: 100, seconds: 1800, costMicros: 20_000_000 },
-    stall: { steps: 5, replans: 2 },
+    // Ten steps of reading before the first change are ordinary, and being asked to plan anew costs one step. What gets
+    // nowhere ends after thirty of its hundred steps.
+    stall: { steps: 10, replans: 2 },
     gates: { tests: true, lint: false, rollback: false },
   },
   {

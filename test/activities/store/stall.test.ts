@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { answerApproval } from '../../../activities/store/approvals.ts';
 import type { RunRow } from '../../../activities/store/runs.ts';
-import { aCall, anAttempt, openTestStore } from '../../support/store.ts';
+import { aCall, anAttempt, hours, lockedRun, openTestStore, patienceOf } from '../../support/store.ts';
 
 const store = await openTestStore();
 const stall = { steps: 3, replans: 2 };
@@ -83,6 +84,46 @@ test('progress is what succeeds in writing or running and was not among the last
     progress.push((await store.run(run.id)).progress_step);
   }
   expect(progress).toEqual([1, 2, 2, 4, 5, 5, 5, 5, 5, 10]);
+});
+
+/** A step that asks a person, who says this, or refuses to. */
+async function question(run: RunRow, number: number, inputHash: string, said: string | undefined) {
+  await store.step(run, number, {
+    calls: [
+      aCall(`${number}.0`, {
+        ...{ tool: 'ask-person', effect: 'read', repeat: 'safe', inputHash, decision: 'ask' },
+        asks: { kind: 'question', text: 'Which one?', choices: [] },
+      }),
+    ],
+    patience: patienceOf(hours(1)),
+  });
+  await store.log.write(async (write) => {
+    const locked = await lockedRun(write, run.id);
+    const { id } = await write.tx
+      .selectFrom('approvals')
+      .select('id')
+      .where('run_id', '=', run.id)
+      .where('status', '=', 'open')
+      .executeTakeFirstOrThrow();
+    await answerApproval(write, locked, id, {
+      by: 'ada (cli)',
+      ...(said === undefined
+        ? { status: 'denied' }
+        : { status: 'approved', result: { status: 'succeeded', output: said, failed: false } }),
+    });
+  });
+}
+
+test('what a person answers is progress, unless they refuse to or have said the same to the same question', async () => {
+  const run = await store.started({ stall: { steps: 100, replans: 0 } });
+  const progress: number[] = [];
+  const said = ['Red.', 'Red.', 'Red.', undefined, 'Blue.'];
+  for (const [index, words] of said.entries()) {
+    // The third question is the second once more.
+    await question(run, index + 1, ['one', 'two', 'two', 'three', 'four'][index] ?? '', words);
+    progress.push((await store.run(run.id)).progress_step);
+  }
+  expect(progress).toEqual([1, 2, 2, 2, 5]);
 });
 
 test('results of calls side by side count each, in whatever order they come', async () => {
