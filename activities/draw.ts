@@ -5,20 +5,22 @@ import type { CallModelResult } from '../workflows/contracts/activities.ts';
 import type { Attempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { LlmRequest } from './llm/llm.ts';
-import { askedBy, askForPool } from './limit-question.ts';
+import { askedBy, askForPool, tooManyPauses } from './limit-question.ts';
 import { untilStored } from './persist.ts';
 import { RunStopped } from './stops.ts';
 import { type DrawingAttempt, reserve, settle } from './store/allowances.ts';
 import type { ModelUse } from './store/answers.ts';
-import { endAttempt, hasLeft, notMade } from './store/attempts.ts';
-import { tellCrossings } from './store/crossings.ts';
+import { endAttempt, hasLeft, mayPause, notMade } from './store/attempts.ts';
+import { streamFor } from './store/calls.ts';
+import { takeWarnings, tellCrossings } from './store/crossings.ts';
 import { isStoreOutage } from './store/database.ts';
 import { Superseded, type Write } from './store/events.ts';
 import { lockRun, type RunRow } from './store/runs.ts';
 import { worstCaseOf } from './worst-case.ts';
 
-// What others hold comes back when their answers do: most within seconds, a long one within two minutes.
-const passingMs = 120_000;
+// What others hold comes back when their answers do, most within seconds. A longer wait would take a place from calls
+// that have money: as a question it takes none, and goes on by itself all the same.
+const passingMs = 30_000;
 const firstPauseMs = 200;
 const longestPauseMs = 2000;
 
@@ -45,11 +47,7 @@ export async function draw(
       case 'closed':
         throw new Superseded(`attempt ${wanted.attempt} of step ${step} was taken for dead`);
       case 'denied':
-        return leave(deps, run, attempt, {
-          kind: 'limit',
-          reason: 'allowance_denied',
-          detail: answer.reason,
-        });
+        return leave(deps, run, attempt, deniedBy(answer));
       case 'exceeded':
         if (!answer.passing || Date.now() > giveUpAt) return ask(deps, run, attempt, wanted);
     }
@@ -61,6 +59,10 @@ export async function draw(
 
 function keyOf(run: RunRow, step: number, { ref }: Attempt): DrawingAttempt {
   return { tenantId: run.tenant_id, runId: run.id, step, attempt: ref.attempt };
+}
+
+function deniedBy({ reason }: { reason: string }): CallModelResult {
+  return { kind: 'limit', reason: 'allowance_denied', detail: reason };
 }
 
 /** Ends the attempt, which has asked no model anything. */
@@ -95,11 +97,16 @@ async function ask(
       const asked = await askedBy(write.tx, run, attempt.ref);
       if (asked) return asked;
       const answer = await reserve(write.tx, wanted);
-      if (answer.kind === 'reserved') return undefined;
-      if (answer.kind !== 'exceeded')
+      if (answer.kind === 'closed')
         throw new Superseded(`attempt ${wanted.attempt} of step ${wanted.step} may draw nothing any more`);
+      // What it reached on the way is told by the sweeper.
+      if (answer.kind === 'reserved') return undefined;
       const current = await locked(write, run);
       await endAttempt(write, attempt.ref, notMade);
+      const events = await takeWarnings(write, answer.crossed);
+      if (events.length > 0) await write.append({ ...streamFor(current), events });
+      if (answer.kind === 'denied') return deniedBy(answer);
+      if (!mayPause(attempt.ref)) return tooManyPauses(answer.limit);
       return askForPool(deps, write, current, { step: wanted.step, exceeded: answer });
     }),
   );
@@ -126,7 +133,7 @@ export async function settleUse(
     if (!isStoreOutage(error)) throw error;
     deps.logger.warn(
       { err: error, runId: run.id },
-      "the run's next reservation, or its end, settles this one",
+      "the run's next reservation, or its end, settles this one; the sweeper tells of what it reached",
     );
   }
 }

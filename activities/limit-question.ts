@@ -1,7 +1,7 @@
 // What a run asks people when its money, or an allowance it draws from, is used up: one open question at a time, in
 // words that say what is missing and what to do about it.
 import type { CallModelResult } from '../workflows/contracts/activities.ts';
-import type { EffectiveLimits, RunStatus, StopReason } from '../workflows/contracts/run.ts';
+import type { EffectiveLimits, StopReason } from '../workflows/contracts/run.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { Exceeded, LimitName } from './store/allowances.ts';
 import type { Patience } from './store/answers.ts';
@@ -24,11 +24,20 @@ export function patienceOf({ approvalSeconds }: ActivityDeps): Patience {
   };
 }
 
-/** The question that is open already, of a run whose lock the caller holds. */
-export async function openQuestion(queries: Queries, run: RunRow): Promise<Paused | undefined> {
-  if ((run.status as RunStatus) !== 'awaiting_input') return undefined;
-  const question = await findLimitQuestion(queries, run.id, 'open');
-  return question && pausedBy(question);
+/**
+ * What this step has asked and was not granted, of a run whose lock the caller holds: the workflow is to wait for that
+ * answer, or to hear it. Of a first attempt only what is open can be: whoever asked before was heard.
+ */
+export async function questionOf(
+  queries: Queries,
+  run: RunRow,
+  { step, attempt }: { step: number; attempt: AttemptRef },
+): Promise<Paused | undefined> {
+  // One look less for every step that nothing was asked in.
+  if (run.awaiting_since === null && attempt.attempt === 1) return undefined;
+  const question = await findLimitQuestion(queries, run.id);
+  const ungranted = question && ['open', 'denied', 'expired'].includes(question.status);
+  return ungranted && question.step === step ? pausedBy(question) : undefined;
 }
 
 /** What an attempt asked whose worker never heard that it was stored. */
@@ -80,6 +89,12 @@ async function put(
   return pausedBy({ id: event.payload.approvalId, input_hash: about });
 }
 
+/** A step that had to wait so often ends its run as if it had been given nothing. */
+export function tooManyPauses(limit: LimitName): Extract<CallModelResult, { kind: 'limit' }> {
+  const detail = 'It had to wait for more in one step too many times.';
+  return { kind: 'limit', reason: reasons[limit], detail };
+}
+
 function pausedBy({ id, input_hash }: { id: string; input_hash: string }): Paused {
   const limit = input_hash.slice(input_hash.lastIndexOf('/') + 1) as LimitName;
   return { kind: 'paused', waits: `limit/${id}`, reason: reasons[limit] };
@@ -104,15 +119,25 @@ const limitsInWords: Record<LimitName, (amount: string) => string> = {
   dayRuns: (amount) => `${amount} a day`,
 };
 
-function sentenceOf({ name, model, limit, allowed, used, held, needed, missing, endsAt }: Exceeded): string {
+function sentenceOf(exceeded: Exceeded): string {
+  const { name, model, limit, allowed, used, held, needed, missing } = exceeded;
   const say = inUnits(limit);
   const of = model === '' ? `The allowance ${name}` : `The allowance ${name} for ${model}`;
   const now = held > 0 ? `${say(used)} are used and ${say(held)} held` : `${say(used)} are used`;
-  const until = endsAt === null ? 'This does not pass by itself.' : `The period ends at ${endsAt}.`;
   return (
     `${of} has ${limitsInWords[limit](say(allowed))}: ${now}, the next call may need ${say(needed)}, and ` +
-    `${say(missing)} are missing. ${until} Raise the allowance and the run goes on by itself, or approve to have it try again.`
+    `${say(missing)} are missing. ${outlookOf(exceeded)} Raise the allowance and the run goes on by itself, or approve to have it try again.`
   );
+}
+
+/** Whether it passes by itself. */
+function outlookOf({ allowed, needed, endsAt, passing }: Exceeded): string {
+  if (needed > allowed)
+    return 'One such call is more than the allowance ever has, so this does not pass by itself.';
+  if (passing)
+    return 'What is held may come back when the calls that hold it end; the run then goes on by itself.';
+  if (endsAt === null) return 'This does not pass by itself.';
+  return `The period ends at ${endsAt}, and the run goes on by itself when there is room then.`;
 }
 
 function inUnits(limit: LimitName): (count: number) => string {

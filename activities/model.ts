@@ -8,7 +8,7 @@ import type { ActivityDeps } from './deps.ts';
 import { draw, settleUse } from './draw.ts';
 import { finish, settleEnd } from './finish.ts';
 import { createJournal } from './journal.ts';
-import { askForRun, openQuestion, patienceOf } from './limit-question.ts';
+import { askForRun, patienceOf, questionOf, tooManyPauses } from './limit-question.ts';
 import { findLlm, isScripted } from './llm/index.ts';
 import { type Llm, LlmError, type LlmRequest } from './llm/llm.ts';
 import { failModelCall, WorkersLost } from './model-failure.ts';
@@ -19,6 +19,7 @@ import { externalToolsOf, toExternalSpec } from './external-tools.ts';
 import { reviewFor } from './review.ts';
 import { type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/answers.ts';
 import { type CallRow, streamFor } from './store/calls.ts';
+import { mayPause } from './store/attempts.ts';
 import { beginRun } from './store/begin-run.ts';
 import type { EndedRun } from './store/end-run.ts';
 import type { Write } from './store/events.ts';
@@ -60,7 +61,7 @@ async function open(
   return deps.log.write(async (write) => {
     const run = await runFor(deps, write, input);
     if (!run) return undefined;
-    const question = await openQuestion(write.tx, run);
+    const question = run.steps < step && (await questionOf(write.tx, run, { step, attempt: attempt.ref }));
     if (question) return question;
     const reached: { reason?: StopReason | undefined } = {};
     const opened = await openStep(write, run, {
@@ -71,7 +72,8 @@ async function open(
         return reached.reason === undefined;
       },
     });
-    if (reached.reason === 'limit_cost') return askForRun(deps, write, run, step);
+    if (reached.reason === 'limit_cost')
+      return mayPause(attempt.ref) ? askForRun(deps, write, run, step) : tooManyPauses('costMicros');
     return reached.reason === undefined ? opened : { kind: 'limit', reason: reached.reason };
   });
 }

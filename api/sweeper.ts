@@ -1,10 +1,12 @@
 // Every few seconds: starts accepted runs that no workflow has taken up, wakes runs that were told to stop and have
-// not, closes the accounts of those that have ended, and gives free places to those who wait for one. All of it is safe
-// to repeat; nothing accepted depends on anybody having lived to do it at the time.
+// not, gives free places to those who wait for one, and closes the accounts of those that have ended. All of it is safe
+// to repeat; nothing accepted depends on anybody having lived to do it at the time. One part keeps no other back.
 import type { Logger } from 'pino';
 import { closeEnded, givePlaces } from '../activities/store/after-end.ts';
 import { listUnclosed } from '../activities/store/allowances.ts';
+import { tellUntold } from '../activities/store/crossings.ts';
 import type { EventLog } from '../activities/store/events.ts';
+import { answerWithRoom, listAnswerable } from '../activities/store/limit-questions.ts';
 import { tenantsWaiting } from '../activities/store/run-places.ts';
 import { listUndrained, listUnstarted, type RunRow } from '../activities/store/runs.ts';
 import { isStoreOutage } from '../activities/store/database.ts';
@@ -43,14 +45,61 @@ export function createSweeper(input: {
     }
   }
 
-  return repeat(input.everyMs ?? everyMs, logger, 'the sweeper', async () => {
-    for (const of of await listUnclosed(log.db, mostPerPass)) await closeEnded(log, of);
+  let lookedAt: string | undefined;
+
+  /** Lets go on, oldest first, as many of those that wait for an allowance as there is room for in it again. */
+  async function answerFitting(): Promise<void> {
+    const { found, last } = await listAnswerable(log.db, mostPerPass, lookedAt);
+    lookedAt = last;
+    for (const question of found)
+      if (await log.write((write) => answerWithRoom(write, question))) runs.wake(question.run_id);
+  }
+
+  async function giveAllPlaces(): Promise<void> {
     for (const tenantId of await tenantsWaiting(log.db))
       for (const run of await givePlaces(log, tenantId)) runs.started(run);
-    for (const run of await unstarted()) runs.started(run);
-    for (const { id } of await listUndrained(log.db, notBeforeMs, mostPerPass)) runs.wake(id);
+  }
+
+  let unclosedAfter: string | undefined;
+
+  /** Where Postgres or a lock is the trouble the next pass begins with the same; what is wrong with one is skipped. */
+  async function closeAccounts(): Promise<void> {
+    const page = await listUnclosed(log.db, mostPerPass, unclosedAfter);
+    for (const of of page) {
+      try {
+        await closeEnded(log, of);
+      } catch (error) {
+        if (isStoreOutage(error)) throw error;
+        logger.error({ err: error, runId: of.runId }, 'the sweeper could not close the account of a run');
+      }
+    }
+    unclosedAfter = page.length < mostPerPass ? undefined : page.at(-1)?.runId;
+  }
+
+  // What somebody waits for comes first.
+  const parts: [name: string, act: () => Promise<void>][] = [
+    ['starting runs', async () => (await unstarted()).forEach(runs.started)],
+    [
+      'waking runs',
+      async () => (await listUndrained(log.db, notBeforeMs, mostPerPass)).forEach(({ id }) => runs.wake(id)),
+    ],
+    ['giving free places', giveAllPlaces],
+    ['answering for allowances', answerFitting],
+    ['closing accounts', closeAccounts],
+    ['telling of thresholds', async () => tellUntold(log, notBeforeMs, mostPerPass)],
+  ];
+
+  return repeat(input.everyMs ?? everyMs, logger, 'the sweeper', async () => {
+    for (const [name, act] of parts)
+      await act().catch((error: unknown) => report(logger, `the sweeper, ${name},`, error));
     await runs.settled();
   });
+}
+
+/** An outage is waited out, anything else is a bug. */
+function report(logger: Logger, name: string, error: unknown): void {
+  if (isStoreOutage(error)) logger.warn({ err: error }, `${name} could not reach Postgres`);
+  else logger.error({ err: error }, `${name} failed`);
 }
 
 /** One pass at a time, the next a while after the last; an outage is waited out, anything else is logged. */
@@ -63,10 +112,7 @@ export function repeat(pauseMs: number, logger: Logger, name: string, pass: () =
     if (closed) return;
     timer = setTimeout(() => {
       passing = pass()
-        .catch((error: unknown) => {
-          if (isStoreOutage(error)) logger.warn({ err: error }, `${name} could not reach Postgres`);
-          else logger.error({ err: error }, `${name} failed`);
-        })
+        .catch((error: unknown) => report(logger, name, error))
         .then(next);
     }, pauseMs);
   }

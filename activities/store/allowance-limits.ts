@@ -71,9 +71,9 @@ export interface LimitChange {
   reason: string;
 }
 
-/** `stale`: somebody else has changed or made it. `waiting`: the runs that wait for what was raised. */
+/** `stale`: somebody else has changed or made it. `waiting`: the runs that wait for a pool of which a limit was raised. */
 export type ChangedLimits =
-  | { kind: 'changed'; id: string; version: number; waiting: string[] }
+  | { kind: 'changed'; id: string; version: number; raised: DrawnLimit[]; waiting: string[] }
   | { kind: 'stale'; version: number };
 
 /** What cannot be stored, as one sentence; a face asks before it changes anything. */
@@ -104,7 +104,7 @@ export async function changeLimits(queries: Queries, change: LimitChange): Promi
   if (problem) throw new RangeError(problem);
   if (change.version === 0) {
     const id = await insertAllowance(queries, { tenantId, name, model, limits }, { by, reason });
-    if (id !== undefined) return { kind: 'changed', id, version: 1, waiting: [] };
+    if (id !== undefined) return { kind: 'changed', id, version: 1, raised: [], waiting: [] };
   }
   const row = await queries
     .selectFrom('allowances')
@@ -132,16 +132,19 @@ export async function changeLimits(queries: Queries, change: LimitChange): Promi
     .where('id', '=', row.id)
     .execute();
   await noteChange(queries, row, { before, after }, { by, reason });
-  const waiting = isRaised(before, after) ? await waitingFor(queries, row.id) : [];
-  return { kind: 'changed', id: row.id, version, waiting };
+  const raised = raisedOf(before, after);
+  const waiting = raised.length > 0 ? await waitingFor(queries, row.id) : [];
+  return { kind: 'changed', id: row.id, version, raised, waiting };
 }
 
 const drawn = ['hourCalls', 'tokens', 'costMicros', 'dayTokens', 'dayCostMicros'] as const;
 
-/** Whether more model calls may fit than before. */
-function isRaised(before: Limits, after: Limits): boolean {
+type DrawnLimit = (typeof drawn)[number];
+
+/** The limits by which more model calls may fit than before. */
+function raisedOf(before: Limits, after: Limits): DrawnLimit[] {
   const most = (limit: number): number => (limit === 0 ? Number.POSITIVE_INFINITY : limit);
-  return drawn.some((name) => most(after[name]) > most(before[name]));
+  return drawn.filter((name) => most(after[name]) > most(before[name]));
 }
 
 /** A note of a run that has reserved since is out of date; taking it away would cost every reservation. */

@@ -16,12 +16,20 @@ export interface AttemptRef {
 // Attempts of one execution stay far below this; the next execution's start above it.
 const attemptsPerGeneration = 1_000_000;
 
-// Attempts at a step from one wait for a person to the next; beyond a hundred waits at one step nobody counts.
+// Attempts at a step from one wait for a person to the next.
 const attemptsPerPause = 10_000;
+
+// One more would count as the next execution.
+const mostPauses = attemptsPerGeneration / attemptsPerPause - 1;
 
 /** The number of an execution's attempt: above those of every execution, and of every activity, before it. */
 export function attemptNumber(generation: number, attempt: number, pauses = 0): number {
   return generation * attemptsPerGeneration + pauses * attemptsPerPause + attempt;
+}
+
+/** Whether the step of an attempt may wait for a person once more. */
+export function mayPause({ attempt }: Pick<AttemptRef, 'attempt'>): boolean {
+  return Math.floor((attempt % attemptsPerGeneration) / attemptsPerPause) < mostPauses;
 }
 
 /** The outcome of an attempt that asked nobody anything, for want of money or because it was stopped first. */

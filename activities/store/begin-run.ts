@@ -33,7 +33,8 @@ export async function beginRun(
   if (run.execution_id === null) {
     const limits = run.limits as unknown as EffectiveLimits;
     const again = run.started_at !== null;
-    run.status = 'running';
+    // What the execution before it asked people is open still.
+    run.status = run.awaiting_since === null ? 'running' : 'awaiting_input';
     run.execution_id = input.executionId;
     run.started_at ??= new Date();
     run.deadline_at ??= new Date(run.started_at.getTime() + limits.seconds * 1000);

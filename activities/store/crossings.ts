@@ -3,7 +3,7 @@
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { Crossing } from './allowances.ts';
 import { streamFor } from './calls.ts';
-import { type EventLog, StreamEnded } from './events.ts';
+import { type EventLog, StreamEnded, type Write } from './events.ts';
 import type { RunRow } from './runs.ts';
 
 export function toWarnings(crossed: readonly Crossing[]): NewEvent[] {
@@ -22,16 +22,16 @@ function endOf(period: string): string | null {
   return new Date(begin + hours * 3_600_000).toISOString();
 }
 
+type Told = Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id'>;
+
 /** Nothing follows the end of a run on its own stream: the tenant's carries it then. */
-export async function tellCrossings(
-  log: EventLog,
-  run: Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id'>,
-  crossed: readonly Crossing[],
-): Promise<void> {
+export async function tellCrossings(log: EventLog, run: Told, crossed: readonly Crossing[]): Promise<void> {
   if (crossed.length === 0) return;
-  const events = toWarnings(crossed);
   try {
-    await log.append({ ...streamFor(run), events });
+    await log.write(async (write) => {
+      const events = await takeWarnings(write, crossed);
+      if (events.length > 0) await write.append({ ...streamFor(run), events });
+    });
   } catch (error) {
     if (!(error instanceof StreamEnded)) throw error;
     await tellTenant(log, run.tenant_id, crossed);
@@ -45,5 +45,40 @@ export async function tellTenant(
 ): Promise<void> {
   if (crossed.length === 0) return;
   const stream = streamOf('tenant', tenantId);
-  await log.append({ tenantId, stream, conversationId: null, events: toWarnings(crossed) });
+  await log.write(async (write) => {
+    const events = await takeWarnings(write, crossed);
+    if (events.length > 0) await write.append({ tenantId, stream, conversationId: null, events });
+  });
+}
+
+/** What of these nobody has told yet, for the caller to append in this transaction. */
+export async function takeWarnings({ tx }: Write, crossed: readonly Crossing[]): Promise<NewEvent[]> {
+  if (crossed.length === 0) return [];
+  const taken = await tx
+    .deleteFrom('allowance_untold')
+    .where(({ eb, refTuple, tuple }) =>
+      eb(
+        refTuple('allowance_id', 'mark'),
+        'in',
+        crossed.map(({ allowanceId, limit, percent, period }) =>
+          tuple(allowanceId, `${limit}/${percent}/${period}`),
+        ),
+      ),
+    )
+    .returning('crossing')
+    .execute();
+  return toWarnings(taken.map(({ crossing }) => crossing as unknown as Crossing));
+}
+
+/** Tells of what was reached by somebody who did not live to tell of it. */
+export async function tellUntold(log: EventLog, olderThanMs: number, limit: number): Promise<void> {
+  const rows = await log.db
+    .selectFrom('allowance_untold')
+    .innerJoin('runs', 'runs.id', 'allowance_untold.run_id')
+    .select(['runs.id', 'runs.tenant_id', 'runs.conversation_id', 'crossing'])
+    .where('at', '<', new Date(Date.now() - olderThanMs))
+    .orderBy('at')
+    .limit(limit)
+    .execute();
+  for (const { crossing, ...run } of rows) await tellCrossings(log, run, [crossing as unknown as Crossing]);
 }

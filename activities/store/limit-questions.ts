@@ -1,10 +1,14 @@
 // Questions about money that runs wait for people to answer: which limit each is about, and answering those of an
-// allowance that was raised.
+// allowance that was raised or has room again.
+import { sql } from 'kysely';
+import type { ChangedLimits } from './allowance-limits.ts';
 import type { Exceeded, LimitName } from './allowances.ts';
 import { type ApprovalRow, answerApproval } from './approvals.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { lockRun } from './runs.ts';
+
+type Changed = Extract<ChangedLimits, { kind: 'changed' }>;
 
 // What such a question is bound to stands where that of a call has the hash of its arguments.
 export const ofRun = 'run/costMicros';
@@ -31,20 +35,21 @@ export async function findLimitQuestion(
 }
 
 /**
- * Lets runs go on that waited for an allowance which was raised, in the transaction that raised it: it holds pools, and
- * conversations come next in the one lock order. Returns those to be woken after the commit.
+ * Lets runs go on that waited for a limit of an allowance which was raised, in the transaction that raised it: it holds
+ * pools, and conversations come next in the one lock order. Returns those to be woken after the commit.
  */
 export async function answerRaised(
   write: Write,
-  runIds: readonly string[],
+  { id: allowanceId, raised, waiting }: Pick<Changed, 'id' | 'raised' | 'waiting'>,
   { tenantId, by, reason }: { tenantId: string; by: string; reason: string },
 ): Promise<string[]> {
-  if (runIds.length === 0) return [];
+  if (waiting.length === 0) return [];
+  const about = raised.map((limit) => ofPool({ allowanceId, limit }));
   // Of several conversations in one order, whoever else does this.
   const runs = await write.tx
     .selectFrom('runs')
     .select('id')
-    .where('id', 'in', [...runIds])
+    .where('id', 'in', waiting)
     .orderBy('conversation_id')
     .orderBy('id')
     .execute();
@@ -52,9 +57,56 @@ export async function answerRaised(
   for (const { id } of runs) {
     const run = await lockRun(write, tenantId, id);
     const question = run && (await findLimitQuestion(write.tx, id, 'open'));
-    if (!question || question.input_hash === ofRun) continue;
+    if (!question || !about.includes(question.input_hash)) continue;
     await answerApproval(write, run, question.id, { status: 'approved', by, note: reason });
     answered.push(id);
   }
   return answered;
+}
+
+/** A question that has its answer: the call it is about would fit by now. */
+export type Answerable = Pick<ApprovalRow, 'id' | 'run_id' | 'tenant_id'>;
+
+/** Among the oldest open questions about allowances after the given one. `last`: where to go on; undefined at the end. */
+export async function listAnswerable(
+  queries: Queries,
+  limit: number,
+  after: string | undefined,
+): Promise<{ found: Answerable[]; last: string | undefined }> {
+  let query = queries
+    .selectFrom('approvals')
+    .select(['id', 'run_id', 'tenant_id'])
+    .select(hasRoom('approvals.run_id').as('fits'))
+    .where('status', '=', 'open')
+    .where('kind', '=', 'limit')
+    .where('input_hash', '<>', ofRun)
+    .orderBy('id')
+    .limit(limit);
+  if (after !== undefined) query = query.where('id', '>', after);
+  const rows = await query.execute();
+  return {
+    found: rows.filter(({ fits }) => fits),
+    last: rows.length < limit ? undefined : rows.at(-1)?.id,
+  };
+}
+
+/** Asked again of each: who was answered before it may draw the same room. */
+export async function answerWithRoom(write: Write, { id, run_id, tenant_id }: Answerable): Promise<boolean> {
+  // Before the conversation's lock, as by whoever reserves.
+  const noted = await write.tx
+    .updateTable('allowance_waits')
+    .set({ granted_at: sql<Date>`clock_timestamp()` })
+    .where('run_id', '=', run_id)
+    .where(hasRoom('allowance_waits.run_id'))
+    .executeTakeFirst();
+  if (noted.numUpdatedRows !== 1n) return false;
+  const run = await lockRun(write, tenant_id, run_id);
+  if (!run) throw new Error(`There is no run ${run_id}.`);
+  const note = 'There is room for the call by now.';
+  const answered = await answerApproval(write, run, id, { status: 'approved', by: 'the allowance', note });
+  return answered !== undefined;
+}
+
+function hasRoom(runId: 'approvals.run_id' | 'allowance_waits.run_id') {
+  return sql<boolean>`allowance_has_room(${sql.ref(runId)}, clock_timestamp())`;
 }

@@ -98,11 +98,24 @@ export interface Allowances {
   version: Generated<number>;
 }
 
+export interface AllowanceUntold {
+  allowance_id: string;
+  at: Generated<Timestamp>;
+  crossing: Json;
+  mark: string;
+  run_id: string;
+  tenant_id: string;
+}
+
 export interface AllowanceWaits {
   allowance_id: string;
+  cost_micros: number;
+  granted_at: Timestamp | null;
+  pools: string[];
   run_id: string;
   since: Timestamp;
   tenant_id: string;
+  tokens: number;
 }
 
 export interface Approvals {
@@ -408,6 +421,7 @@ export interface DB {
   allowance_entries: AllowanceEntries;
   allowance_places: AllowancePlaces;
   allowance_runs: AllowanceRuns;
+  allowance_untold: AllowanceUntold;
   allowance_waits: AllowanceWaits;
   allowances: Allowances;
   approvals: Approvals;

@@ -78,7 +78,7 @@ async function change(
   const reason = parts.redact(given);
   const changed = await changeLimits(write.tx, { ...wanted, tenantId, version, by, reason });
   if (changed.kind === 'stale') throw stale(name, changed.version);
-  const resumed = await answerRaised(write, changed.waiting, { tenantId, by, reason });
+  const resumed = await answerRaised(write, changed, { tenantId, by, reason });
   await addAudit(write, [
     {
       tenantId,

@@ -5,12 +5,14 @@ import type { ActivityDeps } from '../../activities/deps.ts';
 import { draw } from '../../activities/draw.ts';
 import type { LlmRequest } from '../../activities/llm/llm.ts';
 import { RunStopped } from '../../activities/stops.ts';
+import type { Limits } from '../../activities/store/allowance-limits.ts';
 import { release } from '../../activities/store/allowances.ts';
-import { beginAttempt } from '../../activities/store/attempts.ts';
+import { attemptNumber, beginAttempt } from '../../activities/store/attempts.ts';
 import { Superseded } from '../../activities/store/events.ts';
+import { findLimitQuestion } from '../../activities/store/limit-questions.ts';
 import type { RunRow } from '../../activities/store/runs.ts';
 import { openTenant, reserved } from '../support/allowances.ts';
-import { anAttempt, lockedRun, openTestStore } from '../support/store.ts';
+import { anAttempt, eventsOf, lockedRun, openTestStore } from '../support/store.ts';
 
 const store = await openTestStore();
 const request: LlmRequest = {
@@ -32,24 +34,26 @@ interface Scene {
   run: RunRow;
   attempt: Attempt;
   stop(why: Error): void;
+  limit(limits: Partial<Limits>): Promise<unknown>;
   /** Gives back what another run holds. */
   letGo(): Promise<void>;
 }
 
 /** A run that is to draw ten of fourteen, ten of which another run holds. */
-async function scene(): Promise<Scene> {
+async function scene(number = 1): Promise<Scene> {
   const tenant = openTenant(store);
   await tenant.limit('tenant', { costMicros: 14 });
   const [run, other] = [await tenant.run(), await tenant.run()];
   await tenant.reserve(other, {}, { costMicros: 10 });
   await store.begin(run);
-  const ref = anAttempt(run, 'model/1');
+  const ref = anAttempt(run, 'model/1', number);
   await store.log.write(async (write) => beginAttempt(write, await lockedRun(write, run.id), ref));
   const abort = new AbortController();
   return {
     run: await store.log.write((write) => lockedRun(write, run.id)),
     attempt: { ref, signal: abort.signal, supersede: () => {} },
     stop: (why) => abort.abort(why),
+    limit: (limits) => tenant.limit('tenant', limits),
     async letGo() {
       const key = { tenantId: tenant.id, runId: other.id, step: 1, attempt: 1 };
       await release(store.database.db, key);
@@ -78,6 +82,44 @@ test('what another run holds for too long is asked for', async () => {
   const result = await draw(deps, it.run, 1, it.attempt, request, 300);
   expect(result).toEqual({ kind: 'paused', waits: expect.stringMatching(/^limit\//), reason: 'limit_cost' });
   expect(await outcomeOf(it)).toBe('not_made');
+  const question = await findLimitQuestion(store.database.db, it.run.id, 'open');
+  expect(question?.text).toBe(
+    'The allowance tenant has $0.000014 in all: $0.00 are used and $0.00001 held, the next call may need ' +
+      '$0.00001, and $0.000006 are missing. What is held may come back when the calls that hold it end; the run ' +
+      'then goes on by itself. Raise the allowance and the run goes on by itself, or approve to have it try again.',
+  );
+});
+
+test('a day that is used up is said to pass at midnight, and a crossing on the way to the question is told', async () => {
+  const it = await scene();
+  await it.letGo();
+  await it.limit({ dayCostMicros: 10, costMicros: 0 });
+  const tenant = openTenant(store, it.run.tenant_id);
+  const spender = await tenant.run();
+  await tenant.reserve(spender, {}, { costMicros: 5 });
+  await tenant.settle(spender, {}, { costMicros: 5 });
+  const result = await draw(deps, it.run, 1, it.attempt, request, 0);
+  expect(result).toMatchObject({ kind: 'paused' });
+  const question = await findLimitQuestion(store.database.db, it.run.id, 'open');
+  expect(question?.text).toMatch(
+    /The period ends at \S+T00:00:00\.000Z, and the run goes on by itself when there is room then\./,
+  );
+  const events = await eventsOf(store.database, `run/${it.run.id}`, it.run.tenant_id);
+  expect(events.filter(({ type }) => type === 'budget-warning')).toMatchObject([
+    { payload: { limit: 'dayCostMicros', percent: 100, used: 5, allowed: 10 } },
+  ]);
+});
+
+test('a step that waited a hundred times ends its run for want of money and not as broken', async () => {
+  const last = await scene(attemptNumber(0, 1, 99));
+  expect(await draw(deps, last.run, 1, last.attempt, request, 0)).toEqual({
+    kind: 'limit',
+    reason: 'limit_cost',
+    detail: 'It had to wait for more in one step too many times.',
+  });
+  expect(await outcomeOf(last)).toBe('not_made');
+  const before = await scene(attemptNumber(0, 1, 98));
+  expect(await draw(deps, before.run, 1, before.attempt, request, 0)).toMatchObject({ kind: 'paused' });
 });
 
 test('a stop ends the wait, and no call was made', async () => {

@@ -218,8 +218,8 @@ test('an allowance that is raised answers the runs that wait for it, in the name
   const { api, run, approval } = await waiting('tenant');
   expect(approval.text).toBe(
     'The allowance tenant has $0.0001 in all: $0.00 are used, the next call may need $0.0007, and $0.0006 are ' +
-      'missing. This does not pass by itself. Raise the allowance and the run goes on by itself, or approve to ' +
-      'have it try again.',
+      'missing. One such call is more than the allowance ever has, so this does not pass by itself. Raise the ' +
+      'allowance and the run goes on by itself, or approve to have it try again.',
   );
   await change(api, { version: 2, limits: { dayRuns: 50 } });
   await change(api, { version: 3, limits: { costMicros: 90 } });

@@ -47,9 +47,7 @@ export interface Refused {
   code: string;
 }
 
-export function openTenant({ log, database: { db } }: TestStore): TestTenant {
-  const id = uuid();
-
+export function openTenant({ log, database: { db } }: TestStore, id = uuid()): TestTenant {
   function acceptOnce(changes: Partial<NewRun>, pools: PoolName[], at: Date): Promise<Accepted> {
     return log.write(async (write) => {
       const input = aRun({ tenantId: id, pools, ...changes });

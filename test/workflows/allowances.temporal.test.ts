@@ -50,7 +50,7 @@ withKernel(
       const woken = await kernel.store.log.write(async (write) => {
         const changed = await changeLimits(write.tx, { ...who, name, model: '', limits, version });
         if (changed.kind === 'stale') throw new Error('It was changed meanwhile.');
-        return answerRaised(write, changed.waiting, who);
+        return answerRaised(write, changed, who);
       });
       for (const runId of woken) kernel.runs.wake(runId);
       await kernel.runs.settled();

@@ -76,9 +76,27 @@ const tables = [
     run_id uuid primary key references runs (id),
     tenant_id uuid not null,
     allowance_id uuid not null references allowances (id),
-    since timestamptz not null
+    since timestamptz not null,
+    -- What its call needs, and all the pools it is drawn from.
+    tokens bigint not null,
+    cost_micros bigint not null,
+    pools uuid[] not null,
+    -- When it was told that there is room: until it has drawn, others must not be told of the same room.
+    granted_at timestamptz
   )`,
   `create index allowance_waits_of on allowance_waits (allowance_id)`,
+  `create index allowance_waits_granted on allowance_waits (granted_at) where granted_at is not null`,
+  // Thresholds that were reached, until an event says so: whoever reached one may not live to tell.
+  `create table allowance_untold (
+    allowance_id uuid not null references allowances (id),
+    -- As in told.
+    mark text not null,
+    tenant_id uuid not null,
+    run_id uuid not null,
+    crossing jsonb not null,
+    at timestamptz not null default now(),
+    primary key (allowance_id, mark)
+  )`,
   // The ledger. Rows are only ever added. No reference to runs: checking it would lock the run's row with each.
   `create table allowance_entries (
     id bigint generated always as identity primary key,
@@ -125,6 +143,7 @@ const placesOfActive = [
 
 const names = [
   'allowance_entries',
+  'allowance_untold',
   'allowance_waits',
   'allowance_places',
   'allowance_runs',

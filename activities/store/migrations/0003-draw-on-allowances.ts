@@ -18,9 +18,21 @@ const tell = `
     return found;
   end $$`;
 
+// Keeps a crossing until an event says so. It is marked as told by now: nobody reaches it again in its period.
+const keepCrossing = `
+  create function keep_allowance_crossing(p_tenant uuid, p_run uuid, p_crossing jsonb)
+  returns jsonb language sql as $$
+    insert into allowance_untold (allowance_id, mark, tenant_id, run_id, crossing)
+    values ((p_crossing ->> 'allowanceId')::uuid,
+      concat_ws('/', p_crossing ->> 'limit', p_crossing ->> 'percent', p_crossing ->> 'period'),
+      p_tenant, p_run, p_crossing)
+    on conflict (allowance_id, mark) do update set crossing = excluded.crossing, run_id = excluded.run_id
+    returning crossing
+  $$`;
+
 // What a pool that was just charged has crossed, told for the first time.
 const crossings = `
-  create function allowance_crossings(p_pool allowances) returns jsonb language plpgsql as $$
+  create function allowance_crossings(p_pool allowances, p_run uuid) returns jsonb language plpgsql as $$
   declare
     v_part record;
     v_crossed jsonb := '[]';
@@ -35,9 +47,9 @@ const crossings = `
       where part.allowed > 0 and part.used * 5 >= part.allowed * 4
     loop
       if tell_allowance(p_pool.id, v_part.which, v_part.percent, v_part.period) then
-        v_crossed := v_crossed || jsonb_build_object('allowanceId', p_pool.id, 'name', p_pool.name,
-          'model', p_pool.model, 'limit', v_part.which, 'percent', v_part.percent, 'used', v_part.used,
-          'allowed', v_part.allowed, 'period', v_part.period);
+        v_crossed := v_crossed || keep_allowance_crossing(p_pool.tenant_id, p_run, jsonb_build_object(
+          'allowanceId', p_pool.id, 'name', p_pool.name, 'model', p_pool.model, 'limit', v_part.which,
+          'percent', v_part.percent, 'used', v_part.used, 'allowed', v_part.allowed, 'period', v_part.period));
       end if;
     end loop;
     return v_crossed;
@@ -98,7 +110,7 @@ const settle = `
     end if;
     if v_near then
       for v_pool in select * from allowances where id = any(v_held.allowances) order by id loop
-        v_crossed := v_crossed || allowance_crossings(v_pool);
+        v_crossed := v_crossed || allowance_crossings(v_pool, p_run);
       end loop;
     end if;
     return jsonb_build_object('kind', 'settled', 'crossed', v_crossed);
@@ -121,10 +133,12 @@ const settleLost = `
     where held.run_id = p_run and held.step = p_step and held.attempt = p_attempt and held.closes = false
   $$`;
 
-// Which pool has too little left, by which limit; null when all fit.
+// Which pool has too little left, by which limit; null when all fit. More than one call is that many and the sum of
+// what they need.
 const shortage = `
   create function allowance_shortage(
-    p_pools uuid[], p_tokens bigint, p_cost bigint, p_day date, p_at timestamptz
+    p_pools uuid[], p_tokens bigint, p_cost bigint, p_day date, p_at timestamptz,
+    p_calls integer default 1
   ) returns jsonb language sql as $$
     select jsonb_build_object('allowanceId', pool.id, 'name', pool.name, 'model', pool.model, 'limit', part.which,
       'allowed', part.allowed, 'used', part.used, 'held', part.held, 'needed', part.needed, 'endsAt', part.ends_at,
@@ -134,10 +148,10 @@ const shortage = `
     from allowances pool
     cross join lateral (select pool.day = p_day as today) same
     left join lateral (
-      select at from allowance_calls where allowance_id = pool.id and n = pool.calls + 1 - pool.hour_calls
+      select at from allowance_calls where allowance_id = pool.id and n = pool.calls + p_calls - pool.hour_calls
     ) earlier on pool.hour_calls > 0 and earlier.at > p_at - interval '1 hour'
     cross join lateral (values
-      (1, 'hourCalls', pool.hour_calls, case when earlier.at is null then 0 else pool.hour_calls end, 0, 1,
+      (1, 'hourCalls', pool.hour_calls, case when earlier.at is null then 0 else pool.hour_calls end, 0, p_calls,
         earlier.at + interval '1 hour', to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24')),
       (2, 'dayTokens', pool.day_tokens, case when today then pool.day_used_tokens else 0 end,
         case when today then pool.day_held_tokens else 0 end, p_tokens,
@@ -227,12 +241,16 @@ const reserve = `
     v_day := greatest(v_chain.day, (v_at at time zone 'UTC')::date);
     if v_chain.tight then v_short := allowance_shortage(v_chain.ids, v_tokens, p_cost, v_day, v_at); end if;
     if v_short is not null then
-      insert into allowance_waits (run_id, tenant_id, allowance_id, since)
-      values (p_run, p_tenant, (v_short ->> 'allowanceId')::uuid, v_at)
-      on conflict (run_id) do update set allowance_id = excluded.allowance_id, since = excluded.since;
+      insert into allowance_waits (run_id, tenant_id, allowance_id, since, tokens, cost_micros, pools)
+      values (p_run, p_tenant, (v_short ->> 'allowanceId')::uuid, v_at, v_tokens, p_cost, v_chain.ids)
+      on conflict (run_id) do update set allowance_id = excluded.allowance_id, since = excluded.since,
+        tokens = excluded.tokens, cost_micros = excluded.cost_micros, pools = excluded.pools, granted_at = null;
       if not (v_short -> 'passing')::boolean
         and tell_allowance((v_short ->> 'allowanceId')::uuid, v_short ->> 'limit', 100, v_short ->> 'period')
-      then v_crossed := v_crossed || (v_short - '{held,needed,missing,passing,endsAt}'::text[] || '{"percent": 100}'); end if;
+      then
+        v_crossed := v_crossed || keep_allowance_crossing(p_tenant, p_run,
+          v_short - '{held,needed,missing,passing,endsAt}'::text[] || '{"percent": 100}');
+      end if;
       return v_short - 'period' || jsonb_build_object('kind', 'exceeded', 'crossed', v_crossed);
     end if;
     insert into allowance_entries (tenant_id, kind, at, day, run_id, step, attempt, model, allowances, tokens,
@@ -310,11 +328,11 @@ const closeRun = `
     return jsonb_build_object('kind', 'settled', 'crossed', v_crossed);
   end $$`;
 
-const functions = [tell, crossings, settle, settleLost, shortage, countCall, reserve, closeRun];
+const functions = [tell, keepCrossing, crossings, settle, settleLost, shortage, countCall, reserve, closeRun];
 
 const names =
-  'close_run_allowance, reserve_allowance, count_allowance_call, allowance_shortage, settle_lost_allowance, ' +
-  'settle_allowance, allowance_crossings, tell_allowance';
+  'close_run_allowance, reserve_allowance, count_allowance_call, allowance_shortage, ' +
+  'settle_lost_allowance, settle_allowance, allowance_crossings, keep_allowance_crossing, tell_allowance';
 
 export async function up(db: Kysely<unknown>): Promise<void> {
   for (const text of functions) await sql.raw(text).execute(db);

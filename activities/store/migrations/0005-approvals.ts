@@ -33,6 +33,7 @@ const statements = [
   `create unique index approvals_of_calls on approvals (run_id, call_id) where call_id <> ''`,
   `create index approvals_of_run on approvals (run_id, step)`,
   `create index approvals_open on approvals (tenant_id, id desc) where status = 'open'`,
+  `create index approvals_of_limits on approvals (id) where status = 'open' and kind = 'limit'`,
   `create index approvals_undelivered on approvals (decided_at) where status <> 'open' and not delivered`,
   `alter table runs
     -- A person is there to answer.
