@@ -78,7 +78,7 @@ export function createSweeper(input: {
 
   // What somebody waits for comes first.
   const parts: [name: string, act: () => Promise<void>][] = [
-    ['starting runs', async () => (await unstarted()).forEach(runs.started)],
+    ['starting runs', async () => (await unstarted()).forEach((run) => runs.started(run))],
     [
       'waking runs',
       async () => (await listUndrained(log.db, notBeforeMs, mostPerPass)).forEach(({ id }) => runs.wake(id)),

@@ -199,15 +199,16 @@ export async function closeAccount(
 export async function listUnclosed(
   queries: Queries,
   limit: number,
+  after?: string,
 ): Promise<{ tenantId: string; runId: string }[]> {
-  return queries
+  const query = queries
     .selectFrom('allowance_runs')
     .select(['tenant_id as tenantId', 'run_id as runId'])
     .where('state', '=', 'ended')
     .where('closed_at', 'is', null)
     .orderBy('run_id')
-    .limit(limit)
-    .execute();
+    .limit(limit);
+  return (after === undefined ? query : query.where('run_id', '>', after)).execute();
 }
 
 async function ask<T>(queries: Queries, call: RawBuilder<unknown>): Promise<T> {

@@ -41,6 +41,34 @@ async function age(id: string): Promise<void> {
     .execute();
 }
 
+test('an account that cannot be closed keeps no other from it, and a lock in the way nobody from being started', async () => {
+  const { db, pool } = store.database;
+  const [broken, other] = [await store.started(), await store.started()];
+  for (const run of [broken, other]) await store.end(run);
+  await pool.query(`
+    create function break_account() returns trigger language plpgsql as $$ begin raise exception 'a bug'; end $$;
+    create trigger breaks before update of closed_at on allowance_runs for each row
+      when (new.run_id = '${broken.id}') execute function break_account();`);
+  const first = sweeping();
+  await expect.poll(async () => listUnclosed(db, 10)).toMatchObject([{ runId: broken.id }]);
+  await first.sweeper.close();
+  const { run } = await store.accept();
+  await age(run.id);
+  const blocked = await pool.connect();
+  await blocked.query('begin');
+  await blocked.query('select from allowances for update');
+  const { told, sweeper } = sweeping();
+  try {
+    await expect.poll(() => told).toContain(run.id);
+  } finally {
+    await blocked.query('rollback');
+    blocked.release();
+    await sweeper.close();
+    await pool.query('drop trigger breaks on allowance_runs');
+    await store.end(run, { status: 'cancelled', reason: 'cancelled' });
+  }
+});
+
 test('whoever died after the end of a run leaves its account and its place to the sweeper', async () => {
   const { db } = store.database;
   await db.transaction().execute((tx) =>
@@ -65,7 +93,7 @@ test('whoever died after the end of a run leaves its account and its place to th
     expect(told).toEqual([]);
     await store.end(running);
     await expect.poll(() => told).toContain(waiting.id);
-    expect(await listUnclosed(db, 10)).toEqual([]);
+    await expect.poll(() => listUnclosed(db, 10)).toEqual([]);
   } finally {
     await sweeper.close();
   }
@@ -112,32 +140,5 @@ test('a run that waits for an allowance is woken when there is room again, and w
     await expect.poll(warned, { timeout: 10_000 }).toMatchObject([{ percent: 80, used: 8, allowed: 10 }]);
   } finally {
     await sweeper.close();
-  }
-});
-
-test('an account that cannot be closed keeps no other from it, and a lock in the way nobody from being started', async () => {
-  const { db, pool } = store.database;
-  const [broken, other] = [await store.started(), await store.started()];
-  for (const run of [broken, other]) await store.end(run);
-  await pool.query(`
-    create function break_account() returns trigger language plpgsql as $$ begin raise exception 'a bug'; end $$;
-    create trigger breaks before update of closed_at on allowance_runs for each row
-      when (new.run_id = '${broken.id}') execute function break_account();`);
-  const first = sweeping();
-  await expect.poll(async () => listUnclosed(db, 10)).toMatchObject([{ runId: broken.id }]);
-  await first.sweeper.close();
-  const { run } = await store.accept();
-  await age(run.id);
-  const blocked = await pool.connect();
-  await blocked.query('begin');
-  await blocked.query('select from allowances for update');
-  const { told, sweeper } = sweeping();
-  try {
-    await expect.poll(() => told).toContain(run.id);
-  } finally {
-    await blocked.query('rollback');
-    blocked.release();
-    await sweeper.close();
-    await pool.query('drop trigger breaks on allowance_runs');
   }
 });
