@@ -3,6 +3,7 @@ import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { LimitName, PoolName } from './allowances.ts';
 import type { Queries } from './database.ts';
+import { limitsProblem } from './limits-problem.ts';
 import type { Allowances } from './tables.ts';
 
 /** Zero is unlimited, as is an empty list of models. `provider/*` stands for all of a provider's models. */
@@ -75,27 +76,6 @@ export interface LimitChange {
 export type ChangedLimits =
   | { kind: 'changed'; id: string; version: number; raised: DrawnLimit[]; waiting: string[] }
   | { kind: 'stale'; version: number };
-
-/** What cannot be stored, as one sentence; a face asks before it changes anything. */
-export function limitsProblem({
-  name,
-  model,
-  limits,
-}: Pick<LimitChange, 'name' | 'model' | 'limits'>): string | undefined {
-  if (name !== 'tenant' && !/^(conversation|run|owner)\/./.test(name))
-    return `"${name}" is no pool: write tenant, conversation/<id>, run/<id> or owner/<anything>.`;
-  for (const [limit, value] of Object.entries(limits)) {
-    // Integers stay exact in JSON and JavaScript up to 2^53.
-    if (typeof value === 'number' && !(Number.isSafeInteger(value) && value >= 0))
-      return `${limit} must be a whole number from 0, which is unlimited, to ${Number.MAX_SAFE_INTEGER}.`;
-  }
-  const ofRuns = (['runSeconds', 'concurrentRuns', 'dayRuns'] as const).filter((limit) => limits[limit]);
-  if (model !== '' && ofRuns[0])
-    return `${ofRuns[0]} limits runs; a pool of one model's calls cannot have it.`;
-  if (model !== '' && limits.models && limits.models.length > 0)
-    return "models cannot be listed in a pool of one model's calls.";
-  return undefined;
-}
 
 /** In a transaction of its own, which holds no other lock. */
 export async function changeLimits(queries: Queries, change: LimitChange): Promise<ChangedLimits> {

@@ -11,7 +11,7 @@ const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 export const AllowanceLimits = z
   .strictObject({
-    runSeconds: count.describe('How long a run may take.'),
+    runSeconds: count.describe('How long a run may take; a change holds for runs accepted after it.'),
     concurrentRuns: count.describe('Runs at once; one more waits as queued.'),
     dayRuns: count.describe('Runs accepted in a UTC day; one more is refused.'),
     hourCalls: count.describe('Model calls in any sixty minutes.'),

@@ -66,7 +66,7 @@ export const Metadata = z
 export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
 export type WhenBusy = z.infer<typeof WhenBusy>;
 
-const ownerKey = shortText(200).regex(
+export const ownerKey = shortText(200).regex(
   /^[\w.@:+-]+(\/[\w.@:+-]+)*$/,
   'must be letters, digits, _ . @ : + - and /',
 );

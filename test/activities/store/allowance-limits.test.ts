@@ -88,7 +88,7 @@ test('of changes made at once to one version one holds, the others hear that it 
   const answers = await Promise.all([20, 30, 40].map((tokens) => change({ limits: { tokens } })));
   const { id, limits } = await tenant.pool('tenant');
   expect(answers.filter(({ kind }) => kind === 'changed')).toEqual([
-    { kind: 'changed', id, version: 2, waiting: [] },
+    { kind: 'changed', id, version: 2, raised: ['tokens'], waiting: [] },
   ]);
   expect(answers.filter(({ kind }) => kind === 'stale')).toEqual([
     { kind: 'stale', version: 2 },
@@ -125,6 +125,35 @@ test('a limit that is no amount, and a pool of a name nobody draws from, cannot 
   );
   await tenant.limit('tenant', { tokens: Number.MAX_SAFE_INTEGER });
   expect((await tenant.pool('tenant')).limits.tokens).toBe(Number.MAX_SAFE_INTEGER);
+});
+
+test('what would be stored and never hold is refused with what to write instead', async () => {
+  const tenant = openTenant(store);
+  const some = uuid();
+  const ofRun = 'is looked at before a run has its id; set it for tenant, the conversation or an owner.';
+  const cases: [name: string, limits: Partial<LimitChange['limits']>, problem: string][] = [
+    [`run/${some}`, { runSeconds: 1 }, `runSeconds ${ofRun}`],
+    [`run/${some}`, { dayRuns: 1 }, `dayRuns ${ofRun}`],
+    [`run/${some}`, { concurrentRuns: 1 }, `concurrentRuns ${ofRun}`],
+    ['run/abc', {}, 'name must be run/ and the id of a run as the API writes it, a UUID; "abc" is none.'],
+    [`run/${some.toUpperCase()}`, {}, 'name must be run/ and the id of a run as the API writes it'],
+    ['conversation/typo', {}, 'name must be conversation/ and the id of a conversation'],
+    [
+      'owner/has space',
+      {},
+      'name must be owner/ and what runs give as their owner, which must be letters, digits, _ . @ : + - and /.',
+    ],
+    [
+      'tenant',
+      { models: ['openai/*', 'gpt-5'] },
+      'models has "gpt-5", which no model is called: write provider/model or provider/*.',
+    ],
+  ];
+  for (const [name, limits, problem] of cases)
+    await expect(tenant.limit(name as 'tenant', limits), name).rejects.toThrow(problem);
+  await tenant.limit(`run/${some}`, { costMicros: 5, dayRuns: 0, models: ['openai/gpt', 'local/*'] });
+  await tenant.limit(`conversation/${some}`, { concurrentRuns: 1 });
+  await tenant.limit('owner/user/ada+x@example.org', { dayRuns: 1 });
 });
 
 test('pools come in pages, and reading them changes nothing', async () => {
