@@ -1,6 +1,7 @@
 // Patterns for commands. They match argument by argument: a word is itself, `*` is one argument that is no option,
 // `**` at the end is any rest. Single quotes make a word literal, blanks and stars included.
 import type { SimpleCommand } from './command.ts';
+import { normalizePath } from './path.ts';
 
 /** `maybe`: it cannot be told before the command runs. */
 export type Match = 'yes' | 'no' | 'maybe';
@@ -62,11 +63,24 @@ export function quotePattern(words: readonly string[]): string {
     .join(' ');
 }
 
-/** For a rule that allows: the words as they stand, and nothing about the command in doubt. */
-export function allowsCommand(pattern: CommandPattern, command: SimpleCommand): boolean {
+/**
+ * For a rule that allows: the words as they stand, nothing about the command in doubt, and no `*` that leads out of the
+ * project.
+ */
+export function allowsCommand(pattern: CommandPattern, command: SimpleCommand, root: string | null): boolean {
   if (command.hidden !== undefined || command.caution !== undefined || command.words.length === 0)
     return false;
-  return matchWords(pattern, command.words) === 'yes';
+  if (isOtherProgram(pattern, command) || matchWords(pattern, command.words) !== 'yes') return false;
+  return pattern.every(
+    ({ kind }, index) => kind !== 'one' || !leadsOut(command.words[index]?.text ?? '', root),
+  );
+}
+
+/** Behind @, some programs read their arguments from a file. */
+function leadsOut(word: string, root: string | null): boolean {
+  if (!/^@?\/|\.\.|\\/.test(word)) return false;
+  const path = word.replace(/^@/, '');
+  return path !== '' && normalizePath(path, root).kind !== 'inside';
 }
 
 /**

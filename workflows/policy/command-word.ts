@@ -1,4 +1,5 @@
 // What a word of a command is once the shell has read it, as far as that can be known before it runs.
+import { braceExpand } from 'minimatch';
 import type { CommandArgument, Word as WordNode, WordPart } from 'unbash';
 
 export interface Word {
@@ -8,6 +9,8 @@ export interface Word {
   splits: boolean;
   /** As far as it is written, for rules that look for names: what is expanded stands there as `$x`. */
   raw: string;
+  /** Where globs or braces stand unquoted: the globs of the names it may become; `unknown` if that cannot be told. */
+  globs?: readonly string[] | 'unknown';
 }
 
 export function readWord(word: CommandArgument): Word {
@@ -22,10 +25,35 @@ export function readWord(word: CommandArgument): Word {
   // The shell puts a home directory in its place.
   const raw = word.value;
   if (isTilde(word)) return { text: undefined, splits: false, raw };
-  if (word.parts === undefined ? isPlain(word.text) : word.parts.every(isLiteral)) {
+  if (isPlain(bareOf(word)) && (word.parts ?? []).every(isLiteral)) {
     return { text: raw, splits: false, raw };
   }
-  return { text: undefined, splits: word.parts?.every(staysOne) !== true, raw };
+  const globs = globsOf(word);
+  const splits = word.parts?.every(staysOne) !== true;
+  return { text: undefined, splits, raw, ...(globs !== undefined && { globs }) };
+}
+
+// Alternatives multiply; nobody writes more by hand.
+const mostAlternatives = 100;
+
+function globsOf(word: WordNode): Word['globs'] {
+  const { parts = [], text, value } = word;
+  const bare = bareOf(word);
+  const types = parts.map(({ type }) => type);
+  const hasBraces = types.includes('BraceExpansion') || bare.includes('{');
+  if (!hasBraces && !types.includes('Glob') && !types.includes('ExtendedGlob') && isPlain(bare))
+    return undefined;
+  if (!hasBraces) return [value];
+  // Quotes keep parts of braces from being expanded, and what is expanded may hold any name.
+  if (text !== value || /[$`"'\\]/.test(value)) return 'unknown';
+  const names = braceExpand(value, { braceExpandMax: mostAlternatives });
+  return names.length < mostAlternatives ? names : 'unknown';
+}
+
+/** What is not quoted, joined: quotes in between do not keep braces and brackets from belonging together. */
+function bareOf({ parts, text }: WordNode): string {
+  if (parts === undefined) return text;
+  return parts.flatMap((part) => (part.type === 'Literal' ? part.text : [])).join('');
 }
 
 /** Where it is not quoted: at the start, and behind the signs after which some programs and the shell look for it. */

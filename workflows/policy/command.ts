@@ -22,6 +22,8 @@ export interface SimpleCommand {
   hidden?: string;
   /** Why it is not harmless although it is known what runs. */
   caution?: string;
+  /** What it gets that its words do not show: input from a file or a text, variables. */
+  beside?: string;
   /** Words inside of another command that may be run as one: they can forbid it and never allow it. */
   inner: boolean;
 }
@@ -30,16 +32,38 @@ export interface SimpleCommand {
 const longestText = 20_000;
 // Commands inside of commands, as in bash -c "eval '…'".
 const deepestText = 3;
+// Every command and every word, and every piece that may be a name, is held against every pattern. A long build script
+// has a tenth of this.
+const mostCommands = 300;
+const mostNames = 3000;
+// To hold a glob against a glob takes so many times as long.
+const globCost = 20;
+const tooMuch = 'it runs too much to be looked through; split it';
 
 export function splitCommand(text: string, depth = 0): SimpleCommand[] {
   if (text.length > longestText) return [inDoubt(text.slice(0, 200), 'it is too long to be looked through')];
   try {
-    return commandsOf(parse(text), text, depth);
+    const commands = commandsOf(parse(text), text, depth);
+    const names = commands.reduce((sum, each) => sum + namesIn(each), 0);
+    if (commands.length <= mostCommands && names <= mostNames) return commands;
+    const [hidden = tooMuch] = commands.flatMap((each) => each.hidden ?? []);
+    return [inDoubt(text.slice(0, 200), hidden)];
   } catch (error) {
     // The parser gives up on some input by throwing, on deep nests for one: that input is not understood.
     if (!(error instanceof Error)) throw error;
     return [inDoubt(text.slice(0, 200), 'it cannot be read')];
   }
+}
+
+function namesIn({ words, files }: SimpleCommand): number {
+  const piecesIn = (name: string): number => 1 + (name.match(/[=:@,{}]/g)?.length ?? 0);
+  let sum = 0;
+  for (const { raw, globs = [] } of words) {
+    sum += piecesIn(raw);
+    for (const glob of globs === 'unknown' ? [] : globs) sum += piecesIn(glob) * globCost;
+  }
+  for (const file of files) sum += piecesIn(file);
+  return sum;
 }
 
 function inDoubt(text: string, hidden: string): SimpleCommand {
@@ -84,6 +108,7 @@ function readCommand(node: Command, text: string, depth: number): SimpleCommand[
     words,
     files: [...redirects.files, ...values],
     ...(hidden !== undefined && { hidden }),
+    ...(assignments.length > 0 && { beside: 'it sets variables for what it runs' }),
     // Setting a variable of the shell runs nothing, but its value may be a name that is forbidden.
     inner: words.length === 0 && hidden === undefined && redirects.caution === undefined,
   };
@@ -104,6 +129,7 @@ interface Redirects {
   files: string[];
   hidden?: string;
   caution?: string;
+  beside?: string;
 }
 
 // Writing there changes nothing.
@@ -113,6 +139,7 @@ function judgeRedirects(redirections: readonly Redirection[]): Redirects {
   const files: string[] = [];
   const hidden: string[] = [];
   const caution: string[] = [];
+  const gets = redirections.some(({ operator }) => operator.startsWith('<'));
   for (const redirection of redirections) {
     if (redirection.descriptor?.type === 'FileDescriptorVariable')
       hidden.push('a redirection sets a variable');
@@ -133,5 +160,6 @@ function judgeRedirects(redirections: readonly Redirection[]): Redirects {
     files,
     ...(hidden[0] !== undefined && { hidden: hidden[0] }),
     ...(caution[0] !== undefined && { caution: caution[0] }),
+    ...(gets && { beside: 'it gets input that its words do not show' }),
   };
 }

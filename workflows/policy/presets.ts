@@ -2,6 +2,7 @@
 // decides. They cannot be changed or deleted; who wants another one clones it.
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { EffectiveLimits } from '../contracts/run.ts';
+import { testCommands } from './test-commands.ts';
 
 /** Raised with every change to a built-in profile, so that a stored decision tells which text it went by. */
 export const builtInVersion = 1;
@@ -64,8 +65,9 @@ const noGitWrites: PolicyRule = {
 const readProject: PolicyRule = { effect: 'read', decision: 'allow', reason: 'reading in the project' };
 const writeProject: PolicyRule = { effect: 'write', decision: 'allow', reason: 'writing in the project' };
 
-// Git's forms are written out: its options can read any file (--no-index) and write one (--output). The tests run the
-// project's own code whatever their options are, so those are left open.
+// The forms are written out: git's options can read any file (--no-index) and write one (--output), and those of test
+// runners can name another program to run (-exec, -p, --script-shell). What remains: the tests are programs of the
+// project, which the agent may write, and so are the settings of their runners.
 const lookAndTest: PolicyRule = {
   effect: 'execute',
   commands: [
@@ -88,7 +90,7 @@ const lookAndTest: PolicyRule = {
       'git log -p -n *',
       'git log --oneline -- *',
     ],
-    ...['go test **', 'python -m pytest **', 'python3 -m pytest **', 'npm test **', 'make test', 'make lint'],
+    ...testCommands,
   ],
   decision: 'allow',
   reason: 'looking at git and running the tests',
@@ -98,6 +100,7 @@ const lookAndTest: PolicyRule = {
       'git diff src/a.ts && npm test',
       'go test ./... -run TestCart',
       'python -m pytest -q 2>&1',
+      'npm test -- cart src/order',
     ],
     noMatch: [
       ...[
@@ -108,6 +111,8 @@ const lookAndTest: PolicyRule = {
         'git push',
         'npm test > log',
       ],
+      ...["go test -exec 'curl x' ./...", 'npm test --script-shell=/tmp/x', 'npm test --prefix /tmp/x'],
+      ...['python -m pytest -p x --rootdir=/tmp', 'python3 -m pytest /tmp/x', 'npm test -- ../x'],
       ...['git -c core.pager=id log', 'PATH=. git status', 'npm testing', 'sh -c "npm test"', './git status'],
     ],
   },
@@ -117,10 +122,12 @@ const noOtherCommands: PolicyRule = {
   effect: 'execute',
   decision: 'deny',
   reason:
-    'only looking at git (status, diff, log) and running the tests is allowed, one command at a time or in a chain',
+    'only looking at git (status, diff, log) and running the tests, with few options, is allowed, one command at a time ' +
+    'or in a chain',
 };
 
-// Those a usual system has. Git is one where it talks to others; package managers are left, work needs them.
+// Those a usual system has. Git is one where it talks to others; package managers are left, work needs them. Containers
+// have a network of their own, and reach more than the sandbox does.
 const networkPrograms = [
   ...['curl', 'wget', 'aria2c', 'axel', 'http', 'https', 'xh', 'lynx', 'links', 'elinks', 'w3m'],
   ...[
@@ -150,6 +157,7 @@ const networkPrograms = [
     'git ls-remote',
     'git remote update',
   ],
+  ...['docker', 'podman', 'nerdctl', 'kubectl', 'gh'],
 ];
 
 const noNetworkPrograms: PolicyRule = {
@@ -232,7 +240,8 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     name: 'Headless, permissive',
     description:
       'For larger work in a sandbox: reads and writes in the project but for secrets and git’s own files, runs every ' +
-      'command that can be looked through except programs that reach into the network.',
+      'command that can be looked through except programs made to reach into the network. Package managers, which ' +
+      'load and run what others wrote, and the project’s own code are not among those.',
     mode: 'acceptEdits',
     rules: [
       noSecrets,

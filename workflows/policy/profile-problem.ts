@@ -4,7 +4,7 @@ import type { Effect } from '../contracts/call.ts';
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import { parsePattern } from './command-pattern.ts';
 import { hostPatternProblem } from './host.ts';
-import { compileGlob, compileRule, type CompiledRule } from './rule-match.ts';
+import { alternativesOf, compileGlob, compileRule, type CompiledRule } from './rule-match.ts';
 import { splitSubject } from './subject.ts';
 
 export interface ProfileProblem {
@@ -14,12 +14,40 @@ export interface ProfileProblem {
   problem: string;
 }
 
+// Every part of a call is held against each: with more, one call could hold up a process for seconds.
+const mostPatterns = 2000;
+// As many again are decided when the profile is saved. Each rule needs a few.
+const mostExampleText = 100_000;
+
 export function profileProblem(profile: PolicyProfile): ProfileProblem | undefined {
+  const size = sizeProblem(profile);
+  if (size !== undefined) return { path: ['rules'], problem: size };
   for (const [index, rule] of profile.rules.entries()) {
     const found = ruleProblem(rule, index);
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function sizeProblem({ rules }: PolicyProfile): string | undefined {
+  let patterns = 0;
+  let exampleText = 0;
+  for (const { paths = [], commands = [], hosts = [], examples } of rules) {
+    patterns += commands.length + hosts.length;
+    // Counted first as they stand: braces are spread out only of as many as may be.
+    if (patterns + paths.length <= mostPatterns) {
+      patterns += paths.reduce((sum, glob) => sum + alternativesOf(glob).length, 0);
+    } else patterns += paths.length;
+    if (patterns > mostPatterns) {
+      return `rules hold more than ${mostPatterns} patterns, each choice in braces counted; write fewer and wider ones.`;
+    }
+    for (const example of [...(examples?.match ?? []), ...(examples?.noMatch ?? [])]) {
+      exampleText += example.length;
+    }
+  }
+  return exampleText > mostExampleText
+    ? `rules hold more than ${mostExampleText} characters of examples; keep those that tell most.`
+    : undefined;
 }
 
 export function ruleProblem(rule: PolicyRule, index: number): ProfileProblem | undefined {

@@ -1,9 +1,10 @@
 // Whether a rule matches one part of a call. A rule that allows matches only what is certain; one that asks or denies
 // matches what is certain too, and says `maybe` where it would have to look into what nobody understands.
-import { Minimatch } from 'minimatch';
+import { braceExpand, Minimatch } from 'minimatch';
 import type { Effect } from '../contracts/call.ts';
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { SimpleCommand } from './command.ts';
+import type { Word } from './command-word.ts';
 import {
   allowsCommand,
   type CommandPattern,
@@ -11,6 +12,7 @@ import {
   type Match,
   parsePattern,
 } from './command-pattern.ts';
+import { globsMeet, type NamePattern, toNamePattern } from './glob-meet.ts';
 import { matchesHost } from './host.ts';
 import { looseNames, normalizePath } from './path.ts';
 import { ruleText } from './rule-text.ts';
@@ -90,25 +92,42 @@ function compileLists({ paths, commands, hosts }: PolicyRule, isAllow: boolean):
   return lists;
 }
 
-type Globs = (path: string) => Match;
+interface Globs {
+  match(path: string): Match;
+  /** Whether a glob of the shell's may name what one of these names. */
+  meets(glob: string): boolean;
+}
 
 /** Globs that forbid take no notice of case: on some disks `.ENV` is `.env`. */
 function compileGlobs(globs: readonly string[], nocase: boolean): Globs {
   // A directory belongs to what spans it: zero directories are some, too.
   const all = globs.flatMap((glob) => (glob.endsWith('/**') ? [glob, glob.slice(0, -3)] : [glob]));
   const matchers = all.map((glob) => compileGlob(glob, nocase));
-  return (path) => {
-    if (path === '.') return globs.some((glob) => glob === '**' || glob === '.') ? 'yes' : 'no';
-    return matchers.some((matcher) => matcher?.match(path))
-      ? 'yes'
-      : matchers.includes(undefined)
-        ? 'maybe'
-        : 'no';
+  let patterns: (NamePattern | undefined)[] | undefined;
+  return {
+    match(path) {
+      if (path === '.') return globs.some((glob) => glob === '**' || glob === '.') ? 'yes' : 'no';
+      return matchers.some((matcher) => matcher?.match(path))
+        ? 'yes'
+        : matchers.includes(undefined)
+          ? 'maybe'
+          : 'no';
+    },
+    meets(glob) {
+      patterns ??= all.flatMap(alternativesOf).map(toNamePattern);
+      const shell = toNamePattern(glob);
+      return patterns.some((each) => globsMeet(shell, each));
+    },
   };
 }
 
 // Alternatives multiply; nobody writes more by hand.
 const mostAlternatives = 200;
+
+/** What the braces of a glob stand for. */
+export function alternativesOf(glob: string): string[] {
+  return braceExpand(glob, { braceExpandMax: mostAlternatives });
+}
 
 /** Undefined when it is no glob. */
 export function compileGlob(glob: string, nocase: boolean): Minimatch | undefined {
@@ -129,7 +148,7 @@ export function compileGlob(glob: string, nocase: boolean): Minimatch | undefine
 }
 
 function matchPaths(globs: Globs, part: Part, isAllow: boolean): Match {
-  if (part.kind === 'path') return certain(globs(part.path), isAllow);
+  if (part.kind === 'path') return certain(globs.match(part.path), isAllow);
   // Naming a file in a command allows nothing: what a program does with it is not known.
   if (part.kind !== 'command' || isAllow) return 'no';
   return matchNamedFiles(globs, part.command, part.root);
@@ -137,20 +156,34 @@ function matchPaths(globs: Globs, part: Part, isAllow: boolean): Match {
 
 /** Any word that could name a forbidden file is enough: an argument, a part of one, the target of a redirection. */
 function matchNamedFiles(globs: Globs, command: SimpleCommand, root: string | null): Match {
-  const words = [...command.words.map(({ raw }) => raw), ...command.files];
-  // Options and addresses carry names behind these characters, and short options directly behind their letter.
-  const pieces = words.flatMap((word) => [
-    word,
-    ...word.split(/[=:@,{}]/),
-    ...(/^-[^-]/.test(word) ? [word.slice(2)] : []),
-  ]);
-  const found = pieces.some((piece) => {
-    if (piece === '') return false;
-    const normal = normalizePath(piece, root);
-    return globs(normal.kind === 'inside' ? normal.path : looseNames(piece)) === 'yes';
-  });
+  const words = [...command.words.map(({ raw }) => raw), ...command.files].flatMap(piecesOf);
+  const found = words.some((piece) => globs.match(comparable(piece, root)) === 'yes');
   if (found) return 'yes';
-  return command.hidden === undefined ? 'no' : 'maybe';
+  if (command.hidden !== undefined) return 'maybe';
+  return command.words.some((word) => mayName(word, globs, root)) ? 'maybe' : 'no';
+}
+
+/** Whether the shell may make a forbidden name of it. */
+function mayName({ globs: names }: Word, globs: Globs, root: string | null): boolean {
+  if (names === undefined) return false;
+  return (
+    names === 'unknown' ||
+    names.flatMap(piecesOf).some((piece) => {
+      const path = comparable(piece, root);
+      return /[*?[(]/.test(path) ? globs.meets(path) : globs.match(path) === 'yes';
+    })
+  );
+}
+
+function piecesOf(word: string): string[] {
+  // Options and addresses carry names behind these characters, and short options directly behind their letter.
+  const pieces = [word, ...word.split(/[=:@,{}]/), ...(/^-[^-]/.test(word) ? [word.slice(2)] : [])];
+  return pieces.filter((piece) => piece !== '');
+}
+
+function comparable(piece: string, root: string | null): string {
+  const normal = normalizePath(piece, root);
+  return normal.kind === 'inside' ? normal.path : looseNames(piece);
 }
 
 function matchCommands(
@@ -161,7 +194,7 @@ function matchCommands(
   if (part.kind !== 'command') return 'no';
   const found = patterns.map((pattern): Match => {
     if ('problem' in pattern) return isAllow ? 'no' : 'maybe';
-    if (isAllow) return allowsCommand(pattern, part.command) ? 'yes' : 'no';
+    if (isAllow) return allowsCommand(pattern, part.command, part.root) ? 'yes' : 'no';
     return forbidsCommand(pattern, part.command);
   });
   return found.includes('yes') ? 'yes' : found.includes('maybe') ? 'maybe' : 'no';

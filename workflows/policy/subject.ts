@@ -53,9 +53,19 @@ export function splitSubject(call: PolicyCall, root: string | null): Part[] | Su
   }
 }
 
+// Each is held against every rule; a large change to a project touches a tenth of this.
+const mostPaths = 1000;
+
 function splitPaths(subject: string, root: string | null): Part[] | SubjectProblem {
   const parts: Part[] = [];
-  for (const text of subject.split('\n')) {
+  const paths = subject.split('\n');
+  if (paths.length > mostPaths) {
+    return {
+      what: 'too many paths',
+      reason: `it names more than ${mostPaths} paths; do it in several calls`,
+    };
+  }
+  for (const text of paths) {
     const normal = normalizePath(text, root);
     if (normal.kind === 'unusable') return { what: 'unusable path', reason: normal.problem };
     if (normal.kind === 'outside') {

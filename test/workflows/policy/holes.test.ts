@@ -120,3 +120,88 @@ test('closed: silence accepts no command and no network, whatever the mode was c
   );
   expect(decisions).toEqual(['allow', 'allow', 'ask', 'ask']);
 });
+
+const runners = [
+  "go test -exec 'curl x' ./...",
+  'go test ./... -toolexec /tmp/evil',
+  'go test -C /tmp/evil ./...',
+  'go test /tmp/evil',
+  'npm test --script-shell=/tmp/evil',
+  'npm test --prefix /tmp/evil',
+  'npm test -- --config=/tmp/evil.js',
+  'npm test -- ../evil',
+  'python -m pytest -p evil --rootdir=/tmp',
+  'python3 -m pytest /tmp/evil',
+  'python3 -m pytest @/tmp/arguments',
+];
+
+test.each(runners)('closed: a test runner is told to run something else: %s', (command) => {
+  expect(decide(safe, call('execute', command), { attended: false }).decision).toBe('deny');
+});
+
+test('the safe preset still runs the tests it is told the names of', () => {
+  const commands = [
+    'npm test',
+    'npm test -- cart src/order.test.ts',
+    'npm test -- --run src/cart.test.ts',
+    'go test ./... -run TestCart',
+    'go test -race ./cart',
+    'python -m pytest -q tests/test_cart.py::test_total -x',
+    'python3 -m pytest -x /project/tests',
+  ];
+  expect(commands.filter((each) => decide(safe, call('execute', each)).decision !== 'allow')).toEqual([
+    'python -m pytest -q tests/test_cart.py::test_total -x',
+  ]);
+});
+
+const spelled = [
+  'cat .en{v,x}',
+  'cat .en{v..v}',
+  'cat .en{v,"}"x}',
+  'cat .e{"n",x}v',
+  'cat {.e,x}{nv,y}',
+  'cat .e*',
+  'cat .en[v]',
+  'cat .en?',
+  'cat .e@(nv|x)',
+  'cat src/.[e]*',
+  'cat .s*h/id_ed25519',
+  'cat deploy/*.p?m',
+  'cat .g*/config',
+  'cat .git/*',
+  'cp x .git/h*/pre-commit',
+  'cat "$HOME"/.{env,x}',
+];
+
+test.each(spelled)('closed: braces or a glob may spell a forbidden name: %s', (command) => {
+  expect(decide(permissive, call('execute', command), { attended: false }).decision).toBe('deny');
+});
+
+test('braces and globs that can spell no forbidden name are nobody’s business', () => {
+  const commands = [
+    'mkdir -p src/{cart,order}',
+    'ls * *.ts src/*/cart* src/**/*.test.ts',
+    'cp a.{js,ts} dist',
+    'grep "*.env*|{a,b}" src/a.ts',
+    `awk '{print $1, $2}' a.txt`,
+    'cat .git[a]ignore .eslint*',
+  ];
+  const context = { attended: false };
+  expect(
+    commands.filter((each) => decide(permissive, call('execute', each), context).decision !== 'allow'),
+  ).toEqual([]);
+});
+
+test('closed: a command of very many parts, words or paths held up whoever decided about it', () => {
+  const profile = profileWith([{ effect: 'execute', commands: ['**'], decision: 'allow' }], {
+    defaults: { write: 'allow' },
+  });
+  const shell = (command: string) => decide(profile, call('execute', command)).decision;
+  expect([shell('a;'.repeat(300)), shell('a;'.repeat(301)), shell(`a${' b'.repeat(4000)}`)]).toEqual([
+    'allow',
+    'ask',
+    'ask',
+  ]);
+  expect(decide(profile, call('write', 'a\n'.repeat(1000).trim(), 'patch')).decision).toBe('allow');
+  expect(decide(profile, call('write', 'a\n'.repeat(1001).trim(), 'patch')).ruleText).toBe('too many paths');
+});

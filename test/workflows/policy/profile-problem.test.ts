@@ -146,3 +146,22 @@ test('examples are subjects of the kind the rule is about', () => {
   ];
   expect(profileProblem(profileWith(rules))).toBeUndefined();
 });
+
+test('a profile of more patterns or examples than one call can be held against is refused', () => {
+  const rule = (paths: string[]): PolicyRule => ({ paths, decision: 'deny' });
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `a${index}`);
+  const tooMany = {
+    path: ['rules'],
+    problem: 'rules hold more than 2000 patterns, each choice in braces counted; write fewer and wider ones.',
+  };
+  const ten = Array.from({ length: 10 }, () => rule(names(200)));
+  expect(profileProblem(profileWith(ten))).toBeUndefined();
+  expect(profileProblem(profileWith([...ten, rule(['b'])]))).toEqual(tooMany);
+  const choices = Array.from({ length: 21 }, () => rule([`{${names(10)}}{${names(10)}}`]));
+  expect(profileProblem(profileWith(choices))).toEqual(tooMany);
+  const examples = { noMatch: Array.from({ length: 6 }, (_, index) => `${index}${'x'.repeat(19_000)}`) };
+  expect(profileProblem(profileWith([{ ...rule(['b']), examples }]))).toEqual({
+    path: ['rules'],
+    problem: 'rules hold more than 100000 characters of examples; keep those that tell most.',
+  });
+});

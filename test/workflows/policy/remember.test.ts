@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { PolicyRule } from '../../../workflows/contracts/policy.ts';
 import { quotePattern } from '../../../workflows/policy/command-pattern.ts';
 import { profileProblem } from '../../../workflows/policy/profile-problem.ts';
-import { remember } from '../../../workflows/policy/remember.ts';
+import { recall, remember } from '../../../workflows/policy/remember.ts';
 import type { PolicyCall } from '../../../workflows/policy/subject.ts';
 import { attended, call, decide, profileWith } from './decide.ts';
 
@@ -36,9 +36,9 @@ test('an answer is remembered for exactly this path, command or host, and for a 
     paths: ['a', 'b'],
     ...rest,
   });
-  expect(remembered(call('execute', 'npm publish --tag "next one" && ls \'*\''))).toEqual({
+  expect(remembered(call('execute', 'npm publish --tag "next one" \'*\' 2>&1'))).toEqual({
     tool: 'shell',
-    commands: ["npm publish --tag 'next one'", "ls '*'"],
+    commands: ["npm publish --tag 'next one' '*'"],
     ...rest,
   });
   expect(remembered(call('network', 'Docs.example.org'))).toEqual({
@@ -59,6 +59,21 @@ const never: [PolicyCall, RegExp][] = [
   [call('execute', 'bash -c ls'), /is a shell/],
   [call('execute', 'ls > a'), /it writes to a/],
   [call('execute', 'PATH=. ls'), /setting PATH/],
+  [call('execute', 'python3 - <<E\nprint(1)\nE'), /input/],
+  [call('execute', "psql prod <<< 'select 1'"), /input/],
+  [call('execute', 'psql prod < count.sql'), /input/],
+  [call('execute', 'echo 1 | psql prod'), /of a chain/],
+  [call('execute', 'cd /tmp/scratch && rm -rf data'), /of a chain/],
+  [call('execute', 'npm publish --dry-run || npm publish'), /of a chain/],
+  [call('execute', 'test -f x && rm -rf data'), /of a chain/],
+  [call('execute', 'NODE_ENV=test npm run db:reset'), /sets variables/],
+  [call('execute', 'rm -rf data &'), /more than one plain command/],
+  [call('execute', '! rm -rf data'), /more than one plain command/],
+  [call('execute', '(rm -rf data)'), /more than one plain command/],
+  [call('execute', 'if true; then rm -rf data; fi'), /of a chain/],
+  [call('execute', 'while :; do rm -rf data; done'), /of a chain/],
+  [call('execute', 'for x in 1 2; do rm -rf data; done'), /more than one plain command/],
+  [call('execute', 'clean() { rm -rf data; }'), /more than one plain command/],
   [call('execute', ''), /names nothing/],
   [call('write', '../a'), /outside the project/],
   [{ tool: 'delegate', effect: 'execute', subjectKind: 'run', subject: 'x' }, /nothing to be narrow about/],
@@ -72,6 +87,25 @@ test('an answer that would expire in the past is refused', () => {
   expect(remember(call('read', 'a'), { ...context, expiresAt: context.now })).toEqual({
     problem: 'A remembered answer must expire in the future.',
   });
+});
+
+test('what was remembered answers the same command and none that gets more than its words', () => {
+  const rule = remembered(call('execute', 'psql prod'));
+  const context = { ...attended, now: new Date(attended.now) };
+  const recalled = (command: string) =>
+    recall(call('execute', command), [{ scope: 'project', rule }], context)?.decision;
+  expect(recalled(' psql  prod ')).toBe('allow');
+  for (const command of [
+    "psql prod <<< 'drop table users'",
+    'psql prod < drop.sql',
+    'cat drop.sql | psql prod',
+    'NODE_ENV=production psql prod',
+    'psql prod && psql prod',
+    'psql prod &',
+    'psql other',
+  ]) {
+    expect([command, recalled(command)]).toEqual([command, undefined]);
+  }
 });
 
 const odd = fc.string({
