@@ -37,12 +37,16 @@ export function approveCommand(cli: Cli): Command {
     .option('--json')
     .action(async (id: string, { input, answer, note, remember, days, json }: ApproveOptions) => {
       if (days !== undefined && !remember) throw new UsageError('--days says how long: give --remember too.');
+      // The rule that is saved is the one that was shown; of other arguments none was.
+      if (remember && input !== undefined)
+        throw new UsageError(
+          '--remember saves the rule the approval shows, which --input changes: give one of the two.',
+        );
       const given = answer === undefined ? input : { answer };
       const client = cli.client();
       if (remember) {
         const { remembers } = await client.approval(id);
-        // What is remembered of other arguments, only the server can say.
-        if (remembers && given === undefined) cli.output.remark(`remembering: ${ruleText(remembers, days)}`);
+        if (remembers) cli.output.remark(`remembering: ${ruleText(remembers, days)}`);
       }
       const decided = await client.approve(id, {
         ...(given !== undefined && { input: given }),

@@ -81,6 +81,11 @@ test('approve remembers exactly what was asked, says so first, and says no to wh
   const [plain, open] = approvals.map((approval) => approval.id) as [string, string];
   const days = call('approve', plain, '--days', '3');
   expect([await days.code, days.err()]).toEqual([2, 'perdure: --days says how long: give --remember too.\n']);
+  const unseen = call('approve', plain, '--remember', 'run', '--input', '{"command":"make -n"}');
+  expect([await unseen.code, unseen.err()]).toEqual([
+    2,
+    'perdure: --remember saves the rule the approval shows, which --input changes: give one of the two.\n',
+  ]);
   const done = call('approve', plain, '--remember', 'run', '--days', '3');
   expect([await done.code, done.out(), done.err()]).toEqual([
     0,
