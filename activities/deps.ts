@@ -6,6 +6,7 @@ import type { PathRule, ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
 import type { Stops } from './stops.ts';
 import type { Contents } from './store/contents.ts';
 import type { PolicyProfile } from '../workflows/contracts/policy.ts';
+import type { Queries } from './store/database.ts';
 import type { EventLog } from './store/events.ts';
 import type { ScopeRef } from './store/policies.ts';
 import type { RunRow } from './store/runs.ts';
@@ -22,7 +23,7 @@ export interface ActivityDeps {
   price: ModelPrice;
   tools: readonly Tool[];
   /** A version of a policy profile; undefined when there is none, and then nothing is allowed. */
-  profileOf(tenantId: string, ref: ScopeRef): Promise<PolicyProfile | undefined>;
+  profileOf(tenantId: string, ref: ScopeRef, queries: Queries): Promise<PolicyProfile | undefined>;
   stops: Stops;
   /** How long people have to answer what a run asks them. */
   approvalSeconds: number;

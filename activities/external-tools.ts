@@ -1,6 +1,8 @@
 // The tools a caller executes itself: shown to the model like ours, answered over the API.
+import { createContext, Script } from 'node:vm';
 import { z } from 'zod';
 import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
+import { misfit } from './call-arguments.ts';
 import type { RunRow } from './store/runs.ts';
 import type { ToolSpec } from './tools/tool.ts';
 
@@ -32,7 +34,8 @@ function schemaProblem({ inputSchema }: ExternalTool): string | undefined {
   // Every provider takes objects only.
   if (inputSchema['type'] !== 'object') return 'must have "type": "object"';
   try {
-    z.fromJSONSchema(inputSchema);
+    // One that refers to itself without end is only found out when it is used.
+    inTime(() => z.fromJSONSchema(inputSchema).safeParse({ a: 1 }));
     return undefined;
   } catch (error) {
     return `cannot be used: ${(error as Error).message.slice(0, 300)}`;
@@ -41,8 +44,42 @@ function schemaProblem({ inputSchema }: ExternalTool): string | undefined {
 
 /** What does not fit about the arguments, for the model. */
 export function externalInputProblem(tool: ExternalTool, input: unknown): string | undefined {
-  const parsed = z.fromJSONSchema(tool.inputSchema).safeParse(input);
-  if (parsed.success) return undefined;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`);
-  return `The arguments do not fit ${tool.name}: ${problems.slice(0, 5).join('; ')}.`;
+  if (slow.has(tool)) return tooSlow(tool);
+  try {
+    const parsed = inTime(() => schemaOf(tool).safeParse(input));
+    return parsed.success ? undefined : misfit(tool.name, parsed.error.issues);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+    slow.add(tool);
+    return tooSlow(tool);
+  }
+}
+
+function tooSlow({ name }: ExternalTool): string {
+  return `It takes too long to hold the arguments against the inputSchema of ${name}. Send shorter and simpler ones.`;
+}
+
+// Read once for each look at the run's row, whatever the number of its calls.
+const schemas = new WeakMap<ExternalTool, z.ZodType>();
+// One wait is enough: a step may hold many calls of it.
+const slow = new WeakSet<ExternalTool>();
+
+function schemaOf(tool: ExternalTool): z.ZodType {
+  const known = schemas.get(tool) ?? z.fromJSONSchema(tool.inputSchema);
+  schemas.set(tool, known);
+  return known;
+}
+
+// A thousand times what a usual schema needs, and nothing that a worker's other runs would notice.
+const mostMs = 250;
+const place: { work?: () => unknown } = createContext({});
+const script = new Script('work()');
+
+/**
+ * The schema is the caller's and the arguments are a model's: an expression, or alternatives within alternatives, may
+ * need longer than the world has. Only this ends an expression that is under way.
+ */
+function inTime<T>(work: () => T): T {
+  place.work = work;
+  return script.runInContext(place, { timeout: mostMs }) as T;
 }

@@ -1,18 +1,22 @@
-// Reviews the calls of an answer: do they name a tool, do the arguments fit, does policy allow them. Pure: the
-// decisions are stored with the model's message and reach the workflow with its result.
+// Reviews the calls of an answer: do they name a tool, do the arguments fit, does policy allow them. Runs
+// nothing: the decisions are stored with the model's message and reach the workflow with its result.
 import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
 import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
-import type { PolicyDecision, PolicyProfile } from '../workflows/contracts/policy.ts';
+import type { PolicyProfile } from '../workflows/contracts/policy.ts';
 import { evaluate, type PolicyContext, type PolicyScope } from '../workflows/policy/evaluate.ts';
+import { recall } from '../workflows/policy/remember.ts';
 import type { PolicyCall } from '../workflows/policy/subject.ts';
+import { parseFor, parseJson } from './call-arguments.ts';
 import { externalInputProblem, externalToolsOf } from './external-tools.ts';
 import type { LlmCall } from './llm/llm.ts';
+import type { EditedCall } from './store/approvals.ts';
 import type { ReviewedCall } from './store/reviewed-calls.ts';
 import type { Queries } from './store/database.ts';
 import type { ScopeRef } from './store/policies.ts';
 import { type RememberedAnswer, rememberedFor } from './store/policy-scopes.ts';
 import type { RunRow } from './store/runs.ts';
-import { isStorable, toStorable } from './store/storable.ts';
+import { toStorable } from './store/storable.ts';
 import type { Tool } from './tools/tool.ts';
 
 // More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.
@@ -30,7 +34,7 @@ export interface ReviewContext extends PolicyContext {
 export interface ReviewNeeds {
   tools: readonly Tool[];
   db: Queries;
-  profileOf(tenantId: string, ref: ScopeRef): Promise<PolicyProfile | undefined>;
+  profileOf(tenantId: string, ref: ScopeRef, queries: Queries): Promise<PolicyProfile | undefined>;
 }
 
 /** Reviews the calls of an answer against what the run began with, and what people had remembered since. */
@@ -44,22 +48,28 @@ export async function reviewFor(
   const context = await reviewContextOf(needs, run);
   const reviewed = reviewCalls(context, step, calls);
   if (!reviewed.some(({ decided }) => decided.original === 'ask')) return reviewed;
-  const remembered = await rememberedFor(needs.db, run, context.now);
+  const place = { ...run, project_path: await placeOf(run.project_path) };
+  const remembered = await rememberedFor(needs.db, place, context.now);
   return remembered.length === 0 ? reviewed : reviewCalls({ ...context, remembered }, step, calls);
 }
 
+/** As answers are remembered: whatever link leads to a project, it is the same place. */
+async function placeOf(projectPath: string | null): Promise<string | null> {
+  // One that is gone is no place of anybody's; the run finds out by itself.
+  return projectPath === null ? null : realpath(projectPath).catch(() => projectPath);
+}
+
 export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<ReviewContext> {
-  const refs = run.policy_scopes as unknown as ScopeRef[];
+  const scopes: PolicyScope[] = [];
+  // One after the other: it may be a transaction, which has one connection.
+  for (const ref of run.policy_scopes as unknown as ScopeRef[]) {
+    const profile = await needs.profileOf(run.tenant_id, ref, needs.db);
+    scopes.push({ scope: ref.scope, profile, version: ref.version });
+  }
   return {
     tools: needs.tools,
     external: externalToolsOf(run),
-    scopes: await Promise.all(
-      refs.map(async (ref) => ({
-        scope: ref.scope,
-        profile: await needs.profileOf(run.tenant_id, ref),
-        version: ref.version,
-      })),
-    ),
+    scopes,
     remembered: [],
     projectRoot: run.project_path,
     mode: null,
@@ -92,14 +102,20 @@ export function reviewCalls(context: ReviewContext, step: number, calls: readonl
 /** Reviews other arguments for a call that is asked about; what is refused now stays refused. */
 export function reviewEdit(
   context: ReviewContext,
-  call: { step: number; tool: string },
+  call: { step: number; tool: string; timeout_seconds: number },
   input: unknown,
-): { input: unknown; inputHash: string; subject: string } | { problem: string } {
+): EditedCall | { problem: string } {
   const written = { id: 'edit', name: call.tool, input: JSON.stringify(input) };
   const [reviewed] = reviewCalls(context, call.step, [written]);
   if (!reviewed) return { problem: 'There is nothing to review.' };
-  const { refusal, inputHash, subject } = reviewed;
-  return refusal ? { problem: refusal.output } : { input: reviewed.input, inputHash, subject };
+  const { refusal, inputHash, subject, timeoutSeconds } = reviewed;
+  if (refusal) return { problem: refusal.output };
+  // Its workflow has planned the call with the time it was asked for, and ends it after that.
+  if (timeoutSeconds > call.timeout_seconds) {
+    const problem = `These arguments may take ${timeoutSeconds} seconds and the call was asked for with ${call.timeout_seconds}: give no more, or deny it with a note that it be asked for with more.`;
+    return { problem };
+  }
+  return { input: reviewed.input, inputHash, subject, timeoutSeconds };
 }
 
 /** What policy would be asked about a call, as far as its tool can tell without a disk. */
@@ -120,6 +136,16 @@ type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool'
 const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0, decided: {} };
 
 function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
+  try {
+    return reviewReadable(context, call);
+  } catch (error) {
+    // Whatever a model writes has an answer: thrown, it would be asked for and paid for again at each attempt.
+    const problem = `The call cannot be looked at (${(error as Error).message.slice(0, 300)}). Send a simpler one.`;
+    return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
+  }
+}
+
+function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
   const { tools, external, scopes, projectRoot, mode, attended } = context;
   const tool = tools.find((candidate) => candidate.name === call.name);
   if (!tool) {
@@ -139,7 +165,7 @@ function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
   const { name, effect, subjectKind } = tool;
   const policyCall = { tool: name, effect, subject, subjectKind };
   const ruled = evaluate(scopes, policyCall, context);
-  const decided = (ruled.original === 'ask' && recall(policyCall, context)) || ruled;
+  const decided = (ruled.original === 'ask' && recall(policyCall, context.remembered, context)) || ruled;
   const { decision, ruleIndex, profileId, ruleText } = decided;
   const rule = toStorable(ruleIndex === null ? ruleText : `${profileId}: ${ruleText}`);
   const reason = toStorable(decided.reason.slice(0, 1000));
@@ -163,29 +189,10 @@ function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
       ? { refusal: { status: 'denied', output: `Denied by policy (${rule}): ${reason}.` } }
       : { refusal: undefined }),
     ...(decision === 'ask' ? { asks: { kind: 'call', text: `${name} ${subject}`, choices: [] } } : {}),
-    ...(decision === 'allow' && tool.asks ? questionOf(tool.asks(parsed.input), context) : {}),
+    // To be asked about a question is the question.
+    ...(decision !== 'deny' && tool.asks ? questionOf(tool.asks(parsed.input), context) : {}),
   };
 }
-
-/** What a person has allowed before, exactly, and wanted to be remembered. */
-function recall(call: PolicyCall, context: ReviewContext): PolicyDecision | undefined {
-  for (const { scope, rule } of context.remembered) {
-    const profile = { ...nothingElse, rules: [rule] };
-    const decided = evaluate([{ scope, profile, version: 0 }], call, context);
-    if (decided.decision === 'allow' && decided.ruleIndex === 0) return decided;
-  }
-  return undefined;
-}
-
-const nothingElse: PolicyProfile = {
-  id: 'remembered',
-  name: 'Remembered answers',
-  description: 'What people have allowed before.',
-  mode: 'default',
-  rules: [],
-  limits: { steps: 1, seconds: 1, costMicros: 1 },
-  stall: null,
-};
 
 /** A question waits for its answer as a call that is asked about does. */
 function questionOf(
@@ -220,45 +227,14 @@ function reviewExternal(tool: ExternalTool, call: LlmCall): Outcome {
   };
 }
 
-/** Not run for a reason that is no matter of policy. */
-function refused(problem: string): Pick<Outcome, 'decision' | 'rule' | 'reason' | 'refusal'> {
+/** Not run for a reason that is no matter of policy. Nobody is asked about it. */
+function refused(problem: string): Pick<Outcome, 'decision' | 'rule' | 'reason' | 'refusal' | 'asks'> {
   const output = toStorable(problem);
   return {
     decision: 'deny',
     rule: 'not a valid call',
     reason: toStorable(output.slice(0, 500)),
     refusal: { status: 'failed', output },
+    asks: undefined,
   };
-}
-
-type Parsed = { ok: true; input: unknown } | { ok: false; problem: string };
-
-function parseJson(text: string): Parsed {
-  let value: unknown;
-  try {
-    // Models write no arguments as an empty string.
-    value = JSON.parse(text.trim() === '' ? '{}' : text);
-  } catch (error) {
-    return {
-      ok: false,
-      problem: `The arguments are not valid JSON (${(error as Error).message}). Send the call again.`,
-    };
-  }
-  // They are stored with the call before it is made, and what is stored is what runs.
-  if (!isStorable(value)) {
-    return {
-      ok: false,
-      problem: 'The arguments hold a NUL character or half of a surrogate pair. Leave it out.',
-    };
-  }
-  return { ok: true, input: value };
-}
-
-function parseFor(tool: Tool, text: string): Parsed {
-  const json = parseJson(text);
-  if (!json.ok) return json;
-  const parsed = tool.input.safeParse(json.input);
-  if (parsed.success) return { ok: true, input: parsed.data };
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`);
-  return { ok: false, problem: `The arguments do not fit ${tool.name}: ${problems.slice(0, 5).join('; ')}.` };
 }

@@ -11,6 +11,7 @@ import { reviewContextOf } from './review.ts';
 import { RunStopped } from './stops.ts';
 import { noteProcessGroup } from './store/attempts.ts';
 import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from './store/calls.ts';
+import { cutOutput } from './store/cut-output.ts';
 import { StreamEnded, Superseded } from './store/events.ts';
 import { recordLate } from './store/end-run.ts';
 import { lockRun, type RunRow } from './store/runs.ts';
@@ -112,21 +113,13 @@ function stopped(output: string): CallResult {
   return { status: 'stopped', output, failed: true };
 }
 
-// What a model can use of an output at once; the whole stays readable by its reference.
-const mostOutput = 16 * 1024;
-
 async function toCallResult(deps: ActivityDeps, tenantId: string, result: ToolResult): Promise<CallResult> {
   const status = result.ok ? 'succeeded' : result.denied ? 'denied' : 'failed';
-  const whole = deps.log.redact(result.output);
-  const bytes = Buffer.byteLength(whole);
-  if (bytes <= mostOutput) return { status, output: whole, bytes, failed: !result.ok };
-  // The tool has acted: an outage of Postgres must not make a failure of what it did.
-  const contentKey = await untilStored(() =>
-    deps.contents.put(tenantId, 'text/plain; charset=utf-8', Buffer.from(whole)),
+  const cut = await cutOutput(deps.log.redact(result.output), (mediaType, bytes) =>
+    // The tool has acted: an outage of Postgres must not make a failure of what it did.
+    untilStored(() => deps.contents.put(tenantId, mediaType, bytes)),
   );
-  const half = mostOutput / 2;
-  const cut = `${whole.slice(0, half)}\n… ${bytes} bytes in all, the middle is left out; the whole is content ${contentKey} …\n${whole.slice(-half)}`;
-  return { status, output: cut, bytes, contentKey, failed: !result.ok };
+  return { status, ...cut, failed: !result.ok };
 }
 
 async function store(deps: ActivityDeps, call: CallRow, attempt: Attempt, result: CallResult): Promise<void> {

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { EditedCall } from '../activities/store/approvals.ts';
 import type { CallRow } from '../activities/store/calls.ts';
+import type { Queries } from '../activities/store/database.ts';
 import type { EventLog, Write } from '../activities/store/events.ts';
 import type { RunRow } from '../activities/store/runs.ts';
 import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
@@ -31,11 +32,16 @@ export interface ApiDeps {
   realPath(path: string): Promise<string>;
   /** Why these tools of the caller's own cannot be offered, in one sentence. */
   externalToolsProblem(tools: readonly ExternalTool[]): string | undefined;
-  /** Other arguments for a call that is asked about. Throws a Failure when they do not fit or policy denies them. */
-  reviewEdit(run: RunRow, call: CallRow, input: unknown): Promise<EditedCall>;
+  /**
+   * Other arguments for a call that is asked about. Throws a Failure when they do not fit or policy denies them. Reads
+   * with the caller's queries: a second connection, asked for inside a transaction, may never come.
+   */
+  reviewEdit(queries: Queries, run: RunRow, call: CallRow, input: unknown): Promise<EditedCall>;
   /** What a call does and on what, as its tool tells; or why it is no valid call. */
   describeCall(call: { tool: string; input: unknown }): PolicyCall | { problem: string };
   diff(run: RunRow): Promise<DiffView>;
+  /** Keeps what is too long for a row of its own; returns the key it is read by. */
+  keepContent(queries: Queries, tenantId: string, mediaType: string, bytes: Buffer): Promise<string>;
   content(tenantId: string, key: string): Promise<{ mediaType: string; bytes: Buffer } | undefined>;
   /** Resolves when Temporal answers, throws otherwise. */
   temporalHealth(): Promise<void>;

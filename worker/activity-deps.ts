@@ -37,7 +37,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
     llms: createLlms(config),
     price: modelPrice(config),
     tools: createTools({ background, egress: publicEgress }),
-    profileOf: createProfiles(store.database.db),
+    profileOf: createProfiles(),
     stops,
     approvalSeconds: config.approvalSeconds,
     async openSandbox(run) {

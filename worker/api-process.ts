@@ -61,7 +61,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   // For what they say of themselves: nothing is run here.
   const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
   const tools = createTools({ background, egress: publicEgress });
-  const needs = { tools, db: store.database.db, profileOf: createProfiles(store.database.db) };
+  const profileOf = createProfiles();
   const price = modelPrice(config);
   const embedded = await embeddedDeps(config.dataFolder);
   const app = await buildApp({
@@ -83,13 +83,15 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       });
     },
     externalToolsProblem: (external) => externalToolsProblem(external, tools),
-    async reviewEdit(run, call, input) {
-      const edited = reviewEdit(await reviewContextOf(needs, run), call, input);
+    async reviewEdit(queries, run, call, input) {
+      const context = await reviewContextOf({ tools, db: queries, profileOf }, run);
+      const edited = reviewEdit(context, call, input);
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
     describeCall: (call) => describeCall(tools, call),
     diff: createTrees(config.dataFolder).diff,
+    keepContent: (queries, ...kept) => store.contents.put(...kept, queries),
     content: (tenantId, key) => store.contents.get(tenantId, key),
     async temporalHealth() {
       await client.connection.withDeadline(Date.now() + temporalProbeMs, () =>

@@ -127,7 +127,7 @@ async function interruptFor(
  */
 async function sayInstead(write: Write, active: RunRow, input: NewRun): Promise<RunRow> {
   const run = (await lockRun(write, active.tenant_id, active.id)) ?? active;
-  for (const { id } of await openApprovals(write.tx, run.id)) {
+  for (const { id } of await openApprovals(write.tx, run)) {
     await answerApproval(write, run, id, {
       status: 'denied',
       by: input.by,

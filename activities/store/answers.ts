@@ -133,8 +133,9 @@ export async function storeAnswer(write: Write, answer: Answer): Promise<StoredA
 }
 
 async function askPeople(write: Write, run: RunRow, { calls, step, patience }: Answer): Promise<void> {
-  const asked = calls.flatMap(({ callId, inputHash, asks }) =>
-    asks ? [{ ...asks, ...patience, step, callId, inputHash }] : [],
+  const asked = calls.flatMap(({ callId, inputHash, decision, asks }) =>
+    // Of what is not made, nobody would close the question.
+    decision === 'ask' && asks ? [{ ...asks, ...patience, step, callId, inputHash }] : [],
   );
   const events = await requestApprovals(write, run, asked);
   if (events.length > 0) await write.append({ ...streamFor(run), events });

@@ -8,11 +8,15 @@ import type { ApprovalRow } from './approvals.ts';
 import type { Queries } from './database.ts';
 
 /** What people can answer in words, oldest first: everything but a question of money. */
-export async function openApprovals(queries: Queries, runId: string): Promise<ApprovalRow[]> {
+export async function openApprovals(
+  queries: Queries,
+  run: { id: string; tenant_id: string },
+): Promise<ApprovalRow[]> {
   return queries
     .selectFrom('approvals')
     .selectAll()
-    .where('run_id', '=', runId)
+    .where('tenant_id', '=', run.tenant_id)
+    .where('run_id', '=', run.id)
     .where('status', '=', 'open')
     .where('kind', '<>', 'limit')
     .orderBy('id')
@@ -124,12 +128,13 @@ export function rememberedRule(row: ListedApproval, days: number): PolicyRule | 
   return 'rule' in remembered ? remembered.rule : null;
 }
 
+// Some fillers are letters by name and invisible by nature.
+const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
+
 /**
  * What a person decides on must look like what it is: characters that hide, reorder or overwrite others are written
  * out. Line ends and tabs stay.
  */
 function visible(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    character === '\n' || character === '\t' ? character : `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
+  return text.replaceAll(hidden, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }

@@ -85,6 +85,7 @@ export interface EditedCall {
   input: unknown;
   inputHash: string;
   subject: string;
+  timeoutSeconds: number;
 }
 
 export interface ApprovalAnswer {
@@ -124,6 +125,7 @@ export async function answerApproval(
       ...(answer.edited ? { input_hash: answer.edited.inputHash } : {}),
     })
     .where('id', '=', approvalId)
+    .where('tenant_id', '=', run.tenant_id)
     .where('run_id', '=', run.id)
     .where('status', '=', 'open')
     .returningAll()
@@ -181,7 +183,12 @@ async function applyTo(
   if (!edited) return [];
   await write.tx
     .updateTable('calls')
-    .set({ input: JSON.stringify(edited.input), input_hash: edited.inputHash, subject: edited.subject })
+    .set({
+      input: JSON.stringify(edited.input),
+      input_hash: edited.inputHash,
+      subject: edited.subject,
+      timeout_seconds: edited.timeoutSeconds,
+    })
     .where('run_id', '=', run.id)
     .where('call_id', '=', call.call_id)
     .execute();
@@ -214,6 +221,7 @@ export async function withdrawApprovals(write: Write, run: RunRow, by: string): 
   const rows = await write.tx
     .updateTable('approvals')
     .set({ status: 'withdrawn', decided_by: by, decided_at: new Date() })
+    .where('tenant_id', '=', run.tenant_id)
     .where('run_id', '=', run.id)
     .where('status', '=', 'open')
     .returningAll()
@@ -263,6 +271,7 @@ export async function attendApprovals(write: Write, run: RunRow, now = new Date(
   await write.tx
     .updateTable('approvals')
     .set({ delivered: true })
+    .where('tenant_id', '=', run.tenant_id)
     .where('run_id', '=', run.id)
     .where('status', '<>', 'open')
     .where('delivered', '=', false)
@@ -275,6 +284,7 @@ async function approvalsOfStep(queries: Queries, run: RunRow): Promise<ApprovalR
   return queries
     .selectFrom('approvals')
     .selectAll()
+    .where('tenant_id', '=', run.tenant_id)
     .where('run_id', '=', run.id)
     .where('step', '>=', run.steps)
     .orderBy('id')

@@ -6,7 +6,7 @@ import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { beginAttempt, endAttempt, type NewAttempt } from './attempts.ts';
 import { addAudit } from './audit.ts';
 import type { Db, Queries } from './database.ts';
-import { useApproval } from './approval-use.ts';
+import { toldOf, useApproval } from './approval-use.ts';
 import { Superseded, type Write } from './events.ts';
 import { lockRun, type RunRow } from './runs.ts';
 import { stopIsAsked } from './inputs.ts';
@@ -135,7 +135,19 @@ export async function recordCall(
 }
 
 /** What of a call its end needs to know. */
-type ClosedCall = Pick<CallRow, 'call_id' | 'step' | 'index' | 'tool' | 'effect' | 'input_hash'>;
+type ClosedCall = Pick<
+  CallRow,
+  | 'tenant_id'
+  | 'run_id'
+  | 'call_id'
+  | 'step'
+  | 'index'
+  | 'tool'
+  | 'effect'
+  | 'input'
+  | 'input_hash'
+  | 'decision'
+>;
 
 /** Closes a call whose run's lock the caller holds, with its tool message; the caller appends the event. */
 export async function closeCall(
@@ -149,11 +161,12 @@ export async function closeCall(
   const progress = progressOf(run, call, result);
   // Several calls may close in one transaction.
   Object.assign(run, progress);
+  const told = { ...result, output: toStorable(await toldOf(write, call, result.output)) };
   const counted = progress
     ? write.tx.with('counted', (db) => db.updateTable('runs').set(progress).where('id', '=', run.id))
     : write.tx;
   await counted
-    .with('told', (db) => db.insertInto('messages').values(toolMessage(run, call, result)))
+    .with('told', (db) => db.insertInto('messages').values(toolMessage(run, call, told)))
     .updateTable('calls')
     .set({
       status: result.status,

@@ -4,24 +4,25 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { v7 as uuid } from 'uuid';
-import type { Db } from './database.ts';
+import type { Db, Queries } from './database.ts';
 
 // Above this a row makes Postgres' toast and its backups heavy; files are what file systems are for.
 const inRowBytes = 1024 * 1024;
 
 export interface Contents {
-  put(tenantId: string, mediaType: string, bytes: Buffer): Promise<string>;
+  /** `queries`: of the transaction that tells of it, where there is one. */
+  put(tenantId: string, mediaType: string, bytes: Buffer, queries?: Queries): Promise<string>;
   get(tenantId: string, key: string): Promise<{ mediaType: string; bytes: Buffer } | undefined>;
 }
 
 export function createContents(db: Db, folder: string): Contents {
   return {
-    async put(tenantId, mediaType, bytes) {
+    async put(tenantId, mediaType, bytes, queries = db) {
       const key = createHash('sha256').update(bytes).digest('hex');
       const inRow = bytes.length <= inRowBytes;
       // File first: a row without its file would promise what is not there.
       if (!inRow) await writeOnce(path.join(folder, key.slice(0, 2)), key, bytes);
-      await db
+      await queries
         .insertInto('contents')
         .values({
           key,

@@ -1,6 +1,7 @@
 // Which profiles a run is held against, from near to far, and the answers people had remembered for it.
 import { v7 as uuid } from 'uuid';
 import type { PolicyProfile, PolicyRule, PolicyScopeName } from '../../workflows/contracts/policy.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
 import { addAudit } from './audit.ts';
 import type { Db, Queries } from './database.ts';
 import type { Write } from './events.ts';
@@ -28,6 +29,16 @@ export async function applyPolicy(
       .where('key', '=', key)
       .execute();
   } else {
+    // Held until the commit: whoever deletes it meanwhile waits, and then sees where it applies.
+    const head = await write.tx
+      .selectFrom('policies')
+      .select('id')
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', policyId)
+      .where('deleted_at', 'is', null)
+      .forKeyShare()
+      .executeTakeFirst();
+    if (!head) throw new Failure('NotFound', `There is no policy ${policyId}.`);
     await write.tx
       .insertInto('policy_scopes')
       .values({ tenant_id: tenantId, scope, key, policy_id: policyId })
@@ -39,6 +50,9 @@ export async function applyPolicy(
   const detail = { scope, key };
   await addAudit(write, [{ tenantId, actor: by, action: 'policy-apply', rule: policyId ?? '', detail }]);
 }
+
+// Of a profile that is gone: none has it, so what refers to it finds nothing.
+const noVersion = 0;
 
 export interface ScopeChoice {
   /** The id of a stored profile; undefined, the nearest that applies to the project. */
@@ -52,8 +66,11 @@ export interface ScopeChoice {
 
 export interface ResolvedScopes {
   refs: ScopeRef[];
-  /** Those of the refs, in the same order. The first is the run's own, whose limits count. */
-  profiles: [PolicyProfile, ...PolicyProfile[]];
+  /**
+   * Those of the refs, in the same order. The first is the run's own, whose limits count. Undefined where one that
+   * applies is gone: then nothing is allowed.
+   */
+  profiles: [PolicyProfile, ...(PolicyProfile | undefined)[]];
 }
 
 /** The profiles that apply to a run, near ones first. Undefined: there is none of that id. */
@@ -82,10 +99,10 @@ export async function resolveScopes(
   const profiles: ResolvedScopes['profiles'] = [nearest.profile];
   for (const scope of ['project', 'global'] as const) {
     const id = idOf(scope);
-    const stored = id === undefined || id === named ? undefined : await findPolicy(queries, tenantId, id);
-    if (id === undefined || !stored) continue;
-    refs.push({ scope, id, version: stored.version });
-    profiles.push(stored.profile);
+    if (id === undefined || id === named) continue;
+    const stored = await findPolicy(queries, tenantId, id);
+    refs.push({ scope, id, version: stored?.version ?? noVersion });
+    profiles.push(stored?.profile);
   }
   return { refs, profiles };
 }
@@ -152,17 +169,21 @@ export async function rememberedFor(
   return rows.map(toRemembered).sort((one, other) => place(one.scope) - place(other.scope));
 }
 
-export async function listRemembered(db: Db, tenantId: string): Promise<RememberedAnswer[]> {
-  const rows = await db
+/** Those that still count, newest first. */
+export async function listRemembered(
+  db: Db,
+  { tenantId, limit, before }: { tenantId: string; limit: number; before?: string | undefined },
+): Promise<RememberedAnswer[]> {
+  let query = db
     .selectFrom('remembered_answers')
     .selectAll()
     .where('tenant_id', '=', tenantId)
     .where('forgotten_at', 'is', null)
+    .where('expires_at', '>', new Date())
     .orderBy('id', 'desc')
-    // More than anybody keeps in view.
-    .limit(500)
-    .execute();
-  return rows.map(toRemembered);
+    .limit(limit);
+  if (before !== undefined) query = query.where('id', '<', before);
+  return (await query.execute()).map(toRemembered);
 }
 
 /** False when there is none of that id. */
@@ -201,14 +222,20 @@ function toRemembered(row: {
   };
 }
 
-/** Profiles by version never change: each is read once in a process. */
-export function createProfiles(
-  db: Db,
-): (tenantId: string, ref: ScopeRef) => Promise<PolicyProfile | undefined> {
+// A profile may have 400 kB; the few that runs go by are soon read again.
+const mostKept = 200;
+
+/** Profiles by version never change: each is read once in a while. */
+export function createProfiles(): (
+  tenantId: string,
+  ref: ScopeRef,
+  queries: Queries,
+) => Promise<PolicyProfile | undefined> {
   const known = new Map<string, PolicyProfile>();
-  return async (tenantId, { id, version }) => {
+  return async (tenantId, { id, version }, queries) => {
     const key = `${tenantId} ${id} ${version}`;
-    const found = known.get(key) ?? (await findPolicy(db, tenantId, id, version))?.profile;
+    const found = known.get(key) ?? (await findPolicy(queries, tenantId, id, version))?.profile;
+    if (found && known.size >= mostKept) known.clear();
     if (found) known.set(key, found);
     return found;
   };

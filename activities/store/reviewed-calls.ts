@@ -27,7 +27,7 @@ export interface ReviewedCall {
   reason: string;
   timeoutSeconds: number;
   /** What a person is to answer before it is made, or in its place. */
-  asks?: { kind: ApprovalKind; text: string; choices: string[] };
+  asks?: { kind: ApprovalKind; text: string; choices: string[] } | undefined;
   /** Why it will not be made at all: no such tool, arguments that do not fit, denied. */
   refusal: { status: 'failed' | 'denied'; output: string } | undefined;
 }

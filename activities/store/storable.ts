@@ -20,7 +20,28 @@ function clean(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [toStorable(key), clean(inner)]));
 }
 
+/** Walks without recursion: what was parsed may be nested as deep as its text is long. */
 export function isStorable(value: unknown): boolean {
-  const json = JSON.stringify(value);
-  return json === undefined || toStorableJson(value) === json;
+  const left: unknown[] = [value];
+  while (left.length > 0) {
+    const next = left.pop();
+    if (typeof next === 'string') {
+      if (toStorable(next) !== next) return false;
+    } else if (typeof next === 'object' && next !== null) {
+      for (const [key, inner] of Object.entries(next)) left.push(key, inner);
+    }
+  }
+  return true;
+}
+
+/** Whether anything in a value stands within more than so many objects and arrays. */
+export function isDeeperThan(levels: number, value: unknown): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > levels) return true;
+    level = level.flatMap((outer) =>
+      typeof outer === 'object' && outer !== null ? Object.values(outer) : [],
+    );
+  }
+  return false;
 }

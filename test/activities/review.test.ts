@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { type ReviewContext, reviewCalls } from '../../activities/review.ts';
+import { type ReviewContext, reviewCalls, reviewEdit } from '../../activities/review.ts';
 import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
 import { isStorable } from '../../activities/store/storable.ts';
+import { askPerson } from '../../activities/tools/ask-person.ts';
 import { defineTool, type Tool } from '../../activities/tools/tool.ts';
+import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import type { PolicyScope } from '../../workflows/policy/evaluate.ts';
 import { builtInVersion, findProfile } from '../../workflows/policy/presets.ts';
 
@@ -130,6 +132,15 @@ const refused: [
     { status: 'failed', output: /surrogate/, rule: 'not a valid call' },
   ],
   [
+    'arguments that nobody could walk through',
+    { input: `{"path": ${'['.repeat(5000)}${']'.repeat(5000)}}` },
+    {
+      status: 'failed',
+      output: /^The arguments are nested deeper than 100 levels\. Send flatter ones\.$/,
+      rule: 'not a valid call',
+    },
+  ],
+  [
     'nothing it would act on',
     { input: '{"path": ""}' },
     { status: 'denied', output: /^Denied by policy \(empty subject\)/, rule: 'empty subject' },
@@ -193,5 +204,119 @@ test('with nobody there to ask, what would be asked is denied and says so', () =
       output:
         'Denied by policy (ask-everything: ask anything): this profile asks about everything, and nobody is there to ask.',
     },
+  });
+});
+
+function lookup(inputSchema: ExternalTool['inputSchema']): ExternalTool {
+  return { name: 'lookup', description: 'Looks something up.', inputSchema };
+}
+
+function lookedUp(tool: ExternalTool, ...inputs: unknown[]): ReviewedCall[] {
+  const calls = inputs.map((input) => ({ id: 'p', name: tool.name, input: JSON.stringify(input) }));
+  return reviewCalls({ ...contextOf(trusted), external: [tool] }, 1, calls);
+}
+
+test('a tool that throws when it is asked about a call has the call answered, and the others reviewed', () => {
+  const broken: Tool = {
+    ...note,
+    name: 'broken',
+    subject: () => {
+      throw new Error('no subject');
+    },
+  };
+  const reviews = reviewCalls({ ...contextOf(trusted), tools: [note, broken] }, 1, [
+    { id: 'p', name: 'broken', input: '{"path":"a"}' },
+    { id: 'p', name: 'note', input: '{"path":"a"}' },
+  ]);
+  expect(reviews).toMatchObject([
+    {
+      decision: 'deny',
+      refusal: {
+        status: 'failed',
+        output: 'The call cannot be looked at (no subject). Send a simpler one.',
+      },
+    },
+    { decision: 'allow' },
+  ]);
+});
+
+test('a schema that refers to itself without end has its calls answered', () => {
+  expect(lookedUp(lookup({ type: 'object', $ref: '#' }), { a: 1 })).toMatchObject([
+    { decision: 'deny', refusal: { status: 'failed', output: expect.stringMatching(/^The call cannot be/) } },
+  ]);
+});
+
+const endless = `${'a'.repeat(40)}!`;
+const doubling = Object.fromEntries(
+  Array.from({ length: 40 }, (_, index) => [
+    `at${index}`,
+    index === 39
+      ? { type: 'string' }
+      : { allOf: [{ $ref: `#/$defs/at${index + 1}` }, { $ref: `#/$defs/at${index + 1}` }] },
+  ]),
+);
+test.each([
+  [
+    'an expression',
+    { type: 'object', properties: { name: { type: 'string', pattern: '^(a+)+$' } } },
+    { name: endless },
+    { name: 'aaa' },
+  ],
+  [
+    'references that double',
+    { type: 'object', properties: { name: { $ref: '#/$defs/at0' } }, $defs: doubling },
+    { name: 'x' },
+    undefined,
+  ],
+])('%s of a caller holds up a worker for a moment at most', (_what, schema, slow, quick) => {
+  const started = performance.now();
+  const reviews = lookedUp(lookup(schema), quick ?? slow, ...Array.from({ length: 20 }, () => slow));
+  // Twenty times the quarter of a second that one look may take would be more.
+  expect(performance.now() - started).toBeLessThan(4000);
+  if (quick) expect(reviews[0]).toMatchObject({ decision: 'ask', refusal: undefined });
+  expect(reviews.at(-1)?.refusal).toEqual({
+    status: 'failed',
+    output:
+      'It takes too long to hold the arguments against the inputSchema of lookup. Send shorter and simpler ones.',
+  });
+});
+
+test('nobody is asked about calls over the most of a step', () => {
+  const reviews = lookedUp(lookup({ type: 'object' }), ...Array.from({ length: 65 }, () => ({})));
+  expect(reviews.slice(63).map(({ decision, asks }) => [decision, asks?.kind])).toEqual([
+    ['ask', 'result'],
+    ['deny', undefined],
+  ]);
+});
+
+test('under a profile that asks about questions, a question is asked once and in its own words', () => {
+  const call = { id: 'p', name: 'ask-person', input: '{"question":"Which one?","choices":["a","b"]}' };
+  const profile = findProfile('ask-everything');
+  if (!profile) throw new Error('The profile is gone.');
+  const asking = { ...profile, rules: [{ tool: 'ask-person', decision: 'ask' } as const] };
+  const scopes: PolicyScope[] = [{ scope: 'run', profile: asking, version: 1 }];
+  const context = { ...contextOf(trusted), scopes, tools: [askPerson], attended: true };
+  expect(reviewCalls(context, 1, [call])).toMatchObject([
+    { decision: 'ask', asks: { kind: 'question', text: 'Which one?', choices: ['a', 'b'] } },
+  ]);
+});
+
+test('other arguments may take less time than was asked for, and are refused when they take more', () => {
+  const slow: Tool = defineTool({
+    ...note,
+    name: 'slow',
+    input: z.strictObject({ seconds: z.int() }),
+    subject: () => 'x',
+    timeoutSeconds: ({ seconds }: { seconds: number }) => seconds,
+  });
+  const context = { ...contextOf(trusted), tools: [slow] };
+  const call = { step: 3, tool: 'slow', timeout_seconds: 150 };
+  expect(reviewEdit(context, call, { seconds: 20 })).toMatchObject({
+    input: { seconds: 20 },
+    timeoutSeconds: 20,
+  });
+  expect(reviewEdit(context, call, { seconds: 1000 })).toEqual({
+    problem:
+      'These arguments may take 1000 seconds and the call was asked for with 150: give no more, or deny it with a note that it be asked for with more.',
   });
 });

@@ -90,9 +90,9 @@ test('whoever answers first decides, and everybody after learns who did', async 
 
 test('a call may be allowed with other arguments, which are reviewed and are what is recorded', async () => {
   const { api, runId, approvals } = await waiting(['call', 'call'], {
-    async reviewEdit(_run, _call, input) {
+    async reviewEdit(_queries, _run, _call, input) {
       if (JSON.stringify(input).includes('rm')) throw new Failure('EditRefused', 'Denied by policy (no rm).');
-      return { input, inputHash: 'other', subject: 'ls' };
+      return { input, inputHash: 'other', subject: 'ls', timeoutSeconds: 60 };
     },
   });
   const refused = await api.ask('POST', `/approvals/${approvals['1.0']?.id}/approve`, {
@@ -114,6 +114,64 @@ test('a call may be allowed with other arguments, which are reviewed and are wha
   });
   const { items } = (await api.ask('GET', `/runs/${runId}/calls`)).json<{ items: { input: unknown }[] }>();
   expect(items.map(({ input }) => input)).toEqual([{ command: 'ls' }, { command: 'true' }]);
+});
+
+test('of arguments that a person gives, what is a secret here is hidden before they are looked at', async () => {
+  const { api, runId, approvals } = await waiting(['call'], {
+    redact: (text) => text.replaceAll('hunter22', '[redacted]').replaceAll('12345678', '[redacted]'),
+  });
+  const path = `/approvals/${approvals['1.0']?.id}/approve`;
+  const number = await api.ask('POST', path, { input: { command: 'ls', timeoutSeconds: 12_345_678 } });
+  expect([number.statusCode, number.json()]).toEqual([
+    400,
+    expect.objectContaining({ detail: 'input: a number in it is a known secret; leave it out.' }),
+  ]);
+  await api.ask('POST', path, { input: { command: 'login hunter22' } });
+  const { items } = (await api.ask('GET', `/runs/${runId}/calls`)).json<{ items: { input: unknown }[] }>();
+  expect(items.map(({ input }) => input)).toEqual([{ command: 'login [redacted]' }]);
+});
+
+test('what a caller brings is cut as every output is, with the whole kept, and may be nothing', async () => {
+  const kept: string[] = [];
+  const { api, runId, approvals } = await waiting(['result', 'result', 'question'], {
+    async keepContent(_queries, _tenantId, mediaType, bytes) {
+      kept.push(`${mediaType} ${bytes.length}`);
+      return 'the-key';
+    },
+  });
+  const brought = await api.ask('POST', `/runs/${runId}/results`, {
+    results: [
+      { callId: '1.0', output: 'x'.repeat(100_000) },
+      { callId: '1.1', output: '' },
+    ],
+  });
+  expect(brought.statusCode, brought.body).toBe(200);
+  await api.ask('POST', `/approvals/${approvals['1.2']?.id}/approve`, {
+    input: { answer: 'y'.repeat(20_000) },
+  });
+  const { items } = (await api.ask('GET', `/runs/${runId}/calls`)).json<{
+    items: { output: string; outputBytes: number; content: string | null; status: string }[];
+  }>();
+  const half = (letter: string) => letter.repeat(8192);
+  const cut = (letter: string, bytes: number) =>
+    `${half(letter)}\n… ${bytes} bytes in all, the middle is left out; the whole is content the-key …\n${half(letter)}`;
+  expect(items).toMatchObject([
+    { status: 'succeeded', output: cut('x', 100_000), outputBytes: 100_000, content: 'the-key' },
+    { status: 'succeeded', output: '', outputBytes: 0, content: null },
+    { status: 'succeeded', output: cut('y', 20_000), outputBytes: 20_000, content: 'the-key' },
+  ]);
+  expect(kept).toEqual(['text/plain; charset=utf-8 100000', 'text/plain; charset=utf-8 20000']);
+});
+
+test('a result that comes after the deadline is refused as any answer is', async () => {
+  const { api, runId } = await waiting(['result'], {}, -1000);
+  const late = await api.ask('POST', `/runs/${runId}/results`, {
+    results: [{ callId: '1.0', output: 'late' }],
+  });
+  expect([late.statusCode, late.json()]).toEqual([
+    409,
+    expect.objectContaining({ code: 'ApprovalDecided', outcome: 'expired' }),
+  ]);
 });
 
 test('a question is answered in words, and the words are the result of its call', async () => {

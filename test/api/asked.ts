@@ -39,7 +39,7 @@ export async function reviewed(
   const { db } = api.database;
   const run = await storeOver('', api.database, api.log).run(runId);
   const calls = commands.map((command) => ({ id: 'p', name: 'shell', input: JSON.stringify({ command }) }));
-  return reviewFor({ tools, db, profileOf: createProfiles(db) }, run, step, calls);
+  return reviewFor({ tools, db, profileOf: createProfiles() }, run, step, calls);
 }
 
 interface Asked {
@@ -48,9 +48,18 @@ interface Asked {
 }
 
 /** A run under `own` that has asked about these commands, in one step. */
-export async function asked(api: TestApp, step: number, ...commands: string[]): Promise<Asked> {
+export function asked(api: TestApp, step: number, ...commands: string[]): Promise<Asked> {
+  return askedIn('/srv/shop', api, step, ...commands);
+}
+
+export async function askedIn(
+  project: string,
+  api: TestApp,
+  step: number,
+  ...commands: string[]
+): Promise<Asked> {
   const store = storeOver('', api.database, api.log);
-  const { id } = await startRun(api, { policy: 'own', attended: true, project: { path: '/srv/shop' } });
+  const { id } = await startRun(api, { policy: 'own', attended: true, project: { path: project } });
   await store.begin(await store.run(id));
   const run = await store.run(id);
   await store.step(run, step, { calls: await reviewed(api, id, step, ...commands) });

@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
 import { createTestApp } from '../support/test-app.ts';
-import { asked, own, reviewed } from './asked.ts';
+import { asked, askedIn, own, reviewed } from './asked.ts';
 import { startRun } from './streams.ts';
 
 const decisionsOf = (calls: ReviewedCall[]) => calls.map(({ decision }) => decision);
@@ -52,10 +55,11 @@ test('what was approved and remembered is not asked again, anything else is, and
 
 test('of other arguments that a person gave, those are remembered', async () => {
   const api = await createTestApp({
-    reviewEdit: async (_run, _call, input) => ({
+    reviewEdit: async (_queries, _run, _call, input) => ({
       input,
       inputHash: 'edited',
       subject: (input as { command: string }).command,
+      timeoutSeconds: 60,
     }),
   });
   await api.ask('POST', '/policies', { profile: own });
@@ -65,4 +69,25 @@ test('of other arguments that a person gave, those are remembered', async () => 
     remember: { scope: 'run' },
   });
   expect(decisionsOf(await reviewed(api, run.id, 2, 'npm publish', 'npm pack'))).toEqual(['ask', 'allow']);
+});
+
+test('what is remembered for a project counts in it whatever link leads there', async () => {
+  const api = await createTestApp({ realPath: (folder) => realpath(folder) });
+  const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'perdure-place-')));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const link = `${folder}/link`;
+  await symlink(folder, link);
+  await api.ask('POST', '/policies', { profile: own });
+  const { run, approvalOf } = await askedIn(link, api, 1, 'npm ci');
+  const answer = await api.ask('POST', `/approvals/${await approvalOf('1.0')}/approve`, {
+    remember: { scope: 'project' },
+  });
+  expect(answer.statusCode, answer.body).toBe(200);
+  const direct = await startRun(api, { policy: 'own', attended: true, project: { path: folder } });
+  expect([
+    ...decisionsOf(await reviewed(api, run.id, 2, 'npm ci')),
+    ...decisionsOf(await reviewed(api, direct.id, 1, 'npm ci')),
+  ]).toEqual(['allow', 'allow']);
+  const { items } = (await api.ask('GET', '/policies/remembered')).json<{ items: { key: string }[] }>();
+  expect(items.map(({ key }) => key)).toEqual([folder]);
 });

@@ -15,7 +15,7 @@ const note = (file: string) => ({ tool: 'write', input: { path: file, content: '
 
 async function answer(kernel: Kernel, run: RunRow, callId: string, given: Partial<ApprovalAnswer> = {}) {
   const { log, database } = kernel.store;
-  const approval = (await openApprovals(database.db, run.id)).find(({ call_id }) => call_id === callId);
+  const approval = (await openApprovals(database.db, run)).find(({ call_id }) => call_id === callId);
   const answered = await log.write(async (write) =>
     answerApproval(write, await lockedRun(write, run.id), approval?.id ?? '', {
       status: 'approved',
@@ -65,7 +65,7 @@ withKernel(
       const run = await kernel.start({ ...asking, model, projectPath });
       await asked(kernel, run, '1.0');
       await kernel.stopWorkers();
-      const approval = (await openApprovals(kernel.store.database.db, run.id))[0];
+      const approval = (await openApprovals(kernel.store.database.db, run))[0];
       await kernel.store.log.write(async (write) =>
         answerApproval(write, await lockedRun(write, run.id), approval?.id ?? '', {
           status: 'approved',
@@ -111,7 +111,7 @@ withKernel(
         await asked(kernel, run, '1.0');
         await kernel.stop(run, kind);
         expect((await kernel.ended(run)).status).toBe(`${kind === 'cancel' ? 'cancelled' : 'interrupted'}`);
-        expect(await openApprovals(kernel.store.database.db, run.id)).toEqual([]);
+        expect(await openApprovals(kernel.store.database.db, run)).toEqual([]);
         expect(await story(kernel, run)).toContainEqual(expect.stringMatching(/^call-end 1.0 stopped/));
       },
     );

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Effect } from './call.ts';
 import { PolicyRule, PolicyScopeName } from './policy.ts';
-import { id, page, shortText, text, when } from './fields.ts';
+import { anyText, id, page, shortText, when } from './fields.ts';
 
 /**
  * `call`: may this call be made. `question`: the agent asks. `result`: the caller's own tool is to answer. `limit`:
@@ -88,7 +88,7 @@ export const ResultsBody = z
       .array(
         z.strictObject({
           callId: z.string().min(1).max(20),
-          output: text.describe('What the tool answered.'),
+          output: anyText.describe('What the tool answered; nothing is an answer too.'),
           failed: z.boolean().optional(),
         }),
       )

@@ -15,6 +15,9 @@ export const text = z
   .refine((value) => value.trim().length > 0, 'must not be empty')
   .refine(storable, storableProblem);
 
+/** A text that may say nothing, such as the output of a tool. */
+export const anyText = z.string().max(400_000).refine(storable, storableProblem);
+
 /** A short text, such as a name, a pattern or a reason; each use says how short. */
 export function shortText(most: number) {
   return z.string().min(1).max(most).refine(storable, storableProblem);

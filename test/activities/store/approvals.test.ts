@@ -8,7 +8,16 @@ import {
   openTestStore,
   patienceOf,
 } from '../../support/store.ts';
-import { type ApprovalAnswer, answerApproval, attendApprovals } from '../../../activities/store/approvals.ts';
+import {
+  type ApprovalAnswer,
+  answerApproval,
+  attendApprovals,
+  withdrawApprovals,
+} from '../../../activities/store/approvals.ts';
+import { openApprovals } from '../../../activities/store/approval-lists.ts';
+import { useApproval } from '../../../activities/store/approval-use.ts';
+import { findCall } from '../../../activities/store/calls.ts';
+import { readContext } from '../../../activities/store/messages.ts';
 import { listAudit } from '../../../activities/store/audit.ts';
 import { defaultTenant } from '../../../activities/store/database.ts';
 import type { RunRow } from '../../../activities/store/runs.ts';
@@ -115,12 +124,12 @@ test('a call that is denied has that as its result, with the reason', async () =
 
 test('arguments that were edited are what is recorded and what may run, and no others', async () => {
   const run = await asked('1.0', '1.1');
-  const edited = { input: { command: 'ls' }, inputHash: 'other', subject: 'ls' };
+  const edited = { input: { command: 'ls' }, inputHash: 'other', subject: 'ls', timeoutSeconds: 20 };
   await answer(run, '1.0', { edited });
   await answer(run, '1.1', {});
   expect(await store.claim(anAttempt(run, 'call/1.0'))).toMatchObject({
     kind: 'claimed',
-    call: { input: { command: 'ls' }, input_hash: 'other', subject: 'ls' },
+    call: { input: { command: 'ls' }, input_hash: 'other', subject: 'ls', timeout_seconds: 20 },
   });
   await database.db
     .updateTable('calls')
@@ -132,6 +141,50 @@ test('arguments that were edited are what is recorded and what may run, and no o
     kind: 'recorded',
     call: { status: 'denied' },
   });
+});
+
+test('the model is told of arguments that were edited, in front of what they answered', async () => {
+  const run = await asked('1.0', '1.1');
+  const edited = { input: { command: 'ls' }, inputHash: 'other', subject: 'ls', timeoutSeconds: 60 };
+  await answer(run, '1.0', { edited });
+  await answer(run, '1.1', {});
+  for (const callId of ['1.0', '1.1']) {
+    await store.claim(anAttempt(run, `call/${callId}`));
+    await store.record(anAttempt(run, `call/${callId}`), { output: 'a.md' });
+  }
+  const told = (await readContext(database.db, defaultTenant, run.id)).filter(({ role }) => role === 'tool');
+  expect(told.map(({ text }) => text)).toEqual([
+    'A person changed the arguments of this call to {"command":"ls"}. Its result:\na.md',
+    'a.md',
+  ]);
+  expect(await findCall(database.db, defaultTenant, run.id, '1.0')).toMatchObject({ output: 'a.md' });
+});
+
+test('a call that is not made is not asked about, whatever its review wanted to ask', async () => {
+  const run = await store.started();
+  const refusal = { status: 'failed', output: 'Not run.' } as const;
+  await store.step(run, 1, { calls: [{ ...asking('1.0'), decision: 'deny', refusal }] });
+  expect([(await store.run(run.id)).status, await approvals(run)]).toEqual(['running', []]);
+});
+
+test("what a run asks is no other tenant's to see, to answer or to claim by", async () => {
+  const run = await asked('1.0');
+  const foreign = { ...run, tenant_id: '00000000-0000-0000-0000-000000000001' };
+  expect(await openApprovals(database.db, foreign)).toEqual([]);
+  expect(await openApprovals(database.db, run)).toHaveLength(1);
+  const [approval] = await approvals(run);
+  const byThem = await log.write((write) =>
+    answerApproval(write, foreign, approval?.id ?? '', { status: 'approved', by: 'them' }),
+  );
+  expect(byThem).toBeUndefined();
+  expect(await log.write((write) => attendApprovals(write, foreign))).toMatchObject({ open: 0 });
+  expect(await log.write((write) => withdrawApprovals(write, foreign, 'them'))).toEqual([]);
+  await answer(run, '1.0', {});
+  const claimed = { ...foreign, run_id: run.id, call_id: '1.0', input_hash: 'hash' };
+  expect(await log.write((write) => useApproval(write, claimed, 1))).toBe(false);
+  expect(await log.write((write) => useApproval(write, { ...claimed, tenant_id: run.tenant_id }, 1))).toBe(
+    true,
+  );
 });
 
 test('after half the time people are reminded once, and after all of it the answer is no', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openTestStore } from '../../support/store.ts';
-import { isStorable, toStorable, toStorableJson } from '../../../activities/store/storable.ts';
+import { isDeeperThan, isStorable, toStorable, toStorableJson } from '../../../activities/store/storable.ts';
 
 const { database } = await openTestStore();
 
@@ -45,4 +45,16 @@ test('a value is storable exactly when storing changes nothing in it', () => {
       expect(isStorable({ text })).toBe(text.isWellFormed() && !text.includes('\u0000'));
     }),
   );
+});
+
+test('a value nested as deep as a text is long can be looked at', () => {
+  const deep: unknown = JSON.parse(`${'['.repeat(200_000)}"\\u0000"${']'.repeat(200_000)}`);
+  expect(isStorable(deep)).toBe(false);
+  expect(isDeeperThan(200_000, deep)).toBe(false);
+  expect(isDeeperThan(199_999, deep)).toBe(true);
+  expect([isDeeperThan(0, 'a'), isDeeperThan(0, {}), isDeeperThan(0, { a: 1 })]).toEqual([
+    false,
+    false,
+    true,
+  ]);
 });

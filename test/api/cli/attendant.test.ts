@@ -61,9 +61,9 @@ test('n asks why, and the agent is told', async () => {
 
 test('e offers the arguments to be changed, and asks again while they cannot be allowed', async () => {
   const { api, attend } = await startApi({
-    async reviewEdit(_run, _call, input) {
+    async reviewEdit(_queries, _run, _call, input) {
       if (JSON.stringify(input).includes('rm')) throw new Failure('EditRefused', 'Denied by policy (no rm).');
-      return { input, inputHash: 'other', subject: 'ls' };
+      return { input, inputHash: 'other', subject: 'ls', timeoutSeconds: 60 };
     },
   });
   const content = Array.from({ length: 200 }, (_, index) => `line ${index} \u202e`).join('\n');
@@ -100,7 +100,12 @@ test('e offers the arguments to be changed, and asks again while they cannot be 
 
 test('short arguments are there to be changed in place, hidden characters as escapes', async () => {
   const { api, attend } = await startApi({
-    reviewEdit: async (_run, _call, input) => ({ input, inputHash: 'other', subject: '' }),
+    reviewEdit: async (_queries, _run, _call, input) => ({
+      input,
+      inputHash: 'other',
+      subject: '',
+      timeoutSeconds: 60,
+    }),
   });
   const run = await waitingRun(api, [
     asks('a\u202e', { tool: 'read', input: { path: 'a\u202e', deep: [1] } }),

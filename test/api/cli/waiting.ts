@@ -22,7 +22,7 @@ export function asks(text: string, changes: Changes = {}): Changes {
 }
 
 export function question(text: string, ...choices: string[]): Changes {
-  return { tool: 'ask-person', asks: { kind: 'question', text, choices } };
+  return { tool: 'ask-person', decision: 'ask', asks: { kind: 'question', text, choices } };
 }
 
 /** Asks for these calls in one step of a run of its own, or of the one given. */

@@ -7,7 +7,8 @@ import { asks, question, waitingRun } from '../cli/waiting.ts';
 test('every call about approvals reaches its route, as whoever the client speaks for', async () => {
   const { api, url } = await startApi();
   const client = createClient({ url, token: api.token, surface: 'page' });
-  const own = { tool: 'weigh', asks: { kind: 'result' as const, text: 'weigh', choices: [] } };
+  const weigh = { kind: 'result' as const, text: 'weigh', choices: [] };
+  const own = { tool: 'weigh', decision: 'ask' as const, asks: weigh };
   const run = await waitingRun(api, [asks('make'), asks('make install'), question('Which one?'), own]);
   const [make, install, which] = run.approvals.map(({ id }) => id) as [string, string, string];
   const open = await client.approvals({ runId: run.id, status: 'open', limit: 2 });
