@@ -30,14 +30,21 @@ export async function readLedger(
   queries: Queries,
   input: { tenantId: string; limit: number; before?: number; runId?: string; kind?: LedgerEntry['kind'] },
 ): Promise<LedgerEntry[]> {
-  const { tenantId, limit, before = null, runId = null, kind = null } = input;
+  const { tenantId, limit, before, runId, kind } = input;
+  // Only what is asked for: with a condition that may hold for all, no index is of use.
+  const asked = [
+    sql`tenant_id = ${tenantId}`,
+    ...(before === undefined ? [] : [sql`id < ${before}`]),
+    ...(runId === undefined ? [] : [sql`run_id = ${runId}`]),
+    // Written out, so that a plan made once knows that the index of the rare kinds has it.
+    ...(kind === undefined ? [] : [sql`kind = ${sql.lit(kind)}`]),
+  ];
   const { rows } = await sql<Omit<LedgerEntry, 'at'> & { at: Date }>`
     select id, kind, at, day::text as day, run_id as "runId", step, attempt, model, array(
         select pool.name from allowances pool where pool.id = any(entry.allowances) order by pool.id
       ) as pools, tokens, cost_micros as "costMicros", estimated, change, by, reason
     from allowance_entries entry
-    where tenant_id = ${tenantId} and (${before}::bigint is null or id < ${before}::bigint)
-      and (${runId}::uuid is null or run_id = ${runId}::uuid) and (${kind}::text is null or kind = ${kind}::text)
+    where ${sql.join(asked, sql` and `)}
     order by id desc limit ${limit}`.execute(queries);
   return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
 }
@@ -71,7 +78,11 @@ export async function readUsage(
   queries: Queries,
   input: { tenantId: string; by: UsageBy; from?: string; to?: string; limit: number },
 ): Promise<UsageRow[]> {
-  const { tenantId, by, from = null, to = null, limit } = input;
+  const { tenantId, by, from, to, limit } = input;
+  const days = [
+    ...(from === undefined ? [] : [sql`and entry.day >= ${from}::date`]),
+    ...(to === undefined ? [] : [sql`and entry.day <= ${to}::date`]),
+  ];
   const order = by === 'day' ? sql`1 desc` : sql`sum(entry.cost_micros) desc, 1`;
   const { rows } = await sql<UsageRow>`
     select ${keys[by]} as key, count(*) filter (where entry.kind = 'settle') as calls,
@@ -82,8 +93,7 @@ export async function readUsage(
       coalesce(sum(entry.cost_micros) filter (where entry.estimated), 0)::bigint as "estimatedCostMicros",
       coalesce(sum(entry.tokens) filter (where entry.kind = 'refund'), 0)::bigint as "refundedTokens"
     from allowance_entries entry join runs on runs.id = entry.run_id
-    where entry.tenant_id = ${tenantId} and entry.kind in ('settle', 'refund')
-      and entry.day >= coalesce(${from}::date, '-infinity') and entry.day <= coalesce(${to}::date, 'infinity')
+    where entry.tenant_id = ${tenantId} and entry.kind in ('settle', 'refund') ${sql.join(days, sql` `)}
     group by 1 order by ${order} limit ${limit}`.execute(queries);
   return rows;
 }

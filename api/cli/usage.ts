@@ -20,7 +20,7 @@ export function usageCommand(cli: Cli): Command {
   return new Command('usage')
     .description('show what was used, and what it cost')
     .addOption(new Option('--by <what>').choices(ways).default('day'))
-    .option('--from <day>', 'from this UTC day on, such as 2026-01-05')
+    .option('--from <day>', 'from this UTC day on, such as 2026-01-05; thirty days without it')
     .option('--to <day>', 'to this UTC day, which is included')
     .option('--json')
     .action(async ({ by, from, to, json }: UsageOptions) => {

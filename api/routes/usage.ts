@@ -5,6 +5,9 @@ import type { Routes } from '../parts.ts';
 import { numberCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 
+// A month, as bills have it. The whole ledger has two entries a model call and takes seconds to sum after a year.
+const usualDays = 30;
+
 export const usageRoutes: Routes = (api, { log: { db } }) => {
   api.get(
     '/allowances/ledger',
@@ -39,7 +42,8 @@ export const usageRoutes: Routes = (api, { log: { db } }) => {
       schema: {
         tags: ['allowances'],
         operationId: 'getUsage',
-        summary: 'What was used, the dearest first; by day, the latest first',
+        summary:
+          'What was used in thirty days or those asked for, the dearest first; by day, the latest first',
         querystring: UsageQuery,
         response: { 200: UsageView, ...problems },
       },
@@ -50,10 +54,15 @@ export const usageRoutes: Routes = (api, { log: { db } }) => {
         tenantId: request.caller.tenantId,
         by,
         limit,
-        ...(from !== undefined && { from }),
+        from: from ?? daysBefore(to, usualDays - 1),
         ...(to !== undefined && { to }),
       });
       return { by, items };
     },
   );
 };
+
+function daysBefore(day: string | undefined, days: number): string {
+  const end = day === undefined ? Date.now() : Date.parse(day);
+  return new Date(end - days * 86_400_000).toISOString().slice(0, 10);
+}

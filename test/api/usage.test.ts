@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { reserve, settle } from '../../activities/store/allowances.ts';
 import { storeOver } from '../support/store.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { pool, use } from './spending.ts';
@@ -56,4 +57,22 @@ test('what was used is summed as asked, the ledger comes in pages, and looking l
   expect((await pool(api)).used).toMatchObject({ dayCostMicros: 1700, dayTokens: 60, dayRuns: 2 });
   const after = await api.database.pool.query('select count(*) from events');
   expect(after.rows).toEqual(before.rows);
+});
+
+test('without a first day usage is of the thirty days up to the last', async () => {
+  const api = await createTestApp();
+  const run = await storeOver('', api.database, api.log).started();
+  const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000);
+  const dayOf = (at: Date) => at.toISOString().slice(0, 10);
+  for (const [index, days] of [40, 30, 29].entries()) {
+    const key = { tenantId: api.tenantId, runId: run.id, step: index + 1, attempt: 1, at: daysAgo(days) };
+    const worst = { inputTokens: 1, outputTokens: 1, costMicros: 1 };
+    await reserve(api.database.db, { ...key, model: 'scripted/hello', worst });
+    await settle(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: false });
+  }
+  const days = async (query: string) =>
+    (await api.ask('GET', `/usage${query}`)).json().items.map(({ key }: { key: string }) => key);
+  expect(await days('')).toEqual([dayOf(daysAgo(29))]);
+  expect(await days(`?to=${dayOf(daysAgo(30))}`)).toEqual([dayOf(daysAgo(30)), dayOf(daysAgo(40))]);
+  expect(await days(`?from=${dayOf(daysAgo(40))}`)).toHaveLength(3);
 });

@@ -119,7 +119,7 @@ const day = z.iso
 
 export const UsageQuery = z.strictObject({
   by: UsageBy.optional(),
-  from: day.optional(),
+  from: day.optional().describe('The first UTC day; without it, the thirty days to `to` or to today.'),
   to: day.optional(),
   limit: page.shape.limit,
 });

@@ -125,8 +125,10 @@ const tables = [
     closes boolean,
     unique (run_id, step, attempt, closes)
   )`,
-  // As small as it costs little: entries come in the order of their days.
-  `create index allowance_entries_of_day on allowance_entries using brin (day)`,
+  // As small as it costs little: entries come in the order of their days. What came last is most asked for.
+  `create index allowance_entries_of_day on allowance_entries using brin (day) with (autosummarize = on)`,
+  // Those that are looked for among thousands of others.
+  `create index allowance_entries_rare on allowance_entries (tenant_id, id) where kind in ('limit', 'refund')`,
 ];
 
 // Runs under way were accepted before there were allowances; without a place they could not reserve anything.

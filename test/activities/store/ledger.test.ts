@@ -107,4 +107,13 @@ test('the ledger has every reservation, settlement, refund and change in order, 
   const [newest, ...older] = entries;
   expect(await readLedger(db, { tenantId: tenant.id, limit: 10, before: newest?.id ?? 0 })).toEqual(older);
   expect(await readLedger(db, { tenantId: tenant.id, limit: 10, kind: 'limit' })).toEqual(entries.slice(3));
+  const ofRun = {
+    tenantId: tenant.id,
+    limit: 1,
+    runId: run.id,
+    kind: 'settle',
+    before: newest?.id ?? 0,
+  } as const;
+  expect(await readLedger(db, ofRun)).toEqual(entries.slice(1, 2));
+  expect(await readLedger(db, { ...ofRun, before: entries[1]?.id ?? 0 })).toEqual([]);
 });
