@@ -44,7 +44,7 @@ export interface Exceeded extends PoolRef {
 
 /**
  * `closed`: this attempt's reservation was settled, or a newer attempt has reserved: it must not make its call.
- * `exceeded` leaves a note that the run waits for that pool; its next reservation takes it away.
+ * `exceeded` leaves a note of what the run waits for; its next reservation makes that out of date.
  */
 export type Reservation = { crossed: Crossing[] } & (
   | { kind: 'reserved' }
