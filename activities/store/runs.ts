@@ -1,11 +1,11 @@
 // Runs: reading them, locking them in the one lock order, and the view people get. Accepting and ending a run
 // have files of their own.
-import type { Selectable } from 'kysely';
+import type { ExpressionBuilder, Selectable } from 'kysely';
 import { type Priority, priorities, type RunStatus, type RunView } from '../../workflows/contracts/run.ts';
 import { activeStatuses, snapshotStatuses } from '../../workflows/run/transitions.ts';
 import type { Db, Queries } from './database.ts';
 import type { Write } from './events.ts';
-import type { Runs } from './tables.ts';
+import type { DB, Runs } from './tables.ts';
 
 export type RunRow = Selectable<Runs>;
 
@@ -116,20 +116,23 @@ export async function listUnstarted(
     .where('parked', '=', false)
     .where('execution_id', 'is', null)
     .where('created_at', '<', new Date(Date.now() - olderThanMs))
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('allowance_runs')
-            .select('run_id')
-            .whereRef('run_id', '=', 'runs.id')
-            .where('state', '=', 'waiting'),
-        ),
-      ),
-    )
+    .where(hasPlace)
     .orderBy('id')
     .limit(limit);
   if (afterId) query = query.where('id', '>', afterId);
   return query.execute();
+}
+
+/** Whether a run may be started: it waits for no place. */
+function hasPlace({ not, exists, selectFrom }: ExpressionBuilder<DB, 'runs'>) {
+  return not(
+    exists(
+      selectFrom('allowance_runs')
+        .select('run_id')
+        .whereRef('run_id', '=', 'runs.id')
+        .where('state', '=', 'waiting'),
+    ),
+  );
 }
 
 /** Runs that were told to stop or were answered and have not heard of it: their workflow is woken again. */
@@ -164,13 +167,14 @@ export async function listUndrained(db: Db, olderThanMs: number, limit: number):
   );
 }
 
-/** Runs whose workflows should exist, begun or not, oldest first. */
+/** Runs whose workflows should exist, begun or not, oldest first; not of those that wait for a place. */
 export async function listActive(db: Db, limit: number, afterId?: string): Promise<RunRow[]> {
   let query = db
     .selectFrom('runs')
     .selectAll()
     .where('status', 'in', activeStatuses)
     .where('parked', '=', false)
+    .where(hasPlace)
     .orderBy('id')
     .limit(limit);
   if (afterId) query = query.where('id', '>', afterId);

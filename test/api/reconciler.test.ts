@@ -5,6 +5,7 @@ import { createReconciler } from '../../api/reconciler.ts';
 import { createRuns, type RunWorkflow, type TemporalRuns } from '../../api/runs.ts';
 import { modelPrice } from '../../worker/model-price.ts';
 import { openClient } from '../../worker/temporal.ts';
+import { openTenant } from '../support/allowances.ts';
 import { anAttempt, openTestStore } from '../support/store.ts';
 
 const store = await openTestStore();
@@ -99,4 +100,20 @@ test('a run that is ended here pays for the model call that was under way, on it
       costMicros: cost_micros,
     }),
   });
+});
+
+test('Temporal is not asked about a run that waits for a place: it has no workflow yet', async () => {
+  const tenant = openTenant(store);
+  await tenant.limit('tenant', { concurrentRuns: 1 });
+  const [admitted, waiting] = [await tenant.accept(), await tenant.accept()];
+  if (admitted.became !== 'started' || waiting.became !== 'waiting') throw new Error('One of two may run.');
+  const asked: string[] = [];
+  await reconcileUntil(
+    async (runId) => {
+      asked.push(runId);
+      return undefined;
+    },
+    () => asked.filter((id) => id === admitted.run.id).length >= 2,
+  );
+  expect(asked).not.toContain(waiting.run.id);
 });
