@@ -246,41 +246,6 @@ test('a schema that refers to itself without end has its calls answered', () => 
   ]);
 });
 
-const endless = `${'a'.repeat(40)}!`;
-const doubling = Object.fromEntries(
-  Array.from({ length: 40 }, (_, index) => [
-    `at${index}`,
-    index === 39
-      ? { type: 'string' }
-      : { allOf: [{ $ref: `#/$defs/at${index + 1}` }, { $ref: `#/$defs/at${index + 1}` }] },
-  ]),
-);
-test.each([
-  [
-    'an expression',
-    { type: 'object', properties: { name: { type: 'string', pattern: '^(a+)+$' } } },
-    { name: endless },
-    { name: 'aaa' },
-  ],
-  [
-    'references that double',
-    { type: 'object', properties: { name: { $ref: '#/$defs/at0' } }, $defs: doubling },
-    { name: 'x' },
-    undefined,
-  ],
-])('%s of a caller holds up a worker for a moment at most', (_what, schema, slow, quick) => {
-  const started = performance.now();
-  const reviews = lookedUp(lookup(schema), quick ?? slow, ...Array.from({ length: 20 }, () => slow));
-  // Twenty times the quarter of a second that one look may take would be more.
-  expect(performance.now() - started).toBeLessThan(4000);
-  if (quick) expect(reviews[0]).toMatchObject({ decision: 'ask', refusal: undefined });
-  expect(reviews.at(-1)?.refusal).toEqual({
-    status: 'failed',
-    output:
-      'It takes too long to hold the arguments against the inputSchema of lookup. Send shorter and simpler ones.',
-  });
-});
-
 test('nobody is asked about calls over the most of a step', () => {
   const reviews = lookedUp(lookup({ type: 'object' }), ...Array.from({ length: 65 }, () => ({})));
   expect(reviews.slice(63).map(({ decision, asks }) => [decision, asks?.kind])).toEqual([
