@@ -35,6 +35,8 @@ interface Scene {
   attempt: Attempt;
   stop(why: Error): void;
   limit(limits: Partial<Limits>): Promise<unknown>;
+  /** The other run's call ends, and has used so much. */
+  use(costMicros: number): Promise<unknown>;
   /** Gives back what another run holds. */
   letGo(): Promise<void>;
 }
@@ -54,6 +56,7 @@ async function scene(number = 1): Promise<Scene> {
     attempt: { ref, signal: abort.signal, supersede: () => {} },
     stop: (why) => abort.abort(why),
     limit: (limits) => tenant.limit('tenant', limits),
+    use: (costMicros) => tenant.settle(other, {}, { costMicros }),
     async letGo() {
       const key = { tenantId: tenant.id, runId: other.id, step: 1, attempt: 1 };
       await release(store.database.db, key);
@@ -90,24 +93,52 @@ test('what another run holds for too long is asked for', async () => {
   );
 });
 
-test('a day that is used up is said to pass at midnight, and a crossing on the way to the question is told', async () => {
+test('a day that is used up is said to pass at midnight', async () => {
   const it = await scene();
-  await it.letGo();
-  await it.limit({ dayCostMicros: 10, costMicros: 0 });
-  const tenant = openTenant(store, it.run.tenant_id);
-  const spender = await tenant.run();
-  await tenant.reserve(spender, {}, { costMicros: 5 });
-  await tenant.settle(spender, {}, { costMicros: 5 });
-  const result = await draw(deps, it.run, 1, it.attempt, request, 0);
-  expect(result).toMatchObject({ kind: 'paused' });
+  await it.use(10);
+  await it.limit({ dayCostMicros: 14, costMicros: 0 });
+  expect(await draw(deps, it.run, 1, it.attempt, request, 0)).toMatchObject({ kind: 'paused' });
   const question = await findLimitQuestion(store.database.db, it.run.id, 'open');
   expect(question?.text).toMatch(
     /The period ends at \S+T00:00:00\.000Z, and the run goes on by itself when there is room then\./,
   );
+});
+
+/** Something happens between the last try and the question. */
+function meanwhile(happens: () => Promise<unknown>): ActivityDeps {
+  const write: typeof store.log.write = async (act) => {
+    await happens();
+    return store.log.write(act);
+  };
+  return { ...deps, log: { ...store.log, write } };
+}
+
+test('a threshold that the question itself reaches is told with it', async () => {
+  const it = await scene();
+  const result = await draw(
+    meanwhile(() => it.use(10)),
+    it.run,
+    1,
+    it.attempt,
+    request,
+    0,
+  );
+  expect(result).toMatchObject({ kind: 'paused' });
   const events = await eventsOf(store.database, `run/${it.run.id}`, it.run.tenant_id);
   expect(events.filter(({ type }) => type === 'budget-warning')).toMatchObject([
-    { payload: { limit: 'dayCostMicros', percent: 100, used: 5, allowed: 10 } },
+    { payload: { limit: 'costMicros', percent: 100, used: 10, allowed: 14 } },
   ]);
+});
+
+test('a model that is closed to the run before it asks for more money is denied all the same', async () => {
+  const it = await scene();
+  const closing = meanwhile(() => it.limit({ models: ['openai/gpt'] }));
+  expect(await draw(closing, it.run, 1, it.attempt, request, 0)).toEqual({
+    kind: 'limit',
+    reason: 'allowance_denied',
+    detail: 'The allowance tenant does not list the model scripted/hello.',
+  });
+  expect(await outcomeOf(it)).toBe('not_made');
 });
 
 test('a step that waited a hundred times ends its run for want of money and not as broken', async () => {

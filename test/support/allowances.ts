@@ -47,7 +47,9 @@ export interface Refused {
   code: string;
 }
 
-export function openTenant({ log, database: { db } }: TestStore, id = uuid()): TestTenant {
+export function openTenant({ log, database: { db } }: TestStore): TestTenant {
+  const id = uuid();
+
   function acceptOnce(changes: Partial<NewRun>, pools: PoolName[], at: Date): Promise<Accepted> {
     return log.write(async (write) => {
       const input = aRun({ tenantId: id, pools, ...changes });
