@@ -2,7 +2,8 @@
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { LimitName, PoolName } from './allowances.ts';
-import type { Queries } from './database.ts';
+import { toAuditRow } from './audit.ts';
+import type { Db, Queries } from './database.ts';
 import { limitsProblem } from './limits-problem.ts';
 import type { Allowances } from './tables.ts';
 
@@ -52,12 +53,16 @@ type LimitColumns = Pick<
 const firstDayCostMicros = 25_000_000;
 
 /** Gives the tenant its pool unless it has one; safe to call at every start, from every process. */
-export async function seedTenantAllowance(queries: Queries, tenantId: string): Promise<void> {
-  await insertAllowance(
-    queries,
-    { tenantId, name: 'tenant', model: '', limits: { dayCostMicros: firstDayCostMicros } },
-    { by: 'first start', reason: '25 dollars a day until somebody sets another limit.' },
-  );
+export async function seedTenantAllowance(db: Db, tenantId: string): Promise<void> {
+  const limits = { dayCostMicros: firstDayCostMicros };
+  const [by, reason] = ['first start', '25 dollars a day until somebody sets another limit.'];
+  await db.transaction().execute(async (tx) => {
+    const pool = { tenantId, name: 'tenant', model: '', limits } as const;
+    if (!(await insertAllowance(tx, pool, { by, reason }))) return;
+    const detail = { name: 'tenant', model: '', limits, version: 1 };
+    const entry = { tenantId, actor: by, action: 'allowance-create', reason, detail };
+    await tx.insertInto('audit').values(toAuditRow(entry)).execute();
+  });
 }
 
 export interface LimitChange {

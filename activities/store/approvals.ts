@@ -4,7 +4,7 @@ import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { ApprovalKind, ApprovalStatus } from '../../workflows/contracts/approval.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
-import { addAudit } from './audit.ts';
+import { addAudit, type NewAudit } from './audit.ts';
 import { type CallResult, type CallRow, closeCall, findCall, streamFor } from './calls.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
@@ -138,17 +138,23 @@ export async function answerApproval(
   await write.append({ ...streamFor(run), events });
   await addAudit(write, [
     {
-      tenantId: run.tenant_id,
-      actor: answer.by,
-      action: `approval-${answer.status}/${approval.kind}`,
-      runId: run.id,
-      callId: approval.call_id || null,
+      ...auditOf(approval),
       rule: call ? call.rule : '',
-      reason: answer.note ?? '',
       detail: answer.edited ? { input: answer.edited.input, inputHash: answer.edited.inputHash } : {},
     },
   ]);
   return approval;
+}
+
+function auditOf(approval: ApprovalRow): NewAudit {
+  return {
+    tenantId: approval.tenant_id,
+    actor: approval.decided_by ?? '',
+    action: `approval-${approval.status}/${approval.kind}`,
+    runId: approval.run_id,
+    callId: approval.call_id || null,
+    reason: approval.note ?? '',
+  };
 }
 
 export function responseOf(approval: ApprovalRow): NewEvent {
@@ -226,6 +232,7 @@ export async function withdrawApprovals(write: Write, run: RunRow, by: string): 
     .where('status', '=', 'open')
     .returningAll()
     .execute();
+  await addAudit(write, rows.map(auditOf));
   return rows.map(responseOf);
 }
 

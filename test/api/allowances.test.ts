@@ -52,12 +52,18 @@ test('the first start gives the tenant 25 dollars a day, and whoever changes tha
   ]);
   expect(ledger[1].change).toEqual({ before: first.limits, after: after.limits });
   const { items: audit } = (await api.ask('GET', '/audit')).json();
-  expect(audit.slice(0, 2)).toMatchObject([
+  expect(audit.slice(0, 3)).toMatchObject([
     { actor: 'first (api)', action: 'allowance-create', reason: 'A test.' },
     {
       actor: 'first (api)',
       action: 'allowance-change',
       detail: { name: 'tenant', model: '', limits, version: 2 },
+    },
+    {
+      actor: 'first start',
+      action: 'allowance-create',
+      reason: '25 dollars a day until somebody sets another limit.',
+      detail: { name: 'tenant', model: '', limits: { dayCostMicros: 25_000_000 }, version: 1 },
     },
   ]);
 });

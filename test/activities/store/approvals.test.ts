@@ -255,6 +255,14 @@ test('what was asked and answered is in the audit, which nobody can change', asy
     ['the agent', 'approval-request/call', '1.0', '', 'shell 1.0'],
     ['Perdure', 'call-ask', '1.0', 'any tool', 'allowed'],
   ]);
+  const ended = await asked('1.0');
+  await store.end(ended, { status: 'cancelled', reason: 'cancelled' });
+  const [last] = await listAudit(database.db, { tenantId: defaultTenant, limit: 1, runId: ended.id });
+  expect(last).toMatchObject({
+    actor: 'the end of the run',
+    action: 'approval-withdrawn/call',
+    call_id: '1.0',
+  });
   const gone = database.db.deleteFrom('audit').execute();
   await expect(gone).rejects.toThrow('audit is only ever added to');
   const changed = database.db.updateTable('audit').set({ actor: 'nobody' }).execute();
