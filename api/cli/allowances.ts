@@ -6,7 +6,7 @@ import { tableOf } from './output.ts';
 import { UsageError } from './server.ts';
 import type { Cli } from './surroundings.ts';
 
-type Changes = Partial<Record<NamedLimit, number>>;
+type Changes = Partial<Record<NamedLimit, number>> & { models?: string[] };
 
 interface AllowancesOptions {
   model?: string;
@@ -15,13 +15,16 @@ interface AllowancesOptions {
   json?: boolean;
 }
 
+const settable = [...namedLimits, 'models'].join(', ');
+
 export function allowancesCommand(cli: Cli): Command {
   return new Command('allowances')
     .description('show what runs may use, or change it')
     .argument('[name]', 'tenant, conversation/<id>, run/<id> or owner/<anything>; all of them without it')
     .option(
-      '--set <limit=number>',
-      `${namedLimits.join(', ')}; money in micro-dollars; 0 is unlimited`,
+      '--set <limit=value>',
+      `${settable}; money in micro-dollars, models as provider/model or provider/* with commas between them; 0, and ` +
+        'no model, is unlimited; may be repeated',
       toChange,
     )
     .option('--model <model>', 'with --set: of calls of provider/model or provider/* alone')
@@ -41,8 +44,9 @@ export function allowancesCommand(cli: Cli): Command {
 
 function toChange(given: string, before: Changes = {}): Changes {
   const [limit, value = ''] = given.split('=', 2);
+  if (limit === 'models') return { ...before, models: value.split(',').filter((model) => model !== '') };
   const name = namedLimits.find((one) => one === limit);
-  if (!name) throw new InvalidArgumentError(`There are ${namedLimits.join(', ')}.`);
+  if (!name) throw new InvalidArgumentError(`There are ${settable}.`);
   if (!/^\d{1,16}$/.test(value)) throw new InvalidArgumentError('It must be a whole number from 0.');
   return { ...before, [name]: Number(value) };
 }

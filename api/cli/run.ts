@@ -21,6 +21,7 @@ interface RunOptions {
   limitTokens?: number;
   priority?: Priority;
   conversation?: string;
+  owner?: string;
   whenBusy?: WhenBusy;
   metadata?: Record<string, string>;
   detach?: boolean;
@@ -47,6 +48,7 @@ export function runCommand(cli: Cli): Command {
     .option('--limit-tokens <n>', 'tokens it may use', positiveInteger)
     .addOption(new Option('--priority <level>').choices(['critical', 'high', 'normal', 'low']))
     .option('--conversation <id>', 'continue this conversation')
+    .option('--owner <key>', 'whom it counts for: it draws from the allowance owner/<key> too')
     .addOption(
       new Option('--when-busy <what>', 'when the conversation has an active run').choices([
         'reject',
@@ -79,6 +81,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.priority && { priority: options.priority }),
     ...(options.conversation !== undefined && { conversationId: options.conversation }),
+    ...(options.owner !== undefined && { owner: options.owner }),
     ...(options.whenBusy && { whenBusy: options.whenBusy }),
     ...(options.metadata && { metadata: options.metadata }),
     ...(Object.keys(limits).length > 0 && { limits }),

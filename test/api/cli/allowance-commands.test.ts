@@ -73,6 +73,17 @@ test('allowances are shown with what is used and held, and a limit is set by nam
     0,
     ['tenant', 'all', 'unlimited', '$1.25', '$1.25'],
   ]);
+  const named = call('allowances', 'owner/ada', '--set', 'models=openai/*,local/x', '--reason', 'These.');
+  expect([await named.code, rowsOf(named.out()).at(-1)]).toEqual([
+    0,
+    ['owner/ada', 'all', 'only openai/*, local/x'],
+  ]);
+  const any = call('allowances', 'owner/ada', '--set', 'models=', '--reason', 'Any.', '--json');
+  expect([await any.code, JSON.parse(any.out()).limits]).toMatchObject([0, { models: [], dayRuns: 3 }]);
+  const started = call('run', 'work', '--detach', '--owner', 'ada');
+  expect(await started.code).toBe(0);
+  const ada = call('allowances', 'owner/ada', '--json');
+  expect([await ada.code, JSON.parse(ada.out()).items[0].used.dayRuns]).toEqual([0, 1]);
   const none = call('allowances', 'owner/bob');
   expect([await none.code, none.out()]).toEqual([0, 'There is no such allowance.\n']);
 });
@@ -84,6 +95,7 @@ test('a change without a name, a reason, or of what is no limit is refused', asy
     [['tenant', '--set', 'dayRuns=1'], 'Say why with --reason'],
     [['tenant', '--set', 'runs=1', '--reason', 'x'], 'There are runSeconds'],
     [['tenant', '--set', 'dayRuns=-1', '--reason', 'x'], 'whole number'],
+    [['tenant', '--set', 'models=gpt-5', '--reason', 'x'], 'models has "gpt-5"'],
     [['mine', '--set', 'dayRuns=1', '--reason', 'x'], '"mine" is no pool'],
   ] as const) {
     const refused = call('allowances', ...args);
