@@ -35,7 +35,7 @@ export async function questionOf(
 ): Promise<Paused | undefined> {
   // One look less for every step that nothing was asked in.
   if (run.awaiting_since === null && attempt.attempt === 1) return undefined;
-  const question = await findLimitQuestion(queries, run.id);
+  const question = await findLimitQuestion(queries, run);
   const ungranted = question && ['open', 'denied', 'expired'].includes(question.status);
   return ungranted && question.step === step ? pausedBy(question) : undefined;
 }
@@ -47,7 +47,7 @@ export async function askedBy(
   attempt: AttemptRef,
 ): Promise<Paused | undefined> {
   if (!(await hasLeft(queries, attempt))) return undefined;
-  const question = await findLimitQuestion(queries, run.id);
+  const question = await findLimitQuestion(queries, run);
   return question && pausedBy(question);
 }
 

@@ -20,13 +20,14 @@ export function ofPool({ allowanceId, limit }: Pick<Exceeded, 'allowanceId' | 'l
 /** The latest of a run. */
 export async function findLimitQuestion(
   queries: Queries,
-  runId: string,
+  run: { id: string; tenant_id: string },
   status?: 'open',
 ): Promise<ApprovalRow | undefined> {
   let query = queries
     .selectFrom('approvals')
     .selectAll()
-    .where('run_id', '=', runId)
+    .where('tenant_id', '=', run.tenant_id)
+    .where('run_id', '=', run.id)
     .where('kind', '=', 'limit')
     .orderBy('id', 'desc')
     .limit(1);
@@ -49,6 +50,7 @@ export async function answerRaised(
   const runs = await write.tx
     .selectFrom('runs')
     .select('id')
+    .where('tenant_id', '=', tenantId)
     .where('id', 'in', waiting)
     .orderBy('conversation_id')
     .orderBy('id')
@@ -56,7 +58,7 @@ export async function answerRaised(
   const answered: string[] = [];
   for (const { id } of runs) {
     const run = await lockRun(write, tenantId, id);
-    const question = run && (await findLimitQuestion(write.tx, id, 'open'));
+    const question = run && (await findLimitQuestion(write.tx, run, 'open'));
     if (!question || !about.includes(question.input_hash)) continue;
     await answerApproval(write, run, question.id, { status: 'approved', by, note: reason });
     answered.push(id);

@@ -85,7 +85,7 @@ test('what another run holds for too long is asked for', async () => {
   const result = await draw(deps, it.run, 1, it.attempt, request, 300);
   expect(result).toEqual({ kind: 'paused', waits: expect.stringMatching(/^limit\//), reason: 'limit_cost' });
   expect(await outcomeOf(it)).toBe('not_made');
-  const question = await findLimitQuestion(store.database.db, it.run.id, 'open');
+  const question = await findLimitQuestion(store.database.db, it.run, 'open');
   expect(question?.text).toBe(
     'The allowance tenant has $0.000014 in all: $0.00 are used and $0.00001 held, the next call may need ' +
       '$0.00001, and $0.000006 are missing. What is held may come back when the calls that hold it end; the run ' +
@@ -98,7 +98,7 @@ test('a day that is used up is said to pass at midnight', async () => {
   await it.use(10);
   await it.limit({ dayCostMicros: 14, costMicros: 0 });
   expect(await draw(deps, it.run, 1, it.attempt, request, 0)).toMatchObject({ kind: 'paused' });
-  const question = await findLimitQuestion(store.database.db, it.run.id, 'open');
+  const question = await findLimitQuestion(store.database.db, it.run, 'open');
   expect(question?.text).toMatch(
     /The period ends at \S+T00:00:00\.000Z, and the run goes on by itself when there is room then\./,
   );

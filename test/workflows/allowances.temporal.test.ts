@@ -61,7 +61,7 @@ withKernel(
     async function answer(run: RunRow, status: 'approved' | 'denied', costMicros?: number): Promise<void> {
       await kernel.store.log.write(async (write) => {
         const locked = await lockedRun(write, run.id);
-        const question = await findLimitQuestion(write.tx, run.id, 'open');
+        const question = await findLimitQuestion(write.tx, run, 'open');
         if (costMicros !== undefined) {
           const limits = JSON.stringify({ ...(locked.limits as object), costMicros });
           await write.tx.updateTable('runs').set({ limits }).where('id', '=', run.id).execute();
@@ -124,7 +124,7 @@ withKernel(
       await kernel.seen(run, 'step-start', (payload: { step: number }) => payload.step === 3);
       await kernel.seen(run, 'approval-request', () => true);
       await expect
-        .poll(async () => (await findLimitQuestion(kernel.store.database.db, run.id, 'open'))?.step)
+        .poll(async () => (await findLimitQuestion(kernel.store.database.db, run, 'open'))?.step)
         .toBe(4);
       await limit(name, { dayCostMicros: 0 }, 2);
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 5, cost_micros: 15 });
@@ -187,7 +187,7 @@ withKernel(
       await asked(run);
       await kernel.stop(run, 'interrupt');
       expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted', steps: 0, cost_micros: 0 });
-      expect(await findLimitQuestion(kernel.store.database.db, run.id)).toMatchObject({
+      expect(await findLimitQuestion(kernel.store.database.db, run)).toMatchObject({
         status: 'withdrawn',
       });
       expect(await pool(name)).toMatchObject({ used: { costMicros: 0 }, held: { costMicros: 0 } });

@@ -27,7 +27,7 @@ const priced = { deps: (deps: Kernel['deps']) => ({ ...deps, price }) };
 async function answer(kernel: Kernel, run: RunRow, status: 'approved' | 'denied'): Promise<void> {
   await kernel.store.log.write(async (write) => {
     const locked = await lockedRun(write, run.id);
-    const question = await findLimitQuestion(write.tx, run.id, 'open');
+    const question = await findLimitQuestion(write.tx, run, 'open');
     await answerApproval(write, locked, question?.id ?? '', { status, by: 'ada' });
   });
   await kernel.wake(run);

@@ -65,7 +65,7 @@ test('what was held and comes back lets those go on who waited for it: the oldes
   expect(await pass(tenant)).toEqual([]);
   await release(database.db, first(holder));
   expect(await pass(tenant)).toEqual([one.id, two.id]);
-  expect(await findLimitQuestion(database.db, one.id)).toMatchObject({
+  expect(await findLimitQuestion(database.db, one)).toMatchObject({
     status: 'approved',
     decided_by: 'the allowance',
     note: 'There is room for the call by now.',
@@ -77,7 +77,7 @@ test('what was held and comes back lets those go on who waited for it: the oldes
   expect(await pass(tenant)).toEqual([]);
   await tenant.settle(one, { attempt: 2 }, { costMicros: 1 });
   expect(await pass(tenant)).toEqual([three.id]);
-  expect(await findLimitQuestion(database.db, never.id)).toMatchObject({ status: 'open' });
+  expect(await findLimitQuestion(database.db, never)).toMatchObject({ status: 'open' });
 });
 
 test('who was told of room and found none waits again, and is told again when there is some', async () => {
@@ -154,6 +154,8 @@ test('raising one limit of an allowance answers no question about another limit 
       return answerRaised(write, changed, who);
     });
   expect(await raise({ costMicros: 200 }, 1)).toEqual([]);
-  expect(await findLimitQuestion(database.db, run.id)).toMatchObject({ status: 'open' });
+  expect(await findLimitQuestion(database.db, run)).toMatchObject({ status: 'open' });
+  const foreign = { ...run, tenant_id: '00000000-0000-0000-0000-000000000001' };
+  expect(await findLimitQuestion(database.db, foreign)).toBeUndefined();
   expect(await raise({ dayTokens: 30 }, 2)).toEqual([run.id]);
 });
