@@ -70,15 +70,30 @@ export async function findPolicy(
   return row && toStored(row);
 }
 
+export interface PolicyList {
+  tenantId: string;
+  limit: number;
+  /** The last profile of the page before. */
+  after?: { builtIn: boolean; id: string } | undefined;
+}
+
 /** The newest version of each, built-in ones first, then by id. */
-export async function listPolicies(db: Db, tenantId: string): Promise<StoredPolicy[]> {
-  const rows = await selectPolicies(db, tenantId)
+export async function listPolicies(db: Db, { tenantId, limit, after }: PolicyList): Promise<StoredPolicy[]> {
+  let query = selectPolicies(db, tenantId)
     .whereRef('policy_versions.version', '=', 'policies.version')
     .where('deleted_at', 'is', null)
     .orderBy('built_in', 'desc')
     .orderBy('policies.id')
-    .execute();
-  return rows.map(toStored);
+    .limit(limit);
+  if (after) {
+    query = query.where((eb) =>
+      eb.or([
+        eb.and([eb('built_in', '=', after.builtIn), eb('policies.id', '>', after.id)]),
+        eb('built_in', '<', after.builtIn),
+      ]),
+    );
+  }
+  return (await query.execute()).map(toStored);
 }
 
 function selectPolicies(queries: Queries, tenantId: string) {

@@ -37,6 +37,10 @@ export function parseJsonBodies(app: FastifyInstance): void {
           new Failure('MalformedBody', 'The body is not valid JSON, or it has a key such as __proto__.'),
         );
       }
+      if (!isShallow(value)) {
+        const rule = `The body is nested more than ${mostLevels} levels deep; send it flatter.`;
+        return done(new Failure('InvalidInput', rule));
+      }
       // Only an escape can smuggle them in: valid UTF-8 has no lone surrogates, valid JSON no raw NUL.
       if (text.includes('\\u') && !isStorable(value)) {
         return done(
@@ -54,6 +58,22 @@ function decoded(body: Buffer): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+// What looks at a body later calls itself at each level. Schemas of tools, the deepest there is, have a few tens.
+const mostLevels = 100;
+
+function isShallow(value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth === mostLevels) return false;
+    level = level.flatMap((each): unknown[] =>
+      typeof each === 'object' && each !== null
+        ? Object.values(each).filter((child) => typeof child === 'object' && child !== null)
+        : [],
+    );
+  }
+  return true;
 }
 
 /** Walks without recursion: a body may be nested as deep as it is long. */

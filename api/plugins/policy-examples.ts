@@ -49,7 +49,7 @@ const decided = {
 };
 
 export const policyExamples = {
-  listPolicies: { answer: { items: [view] } },
+  listPolicies: { answer: { items: [view], nextCursor: null } },
   createPolicy: { body: { profile }, answer: view },
   getPolicy: { answer: view },
   updatePolicy: { body: { version: 1, profile }, answer: { ...view, version: 2 } },
@@ -66,6 +66,7 @@ export const policyExamples = {
           ...{ expiresAt: rule.expiresAt, by: 'first (cli)' },
         },
       ],
+      nextCursor: null,
     },
   },
   evaluatePolicy: {

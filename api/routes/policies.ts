@@ -11,6 +11,7 @@ import {
 } from '../../activities/store/policies.ts';
 import type { Queries } from '../../activities/store/database.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
+import { page } from '../../workflows/contracts/fields.ts';
 import {
   CreatePolicyBody,
   CustomisePolicyBody,
@@ -22,6 +23,7 @@ import {
 import { profileProblem } from '../../workflows/policy/profile-problem.ts';
 import type { Routes } from '../parts.ts';
 import { readPolicyFile, writePolicyFile } from '../policy-file.ts';
+import { invalidCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 
 const params = z.object({ id: PolicyProfile.shape.id });
@@ -45,10 +47,20 @@ const lookRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'listPolicies',
         summary: 'Policy profiles in their newest versions, built-in ones first',
+        querystring: page,
         response: { 200: PolicyListView, ...problems },
       },
     },
-    async (request) => ({ items: (await listPolicies(db, request.caller.tenantId)).map(toPolicyView) }),
+    async (request) => {
+      const { limit = usualLimit, cursor } = request.query;
+      const { tenantId } = request.caller;
+      const rows = await listPolicies(db, {
+        tenantId,
+        limit,
+        after: cursor === undefined ? undefined : fromCursor(cursor),
+      });
+      return toPage(rows, limit, { toView: toPolicyView, toCursor });
+    },
   );
 
   api.get(
@@ -185,6 +197,17 @@ const takenIds = ['place', 'remembered', 'evaluate', 'backtest'];
 function requireFreeId(policyId: string): void {
   if (takenIds.includes(policyId))
     throw new Failure('InvalidInput', `No policy can be called ${policyId}; use another id.`);
+}
+
+// Built-in ones come first, so the id alone does not say where a page ends.
+function toCursor({ profile, builtIn }: StoredPolicy): string {
+  return `${builtIn ? 'built-in' : 'own'}:${profile.id}`;
+}
+
+function fromCursor(cursor: string): { builtIn: boolean; id: string } {
+  const [, kind, id] = /^(built-in|own):(.+)$/.exec(cursor) ?? [];
+  if (id === undefined || !PolicyProfile.shape.id.safeParse(id).success) throw invalidCursor();
+  return { builtIn: kind === 'built-in', id };
 }
 
 function toPolicyView({ profile, version, builtIn }: StoredPolicy): PolicyView {

@@ -1,6 +1,7 @@
 // What a policy would decide, before anything depends on it: of calls that are made up, and of those that were made.
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyRequest } from 'fastify';
-import { resolveScopes } from '../../activities/store/policy-scopes.ts';
+import { rememberedFor, resolveScopes } from '../../activities/store/policy-scopes.ts';
 import { storedCalls } from '../../activities/store/stored-calls.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import {
@@ -10,8 +11,7 @@ import {
   EvaluateView,
   type PolicyProfile,
 } from '../../workflows/contracts/policy.ts';
-import { createBacktest, preview } from '../../workflows/policy/backtest.ts';
-import type { PolicyScope } from '../../workflows/policy/evaluate.ts';
+import { type Applying, createBacktest, preview } from '../../workflows/policy/backtest.ts';
 import { defaultProfile } from '../../workflows/policy/presets.ts';
 import { profileProblem } from '../../workflows/policy/profile-problem.ts';
 import type { Parts, Routes } from '../parts.ts';
@@ -33,7 +33,8 @@ export const policyCheckRoutes: Routes = (api, parts) => {
         summary:
           'What would be decided for these calls, by which rule, why, and what the next rules would say',
         description:
-          'Changes nothing and makes no call. Without `policy` and `draft`: what a new run would get.',
+          'Changes nothing and makes no call. Without `policy` and `draft`: what a new run would get. What people ' +
+          'had remembered for the project or everywhere counts.',
         body: EvaluateBody,
         response: { 200: EvaluateView, ...problems },
       },
@@ -41,19 +42,23 @@ export const policyCheckRoutes: Routes = (api, parts) => {
     async (request) => {
       const { project, mode = null, attended = false, calls } = request.body;
       const projectRoot = project?.path ?? null;
-      const scopes = await scopesFor(parts, request, request.body)(projectRoot);
+      const applying = await applyingFor(parts, request, request.body)(projectRoot);
       const context = { projectRoot, mode, attended, now: new Date() };
-      return {
-        items: calls.map((call) => {
-          const described = parts.describeCall(call);
-          if ('problem' in described) {
-            return { tool: call.tool, subject: '', effect: null, problem: described.problem, decision: null };
-          }
-          const [decision = null] = preview(scopes, [described], context);
-          const { tool, subject, effect } = described;
-          return { tool, subject, effect, problem: null, decision };
-        }),
-      };
+      const items: EvaluateView['items'] = [];
+      for (const call of calls) {
+        // One call may take a second in the worst case; others get their turn in between.
+        await setImmediate();
+        const described = parts.describeCall(call);
+        if ('problem' in described) {
+          const { problem } = described;
+          items.push({ tool: call.tool, subject: '', effect: null, problem, decision: null });
+          continue;
+        }
+        const { tool, subject, effect } = described;
+        const decision = preview(applying, described, context);
+        items.push({ tool, subject, effect, problem: null, decision });
+      }
+      return { items };
     },
   );
 
@@ -73,44 +78,57 @@ export const policyCheckRoutes: Routes = (api, parts) => {
       const { days = usualDays } = request.body;
       const now = new Date();
       const since = new Date(now.getTime() - days * dayMs);
-      const scopesOf = scopesFor(parts, request, request.body);
+      const applyingTo = applyingFor(parts, request, request.body);
       const backtest = createBacktest(now);
       const { tenantId } = request.caller;
       let read = 0;
       // One more than is decided tells that there are more.
       for await (const call of storedCalls(parts.log.db, { tenantId, since, limit: mostCalls + 1 })) {
         read += 1;
-        if (read <= mostCalls) backtest.add(call, await scopesOf(call.projectRoot));
+        if (read > mostCalls) break;
+        await setImmediate();
+        backtest.add(call, await applyingTo(call.projectRoot, call.runId));
       }
       return { ...backtest.result(), since: since.toISOString(), truncated: read > mostCalls };
     },
   );
 };
 
-/** The profiles that would apply in a project, each asked for once. */
-function scopesFor(
+/** What would apply in a project, each asked for once, and to a run that was. */
+function applyingFor(
   parts: Parts,
   request: FastifyRequest,
   { policy, draft }: { policy?: string | undefined; draft?: PolicyProfile | undefined },
-): (projectPath: string | null) => Promise<PolicyScope[]> {
+): (projectPath: string | null, runId?: string) => Promise<Applying> {
   if (policy !== undefined && draft !== undefined)
     throw new Failure('InvalidInput', 'Give policy, the id of a stored one, or draft; not both.');
   const wrong = draft && profileProblem(draft);
   if (wrong) throw new Failure('InvalidInput', wrong.problem);
-  const known = new Map<string | null, Promise<PolicyScope[]>>();
+  const { tenantId } = request.caller;
+  const { db } = parts.log;
+  const known = new Map<string | null, ReturnType<typeof resolve>>();
+  let ofRun: { key: string; remembered: Applying['remembered'] } | undefined;
 
-  async function resolve(projectPath: string | null): Promise<PolicyScope[]> {
+  async function resolve(projectPath: string | null) {
     const place = await policyPlaceOf(parts, projectPath);
     const choice = { policy, draft, projectPath: place, fallback: defaultProfile };
-    const resolved = await resolveScopes(parts.log.db, request.caller.tenantId, choice);
+    const resolved = await resolveScopes(db, tenantId, choice);
     if (!resolved) throw new Failure('UnknownPolicy', `There is no policy ${policy ?? defaultProfile}.`);
     const { refs, profiles } = resolved;
-    return refs.map(({ scope, version }, index) => ({ scope, profile: profiles[index], version }));
+    const scopes = refs.map(({ scope, version }, index) => ({ scope, profile: profiles[index], version }));
+    return { place, scopes };
   }
 
-  return (projectPath) => {
-    const scopes = known.get(projectPath) ?? resolve(projectPath);
-    known.set(projectPath, scopes);
-    return scopes;
+  return async (projectPath, runId = '') => {
+    const resolving = known.get(projectPath) ?? resolve(projectPath);
+    known.set(projectPath, resolving);
+    const { place, scopes } = await resolving;
+    // The calls of a run come together.
+    const key = JSON.stringify([runId, place]);
+    if (ofRun?.key !== key) {
+      const run = { id: runId, tenant_id: tenantId, project_path: place };
+      ofRun = { key, remembered: await rememberedFor(db, run) };
+    }
+    return { scopes, remembered: ofRun.remembered };
   };
 }

@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { applyPolicy, forgetAnswer, listRemembered } from '../../activities/store/policy-scopes.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { id } from '../../workflows/contracts/fields.ts';
+import { id, page } from '../../workflows/contracts/fields.ts';
 import { PolicyPlaceBody, RememberedListView } from '../../workflows/contracts/policy.ts';
 import type { Routes } from '../parts.ts';
-import { policyOf } from './policies.ts';
+import { idCursor, toPage, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 
 export const policyPlaceRoutes: Routes = (api, parts) => {
@@ -25,7 +25,6 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
     (request, reply) =>
       parts.mutate(request, reply, async (write) => {
         const { project, policy } = request.body;
-        if (policy !== null) await policyOf(write.tx, request, policy);
         const place =
           project === undefined
             ? ({ scope: 'global', key: '' } as const)
@@ -41,19 +40,24 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
       schema: {
         tags: ['policies'],
         operationId: 'listRememberedAnswers',
-        summary: 'What people allowed and wanted to be remembered, newest first',
+        summary: 'What people allowed and wanted to be remembered, as far as it still counts, newest first',
+        querystring: page,
         response: { 200: RememberedListView, ...problems },
       },
     },
-    async (request) => ({
-      items: (await listRemembered(db, request.caller.tenantId)).map(
-        ({ createdBy, expiresAt, ...answer }) => ({
+    async (request) => {
+      const { limit = usualLimit, cursor } = request.query;
+      const { tenantId } = request.caller;
+      const rows = await listRemembered(db, { tenantId, limit, before: idCursor(cursor) });
+      return toPage(rows, limit, {
+        toView: ({ createdBy, expiresAt, ...answer }) => ({
           ...answer,
           expiresAt: expiresAt.toISOString(),
           by: createdBy,
         }),
-      ),
-    }),
+        toCursor: (row) => row.id,
+      });
+    },
   );
 
   api.delete(

@@ -3,7 +3,7 @@
 const element = (id) => document.getElementById(id);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 // What could hide, reorder or move text: control and format characters except tab and newline.
-const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
 const clean = (text) => String(text ?? '').replace(hidden, '');
 // Whoever decides on it has to see them.
 const exact = (text) => text.replace(hidden, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { RunRow } from '../../activities/store/runs.ts';
 import type { PolicyView } from '../../workflows/contracts/policy.ts';
@@ -164,6 +165,63 @@ test('a copy of a profile can be changed, and applied to a project and everywher
   expect(await scopesOf(api, { project })).toEqual([builtIn('run', 'headless-safe-sandbox')]);
   expect((await api.ask('DELETE', '/policies/own?version=1')).statusCode).toBe(204);
   expect((await api.ask('PUT', '/policies/place', { policy: 'own' })).statusCode).toBe(404);
+});
+
+test('a profile that is being deleted is applied nowhere, and one that is gone where it applies allows nothing', async () => {
+  const api = await createTestApp();
+  await api.ask('POST', '/policies', { profile: own });
+  await api.ask('POST', '/policies', { profile: { ...own, id: 'other' } });
+  const deleting = await api.database.pool.connect();
+  try {
+    await deleting.query('begin');
+    await deleting.query("select 1 from policies where id = 'own' for update");
+    await deleting.query("update policies set deleted_at = now() where id = 'own'");
+    const applying = refusal(api.ask('PUT', '/policies/place', { policy: 'own' }));
+    // It waits for the other; without waiting it would be there by then.
+    await Promise.race([applying, setTimeout(500)]);
+    await deleting.query('commit');
+    expect(await applying).toEqual([404, 'NotFound', 'There is no policy own.']);
+  } finally {
+    deleting.release();
+  }
+
+  expect((await api.ask('PUT', '/policies/place', { policy: 'other' })).statusCode).toBe(200);
+  await api.database.pool.query("update policies set deleted_at = now() where id = 'other'");
+  const body = { policy: 'trusted-mount-autonomous' };
+  expect(await scopesOf(api, body)).toEqual([
+    { scope: 'run', id: body.policy, version: builtInVersion },
+    { scope: 'global', id: 'other', version: 0 },
+  ]);
+  const { id } = await startRun(api, body);
+  expect(await reviewed(api, id, 1, 'ls')).toMatchObject([
+    { decision: 'deny', reason: 'the policy profile of the global does not exist' },
+  ]);
+});
+
+test('profiles are listed page by page, each once', async () => {
+  const api = await createTestApp();
+  // Their names lie among those of the built-in ones.
+  for (const id of ['a', 'm', 'z']) await api.ask('POST', '/policies', { profile: { ...own, id } });
+  const listed: string[][] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const answer = await api.ask('GET', `/policies?limit=2${query}`);
+    const page = answer.json<{ items: PolicyView[]; nextCursor: string | null }>();
+    listed.push(page.items.map(({ id }) => id));
+    cursor = page.nextCursor;
+  }
+  const builtIn = builtInProfiles.map(({ id }) => id).toSorted();
+  expect(listed).toEqual([
+    [builtIn[0], builtIn[1]],
+    [builtIn[2], builtIn[3]],
+    [builtIn[4], 'a'],
+    ['m', 'z'],
+    [],
+  ]);
+  expect((await refusal(api.ask('GET', '/policies?cursor=nonsense'))).slice(0, 2)).toEqual([
+    400,
+    'InvalidCursor',
+  ]);
 });
 
 test('a link to a project is no way around what applies to it', async () => {

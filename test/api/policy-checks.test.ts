@@ -107,6 +107,26 @@ test('a draft with a wrong example, two policies at once and a policy there is n
   );
 });
 
+test('between the calls of a preview others have their turn', async () => {
+  let turn = 0;
+  let ticking = true;
+  const tick = (): void => {
+    turn += 1;
+    if (ticking) setImmediate(tick);
+  };
+  const turns: number[] = [];
+  const api = await createTestApp({
+    describeCall: ({ tool }) => {
+      turns.push(turn);
+      return { tool, effect: 'read', subject: 'a' };
+    },
+  });
+  tick();
+  await evaluated(api, { draft, calls: Array.from({ length: 20 }, () => shell('ls')) });
+  ticking = false;
+  expect(new Set(turns).size).toBe(20);
+});
+
 const decided = {
   ...{ scope: 'run' as const, profileId: 'p', profileVersion: 1, ruleIndex: 0, ruleText: 'allow anything' },
   ...{ reason: 'allowed', part: '', decision: 'allow' as const, original: 'allow' as const },

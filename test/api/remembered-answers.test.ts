@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
+import type { BacktestView, EvaluateView } from '../../workflows/contracts/policy.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { asked, askedIn, own, reviewed } from './asked.ts';
 import { startRun } from './streams.ts';
@@ -90,4 +91,55 @@ test('what is remembered for a project counts in it whatever link leads there', 
   ]).toEqual(['allow', 'allow']);
   const { items } = (await api.ask('GET', '/policies/remembered')).json<{ items: { key: string }[] }>();
   expect(items.map(({ key }) => key)).toEqual([folder]);
+});
+
+test('remembered answers are listed page by page, those that have expired are not', async () => {
+  const api = await createTestApp();
+  await api.ask('POST', '/policies', { profile: own });
+  const { approvalOf } = await asked(api, 1, 'npm ci', 'npm test', 'npm publish');
+  for (const callId of ['1.0', '1.1', '1.2']) {
+    const remembers = { remember: { scope: 'global', days: 2 } };
+    await api.ask('POST', `/approvals/${await approvalOf(callId)}/approve`, remembers);
+  }
+  await api.database.pool.query(
+    "update remembered_answers set expires_at = now() where rule->'commands' @> '[\"npm test\"]'",
+  );
+  interface Page {
+    items: { rule: { commands: string[] } }[];
+    nextCursor: string | null;
+  }
+  const first = (await api.ask('GET', '/policies/remembered?limit=1')).json<Page>();
+  const second = (
+    await api.ask('GET', `/policies/remembered?limit=1&cursor=${first.nextCursor}`)
+  ).json<Page>();
+  expect([...first.items, ...second.items].map(({ rule }) => rule.commands)).toEqual([
+    ['npm publish'],
+    ['npm ci'],
+  ]);
+});
+
+test('a preview and a back-test know what was remembered, as a review does', async () => {
+  const api = await createTestApp();
+  await api.ask('POST', '/policies', { profile: own });
+  const { run, approvalOf } = await asked(api, 1, 'npm ci', 'npm publish');
+  await api.ask('POST', `/approvals/${await approvalOf('1.0')}/approve`, { remember: { scope: 'project' } });
+  await api.ask('POST', `/approvals/${await approvalOf('1.1')}/approve`, { remember: { scope: 'run' } });
+  const call = (command: string) => ({ tool: 'shell', input: { command } });
+  const previewed = async (project: object) => {
+    const calls = [call('npm ci'), call('npm ci --force'), call('npm publish'), call('rm -r x')];
+    const answer = await api.ask('POST', '/policies/evaluate', {
+      ...{ policy: 'own', attended: true, calls },
+      ...project,
+    });
+    return answer.json<EvaluateView>().items.map(({ decision }) => decision?.decision);
+  };
+  expect([await previewed({ project: { path: run.project_path } }), await previewed({})]).toEqual([
+    ['allow', 'ask', 'ask', 'deny'],
+    ['ask', 'ask', 'ask', 'deny'],
+  ]);
+  const { groups } = (await api.ask('POST', '/policies/backtest', { policy: 'own' })).json<BacktestView>();
+  expect(groups.map(({ from, to, calls, ruleText }) => [from, to, calls, ruleText])).toEqual([
+    ['ask', 'allow', 1, 'allow shell: npm publish'],
+    ['ask', 'allow', 1, 'allow shell: npm ci'],
+  ]);
 });

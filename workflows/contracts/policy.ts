@@ -168,7 +168,9 @@ export const PolicyView = PolicyProfile.extend({
 }).meta({ id: 'PolicyView' });
 export type PolicyView = z.infer<typeof PolicyView>;
 
-export const PolicyListView = z.object({ items: z.array(PolicyView) }).meta({ id: 'PolicyListView' });
+export const PolicyListView = z
+  .object({ items: z.array(PolicyView), nextCursor: z.string().nullable() })
+  .meta({ id: 'PolicyListView' });
 export type PolicyListView = z.infer<typeof PolicyListView>;
 
 // A profile of the most rules there may be is smaller.
@@ -259,7 +261,7 @@ export const RememberedView = z
   .meta({ id: 'RememberedView' });
 export type RememberedView = z.infer<typeof RememberedView>;
 export const RememberedListView = z
-  .object({ items: z.array(RememberedView) })
+  .object({ items: z.array(RememberedView), nextCursor: z.string().nullable() })
   .meta({ id: 'RememberedListView' });
 
 export const AuditView = z

@@ -1,8 +1,15 @@
-// What other rules would have decided: a list of calls previewed, and stored calls decided again. Both need nothing
+// What other rules would have decided: a call previewed, and stored calls decided again. Both need nothing
 // but what was stored with the calls.
 import type { Decision } from '../contracts/call.ts';
-import type { BacktestResult, PolicyDecision, PolicyMode } from '../contracts/policy.ts';
+import type {
+  BacktestResult,
+  PolicyDecision,
+  PolicyMode,
+  PolicyRule,
+  PolicyScopeName,
+} from '../contracts/policy.ts';
 import { evaluate, type PolicyContext, type PolicyScope } from './evaluate.ts';
+import { recall } from './remember.ts';
 import type { PolicyCall } from './subject.ts';
 
 /** A call as it was reviewed: what was decided, and all that it was decided on. */
@@ -17,13 +24,21 @@ export interface StoredCall extends Omit<PolicyCall, 'effect'> {
   decision: Decision;
 }
 
-/** What would be decided for these calls, by which rule, why, and what the next rules would say. */
-export function preview(
-  scopes: readonly PolicyScope[],
-  calls: readonly PolicyCall[],
-  context: PolicyContext,
-): PolicyDecision[] {
-  return calls.map((call) => evaluate(scopes, call, { ...context, explain: true }));
+/** What a call is held against: profiles, and what people had remembered that counts for it. */
+export interface Applying {
+  scopes: readonly PolicyScope[];
+  remembered: readonly { scope: PolicyScopeName; rule: PolicyRule }[];
+}
+
+/** What would be decided for this call, by which rule, why, and what the next rules would say. */
+export function preview(applying: Applying, call: PolicyCall, context: PolicyContext): PolicyDecision {
+  return decide(applying, call, { ...context, explain: true });
+}
+
+/** As calls are reviewed: a remembered answer counts where a person would be asked, and nowhere else. */
+function decide({ scopes, remembered }: Applying, call: PolicyCall, context: PolicyContext): PolicyDecision {
+  const ruled = evaluate(scopes, call, context);
+  return (ruled.original === 'ask' && recall(call, remembered, context)) || ruled;
 }
 
 // Enough to see what a group is about.
@@ -32,7 +47,7 @@ const longestExample = 200;
 
 export interface Backtest {
   /** Decides a stored call again, by the profiles that would apply to it. */
-  add(call: StoredCall, scopes: readonly PolicyScope[]): void;
+  add(call: StoredCall, applying: Applying): void;
   result(): BacktestResult;
 }
 
@@ -41,14 +56,14 @@ export function createBacktest(now: Date): Backtest {
   const groups = new Map<string, BacktestResult['groups'][number]>();
   const counts = { calls: 0, changed: 0, skipped: 0 };
 
-  function add({ effect, ...call }: StoredCall, scopes: readonly PolicyScope[]): void {
+  function add({ effect, ...call }: StoredCall, applying: Applying): void {
     if (effect === null) {
       counts.skipped += 1;
       return;
     }
     counts.calls += 1;
     const { projectRoot, mode, attended, tool, decision: from } = call;
-    const decided = evaluate(scopes, { ...call, effect }, { projectRoot, mode, attended, now });
+    const decided = decide(applying, { ...call, effect }, { projectRoot, mode, attended, now });
     if (decided.decision === from) return;
     counts.changed += 1;
     const { decision: to, ruleIndex, ruleText, scope, profileId } = decided;

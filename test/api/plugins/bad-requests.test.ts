@@ -21,6 +21,24 @@ async function post(api: TestApp, payload: string | Buffer, headers: Record<stri
   return [answer.statusCode, problem.code];
 }
 
+test('a body is nested a hundred levels deep at most, in a field that takes anything too', async () => {
+  const api = await createTestApp();
+  const evaluated = async (levels: number) => {
+    // Two for the body and the list of calls, one for the call.
+    const input = '['.repeat(levels - 3) + ']'.repeat(levels - 3);
+    const payload = `{"calls":[{"tool":"read","input":${input}}]}`;
+    const url = '/api/v1/policies/evaluate';
+    const answer = await api.app.inject({ method: 'POST', url, headers: { ...api.auth, ...json }, payload });
+    return [answer.statusCode, answer.json<{ detail?: string }>().detail];
+  };
+  const refused = [400, 'The body is nested more than 100 levels deep; send it flatter.'];
+  expect([await evaluated(100), await evaluated(101), await evaluated(300_000)]).toEqual([
+    [200, undefined],
+    refused,
+    refused,
+  ]);
+});
+
 test.each<[string, string | Buffer, number, string]>([
   ['empty', '', 400, 'InvalidInput'],
   ['cut short', '{"prompt": "x"', 400, 'MalformedBody'],

@@ -45,7 +45,7 @@ test('what a draft would have decided otherwise is grouped by what would decide,
     ruleText: 'ask anything: npm **',
   };
   const backtest = createBacktest(attended.now);
-  for (const each of calls) backtest.add(each, runScope(draft));
+  for (const each of calls) backtest.add(each, { scopes: runScope(draft), remembered: [] });
   expect(backtest.result()).toEqual({
     calls: 12,
     changed: 10,
@@ -86,10 +86,9 @@ test('what a draft would have decided otherwise is grouped by what would decide,
 });
 
 test('a preview tells for each call what decides and what would be next', () => {
-  const decisions = preview(
-    runScope(draft),
-    [call('execute', 'npm test'), call('read', 'src/a.ts')],
-    attended,
+  const applying = { scopes: runScope(draft), remembered: [] };
+  const decisions = [call('execute', 'npm test'), call('read', 'src/a.ts')].map((each) =>
+    preview(applying, each, attended),
   );
   expect(
     decisions.map(({ decision, ruleIndex, next }) => [
