@@ -90,7 +90,9 @@ test('whoever answers first decides, and everybody after learns who did', async 
 
 test('a call may be allowed with other arguments, which are reviewed and are what is recorded', async () => {
   const { api, runId, approvals } = await waiting(['call', 'call'], {
-    async reviewEdit(_queries, _run, _call, input) {
+    async reviewEdit(queries, _run, _call, input) {
+      // Of a pool, every connection may be held by others who wait here for one more.
+      expect(queries.isTransaction).toBe(true);
       if (JSON.stringify(input).includes('rm')) throw new Failure('EditRefused', 'Denied by policy (no rm).');
       return { input, inputHash: 'other', subject: 'ls', timeoutSeconds: 60 };
     },

@@ -5,9 +5,9 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openTestStore } from '../../support/store.ts';
 import { type Contents, createContents } from '../../../activities/store/contents.ts';
-import { defaultTenant } from '../../../activities/store/database.ts';
+import { defaultTenant, openDatabase, type Queries } from '../../../activities/store/database.ts';
 
-const { database } = await openTestStore();
+const { database, url } = await openTestStore();
 const otherTenant = '00000000-0000-0000-0000-000000000001';
 
 async function contentsIn(): Promise<{ contents: Contents; folder: string }> {
@@ -40,6 +40,26 @@ for (const [where, size] of [
     expect(await filesIn(folder)).toEqual(size > mebibyte ? [key] : []);
   });
 }
+
+test('content that a transaction puts is there when that is, and takes no connection of its own', async () => {
+  const { folder } = await contentsIn();
+  const only = openDatabase({ url, connections: 1, name: 'test-contents' });
+  onTestFinished(() => only.close());
+  const contents = createContents(only.db, folder);
+  const putIn = async (tx: Queries) => contents.put(defaultTenant, 'text/plain', Buffer.from('told'), tx);
+  let key = '';
+  const undone = only.db.transaction().execute(async (tx) => {
+    key = await putIn(tx);
+    throw new Error('undone');
+  });
+  await expect(undone).rejects.toThrow('undone');
+  expect(await contents.get(defaultTenant, key)).toBeUndefined();
+  await only.db.transaction().execute(putIn);
+  expect(await contents.get(defaultTenant, key)).toEqual({
+    mediaType: 'text/plain',
+    bytes: Buffer.from('told'),
+  });
+});
 
 test('the same bytes put many times at once are stored once and leave no half file', async () => {
   const { contents, folder } = await contentsIn();
