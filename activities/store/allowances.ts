@@ -108,7 +108,7 @@ function sentenceOf(
 }
 
 export interface Settlement {
-  /** `closed`: it was settled or released before, and stays so. */
+  /** `closed`: it was settled before, and stays so. */
   kind: 'settled' | 'closed';
   crossed: Crossing[];
 }
@@ -116,31 +116,14 @@ export interface Settlement {
 /** Settles a reservation with what was used, which may be more than was reserved. */
 export async function settle(
   queries: Queries,
-  attempt: DrawingAttempt,
+  { tenantId, runId, step, attempt, at }: DrawingAttempt,
   use: Draw & { cachedInputTokens: number; estimated: boolean },
 ): Promise<Settlement> {
   const { inputTokens, cachedInputTokens, outputTokens, costMicros, estimated } = use;
-  return close(
-    queries,
-    attempt,
-    sql`'settle', ${inputTokens}, ${cachedInputTokens}, ${outputTokens}, ${costMicros}, ${estimated},
-      'What the call used.'`,
-  );
-}
-
-/** Gives a reservation back whose call was never made. The hourly window goes on counting it. */
-export async function release(queries: Queries, attempt: DrawingAttempt): Promise<Settlement> {
-  return close(queries, attempt, sql`'release', 0, 0, 0, 0, false, 'The call was not made.'`);
-}
-
-async function close(
-  queries: Queries,
-  { tenantId, runId, step, attempt, at }: DrawingAttempt,
-  how: RawBuilder<unknown>,
-): Promise<Settlement> {
   const answer = await ask<Settlement | { kind: 'unreserved' }>(
     queries,
-    sql`settle_allowance(${tenantId}, ${runId}, ${step}, ${attempt}, ${how}, ${at ?? null})`,
+    sql`settle_allowance(${tenantId}, ${runId}, ${step}, ${attempt}, ${inputTokens}, ${cachedInputTokens},
+      ${outputTokens}, ${costMicros}, ${estimated}, 'What the call used.', ${at ?? null})`,
   );
   if (answer.kind === 'unreserved')
     throw new Error(`Nothing was reserved for attempt ${attempt} of step ${step} of run ${runId}.`);

@@ -5,7 +5,7 @@ import type { Queries } from './database.ts';
 
 export interface LedgerEntry {
   id: number;
-  kind: 'reserve' | 'settle' | 'release' | 'refund' | 'limit';
+  kind: 'reserve' | 'settle' | 'refund' | 'limit';
   at: string;
   /** The UTC day it counts for. */
   day: string;

@@ -61,7 +61,7 @@ async function askCall(asking: Asking): Promise<boolean> {
         showApproval(output, approval, true);
         break;
       default:
-        output.line('  Type y, n or e, and Enter.');
+        output.line('  Type the letter of one of these, and Enter.');
     }
   }
 }

@@ -6,12 +6,11 @@ import { draw } from '../../activities/draw.ts';
 import type { LlmRequest } from '../../activities/llm/llm.ts';
 import { RunStopped } from '../../activities/stops.ts';
 import type { Limits } from '../../activities/store/allowance-limits.ts';
-import { release } from '../../activities/store/allowances.ts';
 import { attemptNumber, beginAttempt } from '../../activities/store/attempts.ts';
 import { Superseded } from '../../activities/store/events.ts';
 import { findLimitQuestion } from '../../activities/store/limit-questions.ts';
 import type { RunRow } from '../../activities/store/runs.ts';
-import { openTenant, reserved } from '../support/allowances.ts';
+import { openTenant, reserved, settleUnused } from '../support/allowances.ts';
 import { anAttempt, eventsOf, lockedRun, openTestStore } from '../support/store.ts';
 
 const store = await openTestStore();
@@ -59,7 +58,7 @@ async function scene(number = 1): Promise<Scene> {
     use: (costMicros) => tenant.settle(other, {}, { costMicros }),
     async letGo() {
       const key = { tenantId: tenant.id, runId: other.id, step: 1, attempt: 1 };
-      await release(store.database.db, key);
+      await settleUnused(store.database.db, key);
     },
   };
 }

@@ -16,6 +16,7 @@ import {
   settle,
   type Settlement,
 } from '../../activities/store/allowances.ts';
+import type { Queries } from '../../activities/store/database.ts';
 import { holdPools } from '../../activities/store/run-places.ts';
 import type { RunRow } from '../../activities/store/runs.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
@@ -119,6 +120,12 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
     ...key,
   });
   return tenant;
+}
+
+/** Settles a reservation of which nothing was used. */
+export function settleUnused(queries: Queries, key: DrawingAttempt): Promise<Settlement> {
+  const nothing = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, costMicros: 0 };
+  return settle(queries, key, { ...nothing, estimated: false });
 }
 
 /** Of a pool: what is used and held of money and of tokens, in all and today. */

@@ -28,7 +28,10 @@ export async function startGate(target: string, contenders: number): Promise<{ u
 
   const server = createServer((client) => {
     track(client);
-    if (isOpen) return void pass(client);
+    if (isOpen) {
+      pass(client);
+      return;
+    }
     held.push(client);
     if (held.length < contenders) return;
     isOpen = true;

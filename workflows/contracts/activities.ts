@@ -95,8 +95,8 @@ export interface SnapshotProjectResult {
 /** What people have said to a run that its workflow must act on. */
 export interface PendingInputResult {
   stop: 'none' | 'interrupt' | 'cancel';
-  /** Answers to what the present step asked; `waits`: a call's id, or `limit`. */
-  answered: { waits: string; allowed: boolean }[];
+  /** Answers to what the present step asked; `waits`: a call's id, or `limit`. Old histories have none. */
+  answered?: { waits: string; allowed: boolean }[];
   /** How much nobody has answered yet. */
   open: number;
   /** When the next deadline or escalation of that is due, in milliseconds from now. */

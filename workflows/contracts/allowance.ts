@@ -75,9 +75,7 @@ export const ChangeAllowanceBody = z
   .meta({ id: 'ChangeAllowanceBody' });
 export type ChangeAllowanceBody = z.infer<typeof ChangeAllowanceBody>;
 
-export const LedgerKind = z
-  .enum(['reserve', 'settle', 'release', 'refund', 'limit'])
-  .meta({ id: 'LedgerKind' });
+export const LedgerKind = z.enum(['reserve', 'settle', 'refund', 'limit']).meta({ id: 'LedgerKind' });
 
 export const LedgerQuery = page.extend({ runId: id.optional(), kind: LedgerKind.optional() });
 export const LedgerListView = z

@@ -65,31 +65,32 @@ const noGitWrites: PolicyRule = {
 const readProject: PolicyRule = { effect: 'read', decision: 'allow', reason: 'reading in the project' };
 const writeProject: PolicyRule = { effect: 'write', decision: 'allow', reason: 'writing in the project' };
 
+/** A command with each of the arguments that it may have, and no others. */
+function forms(command: string, given: readonly string[]): string[] {
+  return given.map((args) => `${command} ${args}`.trimEnd());
+}
+
 // The forms are written out: git's options can read any file (--no-index) and write one (--output), and those of test
 // runners can name another program to run (-exec, -p, --script-shell). What remains: the tests are programs of the
 // project, which the agent may write, and so are the settings of their runners.
 const lookAndTest: PolicyRule = {
   effect: 'execute',
   commands: [
-    ...['git status', 'git status -s', 'git status --short', 'git status --porcelain'],
-    ...[
-      'git diff',
-      'git diff *',
-      'git diff --stat',
-      'git diff --stat *',
-      'git diff --name-only',
-      'git diff --name-status',
-    ],
-    ...['git diff --staged', 'git diff --cached', 'git diff --staged --stat', 'git diff --cached --stat'],
-    ...['git diff -- *', 'git diff HEAD -- *', 'git diff --staged -- *', 'git diff --cached -- *'],
-    ...['git log', 'git log *', 'git log --oneline', 'git log --oneline *', 'git log --stat', 'git log -- *'],
-    ...[
-      'git log -n *',
-      'git log --oneline -n *',
-      'git log --stat -n *',
-      'git log -p -n *',
-      'git log --oneline -- *',
-    ],
+    ...forms('git status', ['', '-s', '--short', '--porcelain']),
+    ...forms('git diff', [
+      '',
+      '*',
+      '--stat',
+      '--stat *',
+      '--name-only',
+      '--name-status',
+      '-- *',
+      'HEAD -- *',
+    ]),
+    ...forms('git diff --staged', ['', '--stat', '-- *']),
+    ...forms('git diff --cached', ['', '--stat', '-- *']),
+    ...forms('git log', ['', '*', '--oneline', '--oneline *', '--stat', '-- *', '--oneline -- *']),
+    ...forms('git log', ['-n *', '--oneline -n *', '--stat -n *', '-p -n *']),
     ...testCommands,
   ],
   decision: 'allow',
@@ -130,33 +131,13 @@ const noOtherCommands: PolicyRule = {
 // have a network of their own, and reach more than the sandbox does.
 const networkPrograms = [
   ...['curl', 'wget', 'aria2c', 'axel', 'http', 'https', 'xh', 'lynx', 'links', 'elinks', 'w3m'],
-  ...[
-    'ssh',
-    'scp',
-    'sftp',
-    'sshfs',
-    'ssh-keyscan',
-    'mosh',
-    'rsh',
-    'rlogin',
-    'rsync',
-    'telnet',
-    'ftp',
-    'tftp',
-    'lftp',
-  ],
+  ...['ssh', 'scp', 'sftp', 'sshfs', 'ssh-keyscan', 'mosh', 'rsh', 'rlogin', 'rsync'],
+  ...['telnet', 'ftp', 'tftp', 'lftp'],
   ...['nc', 'nc.openbsd', 'nc.traditional', 'ncat', 'netcat', 'socat', 'mail', 'mailx', 'sendmail'],
   // A name that is looked up carries what it is made of.
   ...['dig', 'drill', 'nslookup', 'host', 'getent', 'ping', 'ping6', 'traceroute', 'whois'],
-  ...[
-    'openssl s_client',
-    'git push',
-    'git fetch',
-    'git pull',
-    'git clone',
-    'git ls-remote',
-    'git remote update',
-  ],
+  'openssl s_client',
+  ...forms('git', ['push', 'fetch', 'pull', 'clone', 'ls-remote', 'remote update']),
   ...['docker', 'podman', 'nerdctl', 'kubectl', 'gh'],
 ];
 

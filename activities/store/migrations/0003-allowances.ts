@@ -101,7 +101,7 @@ const tables = [
   `create table allowance_entries (
     id bigint generated always as identity primary key,
     tenant_id uuid not null,
-    -- reserve, settle, release, refund or limit.
+    -- reserve, settle, refund or limit.
     kind text not null,
     at timestamptz not null,
     -- The UTC day it counts for: a call's is that of its reservation, however late it settles.

@@ -3,10 +3,10 @@
 // made once, in empty tables: a query names no column besides those of the index it needs.
 import { type Kysely, sql } from 'kysely';
 
-// Closes a reservation with what was used, or with nothing. The pools are those it was made in.
+// Closes a reservation with what was used. The pools are those it was made in.
 const settle = `
   create function settle_allowance(
-    p_tenant uuid, p_run uuid, p_step integer, p_attempt integer, p_kind text, p_input bigint, p_cached bigint,
+    p_tenant uuid, p_run uuid, p_step integer, p_attempt integer, p_input bigint, p_cached bigint,
     p_output bigint, p_cost bigint, p_estimated boolean, p_reason text, p_at timestamptz
   ) returns jsonb language plpgsql as $$
   declare
@@ -22,7 +22,7 @@ const settle = `
     perform from allowances where id = any(v_held.allowances) order by id for no key update;
     insert into allowance_entries (tenant_id, kind, at, day, run_id, step, attempt, model, allowances, tokens,
       input_tokens, cached_input_tokens, output_tokens, cost_micros, estimated, closes, by, reason)
-    select p_tenant, p_kind, coalesce(p_at, clock_timestamp()), v_held.day, p_run, p_step, p_attempt, v_held.model,
+    select p_tenant, 'settle', coalesce(p_at, clock_timestamp()), v_held.day, p_run, p_step, p_attempt, v_held.model,
       v_held.allowances, v_tokens, p_input, p_cached, p_output, p_cost, p_estimated, true, 'allowances', p_reason
     where not exists (
       select from allowance_entries
@@ -69,7 +69,7 @@ const settleLost = `
   create function settle_lost_allowance(
     p_tenant uuid, p_run uuid, p_step integer, p_attempt integer, p_at timestamptz
   ) returns jsonb language sql as $$
-    select settle_allowance(p_tenant, p_run, p_step, p_attempt, 'settle',
+    select settle_allowance(p_tenant, p_run, p_step, p_attempt,
       coalesce(booked.input_tokens, held.input_tokens), coalesce(booked.cached_input_tokens, 0),
       coalesce(booked.output_tokens, held.output_tokens), coalesce(booked.cost_micros, held.cost_micros),
       coalesce(booked.estimated, true), case when booked.run_id is null

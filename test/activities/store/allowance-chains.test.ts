@@ -4,7 +4,6 @@ import {
   type DrawingAttempt,
   closeAccount,
   type PoolName,
-  release,
   reserve,
   settle,
 } from '../../../activities/store/allowances.ts';
@@ -12,7 +11,7 @@ import { admitWaiting } from '../../../activities/store/run-places.ts';
 import { openStep } from '../../../activities/store/answers.ts';
 import type { Write } from '../../../activities/store/events.ts';
 import { lockRun, type RunRow } from '../../../activities/store/runs.ts';
-import { openTenant, type TestTenant } from '../../support/allowances.ts';
+import { openTenant, settleUnused, type TestTenant } from '../../support/allowances.ts';
 import { anAttempt, openTestStore } from '../../support/store.ts';
 
 const connections = 24;
@@ -79,7 +78,7 @@ const acts = {
     });
     key.of.step += 1;
   },
-  release: (world: World, turn: Turn) => release(db, keyOf(world, turn)),
+  settleUnused: (world: World, turn: Turn) => settleUnused(db, keyOf(world, turn)),
   // Inside a transaction that then takes the conversation's lock, as an activity may.
   open: (world: World, turn: Turn) => {
     const key = keyOf(world, turn);

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { closeAccount, release } from '../../../activities/store/allowances.ts';
+import { closeAccount } from '../../../activities/store/allowances.ts';
 import { readLedger } from '../../../activities/store/ledger.ts';
-import { allOf, openTenant, reserved, sums } from '../../support/allowances.ts';
+import { allOf, openTenant, reserved, settleUnused, sums } from '../../support/allowances.ts';
 import { openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore({ connections: 40 });
 const { db } = store.database;
 const most = Number.MAX_SAFE_INTEGER;
 
-test('a call is reserved in every pool of its chain, settled with what it used, and released if never made', async () => {
+test('a call is reserved in every pool of its chain, settled with what it used, or with nothing', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', { dayCostMicros: 1000 });
   await tenant.limit('owner/user/ada', { tokens: 1000 });
@@ -27,7 +27,7 @@ test('a call is reserved in every pool of its chain, settled with what it used, 
   });
   expect(await sumsOfOurs()).toEqual(ours.map(() => allOf([40, 0], [7, 0])));
   expect(await tenant.reserve(run, { step: 2 }, { costMicros: 100, tokens: 20 })).toEqual(reserved);
-  expect(await release(db, { tenantId: tenant.id, runId: run.id, step: 2, attempt: 1 })).toEqual({
+  expect(await settleUnused(db, { tenantId: tenant.id, runId: run.id, step: 2, attempt: 1 })).toEqual({
     kind: 'settled',
     crossed: [],
   });
@@ -80,7 +80,7 @@ test('a reservation asked for again is the same one, and a settled one stays set
   expect(settled.map(({ kind }) => kind).toSorted()).toEqual(['closed', 'closed', 'settled']);
   const after = sums(await tenant.pool('tenant')).costMicros;
   expect(after).toEqual([settled.findIndex(({ kind }) => kind === 'settled') * 10 + 10, 0]);
-  expect((await release(db, { tenantId: tenant.id, runId: run.id, step: 1, attempt: 1 })).kind).toBe(
+  expect((await settleUnused(db, { tenantId: tenant.id, runId: run.id, step: 1, attempt: 1 })).kind).toBe(
     'closed',
   );
   expect(sums(await tenant.pool('tenant')).costMicros).toEqual(after);

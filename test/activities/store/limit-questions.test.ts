@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ActivityDeps } from '../../../activities/deps.ts';
 import { askForPool } from '../../../activities/limit-question.ts';
 import { changeLimits } from '../../../activities/store/allowance-limits.ts';
-import { closeAccount, type DrawingAttempt, release, reserve } from '../../../activities/store/allowances.ts';
+import { closeAccount, type DrawingAttempt, reserve } from '../../../activities/store/allowances.ts';
 import {
   answerRaised,
   answerWithRoom,
@@ -11,7 +11,7 @@ import {
 } from '../../../activities/store/limit-questions.ts';
 import { endRun } from '../../../activities/store/end-run.ts';
 import type { RunRow } from '../../../activities/store/runs.ts';
-import { openTenant, reserved, type TestTenant } from '../../support/allowances.ts';
+import { openTenant, reserved, settleUnused, type TestTenant } from '../../support/allowances.ts';
 import { lockedRun, openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore();
@@ -63,7 +63,7 @@ test('what was held and comes back lets those go on who waited for it: the oldes
   for (const costMicros of [10, 30, 10, 10]) runs.push(await asking(tenant, { costMicros }));
   const [one, never, two, three] = runs as [RunRow, RunRow, RunRow, RunRow];
   expect(await pass(tenant)).toEqual([]);
-  await release(database.db, first(holder));
+  await settleUnused(database.db, first(holder));
   expect(await pass(tenant)).toEqual([one.id, two.id]);
   expect(await findLimitQuestion(database.db, one)).toMatchObject({
     status: 'approved',
@@ -86,7 +86,7 @@ test('who was told of room and found none waits again, and is told again when th
   const holder = await tenant.run();
   await tenant.reserve(holder, {}, { costMicros: 10 });
   const run = await asking(tenant, { costMicros: 10 });
-  await release(database.db, first(holder));
+  await settleUnused(database.db, first(holder));
   expect(await pass(tenant)).toEqual([run.id]);
   const faster = await tenant.run();
   expect(await tenant.reserve(faster, {}, { costMicros: 5 })).toEqual(reserved);
@@ -97,7 +97,7 @@ test('who was told of room and found none waits again, and is told again when th
     await askForPool(deps, write, await lockedRun(write, run.id), { step: 1, exceeded });
   });
   expect(await pass(tenant)).toEqual([]);
-  await release(database.db, first(faster));
+  await settleUnused(database.db, first(faster));
   expect(await pass(tenant)).toEqual([run.id]);
 });
 

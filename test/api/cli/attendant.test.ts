@@ -9,7 +9,9 @@ import { type Captured, eventually, startApi } from './captured.ts';
 import { screenOf, seen } from './screen.ts';
 import { asks, question, type WaitingRun, waitingRun } from './waiting.ts';
 
-const ways = 'allow it? y yes · n no · e other arguments > ';
+const ways = 'allow it? y yes · n no · e other arguments · r remember > ';
+// Of arguments in which something hides no rule can be made.
+const waysOfHidden = ways.replace(' · r remember', '');
 const ctrlU = '\u0015';
 
 async function viewOf(api: TestApp, { approvals }: WaitingRun, index = 0): Promise<ApprovalView> {
@@ -27,14 +29,14 @@ test('the exact command is shown with its rule, nothing in it hides, and y lets 
     asks('rm -r \u202ebuild\n\u001b[2Ksafe', { input: { command: 'rm -r \u202ebuild\n\u001b[2Ksafe' } }),
   ]);
   const watching = attend('watch', run.id);
-  await seen(watching, ways);
+  await seen(watching, waysOfHidden);
   expect(screenOf(watching.out()).slice(-6)).toEqual(
     [
       '  shell (execute)',
       '  │ rm -r \\u{202e}build',
       '  │ \\u{1b}[2Ksafe',
       expect.stringMatching(/^ {2}rule any tool · allowed · denied in 9 min \d+ s if nobody answers$/),
-      ways,
+      waysOfHidden,
     ].toSpliced(0, 0, expect.stringContaining('perdure approve')),
   );
   watching.type('y\r');
@@ -50,7 +52,7 @@ test('n asks why, and the agent is told', async () => {
   const watching = attend('watch', run.id);
   await seen(watching, ways);
   watching.type('what?\r');
-  await seen(watching, '  Type y, n or e, and Enter.\n');
+  await seen(watching, '  Type the letter of one of these, and Enter.\n');
   watching.type('n\r');
   await seen(watching, 'why? the agent is told; it may be empty > ');
   watching.type('It is late.\r');
@@ -111,7 +113,7 @@ test('short arguments are there to be changed in place, hidden characters as esc
     asks('a\u202e', { tool: 'read', input: { path: 'a\u202e', deep: [1] } }),
   ]);
   const watching = attend('watch', run.id);
-  await seen(watching, ways);
+  await seen(watching, waysOfHidden);
   watching.type('e\r');
   await seen(watching, 'arguments as JSON > {"deep":[1],"path":"a\\u202e"}');
   // A backspace, and the end anew.

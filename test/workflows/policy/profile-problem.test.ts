@@ -157,7 +157,7 @@ test('a profile of more patterns or examples than one call can be held against i
   const ten = Array.from({ length: 10 }, () => rule(names(200)));
   expect(profileProblem(profileWith(ten))).toBeUndefined();
   expect(profileProblem(profileWith([...ten, rule(['b'])]))).toEqual(tooMany);
-  const choices = Array.from({ length: 21 }, () => rule([`{${names(10)}}{${names(10)}}`]));
+  const choices = Array.from({ length: 21 }, () => rule([`{${names(10).join()}}{${names(10).join()}}`]));
   expect(profileProblem(profileWith(choices))).toEqual(tooMany);
   const examples = { noMatch: Array.from({ length: 6 }, (_, index) => `${index}${'x'.repeat(19_000)}`) };
   expect(profileProblem(profileWith([{ ...rule(['b']), examples }]))).toEqual({
