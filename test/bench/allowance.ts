@@ -138,8 +138,9 @@ report({
     {
       what: 'the same with eight callers at once, all of whom draw from one pool',
       value: times.together.median,
-      target: 1.5,
-      mustReach: 2,
+      // Each waits for the others' commits, and ours write three times as much.
+      target: 2,
+      mustReach: 2.5,
       higherIsBetter: false,
     },
   ],
