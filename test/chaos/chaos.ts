@@ -6,7 +6,7 @@ import path from 'node:path';
 import { type Platform, startPlatform } from '../support/platform.ts';
 import { check } from './checker.ts';
 import { createDice } from './dice.ts';
-import { type Evidence, type Finding, readFiles, readRuns } from './evidence.ts';
+import { type Evidence, type Finding, readFiles, readMoney, readRuns } from './evidence.ts';
 import { type FakeModel, startFakeModel } from './fake-model.ts';
 import { writeJournal } from './journal.ts';
 import { type Ledger, type LedgerMood, startLedger } from './ledger.ts';
@@ -38,6 +38,8 @@ export interface ChaosResult extends Finding {
 
 // Two cores: more at once only makes every program slower.
 const usualAtOnce = 16;
+// A micro-dollar a token: the day's allowance is never reached, and a unit of money that is lost shows.
+const prices = JSON.stringify({ 'compatible/*': { input: 1_000_000, output: 1_000_000 } });
 // Shorter than many a recovery, on purpose.
 const pauseMs: [number, number] = [500, 2_000];
 
@@ -59,6 +61,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
       ...(input.cache === undefined ? {} : { cache: input.cache }),
       environment: {
         PERDURE_COMPATIBLE_BASE_URL: model.url,
+        PERDURE_PRICES: prices,
         PERDURE_TOOL_SLOTS: '8',
         PERDURE_LLM_SLOTS: '32',
         TMPDIR: path.join(work, 'temporary'),
@@ -145,6 +148,7 @@ async function gather(
   seen: { played: Played[]; faults: Fault[]; ledger: Ledger; model: FakeModel },
 ): Promise<Evidence> {
   const { played, faults, ledger, model } = seen;
+  const money = await readMoney(platform.databaseUrl);
   const [runs, files] = await Promise.all([readRuns(platform.databaseUrl), readFiles(played)]);
-  return { played, faults, hits: ledger.hits, model, runs, files };
+  return { played, faults, hits: ledger.hits, model, runs, files, money };
 }

@@ -20,6 +20,8 @@ const program: Program = {
       when: 'first',
       doubled: false,
       acts: [],
+      asks: true,
+      answers: { '1.0': { says: 'approve', afterMs: 0, contested: true } },
       steps: [
         {
           words: ['one ', 'two '],
@@ -45,6 +47,8 @@ function events(): Event[] {
     { type: 'text-delta', payload: { step: 1, block: 0, text: 'two ' }, attempt: 1 },
     { type: 'text-end', payload: { step: 1, block: 0 } },
     { type: 'message-end', payload: { step: 1, text: 'one two ' } },
+    { type: 'approval-request', payload: { approvalId: 'a', callId: '1.0' } },
+    { type: 'approval-response', payload: { approvalId: 'a', callId: '1.0', outcome: 'approved' } },
     { type: 'call-start', payload: { callId: '1.0' }, attempt: 1 },
     { type: 'call-end', payload: { callId: '1.0' } },
     { type: 'run-end', payload: { status: 'succeeded' } },
@@ -60,11 +64,23 @@ function events(): Event[] {
   })) as Event[];
 }
 
+interface Entry {
+  kind: 'reserve' | 'settle';
+  tokens: number;
+  cost_micros: number;
+  closes: boolean;
+}
+
 interface Scene {
   events: Event[];
   /** What the one reader received, by number. */
   received: number[];
   call: { call_id: string; status: string; output: string; ended_at: Date };
+  approvals: { id: string; call_id: string; status: string; used_by_attempt: number | null }[];
+  answers: { says: 'approve' | 'deny'; status: number }[];
+  pool: { used_tokens: number; used_cost_micros: number; held_tokens: number; held_cost_micros: number };
+  entries: Entry[];
+  unclosed: string[];
   toolMessages: number;
   hits: { key: string; at: number }[];
   status: string;
@@ -86,6 +102,17 @@ function evidenceOf(scene: Scene, log = events()): Evidence {
     longestMs: 1,
     twins: [],
   };
+  const answers = scene.answers.map(({ says, status }) => ({
+    approvalId: 'a',
+    says,
+    acknowledged: { ...acknowledged, status },
+  }));
+  const key = { run_id: runId, step: 1, attempt: 1, allowances: ['pool'], estimated: false };
+  const money = {
+    unclosed: scene.unclosed,
+    pools: [{ id: 'pool', name: 'tenant', ...scene.pool }],
+    entries: scene.entries.map((entry) => ({ ...key, ...entry })),
+  } as unknown as NonNullable<Evidence['money']>;
   const runs = scene.runIds.map((id): [string, RunState] => [
     id,
     {
@@ -95,7 +122,7 @@ function evidenceOf(scene: Scene, log = events()): Evidence {
       inputs: [],
       messages,
       attempts: [],
-      approvals: [],
+      approvals: scene.approvals,
     } as unknown as RunState,
   ]);
   return {
@@ -103,7 +130,7 @@ function evidenceOf(scene: Scene, log = events()): Evidence {
       {
         program,
         folder,
-        messages: [{ marker: '7/0', runId, conversationId: 'c', acknowledged, acts: [] }],
+        messages: [{ marker: '7/0', runId, conversationId: 'c', acknowledged, acts: [], answers }],
         recordings: [
           {
             kind: 'run',
@@ -135,6 +162,7 @@ function evidenceOf(scene: Scene, log = events()): Evidence {
     faults: [],
     model: { asks: [], answered: new Map() },
     files: new Map(),
+    money,
   };
 }
 
@@ -143,6 +171,17 @@ function right(): Scene {
     events: events(),
     received: events().map(({ seq }) => seq),
     call: { call_id: '1.0', status: 'succeeded', output: '', ended_at: endedAt },
+    approvals: [{ id: 'a', call_id: '1.0', status: 'approved', used_by_attempt: 1 }],
+    answers: [
+      { says: 'approve', status: 200 },
+      { says: 'deny', status: 409 },
+    ],
+    pool: { used_tokens: 7, used_cost_micros: 3, held_tokens: 0, held_cost_micros: 0 },
+    entries: [
+      { kind: 'reserve', tokens: 9, cost_micros: 9, closes: false },
+      { kind: 'settle', tokens: 7, cost_micros: 3, closes: true },
+    ],
+    unclosed: [],
     toolMessages: 1,
     hits: [{ key: 'k', at: endedAt.getTime() - 1_000 }],
     status: 'succeeded',
@@ -168,12 +207,12 @@ const wrongs: [string, string, (scene: Scene) => void][] = [
   [
     'two terminal events',
     'I2',
-    (scene) => void scene.events.push({ ...(scene.events[10] as Event), seq: 12, conversationSeq: 12 }),
+    (scene) => void scene.events.push({ ...(scene.events[12] as Event), seq: 14, conversationSeq: 14 }),
   ],
   [
     'something after the terminal event',
     'I2',
-    (scene) => void scene.events.push({ ...(scene.events[1] as Event), seq: 12, conversationSeq: 12 }),
+    (scene) => void scene.events.push({ ...(scene.events[1] as Event), seq: 14, conversationSeq: 14 }),
   ],
   [
     'a piece of text that is not in the whole',
@@ -196,6 +235,44 @@ const wrongs: [string, string, (scene: Scene) => void][] = [
     (scene) => Object.assign(scene, { hits: [{ key: 'k', at: endedAt.getTime() + 1 }] }),
   ],
   ['a success without its effect', 'I4', (scene) => Object.assign(scene, { hits: [] })],
+  [
+    'a reservation nobody settled',
+    'I5',
+    (scene) => {
+      scene.entries.pop();
+      Object.assign(scene.pool, { used_tokens: 0, used_cost_micros: 0 });
+    },
+  ],
+  [
+    'a reservation settled twice',
+    'I5',
+    (scene) => {
+      scene.entries.push(scene.entries[1] as Entry);
+      Object.assign(scene.pool, { used_tokens: 14, used_cost_micros: 6 });
+    },
+  ],
+  ['money that stays held', 'I5', (scene) => Object.assign(scene.pool, { held_cost_micros: 1 })],
+  ['a pool that counts less than was used', 'I5', (scene) => Object.assign(scene.pool, { used_tokens: 6 })],
+  ['an account left open', 'I5', (scene) => void scene.unclosed.push(runId)],
+  [
+    'an effect that was denied',
+    'I11',
+    (scene) => Object.assign(scene.approvals[0] ?? {}, { status: 'denied' }),
+  ],
+  ['an effect nobody was asked about', 'I11', (scene) => Object.assign(scene, { approvals: [] })],
+  ['a call two people were asked about', 'I11', (scene) => void scene.approvals.push(...scene.approvals)],
+  ['two answers that both decided', 'I11', (scene) => Object.assign(scene.answers[1] ?? {}, { status: 200 })],
+  ['an answer that was lost', 'I11', (scene) => Object.assign(scene.approvals[0] ?? {}, { status: 'open' })],
+  [
+    'an approval that was never used up',
+    'I11',
+    (scene) => Object.assign(scene.approvals[0] ?? {}, { used_by_attempt: null }),
+  ],
+  [
+    'an answer nobody was told of',
+    'I11',
+    (scene) => Object.assign(scene.events[9] ?? {}, { type: 'run-start' }),
+  ],
   ['a run that never ended', 'I7', (scene) => Object.assign(scene, { status: 'running' })],
   ['an acknowledged run that is gone', 'I7', (scene) => Object.assign(scene, { runIds: [] })],
   ['a run nobody asked for', 'I8', (scene) => void scene.runIds.push('01900000-0000-7000-8000-000000000002')],

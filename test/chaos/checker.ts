@@ -1,13 +1,23 @@
 // The offline checker: holds everything that was seen against the invariants and says what it found, figure by
 // figure. It runs when all is over and changes nothing.
 import { checkAcknowledged } from './checks/acknowledged.ts';
+import { checkApprovals } from './checks/approvals.ts';
 import { checkCalls } from './checks/calls.ts';
 import { checkLog } from './checks/log.ts';
+import { checkMoney } from './checks/money.ts';
 import { checkReceived } from './checks/received.ts';
 import { checkRecovery } from './checks/recovery.ts';
 import type { Check, Evidence, Finding } from './evidence.ts';
 
-const checks: readonly Check[] = [checkReceived, checkLog, checkCalls, checkAcknowledged, checkRecovery];
+const checks: readonly Check[] = [
+  checkReceived,
+  checkLog,
+  checkCalls,
+  checkApprovals,
+  checkMoney,
+  checkAcknowledged,
+  checkRecovery,
+];
 
 export function check(evidence: Evidence): Finding {
   const findings = checks.map((one) => one(evidence));

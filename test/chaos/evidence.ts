@@ -1,5 +1,6 @@
 // Everything a check may look at: what was played, received, counted and broken, and what the database says now.
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Selectable } from 'kysely';
 import { openDatabase } from '../../activities/store/database.ts';
 import { readEvents } from '../../activities/store/events.ts';
@@ -23,6 +24,14 @@ export interface RunState {
   approvals: Row<'approvals'>[];
 }
 
+/** Pools and their ledger when all is over. */
+export interface Money {
+  pools: Row<'allowances'>[];
+  entries: Row<'allowance_entries'>[];
+  /** Runs that have ended and whose account nobody has closed. */
+  unclosed: string[];
+}
+
 export interface Evidence {
   played: readonly Played[];
   hits: readonly Hit[];
@@ -30,6 +39,8 @@ export interface Evidence {
   model: Pick<FakeModel, 'asks' | 'answered'>;
   /** By run id; every run of the database. */
   runs: ReadonlyMap<string, RunState>;
+  /** Undefined where nobody was left to close the accounts. */
+  money: Money | undefined;
   /** By path: what each file a program was to write or edit holds now; undefined when it is not there. */
   files: ReadonlyMap<string, string | undefined>;
 }
@@ -78,6 +89,37 @@ export async function readRuns(databaseUrl: string): Promise<Map<string, RunStat
       });
     }
     return states;
+  } finally {
+    await database.close();
+  }
+}
+
+// The sweeper closes what died before it could; it comes by every few seconds.
+const closingMs = 30_000;
+
+export async function readMoney(databaseUrl: string): Promise<Money> {
+  const database = openDatabase({ url: databaseUrl, connections: 1, name: 'checker' });
+  const { db } = database;
+  const listUnclosed = async (): Promise<string[]> => {
+    const rows = await db
+      .selectFrom('allowance_runs')
+      .select('run_id')
+      .where('closed_at', 'is', null)
+      .execute();
+    return rows.map(({ run_id }) => run_id);
+  };
+  try {
+    const until = Date.now() + closingMs;
+    let unclosed = await listUnclosed();
+    while (unclosed.length > 0 && Date.now() < until) {
+      await sleep(200);
+      unclosed = await listUnclosed();
+    }
+    return {
+      unclosed,
+      pools: await db.selectFrom('allowances').selectAll().execute(),
+      entries: await db.selectFrom('allowance_entries').selectAll().orderBy('id').execute(),
+    };
   } finally {
     await database.close();
   }

@@ -2,10 +2,11 @@
 // cancels where the program says so. It only notes what happens; whether it was right is the checker's business.
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event } from '../../workflows/contracts/event.ts';
 import type { Dice } from './dice.ts';
 import { marked } from './fake-model.ts';
-import { type Act, allCalls, beforeEdit, type Message, type Program } from './program.ts';
+import { type Act, allCalls, beforeEdit, type Message, type Program, type Saying } from './program.ts';
 import { type Recorder, type Recording, record } from './recorder.ts';
 import { type Acknowledged, createRequests, type Requests } from './requests.ts';
 
@@ -15,12 +16,19 @@ export interface PlayedAct {
   acknowledged: Acknowledged;
 }
 
+export interface PlayedAnswer {
+  approvalId: string;
+  says: Saying;
+  acknowledged: Acknowledged;
+}
+
 export interface PlayedMessage {
   marker: string;
   runId: string;
   conversationId: string;
   acknowledged: Acknowledged;
   acts: PlayedAct[];
+  answers: PlayedAnswer[];
 }
 
 export interface Played {
@@ -117,7 +125,8 @@ async function send(
   if (acknowledged.status !== 202 || !id || !conversation) {
     throw new Error(`${to} answered ${acknowledged.status}: ${JSON.stringify(acknowledged.answer)}`);
   }
-  return { marker: message.marker, runId: id, conversationId: conversation, acknowledged, acts: [] };
+  const { marker } = message;
+  return { marker, runId: id, conversationId: conversation, acknowledged, acts: [], answers: [] };
 }
 
 interface RunWatch {
@@ -130,6 +139,7 @@ interface RunWatch {
 function watchRun(stage: Stage, requests: Requests, message: Message, played: PlayedMessage): RunWatch {
   const begun = Promise.withResolvers<void>();
   const acting: Promise<void>[] = [];
+  const answering: Promise<void>[] = [];
   const waiting = [...message.acts];
   let movedAt = Date.now();
   let over = false;
@@ -153,8 +163,28 @@ function watchRun(stage: Stage, requests: Requests, message: Message, played: Pl
     }
   }
 
+  async function answer(approvalId: string, callId: string | null): Promise<void> {
+    const plan = message.answers?.[callId ?? ''];
+    if (!plan) return;
+    await sleep(plan.afterMs);
+    const opposite = plan.says === 'approve' ? 'deny' : 'approve';
+    const sayings = plan.contested ? ([plan.says, opposite] as const) : [plan.says];
+    await Promise.all(
+      sayings.map(async (says) => {
+        const acknowledged = await requests.post(
+          `/approvals/${approvalId}/${says}`,
+          {},
+          { twins: message.doubled ? 1 : 0 },
+        );
+        played.answers.push({ approvalId, says, acknowledged });
+      }),
+    );
+  }
+
   function onEvent(event: Event): void {
     movedAt = Date.now();
+    if (event.type === 'approval-request')
+      answering.push(answer(event.payload.approvalId, event.payload.callId));
     if (event.type === 'step-start') actOn(event.payload.step);
     if (event.type === 'step-start' || event.type === 'run-end') begun.resolve();
     if (event.type === 'run-end') over = true;
@@ -184,6 +214,7 @@ function watchRun(stage: Stage, requests: Requests, message: Message, played: Pl
   return {
     recorders: [first, second],
     begun: () => unlessStuck(begun.promise),
-    ended: () => unlessStuck(first.done.then(() => Promise.all(acting)).then(() => second.done)),
+    ended: () =>
+      unlessStuck(first.done.then(() => Promise.all([...acting, ...answering])).then(() => second.done)),
   };
 }

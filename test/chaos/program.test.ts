@@ -33,11 +33,13 @@ test('a hundred programs of a seed hold every kind of call, act and fault', () =
     acts: new Set(messages.flatMap(({ acts }) => acts.map(({ kind }) => kind))),
     faults: new Set(faults.map((fault) => (fault.kind === 'status' ? fault.status : fault.kind))),
     when: new Set(messages.map(({ when }) => when)),
+    says: new Set(messages.flatMap(({ answers = {} }) => Object.values(answers).map(({ says }) => says))),
   }).toEqual({
     calls: new Set(['effect', 'write', 'edit', 'read', 'malformed']),
     acts: new Set(['steer', 'interrupt', 'cancel']),
     faults: new Set([429, 500, 529, 'cut', 'cut-call']),
     when: new Set(['first', 'after', 'queue']),
+    says: new Set(['approve', 'deny']),
   });
 });
 

@@ -37,6 +37,16 @@ export interface Act {
   text: string;
 }
 
+/** What people say to one call that policy asks about. */
+export interface AnswerPlan {
+  says: Saying;
+  afterMs: number;
+  /** Somebody else says the opposite in the same moment. */
+  contested: boolean;
+}
+
+export type Saying = 'approve' | 'deny';
+
 export interface Message {
   /** `program/position`: the marker in its prompt. */
   marker: string;
@@ -44,8 +54,10 @@ export interface Message {
   when: 'first' | 'after' | 'queue';
   /** Every request of this message is sent twice at once under one idempotency key. */
   doubled: boolean;
-  /** Policy asks people about each of its calls; who answers is its own test's business. */
+  /** Policy asks people about each of its calls. */
   asks?: true;
+  /** What they say, by call. Without it, who answers is its own test's business. */
+  answers?: Readonly<Record<string, AnswerPlan>>;
   steps: StepPlan[];
   acts: Act[];
 }
@@ -102,7 +114,18 @@ function createMessage(dice: Dice, marker: string, when: Message['when'], budget
     if (kind !== 'steer') break;
   }
   acts.sort((one, other) => one.atStep - other.atStep);
-  return { marker, when, doubled: dice.chance(0.2), steps, acts };
+  const message: Message = { marker, when, doubled: dice.chance(0.2), steps, acts };
+  return dice.chance(0.3) ? { ...message, asks: true, answers: createAnswers(dice, steps) } : message;
+}
+
+function createAnswers(dice: Dice, steps: readonly StepPlan[]): Record<string, AnswerPlan> {
+  const calls = steps.flatMap((step, at) => step.calls.map((_, index) => `${at + 1}.${index}`));
+  return Object.fromEntries(
+    calls.map((callId): [string, AnswerPlan] => {
+      const says = dice.pick(['approve', 'approve', 'deny'] as const);
+      return [callId, { says, afterMs: dice.between(0, 1_500), contested: dice.chance(0.3) }];
+    }),
+  );
 }
 
 function createStep(dice: Dice, marker: string, step: number, calls: CallPlan[]): StepPlan {

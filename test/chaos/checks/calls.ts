@@ -53,6 +53,11 @@ export const checkCalls: Check = (evidence) => {
           'I4',
           `it acted ${late.map(({ at }) => at - (row.ended_at?.getTime() ?? 0)).join(', ')} ms after it was closed as ${row.status}`,
         );
+      const refused = state.approvals.some(
+        ({ call_id, status }) => call_id === callId && status !== 'approved',
+      );
+      // That what nobody allowed did not take place is another check's.
+      if (refused && ['denied', 'stopped'].includes(row.status)) continue;
       const problem = outcomeProblem(call, row, effects, evidence, `${folder}/`);
       if (problem) note('I4', problem);
     }

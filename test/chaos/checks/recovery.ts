@@ -1,6 +1,6 @@
 // I13: how long after each kill every run that was under way shows progress again. A sample into which another fault
 // fell is told apart: it measures both.
-import type { EventType } from '../../../workflows/contracts/event.ts';
+import type { Event, EventType } from '../../../workflows/contracts/event.ts';
 import { type Check, type Evidence, spread } from '../evidence.ts';
 
 // What the API writes by itself is no progress of the run.
@@ -10,6 +10,7 @@ const noProgress: readonly EventType[] = [
   'cancel-request',
   'run-queued',
   'run-ready',
+  'approval-response',
 ];
 // A killed process's last writes may still be on their way through Postgres.
 const echoMs = 30;
@@ -27,6 +28,13 @@ export const checkRecovery: Check = (evidence) => {
   return { violations: [], figures };
 };
 
+/** Whether it stood still then until somebody would answer: how long that takes is no recovery. */
+function waitsForPeople(events: readonly Event[], at: number): boolean {
+  const before = events.filter((event) => Date.parse(event.at) <= at);
+  const count = (type: EventType): number => before.filter((event) => event.type === type).length;
+  return count('approval-request') > count('approval-response');
+}
+
 interface Sample {
   kind: string;
   ms: number;
@@ -39,7 +47,7 @@ function samplesOf({ faults, runs }: Evidence): Sample[] {
     return [...runs.values()].flatMap(({ events }): Sample[] => {
       const times = events.filter(({ type }) => !noProgress.includes(type)).map(({ at }) => Date.parse(at));
       const first = times[0];
-      if (first === undefined || first > fault.at) return [];
+      if (first === undefined || first > fault.at || waitsForPeople(events, fault.at)) return [];
       const progress = times.find((at) => at > fault.at + echoMs);
       if (progress === undefined) return [];
       return [{ kind: fault.kind, ms: progress - fault.at, overlapped: progress > next }];

@@ -1,0 +1,46 @@
+// I5: every reservation is settled once, nothing stays held, and each pool is the sum of what the ledger says of it.
+import type { Check, Finding, Violation } from '../evidence.ts';
+
+export const checkMoney: Check = ({ money }): Finding => {
+  if (!money) return { violations: [], figures: {} };
+  const { pools, entries, unclosed } = money;
+  const violations: Violation[] = [];
+  const note = (problem: string): void => void violations.push({ invariant: 'I5', problem });
+  for (const runId of unclosed) note(`the account of run ${runId} is open after its end`);
+  const closings = Map.groupBy(
+    entries.filter(({ closes }) => closes !== null),
+    ({ run_id, step, attempt }) => `attempt ${attempt} of step ${step} of run ${run_id}`,
+  );
+  for (const [what, group] of closings) {
+    const settled = group.filter(({ closes }) => closes).length;
+    if (settled !== 1 || group.length !== 2)
+      note(`${what} has ${group.length - settled} reservations and ${settled} settlements`);
+  }
+  for (const pool of pools) {
+    const own = entries.filter(({ allowances }) => allowances.includes(pool.id));
+    const sum = (kind: string, of: 'tokens' | 'cost_micros'): number =>
+      own.filter((entry) => entry.kind === kind).reduce((total, entry) => total + entry[of], 0);
+    const wanted = {
+      tokens: sum('settle', 'tokens') - sum('refund', 'tokens'),
+      costMicros: sum('settle', 'cost_micros'),
+      heldTokens: 0,
+      heldCostMicros: 0,
+    };
+    const found = {
+      tokens: pool.used_tokens,
+      costMicros: pool.used_cost_micros,
+      heldTokens: pool.held_tokens,
+      heldCostMicros: pool.held_cost_micros,
+    };
+    if (JSON.stringify(found) !== JSON.stringify(wanted))
+      note(`${pool.name} holds ${JSON.stringify(found)}, its ledger says ${JSON.stringify(wanted)}`);
+  }
+  return {
+    violations,
+    figures: {
+      reservations: closings.size,
+      'settled by an estimate': entries.filter(({ kind, estimated }) => kind === 'settle' && estimated)
+        .length,
+    },
+  };
+};
