@@ -66,6 +66,7 @@ export const tiers: readonly Tier[] = [
  * by itself while the other half of the machine has nothing left to do.
  */
 export const longFiles: readonly string[] = [
+  'test/workflows/allowances.temporal.test.ts',
   'test/workflows/takeover.temporal.test.ts',
   'test/e2e/faults-chaos.test.ts',
   'test/e2e/injection.test.ts',
