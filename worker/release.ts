@@ -1,15 +1,12 @@
 // Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it
-// gone, settle what it had reserved, fail what it was at, and send its workflows to whoever lives. Safe to run twice.
+// gone, fail what it was at, settle what it had reserved, and send its workflows to whoever lives. Safe to run twice.
 import type { Logger } from 'pino';
 import { killGroup, killOrphans } from '../activities/sandbox/process-group.ts';
 import { findProcess, listProcesses, thisHost } from '../activities/sandbox/process-table.ts';
 import { lostReservations, settleLost } from '../activities/store/allowances.ts';
 import { groupsOf, markLost, openAttemptsOf, type OpenAttempt } from '../activities/store/attempts.ts';
-import { tellCrossings } from '../activities/store/crossings.ts';
 import { type Db, openDatabase } from '../activities/store/database.ts';
-import { createEventLog, type EventLog } from '../activities/store/events.ts';
 import { endExecutor, type ExecutorRow, liveExecutorsOn } from '../activities/store/executors.ts';
-import { createNotifier } from '../activities/store/notifier.ts';
 import { listActive } from '../activities/store/runs.ts';
 import { workflowId } from '../workflows/contracts/messages.ts';
 import { failHeld, workerLost } from './fail-held.ts';
@@ -30,30 +27,18 @@ const runsAtOnce = 20;
 /** Releases every executor of this host whose process no longer exists. */
 export async function releaseExecutors(input: ReleaseInput): Promise<void> {
   const database = openDatabase({ url: input.databaseUrl, connections: 4, name: 'perdure-release' });
-  const notifier = createNotifier(database.pool, (error) =>
-    input.log.info({ err: error }, 'readers were not told of new events; they look every second'),
-  );
-  // What is told here holds names and numbers, no words of anybody.
-  const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
   const client = openClient(input);
   try {
     const executors = await liveExecutorsOn(database.db, thisHost());
     const dead = executors.filter((executor) => !isAlive(executor));
-    for (const executor of dead) await release(log, client, input, executor);
+    for (const executor of dead) await release(database.db, client, input, executor);
     if (dead.length > 0) await freeRuns(database.db, client, input, identitiesOf(dead, executors));
   } finally {
-    await notifier.close();
     await Promise.all([database.close(), client.connection.close()]);
   }
 }
 
-async function release(
-  log: EventLog,
-  client: Client,
-  input: ReleaseInput,
-  executor: ExecutorRow,
-): Promise<void> {
-  const { db } = log;
+async function release(db: Db, client: Client, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
   const attempts = await openAttemptsOf(db, executor.id);
   const groups = await groupsOf(db, executor.id);
   // Whatever carries the mark of a worker that is gone, on record or not: a command started in the very moment of
@@ -64,17 +49,29 @@ async function release(
   await Promise.all(
     groups.filter(({ group }) => present.has(group.pgid)).map(({ group }) => killGroup(group)),
   );
-  for (const lost of await lostReservations(db, executor.id)) {
-    const { crossed } = await settleLost(db, lost);
-    await tellCrossings(log, lost.run, crossed);
-  }
   await markLost(db, executor.id);
   await Promise.all(attempts.map((attempt) => failByToken(client, input, attempt)));
+  await settleReserved(db, input, executor);
   await endExecutor(db, executor.id);
   input.log.warn(
     { executor: executor.id, pid: executor.pid, attempts: attempts.length, groups: groups.length },
     'released what a dead worker held',
   );
+}
+
+/** After the attempts, and each by itself: a lock on a tenant's money must not keep back the runs it held up. */
+async function settleReserved(db: Db, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
+  for (const lost of await lostReservations(db, executor.id)) {
+    try {
+      // The sweeper tells of what it reaches.
+      await settleLost(db, lost);
+    } catch (error) {
+      input.log.warn(
+        { err: error, runId: lost.run.id },
+        "what a dead worker had reserved was not settled; the run's next attempt, or its end, does so",
+      );
+    }
+  }
 }
 
 /** By token and never by id: by id it could hit the healthy attempt that took over. */
