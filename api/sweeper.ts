@@ -1,10 +1,10 @@
 // Every few seconds: starts accepted runs that no workflow has taken up, wakes runs that were told to stop and have
 // not, gives free places to those who wait for one, and closes the accounts of those that have ended. All of it is safe
-// to repeat; nothing accepted depends on anybody having lived to do it at the time. One part keeps no other back.
+// to repeat; nothing accepted depends on anybody having lived to do it at the time. No part, no tenant and no run keeps another back.
 import type { Logger } from 'pino';
 import { closeEnded, givePlaces } from '../activities/store/after-end.ts';
 import { listUnclosed } from '../activities/store/allowances.ts';
-import { tellUntold } from '../activities/store/crossings.ts';
+import { listUntold, tellCrossings } from '../activities/store/crossings.ts';
 import type { EventLog } from '../activities/store/events.ts';
 import { answerWithRoom, listAnswerable } from '../activities/store/limit-questions.ts';
 import { tenantsWaiting } from '../activities/store/run-places.ts';
@@ -33,6 +33,22 @@ export function createSweeper(input: {
 }): Loop {
   const { log, runs, logger } = input;
 
+  /** Where Postgres or a lock is the trouble the next pass begins with the same; what is wrong with one is skipped. */
+  async function eachOf<Item>(
+    items: readonly Item[],
+    doing: string,
+    act: (item: Item) => Promise<void>,
+  ): Promise<void> {
+    for (const item of items) {
+      try {
+        await act(item);
+      } catch (error) {
+        if (isStoreOutage(error)) throw error;
+        logger.error({ err: error, item }, `the sweeper could not ${doing}`);
+      }
+    }
+  }
+
   /** Those Temporal has not heard of as far as we know; any number may wait in front of them for a worker. */
   async function unstarted(): Promise<RunRow[]> {
     const found: RunRow[] = [];
@@ -51,29 +67,28 @@ export function createSweeper(input: {
   async function answerFitting(): Promise<void> {
     const { found, last } = await listAnswerable(log.db, mostPerPass, lookedAt);
     lookedAt = last;
-    for (const question of found)
+    await eachOf(found, 'answer a question', async (question) => {
       if (await log.write((write) => answerWithRoom(write, question))) runs.wake(question.run_id);
+    });
   }
 
   async function giveAllPlaces(): Promise<void> {
-    for (const tenantId of await tenantsWaiting(log.db))
+    await eachOf(await tenantsWaiting(log.db), 'give places to a tenant', async (tenantId) => {
       for (const run of await givePlaces(log, tenantId)) runs.started(run);
+    });
   }
 
   let unclosedAfter: string | undefined;
 
-  /** Where Postgres or a lock is the trouble the next pass begins with the same; what is wrong with one is skipped. */
   async function closeAccounts(): Promise<void> {
     const page = await listUnclosed(log.db, mostPerPass, unclosedAfter);
-    for (const of of page) {
-      try {
-        await closeEnded(log, of);
-      } catch (error) {
-        if (isStoreOutage(error)) throw error;
-        logger.error({ err: error, runId: of.runId }, 'the sweeper could not close the account of a run');
-      }
-    }
+    await eachOf(page, 'close the account of a run', (of) => closeEnded(log, of));
     unclosedAfter = page.length < mostPerPass ? undefined : page.at(-1)?.runId;
+  }
+
+  async function tellUntold(): Promise<void> {
+    const untold = await listUntold(log.db, notBeforeMs, mostPerPass);
+    await eachOf(untold, 'tell of a threshold', ({ run, crossing }) => tellCrossings(log, run, [crossing]));
   }
 
   // What somebody waits for comes first.
@@ -86,7 +101,7 @@ export function createSweeper(input: {
     ['giving free places', giveAllPlaces],
     ['answering for allowances', answerFitting],
     ['closing accounts', closeAccounts],
-    ['telling of thresholds', async () => tellUntold(log, notBeforeMs, mostPerPass)],
+    ['telling of thresholds', tellUntold],
   ];
 
   return repeat(input.everyMs ?? everyMs, logger, 'the sweeper', async () => {

@@ -3,6 +3,7 @@
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { Crossing } from './allowances.ts';
 import { streamFor } from './calls.ts';
+import type { Queries } from './database.ts';
 import { type EventLog, StreamEnded, type Write } from './events.ts';
 import type { RunRow } from './runs.ts';
 
@@ -70,9 +71,13 @@ export async function takeWarnings({ tx }: Write, crossed: readonly Crossing[]):
   return toWarnings(taken.map(({ crossing }) => crossing as unknown as Crossing));
 }
 
-/** Tells of what was reached by somebody who did not live to tell of it. */
-export async function tellUntold(log: EventLog, olderThanMs: number, limit: number): Promise<void> {
-  const rows = await log.db
+/** What was reached by somebody who has not told of it since: the oldest first. */
+export async function listUntold(
+  queries: Queries,
+  olderThanMs: number,
+  limit: number,
+): Promise<{ run: Told; crossing: Crossing }[]> {
+  const rows = await queries
     .selectFrom('allowance_untold')
     .innerJoin('runs', 'runs.id', 'allowance_untold.run_id')
     .select(['runs.id', 'runs.tenant_id', 'runs.conversation_id', 'crossing'])
@@ -80,5 +85,5 @@ export async function tellUntold(log: EventLog, olderThanMs: number, limit: numb
     .orderBy('at')
     .limit(limit)
     .execute();
-  for (const { crossing, ...run } of rows) await tellCrossings(log, run, [crossing as unknown as Crossing]);
+  return rows.map(({ crossing, ...run }) => ({ run, crossing: crossing as unknown as Crossing }));
 }

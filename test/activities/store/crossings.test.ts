@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { streamOf } from '../../../workflows/contracts/event.ts';
-import { tellCrossings, tellUntold } from '../../../activities/store/crossings.ts';
+import { listUntold, tellCrossings } from '../../../activities/store/crossings.ts';
 import { endRun } from '../../../activities/store/end-run.ts';
 import type { RunRow } from '../../../activities/store/runs.ts';
 import { openTenant } from '../../support/allowances.ts';
@@ -12,6 +12,12 @@ const { log, database } = store;
 async function warnings(stream: string, tenantId: string): Promise<unknown[]> {
   const events = await eventsOf(database, stream, tenantId);
   return events.filter(({ type }) => type === 'budget-warning').map(({ payload }) => payload);
+}
+
+/** What a pass of the sweeper does. */
+async function tellUntold(): Promise<void> {
+  for (const { run, crossing } of await listUntold(database.db, -1000, 10))
+    await tellCrossings(log, run, [crossing]);
 }
 
 /** A run whose call used half of the tenant's allowance, and then all of it. */
@@ -37,9 +43,9 @@ const all = {
 test('what an allowance reached is told once, also when whoever reached it died before saying so', async () => {
   const { run } = await spent();
   const stream = streamOf('run', run.id);
-  await tellUntold(log, 60_000, 10);
+  expect(await listUntold(database.db, 60_000, 10)).toEqual([]);
   expect(await warnings(stream, run.tenant_id)).toEqual([]);
-  await Promise.all([tellUntold(log, -1000, 10), tellUntold(log, -1000, 10)]);
+  await Promise.all([tellUntold(), tellUntold()]);
   expect(await warnings(stream, run.tenant_id)).toEqual([all]);
 });
 
@@ -47,7 +53,7 @@ test('whoever reached it and lives leaves nothing for others to tell', async () 
   const { run, crossed } = await spent();
   await tellCrossings(log, run, crossed);
   await tellCrossings(log, run, crossed);
-  await tellUntold(log, -1000, 10);
+  await tellUntold();
   expect(await warnings(streamOf('run', run.id), run.tenant_id)).toEqual([all]);
 });
 
@@ -57,6 +63,6 @@ test('after the end of the run the stream of the tenant tells it', async () => {
     const end = { status: 'succeeded', reason: 'finished', reasonText: 'Done.' } as const;
     return endRun(write, await lockedRun(write, run.id), end);
   });
-  await tellUntold(log, -1000, 10);
+  await tellUntold();
   expect(await warnings(streamOf('tenant', run.tenant_id), run.tenant_id)).toEqual([all]);
 });
