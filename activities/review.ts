@@ -2,6 +2,7 @@
 // nothing: the decisions are stored with the model's message and reach the workflow with its result.
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
 import type { PolicyProfile } from '../workflows/contracts/policy.ts';
 import { evaluate, type PolicyContext, type PolicyScope } from '../workflows/policy/evaluate.ts';
@@ -46,11 +47,25 @@ export async function reviewFor(
 ): Promise<ReviewedCall[]> {
   if (calls.length === 0) return [];
   const context = await reviewContextOf(needs, run);
-  const reviewed = reviewCalls(context, step, calls);
+  const reviewed = await reviewAll(context, step, calls);
   if (!reviewed.some(({ decided }) => decided.original === 'ask')) return reviewed;
   const place = { ...run, project_path: await placeOf(run.project_path) };
   const remembered = await rememberedFor(needs.db, place, context.now);
-  return remembered.length === 0 ? reviewed : reviewCalls({ ...context, remembered }, step, calls);
+  return remembered.length === 0 ? reviewed : reviewAll({ ...context, remembered }, step, calls);
+}
+
+/** One may take a tenth of a second: in between, heartbeats and other runs have their turn. */
+async function reviewAll(
+  context: ReviewContext,
+  step: number,
+  calls: readonly LlmCall[],
+): Promise<ReviewedCall[]> {
+  const reviewed: ReviewedCall[] = [];
+  for (const [index, call] of calls.entries()) {
+    reviewed.push(reviewOne(context, step, index, call));
+    await setImmediate();
+  }
+  return reviewed;
 }
 
 /** As answers are remembered: whatever link leads to a project, it is the same place. */
@@ -79,24 +94,26 @@ export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<
 }
 
 export function reviewCalls(context: ReviewContext, step: number, calls: readonly LlmCall[]): ReviewedCall[] {
-  return calls.map((written, index) => {
-    // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
-    const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
-    const reviewed = reviewCall(context, call);
-    const overflow = index >= mostCallsPerStep;
-    return {
-      callId: `${step}.${index}`,
-      index,
-      providerCallId: call.id,
-      tool: call.name,
-      inputText: toStorable(call.input),
-      inputHash: createHash('sha256').update(call.input).digest('hex'),
-      ...reviewed,
-      ...(overflow
-        ? refused(`Not run: at most ${mostCallsPerStep} calls are made in one step. Ask again in the next.`)
-        : {}),
-    };
-  });
+  return calls.map((call, index) => reviewOne(context, step, index, call));
+}
+
+function reviewOne(context: ReviewContext, step: number, index: number, written: LlmCall): ReviewedCall {
+  // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
+  const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
+  return {
+    callId: `${step}.${index}`,
+    index,
+    providerCallId: call.id,
+    tool: call.name,
+    inputText: toStorable(call.input),
+    inputHash: createHash('sha256').update(call.input).digest('hex'),
+    ...(index < mostCallsPerStep ? reviewCall(context, call) : oneTooMany(call)),
+  };
+}
+
+function oneTooMany(call: LlmCall): Outcome {
+  const problem = `Not run: at most ${mostCallsPerStep} calls are made in one step. Ask again in the next.`;
+  return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
 }
 
 /** Reviews other arguments for a call that is asked about; what is refused now stays refused. */

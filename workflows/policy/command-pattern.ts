@@ -1,5 +1,5 @@
-// Patterns for commands. They match argument by argument: a word is itself, `*` is one argument that is no option,
-// `**` at the end is any rest. Single quotes make a word literal, blanks and stars included.
+// Patterns for commands. They match argument by argument: a word is itself, `*` is one argument that is no option and,
+// where it allows, no @file of options; `**` at the end is any rest. Single quotes make a word literal, blanks and stars included.
 import type { SimpleCommand } from './command.ts';
 import { normalizePath } from './path.ts';
 
@@ -76,11 +76,11 @@ export function allowsCommand(pattern: CommandPattern, command: SimpleCommand, r
   );
 }
 
-/** Behind @, some programs read their arguments from a file. */
 function leadsOut(word: string, root: string | null): boolean {
-  if (!/^@?\/|\.\.|\\/.test(word)) return false;
-  const path = word.replace(/^@/, '');
-  return path !== '' && normalizePath(path, root).kind !== 'inside';
+  // From such a file some programs read their arguments, and whose words those are nobody knows.
+  if (word.startsWith('@')) return true;
+  if (!/^\/|\.\.|\\/.test(word)) return false;
+  return normalizePath(word, root).kind !== 'inside';
 }
 
 /**

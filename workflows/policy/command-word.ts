@@ -16,11 +16,11 @@ export interface Word {
 export function readWord(word: CommandArgument): Word {
   // An assignment behind the program is an argument of `export` and its like.
   if (word.type === 'Assignment') {
-    const value =
-      word.value.type === 'Word' && word.index === undefined ? readWord(word.value).text : undefined;
+    const value = word.value.type === 'Word' && word.index === undefined ? readWord(word.value) : undefined;
     const sign = word.append === true ? '+=' : '=';
-    const text = value === undefined ? undefined : `${word.name}${sign}${value}`;
-    return { text, splits: false, raw: text ?? word.text };
+    const text = value?.text === undefined ? undefined : `${word.name}${sign}${value.text}`;
+    const globs = value === undefined ? 'unknown' : value.globs;
+    return { text, splits: false, raw: text ?? word.text, ...(globs !== undefined && { globs }) };
   }
   // The shell puts a home directory in its place.
   const raw = word.value;
@@ -34,10 +34,11 @@ export function readWord(word: CommandArgument): Word {
 }
 
 // Alternatives multiply; nobody writes more by hand.
-const mostAlternatives = 100;
+const mostAlternatives = 30;
 
 function globsOf(word: WordNode): Word['globs'] {
   const { parts = [], text, value } = word;
+  if (parts.some(mayBecomeAny)) return 'unknown';
   const bare = bareOf(word);
   const types = parts.map(({ type }) => type);
   const hasBraces = types.includes('BraceExpansion') || bare.includes('{');
@@ -48,6 +49,13 @@ function globsOf(word: WordNode): Word['globs'] {
   if (text !== value || /[$`"'\\]/.test(value)) return 'unknown';
   const names = braceExpand(value, { braceExpandMax: mostAlternatives });
   return names.length < mostAlternatives ? names : 'unknown';
+}
+
+/** What stands in for an empty variable is read anew, quotes and globs of its own among it. */
+function mayBecomeAny(part: WordPart): boolean {
+  if (part.type === 'DoubleQuoted') return part.parts.some(mayBecomeAny);
+  if (part.type !== 'ParameterExpansion' || part.operation?.type !== 'Default') return false;
+  return !/^[\w./:@%+,-]*$/.test(part.operation.operand.text);
 }
 
 /** What is not quoted, joined: quotes in between do not keep braces and brackets from belonging together. */

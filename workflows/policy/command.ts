@@ -17,7 +17,7 @@ export interface SimpleCommand {
   /** The program and its arguments; empty where something is done without a program. */
   words: readonly Word[];
   /** Words beside the arguments that may name files: targets of redirections, values of variables, loop lists. */
-  files: readonly string[];
+  files: readonly Word[];
   /** Why more or something else may run than the words say. */
   hidden?: string;
   /** Why it is not harmless although it is known what runs. */
@@ -36,16 +36,18 @@ const deepestText = 3;
 // has a tenth of this.
 const mostCommands = 300;
 const mostNames = 3000;
-// To hold a glob against a glob takes so many times as long.
-const globCost = 20;
+// A glob is held against the globs of every rule sign by sign. So many signs are a screen full of them.
+const mostGlobSigns = 500;
 const tooMuch = 'it runs too much to be looked through; split it';
 
 export function splitCommand(text: string, depth = 0): SimpleCommand[] {
   if (text.length > longestText) return [inDoubt(text.slice(0, 200), 'it is too long to be looked through')];
   try {
     const commands = commandsOf(parse(text), text, depth);
-    const names = commands.reduce((sum, each) => sum + namesIn(each), 0);
-    if (commands.length <= mostCommands && names <= mostNames) return commands;
+    const words = commands.flatMap((each) => [...each.words, ...each.files]);
+    const isSmall =
+      commands.length <= mostCommands && namesIn(words) <= mostNames && globSignsIn(words) <= mostGlobSigns;
+    if (isSmall) return commands;
     const [hidden = tooMuch] = commands.flatMap((each) => each.hidden ?? []);
     return [inDoubt(text.slice(0, 200), hidden)];
   } catch (error) {
@@ -55,15 +57,14 @@ export function splitCommand(text: string, depth = 0): SimpleCommand[] {
   }
 }
 
-function namesIn({ words, files }: SimpleCommand): number {
-  const piecesIn = (name: string): number => 1 + (name.match(/[=:@,{}]/g)?.length ?? 0);
-  let sum = 0;
-  for (const { raw, globs = [] } of words) {
-    sum += piecesIn(raw);
-    for (const glob of globs === 'unknown' ? [] : globs) sum += piecesIn(glob) * globCost;
-  }
-  for (const file of files) sum += piecesIn(file);
-  return sum;
+function namesIn(words: readonly Word[]): number {
+  return words.reduce((sum, { raw }) => sum + 1 + (raw.match(/[=:@,{}]/g)?.length ?? 0), 0);
+}
+
+function globSignsIn(words: readonly Word[]): number {
+  return words
+    .flatMap(({ globs = [] }) => (globs === 'unknown' ? [] : globs))
+    .reduce((sum, glob) => sum + glob.length, 0);
 }
 
 function inDoubt(text: string, hidden: string): SimpleCommand {
@@ -84,7 +85,7 @@ function commandsOf(script: ParsedScript, text: string, depth: number): SimpleCo
     if (node.type === 'Command') found.push(...readCommand(node, written, depth));
     if (node.type === 'Redirected') found.push(withRedirects(written, node.redirects));
     if (node.type === 'For') {
-      const files = (node.wordlist ?? []).map((word) => readWord(word).raw);
+      const files = (node.wordlist ?? []).map(readWord);
       found.push({ text: written, words: [], files, inner: true });
     }
     forEachChild(node, visit);
@@ -101,7 +102,9 @@ function readCommand(node: Command, text: string, depth: number): SimpleCommand[
     assignments.map((each) => assignmentDoubt(each, words.length > 0)).find((each) => each !== undefined) ??
     builtinDoubt(node, words) ??
     redirects.hidden;
-  const values = assignments.flatMap(({ value }) => (value.type === 'Word' ? readWord(value).raw : []));
+  const values = assignments.flatMap(({ value }) =>
+    (value.type === 'Word' ? [value] : value.elements).map(readWord),
+  );
   const command: SimpleCommand = {
     ...redirects,
     text,
@@ -126,7 +129,7 @@ function withRedirects(text: string, redirections: readonly Redirection[]): Simp
 }
 
 interface Redirects {
-  files: string[];
+  files: Word[];
   hidden?: string;
   caution?: string;
   beside?: string;
@@ -136,7 +139,7 @@ interface Redirects {
 const nowhere = /^\/dev\/(null|stdout|stderr|fd\/[0-9]+)$/;
 
 function judgeRedirects(redirections: readonly Redirection[]): Redirects {
-  const files: string[] = [];
+  const files: Word[] = [];
   const hidden: string[] = [];
   const caution: string[] = [];
   const gets = redirections.some(({ operator }) => operator.startsWith('<'));
@@ -151,7 +154,7 @@ function judgeRedirects(redirections: readonly Redirection[]): Redirects {
     else if (/^\/dev\/(tcp|udp)\//.test(target)) hidden.push(`${target} opens a connection`);
     else if (/^[<>]&$/.test(redirection.operator) && /^(\d+-?|-)$/.test(target)) continue;
     else {
-      files.push(target);
+      files.push({ text: target, splits: false, raw: target });
       const writes = redirection.operator !== '<' && redirection.operator !== '<&' && !nowhere.test(target);
       if (writes) caution.push(`it writes to ${target}; use a tool that writes files`);
     }

@@ -107,13 +107,13 @@ function decidePart(
       }
       const ruled = toRuled(scope, rule, call.effect);
       if (ruled.decision !== 'allow') return rule.looksInside ? ruled : withUncertainty(ruled, part);
-      if (isInner(part)) return harmless(scope);
+      if (isInner(part)) return insideOf(scope, part, doubt);
       const certain: Ruled = doubt === undefined ? ruled : { ...ruled, decision: 'ask', reason: doubt };
       return withMode(certain, profile, part, call, context);
     }
   }
   const [nearest] = scopes;
-  if (isInner(part)) return harmless(nearest);
+  if (isInner(part)) return insideOf(nearest, part, doubt);
   return withMode(
     byDefault(nearest, profile, doubt, part, call.effect, context),
     profile,
@@ -151,13 +151,14 @@ function toRuled(scope: PolicyScope, { rule, index, text }: CompiledRule, effect
   return { ...fromNothing(scope), ruleIndex: index, ruleText: text, decision: rule.decision, reason };
 }
 
-function harmless(scope: PolicyScope | undefined): Ruled {
-  return {
-    ...fromNothing(scope),
-    decision: 'allow',
-    ruleText: 'runs nothing',
-    reason: 'it runs nothing by itself',
-  };
+/** A piece of a command that nothing forbids: what it runs, the command around it has been asked about. */
+function insideOf(scope: PolicyScope | undefined, part: Part, doubt: string | undefined): Ruled {
+  const nothing = { ...fromNothing(scope), ruleText: 'runs nothing' };
+  // Words that are kept in a variable are used somewhere: a name that they may spell is no less forbidden there.
+  const isKept = part.kind === 'command' && part.command.words.length === 0;
+  return isKept && doubt !== undefined
+    ? { ...nothing, decision: 'ask', reason: doubt }
+    : { ...nothing, decision: 'allow', reason: 'it runs nothing by itself' };
 }
 
 function because(part: Part): string {

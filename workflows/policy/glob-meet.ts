@@ -3,7 +3,7 @@
 // itself. For forbidding only: sets and extended globs count as any text, so it errs to yes.
 
 // Each name is held against each other sign by sign; nobody writes a longer glob by hand.
-const longestGlob = 500;
+const longestGlob = 200;
 
 /** None: they cannot be the same. Bare: by wildcards alone. Spelled: by written signs too. */
 type Meeting = 0 | 1 | 2;
@@ -67,10 +67,12 @@ function namesMeet(shell: NamePattern[number], { tokens: wanted }: NamePattern[n
 
 /** A character is itself, `one` is any one, `any` any text. */
 function tokensOf(name: string): string[] {
-  const signs = /\\(?<escaped>.)|(?<any>[@!+*?]\([^)]*\)*)|(?<one>\[[^\]]+\])|(?<plain>.)/gsu;
+  const signs =
+    /\\(?<escaped>.)|(?<any>[@!+*?]\([^)]*\)*)|(?<one>\[[!^]?\]?(?:\[([:.=]).*?\4\]|[^\]])*\])|(?<plain>.)/gsu;
   return [...name.matchAll(signs)].map(({ groups = {} }) => {
     const { escaped, any, one, plain } = groups;
-    if (any !== undefined || plain === '*') return 'any';
+    // A bracket that nothing here closes may be closed by rules that this does not know.
+    if (any !== undefined || plain === '*' || plain === '[') return 'any';
     if (one !== undefined || plain === '?') return 'one';
     return escaped ?? plain ?? '';
   });

@@ -137,8 +137,9 @@ const networkPrograms = [
   // A name that is looked up carries what it is made of.
   ...['dig', 'drill', 'nslookup', 'host', 'getent', 'ping', 'ping6', 'traceroute', 'whois'],
   'openssl s_client',
-  ...forms('git', ['push', 'fetch', 'pull', 'clone', 'ls-remote', 'remote update']),
-  ...['docker', 'podman', 'nerdctl', 'kubectl', 'gh'],
+  ...forms('git', ['push', 'fetch', 'pull', 'clone', 'ls-remote', 'remote update', 'archive']),
+  ...forms('git', ['submodule update', 'submodule add', 'send-pack', 'fetch-pack', 'send-email', 'svn']),
+  ...['docker', 'docker-compose', 'podman', 'podman-compose', 'nerdctl', 'kubectl', 'gh'],
 ];
 
 const noNetworkPrograms: PolicyRule = {
@@ -163,7 +164,10 @@ const noNetworkPrograms: PolicyRule = {
 // Whoever may answer approvals and raise limits is ruled by neither.
 const noPlatformCommands: PolicyRule = {
   effect: 'execute',
-  commands: ['perdure **', 'npx perdure **', 'npm exec perdure **'],
+  commands: [
+    ...['perdure **', 'npx perdure **', 'npm exec perdure **', 'npm x perdure **', 'bunx perdure **'],
+    ...['pnpm perdure **', 'pnpm exec perdure **', 'yarn perdure **', 'yarn exec perdure **'],
+  ],
   decision: 'deny',
   reason: 'it rules over runs, this one among them; that is for people',
   examples: { match: ['perdure approve 1', 'ls; npx perdure allowances'], noMatch: ['ls perdure'] },
@@ -177,6 +181,19 @@ const noHookCommands: PolicyRule = {
   examples: {
     match: ['cp x .git/hooks/pre-commit', 'mkdir -p .git/hooks', 'touch lib/.git/info/attributes'],
     noMatch: ['ls .git', 'grep -r --exclude-dir=.git x .'],
+  },
+};
+
+// What is named from inside of the folder is not seen. A whole folder that is copied there is not either, nor what
+// programs write: that is for the sandbox to contain.
+const noGitCommands: PolicyRule = {
+  effect: 'execute',
+  commands: ['git config **', 'cd .git **', 'cd .git/hooks **', 'pushd .git **', 'pushd .git/hooks **'],
+  decision: 'deny',
+  reason: 'git runs or obeys what is written there',
+  examples: {
+    match: ['git config core.hooksPath hooks', 'cd .git && cp ../x hooks/pre-commit'],
+    noMatch: ['git log config', 'cd src'],
   },
 };
 
@@ -230,6 +247,7 @@ export const builtInProfiles: readonly PolicyProfile[] = [
       noGitWrites,
       writeProject,
       noHookCommands,
+      noGitCommands,
       noNetworkPrograms,
       noPlatformCommands,
       understoodCommands,

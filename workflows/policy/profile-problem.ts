@@ -16,8 +16,10 @@ export interface ProfileProblem {
 
 // Every part of a call is held against each: with more, one call could hold up a process for seconds.
 const mostPatterns = 2000;
+// The globs of a command are held against these sign by sign; two thousand of usual length.
+const mostPatternSigns = 50_000;
 // As many again are decided when the profile is saved. Each rule needs a few.
-const mostExampleText = 100_000;
+const mostExampleText = 20_000;
 
 export function profileProblem(profile: PolicyProfile): ProfileProblem | undefined {
   const size = sizeProblem(profile);
@@ -31,15 +33,19 @@ export function profileProblem(profile: PolicyProfile): ProfileProblem | undefin
 
 function sizeProblem({ rules }: PolicyProfile): string | undefined {
   let patterns = 0;
+  let signs = 0;
   let exampleText = 0;
   for (const { paths = [], commands = [], hosts = [], examples } of rules) {
     patterns += commands.length + hosts.length;
     // Counted first as they stand: braces are spread out only of as many as may be.
-    if (patterns + paths.length <= mostPatterns) {
-      patterns += paths.reduce((sum, glob) => sum + alternativesOf(glob).length, 0);
-    } else patterns += paths.length;
+    const globs = patterns + paths.length <= mostPatterns ? paths.flatMap(alternativesOf) : paths;
+    patterns += globs.length;
+    signs += globs.reduce((sum, glob) => sum + glob.length, 0);
     if (patterns > mostPatterns) {
       return `rules hold more than ${mostPatterns} patterns, each choice in braces counted; write fewer and wider ones.`;
+    }
+    if (signs > mostPatternSigns) {
+      return `rules hold more than ${mostPatternSigns} characters of paths, each choice in braces counted; write fewer and wider ones.`;
     }
     for (const example of [...(examples?.match ?? []), ...(examples?.noMatch ?? [])]) {
       exampleText += example.length;

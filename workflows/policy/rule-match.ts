@@ -114,6 +114,8 @@ function compileGlobs(globs: readonly string[], nocase: boolean): Globs {
           : 'no';
     },
     meets(glob) {
+      // By wildcards alone nothing is spelled.
+      if (/^[*?/]*$/.test(glob)) return false;
       patterns ??= all.flatMap(alternativesOf).map(toNamePattern);
       const shell = toNamePattern(glob);
       return patterns.some((each) => globsMeet(shell, each));
@@ -156,11 +158,11 @@ function matchPaths(globs: Globs, part: Part, isAllow: boolean): Match {
 
 /** Any word that could name a forbidden file is enough: an argument, a part of one, the target of a redirection. */
 function matchNamedFiles(globs: Globs, command: SimpleCommand, root: string | null): Match {
-  const words = [...command.words.map(({ raw }) => raw), ...command.files].flatMap(piecesOf);
-  const found = words.some((piece) => globs.match(comparable(piece, root)) === 'yes');
-  if (found) return 'yes';
+  const words = [...command.words, ...command.files];
+  const pieces = words.flatMap(({ raw }) => piecesOf(raw));
+  if (pieces.some((piece) => globs.match(comparable(piece, root)) === 'yes')) return 'yes';
   if (command.hidden !== undefined) return 'maybe';
-  return command.words.some((word) => mayName(word, globs, root)) ? 'maybe' : 'no';
+  return words.some((word) => mayName(word, globs, root)) ? 'maybe' : 'no';
 }
 
 /** Whether the shell may make a forbidden name of it. */

@@ -133,6 +133,7 @@ const runners = [
   'python -m pytest -p evil --rootdir=/tmp',
   'python3 -m pytest /tmp/evil',
   'python3 -m pytest @/tmp/arguments',
+  'python -m pytest @arguments.txt',
 ];
 
 test.each(runners)('closed: a test runner is told to run something else: %s', (command) => {
@@ -171,6 +172,19 @@ const spelled = [
   'cat .git/*',
   'cp x .git/h*/pre-commit',
   'cat "$HOME"/.{env,x}',
+  'cat .[[:alpha:]]nv',
+  'cat .e[]n]v',
+  'cat .e[!]]v',
+  'for f in .en*; do cat "$f"; done',
+  'for f in .git/hook*; do cp x "$f"; done',
+  'x=.en*; cat $x',
+  'a=(.env); cat "${a[@]}"',
+  'a=(.en{v,x}); cat "${a[@]}"',
+  'a=(.git/hooks/pre-commit); cp x "${a[0]}"',
+  'cat ${y:-.en*}',
+  `cat ${'$'}{y:-.e'n'v}`,
+  'cat "${y:-${z:-.e""nv}}"',
+  'export x=.en*; cat $x',
 ];
 
 test.each(spelled)('closed: braces or a glob may spell a forbidden name: %s', (command) => {
@@ -185,11 +199,41 @@ test('braces and globs that can spell no forbidden name are nobody’s business'
     'grep "*.env*|{a,b}" src/a.ts',
     `awk '{print $1, $2}' a.txt`,
     'cat .git[a]ignore .eslint*',
+    'for f in src/*.ts; do wc -l "$f"; done',
+    'x=${y:-src/a.ts}; cat "$x"',
+    'files=(src/*.ts); wc -l "${files[@]}"',
   ];
   const context = { attended: false };
   expect(
     commands.filter((each) => decide(permissive, call('execute', each), context).decision !== 'allow'),
   ).toEqual([]);
+});
+
+const beside = [
+  'git config core.hooksPath hooks',
+  'git config alias.p push && git p',
+  'cd .git && cp ../x hooks/pre-commit',
+  'git submodule update --remote',
+  'git archive --remote=host HEAD',
+  'docker-compose up',
+  'pnpm exec perdure approve 1',
+];
+
+test.each(beside)(
+  'closed: what git obeys, the network and the platform are reached another way: %s',
+  (command) => {
+    expect(decide(permissive, call('execute', command), { attended: false }).decision).toBe('deny');
+  },
+);
+
+test('closed: globs of many signs held up whoever decided about them', () => {
+  const command = (signs: number) => `cat ${'src* '.repeat(signs / 4)}`;
+  const shell = (text: string) => decide(permissive, call('execute', text), { attended: false }).decision;
+  expect([shell(command(500)), shell(command(504)), shell(`cat ${'*/'.repeat(100)}{0..29}`)]).toEqual([
+    'allow',
+    'deny',
+    'deny',
+  ]);
 });
 
 test('closed: a command of very many parts, words or paths held up whoever decided about it', () => {

@@ -159,9 +159,15 @@ test('a profile of more patterns or examples than one call can be held against i
   expect(profileProblem(profileWith([...ten, rule(['b'])]))).toEqual(tooMany);
   const choices = Array.from({ length: 21 }, () => rule([`{${names(10).join()}}{${names(10).join()}}`]));
   expect(profileProblem(profileWith(choices))).toEqual(tooMany);
-  const examples = { noMatch: Array.from({ length: 6 }, (_, index) => `${index}${'x'.repeat(19_000)}`) };
+  const long = rule(Array.from({ length: 101 }, (_, index) => `${index}${'x'.repeat(500)}`));
+  expect(profileProblem(profileWith([long]))).toEqual({
+    path: ['rules'],
+    problem:
+      'rules hold more than 50000 characters of paths, each choice in braces counted; write fewer and wider ones.',
+  });
+  const examples = { noMatch: Array.from({ length: 3 }, (_, index) => `${index}${'x'.repeat(9_000)}`) };
   expect(profileProblem(profileWith([{ ...rule(['b']), examples }]))).toEqual({
     path: ['rules'],
-    problem: 'rules hold more than 100000 characters of examples; keep those that tell most.',
+    problem: 'rules hold more than 20000 characters of examples; keep those that tell most.',
   });
 });
