@@ -94,15 +94,20 @@ async function ask(
 ): Promise<CallModelResult | undefined> {
   return untilStored(() =>
     deps.log.write(async (write) => {
-      const asked = await askedBy(write.tx, run, attempt.ref);
+      // The answer to an earlier COMMIT of this may have been lost.
+      const left = await hasLeft(write.tx, attempt.ref);
+      const asked = left && (await askedBy(write.tx, attempt.ref));
       if (asked) return asked;
       const answer = await reserve(write.tx, wanted);
       if (answer.kind === 'closed')
         throw new Superseded(`attempt ${wanted.attempt} of step ${wanted.step} may draw nothing any more`);
       // What it reached on the way is told by the sweeper.
-      if (answer.kind === 'reserved') return undefined;
+      if (answer.kind === 'reserved' && !left) return undefined;
+      // It could not store an answer any more. Thrown, the reservation is none.
+      if (answer.kind === 'reserved')
+        throw new Superseded(`attempt ${wanted.attempt} of step ${wanted.step} has ended`);
       const current = await locked(write, run);
-      await endAttempt(write, attempt.ref, notMade);
+      if (!left) await endAttempt(write, attempt.ref, notMade);
       const events = await takeWarnings(write, answer.crossed);
       if (events.length > 0) await write.append({ ...streamFor(current), events });
       if (answer.kind === 'denied') return deniedBy(answer);

@@ -6,11 +6,11 @@ import type { ActivityDeps } from './deps.ts';
 import type { Exceeded, LimitName } from './store/allowances.ts';
 import type { Patience } from './store/answers.ts';
 import { requestApprovals } from './store/approvals.ts';
-import { type AttemptRef, hasLeft } from './store/attempts.ts';
+import type { AttemptRef } from './store/attempts.ts';
 import { streamFor } from './store/calls.ts';
 import type { Queries } from './store/database.ts';
 import type { Write } from './store/events.ts';
-import { findLimitQuestion, ofPool, ofRun } from './store/limit-questions.ts';
+import { findAskedBy, findLimitQuestion, ofPool, ofRun } from './store/limit-questions.ts';
 import type { RunRow } from './store/runs.ts';
 
 type Paused = Extract<CallModelResult, { kind: 'paused' }>;
@@ -40,14 +40,9 @@ export async function questionOf(
   return ungranted && question.step === step ? pausedBy(question) : undefined;
 }
 
-/** What an attempt asked whose worker never heard that it was stored. */
-export async function askedBy(
-  queries: Queries,
-  run: RunRow,
-  attempt: AttemptRef,
-): Promise<Paused | undefined> {
-  if (!(await hasLeft(queries, attempt))) return undefined;
-  const question = await findLimitQuestion(queries, run);
+/** What an attempt asked whose worker never heard that it was stored, also when it has its answer by now. */
+export async function askedBy(queries: Queries, attempt: AttemptRef): Promise<Paused | undefined> {
+  const question = await findAskedBy(queries, attempt);
   return question && pausedBy(question);
 }
 

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { ChangedLimits } from './allowance-limits.ts';
 import type { Exceeded, LimitName } from './allowances.ts';
 import { type ApprovalRow, answerApproval } from './approvals.ts';
+import type { AttemptRef } from './attempts.ts';
 import type { Queries } from './database.ts';
 import type { Write } from './events.ts';
 import { lockRun } from './runs.ts';
@@ -33,6 +34,25 @@ export async function findLimitQuestion(
     .limit(1);
   if (status) query = query.where('status', '=', status);
   return query.executeTakeFirst();
+}
+
+/** What an attempt has asked: none other of its run is at work between its begin and its question. */
+export async function findAskedBy(
+  queries: Queries,
+  { runId, unit, attempt }: AttemptRef,
+): Promise<ApprovalRow | undefined> {
+  return queries
+    .selectFrom('approvals')
+    .innerJoin('attempts', 'attempts.run_id', 'approvals.run_id')
+    .selectAll('approvals')
+    .where('approvals.run_id', '=', runId)
+    .where('kind', '=', 'limit')
+    .where('unit', '=', unit)
+    .where('attempt', '=', attempt)
+    .whereRef('created_at', '>=', 'started_at')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
 }
 
 /**

@@ -3,9 +3,11 @@ import { expect, test } from 'vitest';
 import type { Attempt } from '../../activities/attempt.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { draw } from '../../activities/draw.ts';
+import { askForRun } from '../../activities/limit-question.ts';
 import type { LlmRequest } from '../../activities/llm/llm.ts';
 import { RunStopped } from '../../activities/stops.ts';
 import type { Limits } from '../../activities/store/allowance-limits.ts';
+import { type ApprovalRow, answerApproval } from '../../activities/store/approvals.ts';
 import { attemptNumber, beginAttempt } from '../../activities/store/attempts.ts';
 import { Superseded } from '../../activities/store/events.ts';
 import { findLimitQuestion } from '../../activities/store/limit-questions.ts';
@@ -38,15 +40,18 @@ interface Scene {
   use(costMicros: number): Promise<unknown>;
   /** Gives back what another run holds. */
   letGo(): Promise<void>;
+  /** What is held of the tenant's money. */
+  held(): Promise<number>;
 }
 
 /** A run that is to draw ten of fourteen, ten of which another run holds. */
-async function scene(number = 1): Promise<Scene> {
+async function scene(number = 1, before?: (run: RunRow) => Promise<unknown>): Promise<Scene> {
   const tenant = openTenant(store);
   await tenant.limit('tenant', { costMicros: 14 });
   const [run, other] = [await tenant.run(), await tenant.run()];
   await tenant.reserve(other, {}, { costMicros: 10 });
   await store.begin(run);
+  await before?.(run);
   const ref = anAttempt(run, 'model/1', number);
   await store.log.write(async (write) => beginAttempt(write, await lockedRun(write, run.id), ref));
   const abort = new AbortController();
@@ -56,6 +61,7 @@ async function scene(number = 1): Promise<Scene> {
     stop: (why) => abort.abort(why),
     limit: (limits) => tenant.limit('tenant', limits),
     use: (costMicros) => tenant.settle(other, {}, { costMicros }),
+    held: async () => (await tenant.pool('tenant')).held.costMicros,
     async letGo() {
       const key = { tenantId: tenant.id, runId: other.id, step: 1, attempt: 1 };
       await settleUnused(store.database.db, key);
@@ -150,6 +156,68 @@ test('a step that waited a hundred times ends its run for want of money and not 
   expect(await outcomeOf(last)).toBe('not_made');
   const before = await scene(attemptNumber(0, 1, 98));
   expect(await draw(deps, before.run, 1, before.attempt, request, 0)).toMatchObject({ kind: 'paused' });
+});
+
+/** The answer to the first COMMIT is lost, and then something happens. */
+function committedInVain(happens: () => Promise<unknown> = async () => undefined): ActivityDeps {
+  let commits = 0;
+  const write: typeof store.log.write = async (act) => {
+    const result = await store.log.write(act);
+    commits += 1;
+    if (commits > 1) return result;
+    await happens();
+    throw new Error('Connection terminated unexpectedly');
+  };
+  return { ...deps, log: { ...store.log, write } };
+}
+
+/** Has a question put at a step, and approves it. */
+function granted(step: number) {
+  return async (run: RunRow) => {
+    const { waits } = await store.log.write(async (write) =>
+      askForRun(deps, write, await lockedRun(write, run.id), step),
+    );
+    await grant(run, waits.slice('limit/'.length));
+  };
+}
+
+async function grant(run: RunRow, id: string): Promise<void> {
+  await store.log.write(async (write) =>
+    answerApproval(write, await lockedRun(write, run.id), id, { status: 'approved', by: 'ada' }),
+  );
+}
+
+async function questionOf({ run }: Scene): Promise<ApprovalRow> {
+  const question = await findLimitQuestion(store.database.db, run);
+  if (!question) throw new Error('Nothing was asked.');
+  return question;
+}
+
+test('a question whose COMMIT was not heard of is waited for, also when it is answered by then', async () => {
+  for (const answered of [false, true]) {
+    const it = await scene(1, granted(1));
+    const answer = async () => answered && grant(it.run, (await questionOf(it)).id);
+    const result = await draw(committedInVain(answer), it.run, 1, it.attempt, request, 0);
+    const { id, status } = await questionOf(it);
+    expect(result).toEqual({ kind: 'paused', waits: `limit/${id}`, reason: 'limit_cost' });
+    expect(status).toBe(answered ? 'approved' : 'open');
+  }
+});
+
+test('the hundredth wait ends its run also when that COMMIT was not heard of: older questions are not waited for', async () => {
+  const it = await scene(attemptNumber(0, 1, 99), granted(1));
+  expect(await draw(committedInVain(), it.run, 1, it.attempt, request, 0)).toMatchObject({
+    kind: 'limit',
+    detail: 'It had to wait for more in one step too many times.',
+  });
+});
+
+test('an attempt that has left and finds room draws nothing: it could store no answer', async () => {
+  const it = await scene(attemptNumber(0, 1, 99));
+  await expect(draw(committedInVain(it.letGo), it.run, 1, it.attempt, request, 0)).rejects.toThrow(
+    Superseded,
+  );
+  expect(await it.held()).toBe(0);
 });
 
 test('a stop ends the wait, and no call was made', async () => {
