@@ -15,13 +15,11 @@ import type { RunRow } from './store/runs.ts';
 
 type Paused = Extract<CallModelResult, { kind: 'paused' }>;
 
-/** How long people have, from now on. */
-export function patienceOf({ approvalSeconds }: ActivityDeps): Patience {
+/** How long people have, from now on: what they are given, or longer. */
+export function patienceOf({ approvalSeconds }: ActivityDeps, atLeastMs = 0): Patience {
   const now = Date.now();
-  return {
-    escalateAt: new Date(now + approvalSeconds * 500),
-    deadlineAt: new Date(now + approvalSeconds * 1000),
-  };
+  const ms = Math.max(approvalSeconds * 1000, atLeastMs);
+  return { escalateAt: new Date(now + ms / 2), deadlineAt: new Date(now + ms) };
 }
 
 /**
@@ -57,7 +55,7 @@ export async function askForRun(
   const text =
     `This run may spend ${dollars(costMicros)} and has spent ${dollars(run.cost_micros)}. ` +
     'May it spend more, and how much? Approve with {"costMicros": N}, in millionths of a dollar.';
-  return put(deps, write, run, { step, text, about: ofRun });
+  return put(write, run, { step, text, inputHash: ofRun, ...patienceOf(deps) });
 }
 
 /** An allowance that the run draws from has too little left. The caller holds the run's lock. */
@@ -67,21 +65,29 @@ export async function askForPool(
   run: RunRow,
   { step, exceeded }: { step: number; exceeded: Exceeded },
 ): Promise<Paused> {
-  return put(deps, write, run, { step, text: sentenceOf(exceeded), about: ofPool(exceeded) });
+  const patience = patienceOf(deps, passesInMs(exceeded));
+  return put(write, run, { step, text: sentenceOf(exceeded), inputHash: ofPool(exceeded), ...patience });
+}
+
+// The sweeper comes by every few seconds and answers only so many at a time; on a busy machine both take longer.
+const sweptWithinMs = 60_000;
+
+/** When nobody needs to answer any more, since the shortage ended by itself: a run that was told so waits for that. */
+function passesInMs({ allowed, needed, endsAt }: Exceeded): number {
+  if (endsAt === null || needed > allowed) return 0;
+  return Date.parse(endsAt) + sweptWithinMs - Date.now();
 }
 
 async function put(
-  deps: ActivityDeps,
   write: Write,
   run: RunRow,
-  { step, text, about }: { step: number; text: string; about: string },
+  question: Patience & { step: number; text: string; inputHash: string },
 ): Promise<Paused> {
-  const question = { kind: 'limit', step, text, inputHash: about, ...patienceOf(deps) } as const;
-  const events = await requestApprovals(write, run, [question]);
+  const events = await requestApprovals(write, run, [{ kind: 'limit', ...question }]);
   await write.append({ ...streamFor(run), events });
   const [event] = events;
   if (event?.type !== 'approval-request') throw new Error('A question was not put.');
-  return pausedBy({ id: event.payload.approvalId, input_hash: about });
+  return pausedBy({ id: event.payload.approvalId, input_hash: question.inputHash });
 }
 
 /** A step that had to wait so often ends its run as if it had been given nothing. */

@@ -104,9 +104,18 @@ test('a day that is used up is said to pass at midnight', async () => {
   await it.limit({ dayCostMicros: 14, costMicros: 0 });
   expect(await draw(deps, it.run, 1, it.attempt, request, 0)).toMatchObject({ kind: 'paused' });
   const question = await findLimitQuestion(store.database.db, it.run, 'open');
-  expect(question?.text).toMatch(
-    /The period ends at \S+T00:00:00\.000Z, and the run goes on by itself when there is room then\./,
-  );
+  const ends =
+    /The period ends at (\S+T00:00:00\.000Z), and the run goes on by itself when there is room then\./;
+  const endsAt = ends.exec(question?.text ?? '')?.[1] ?? '';
+  expect(question?.deadline_at.getTime()).toBeGreaterThan(Date.parse(endsAt) + 59_000);
+});
+
+test('a call that is more than a whole day has is waited for no longer than people have to answer', async () => {
+  const it = await scene();
+  await it.limit({ dayCostMicros: 9, costMicros: 0 });
+  expect(await draw(deps, it.run, 1, it.attempt, request, 0)).toMatchObject({ kind: 'paused' });
+  const question = await findLimitQuestion(store.database.db, it.run, 'open');
+  expect(question?.deadline_at.getTime()).toBeLessThanOrEqual(Date.now() + 60_000);
 });
 
 /** Something happens between the last try and the question. */

@@ -234,7 +234,6 @@ withKernel(
       ['tokens', { tokens: 95 }, {}, 'limit_tokens', 10],
       ['its own money', { costMicros: 10 }, {}, 'limit_cost', 4],
       ['an allowance', {}, { costMicros: 40 }, 'limit_cost', 11],
-      ['calls an hour', {}, { hourCalls: 12 }, 'limit_calls', 12],
     ] as const) {
       test(`an agent that makes the same call for ever is stopped within one step of ${what}`, async () => {
         await kernel.startWorkers({ deps: (deps) => ({ ...priced.deps(deps), approvalSeconds: 1 }) });
@@ -250,6 +249,19 @@ withKernel(
         });
       });
     }
+
+    test('calls an hour that are used up are waited for, also when people are given less than the hour', async () => {
+      await kernel.startWorkers({ deps: (deps) => ({ ...priced.deps(deps), approvalSeconds: 1 }) });
+      const name = newPool();
+      await limit(name, { hourCalls: 2 }, 0);
+      const model = await kernel.script(again, again, again);
+      const run = await kernel.start({ model, limits: generous, pools: [name] });
+      await asked(run);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      expect(await kernel.store.run(run.id)).toMatchObject({ status: 'awaiting_input', steps: 2 });
+      await answer(run, 'denied');
+      expect(await kernel.ended(run)).toMatchObject({ status: 'failed', reason: 'limit_calls', steps: 2 });
+    });
 
     test('of 64 runs at once on one allowance none spends what is not there, and all go on when there is more', async () => {
       await kernel.startWorkers({ ...priced, llmSlots: 16, toolSlots: 16 });
