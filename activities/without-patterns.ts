@@ -1,0 +1,49 @@
+// A caller's JSON Schema without its expressions. One of them may need longer than the world has on a few letters, and
+// nothing tells which; so whoever wrote them holds the arguments against them. What is left takes whatever the schema
+// takes, and more.
+
+const schemas = new Set([
+  'items',
+  'prefixItems',
+  'additionalProperties',
+  'propertyNames',
+  'anyOf',
+  'allOf',
+  'oneOf',
+]);
+const namedSchemas = new Set(['properties', '$defs', 'definitions']);
+
+type Schema = Record<string, unknown>;
+
+export function withoutPatterns(schema: Schema): Schema {
+  const kept = Object.entries(schema).filter(([keyword]) => !isPattern(keyword, schema));
+  const { oneOf, ...rest } = Object.fromEntries(
+    kept.map(([keyword, value]) => [keyword, within(keyword, value)]),
+  );
+  if (oneOf === undefined) return rest;
+  // Alternatives that only their expressions told apart may all fit now.
+  const others: unknown[] = Array.isArray(rest['allOf']) ? rest['allOf'] : [];
+  return { ...rest, allOf: [...others, { anyOf: oneOf }] };
+}
+
+function isPattern(keyword: string, schema: Schema): boolean {
+  // What is additional is said by the expressions for names too.
+  if (keyword === 'additionalProperties') return 'patternProperties' in schema;
+  return keyword === 'pattern' || keyword === 'patternProperties';
+}
+
+/** Of any other keyword it is data, or is said of what must not fit, where to ask for less would be to refuse more. */
+function within(keyword: string, value: unknown): unknown {
+  if (schemas.has(keyword)) return Array.isArray(value) ? value.map(simplify) : simplify(value);
+  if (!namedSchemas.has(keyword) || !isSchema(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, schema]) => [name, simplify(schema)]));
+}
+
+/** A schema may be a boolean as well. */
+function simplify(value: unknown): unknown {
+  return isSchema(value) ? withoutPatterns(value) : value;
+}
+
+function isSchema(value: unknown): value is Schema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
