@@ -1,6 +1,7 @@
 // Every few seconds: starts accepted runs that no workflow has taken up, wakes runs that were told to stop and have
 // not, gives free places to those who wait for one, and closes the accounts of those that have ended. All of it is safe
-// to repeat; nothing accepted depends on anybody having lived to do it at the time. No part, no tenant and no run keeps another back.
+// to repeat; nothing accepted depends on anybody having lived to do it at the time. No part, no tenant and no run keeps
+// another back.
 import type { Logger } from 'pino';
 import { closeEnded, givePlaces } from '../activities/store/after-end.ts';
 import { listUnclosed } from '../activities/store/allowances.ts';
