@@ -101,11 +101,12 @@ async function ask(
       const answer = await reserve(write.tx, wanted);
       if (answer.kind === 'closed')
         throw new Superseded(`attempt ${wanted.attempt} of step ${wanted.step} may draw nothing any more`);
-      // What it reached on the way is told by the sweeper.
-      if (answer.kind === 'reserved' && !left) return undefined;
-      // It could not store an answer any more. Thrown, the reservation is none.
-      if (answer.kind === 'reserved')
+      if (answer.kind === 'reserved') {
+        // What it reached on the way is told by the sweeper.
+        if (!left) return undefined;
+        // It could not store an answer any more. Thrown, the reservation is none.
         throw new Superseded(`attempt ${wanted.attempt} of step ${wanted.step} has ended`);
+      }
       const current = await locked(write, run);
       if (!left) await endAttempt(write, attempt.ref, notMade);
       const events = await takeWarnings(write, answer.crossed);

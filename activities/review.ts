@@ -47,25 +47,11 @@ export async function reviewFor(
 ): Promise<ReviewedCall[]> {
   if (calls.length === 0) return [];
   const context = await reviewContextOf(needs, run);
-  const reviewed = await reviewAll(context, step, calls);
+  const reviewed = await reviewCalls(context, step, calls);
   if (!reviewed.some(({ decided }) => decided.original === 'ask')) return reviewed;
   const place = { ...run, project_path: await placeOf(run.project_path) };
   const remembered = await rememberedFor(needs.db, place, context.now);
-  return remembered.length === 0 ? reviewed : reviewAll({ ...context, remembered }, step, calls);
-}
-
-/** One may take a tenth of a second: in between, heartbeats and other runs have their turn. */
-async function reviewAll(
-  context: ReviewContext,
-  step: number,
-  calls: readonly LlmCall[],
-): Promise<ReviewedCall[]> {
-  const reviewed: ReviewedCall[] = [];
-  for (const [index, call] of calls.entries()) {
-    reviewed.push(reviewOne(context, step, index, call));
-    await setImmediate();
-  }
-  return reviewed;
+  return remembered.length === 0 ? reviewed : reviewCalls({ ...context, remembered }, step, calls);
 }
 
 /** As answers are remembered: whatever link leads to a project, it is the same place. */
@@ -93,8 +79,18 @@ export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<
   };
 }
 
-export function reviewCalls(context: ReviewContext, step: number, calls: readonly LlmCall[]): ReviewedCall[] {
-  return calls.map((call, index) => reviewOne(context, step, index, call));
+/** One may take a tenth of a second: in between, heartbeats and other runs have their turn. */
+export async function reviewCalls(
+  context: ReviewContext,
+  step: number,
+  calls: readonly LlmCall[],
+): Promise<ReviewedCall[]> {
+  const reviewed: ReviewedCall[] = [];
+  for (const [index, call] of calls.entries()) {
+    reviewed.push(reviewOne(context, step, index, call));
+    await setImmediate();
+  }
+  return reviewed;
 }
 
 function reviewOne(context: ReviewContext, step: number, index: number, written: LlmCall): ReviewedCall {
@@ -123,8 +119,7 @@ export function reviewEdit(
   input: unknown,
 ): EditedCall | { problem: string } {
   const written = { id: 'edit', name: call.tool, input: JSON.stringify(input) };
-  const [reviewed] = reviewCalls(context, call.step, [written]);
-  if (!reviewed) return { problem: 'There is nothing to review.' };
+  const reviewed = reviewOne(context, call.step, 0, written);
   const { refusal, inputHash, subject, timeoutSeconds } = reviewed;
   if (refusal) return { problem: refusal.output };
   // Its workflow has planned the call with the time it was asked for, and ends it after that.

@@ -72,10 +72,10 @@ test('all tools of a caller together hold up a worker for a moment at most', () 
   const names = Array.from({ length: 64 }, (_, index) => `lookup${index}`);
   const brought = names.map((name) => ({ ...aTool(slow), name }));
   const tools = externalToolsOf({ external_tools: brought as unknown as RunRow['external_tools'] });
-  const started = performance.now();
+  const before = cpuMs();
   const problems = tools.map((tool) => externalInputProblem(tool, { name: 'x' }));
   // Two of them with half a second each would take longer than that, by itself.
-  expect(performance.now() - started).toBeLessThan(2000);
+  expect(cpuMs() - before).toBeLessThan(2000);
   expect(problems).toEqual(
     names.map(
       (name) =>
@@ -91,14 +91,20 @@ test('tools that take too long to look at are refused when they are brought', ()
     ...aTool({ type: 'object', properties: { a: nested } }),
     name: `lookup${index}`,
   }));
-  const started = performance.now();
+  const before = cpuMs();
   expect(externalToolsProblem(brought, [])).toMatch(
     /^externalTools: the inputSchema of "lookup\d+" cannot be used: it takes too long to look at\. Send fewer tools, or simpler ones\.$/,
   );
   // Each by itself takes a tenth of a second.
-  expect(performance.now() - started).toBeLessThan(3000);
+  expect(cpuMs() - before).toBeLessThan(3000);
 });
 
 function aTool(inputSchema: Record<string, unknown>): ExternalTool {
   return { name: 'lookup', description: 'Looks something up.', inputSchema };
+}
+
+/** Not the time on the wall: other tests run beside this one. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }

@@ -38,14 +38,14 @@ function contextOf(policy: string): ReviewContext {
   };
 }
 
-function reviewed(call: { name?: string; input: string }, policy = trusted): ReviewedCall {
-  const [first] = reviewCalls(contextOf(policy), 3, [{ id: 'p1', name: 'note', ...call }]);
+async function reviewed(call: { name?: string; input: string }, policy = trusted): Promise<ReviewedCall> {
+  const [first] = await reviewCalls(contextOf(policy), 3, [{ id: 'p1', name: 'note', ...call }]);
   if (!first) throw new Error('Nothing was reviewed.');
   return first;
 }
 
-test('a call that fits is allowed, with everything that is stored of it', () => {
-  expect(reviewed({ input: '{ "path": "a.md" }' })).toEqual({
+test('a call that fits is allowed, with everything that is stored of it', async () => {
+  expect(await reviewed({ input: '{ "path": "a.md" }' })).toEqual({
     callId: '3.0',
     index: 0,
     providerCallId: 'p1',
@@ -152,8 +152,8 @@ const refused: [
   ],
 ];
 for (const [what, { policy, ...call }, { status, output, rule }] of refused) {
-  test(`a call with ${what} is answered and not made`, () => {
-    const review = reviewed(call, policy);
+  test(`a call with ${what} is answered and not made`, async () => {
+    const review = await reviewed(call, policy);
     expect(review).toMatchObject({
       decision: 'deny',
       rule,
@@ -162,9 +162,9 @@ for (const [what, { policy, ...call }, { status, output, rule }] of refused) {
   });
 }
 
-test('calls keep their order and number, and those over the most of a step are answered', () => {
+test('calls keep their order and number, and those over the most of a step are answered', async () => {
   const calls = Array.from({ length: 66 }, () => ({ id: 'same', name: 'note', input: '{"path":"a"}' }));
-  const reviews = reviewCalls(contextOf(trusted), 2, calls);
+  const reviews = await reviewCalls(contextOf(trusted), 2, calls);
   expect(reviews.map(({ callId }) => callId)).toEqual(calls.map((_, index) => `2.${index}`));
   expect(reviews.filter(({ refusal }) => refusal === undefined)).toHaveLength(64);
   expect(reviews[64]?.refusal).toEqual({
@@ -173,10 +173,10 @@ test('calls keep their order and number, and those over the most of a step are a
   });
 });
 
-test('whatever a model puts into names and arguments, all of the review can be stored', () => {
+test('whatever a model puts into names and arguments, all of the review can be stored', async () => {
   const odd = `x\u0000\ud83d`;
   const long = '\u{1F600}'.repeat(300);
-  const reviews = reviewCalls(contextOf(trusted), 1, [
+  const reviews = await reviewCalls(contextOf(trusted), 1, [
     { id: odd, name: odd, input: odd },
     { id: odd, name: long, input: '{}' },
     { id: odd, name: 'note', input: `{"path":"${'\u{1F600}'.repeat(2001)}"}` },
@@ -185,9 +185,9 @@ test('whatever a model puts into names and arguments, all of the review can be s
   expect(isStorable(reviews)).toBe(true);
 });
 
-test('policy decides on the whole subject, however long it is', () => {
+test('policy decides on the whole subject, however long it is', async () => {
   const path = `${'a/'.repeat(2100)}${'../'.repeat(2100)}.env`;
-  expect(reviewed({ input: JSON.stringify({ path }) })).toMatchObject({
+  expect(await reviewed({ input: JSON.stringify({ path }) })).toMatchObject({
     subject: path,
     decision: 'deny',
     rule: expect.stringMatching(/^trusted-mount-autonomous: deny write: /),
@@ -195,8 +195,8 @@ test('policy decides on the whole subject, however long it is', () => {
   });
 });
 
-test('with nobody there to ask, what would be asked is denied and says so', () => {
-  expect(reviewed({ input: '{"path":"a"}' }, 'ask-everything')).toMatchObject({
+test('with nobody there to ask, what would be asked is denied and says so', async () => {
+  expect(await reviewed({ input: '{"path":"a"}' }, 'ask-everything')).toMatchObject({
     decision: 'deny',
     rule: 'ask-everything: ask anything',
     refusal: {
@@ -211,12 +211,12 @@ function lookup(inputSchema: ExternalTool['inputSchema']): ExternalTool {
   return { name: 'lookup', description: 'Looks something up.', inputSchema };
 }
 
-function lookedUp(tool: ExternalTool, ...inputs: unknown[]): ReviewedCall[] {
+function lookedUp(tool: ExternalTool, ...inputs: unknown[]): Promise<ReviewedCall[]> {
   const calls = inputs.map((input) => ({ id: 'p', name: tool.name, input: JSON.stringify(input) }));
   return reviewCalls({ ...contextOf(trusted), external: [tool] }, 1, calls);
 }
 
-test('a tool that throws when it is asked about a call has the call answered, and the others reviewed', () => {
+test('a tool that throws when it is asked about a call has the call answered, and the others reviewed', async () => {
   const broken: Tool = {
     ...note,
     name: 'broken',
@@ -224,7 +224,7 @@ test('a tool that throws when it is asked about a call has the call answered, an
       throw new Error('no subject');
     },
   };
-  const reviews = reviewCalls({ ...contextOf(trusted), tools: [note, broken] }, 1, [
+  const reviews = await reviewCalls({ ...contextOf(trusted), tools: [note, broken] }, 1, [
     { id: 'p', name: 'broken', input: '{"path":"a"}' },
     { id: 'p', name: 'note', input: '{"path":"a"}' },
   ]);
@@ -240,28 +240,28 @@ test('a tool that throws when it is asked about a call has the call answered, an
   ]);
 });
 
-test('a schema that refers to itself without end has its calls answered', () => {
-  expect(lookedUp(lookup({ type: 'object', $ref: '#' }), { a: 1 })).toMatchObject([
+test('a schema that refers to itself without end has its calls answered', async () => {
+  expect(await lookedUp(lookup({ type: 'object', $ref: '#' }), { a: 1 })).toMatchObject([
     { decision: 'deny', refusal: { status: 'failed', output: expect.stringMatching(/^The call cannot be/) } },
   ]);
 });
 
-test('nobody is asked about calls over the most of a step', () => {
-  const reviews = lookedUp(lookup({ type: 'object' }), ...Array.from({ length: 65 }, () => ({})));
+test('nobody is asked about calls over the most of a step', async () => {
+  const reviews = await lookedUp(lookup({ type: 'object' }), ...Array.from({ length: 65 }, () => ({})));
   expect(reviews.slice(63).map(({ decision, asks }) => [decision, asks?.kind])).toEqual([
     ['ask', 'result'],
     ['deny', undefined],
   ]);
 });
 
-test('under a profile that asks about questions, a question is asked once and in its own words', () => {
+test('under a profile that asks about questions, a question is asked once and in its own words', async () => {
   const call = { id: 'p', name: 'ask-person', input: '{"question":"Which one?","choices":["a","b"]}' };
   const profile = findProfile('ask-everything');
   if (!profile) throw new Error('The profile is gone.');
   const asking = { ...profile, rules: [{ tool: 'ask-person', decision: 'ask' } as const] };
   const scopes: PolicyScope[] = [{ scope: 'run', profile: asking, version: 1 }];
   const context = { ...contextOf(trusted), scopes, tools: [askPerson], attended: true };
-  expect(reviewCalls(context, 1, [call])).toMatchObject([
+  expect(await reviewCalls(context, 1, [call])).toMatchObject([
     { decision: 'ask', asks: { kind: 'question', text: 'Which one?', choices: ['a', 'b'] } },
   ]);
 });

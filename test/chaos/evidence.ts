@@ -2,15 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Selectable } from 'kysely';
-import { openDatabase } from '../../activities/store/database.ts';
+import { type Db, openDatabase } from '../../activities/store/database.ts';
 import { readEvents } from '../../activities/store/events.ts';
 import type { DB } from '../../activities/store/tables.ts';
 import { type Event, streamOf } from '../../workflows/contracts/event.ts';
 import type { FakeModel } from './fake-model.ts';
 import type { Hit } from './ledger.ts';
 import type { Fault } from './nemesis.ts';
-import type { Played } from './player.ts';
-import { allCalls } from './program.ts';
+import type { Played, PlayedMessage } from './player.ts';
+import { allCalls, type CallPlan, type Message } from './program.ts';
 
 type Row<Table extends keyof DB> = Selectable<DB[Table]>;
 
@@ -58,15 +58,59 @@ export interface Finding {
   figures: Record<string, number | string>;
 }
 
+/** A call of a program, with what became of it. */
+export interface PlannedCall {
+  message: Message;
+  callId: string;
+  call: CallPlan;
+  /** The program's project. */
+  folder: string;
+  /** Undefined where the message was never sent. */
+  played: PlayedMessage | undefined;
+  state: RunState | undefined;
+  /** Undefined where the model never came to ask for it. */
+  row: RunState['calls'][number] | undefined;
+  effects: readonly Hit[];
+  violation(invariant: string, problem: string): Violation;
+}
+
+export function plannedCalls({ played, runs, hits }: Evidence): PlannedCall[] {
+  const effectsOf = Map.groupBy(hits, ({ key }) => key);
+  return played.flatMap(({ program, messages, folder }) =>
+    allCalls(program).map(({ message, callId, call }) => {
+      const sent = messages.find(({ marker }) => marker === message.marker);
+      const state = sent && runs.get(sent.runId);
+      return {
+        ...{ message, callId, call, folder, played: sent, state },
+        row: state?.calls.find((candidate) => candidate.call_id === callId),
+        effects: call.kind === 'effect' ? (effectsOf.get(call.key) ?? []) : [],
+        violation: (invariant, problem) => ({
+          invariant,
+          program: program.id,
+          problem: `call ${callId} of ${message.marker} (${call.kind}): ${problem}`,
+        }),
+      };
+    }),
+  );
+}
+
 export type Check = (evidence: Evidence) => Finding;
 
 // More than any run of a program can have.
 const mostEvents = 1_000_000;
 
-export async function readRuns(databaseUrl: string): Promise<Map<string, RunState>> {
+/** Looks into the database of a platform, with connections of its own. */
+async function look<T>(databaseUrl: string, at: (db: Db) => Promise<T>): Promise<T> {
   const database = openDatabase({ url: databaseUrl, connections: 2, name: 'checker' });
-  const { db } = database;
   try {
+    return await at(database.db);
+  } finally {
+    await database.close();
+  }
+}
+
+export function readRuns(databaseUrl: string): Promise<Map<string, RunState>> {
+  return look(databaseUrl, async (db) => {
     const states = new Map<string, RunState>();
     for (const run of await db.selectFrom('runs').selectAll().orderBy('id').execute()) {
       const page = { tenantId: run.tenant_id, after: 0, limit: mostEvents };
@@ -89,40 +133,27 @@ export async function readRuns(databaseUrl: string): Promise<Map<string, RunStat
       });
     }
     return states;
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 // The sweeper closes what died before it could; it comes by every few seconds.
 const closingMs = 30_000;
 
-export async function readMoney(databaseUrl: string): Promise<Money> {
-  const database = openDatabase({ url: databaseUrl, connections: 1, name: 'checker' });
-  const { db } = database;
-  const listUnclosed = async (): Promise<string[]> => {
-    const rows = await db
-      .selectFrom('allowance_runs')
-      .select('run_id')
-      .where('closed_at', 'is', null)
-      .execute();
-    return rows.map(({ run_id }) => run_id);
-  };
-  try {
+export function readMoney(databaseUrl: string): Promise<Money> {
+  return look(databaseUrl, async (db) => {
+    const open = db.selectFrom('allowance_runs').select('run_id').where('closed_at', 'is', null);
     const until = Date.now() + closingMs;
-    let unclosed = await listUnclosed();
+    let unclosed = await open.execute();
     while (unclosed.length > 0 && Date.now() < until) {
       await sleep(200);
-      unclosed = await listUnclosed();
+      unclosed = await open.execute();
     }
     return {
-      unclosed,
+      unclosed: unclosed.map(({ run_id }) => run_id),
       pools: await db.selectFrom('allowances').selectAll().execute(),
       entries: await db.selectFrom('allowance_entries').selectAll().orderBy('id').execute(),
     };
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 export async function readFiles(played: readonly Played[]): Promise<Map<string, string | undefined>> {

@@ -3,6 +3,8 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createClient } from '../../api/client.ts';
+import { moneyProblems } from '../chaos/checks/money.ts';
+import { readMoney } from '../chaos/evidence.ts';
 import { marked, startFakeModel } from '../chaos/fake-model.ts';
 import { until } from '../support/platform.ts';
 import { openRoles, type Role } from '../support/roles.ts';
@@ -172,10 +174,7 @@ test('of 64 runs at once whose workers and API die under them, none spends what 
   expect(await ended()).toEqual(Array.from({ length: runs }, () => ({ status: 'succeeded', steps })));
 
   // Every reservation is closed exactly once, the pool is the sum of what closed them, and nothing stays held.
-  const unclosed = await rowsOf(`
-    select run_id, step, attempt from allowance_entries where closes is not null
-    group by 1, 2, 3 having count(*) filter (where closes) <> 1 or count(*) filter (where not closes) <> 1`);
-  expect(unclosed).toEqual([]);
+  expect(moneyProblems(await readMoney(roles.databaseUrl))).toEqual([]);
   const end = await ledgerSums();
   const after = await pool();
   expect(end).toEqual({ most: end.most, used: after.used.dayCostMicros, held: 0 });

@@ -149,12 +149,14 @@ function judgeRedirects(redirections: readonly Redirection[]): Redirects {
     if (redirection.type === 'HereDoc' && redirection.closing === undefined)
       hidden.push('a heredoc has no end');
     if (redirection.type !== 'Redirect') continue;
-    const target = redirection.target === undefined ? undefined : readWord(redirection.target).text;
-    if (target === undefined) hidden.push('where a redirection leads is known only when it runs');
+    const word = redirection.target && readWord(redirection.target);
+    const target = word?.text;
+    if (word === undefined || target === undefined)
+      hidden.push('where a redirection leads is known only when it runs');
     else if (/^\/dev\/(tcp|udp)\//.test(target)) hidden.push(`${target} opens a connection`);
     else if (/^[<>]&$/.test(redirection.operator) && /^(\d+-?|-)$/.test(target)) continue;
     else {
-      files.push({ text: target, splits: false, raw: target });
+      files.push(word);
       const writes = redirection.operator !== '<' && redirection.operator !== '<&' && !nowhere.test(target);
       if (writes) caution.push(`it writes to ${target}; use a tool that writes files`);
     }

@@ -68,7 +68,7 @@ function namesMeet(shell: NamePattern[number], { tokens: wanted }: NamePattern[n
 /** A character is itself, `one` is any one, `any` any text. */
 function tokensOf(name: string): string[] {
   const signs =
-    /\\(?<escaped>.)|(?<any>[@!+*?]\([^)]*\)*)|(?<one>\[[!^]?\]?(?:\[([:.=]).*?\4\]|[^\]])*\])|(?<plain>.)/gsu;
+    /\\(?<escaped>.)|(?<any>[@!+*?]\([^)]*\)*)|(?<one>\[[!^]?\]?(?:\[(?<kind>[:.=]).*?\k<kind>\]|[^\]])*\])|(?<plain>.)/gsu;
   return [...name.matchAll(signs)].map(({ groups = {} }) => {
     const { escaped, any, one, plain } = groups;
     // A bracket that nothing here closes may be closed by rules that this does not know.

@@ -66,7 +66,7 @@ const readProject: PolicyRule = { effect: 'read', decision: 'allow', reason: 're
 const writeProject: PolicyRule = { effect: 'write', decision: 'allow', reason: 'writing in the project' };
 
 /** A command with each of the arguments that it may have, and no others. */
-function forms(command: string, given: readonly string[]): string[] {
+function withArguments(command: string, given: readonly string[]): string[] {
   return given.map((args) => `${command} ${args}`.trimEnd());
 }
 
@@ -76,21 +76,13 @@ function forms(command: string, given: readonly string[]): string[] {
 const lookAndTest: PolicyRule = {
   effect: 'execute',
   commands: [
-    ...forms('git status', ['', '-s', '--short', '--porcelain']),
-    ...forms('git diff', [
-      '',
-      '*',
-      '--stat',
-      '--stat *',
-      '--name-only',
-      '--name-status',
-      '-- *',
-      'HEAD -- *',
-    ]),
-    ...forms('git diff --staged', ['', '--stat', '-- *']),
-    ...forms('git diff --cached', ['', '--stat', '-- *']),
-    ...forms('git log', ['', '*', '--oneline', '--oneline *', '--stat', '-- *', '--oneline -- *']),
-    ...forms('git log', ['-n *', '--oneline -n *', '--stat -n *', '-p -n *']),
+    ...withArguments('git status', ['', '-s', '--short', '--porcelain']),
+    ...withArguments('git diff', ['', '*', '--stat', '--stat *', '--name-only', '--name-status']),
+    ...withArguments('git diff', ['-- *', 'HEAD -- *']),
+    ...withArguments('git diff --staged', ['', '--stat', '-- *']),
+    ...withArguments('git diff --cached', ['', '--stat', '-- *']),
+    ...withArguments('git log', ['', '*', '--oneline', '--oneline *', '--stat', '-- *', '--oneline -- *']),
+    ...withArguments('git log', ['-n *', '--oneline -n *', '--stat -n *', '-p -n *']),
     ...testCommands,
   ],
   decision: 'allow',
@@ -137,8 +129,15 @@ const networkPrograms = [
   // A name that is looked up carries what it is made of.
   ...['dig', 'drill', 'nslookup', 'host', 'getent', 'ping', 'ping6', 'traceroute', 'whois'],
   'openssl s_client',
-  ...forms('git', ['push', 'fetch', 'pull', 'clone', 'ls-remote', 'remote update', 'archive']),
-  ...forms('git', ['submodule update', 'submodule add', 'send-pack', 'fetch-pack', 'send-email', 'svn']),
+  ...withArguments('git', ['push', 'fetch', 'pull', 'clone', 'ls-remote', 'remote update', 'archive']),
+  ...withArguments('git', [
+    'submodule update',
+    'submodule add',
+    'send-pack',
+    'fetch-pack',
+    'send-email',
+    'svn',
+  ]),
   ...['docker', 'docker-compose', 'podman', 'podman-compose', 'nerdctl', 'kubectl', 'gh'],
 ];
 

@@ -1,8 +1,7 @@
 // I11: what waits for people is asked once and answered once, by one of them; nothing happens that nobody allowed, and
 // what was allowed is used up by one call.
-import type { Check, Evidence, RunState, Violation } from '../evidence.ts';
+import { type Check, plannedCalls, type RunState, type Violation } from '../evidence.ts';
 import type { PlayedAnswer } from '../player.ts';
-import { allCalls, type CallPlan } from '../program.ts';
 
 type Approval = RunState['approvals'][number];
 
@@ -16,49 +15,33 @@ export const checkApprovals: Check = (evidence) => {
     'answers that came second': 0,
     'effects nobody allowed': 0,
   };
-  for (const { program, messages } of evidence.played) {
-    for (const { message, callId, call } of allCalls(program)) {
-      if (!message.answers) continue;
-      const played = messages.find(({ marker }) => marker === message.marker);
-      const state = played && evidence.runs.get(played.runId);
-      if (!played || !state) continue;
-      const approvals = state.approvals.filter((approval) => approval.call_id === callId);
-      const effects = effectsOf(call, evidence);
-      const note = (problem: string): void => {
-        violations.push({
-          invariant: 'I11',
-          program: program.id,
-          problem: `call ${callId} of ${message.marker} (${call.kind}): ${problem}`,
-        });
-      };
-      figures['questions to people'] += approvals.length;
-      if (approvals.length > 1) note(`it was asked about ${approvals.length} times`);
-      const [approval] = approvals;
-      if (approval?.status !== 'approved' && effects > 0) {
-        figures['effects nobody allowed'] += 1;
-        note(`it took place and its approval is ${approval?.status ?? 'not there'}`);
-      }
-      if (!approval) continue;
-      const answers = played.answers.filter(({ approvalId }) => approvalId === approval.id);
-      const decided = answers.filter(({ acknowledged }) => acknowledged.status === 200);
-      figures['answers that decided'] += decided.length;
-      figures['answers that came second'] += answers.length - decided.length;
-      for (const problem of [...answerProblems(approval, answers), ...tellingProblems(approval, state)])
-        note(problem);
-      const row = state.calls.find((candidate) => candidate.call_id === callId);
-      const isUsed = approval.used_by_attempt !== null;
-      if (approval.status !== 'approved' && isUsed) note(`its approval is ${approval.status} and used up`);
-      if (effects > 0 && !isUsed) note('it took place and its approval is not used up');
-      if (row && ['succeeded', 'unknown'].includes(row.status) && !isUsed)
-        note(`it is ${row.status} and its approval is not used up`);
+  for (const planned of plannedCalls(evidence)) {
+    const { message, callId, played, state, row, effects } = planned;
+    if (!message.answers || !played || !state) continue;
+    const approvals = state.approvals.filter((approval) => approval.call_id === callId);
+    const note = (problem: string): void => void violations.push(planned.violation('I11', problem));
+    figures['questions to people'] += approvals.length;
+    if (approvals.length > 1) note(`it was asked about ${approvals.length} times`);
+    const [approval] = approvals;
+    if (approval?.status !== 'approved' && effects.length > 0) {
+      figures['effects nobody allowed'] += 1;
+      note(`it took place and its approval is ${approval?.status ?? 'not there'}`);
     }
+    if (!approval) continue;
+    const answers = played.answers.filter(({ approvalId }) => approvalId === approval.id);
+    const decided = answers.filter(({ acknowledged }) => acknowledged.status === 200);
+    figures['answers that decided'] += decided.length;
+    figures['answers that came second'] += answers.length - decided.length;
+    for (const problem of [...answerProblems(approval, answers), ...tellingProblems(approval, state)])
+      note(problem);
+    const isUsed = approval.used_by_attempt !== null;
+    if (approval.status !== 'approved' && isUsed) note(`its approval is ${approval.status} and used up`);
+    if (effects.length > 0 && !isUsed) note('it took place and its approval is not used up');
+    if (row && ['succeeded', 'unknown'].includes(row.status) && !isUsed)
+      note(`it is ${row.status} and its approval is not used up`);
   }
   return { violations, figures };
 };
-
-function effectsOf(call: CallPlan, { hits }: Evidence): number {
-  return call.kind === 'effect' ? hits.filter(({ key }) => key === call.key).length : 0;
-}
 
 /** One answer decides, and what it said holds; every other one is told that it does not. */
 function answerProblems(approval: Approval, answers: readonly PlayedAnswer[]): string[] {

@@ -1,8 +1,8 @@
 // I3 and I4: every call has its one result, nothing that must happen once happened twice or after its call was
 // closed, and what the result says is what the ledger and the files show.
-import type { Check, Evidence, RunState, Violation } from '../evidence.ts';
+import { type Check, type Evidence, plannedCalls, type RunState, type Violation } from '../evidence.ts';
 import type { Hit } from '../ledger.ts';
-import { afterEdit, allCalls, beforeEdit, type CallPlan } from '../program.ts';
+import { afterEdit, beforeEdit, type CallPlan } from '../program.ts';
 
 type CallRow = RunState['calls'][number];
 
@@ -18,49 +18,39 @@ export const checkCalls: Check = (evidence) => {
     'unknown outcomes': 0,
     'effects after the end of their call': 0,
   };
-  const hits = Map.groupBy(evidence.hits, ({ key }) => key);
-  for (const { program, messages, folder } of evidence.played) {
-    for (const { message, callId, call } of allCalls(program)) {
-      const runId = messages.find(({ marker }) => marker === message.marker)?.runId;
-      const state = runId === undefined ? undefined : evidence.runs.get(runId);
-      const row = state?.calls.find((candidate) => candidate.call_id === callId);
-      const note = (invariant: string, problem: string): void => {
-        violations.push({
-          invariant,
-          program: program.id,
-          problem: `call ${callId} of ${message.marker} (${call.kind}): ${problem}`,
-        });
-      };
-      const effects = call.kind === 'effect' ? (hits.get(call.key) ?? []) : [];
-      if (effects.length > 1) {
-        figures['repeated once-effects'] += 1;
-        note('I4', `its effect took place ${effects.length} times`);
-      }
-      if (!state || !row) {
-        if (effects.length > 0) note('I4', 'it had an effect and is not on record');
-        continue;
-      }
-      figures.calls += 1;
-      if (row.status === 'unknown') figures['unknown outcomes'] += 1;
-      for (const problem of resultProblems(state, row)) {
-        figures['calls without exactly one result'] += 1;
-        note('I3', problem);
-      }
-      const late = effects.filter(({ at }) => row.ended_at !== null && at > row.ended_at.getTime());
-      figures['effects after the end of their call'] += late.length;
-      if (late.length > 0)
-        note(
-          'I4',
-          `it acted ${late.map(({ at }) => at - (row.ended_at?.getTime() ?? 0)).join(', ')} ms after it was closed as ${row.status}`,
-        );
-      const refused = state.approvals.some(
-        ({ call_id, status }) => call_id === callId && status !== 'approved',
-      );
-      // That what nobody allowed did not take place is another check's.
-      if (refused && ['denied', 'stopped'].includes(row.status)) continue;
-      const problem = outcomeProblem(call, row, effects, evidence, `${folder}/`);
-      if (problem) note('I4', problem);
+  for (const planned of plannedCalls(evidence)) {
+    const { callId, call, folder, state, row, effects } = planned;
+    const note = (invariant: string, problem: string): void => {
+      violations.push(planned.violation(invariant, problem));
+    };
+    if (effects.length > 1) {
+      figures['repeated once-effects'] += 1;
+      note('I4', `its effect took place ${effects.length} times`);
     }
+    if (!state || !row) {
+      if (effects.length > 0) note('I4', 'it had an effect and is not on record');
+      continue;
+    }
+    figures.calls += 1;
+    if (row.status === 'unknown') figures['unknown outcomes'] += 1;
+    for (const problem of resultProblems(state, row)) {
+      figures['calls without exactly one result'] += 1;
+      note('I3', problem);
+    }
+    const late = effects.filter(({ at }) => row.ended_at !== null && at > row.ended_at.getTime());
+    figures['effects after the end of their call'] += late.length;
+    if (late.length > 0)
+      note(
+        'I4',
+        `it acted ${late.map(({ at }) => at - (row.ended_at?.getTime() ?? 0)).join(', ')} ms after it was closed as ${row.status}`,
+      );
+    const refused = state.approvals.some(
+      ({ call_id, status }) => call_id === callId && status !== 'approved',
+    );
+    // That what nobody allowed did not take place is another check's.
+    if (refused && ['denied', 'stopped'].includes(row.status)) continue;
+    const problem = outcomeProblem(call, row, effects, evidence, `${folder}/`);
+    if (problem) note('I4', problem);
   }
   return { violations, figures };
 };

@@ -1,12 +1,20 @@
 // I5: every reservation is settled once, nothing stays held, and each pool is the sum of what the ledger says of it.
-import type { Check, Finding, Violation } from '../evidence.ts';
+import type { Check, Finding, Money } from '../evidence.ts';
 
 export const checkMoney: Check = ({ money }): Finding => {
   if (!money) return { violations: [], figures: {} };
-  const { pools, entries, unclosed } = money;
-  const violations: Violation[] = [];
-  const note = (problem: string): void => void violations.push({ invariant: 'I5', problem });
-  for (const runId of unclosed) note(`the account of run ${runId} is open after its end`);
+  const settled = money.entries.filter(({ kind }) => kind === 'settle');
+  return {
+    violations: moneyProblems(money).map((problem) => ({ invariant: 'I5', problem })),
+    figures: {
+      reservations: money.entries.filter(({ kind }) => kind === 'reserve').length,
+      'settled by an estimate': settled.filter(({ estimated }) => estimated).length,
+    },
+  };
+};
+
+export function moneyProblems({ pools, entries, unclosed }: Money): string[] {
+  const problems = unclosed.map((runId) => `the account of run ${runId} is open after its end`);
   const closings = Map.groupBy(
     entries.filter(({ closes }) => closes !== null),
     ({ run_id, step, attempt }) => `attempt ${attempt} of step ${step} of run ${run_id}`,
@@ -14,7 +22,7 @@ export const checkMoney: Check = ({ money }): Finding => {
   for (const [what, group] of closings) {
     const settled = group.filter(({ closes }) => closes).length;
     if (settled !== 1 || group.length !== 2)
-      note(`${what} has ${group.length - settled} reservations and ${settled} settlements`);
+      problems.push(`${what} has ${group.length - settled} reservations and ${settled} settlements`);
   }
   for (const pool of pools) {
     const own = entries.filter(({ allowances }) => allowances.includes(pool.id));
@@ -33,14 +41,7 @@ export const checkMoney: Check = ({ money }): Finding => {
       heldCostMicros: pool.held_cost_micros,
     };
     if (JSON.stringify(found) !== JSON.stringify(wanted))
-      note(`${pool.name} holds ${JSON.stringify(found)}, its ledger says ${JSON.stringify(wanted)}`);
+      problems.push(`${pool.name} holds ${JSON.stringify(found)}, its ledger says ${JSON.stringify(wanted)}`);
   }
-  return {
-    violations,
-    figures: {
-      reservations: closings.size,
-      'settled by an estimate': entries.filter(({ kind, estimated }) => kind === 'settle' && estimated)
-        .length,
-    },
-  };
-};
+  return problems;
+}
