@@ -45,6 +45,9 @@ export default defineConfig({
         // Far above what any test takes: on a loaded machine a server needs seconds, and only a hang should end here.
         testTimeout: tier.slow ? 180_000 : 30_000,
         hookTimeout: tier.slow ? 180_000 : 60_000,
+        // Below what a test has, so that the wait says what it waited for; vitest's own second is over before a loaded
+        // machine has called a model.
+        expect: { poll: { timeout: 20_000 } },
       },
     })),
   },

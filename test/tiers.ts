@@ -41,8 +41,8 @@ export const tiers: readonly Tier[] = [
     exclude: [],
     needs: ['postgres', 'temporal'],
     group: 1,
-    // They wait for the server's timers for half of their time and more.
-    atOnce: 4,
+    // They wait for the server's timers for half of their time.
+    atOnce: 3,
   }),
   tier('sandbox', ['test/**/*.docker.test.ts'], {
     exclude: [],
