@@ -26,7 +26,7 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['{workflows,activities,api,worker}/**/*.ts'],
-      exclude: ['activities/store/tables.ts'],
+      exclude: ['activities/store/db/tables.ts'],
       reporter: ['text-summary', 'json-summary'],
       reportsDirectory: 'coverage',
     },

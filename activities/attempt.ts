@@ -3,9 +3,9 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { ActivityDeps } from './deps.ts';
-import { adoptToken, attemptNumber, type NewAttempt } from './store/attempts.ts';
-import { RunStopped } from './stops.ts';
-import { Superseded } from './store/events.ts';
+import { adoptToken, attemptNumber, type NewAttempt } from './store/runs/attempts.ts';
+import { RunStopped } from './store/runs/stops.ts';
+import { Superseded } from './store/log/events.ts';
 
 export interface Attempt {
   ref: NewAttempt;

@@ -3,9 +3,9 @@
 import type { NewEvent } from '../workflows/contracts/event.ts';
 import type { Attempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
-import { type CallRow, streamFor } from './store/calls.ts';
-import { Superseded } from './store/events.ts';
-import type { RunRow } from './store/runs.ts';
+import type { CallRow } from './store/calls/calls.ts';
+import { Superseded } from './store/log/events.ts';
+import { type RunRow, streamFor } from './store/runs/runs.ts';
 
 // Ten times a second reads as live.
 const batchMs = 100;

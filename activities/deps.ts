@@ -3,13 +3,13 @@ import type { Logger } from 'pino';
 import type { Llm } from './llm/llm.ts';
 import type { ModelPrice } from './model-price.ts';
 import type { PathRule, ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
-import type { Stops } from './stops.ts';
-import type { Contents } from './store/contents.ts';
+import type { Stops } from './store/runs/stops.ts';
+import type { Contents } from './store/log/contents.ts';
 import type { PolicyProfile } from '../workflows/contracts/policy.ts';
-import type { Queries } from './store/database.ts';
-import type { EventLog } from './store/events.ts';
-import type { ScopeRef } from './store/policies.ts';
-import type { RunRow } from './store/runs.ts';
+import type { Queries } from './store/db/database.ts';
+import type { EventLog } from './store/log/events.ts';
+import type { ScopeRef } from './store/policies/policies.ts';
+import type { RunRow } from './store/runs/runs.ts';
 import type { Tool } from './tools/tool.ts';
 
 export interface ActivityDeps {

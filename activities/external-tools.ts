@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
 import { misfit } from './call-arguments.ts';
 import { withoutPatterns } from './without-patterns.ts';
-import type { RunRow } from './store/runs.ts';
+import type { RunRow } from './store/runs/runs.ts';
 import type { ToolSpec } from './tools/tool.ts';
 
 /** For one review: all of them have the time of one look together. */

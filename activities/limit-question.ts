@@ -3,15 +3,14 @@
 import type { CallModelResult } from '../workflows/contracts/activities.ts';
 import type { EffectiveLimits, StopReason } from '../workflows/contracts/run.ts';
 import type { ActivityDeps } from './deps.ts';
-import type { Exceeded, LimitName } from './store/allowances.ts';
-import type { Patience } from './store/answers.ts';
-import { requestApprovals } from './store/approvals.ts';
-import type { AttemptRef } from './store/attempts.ts';
-import { streamFor } from './store/calls.ts';
-import type { Queries } from './store/database.ts';
-import type { Write } from './store/events.ts';
-import { findAskedBy, findLimitQuestion, ofPool, ofRun } from './store/limit-questions.ts';
-import type { RunRow } from './store/runs.ts';
+import type { Exceeded, LimitName } from './store/allowances/allowances.ts';
+import type { Patience } from './store/lifecycle/answers.ts';
+import { requestApprovals } from './store/approvals/approvals.ts';
+import type { AttemptRef } from './store/runs/attempts.ts';
+import type { Queries } from './store/db/database.ts';
+import type { Write } from './store/log/events.ts';
+import { findAskedBy, findLimitQuestion, ofPool, ofRun } from './store/approvals/limit-questions.ts';
+import { type RunRow, streamFor } from './store/runs/runs.ts';
 
 type Paused = Extract<CallModelResult, { kind: 'paused' }>;
 

@@ -9,15 +9,14 @@ import type { ActivityDeps } from './deps.ts';
 import { LogBehind } from './journal.ts';
 import { LlmError, type LlmErrorKind } from './llm/llm.ts';
 import { isOutOfPatience } from './patience.ts';
-import { untilStored } from './persist.ts';
-import { hasBooked, type ModelUse, recordUse } from './store/answers.ts';
-import { endsOf, failAttempt } from './store/attempts.ts';
-import { streamFor } from './store/calls.ts';
-import { isStoreOutage } from './store/database.ts';
-import { addDeadLetter } from './store/dead-letters.ts';
-import { StreamEnded, Superseded, type Write } from './store/events.ts';
-import { lockRun, type RunRow } from './store/runs.ts';
-import { toStorable } from './store/storable.ts';
+import { untilStored } from './store/db/until-stored.ts';
+import { hasBooked, type ModelUse, recordUse } from './store/lifecycle/answers.ts';
+import { endsOf, failAttempt } from './store/runs/attempts.ts';
+import { isStoreOutage } from './store/db/database.ts';
+import { addDeadLetter } from './store/runs/dead-letters.ts';
+import { StreamEnded, Superseded, type Write } from './store/log/events.ts';
+import { lockRun, type RunRow, streamFor } from './store/runs/runs.ts';
+import { toStorable } from './store/db/storable.ts';
 
 const types: Record<LlmErrorKind, FailureCode> = {
   rate_limited: 'ModelRateLimited',

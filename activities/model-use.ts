@@ -3,10 +3,10 @@
 import type { ActivityDeps } from './deps.ts';
 import { estimateUsage } from './llm/estimate-usage.ts';
 import type { LlmCall, LlmRequest, LlmUsage } from './llm/llm.ts';
-import { type ModelUse, recordUse } from './store/answers.ts';
-import type { Write } from './store/events.ts';
-import type { RunRow } from './store/runs.ts';
-import { unbookedAttempts } from './store/unbooked-attempts.ts';
+import { type ModelUse, recordUse } from './store/lifecycle/answers.ts';
+import type { Write } from './store/log/events.ts';
+import type { RunRow } from './store/runs/runs.ts';
+import { unbookedAttempts } from './store/runs/unbooked-attempts.ts';
 
 export interface Streamed {
   text: string;

@@ -2,10 +2,10 @@
 // whether it acted, and say "unknown" where nobody can tell.
 import type { Attempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
-import { groupsBefore } from './store/attempts.ts';
-import type { CallResult, CallRow } from './store/calls.ts';
-import { addDeadLetter } from './store/dead-letters.ts';
-import { lockRun, type RunRow } from './store/runs.ts';
+import { groupsBefore } from './store/runs/attempts.ts';
+import type { CallResult, CallRow } from './store/calls/calls.ts';
+import { addDeadLetter } from './store/runs/dead-letters.ts';
+import { lockRun, type RunRow } from './store/runs/runs.ts';
 import type { Probe, Tool, ToolContext } from './tools/tool.ts';
 
 // What took three workers down would take the next one down as well.

@@ -11,13 +11,13 @@ import type { PolicyCall } from '../workflows/policy/subject.ts';
 import { parseFor, parseJson } from './call-arguments.ts';
 import { externalInputProblem, externalToolsOf } from './external-tools.ts';
 import type { LlmCall } from './llm/llm.ts';
-import type { EditedCall } from './store/approvals.ts';
-import type { ReviewedCall } from './store/reviewed-calls.ts';
-import type { Queries } from './store/database.ts';
-import type { ScopeRef } from './store/policies.ts';
-import { type RememberedAnswer, rememberedFor } from './store/policy-scopes.ts';
-import type { RunRow } from './store/runs.ts';
-import { toStorable } from './store/storable.ts';
+import type { EditedCall } from './store/approvals/approvals.ts';
+import type { ReviewedCall } from './store/calls/reviewed-calls.ts';
+import type { Queries } from './store/db/database.ts';
+import type { ScopeRef } from './store/policies/policies.ts';
+import { type RememberedAnswer, rememberedFor } from './store/policies/policy-scopes.ts';
+import type { RunRow } from './store/runs/runs.ts';
+import { toStorable } from './store/db/storable.ts';
 import type { Tool } from './tools/tool.ts';
 
 // More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.

@@ -16,11 +16,11 @@ import { finish, mustGoOn, settleEnd } from './finish.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './model.ts';
-import { attendApprovals } from './store/approvals.ts';
-import { beginRun, noteTree } from './store/begin-run.ts';
-import type { EndedRun } from './store/end-run.ts';
-import { pendingStop, waitingInputs } from './store/inputs.ts';
-import { findRun, lockRun, type RunRow } from './store/runs.ts';
+import { attendApprovals } from './store/approvals/approvals.ts';
+import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
+import type { EndedRun } from './store/lifecycle/end-run.ts';
+import { pendingStop, waitingInputs } from './store/runs/inputs.ts';
+import { findRun, lockRun, type RunRow } from './store/runs/runs.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {

@@ -5,16 +5,16 @@ import { createPathCheck, type PathCheck } from '../workflows/policy/path-check.
 import { type Attempt, WorkerStopping, withAttempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createCallOutput } from './call-output.ts';
-import { untilStored } from './persist.ts';
+import { untilStored } from './store/db/until-stored.ts';
 import { judgePredecessor } from './predecessor.ts';
 import { reviewContextOf } from './review.ts';
-import { RunStopped } from './stops.ts';
-import { noteProcessGroup } from './store/attempts.ts';
-import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from './store/calls.ts';
-import { cutOutput } from './store/cut-output.ts';
-import { StreamEnded, Superseded } from './store/events.ts';
-import { recordLate } from './store/end-run.ts';
-import { lockRun, type RunRow } from './store/runs.ts';
+import { RunStopped } from './store/runs/stops.ts';
+import { noteProcessGroup } from './store/runs/attempts.ts';
+import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from './store/calls/calls.ts';
+import { cutOutput } from './store/calls/cut-output.ts';
+import { StreamEnded, Superseded } from './store/log/events.ts';
+import { recordLate } from './store/lifecycle/end-run.ts';
+import { lockRun, type RunRow } from './store/runs/runs.ts';
 import type { Tool, ToolContext, ToolResult } from './tools/tool.ts';
 
 export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {

@@ -2,7 +2,7 @@
 import { mostInputTokens } from './llm/estimate-usage.ts';
 import type { LlmRequest } from './llm/llm.ts';
 import type { ModelPrice } from './model-price.ts';
-import type { Draw } from './store/allowances.ts';
+import type { Draw } from './store/allowances/allowances.ts';
 
 /** A model nobody knows the price of costs the configured ceiling, never nothing. */
 export function worstCaseOf(

@@ -3,10 +3,10 @@
 import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { forgetOldAnswers } from '../activities/store/idempotency.ts';
+import { forgetOldAnswers } from '../activities/store/access/idempotency.ts';
 import type { ApiDeps } from './deps.ts';
-import { createEventStreams } from './event-stream.ts';
-import { createHub } from './hub.ts';
+import { createEventStreams } from './stream/event-stream.ts';
+import { createHub } from './stream/hub.ts';
 import type { Api, Parts, Routes } from './parts.ts';
 import { authenticate } from './plugins/auth.ts';
 import { answerErrors, createErrorAnswers } from './plugins/errors.ts';

@@ -1,7 +1,7 @@
 // Starts the demo: a fresh copy of a small project with a failing test, and a scripted run that mends it.
 import { cp, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Accepted } from '../activities/store/accept-run.ts';
+import type { Accepted } from '../activities/store/lifecycle/accept-run.ts';
 import type { StartRunBody } from '../workflows/contracts/run.ts';
 import type { DemoView } from '../workflows/contracts/system.ts';
 

@@ -1,17 +1,17 @@
 // What the API is built from. worker/ opens these and closes them; tests hand in their own.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { EditedCall } from '../activities/store/approvals.ts';
-import type { CallRow } from '../activities/store/calls.ts';
-import type { Queries } from '../activities/store/database.ts';
-import type { EventLog, Write } from '../activities/store/events.ts';
-import type { RunRow } from '../activities/store/runs.ts';
+import type { EditedCall } from '../activities/store/approvals/approvals.ts';
+import type { CallRow } from '../activities/store/calls/calls.ts';
+import type { Queries } from '../activities/store/db/database.ts';
+import type { EventLog, Write } from '../activities/store/log/events.ts';
+import type { RunRow } from '../activities/store/runs/runs.ts';
 import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
 import type { ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
 import type { PolicyCall } from '../workflows/policy/subject.ts';
 import type { StartedDemo } from './demo.ts';
-import type { Runs } from './runs.ts';
+import type { Runs } from './upkeep/executions.ts';
 
 export interface ApiDeps {
   log: EventLog;

@@ -8,7 +8,7 @@ import type {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { ApiDeps } from './deps.ts';
-import type { EventStreams } from './event-stream.ts';
+import type { EventStreams } from './stream/event-stream.ts';
 import type { Mutate } from './plugins/idempotency.ts';
 
 export type Api = FastifyInstance<

@@ -2,8 +2,8 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import path from 'node:path';
-import { postgresBinaries } from '../worker/supervisor/postgres-binaries.ts';
-import { temporalExecutable } from '../worker/supervisor/temporal-executable.ts';
+import { postgresBinaries } from '../worker/supervisor/postgres/postgres-binaries.ts';
+import { temporalExecutable } from '../worker/supervisor/temporal/temporal-executable.ts';
 import type { Need } from './tiers.ts';
 
 const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];

@@ -1,12 +1,12 @@
 // `perdure db up | down | current | history`: migrates the database of the configuration, or the embedded one,
 // which is started for it when it does not run.
-import { migrateDown, migrateUp, migrationStatus } from '../activities/store/migrate.ts';
-import type { Config } from './config.ts';
-import { loadConfig } from './config.ts';
-import { ConfigProblem } from './config-problem.ts';
+import { migrateDown, migrateUp, migrationStatus } from '../activities/store/db/migrate.ts';
+import type { Config } from './config/config.ts';
+import { loadConfig } from './config/config.ts';
+import { ConfigProblem } from './config/config-problem.ts';
 import { prepareDataFolder } from './supervisor/data-folder.ts';
-import { databaseProblem } from './supervisor/database-problem.ts';
-import { startPostgres } from './supervisor/postgres.ts';
+import { databaseProblem } from './supervisor/postgres/database-problem.ts';
+import { startPostgres } from './supervisor/postgres/postgres.ts';
 
 async function withDatabase<T>(config: Config, act: (url: string) => Promise<T>): Promise<T> {
   if (config.databaseUrl !== undefined) {

@@ -1,17 +1,17 @@
 // The entry of every server process and of the commands that need no running server. Each role is loaded only when
 // it is asked for, so that a process starts with nothing it does not use.
-import { ConfigProblem } from './config-problem.ts';
+import { ConfigProblem } from './config/config-problem.ts';
 
 type Role = (args: string[]) => Promise<number>;
 
 const roles: Record<string, () => Promise<Role>> = {
   serve: async () => (await import('./serve.ts')).serve,
-  api: async () => (await import('./children.ts')).runApi,
-  worker: async () => (await import('./children.ts')).runWorker,
-  standby: async () => (await import('./children.ts')).runStandby,
+  api: async () => (await import('./processes/children.ts')).runApi,
+  worker: async () => (await import('./processes/children.ts')).runWorker,
+  standby: async () => (await import('./processes/children.ts')).runStandby,
   db: async () => (await import('./db-command.ts')).runDbCommand,
-  config: async () => (await import('./config-command.ts')).runConfigCommand,
-  logs: async () => (await import('./logs-command.ts')).runLogsCommand,
+  config: async () => (await import('./config/config-command.ts')).runConfigCommand,
+  logs: async () => (await import('./logs/logs-command.ts')).runLogsCommand,
 };
 
 // Whoever reads us has read enough, such as `head`; a supervisor goes on without its reader.

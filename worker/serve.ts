@@ -1,8 +1,8 @@
 // `perdure serve` in front of its supervisor: the lock, the log, the signals and what is printed.
 import { openSync } from 'node:fs';
-import { createRedactor } from '../activities/redaction.ts';
-import { knownSecrets, loadConfig } from './config.ts';
-import { createLogging, logCrashes } from './logging.ts';
+import { createRedactor } from '../activities/store/log/redaction.ts';
+import { knownSecrets, loadConfig } from './config/config.ts';
+import { createLogging, logCrashes } from './logs/logging.ts';
 import { banner } from './supervisor/banner.ts';
 import { prepareDataFolder } from './supervisor/data-folder.ts';
 import { lockFolder } from './supervisor/folder-lock.ts';

@@ -1,7 +1,7 @@
 // The entry of the CLI: the only place here that touches the process and its environment.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createOutput } from './output.ts';
+import { createOutput } from './terminal/output.ts';
 import { processSideCommands, runProcessSide } from './process-side.ts';
 import { runProgram } from './program.ts';
 

@@ -1,7 +1,7 @@
 // Turns option values into what the API takes, or says in one sentence what is wrong with them.
 import { InvalidArgumentError } from 'commander';
 import type { ApproveBody } from '../../workflows/contracts/approval.ts';
-import { fromDollars } from './figures.ts';
+import { fromDollars } from './terminal/figures.ts';
 
 export type ApproveInput = NonNullable<NonNullable<ApproveBody>['input']>;
 

@@ -1,27 +1,27 @@
 // The command line as a whole: its commands, how the server is found, and how each kind of trouble ends.
 import { Command, CommanderError } from 'commander';
-import { BrokenStream, type Client, createClient, ProblemError, Unreachable } from '../client.ts';
-import { allowancesCommand } from './allowances.ts';
-import { approvalsCommand } from './approvals.ts';
-import { approveCommand } from './approve.ts';
-import { cancelCommand } from './cancel.ts';
-import { deadLettersCommand } from './dead-letters.ts';
-import { demoCommand } from './demo.ts';
-import { denyCommand } from './deny.ts';
-import { diffCommand } from './diff.ts';
+import { BrokenStream, type Client, createClient, ProblemError, Unreachable } from '../client/client.ts';
+import { allowancesCommand } from './commands/allowances.ts';
+import { approvalsCommand } from './commands/approvals.ts';
+import { approveCommand } from './commands/approve.ts';
+import { cancelCommand } from './commands/cancel.ts';
+import { deadLettersCommand } from './commands/dead-letters.ts';
+import { demoCommand } from './commands/demo.ts';
+import { denyCommand } from './commands/deny.ts';
+import { diffCommand } from './commands/diff.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
-import { interruptCommand } from './interrupt.ts';
-import { modelsCommand } from './models.ts';
-import { printable, printableLine } from './printable.ts';
+import { interruptCommand } from './commands/interrupt.ts';
+import { modelsCommand } from './commands/models.ts';
+import { printable, printableLine } from './terminal/printable.ts';
 import { processSideCommands } from './process-side.ts';
-import { runCommand } from './run.ts';
+import { runCommand } from './commands/run.ts';
 import { findDataFolder, findServer, NoServer, UsageError } from './server.ts';
-import { settleCommand } from './settle.ts';
-import { statusCommand } from './status.ts';
-import { steerCommand } from './steer.ts';
+import { settleCommand } from './commands/settle.ts';
+import { statusCommand } from './commands/status.ts';
+import { steerCommand } from './commands/steer.ts';
 import type { Cli, Surroundings } from './surroundings.ts';
-import { usageCommand } from './usage.ts';
-import { watchCommand } from './watch.ts';
+import { usageCommand } from './commands/usage.ts';
+import { watchCommand } from './commands/watch.ts';
 
 /** Runs one command line; the answer is the exit code. `installFolder` is where Perdure itself lies. */
 export async function runProgram(

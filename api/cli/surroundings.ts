@@ -1,7 +1,7 @@
 // What a command needs of the world around it, handed in so that only main.ts touches the process itself.
-import type { Client } from '../client.ts';
-import type { Output } from './output.ts';
-import type { Terminal } from './prompt.ts';
+import type { Client } from '../client/client.ts';
+import type { Output } from './terminal/output.ts';
+import type { Terminal } from './terminal/prompt.ts';
 
 export interface Surroundings {
   environment: Record<string, string | undefined>;

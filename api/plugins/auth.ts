@@ -1,8 +1,8 @@
 // Who is asking: a bearer token, known by its SHA-256. A revoked one stops working within five seconds.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
-import type { Db } from '../../activities/store/database.ts';
-import { findToken, hashOfToken } from '../../activities/store/tokens.ts';
+import type { Db } from '../../activities/store/db/database.ts';
+import { findToken, hashOfToken } from '../../activities/store/access/tokens.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 
 export interface Caller {

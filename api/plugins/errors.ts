@@ -2,7 +2,7 @@
 // What is in no row is a bug: logged in full, answered without details.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { isStoreOutage } from '../../activities/store/database.ts';
+import { isStoreOutage } from '../../activities/store/db/database.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
 import type { ProblemView } from '../../workflows/contracts/system.ts';
 

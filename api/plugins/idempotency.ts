@@ -1,16 +1,16 @@
 // One transaction for what a request does and for its answer under the caller's Idempotency-Key: the same request
 // again gets the same answer and does nothing.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { sql } from 'kysely';
-import { violatedConstraint } from '../../activities/store/database.ts';
-import type { EventLog, Write } from '../../activities/store/events.ts';
+import { violatedConstraint } from '../../activities/store/db/database.ts';
+import type { EventLog, Write } from '../../activities/store/log/events.ts';
 import {
   findAnswer,
   type KeyScope,
   lockKey,
+  openSavepoint,
   type StoredAnswer,
   storeAnswer,
-} from '../../activities/store/idempotency.ts';
+} from '../../activities/store/access/idempotency.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
 import { pathOf, problemType, toProblem } from './errors.ts';
 
@@ -70,14 +70,14 @@ export function createMutate(input: { log: EventLog; redact: (text: string) => s
     act: (write: Write) => Promise<Outcome>,
     requestId: string,
   ): Promise<Done> {
-    await sql`savepoint effect`.execute(write.tx);
+    const takeBack = await openSavepoint(write.tx);
     try {
       return toDone(await act(write));
     } catch (error) {
       // What passes by itself is no answer to be given again for a day.
       if (!(error instanceof Failure) || failures[error.code].retryable) throw error;
       if (failures[error.code].status >= 500) throw error;
-      await sql`rollback to savepoint effect`.execute(write.tx);
+      await takeBack();
       const problem = toProblem(error, requestId, redact);
       return {
         status: problem.status,

@@ -1,10 +1,10 @@
 // From a body to an accepted run: the choices a caller left open, the transaction, and what the workflows are told.
 import type { FastifyRequest } from 'fastify';
-import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
-import { afterEnd, givePlaces } from '../../activities/store/after-end.ts';
-import type { Queries } from '../../activities/store/database.ts';
-import type { Write } from '../../activities/store/events.ts';
-import { resolveScopes } from '../../activities/store/policy-scopes.ts';
+import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
+import { afterEnd, givePlaces } from '../../activities/store/lifecycle/after-end.ts';
+import type { Queries } from '../../activities/store/db/database.ts';
+import type { Write } from '../../activities/store/log/events.ts';
+import { resolveScopes } from '../../activities/store/policies/policy-scopes.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { RunStatus, SendMessageBody, StartRunView } from '../../workflows/contracts/run.ts';
 import { defaultProfile, toRunLimits } from '../../workflows/policy/presets.ts';

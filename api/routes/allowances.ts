@@ -1,12 +1,16 @@
 // Allowances: the pools runs draw from, and changing their limits. Reading tells nobody anything.
 import type { FastifyRequest } from 'fastify';
-import { givePlaces } from '../../activities/store/after-end.ts';
-import { type Allowance, changeLimits, listAllowances } from '../../activities/store/allowance-limits.ts';
-import type { PoolName } from '../../activities/store/allowances.ts';
-import { addAudit } from '../../activities/store/audit.ts';
-import type { Write } from '../../activities/store/events.ts';
-import { limitsProblem } from '../../activities/store/limits-problem.ts';
-import { answerRaised } from '../../activities/store/limit-questions.ts';
+import { givePlaces } from '../../activities/store/lifecycle/after-end.ts';
+import {
+  type Allowance,
+  changeLimits,
+  listAllowances,
+} from '../../activities/store/allowances/allowance-limits.ts';
+import type { PoolName } from '../../activities/store/allowances/allowances.ts';
+import { addAudit } from '../../activities/store/access/audit.ts';
+import type { Write } from '../../activities/store/log/events.ts';
+import { limitsProblem } from '../../activities/store/allowances/limits-problem.ts';
+import { answerRaised } from '../../activities/store/approvals/limit-questions.ts';
 import {
   AllowanceListQuery,
   AllowanceListView,

@@ -7,18 +7,18 @@ import {
   rememberedDays,
   rememberedRule,
   toApprovalView,
-} from '../../activities/store/approval-lists.ts';
+} from '../../activities/store/approvals/approval-lists.ts';
 import {
   type ApprovalAnswer,
   type ApprovalRow,
   answerApproval,
   type EditedCall,
-} from '../../activities/store/approvals.ts';
-import { type CallResult, findCall } from '../../activities/store/calls.ts';
-import { cutOutput } from '../../activities/store/cut-output.ts';
-import type { Write } from '../../activities/store/events.ts';
-import { rememberAnswer } from '../../activities/store/policy-scopes.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+} from '../../activities/store/approvals/approvals.ts';
+import { type CallResult, findCall } from '../../activities/store/calls/calls.ts';
+import { cutOutput } from '../../activities/store/calls/cut-output.ts';
+import type { Write } from '../../activities/store/log/events.ts';
+import { rememberAnswer } from '../../activities/store/policies/policy-scopes.ts';
+import { lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
 import type { ApproveBody, DenyBody } from '../../workflows/contracts/approval.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { text } from '../../workflows/contracts/fields.ts';

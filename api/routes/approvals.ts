@@ -1,8 +1,12 @@
 // Approvals: what runs wait for people to answer. Whoever answers first decides; every other is told who did.
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { listApprovals, openApprovals, toApprovalView } from '../../activities/store/approval-lists.ts';
-import { answerApproval } from '../../activities/store/approvals.ts';
+import {
+  listApprovals,
+  openApprovals,
+  toApprovalView,
+} from '../../activities/store/approvals/approval-lists.ts';
+import { answerApproval } from '../../activities/store/approvals/approvals.ts';
 import {
   ApprovalListQuery,
   ApprovalListView,

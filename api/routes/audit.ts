@@ -1,5 +1,5 @@
 // The audit: to be read, and only that.
-import { listAudit } from '../../activities/store/audit.ts';
+import { listAudit } from '../../activities/store/access/audit.ts';
 import { AuditListView, AuditQuery } from '../../workflows/contracts/policy.ts';
 import type { Routes } from '../parts.ts';
 import { numberCursor, toPage, usualLimit } from './paging.ts';

@@ -1,7 +1,7 @@
 // Tool calls of a run, and settling by hand the ones nobody can tell the outcome of.
 import { z } from 'zod';
-import { listCalls, toCallView } from '../../activities/store/calls.ts';
-import { settleCall } from '../../activities/store/settle-call.ts';
+import { listCalls, toCallView } from '../../activities/store/calls/calls.ts';
+import { settleCall } from '../../activities/store/calls/settle-call.ts';
 import { CallListView, CallView, callIdField, SettleBody } from '../../workflows/contracts/call.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
 import type { Routes } from '../parts.ts';

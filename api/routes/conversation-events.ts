@@ -1,7 +1,7 @@
 // What happened in all runs of a conversation, numbered through the conversation.
-import { readConversationEvents } from '../../activities/store/events.ts';
+import { readConversationEvents } from '../../activities/store/log/events.ts';
 import { EventListView, EventsQuery, StreamQuery } from '../../workflows/contracts/event.ts';
-import { cursorOf } from '../event-stream.ts';
+import { cursorOf } from '../stream/event-stream.ts';
 import type { Routes } from '../parts.ts';
 import { conversationOf, conversationParams } from './conversations.ts';
 import { listEvents } from './event-lists.ts';

@@ -5,8 +5,8 @@ import {
   findConversation,
   listConversations,
   toConversationView,
-} from '../../activities/store/conversations.ts';
-import { listRuns, toRunView } from '../../activities/store/runs.ts';
+} from '../../activities/store/runs/conversations.ts';
+import { listRuns, toRunView } from '../../activities/store/runs/runs.ts';
 import { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';

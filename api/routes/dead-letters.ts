@@ -1,8 +1,8 @@
 // Dead letters: what used up its attempts, for a person to retry or drop.
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { acceptRun } from '../../activities/store/accept-run.ts';
-import { handOver } from '../../activities/store/begin-run.ts';
+import { acceptRun } from '../../activities/store/lifecycle/accept-run.ts';
+import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
 import {
   type DeadLetterRow,
   findDeadLetter,
@@ -10,11 +10,11 @@ import {
   resolveDeadLetter,
   retryMessageId,
   toDeadLetterView,
-} from '../../activities/store/dead-letters.ts';
-import type { Write } from '../../activities/store/events.ts';
-import { type HeldPools, holdPools, chainOf } from '../../activities/store/run-places.ts';
-import { addInput } from '../../activities/store/inputs.ts';
-import { lockRun, priorityOf, type RunRow } from '../../activities/store/runs.ts';
+} from '../../activities/store/runs/dead-letters.ts';
+import type { Write } from '../../activities/store/log/events.ts';
+import { type HeldPools, holdPools, chainOf } from '../../activities/store/allowances/run-places.ts';
+import { addInput } from '../../activities/store/runs/inputs.ts';
+import { lockRun, priorityOf, type RunRow } from '../../activities/store/runs/runs.ts';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';

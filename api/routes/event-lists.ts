@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import type { Event, EventListView, EventsQuery, EventType } from '../../workflows/contracts/event.ts';
-import { checkCursor } from '../event-stream.ts';
+import { checkCursor } from '../stream/event-stream.ts';
 
 export type ReadEvents = (page: { after: number; limit: number; type?: EventType }) => Promise<Event[]>;
 

@@ -1,6 +1,6 @@
 // Whether this process lives, and whether what it depends on does. Open to everybody: it tells no content.
 import { performance } from 'node:perf_hooks';
-import { countBeating } from '../../activities/store/executors.ts';
+import { countBeating } from '../../activities/store/runs/executors.ts';
 import { HealthView, ReadyView } from '../../workflows/contracts/system.ts';
 import type { Routes } from '../parts.ts';
 

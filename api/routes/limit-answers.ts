@@ -1,10 +1,10 @@
 // A person's yes to a run whose money is used up: more money for that run, or another try at an allowance.
 import { z } from 'zod';
-import type { ApprovalRow } from '../../activities/store/approvals.ts';
-import { addAudit } from '../../activities/store/audit.ts';
-import type { Write } from '../../activities/store/events.ts';
-import { ofRun } from '../../activities/store/limit-questions.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import type { ApprovalRow } from '../../activities/store/approvals/approvals.ts';
+import { addAudit } from '../../activities/store/access/audit.ts';
+import type { Write } from '../../activities/store/log/events.ts';
+import { ofRun } from '../../activities/store/approvals/limit-questions.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { money } from '../../workflows/contracts/fields.ts';
 import type { EffectiveLimits, RunLimits } from '../../workflows/contracts/run.ts';

@@ -8,8 +8,8 @@ import {
   listPolicies,
   type StoredPolicy,
   updatePolicy,
-} from '../../activities/store/policies.ts';
-import type { Queries } from '../../activities/store/database.ts';
+} from '../../activities/store/policies/policies.ts';
+import type { Queries } from '../../activities/store/db/database.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { page } from '../../workflows/contracts/fields.ts';
 import {

@@ -1,8 +1,8 @@
 // What a policy would decide, before anything depends on it: of calls that are made up, and of those that were made.
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyRequest } from 'fastify';
-import { rememberedFor, resolveScopes } from '../../activities/store/policy-scopes.ts';
-import { storedCalls } from '../../activities/store/stored-calls.ts';
+import { rememberedFor, resolveScopes } from '../../activities/store/policies/policy-scopes.ts';
+import { storedCalls } from '../../activities/store/calls/stored-calls.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import {
   BacktestBody,

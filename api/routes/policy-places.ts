@@ -1,6 +1,6 @@
 // Where policies apply besides a run's own, and the answers people had remembered.
 import { z } from 'zod';
-import { applyPolicy, forgetAnswer, listRemembered } from '../../activities/store/policy-scopes.ts';
+import { applyPolicy, forgetAnswer, listRemembered } from '../../activities/store/policies/policy-scopes.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
 import { PolicyPlaceBody, RememberedListView } from '../../workflows/contracts/policy.ts';

@@ -1,8 +1,8 @@
 // What happened in a run: pages of its events, and the same events as they come.
 import { z } from 'zod';
-import { readEvents, readHead, type StreamHead } from '../../activities/store/events.ts';
+import { readEvents, readHead, type StreamHead } from '../../activities/store/log/events.ts';
 import { EventListView, EventsQuery, StreamQuery, streamOf } from '../../workflows/contracts/event.ts';
-import { cursorOf } from '../event-stream.ts';
+import { cursorOf } from '../stream/event-stream.ts';
 import type { Parts, Routes } from '../parts.ts';
 import { listEvents } from './event-lists.ts';
 import { problems } from './problems.ts';

@@ -2,11 +2,11 @@
 import type { FastifyRequest } from 'fastify';
 import { v7 as uuid } from 'uuid';
 import { z } from 'zod';
-import { afterEnd } from '../../activities/store/after-end.ts';
-import { endUnstarted } from '../../activities/store/end-run.ts';
-import type { Write } from '../../activities/store/events.ts';
-import { addInput } from '../../activities/store/inputs.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+import { afterEnd } from '../../activities/store/lifecycle/after-end.ts';
+import { endUnstarted } from '../../activities/store/lifecycle/end-run.ts';
+import type { Write } from '../../activities/store/log/events.ts';
+import { addInput } from '../../activities/store/runs/inputs.ts';
+import { lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { ReceiptView, SteerBody } from '../../workflows/contracts/run.ts';
 import type { Parts, Routes } from '../parts.ts';

@@ -1,6 +1,6 @@
 // Runs: start, list, look at one, what it changed.
 import { z } from 'zod';
-import { findRun, listRuns, type RunRow, toRunView } from '../../activities/store/runs.ts';
+import { findRun, listRuns, type RunRow, toRunView } from '../../activities/store/runs/runs.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { id } from '../../workflows/contracts/fields.ts';
 import {

@@ -1,5 +1,5 @@
 // What was drawn from allowances: the ledger, and sums of it. Reading tells nobody anything.
-import { readLedger, readUsage } from '../../activities/store/ledger.ts';
+import { readLedger, readUsage } from '../../activities/store/allowances/ledger.ts';
 import { LedgerListView, LedgerQuery, UsageQuery, UsageView } from '../../workflows/contracts/allowance.ts';
 import type { Routes } from '../parts.ts';
 import { numberCursor, toPage, usualLimit } from './paging.ts';

@@ -4,7 +4,7 @@ import {
   externalToolsOf,
   externalToolsProblem,
 } from '../../activities/external-tools.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 
 const nested = { type: 'object', properties: { next: { $ref: '#' }, pattern: { type: 'string' } } };

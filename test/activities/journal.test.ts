@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { createJournal, type Journal, LogBehind } from '../../activities/journal.ts';
-import { createRedactor } from '../../activities/redaction.ts';
-import { type EventBatch, type EventLog, Superseded } from '../../activities/store/events.ts';
+import { createRedactor } from '../../activities/store/log/redaction.ts';
+import { type EventBatch, type EventLog, Superseded } from '../../activities/store/log/events.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 
 interface Recorded {

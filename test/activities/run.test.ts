@@ -2,9 +2,9 @@ import pino from 'pino';
 import { expect, test } from 'vitest';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { createFinishRun } from '../../activities/run.ts';
-import { handOver } from '../../activities/store/begin-run.ts';
-import { defaultTenant } from '../../activities/store/database.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
+import { lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
 import type { FinishRunInput } from '../../workflows/contracts/activities.ts';
 import { eventsOf, openTestStore } from '../support/store.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listUnclosed } from '../../activities/store/allowances.ts';
+import { listUnclosed } from '../../activities/store/allowances/allowances.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { change, pool, start, use } from './spending.ts';
 

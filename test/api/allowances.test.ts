@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { askForPool, askForRun } from '../../activities/limit-question.ts';
-import { reserve } from '../../activities/store/allowances.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import { reserve } from '../../activities/store/allowances/allowances.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { ApprovalView } from '../../workflows/contracts/approval.ts';
 import { lockedRun, storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';

@@ -1,15 +1,15 @@
 // A run under a profile of a test's own: what its calls would be told, and what it has asked.
-import { createProfiles } from '../../activities/store/policy-scopes.ts';
+import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
 import { reviewFor } from '../../activities/review.ts';
-import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import type { ReviewedCall } from '../../activities/store/calls/reviewed-calls.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import type { PolicyProfile } from '../../workflows/contracts/policy.ts';
 import { storeOver } from '../support/store.ts';
 import type { TestApp } from '../support/test-app.ts';
-import { startRun } from './streams.ts';
+import { startRun } from './stream/streams.ts';
 
 export const own: PolicyProfile = {
   id: 'own',

@@ -2,11 +2,11 @@
 import http from 'node:http';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { addDeadLetter } from '../../activities/store/dead-letters.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs.ts';
+import { addDeadLetter } from '../../activities/store/runs/dead-letters.ts';
+import { lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
 import { ProblemView } from '../../workflows/contracts/system.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
-import { appendTexts, endOfRun, startRun } from './streams.ts';
+import { appendTexts, endOfRun, startRun } from './stream/streams.ts';
 
 interface Operation {
   method: string;

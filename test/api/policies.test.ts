@@ -1,12 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { RunRow } from '../../activities/store/runs.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { PolicyView } from '../../workflows/contracts/policy.ts';
 import { builtInProfiles, builtInVersion, findProfile } from '../../workflows/policy/presets.ts';
 import { storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { own, reviewed } from './asked.ts';
-import { startRun } from './streams.ts';
+import { startRun } from './stream/streams.ts';
 
 interface Facts {
   code?: string;

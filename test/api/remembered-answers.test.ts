@@ -2,11 +2,11 @@ import { mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
+import type { ReviewedCall } from '../../activities/store/calls/reviewed-calls.ts';
 import type { BacktestView, EvaluateView } from '../../workflows/contracts/policy.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { asked, askedIn, own, reviewed } from './asked.ts';
-import { startRun } from './streams.ts';
+import { startRun } from './stream/streams.ts';
 
 const decisionsOf = (calls: ReviewedCall[]) => calls.map(({ decision }) => decision);
 

@@ -1,6 +1,6 @@
 // What runs spend and may spend, asked for and changed over the API.
 import { expect } from 'vitest';
-import { reserve, settle } from '../../activities/store/allowances.ts';
+import { reserve, settle } from '../../activities/store/allowances/allowances.ts';
 import type { AllowanceView } from '../../workflows/contracts/allowance.ts';
 import type { TestApp } from '../support/test-app.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { reserve, settle } from '../../activities/store/allowances.ts';
+import { reserve, settle } from '../../activities/store/allowances/allowances.ts';
 import { storeOver } from '../support/store.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { pool, use } from './spending.ts';

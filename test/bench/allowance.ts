@@ -2,11 +2,11 @@
 // bare updates of the same three rows. With one shared row those cannot deadlock, though they lock in no order.
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
-import { acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
-import { changeLimits, seedTenantAllowance } from '../../activities/store/allowance-limits.ts';
-import { reserve, settle } from '../../activities/store/allowances.ts';
-import { defaultTenant, openDatabase } from '../../activities/store/database.ts';
-import { createEventLog } from '../../activities/store/events.ts';
+import { acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
+import { changeLimits, seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { reserve, settle } from '../../activities/store/allowances/allowances.ts';
+import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
+import { createEventLog } from '../../activities/store/log/events.ts';
 import { withDescendants } from './harness/cpu.ts';
 import { cpuPerUnit, measurePairs, rate, ratiosOf, report, type Sample, settings } from './harness/pairs.ts';
 import { benchPostgres } from './harness/postgres.ts';

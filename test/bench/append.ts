@@ -2,10 +2,10 @@
 // twenty, against a bare insert of the same rows. Beside it: what coalesced wake-ups cost.
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
-import { createRedactor } from '../../activities/redaction.ts';
-import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
-import { createEventLog } from '../../activities/store/events.ts';
-import { createNotifier, type Notifier } from '../../activities/store/notifier.ts';
+import { createRedactor } from '../../activities/store/log/redaction.ts';
+import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
+import { createEventLog } from '../../activities/store/log/events.ts';
+import { createNotifier, type Notifier } from '../../activities/store/log/notifier.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { benchPostgres } from './harness/postgres.ts';
 import { withDescendants } from './harness/cpu.ts';

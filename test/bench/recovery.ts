@@ -3,10 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from '@temporalio/worker';
 import { sql } from 'kysely';
-import { defaultTenant, openDatabase } from '../../activities/store/database.ts';
+import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
-import { buildBundle } from '../../worker/bundle.ts';
-import { openClient } from '../../worker/temporal.ts';
+import { buildBundle } from '../../worker/processes/bundle.ts';
+import { openClient } from '../../worker/processes/temporal.ts';
 import { until } from '../support/platform.ts';
 import type { FakeModelInput } from './harness/fake-model.ts';
 import { percentile, report, settings } from './harness/pairs.ts';

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Selectable } from 'kysely';
-import { type Db, openDatabase } from '../../activities/store/database.ts';
-import { readEvents } from '../../activities/store/events.ts';
-import type { DB } from '../../activities/store/tables.ts';
+import { type Db, openDatabase } from '../../activities/store/db/database.ts';
+import { readEvents } from '../../activities/store/log/events.ts';
+import type { DB } from '../../activities/store/db/tables.ts';
 import { type Event, streamOf } from '../../workflows/contracts/event.ts';
 import type { FakeModel } from './fake-model.ts';
 import type { Hit } from './ledger.ts';

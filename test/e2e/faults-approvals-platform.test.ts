@@ -1,7 +1,7 @@
 // I11 over the whole product: every process is killed while runs stand at each stage between a question and the
 // result of its call, and a hundred people answer one question at once.
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { type Client, createClient, ProblemError } from '../../api/client.ts';
+import { type Client, createClient, ProblemError } from '../../api/client/client.ts';
 import type { ApprovalView } from '../../workflows/contracts/approval.ts';
 import type { Program } from '../chaos/program.ts';
 import {

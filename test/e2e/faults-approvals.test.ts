@@ -1,7 +1,7 @@
 // I11: workers and the API die between every two steps from a question to the result of its call. The answer counts
 // once, the call is made at most once, and neither question nor answer is lost.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createClient, type ProblemError } from '../../api/client.ts';
+import { createClient, type ProblemError } from '../../api/client/client.ts';
 import { readRuns } from '../chaos/evidence.ts';
 import type { Program } from '../chaos/program.ts';
 import { answered, aProgramThatAsks, awaitedApproval, becameOf, openApproval } from '../support/approvals.ts';

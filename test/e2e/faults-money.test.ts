@@ -2,7 +2,7 @@
 // counted twice, and none stays held. A run that would go on for ever is stopped.
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createClient } from '../../api/client.ts';
+import { createClient } from '../../api/client/client.ts';
 import { moneyProblems } from '../chaos/checks/money.ts';
 import { readMoney } from '../chaos/evidence.ts';
 import { marked, startFakeModel } from '../chaos/fake-model.ts';

@@ -4,8 +4,8 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { findProcesses } from '../../worker/supervisor/process-table.ts';
-import { stopProcess } from '../../worker/supervisor/stop-process.ts';
+import { findProcesses } from '../../worker/supervisor/process/process-table.ts';
+import { stopProcess } from '../../worker/supervisor/process/stop-process.ts';
 import { portSettings } from '../support/ports.ts';
 import { copyRepository } from '../support/repository.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { dynamicConfiguration } from '../../worker/supervisor/temporal-server.ts';
+import { dynamicConfiguration } from '../../worker/supervisor/temporal/temporal-server.ts';
 import { root } from './product-files.ts';
 
 interface Service {

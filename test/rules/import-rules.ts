@@ -117,9 +117,44 @@ const activityRules = [
   ),
   rule(
     'activity-folders-stay-plain',
-    'A folder of activities/ imports no Temporal-facing file above it. redaction.ts is plain and may be imported.',
+    'A folder of activities/ imports no Temporal-facing file above it; take what you need as an argument.',
     { path: '^activities/[^/]+/' },
-    { path: '^activities/[^/]+\\.ts$', pathNot: '^activities/redaction\\.ts$' },
+    { path: '^activities/[^/]+\\.ts$' },
+  ),
+];
+
+/** The rooms of the store in their order: each imports only those before it. */
+export const storeRooms = [
+  'db',
+  'log',
+  'access',
+  'policies',
+  'runs',
+  'allowances',
+  'calls',
+  'approvals',
+  'lifecycle',
+] as const;
+
+const storeRules = [
+  ...storeRooms
+    .slice(0, -1)
+    .map((room, at) =>
+      rule(
+        `store-${room}-imports-rooms-before`,
+        `The rooms of the store stand in this order: ${storeRooms.join(', ')}. Move what both need into the earlier room, or what uses both into the later one.`,
+        { path: `^activities/store/${room}/` },
+        { path: `^activities/store/(${storeRooms.slice(at + 1).join('|')})/` },
+      ),
+    ),
+  rule(
+    'sql-in-the-store-only',
+    'Only the store writes SQL. Add a function to the room the rows belong to and call that.',
+    {
+      path: '^(workflows|activities|api)/',
+      pathNot: '^activities/store/',
+    },
+    { path: '(^|/)node_modules/(kysely|pg)/', dependencyTypesNot: ['type-only'] },
   ),
 ];
 
@@ -135,35 +170,35 @@ const faceRules = [
   ),
   rule(
     'faces-talk-through-the-client',
-    'The CLI and the page talk to the server through api/client.ts and know only types of workflows/contracts.',
+    'The CLI and the page talk to the server through api/client/ and know only types of workflows/contracts.',
     { path: '^api/(cli|ui)/' },
     {
       path: '^(api|activities|workflows)/',
-      pathNot: ['^api/$1/', '^api/client\\.ts$', '^workflows/contracts/'],
+      pathNot: ['^api/$1/', '^api/client/client\\.ts$', '^workflows/contracts/'],
     },
   ),
   rule(
     'faces-take-types-from-contracts',
     'Write "import type": the CLI and the page load no schemas.',
-    { path: '^api/(cli/|ui/|client/|client\\.ts$)' },
+    { path: '^api/(cli|ui|client)/' },
     { path: '^workflows/contracts/', dependencyTypesNot: ['type-only'] },
   ),
   rule(
     'client-runs-in-a-browser',
-    'Browsers load api/client.ts and api/client/: import nothing else of the server but types of workflows/contracts.',
-    { path: '^api/client(/|\\.ts$)' },
+    'Browsers load api/client/: import nothing else of the server but types of workflows/contracts.',
+    { path: '^api/client/' },
     { path: '^(api|activities|workflows)/', pathNot: ['^api/client/', '^workflows/contracts/'] },
   ),
   rule(
     'client-without-node',
-    'Browsers load api/client.ts and api/client/: use what the web platform offers.',
-    { path: '^api/client(/|\\.ts$)' },
+    'Browsers load api/client/: use what the web platform offers.',
+    { path: '^api/client/' },
     builtIn,
   ),
   rule(
     'temporal-client-in-two-places',
-    'Only api/runs.ts and worker/ talk to Temporal. Add a function to api/runs.ts and call that.',
-    { path: '^(workflows|activities|api)/', pathNot: '^api/runs\\.ts$' },
+    'Only api/upkeep/executions.ts and worker/ talk to Temporal. Add a function to api/upkeep/executions.ts and call that.',
+    { path: '^(workflows|activities|api)/', pathNot: '^api/upkeep/executions\\.ts$' },
     { path: '(^|/)node_modules/@temporalio/client/' },
   ),
 ];
@@ -214,6 +249,7 @@ const wholeTreeRules = [
 export const importRules: readonly ImportRule[] = [
   ...workflowRules,
   ...activityRules,
+  ...storeRules,
   ...faceRules,
   ...wholeTreeRules,
 ];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { cruiseImports } from './cruise.ts';
-import { importRules } from './import-rules.ts';
+import { importRules, storeRooms } from './import-rules.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 
@@ -27,10 +27,19 @@ const broken: Record<
   'activity-folders-without-temporal': { from: 'activities/tools/a.ts', imports: '@temporalio/activity' },
   'activity-folders-import-ports': { from: 'activities/tools/a.ts', imports: '../sandbox/mount.ts' },
   'activity-folders-stay-plain': { from: 'activities/tools/a.ts', imports: '../model.ts' },
+  ...Object.fromEntries(
+    storeRooms
+      .slice(0, -1)
+      .map((room) => [
+        `store-${room}-imports-rooms-before`,
+        { from: `activities/store/${room}/a.ts`, imports: '../lifecycle/b.ts' },
+      ]),
+  ),
+  'sql-in-the-store-only': { from: 'api/routes/a.ts', imports: 'kysely' },
   'api-imports-the-store-and-contracts': { from: 'api/a.ts', imports: '../activities/llm/b.ts' },
   'faces-talk-through-the-client': { from: 'api/cli/a.ts', imports: '../app.ts' },
   'faces-take-types-from-contracts': { from: 'api/cli/a.ts', imports: '../../workflows/contracts/run.ts' },
-  'client-runs-in-a-browser': { from: 'api/client.ts', imports: './runs.ts' },
+  'client-runs-in-a-browser': { from: 'api/client/client.ts', imports: '../app.ts' },
   'client-without-node': { from: 'api/client/a.ts', imports: 'node:path' },
   'temporal-client-in-two-places': { from: 'api/routes/a.ts', imports: '@temporalio/client' },
   'nobody-imports-worker': { from: 'api/a.ts', imports: '../worker/b.ts' },

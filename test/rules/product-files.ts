@@ -19,7 +19,7 @@ const notOurs = [
   'coverage/**',
   '**/*.log',
   'package-lock.json',
-  'activities/store/tables.ts',
+  'activities/store/db/tables.ts',
   'test/fixtures/**',
   'test/histories/**',
   'api/cli/demo/project/**',

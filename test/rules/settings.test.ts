@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { settings } from '../../worker/settings.ts';
+import { settings } from '../../worker/config/settings.ts';
 import { root } from './product-files.ts';
 
 /** Each variable of the file with the comment above it. */

@@ -1,13 +1,13 @@
 // A tenant of its own with pools and admitted runs, by the product's own functions and in the order of its locks.
 import { expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
+import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
 import {
   type Allowance,
   changeLimits,
   type Limits,
   listAllowances,
-} from '../../activities/store/allowance-limits.ts';
+} from '../../activities/store/allowances/allowance-limits.ts';
 import {
   type DrawingAttempt,
   type PoolName,
@@ -15,10 +15,10 @@ import {
   type Reservation,
   settle,
   type Settlement,
-} from '../../activities/store/allowances.ts';
-import type { Queries } from '../../activities/store/database.ts';
-import { holdPools } from '../../activities/store/run-places.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+} from '../../activities/store/allowances/allowances.ts';
+import type { Queries } from '../../activities/store/db/database.ts';
+import { holdPools } from '../../activities/store/allowances/run-places.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { aRun, type TestStore } from './store.ts';
 

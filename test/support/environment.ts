@@ -1,6 +1,6 @@
 // Takes the developer's own settings out of the environment of a test file: what is tested must not depend on whose
 // machine it is, and no test may reach a paid model because a key happens to be set.
-import { settings } from '../../worker/settings.ts';
+import { settings } from '../../worker/config/settings.ts';
 
 for (const { variable } of settings) {
   delete process.env[variable];

@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, expect } from 'vitest';
-import type { Client } from '../../api/client.ts';
+import type { Client } from '../../api/client/client.ts';
 import { check } from '../chaos/checker.ts';
 import { createDice } from '../chaos/dice.ts';
 import { type Evidence, type RunState, readFiles, readRuns } from '../chaos/evidence.ts';

@@ -3,9 +3,9 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { migrateUp } from '../../activities/store/migrate.ts';
-import { startPostgres } from '../../worker/supervisor/postgres.ts';
-import { startTemporal } from '../../worker/supervisor/temporal-server.ts';
+import { migrateUp } from '../../activities/store/db/migrate.ts';
+import { startPostgres } from '../../worker/supervisor/postgres/postgres.ts';
+import { startTemporal } from '../../worker/supervisor/temporal/temporal-server.ts';
 import { withDescendants } from '../bench/harness/cpu.ts';
 import { testPort } from './ports.ts';
 import type { Order, Reply, ServerName } from './own-servers.ts';

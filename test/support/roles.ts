@@ -7,7 +7,7 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, inject } from 'vitest';
-import { type Client, createClient } from '../../api/client.ts';
+import { type Client, createClient } from '../../api/client/client.ts';
 import type { Point } from './mortal-worker.ts';
 import { cheap, until } from './platform.ts';
 import { testPort } from './ports.ts';

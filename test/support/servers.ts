@@ -3,8 +3,8 @@
 import { access, chmod, constants, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { startPostgres } from '../../worker/supervisor/postgres.ts';
-import { startTemporal } from '../../worker/supervisor/temporal-server.ts';
+import { startPostgres } from '../../worker/supervisor/postgres/postgres.ts';
+import { startTemporal } from '../../worker/supervisor/temporal/temporal-server.ts';
 import { recordStarted, removeLeftovers } from './leftovers.ts';
 
 interface Shared {

@@ -2,17 +2,17 @@
 // the product's own functions; nothing is written behind their back.
 import { afterAll, expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { type Accepted, acceptRun, type NewRun } from '../../activities/store/accept-run.ts';
-import { seedTenantAllowance } from '../../activities/store/allowance-limits.ts';
+import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
 import {
   type Answer,
   type ModelUse,
   type Patience,
   openStep,
   storeAnswer,
-} from '../../activities/store/answers.ts';
-import type { NewAttempt } from '../../activities/store/attempts.ts';
-import { type BegunRun, beginRun } from '../../activities/store/begin-run.ts';
+} from '../../activities/store/lifecycle/answers.ts';
+import type { NewAttempt } from '../../activities/store/runs/attempts.ts';
+import { type BegunRun, beginRun } from '../../activities/store/lifecycle/begin-run.ts';
 import {
   type CallResult,
   type CallRow,
@@ -20,14 +20,14 @@ import {
   claimCall,
   findCall,
   recordCall,
-} from '../../activities/store/calls.ts';
-import { type Database, defaultTenant, openDatabase } from '../../activities/store/database.ts';
-import { type EndedRun, endRun, type RunEnd } from '../../activities/store/end-run.ts';
-import { createEventLog, type EventLog, readEvents, type Write } from '../../activities/store/events.ts';
-import { addInput, type NewInput } from '../../activities/store/inputs.ts';
-import { createNotifier } from '../../activities/store/notifier.ts';
-import type { ReviewedCall } from '../../activities/store/reviewed-calls.ts';
-import { findRun, lockRun, type RunRow } from '../../activities/store/runs.ts';
+} from '../../activities/store/calls/calls.ts';
+import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
+import { type EndedRun, endRun, type RunEnd } from '../../activities/store/lifecycle/end-run.ts';
+import { createEventLog, type EventLog, readEvents, type Write } from '../../activities/store/log/events.ts';
+import { addInput, type NewInput } from '../../activities/store/runs/inputs.ts';
+import { createNotifier } from '../../activities/store/log/notifier.ts';
+import type { ReviewedCall } from '../../activities/store/calls/reviewed-calls.ts';
+import { findRun, lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { builtInVersion } from '../../workflows/policy/presets.ts';
 import type { ReceiptView } from '../../workflows/contracts/run.ts';

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
-import { migrateUp } from '../../activities/store/migrate.ts';
+import { migrateUp } from '../../activities/store/db/migrate.ts';
 
-const migrations = path.join(import.meta.dirname, '../../activities/store/migrations');
+const migrations = path.join(import.meta.dirname, '../../activities/store/db/migrations');
 // Any constant: it only has to be the same in every test process that uses this server.
 const templateLock = 7_700_001;
 

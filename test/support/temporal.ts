@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
-import { prepareNamespace } from '../../worker/supervisor/temporal-cluster.ts';
+import { prepareNamespace } from '../../worker/supervisor/temporal/temporal-cluster.ts';
 
 // The server's parts learn of a new namespace by polling, which takes milliseconds; a loaded machine needs longer.
 const knownMs = 15_000;

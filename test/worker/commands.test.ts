@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { databaseProblem } from '../../worker/supervisor/database-problem.ts';
-import type { PostgresServer } from '../../worker/supervisor/postgres.ts';
-import { startPostgres } from '../../worker/supervisor/postgres.ts';
+import { databaseProblem } from '../../worker/supervisor/postgres/database-problem.ts';
+import type { PostgresServer } from '../../worker/supervisor/postgres/postgres.ts';
+import { startPostgres } from '../../worker/supervisor/postgres/postgres.ts';
 import { freePort } from '../../worker/supervisor/ports.ts';
-import { findProcesses } from '../../worker/supervisor/process-table.ts';
+import { findProcesses } from '../../worker/supervisor/process/process-table.ts';
 
 const main = path.resolve(import.meta.dirname, '../../worker/main.ts');
 

@@ -15,8 +15,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, inject } from 'vitest';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
-import { findProcesses, runningProcess } from '../../worker/supervisor/process-table.ts';
-import { stopProcess } from '../../worker/supervisor/stop-process.ts';
+import { findProcesses, runningProcess } from '../../worker/supervisor/process/process-table.ts';
+import { stopProcess } from '../../worker/supervisor/process/stop-process.ts';
 import { portSettings } from '../support/ports.ts';
 
 interface ProcessesFile {

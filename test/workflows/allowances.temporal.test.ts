@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
 import type { LlmUsage } from '../../activities/llm/llm.ts';
-import { answerRaised, findLimitQuestion } from '../../activities/store/limit-questions.ts';
+import { answerRaised, findLimitQuestion } from '../../activities/store/approvals/limit-questions.ts';
 import {
   type Allowance,
   changeLimits,
   type Limits,
   listAllowances,
-} from '../../activities/store/allowance-limits.ts';
-import { listUnclosed, type PoolName } from '../../activities/store/allowances.ts';
-import { answerApproval } from '../../activities/store/approvals.ts';
-import { defaultTenant } from '../../activities/store/database.ts';
-import { readLedger } from '../../activities/store/ledger.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+} from '../../activities/store/allowances/allowance-limits.ts';
+import { listUnclosed, type PoolName } from '../../activities/store/allowances/allowances.ts';
+import { answerApproval } from '../../activities/store/approvals/approvals.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
+import { readLedger } from '../../activities/store/allowances/ledger.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
 import { story, withKernel } from '../support/kernel.ts';
 import { lockedRun } from '../support/store.ts';

@@ -3,10 +3,10 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
-import { openApprovals } from '../../activities/store/approval-lists.ts';
-import { type ApprovalAnswer, answerApproval } from '../../activities/store/approvals.ts';
+import { openApprovals } from '../../activities/store/approvals/approval-lists.ts';
+import { type ApprovalAnswer, answerApproval } from '../../activities/store/approvals/approvals.ts';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { lockedRun } from '../support/store.ts';
 

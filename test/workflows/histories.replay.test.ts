@@ -9,7 +9,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { expect, onTestFinished, test } from 'vitest';
-import { buildBundle } from '../../worker/bundle.ts';
+import { buildBundle } from '../../worker/processes/bundle.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const folder = path.join(root, 'test/histories');

@@ -5,8 +5,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { anAttempt } from '../support/store.ts';
-import { openAttemptsOf } from '../../activities/store/attempts.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import { openAttemptsOf } from '../../activities/store/runs/attempts.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 
 const command = 'until [ -e go ]; do sleep 0.02; done; echo acted >> acted.txt';
 

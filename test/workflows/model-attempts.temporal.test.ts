@@ -3,10 +3,10 @@ import { v7 as uuid } from 'uuid';
 import { aCall, anAttempt, lockedRun } from '../support/store.ts';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
-import { defaultTenant } from '../../activities/store/database.ts';
-import { listDeadLetters } from '../../activities/store/dead-letters.ts';
-import { handOver } from '../../activities/store/begin-run.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
+import { listDeadLetters } from '../../activities/store/runs/dead-letters.ts';
+import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 
 async function uses({ store }: Kernel, run: RunRow) {
   return store.database.db

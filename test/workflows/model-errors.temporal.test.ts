@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
-import { defaultTenant } from '../../activities/store/database.ts';
-import { readEvents } from '../../activities/store/events.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
+import { readEvents } from '../../activities/store/log/events.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 
 async function timesOf({ store }: Kernel, run: RunRow, type: string): Promise<number[]> {
   const page = { tenantId: defaultTenant, after: 0, limit: 1000 };

@@ -4,13 +4,13 @@ import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { anAttempt } from '../support/store.ts';
-import { noteProcessGroup } from '../../activities/store/attempts.ts';
-import { listCalls } from '../../activities/store/calls.ts';
-import { defaultTenant } from '../../activities/store/database.ts';
-import { registerExecutor } from '../../activities/store/executors.ts';
-import { readContext } from '../../activities/store/messages.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
-import { settleCall } from '../../activities/store/settle-call.ts';
+import { noteProcessGroup } from '../../activities/store/runs/attempts.ts';
+import { listCalls } from '../../activities/store/calls/calls.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
+import { registerExecutor } from '../../activities/store/runs/executors.ts';
+import { readContext } from '../../activities/store/runs/messages.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
+import { settleCall } from '../../activities/store/calls/settle-call.ts';
 
 const untilGo = { tool: 'shell', input: { command: 'until [ -e go ]; do sleep 0.02; done; echo gone' } };
 

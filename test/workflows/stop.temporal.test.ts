@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 
 const long = 'word '.repeat(1000).trim();

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
-import { defaultTenant } from '../../activities/store/database.ts';
-import { readContext } from '../../activities/store/messages.ts';
-import type { RunRow } from '../../activities/store/runs.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
+import { readContext } from '../../activities/store/runs/messages.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 
 async function toolMessages({ store }: Kernel, run: RunRow): Promise<(string | undefined)[][]> {
   const context = await readContext(store.database.db, defaultTenant, run.id);

@@ -1,7 +1,7 @@
 // What `npm start` prints: what is where, how to get in, and whether a real model answers.
 import { existsSync, readFileSync } from 'node:fs';
 import { createColors } from 'picocolors';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { DataFolder } from './data-folder.ts';
 
 export interface BannerInput {

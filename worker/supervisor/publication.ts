@@ -1,8 +1,8 @@
 // processes.json: what runs, where, and how it is, for everybody else. Written whole on each change.
 import { processNames, type ProcessView } from '../../workflows/contracts/system.ts';
 import { version } from '../version.ts';
-import type { KeptProcess } from './keep-running.ts';
-import { runningProcess } from './process-table.ts';
+import type { KeptProcess } from './process/keep-running.ts';
+import { runningProcess } from './process/process-table.ts';
 import { writeFileWhole } from './write-file-whole.ts';
 
 export interface Publication {

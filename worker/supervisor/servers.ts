@@ -1,17 +1,17 @@
 // Postgres and Temporal as the supervisor sees them: ours and kept running, or somebody else's and only checked.
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
-import { userCacheFolder } from '../config.ts';
+import type { Config } from '../config/config.ts';
+import { userCacheFolder } from '../config/config.ts';
 import type { DataFolder } from './data-folder.ts';
-import { databaseProblem } from './database-problem.ts';
-import type { RunningPart } from './keep-running.ts';
-import type { PostgresServer } from './postgres.ts';
-import { startPostgres } from './postgres.ts';
-import { stopProcess } from './stop-process.ts';
-import { prepareNamespace } from './temporal-cluster.ts';
-import { temporalIdentityProblem } from './temporal-identity.ts';
-import type { TemporalServer } from './temporal-server.ts';
-import { startTemporal } from './temporal-server.ts';
+import { databaseProblem } from './postgres/database-problem.ts';
+import type { RunningPart } from './process/keep-running.ts';
+import type { PostgresServer } from './postgres/postgres.ts';
+import { startPostgres } from './postgres/postgres.ts';
+import { stopProcess } from './process/stop-process.ts';
+import { prepareNamespace } from './temporal/temporal-cluster.ts';
+import { temporalIdentityProblem } from './temporal/temporal-identity.ts';
+import type { TemporalServer } from './temporal/temporal-server.ts';
+import { startTemporal } from './temporal/temporal-server.ts';
 
 export interface ServerPart {
   /** What the others connect to: the database's URL with its password, or Temporal's address. */

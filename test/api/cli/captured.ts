@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
-import { createOutput } from '../../../api/cli/output.ts';
+import { createOutput } from '../../../api/cli/terminal/output.ts';
 import { runProgram } from '../../../api/cli/program.ts';
 import { createTestApp } from '../../support/test-app.ts';
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestApp } from '../../support/test-app.ts';
-import { appendTexts, endOfRun, startRun } from '../streams.ts';
+import { appendTexts, endOfRun, startRun } from '../stream/streams.ts';
 
 const main = path.join(import.meta.dirname, '../../../api/cli/main.ts');
 

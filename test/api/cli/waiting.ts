@@ -1,5 +1,5 @@
 // A run that waits for a person, brought there by the store's own functions.
-import type { RunRow } from '../../../activities/store/runs.ts';
+import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
 import { aCall, patienceOf, storeOver, type TestStore } from '../../support/store.ts';
 import type { TestApp } from '../../support/test-app.ts';

@@ -1,6 +1,6 @@
 // The client's calls about approvals against the real API: what is sent is what the routes take.
 import { expect, test } from 'vitest';
-import { createClient } from '../../../api/client.ts';
+import { createClient } from '../../../api/client/client.ts';
 import { startApi } from '../cli/captured.ts';
 import { asks, question, waitingRun } from '../cli/waiting.ts';
 

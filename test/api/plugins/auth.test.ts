@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { ensureFirstToken, hashOfToken } from '../../../activities/store/tokens.ts';
+import { ensureFirstToken, hashOfToken } from '../../../activities/store/access/tokens.ts';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
 
 async function ask(api: TestApp, headers: Record<string, string | string[]>): Promise<unknown[]> {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { ProblemView } from '../../../workflows/contracts/system.ts';
 import { type CuttingProxy, createCuttingProxy } from '../../support/cutting-proxy.ts';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
-import { startRun } from '../streams.ts';
+import { startRun } from '../stream/streams.ts';
 
 const json = { 'content-type': 'application/json' };
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createTestApp } from '../../support/test-app.ts';
-import { startRun } from '../streams.ts';
+import { startRun } from '../stream/streams.ts';
 
 test('a request under way is answered, and nobody else is let in', async () => {
   const entered = Promise.withResolvers<void>();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { CallListView } from '../../../workflows/contracts/call.ts';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
-import { endOfRun, startRun } from '../streams.ts';
+import { endOfRun, startRun } from '../stream/streams.ts';
 
 async function addCall(
   api: TestApp,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ConversationDetailView, ConversationListView } from '../../../workflows/contracts/conversation.ts';
 import { createTestApp } from '../../support/test-app.ts';
-import { endOfRun, startRun } from '../streams.ts';
+import { endOfRun, startRun } from '../stream/streams.ts';
 
 test('a busy conversation refuses, queues, steers or interrupts, as the message asks', async () => {
   const api = await createTestApp();

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { addDeadLetter } from '../../../activities/store/dead-letters.ts';
-import { findRun, lockRun, type RunRow } from '../../../activities/store/runs.ts';
-import { markGoingOn, markStuck } from '../../../activities/store/stuck-run.ts';
+import { addDeadLetter } from '../../../activities/store/runs/dead-letters.ts';
+import { findRun, lockRun, type RunRow } from '../../../activities/store/runs/runs.ts';
+import { markGoingOn, markStuck } from '../../../activities/store/lifecycle/stuck-run.ts';
 import { DeadLetterListView, type DeadLetterView } from '../../../workflows/contracts/system.ts';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
-import { endOfRun, startRun } from '../streams.ts';
+import { endOfRun, startRun } from '../stream/streams.ts';
 
 async function newestLetter(api: TestApp): Promise<string> {
   const { items } = DeadLetterListView.parse((await api.ask('GET', '/dead-letters')).json());

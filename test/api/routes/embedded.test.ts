@@ -1,4 +1,4 @@
-import { acceptRun } from '../../../activities/store/accept-run.ts';
+import { acceptRun } from '../../../activities/store/lifecycle/accept-run.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
 import { expect, test } from 'vitest';
 import { aRun } from '../../support/store.ts';

@@ -1,6 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { registerExecutor } from '../../../activities/store/executors.ts';
+import { registerExecutor } from '../../../activities/store/runs/executors.ts';
 import { ReadyView } from '../../../workflows/contracts/system.ts';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
-import { endOfRun, startRun } from '../streams.ts';
+import { endOfRun, startRun } from '../stream/streams.ts';
 
 async function begun(api: TestApp, runId: string): Promise<void> {
   await api.database.pool.query("update runs set status = 'running', execution_id = 'x' where id = $1", [

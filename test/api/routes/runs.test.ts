@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { EventListView } from '../../../workflows/contracts/event.ts';
 import { RunListView, RunView } from '../../../workflows/contracts/run.ts';
 import { createTestApp } from '../../support/test-app.ts';
-import { appendTexts, endOfRun, startRun } from '../streams.ts';
+import { appendTexts, endOfRun, startRun } from '../stream/streams.ts';
 
 test('an accepted run is stored, its workflow started, and it can be read', async () => {
   const api = await createTestApp();

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { v7 as uuid } from 'uuid';
-import { prepareNamespace } from '../../../worker/supervisor/temporal-cluster.ts';
+import { prepareNamespace } from '../../../worker/supervisor/temporal/temporal-cluster.ts';
 import type { BareRun, bareRun } from './bare/workflows.ts';
 
 export interface Engine {

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { migrateUp } from '../../../activities/store/migrate.ts';
-import { startPostgres } from '../../../worker/supervisor/postgres.ts';
+import { migrateUp } from '../../../activities/store/db/migrate.ts';
+import { startPostgres } from '../../../worker/supervisor/postgres/postgres.ts';
 
 export async function benchPostgres(): Promise<{ url: string; pid: number; stop(): Promise<void> }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'perdure-bench-'));

@@ -1,6 +1,6 @@
 // Whether the rows a benchmark left behind are right: a fast wrong answer scores nothing.
 import { sql } from 'kysely';
-import { openDatabase } from '../../../activities/store/database.ts';
+import { openDatabase } from '../../../activities/store/db/database.ts';
 
 const questions = {
   'streams with a gap, a double or a wrong head': sql<{ count: number }>`

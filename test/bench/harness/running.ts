@@ -1,11 +1,11 @@
 // Real runs that stay where they are: their model never begins to answer. What a benchmark wants their readers to
 // see it appends to their streams itself, as an activity would.
-import { createRedactor } from '../../../activities/redaction.ts';
-import { type Database, defaultTenant, openDatabase } from '../../../activities/store/database.ts';
-import { createEventLog, type EventLog, readHead } from '../../../activities/store/events.ts';
-import { createNotifier } from '../../../activities/store/notifier.ts';
+import { createRedactor } from '../../../activities/store/log/redaction.ts';
+import { type Database, defaultTenant, openDatabase } from '../../../activities/store/db/database.ts';
+import { createEventLog, type EventLog, readHead } from '../../../activities/store/log/events.ts';
+import { createNotifier } from '../../../activities/store/log/notifier.ts';
 import { streamOf } from '../../../workflows/contracts/event.ts';
-import { findRun } from '../../../activities/store/runs.ts';
+import { findRun } from '../../../activities/store/runs/runs.ts';
 import { now, type Product } from './product.ts';
 import type { Target } from './reader.ts';
 

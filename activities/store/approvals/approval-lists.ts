@@ -1,0 +1,140 @@
+// Reading approvals: those of a run, those of everybody, and the view people decide on.
+import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../../workflows/contracts/approval.ts';
+import type { Effect } from '../../../workflows/contracts/call.ts';
+import type { PolicyRule } from '../../../workflows/contracts/policy.ts';
+import { remember } from '../../../workflows/policy/remember.ts';
+import type { CallDecision } from '../calls/reviewed-calls.ts';
+import type { ApprovalRow } from './approvals.ts';
+import type { Queries } from '../db/database.ts';
+
+/** What people can answer in words, oldest first: everything but a question of money. */
+export async function openApprovals(
+  queries: Queries,
+  run: { id: string; tenant_id: string },
+): Promise<ApprovalRow[]> {
+  return queries
+    .selectFrom('approvals')
+    .selectAll()
+    .where('tenant_id', '=', run.tenant_id)
+    .where('run_id', '=', run.id)
+    .where('status', '=', 'open')
+    .where('kind', '<>', 'limit')
+    .orderBy('id')
+    .execute();
+}
+
+export async function findApproval(
+  queries: Queries,
+  tenantId: string,
+  id: string,
+): Promise<ApprovalRow | undefined> {
+  return queries
+    .selectFrom('approvals')
+    .selectAll()
+    .where('id', '=', id)
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirst();
+}
+
+export interface ApprovalList {
+  tenantId: string;
+  limit: number;
+  /** Of the last approval of the page before. */
+  before?: string;
+  id?: string;
+  runId?: string;
+  status?: ApprovalStatus;
+}
+
+type ListedApproval = ApprovalRow & {
+  tool: string | null;
+  effect: string | null;
+  subject: string | null;
+  input: unknown;
+  rule: string | null;
+  reason: string | null;
+  decided: unknown;
+};
+
+/** Newest first, each with the call it is about. */
+export async function listApprovals(db: Queries, list: ApprovalList): Promise<ListedApproval[]> {
+  let query = db
+    .selectFrom('approvals')
+    .leftJoin('calls', (join) =>
+      join.onRef('calls.run_id', '=', 'approvals.run_id').onRef('calls.call_id', '=', 'approvals.call_id'),
+    )
+    .selectAll('approvals')
+    .select([
+      'calls.tool',
+      'calls.effect',
+      'calls.subject',
+      'calls.input',
+      'calls.rule',
+      'calls.reason',
+      'calls.decided',
+    ])
+    .where('approvals.tenant_id', '=', list.tenantId)
+    .orderBy('approvals.id', 'desc')
+    .limit(list.limit);
+  if (list.before) query = query.where('approvals.id', '<', list.before);
+  if (list.id) query = query.where('approvals.id', '=', list.id);
+  if (list.runId) query = query.where('approvals.run_id', '=', list.runId);
+  if (list.status) query = query.where('approvals.status', '=', list.status);
+  return query.execute();
+}
+
+export function toApprovalView(row: ListedApproval): ApprovalView {
+  return {
+    id: row.id,
+    runId: row.run_id,
+    kind: row.kind as ApprovalKind,
+    callId: row.call_id || null,
+    tool: row.tool,
+    effect: row.effect as ApprovalView['effect'],
+    subject: row.subject === null ? null : visible(row.subject),
+    input: row.input,
+    inputHash: row.input_hash,
+    text: visible(row.text),
+    choices: (row.choices as string[]).map(visible),
+    rule: row.rule,
+    reason: row.reason,
+    status: row.status as ApprovalStatus,
+    createdAt: row.created_at.toISOString(),
+    escalateAt: row.escalate_at.toISOString(),
+    deadlineAt: row.deadline_at.toISOString(),
+    decidedBy: row.decided_by,
+    decidedAt: row.decided_at?.toISOString() ?? null,
+    note: row.note,
+    edited: row.edited,
+    remembers: row.kind === 'call' ? rememberedRule(row, rememberedDays) : null,
+  };
+}
+
+// Long enough for a piece of work, short enough that nobody wonders next year why something is allowed.
+export const rememberedDays = 30;
+
+/** The rule that allows exactly this again for so many days; null when it cannot be written as one. */
+export function rememberedRule(row: ListedApproval, days: number): PolicyRule | null {
+  const { tool, effect, subject } = row;
+  if (tool === null || effect === null || subject === null) return null;
+  // Nobody can have seen what it is.
+  if (visible(subject) !== subject) return null;
+  const { projectRoot = null, subjectKind } = row.decided as Partial<CallDecision>;
+  const now = new Date();
+  const remembered = remember(
+    { tool, effect: effect as Effect, subject, subjectKind },
+    { projectRoot, now, expiresAt: new Date(now.getTime() + days * 86_400_000) },
+  );
+  return 'rule' in remembered ? remembered.rule : null;
+}
+
+// Some fillers are letters by name and invisible by nature.
+const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
+
+/**
+ * What a person decides on must look like what it is: characters that hide, reorder or overwrite others are written
+ * out. Line ends and tabs stay.
+ */
+function visible(text: string): string {
+  return text.replaceAll(hidden, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}

@@ -1,0 +1,282 @@
+// Calls: each from its request over its claim to its one result. A claim without a result is never acted on
+// again by the store's doing; whoever finds one decides (probe, unknown, or a re-run where that is safe).
+import type { Selectable } from 'kysely';
+import type { CallStatus, CallView } from '../../../workflows/contracts/call.ts';
+import type { NewEvent } from '../../../workflows/contracts/event.ts';
+import { beginAttempt, endAttempt, type NewAttempt } from '../runs/attempts.ts';
+import { addAudit } from '../access/audit.ts';
+import type { Db, Queries } from '../db/database.ts';
+import { toldOf, useApproval } from './approval-use.ts';
+import { Superseded, type Write } from '../log/events.ts';
+import { lockRun, type RunRow, streamFor } from '../runs/runs.ts';
+import { stopIsAsked } from '../runs/inputs.ts';
+import { progressOf } from '../runs/stall.ts';
+import { toStorable } from '../db/storable.ts';
+import type { Calls } from '../db/tables.ts';
+
+export type CallRow = Selectable<Calls>;
+
+export interface CallResult {
+  status: Extract<CallStatus, 'succeeded' | 'failed' | 'denied' | 'stopped' | 'unknown'>;
+  /** What the model reads; already cut to size. */
+  output: string;
+  /** Size of the whole output in bytes, when it was cut. */
+  bytes?: number;
+  contentKey?: string;
+  failed: boolean;
+}
+
+export type Claim =
+  /** There is a result already: return it. */
+  | { kind: 'recorded'; call: CallRow }
+  /** Somebody stopped the run before this call acted. */
+  | { kind: 'stopped' }
+  /** Act. `predecessor`: earlier attempts claimed it and left no result; `lost` of them died. */
+  | {
+      kind: 'claimed';
+      run: RunRow;
+      call: CallRow;
+      predecessor: { intent: unknown; lost: number } | undefined;
+    };
+
+/** Opens the attempt and claims the call in one transaction. */
+export async function claimCall(
+  write: Write,
+  input: { tenantId: string; callId: string; attempt: NewAttempt },
+): Promise<Claim> {
+  const run = await lockRun(write, input.tenantId, input.attempt.runId);
+  if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
+  const found = await selectCall(write.tx, input.tenantId, run.id, input.callId)
+    .select(stopIsAsked(run.id).as('stopIsAsked'))
+    .executeTakeFirst();
+  if (!found) throw new Error(`Run ${run.id} has no call ${input.callId}.`);
+  const { stopIsAsked: mustStop, ...call } = found;
+  if (call.status !== 'requested' && call.status !== 'running') return { kind: 'recorded', call };
+  if (call.status === 'requested' && mustStop) return { kind: 'stopped' };
+  if (call.decision === 'ask' && !(await useApproval(write, call, input.attempt.attempt))) {
+    const event = await closeCall(write, run, call, {
+      status: 'denied',
+      output: 'Not made: nobody has allowed exactly these arguments.',
+      failed: true,
+    });
+    await write.append({ ...streamFor(run), events: [event] });
+    return { kind: 'recorded', call: { ...call, status: 'denied' } };
+  }
+  const { lost } = await beginAttempt(write, run, input.attempt);
+  const claimed = await write.tx
+    .updateTable('calls')
+    .set((eb) => ({
+      status: 'running',
+      claimed_attempt: input.attempt.attempt,
+      attempts: eb('attempts', '+', 1),
+      started_at: call.started_at ?? new Date(),
+    }))
+    .where('run_id', '=', run.id)
+    .where('call_id', '=', call.call_id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await write.append({
+    ...streamFor(run),
+    events: [{ type: 'call-start', payload: { callId: call.call_id, tool: call.tool } }],
+    fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
+  });
+  const predecessor = call.status === 'running' ? { intent: call.intent, lost } : undefined;
+  return { kind: 'claimed', run, call: claimed, predecessor };
+}
+
+/** Notes with the claim what the tool is about to do; before it does it. Throws Superseded: then it must not. */
+export async function noteIntent(db: Db, call: CallRow, intent: Record<string, string>): Promise<void> {
+  const noted = await db
+    .updateTable('calls')
+    .set({ intent: JSON.stringify(intent) })
+    .where('run_id', '=', call.run_id)
+    .where('call_id', '=', call.call_id)
+    .where('claimed_attempt', '=', call.claimed_attempt)
+    .where('status', '=', 'running')
+    .executeTakeFirst();
+  if (noted.numUpdatedRows !== 1n) throw new Superseded(`call ${call.call_id} is no longer this attempt's`);
+}
+
+/** Stores the one result. Throws Superseded when another attempt has taken over. */
+export async function recordCall(
+  write: Write,
+  input: {
+    tenantId: string;
+    attempt: { runId: string; unit: string; attempt: number };
+    call: ClosedCall;
+    result: CallResult;
+  },
+): Promise<void> {
+  const { attempt, call, result } = input;
+  const run = await lockRun(write, input.tenantId, attempt.runId);
+  if (!run) throw new Error(`There is no run ${attempt.runId}.`);
+  try {
+    await endAttempt(write, attempt, result.status);
+  } catch (error) {
+    // The answer to an earlier COMMIT of this very attempt may have been lost.
+    const stored = await findCall(write.tx, input.tenantId, run.id, call.call_id);
+    if (stored?.claimed_attempt === attempt.attempt && stored.status === result.status) return;
+    throw error;
+  }
+  const event = await closeCall(write, run, call, result);
+  await write.append({ ...streamFor(run), events: [event] });
+  if (result.status !== 'denied') return;
+  await addAudit(write, [
+    {
+      tenantId: run.tenant_id,
+      actor: `policy ${run.policy}`,
+      action: 'call-deny',
+      runId: run.id,
+      callId: call.call_id,
+      rule: 'the real path, looked at when it was used',
+      reason: toStorable(result.output.slice(0, 500)),
+    },
+  ]);
+}
+
+/** What of a call its end needs to know. */
+type ClosedCall = Pick<
+  CallRow,
+  | 'tenant_id'
+  | 'run_id'
+  | 'call_id'
+  | 'step'
+  | 'index'
+  | 'tool'
+  | 'effect'
+  | 'input'
+  | 'input_hash'
+  | 'decision'
+>;
+
+/** Closes a call whose run's lock the caller holds, with its tool message; the caller appends the event. */
+export async function closeCall(
+  write: Write,
+  run: RunRow,
+  call: ClosedCall,
+  given: CallResult,
+): Promise<NewEvent> {
+  const result = { ...given, output: toStorable(given.output) };
+  const bytes = result.bytes ?? Buffer.byteLength(result.output);
+  const progress = progressOf(run, call, result);
+  // Several calls may close in one transaction.
+  Object.assign(run, progress);
+  const told = { ...result, output: toStorable(await toldOf(write, call, result.output)) };
+  const counted = progress
+    ? write.tx.with('counted', (db) => db.updateTable('runs').set(progress).where('id', '=', run.id))
+    : write.tx;
+  await counted
+    .with('told', (db) => db.insertInto('messages').values(toolMessage(run, call, told)))
+    .updateTable('calls')
+    .set({
+      status: result.status,
+      output: result.output,
+      output_bytes: bytes,
+      content_key: result.contentKey ?? null,
+      ended_at: new Date(),
+    })
+    .where('run_id', '=', run.id)
+    .where('call_id', '=', call.call_id)
+    .execute();
+  return {
+    type: 'call-end',
+    payload: {
+      callId: call.call_id,
+      tool: call.tool,
+      status: result.status,
+      output: result.output.slice(0, 2000),
+      bytes,
+      content: result.contentKey ?? null,
+    },
+  };
+}
+
+export function toolMessage(
+  run: { id: string; tenant_id: string },
+  call: { call_id: string; step: number; index: number },
+  result: { output: string; failed: boolean },
+) {
+  return {
+    run_id: run.id,
+    tenant_id: run.tenant_id,
+    step: call.step,
+    phase: 2,
+    position: call.index,
+    role: 'tool',
+    text: result.output,
+    call_id: call.call_id,
+    failed: result.failed,
+  };
+}
+
+export async function findCall(
+  queries: Queries,
+  tenantId: string,
+  runId: string,
+  callId: string,
+): Promise<CallRow | undefined> {
+  return selectCall(queries, tenantId, runId, callId).executeTakeFirst();
+}
+
+function selectCall(queries: Queries, tenantId: string, runId: string, callId: string) {
+  return queries
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .where('call_id', '=', callId)
+    .where('tenant_id', '=', tenantId);
+}
+
+export interface CallList {
+  tenantId: string;
+  runId: string;
+  limit: number;
+  /** The step and index of the last call of the page before. */
+  after?: { step: number; index: number };
+}
+
+export async function listCalls(db: Db, list: CallList): Promise<CallRow[]> {
+  const { after } = list;
+  let query = db
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', list.runId)
+    .where('tenant_id', '=', list.tenantId)
+    .orderBy('step')
+    .orderBy('index')
+    .limit(list.limit);
+  if (after) {
+    query = query.where((eb) =>
+      eb.or([
+        eb('step', '>', after.step),
+        eb.and([eb('step', '=', after.step), eb('index', '>', after.index)]),
+      ]),
+    );
+  }
+  return query.execute();
+}
+
+export function toCallView(row: CallRow): CallView {
+  return {
+    runId: row.run_id,
+    callId: row.call_id,
+    step: row.step,
+    tool: row.tool,
+    input: row.input,
+    effect: row.effect as CallView['effect'],
+    subject: row.subject,
+    repeat: row.repeat as CallView['repeat'],
+    decision: row.decision as CallView['decision'],
+    rule: row.rule,
+    reason: row.reason,
+    status: row.status as CallView['status'],
+    output: row.output,
+    outputBytes: row.output_bytes,
+    content: row.content_key,
+    attempts: row.attempts,
+    settled: row.settled as CallView['settled'],
+    settledBy: row.settled_by,
+    startedAt: row.started_at?.toISOString() ?? null,
+    endedAt: row.ended_at?.toISOString() ?? null,
+  };
+}

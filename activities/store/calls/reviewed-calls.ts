@@ -1,0 +1,119 @@
+// The calls of an answer as they are stored: each reviewed, with what was decided about it and why.
+import type { ApprovalKind } from '../../../workflows/contracts/approval.ts';
+import type { SubjectKind } from '../../../workflows/contracts/call.ts';
+import type { PolicyDecision, PolicyMode } from '../../../workflows/contracts/policy.ts';
+import { type NewAudit, toAuditRow } from '../access/audit.ts';
+import { type CallRow, toolMessage } from './calls.ts';
+import type { Write } from '../log/events.ts';
+import type { RunRow } from '../runs/runs.ts';
+import { toStorable } from '../db/storable.ts';
+
+export interface ReviewedCall {
+  callId: string;
+  index: number;
+  providerCallId: string;
+  tool: string;
+  /** As the model wrote it when it cannot be parsed, else the parsed arguments. */
+  input: unknown;
+  inputText: string;
+  inputHash: string;
+  effect: string | null;
+  subject: string;
+  repeat: string | null;
+  decision: 'allow' | 'ask' | 'deny';
+  /** What it was decided on, and by which rule of which profile: enough to decide it again without a disk. */
+  decided: Partial<CallDecision>;
+  rule: string;
+  reason: string;
+  timeoutSeconds: number;
+  /** What a person is to answer before it is made, or in its place. */
+  asks?: { kind: ApprovalKind; text: string; choices: string[] } | undefined;
+  /** Why it will not be made at all: no such tool, arguments that do not fit, denied. */
+  refusal: { status: 'failed' | 'denied'; output: string } | undefined;
+}
+
+export interface CallDecision extends PolicyDecision {
+  projectRoot: string | null;
+  mode: PolicyMode | null;
+  attended: boolean;
+  subjectKind?: SubjectKind;
+}
+
+/** The calls of a step's answer, each with its decision in the audit, and the results of those that are not made. */
+export async function insertCalls(
+  write: Write,
+  run: RunRow,
+  answer: { step: number; calls: readonly ReviewedCall[] },
+): Promise<CallRow[]> {
+  if (answer.calls.length === 0) return [];
+  const calls = await write.tx
+    .with('decided', (db) =>
+      db.insertInto('audit').values(answer.calls.map((call) => toAuditRow(toDecision(run, call)))),
+    )
+    .insertInto('calls')
+    .values(
+      answer.calls.map((call) => ({
+        run_id: run.id,
+        call_id: call.callId,
+        tenant_id: run.tenant_id,
+        step: answer.step,
+        index: call.index,
+        provider_call_id: call.providerCallId,
+        tool: call.tool,
+        input: JSON.stringify(call.input),
+        input_hash: call.inputHash,
+        effect: call.effect,
+        subject: call.subject,
+        repeat: call.repeat,
+        decision: call.decision,
+        decided: JSON.stringify(call.decided),
+        rule: call.rule,
+        reason: call.reason,
+        timeout_seconds: call.timeoutSeconds,
+        status: call.refusal?.status ?? 'requested',
+        output: call.refusal?.output ?? null,
+        output_bytes: call.refusal ? Buffer.byteLength(call.refusal.output) : null,
+        ended_at: call.refusal ? new Date() : null,
+      })),
+    )
+    .returningAll()
+    .execute();
+  const refused = answer.calls.flatMap((call) => (call.refusal ? [{ call, refusal: call.refusal }] : []));
+  if (refused.length === 0) return calls;
+  await write.tx
+    .insertInto('messages')
+    .values(
+      refused.map(({ call, refusal }) =>
+        toolMessage(
+          run,
+          { call_id: call.callId, step: answer.step, index: call.index },
+          { output: refusal.output, failed: true },
+        ),
+      ),
+    )
+    .execute();
+  return calls;
+}
+
+// Enough to recognise the call by; the call itself is a row.
+const auditedSubject = 500;
+
+/** Who decided about a call, by which rule and why, whatever became of the call. */
+function toDecision(run: RunRow, call: ReviewedCall): NewAudit {
+  const { scope, profileId, profileVersion, ruleIndex, original } = call.decided;
+  return {
+    tenantId: run.tenant_id,
+    actor: profileId === undefined ? 'Perdure' : `policy ${profileId}`,
+    action: `call-${call.decision}`,
+    runId: run.id,
+    callId: call.callId,
+    rule: call.rule,
+    reason: call.reason,
+    detail: {
+      tool: call.tool,
+      effect: call.effect,
+      subject: toStorable(call.subject.slice(0, auditedSubject)),
+      ...{ scope, profileVersion, ruleIndex, original },
+    },
+  };
+}

@@ -1,0 +1,296 @@
+// Accepting work: the rows that make a run durable before Temporal is asked for anything.
+import { sql } from 'kysely';
+import { v7 as uuid } from 'uuid';
+import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
+import { Failure } from '../../../workflows/contracts/failures.ts';
+import {
+  type EffectiveLimits,
+  type Priority,
+  priorities,
+  type RunLimits,
+  type WhenBusy,
+} from '../../../workflows/contracts/run.ts';
+import { type NewEvent, streamOf } from '../../../workflows/contracts/event.ts';
+import { openApprovals } from '../approvals/approval-lists.ts';
+import { answerApproval } from '../approvals/approvals.ts';
+import type { Queries } from '../db/database.ts';
+import type { ScopeRef } from '../policies/policies.ts';
+import type { Write } from '../log/events.ts';
+import type { PoolName } from '../allowances/allowances.ts';
+import { toWarnings } from '../allowances/crossings.ts';
+import { type EndedRun, endUnstarted } from './end-run.ts';
+import { addInput } from '../runs/inputs.ts';
+import {
+  findPlace,
+  type HeldPools,
+  holdPools,
+  type Place,
+  placing,
+  waitsFor,
+} from '../allowances/run-places.ts';
+import { activeRunOf, lockRun, parentFor, type RunRow } from '../runs/runs.ts';
+import type { StallLimits } from '../runs/stall.ts';
+
+export interface NewRun {
+  tenantId: string;
+  prompt: string;
+  conversationId?: string;
+  /** The client's id of this message; ours when it gave none. */
+  messageId?: string;
+  model: string;
+  policy: string;
+  /** The profiles in the versions of now: the run keeps them. */
+  policyScopes: ScopeRef[];
+  priority: Priority;
+  projectPath: string | null;
+  limits: EffectiveLimits;
+  stall: StallLimits | null;
+  metadata: Record<string, string>;
+  whenBusy: WhenBusy;
+  attended: boolean;
+  externalTools: ExternalTool[];
+  requestId: string;
+  by: string;
+  /** What it draws from beside the tenant's pool, its conversation's and its own. */
+  pools?: readonly PoolName[];
+}
+
+export interface Accepted {
+  run: RunRow;
+  /**
+   * `started`: its workflow is to be started. `waiting`: for a place, one of which may have become free meanwhile.
+   * `parked`: for its turn. `steered`: the message went into an active run.
+   */
+  became: 'started' | 'waiting' | 'parked' | 'steered' | 'known';
+  /** A run that was told to stop so that this one can go on. */
+  interrupted?: RunRow;
+  /** Such a run that nobody had taken up: it has ended, and this one may go on. */
+  ended?: EndedRun;
+}
+
+/** `held` comes from whoever takes other locks before this. */
+export async function acceptRun(write: Write, input: NewRun, held?: HeldPools): Promise<Accepted> {
+  const { tenantId } = input;
+  const places = held ?? (await holdPools(write.tx, { ...input, others: input.pools ?? [] }));
+  const known = await findByMessage(write.tx, input);
+  if (known) return { run: known, became: 'known' };
+  const conversationId = await openConversation(write, input);
+  // Asked again under the conversation's lock: the same message may have been accepted while we waited for it.
+  const accepted = await findByMessage(write.tx, input);
+  if (accepted) return { run: accepted, became: 'known' };
+  // A conversation that was made just now has no runs.
+  const active = input.conversationId && (await activeRunOf(write.tx, tenantId, conversationId));
+  if (!active) return insertRun(write, input, places, { conversationId, parked: false });
+  switch (input.whenBusy) {
+    case 'reject':
+      if (active.status === 'awaiting_input')
+        return { run: await sayInstead(write, active, input), became: 'steered' };
+      throw new Failure(
+        'ConversationBusy',
+        `Run ${active.id} is active; steer it, wait for it, or send with whenBusy.`,
+        {
+          activeRunId: active.id,
+        },
+      );
+    case 'steer':
+      await addInput(write, active, {
+        kind: 'steer',
+        messageId: input.messageId ?? uuid(),
+        text: input.prompt,
+        by: input.by,
+      });
+      return { run: active, became: 'steered' };
+    case 'interrupt':
+      return interruptFor(write, active, input, () =>
+        insertRun(write, input, places, { conversationId, parked: true }),
+      );
+    case 'queue':
+      return insertRun(write, input, places, { conversationId, parked: true });
+  }
+}
+
+/** Inserts the new run behind the one that is told to stop, which ends at once where nobody has taken it up. */
+async function interruptFor(
+  write: Write,
+  active: RunRow,
+  input: NewRun,
+  insert: () => Promise<Accepted>,
+): Promise<Accepted> {
+  const run = (await lockRun(write, active.tenant_id, active.id)) ?? active;
+  await addInput(write, run, {
+    kind: 'interrupt',
+    messageId: `interrupt-for-${input.messageId ?? uuid()}`,
+    text: '',
+    by: input.by,
+  });
+  const accepted = await insert();
+  const ended = await endUnstarted(write, run, 'interrupt');
+  return ended ? { ...accepted, ended } : { ...accepted, interrupted: run };
+}
+
+/**
+ * Whoever waits for an answer and is told something else has that as the answer: what is asked is denied, and the same
+ * run goes on with the message. Money is no matter of words: that question stays.
+ */
+async function sayInstead(write: Write, active: RunRow, input: NewRun): Promise<RunRow> {
+  const run = (await lockRun(write, active.tenant_id, active.id)) ?? active;
+  for (const { id } of await openApprovals(write.tx, run)) {
+    await answerApproval(write, run, id, {
+      status: 'denied',
+      by: input.by,
+      note: 'They said something else.',
+    });
+  }
+  await addInput(write, run, {
+    kind: 'steer',
+    messageId: input.messageId ?? uuid(),
+    text: input.prompt,
+    by: input.by,
+  });
+  return run;
+}
+
+/** The run this message has already become, or went into as a steer. */
+async function findByMessage(queries: Queries, input: NewRun): Promise<RunRow | undefined> {
+  const { tenantId, messageId, conversationId } = input;
+  if (messageId === undefined) return undefined;
+  const query = queries
+    .selectFrom('runs')
+    .selectAll()
+    .where('tenant_id', '=', tenantId)
+    .where('message_id', '=', messageId);
+  if (conversationId === undefined) return query.where('opens', '=', true).executeTakeFirst();
+  const started = await query.where('conversation_id', '=', conversationId).executeTakeFirst();
+  if (started) return started;
+  return (
+    queries
+      .selectFrom('inputs')
+      .innerJoin('runs', 'runs.id', 'inputs.run_id')
+      .selectAll('runs')
+      .where('runs.tenant_id', '=', tenantId)
+      .where('runs.conversation_id', '=', conversationId)
+      .where('inputs.message_id', '=', messageId)
+      .where('inputs.kind', '=', 'steer')
+      // One that came too late for its run was never applied: sent again, it becomes a run.
+      .where('inputs.status', '!=', 'refused')
+      .executeTakeFirst()
+  );
+}
+
+/** Locks the conversation, or makes it. */
+async function openConversation(write: Write, input: NewRun): Promise<string> {
+  if (input.conversationId) {
+    const found = await write.tx
+      .updateTable('conversations')
+      .set({ last_activity_at: new Date() })
+      .where('id', '=', input.conversationId)
+      .where('tenant_id', '=', input.tenantId)
+      .returning('id')
+      .executeTakeFirst();
+    if (!found) throw new Failure('NotFound', `There is no conversation ${input.conversationId}.`);
+    return found.id;
+  }
+  const id = uuid();
+  await write.tx
+    .insertInto('conversations')
+    .values({
+      id,
+      tenant_id: input.tenantId,
+      // Long enough to recognise in a list.
+      title: [...input.prompt.replaceAll(/\s+/g, ' ').trim()].slice(0, 50).join(''),
+      metadata: JSON.stringify(input.metadata),
+      // In milliseconds, as in cursors: the database's own clock has digits a cursor would lose.
+      last_activity_at: new Date(),
+    })
+    .execute();
+  return id;
+}
+
+async function insertRun(
+  write: Write,
+  input: NewRun,
+  held: HeldPools,
+  { conversationId, parked }: { conversationId: string; parked: boolean },
+): Promise<Accepted> {
+  const place = await findPlace(write.tx, held, { tenantId: input.tenantId, parked });
+  if (place.kind === 'refused') throw refusal(place);
+  const id = uuid();
+  const parentId =
+    parked || !input.conversationId ? null : await parentFor(write.tx, input.tenantId, conversationId);
+  const seconds = Math.min(input.limits.seconds, held.seconds ?? Infinity);
+  const rows = placing(held, place, { id, tenantId: input.tenantId, conversationId });
+  const { placed, ...run } = await write.tx
+    .with('account', () => rows.account)
+    .with('places', () => rows.places)
+    .with('said', (db) =>
+      db.insertInto('messages').values({
+        run_id: id,
+        tenant_id: input.tenantId,
+        step: 0,
+        phase: 0,
+        position: 0,
+        role: 'user',
+        text: input.prompt,
+      }),
+    )
+    .insertInto('runs')
+    .values({
+      id,
+      tenant_id: input.tenantId,
+      conversation_id: conversationId,
+      parent_id: parentId,
+      parked,
+      message_id: input.messageId ?? id,
+      opens: input.conversationId === undefined,
+      prompt: input.prompt,
+      model: input.model,
+      policy: input.policy,
+      priority: priorities.indexOf(input.priority),
+      project_path: input.projectPath,
+      limits: JSON.stringify({ ...input.limits, seconds } satisfies RunLimits),
+      metadata: JSON.stringify(input.metadata),
+      request_id: input.requestId,
+      accepted_by: input.by,
+      policy_scopes: JSON.stringify(input.policyScopes),
+      stall: input.stall && JSON.stringify(input.stall),
+      attended: input.attended,
+      external_tools: JSON.stringify(input.externalTools),
+      // What a person sees of a queued run that nothing happens to.
+      reason_text: place.kind === 'waits' ? waitsFor(place.full) : null,
+    })
+    .returningAll()
+    .returning(sql<boolean>`exists (select from account)`.as('placed'))
+    .executeTakeFirstOrThrow();
+  if (!placed)
+    throw new Failure('NotRunnable', 'The tenant has no allowance; make one to let it run anything.');
+  await write.append({
+    tenantId: input.tenantId,
+    stream: streamOf('run', id),
+    conversationId,
+    events: [queued(run, input), ...toWarnings(place.crossed)],
+  });
+  return { run, became: parked ? 'parked' : place.kind === 'waits' ? 'waiting' : 'started' };
+}
+
+function queued(run: RunRow, { policy, priority, by }: NewRun): NewEvent {
+  return {
+    type: 'run-queued',
+    payload: {
+      conversationId: run.conversation_id,
+      parentId: run.parent_id,
+      // The message itself is a row; an event is for people who watch.
+      prompt: run.prompt.slice(0, 2000),
+      messageId: run.message_id,
+      model: run.model,
+      policy,
+      priority,
+      parked: run.parked,
+      by,
+    },
+  };
+}
+
+function refusal({ pool, limit, allowed, used, endsAt }: Extract<Place, { kind: 'refused' }>): Failure {
+  const detail = `The allowance ${pool} has room for ${allowed} runs a day, and all of them are used until ${endsAt}.`;
+  return new Failure('AllowanceExceeded', detail, { pool, limit, allowed, used, endsAt });
+}

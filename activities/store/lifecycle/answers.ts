@@ -1,0 +1,263 @@
+// A model's answer: stored once per step, with its calls already reviewed, in one transaction.
+import type { Insertable } from 'kysely';
+import type { NewEvent } from '../../../workflows/contracts/event.ts';
+import type { RunStatus } from '../../../workflows/contracts/run.ts';
+import { isTerminal } from '../../../workflows/run/transitions.ts';
+import { requestApprovals } from '../approvals/approvals.ts';
+import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from '../runs/attempts.ts';
+import type { CallRow } from '../calls/calls.ts';
+import type { Write } from '../log/events.ts';
+import { applyMessages, isMessage, stopAmong, waitingInputs } from '../runs/inputs.ts';
+import { insertCalls, type ReviewedCall } from '../calls/reviewed-calls.ts';
+import { lockRun, type RunRow, streamFor } from '../runs/runs.ts';
+import { judgeStall } from '../runs/stall.ts';
+import { toStorable } from '../db/storable.ts';
+import type { Messages } from '../db/tables.ts';
+
+export interface ModelUse {
+  model: string;
+  status: 'answered' | 'failed' | 'stopped';
+  inputTokens: number;
+  cachedInputTokens: number;
+  outputTokens: number;
+  costMicros: number;
+  priced: boolean;
+  estimated: boolean;
+}
+
+export type OpenedStep =
+  | { kind: 'stored'; run: RunRow; calls: CallRow[] }
+  | { kind: 'stopped' }
+  /** It gets nowhere, and was asked often enough to plan anew. */
+  | { kind: 'stalled' }
+  /** `earlier` attempts came before this one; `lost` of them took their workers along. */
+  | { kind: 'opened'; run: RunRow; earlier: number; lost: number };
+
+/**
+ * Opens a step of a run, whose lock the caller holds, for its model call: takes the fence, applies what people sent,
+ * and drops what an earlier attempt streamed. `stored`: an earlier attempt stored the answer and died before it could
+ * say so.
+ */
+export async function openStep(
+  write: Write,
+  run: RunRow,
+  input: { step: number; attempt: NewAttempt; mayOpen(run: RunRow): boolean },
+): Promise<OpenedStep> {
+  if (run.steps >= input.step) return { kind: 'stored', run, calls: await callsOf(write, run, input.step) };
+  // Ended behind its workflow's back: there is nothing to answer any more.
+  if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
+  const waiting = await waitingInputs(write.tx, run.id);
+  if (stopAmong(waiting) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
+  const stall = await judgeStall(write, run, { step: input.step, hasMessages: waiting.some(isMessage) });
+  if (stall.kind === 'stalled') return stall;
+  const { earlier, lost } = await beginAttempt(write, run, input.attempt);
+  const event: NewEvent =
+    earlier === 0
+      ? { type: 'step-start', payload: { step: input.step, model: run.model } }
+      : {
+          type: 'message-reset',
+          payload: { step: input.step, reason: 'The attempt before did not finish.' },
+        };
+  await write.append({
+    ...streamFor(run),
+    events: stall.kind === 'replan' ? [event, ...stall.events] : [event],
+    fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
+  });
+  await applyMessages(write, run, input.step, waiting);
+  return { kind: 'opened', run, earlier, lost };
+}
+
+export interface Answer {
+  tenantId: string;
+  attempt: AttemptRef;
+  step: number;
+  text: string;
+  calls: ReviewedCall[];
+  use: ModelUse;
+  /** What is left of what was streamed, and the end of its blocks; comes first. */
+  closing: NewEvent[];
+  /** How long people have to answer what it asks them. */
+  patience: Patience;
+}
+
+export interface Patience {
+  escalateAt: Date;
+  deadlineAt: Date;
+}
+
+export interface StoredAnswer {
+  /** With what the answer used; its lock is held. */
+  run: RunRow;
+  calls: CallRow[];
+}
+
+/** Stores the answer once; stored again by the same attempt, it is read back. */
+export async function storeAnswer(write: Write, answer: Answer): Promise<StoredAnswer> {
+  const run = await lockRun(write, answer.tenantId, answer.attempt.runId);
+  if (!run) throw new Error(`There is no run ${answer.attempt.runId}.`);
+  // The answer to an earlier COMMIT of this very attempt may have been lost.
+  if (run.steps >= answer.step && (await hasBooked(write, answer.attempt, answer.step)))
+    return { run, calls: await callsOf(write, run, answer.step) };
+  await write.append({
+    ...streamFor(run),
+    events: eventsOf(answer),
+    fence: answer.attempt,
+    dedupeKey: `answer/${answer.step}`,
+  });
+  await endAttempt(write, answer.attempt, answer.use.status);
+  const answered = await recordUse(
+    write,
+    { ...run, steps: answer.step },
+    answer.attempt,
+    answer.step,
+    answer.use,
+    {
+      run_id: run.id,
+      tenant_id: run.tenant_id,
+      step: answer.step,
+      phase: 1,
+      position: 0,
+      role: 'assistant',
+      text: toStorable(answer.text),
+      calls:
+        answer.calls.length === 0
+          ? null
+          : JSON.stringify(
+              answer.calls.map((call) => ({ callId: call.callId, name: call.tool, input: call.inputText })),
+            ),
+    },
+  );
+  const calls = await insertCalls(write, run, answer);
+  await askPeople(write, run, answer);
+  return { run: answered, calls };
+}
+
+async function askPeople(write: Write, run: RunRow, { calls, step, patience }: Answer): Promise<void> {
+  const asked = calls.flatMap(({ callId, inputHash, decision, asks }) =>
+    // Of what is not made, nobody would close the question.
+    decision === 'ask' && asks ? [{ ...asks, ...patience, step, callId, inputHash }] : [],
+  );
+  const events = await requestApprovals(write, run, asked);
+  if (events.length > 0) await write.append({ ...streamFor(run), events });
+}
+
+async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow[]> {
+  return write.tx
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', run.id)
+    .where('step', '=', step)
+    .orderBy('index')
+    .execute();
+}
+
+/** Whether an attempt's use is stored: the answer to an earlier COMMIT of the same may have been lost. */
+export async function hasBooked(write: Write, attempt: AttemptRef, step: number): Promise<boolean> {
+  const row = await write.tx
+    .selectFrom('model_calls')
+    .select('step')
+    .where('run_id', '=', attempt.runId)
+    .where('step', '=', step)
+    .where('attempt', '=', attempt.attempt)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/**
+ * Adds what a model call used to the run, whatever became of the call: it was billed. Stores the run's steps too, and
+ * the message it answered with, if any. Returns the run as it is now.
+ */
+export async function recordUse(
+  write: Write,
+  run: RunRow,
+  attempt: AttemptRef,
+  step: number,
+  use: ModelUse,
+  message?: Insertable<Messages>,
+): Promise<RunRow> {
+  const said = message ? write.tx.with('said', (db) => db.insertInto('messages').values(message)) : write.tx;
+  return said
+    .with('booked', (db) =>
+      db.insertInto('model_calls').values({
+        run_id: run.id,
+        step,
+        attempt: attempt.attempt,
+        tenant_id: run.tenant_id,
+        model: use.model,
+        status: use.status,
+        input_tokens: use.inputTokens,
+        cached_input_tokens: use.cachedInputTokens,
+        output_tokens: use.outputTokens,
+        cost_micros: use.costMicros,
+        priced: use.priced,
+        estimated: use.estimated,
+      }),
+    )
+    .updateTable('runs')
+    .set((eb) => ({
+      steps: run.steps,
+      input_tokens: eb('input_tokens', '+', use.inputTokens),
+      cached_input_tokens: eb('cached_input_tokens', '+', use.cachedInputTokens),
+      output_tokens: eb('output_tokens', '+', use.outputTokens),
+      cost_micros: eb('cost_micros', '+', use.costMicros),
+    }))
+    .where('id', '=', run.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+function eventsOf(answer: Answer): NewEvent[] {
+  const { step, use } = answer;
+  return [
+    ...answer.closing,
+    { type: 'message-end', payload: { step, text: answer.text } },
+    ...answer.calls.flatMap((call): NewEvent[] => [
+      {
+        type: 'call-request',
+        payload: {
+          step,
+          callId: call.callId,
+          tool: call.tool,
+          input: call.inputText.slice(0, 4000),
+          effect: call.effect as 'read' | null,
+          subject: toStorable(call.subject.slice(0, 4000)),
+          decision: call.decision,
+          rule: call.rule,
+          reason: call.reason,
+        },
+      },
+      ...(call.refusal ? [refusalEvent(call, call.refusal)] : []),
+    ]),
+    {
+      type: 'step-end',
+      payload: {
+        step,
+        usage: {
+          inputTokens: use.inputTokens,
+          cachedInputTokens: use.cachedInputTokens,
+          outputTokens: use.outputTokens,
+        },
+        costMicros: use.costMicros,
+        priced: use.priced,
+        calls: answer.calls.length,
+      },
+    },
+  ];
+}
+
+function refusalEvent(
+  call: ReviewedCall,
+  refusal: { status: 'failed' | 'denied'; output: string },
+): NewEvent {
+  return {
+    type: 'call-end',
+    payload: {
+      callId: call.callId,
+      tool: call.tool,
+      status: refusal.status,
+      output: refusal.output.slice(0, 2000),
+      bytes: Buffer.byteLength(refusal.output),
+      content: null,
+    },
+  };
+}

@@ -1,0 +1,277 @@
+// The end of a run: the only writer of terminal state. Everything that is open is settled in one transaction,
+// and the next parked message of the conversation gets its turn.
+import { type NewEvent, streamOf } from '../../../workflows/contracts/event.ts';
+import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
+import { activeStatuses, canBecome, isTerminal } from '../../../workflows/run/transitions.ts';
+import { withdrawApprovals } from '../approvals/approvals.ts';
+import { closeCall, type CallRow } from '../calls/calls.ts';
+import type { Queries } from '../db/database.ts';
+import type { Write } from '../log/events.ts';
+import { fullFor, releasing, waitsFor } from '../allowances/run-places.ts';
+import { parentFor, type RunRow, streamFor } from '../runs/runs.ts';
+
+export interface RunEnd {
+  status: RunStatus;
+  reason: StopReason;
+  reasonText: string;
+}
+
+export interface EndedRun {
+  /** False when the transition table refuses: it has ended already; that is recorded as late. */
+  ended: boolean;
+  run: RunRow;
+  /** The run whose turn in the conversation has come. It still needs a place. */
+  promoted?: RunRow;
+  /** Runs wait for a place, which this end may have made free. */
+  waiting: boolean;
+}
+
+/** Ends a run whose lock the caller holds. After the commit comes `afterEnd`. */
+export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<EndedRun> {
+  if (!canBecome(run.status as RunStatus, end.status)) {
+    // Ending as it has ended is a retry whose first answer was lost, not somebody who comes late.
+    if (isTerminal(run.status as RunStatus) && run.reason !== end.reason)
+      await recordLate(write, run, { unit: 'run', attempt: 0 }, `ending as ${end.status}`);
+    return { ended: false, run, waiting: false };
+  }
+  const open = await openOf(write.tx, run);
+  const events: NewEvent[] = [
+    ...(open.calls ? await closeCalls(write, run) : []),
+    ...dropAnswers(open.units),
+    ...(open.inputs ? await refuseInputs(write, run) : []),
+    ...(open.approvals ? await withdrawApprovals(write, run, 'the end of the run') : []),
+  ];
+  // A call that is closed here has no result for people.
+  const finalMessage = open.finish || open.answer;
+  const places = releasing(run);
+  const { waiting, ...ended } = await write.tx
+    .with('account', () => places.account)
+    .with('places', () => places.places)
+    .updateTable('runs')
+    .set({
+      status: end.status,
+      reason: end.reason,
+      reason_text: end.reasonText,
+      parked: false,
+      stuck: null,
+      awaiting_since: null,
+      final_message: finalMessage,
+      ended_at: new Date(),
+    })
+    .where('id', '=', run.id)
+    .returningAll()
+    .returning(places.waiting.as('waiting'))
+    .executeTakeFirstOrThrow();
+  events.push({
+    type: 'run-end',
+    payload: {
+      final: true,
+      status: end.status,
+      reason: end.reason,
+      reasonText: end.reasonText,
+      steps: run.steps,
+      usage: {
+        inputTokens: run.input_tokens,
+        cachedInputTokens: run.cached_input_tokens,
+        outputTokens: run.output_tokens,
+      },
+      costMicros: run.cost_micros,
+    },
+  });
+  await write.append({
+    tenantId: run.tenant_id,
+    stream: streamOf('run', run.id),
+    conversationId: run.conversation_id,
+    events,
+    dedupeKey: 'run-end',
+    end: true,
+  });
+  const promoted = open.parked ? await promoteNext(write, ended) : undefined;
+  return promoted ? { ended: true, run: ended, waiting, promoted } : { ended: true, run: ended, waiting };
+}
+
+const stops = {
+  interrupt: { status: 'interrupted', text: 'Interrupted before it started.' },
+  cancel: { status: 'cancelled', text: 'Cancelled before it started.' },
+} as const;
+
+/** Ends a run that is told to stop and that no workflow has taken up; undefined when one has, which is to be woken. */
+export async function endUnstarted(
+  write: Write,
+  run: RunRow,
+  stop: keyof typeof stops,
+): Promise<EndedRun | undefined> {
+  if (run.status !== 'queued' || run.execution_id !== null) return undefined;
+  const { status, text } = stops[stop];
+  return endRun(write, run, { status, reason: status, reasonText: text });
+}
+
+/** What the end of a run finds, in one look: nearly always there is nothing to close, to refuse or to promote. */
+async function openOf(queries: Queries, run: RunRow) {
+  return queries
+    .selectNoFrom(({ exists, selectFrom, val }) => [
+      exists(
+        selectFrom('calls')
+          .select(val(1).as('one'))
+          .where('run_id', '=', run.id)
+          .where('status', 'in', ['requested', 'running']),
+      ).as('calls'),
+      exists(
+        selectFrom('inputs')
+          .select(val(1).as('one'))
+          .where('run_id', '=', run.id)
+          .where('status', '=', 'accepted'),
+      ).as('inputs'),
+      exists(
+        selectFrom('approvals')
+          .select(val(1).as('one'))
+          .where('run_id', '=', run.id)
+          .where('status', '=', 'open'),
+      ).as('approvals'),
+      exists(
+        selectFrom('runs')
+          .select(val(1).as('one'))
+          .where('conversation_id', '=', run.conversation_id)
+          .where('parked', '=', true)
+          .where('status', '=', 'queued'),
+      ).as('parked'),
+      selectFrom('stream_heads').select('fences').where('stream', '=', streamOf('run', run.id)).as('units'),
+      selectFrom('calls')
+        .select('output')
+        .where('run_id', '=', run.id)
+        .where('step', '=', run.steps)
+        .where('tool', '=', 'finish')
+        .where('status', '=', 'succeeded')
+        .limit(1)
+        .as('finish'),
+      selectFrom('messages')
+        .select('text')
+        .where('run_id', '=', run.id)
+        .where('role', '=', 'assistant')
+        .where('text', '!=', '')
+        .orderBy('step', 'desc')
+        .limit(1)
+        .as('answer'),
+    ])
+    .executeTakeFirstOrThrow();
+}
+
+/** Gives every open call its one result. */
+async function closeCalls(write: Write, run: RunRow): Promise<NewEvent[]> {
+  const events: NewEvent[] = [];
+  const open: CallRow[] = await write.tx
+    .selectFrom('calls')
+    .selectAll()
+    .where('run_id', '=', run.id)
+    .where('status', 'in', ['requested', 'running'])
+    .orderBy('step')
+    .orderBy('index')
+    .execute();
+  for (const call of open) {
+    const unknown = call.status === 'running' && call.repeat !== 'safe';
+    events.push(
+      await closeCall(write, run, call, {
+        status: unknown ? 'unknown' : 'stopped',
+        output: unknown
+          ? 'The run ended while this call was under way: nobody can tell whether it took effect.'
+          : 'Stopped: the run ended before this call was made.',
+        failed: true,
+      }),
+    );
+  }
+  return events;
+}
+
+/** Drops what a dead attempt streamed of an answer that was never finished. */
+function dropAnswers(fences: unknown): NewEvent[] {
+  return Object.keys((fences ?? {}) as object).flatMap((unit): NewEvent[] => {
+    const [kind, step] = unit.split('/');
+    if (kind !== 'model') return [];
+    return [{ type: 'message-reset', payload: { step: Number(step), reason: 'The run ended first.' } }];
+  });
+}
+
+async function refuseInputs(write: Write, run: RunRow): Promise<NewEvent[]> {
+  const waiting = await write.tx
+    .updateTable('inputs')
+    .set((eb) => ({
+      // A stop that was asked for has happened, whichever way the run ended.
+      status: eb.case().when('kind', 'in', ['steer', 'settle']).then('refused').else('applied').end(),
+      applied_at: new Date(),
+    }))
+    .where('run_id', '=', run.id)
+    .where('status', '=', 'accepted')
+    .returning(['kind', 'message_id'])
+    .execute();
+  return waiting
+    .filter((input) => input.kind === 'steer')
+    .map((input) => ({
+      type: 'steer-response' as const,
+      payload: {
+        messageId: input.message_id,
+        outcome: 'refused' as const,
+        step: null,
+        reason: 'The run ended before its next model call.',
+      },
+    }));
+}
+
+async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefined> {
+  if (ended.kind !== 'main') return undefined;
+  const next = await write.tx
+    .selectFrom('runs')
+    .selectAll()
+    .where('conversation_id', '=', ended.conversation_id)
+    .where('parked', '=', true)
+    .where('status', '=', 'queued')
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(1)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (!next) return undefined;
+  // An active run may already be there when a parked one was cancelled: the index would refuse a second.
+  const busy = await write.tx
+    .selectFrom('runs')
+    .select('id')
+    .where('conversation_id', '=', ended.conversation_id)
+    .where('kind', '=', 'main')
+    .where('parked', '=', false)
+    .where('status', 'in', activeStatuses)
+    .executeTakeFirst();
+  if (busy) return undefined;
+  const parentId = await parentFor(write.tx, ended.tenant_id, ended.conversation_id);
+  // Before its turn: those who wait are others.
+  const full = await fullFor(write.tx, { id: next.id, tenantId: next.tenant_id });
+  const promoted = await write.tx
+    .updateTable('runs')
+    .set({ parked: false, parent_id: parentId, reason_text: waitsFor(full) })
+    .where('id', '=', next.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await write.append({
+    tenantId: next.tenant_id,
+    stream: streamOf('run', next.id),
+    conversationId: next.conversation_id,
+    events: [{ type: 'run-ready', payload: { after: ended.id, parentId } }],
+  });
+  return promoted;
+}
+
+/** Notes a write that came too late and was refused. A closed stream cannot carry it: the tenant's does then. */
+export async function recordLate(
+  write: Write,
+  run: RunRow,
+  who: { unit: string; attempt: number },
+  what: string,
+): Promise<void> {
+  const events: NewEvent[] = [
+    { type: 'late-write', payload: { runId: run.id, unit: who.unit, attempt: who.attempt, what } },
+  ];
+  if (!isTerminal(run.status as RunStatus)) {
+    await write.append({ ...streamFor(run), events });
+    return;
+  }
+  const stream = streamOf('tenant', run.tenant_id);
+  await write.append({ tenantId: run.tenant_id, stream, conversationId: null, events });
+}

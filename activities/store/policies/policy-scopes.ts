@@ -1,0 +1,242 @@
+// Which profiles a run is held against, from near to far, and the answers people had remembered for it.
+import { v7 as uuid } from 'uuid';
+import type { PolicyProfile, PolicyRule, PolicyScopeName } from '../../../workflows/contracts/policy.ts';
+import { Failure } from '../../../workflows/contracts/failures.ts';
+import { addAudit } from '../access/audit.ts';
+import type { Db, Queries } from '../db/database.ts';
+import type { Write } from '../log/events.ts';
+import { findPolicy, type PolicyChange, type ScopeRef } from './policies.ts';
+
+type WideScope = Exclude<PolicyScopeName, 'run'>;
+
+/** Where a profile applies: a project by its real path, or everywhere. */
+export interface PolicyPlace {
+  scope: WideScope;
+  key: string;
+}
+
+export async function applyPolicy(
+  write: Write,
+  { scope, key }: PolicyPlace,
+  policyId: string | null,
+  { tenantId, by }: PolicyChange,
+): Promise<void> {
+  if (policyId === null) {
+    await write.tx
+      .deleteFrom('policy_scopes')
+      .where('tenant_id', '=', tenantId)
+      .where('scope', '=', scope)
+      .where('key', '=', key)
+      .execute();
+  } else {
+    // Held until the commit: whoever deletes it meanwhile waits, and then sees where it applies.
+    const head = await write.tx
+      .selectFrom('policies')
+      .select('id')
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', policyId)
+      .where('deleted_at', 'is', null)
+      .forKeyShare()
+      .executeTakeFirst();
+    if (!head) throw new Failure('NotFound', `There is no policy ${policyId}.`);
+    await write.tx
+      .insertInto('policy_scopes')
+      .values({ tenant_id: tenantId, scope, key, policy_id: policyId })
+      .onConflict((conflict) =>
+        conflict.columns(['tenant_id', 'scope', 'key']).doUpdateSet({ policy_id: policyId }),
+      )
+      .execute();
+  }
+  const detail = { scope, key };
+  await addAudit(write, [{ tenantId, actor: by, action: 'policy-apply', rule: policyId ?? '', detail }]);
+}
+
+// Of a profile that is gone: none has it, so what refers to it finds nothing.
+const noVersion = 0;
+
+export interface ScopeChoice {
+  /** The id of a stored profile; undefined, the nearest that applies to the project. */
+  policy: string | undefined;
+  /** In place of a stored one. */
+  draft?: PolicyProfile | undefined;
+  /** The project's real path. */
+  projectPath: string | null;
+  fallback: string;
+}
+
+export interface ResolvedScopes {
+  refs: ScopeRef[];
+  /**
+   * Those of the refs, in the same order. The first is the run's own, whose limits count. Undefined where one that
+   * applies is gone: then nothing is allowed.
+   */
+  profiles: [PolicyProfile, ...(PolicyProfile | undefined)[]];
+}
+
+/** The profiles that apply to a run, near ones first. Undefined: there is none of that id. */
+export async function resolveScopes(
+  queries: Queries,
+  tenantId: string,
+  input: ScopeChoice,
+): Promise<ResolvedScopes | undefined> {
+  const rows = await queries
+    .selectFrom('policy_scopes')
+    .selectAll()
+    .where('tenant_id', '=', tenantId)
+    .where((eb) =>
+      eb.or([
+        eb('scope', '=', 'global'),
+        eb.and([eb('scope', '=', 'project'), eb('key', '=', input.projectPath ?? '')]),
+      ]),
+    )
+    .execute();
+  const idOf = (scope: WideScope): string | undefined => rows.find((row) => row.scope === scope)?.policy_id;
+  const { draft } = input;
+  const named = draft?.id ?? input.policy ?? idOf('project') ?? idOf('global') ?? input.fallback;
+  const nearest = draft ? { profile: draft, version: 0 } : await findPolicy(queries, tenantId, named);
+  if (!nearest) return undefined;
+  const refs: ScopeRef[] = [{ scope: 'run', id: named, version: nearest.version }];
+  const profiles: ResolvedScopes['profiles'] = [nearest.profile];
+  for (const scope of ['project', 'global'] as const) {
+    const id = idOf(scope);
+    if (id === undefined || id === named) continue;
+    const stored = await findPolicy(queries, tenantId, id);
+    refs.push({ scope, id, version: stored?.version ?? noVersion });
+    profiles.push(stored?.profile);
+  }
+  return { refs, profiles };
+}
+
+export interface RememberedAnswer {
+  id: string;
+  scope: PolicyScopeName;
+  key: string;
+  rule: PolicyRule;
+  expiresAt: Date;
+  createdBy: string;
+}
+
+export async function rememberAnswer(
+  write: Write,
+  answer: Omit<RememberedAnswer, 'id' | 'createdBy'>,
+  { tenantId, by }: PolicyChange,
+): Promise<string> {
+  const id = uuid();
+  await write.tx
+    .insertInto('remembered_answers')
+    .values({
+      id,
+      tenant_id: tenantId,
+      scope: answer.scope,
+      key: answer.key,
+      rule: JSON.stringify(answer.rule),
+      expires_at: answer.expiresAt,
+      created_by: by,
+    })
+    .execute();
+  await addAudit(write, [
+    {
+      tenantId,
+      actor: by,
+      action: 'answer-remember',
+      detail: { id, scope: answer.scope, key: answer.key, rule: answer.rule },
+    },
+  ]);
+  return id;
+}
+
+/** What people had remembered that counts for a run, near ones first. */
+export async function rememberedFor(
+  queries: Queries,
+  run: { id: string; tenant_id: string; project_path: string | null },
+  now = new Date(),
+): Promise<RememberedAnswer[]> {
+  const keys = [
+    ['run', run.id],
+    ['project', run.project_path ?? ''],
+    ['global', ''],
+  ] as const;
+  const rows = await queries
+    .selectFrom('remembered_answers')
+    .selectAll()
+    .where('tenant_id', '=', run.tenant_id)
+    .where('forgotten_at', 'is', null)
+    .where('expires_at', '>', now)
+    .where((eb) => eb.or(keys.map(([scope, key]) => eb.and([eb('scope', '=', scope), eb('key', '=', key)]))))
+    .orderBy('id')
+    .execute();
+  const place = (scope: string): number => keys.findIndex(([name]) => name === scope);
+  return rows.map(toRemembered).sort((one, other) => place(one.scope) - place(other.scope));
+}
+
+/** Those that still count, newest first. */
+export async function listRemembered(
+  db: Db,
+  { tenantId, limit, before }: { tenantId: string; limit: number; before?: string | undefined },
+): Promise<RememberedAnswer[]> {
+  let query = db
+    .selectFrom('remembered_answers')
+    .selectAll()
+    .where('tenant_id', '=', tenantId)
+    .where('forgotten_at', 'is', null)
+    .where('expires_at', '>', new Date())
+    .orderBy('id', 'desc')
+    .limit(limit);
+  if (before !== undefined) query = query.where('id', '<', before);
+  return (await query.execute()).map(toRemembered);
+}
+
+/** False when there is none of that id. */
+export async function forgetAnswer(
+  write: Write,
+  id: string,
+  { tenantId, by }: PolicyChange,
+): Promise<boolean> {
+  const forgotten = await write.tx
+    .updateTable('remembered_answers')
+    .set({ forgotten_at: new Date() })
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', id)
+    .where('forgotten_at', 'is', null)
+    .executeTakeFirst();
+  if (forgotten.numUpdatedRows !== 1n) return false;
+  await addAudit(write, [{ tenantId, actor: by, action: 'answer-forget', detail: { id } }]);
+  return true;
+}
+
+function toRemembered(row: {
+  id: string;
+  scope: string;
+  key: string;
+  rule: unknown;
+  expires_at: Date;
+  created_by: string;
+}): RememberedAnswer {
+  return {
+    id: row.id,
+    scope: row.scope as PolicyScopeName,
+    key: row.key,
+    rule: row.rule as PolicyRule,
+    expiresAt: row.expires_at,
+    createdBy: row.created_by,
+  };
+}
+
+// A profile may have 400 kB; the few that runs go by are soon read again.
+const mostKept = 200;
+
+/** Profiles by version never change: each is read once in a while. */
+export function createProfiles(): (
+  tenantId: string,
+  ref: ScopeRef,
+  queries: Queries,
+) => Promise<PolicyProfile | undefined> {
+  const known = new Map<string, PolicyProfile>();
+  return async (tenantId, { id, version }, queries) => {
+    const key = `${tenantId} ${id} ${version}`;
+    const found = known.get(key) ?? (await findPolicy(queries, tenantId, id, version))?.profile;
+    if (found && known.size >= mostKept) known.clear();
+    if (found) known.set(key, found);
+    return found;
+  };
+}

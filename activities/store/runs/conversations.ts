@@ -1,0 +1,54 @@
+// Conversations: lists and the view. They are opened by the first run accepted into them.
+import { type Selectable, sql } from 'kysely';
+import type { ConversationView } from '../../../workflows/contracts/conversation.ts';
+import type { Db } from '../db/database.ts';
+import { activeRunOf } from './runs.ts';
+import type { Conversations } from '../db/tables.ts';
+
+export type ConversationRow = Selectable<Conversations>;
+
+export async function findConversation(
+  db: Db,
+  tenantId: string,
+  id: string,
+): Promise<ConversationRow | undefined> {
+  return db
+    .selectFrom('conversations')
+    .selectAll()
+    .where('id', '=', id)
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirst();
+}
+
+export interface ConversationList {
+  tenantId: string;
+  limit: number;
+  before?: { at: Date; id: string };
+}
+
+/** By last activity, newest first. */
+export async function listConversations(db: Db, list: ConversationList): Promise<ConversationRow[]> {
+  let query = db
+    .selectFrom('conversations')
+    .selectAll()
+    .where('tenant_id', '=', list.tenantId)
+    .orderBy('last_activity_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(list.limit);
+  if (list.before) {
+    query = query.where(sql<boolean>`(last_activity_at, id) < (${list.before.at}, ${list.before.id})`);
+  }
+  return query.execute();
+}
+
+export async function toConversationView(db: Db, row: ConversationRow): Promise<ConversationView> {
+  const active = await activeRunOf(db, row.tenant_id, row.id);
+  return {
+    id: row.id,
+    title: row.title,
+    metadata: row.metadata as ConversationView['metadata'],
+    activeRunId: active?.id ?? null,
+    createdAt: row.created_at.toISOString(),
+    lastActivityAt: row.last_activity_at.toISOString(),
+  };
+}

@@ -1,0 +1,240 @@
+// Runs: reading them, locking them in the one lock order, and the view people get. Accepting and ending a run
+// have files of their own.
+import type { ExpressionBuilder, Selectable } from 'kysely';
+import { streamOf } from '../../../workflows/contracts/event.ts';
+import { type Priority, priorities, type RunStatus, type RunView } from '../../../workflows/contracts/run.ts';
+import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
+import type { Db, Queries } from '../db/database.ts';
+import type { Write } from '../log/events.ts';
+import type { DB, Runs } from '../db/tables.ts';
+
+export type RunRow = Selectable<Runs>;
+
+/** Where the events of a run go. */
+export function streamFor(run: Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id'>): {
+  tenantId: string;
+  stream: string;
+  conversationId: string;
+} {
+  return { tenantId: run.tenant_id, stream: streamOf('run', run.id), conversationId: run.conversation_id };
+}
+
+export async function findRun(db: Queries, tenantId: string, id: string): Promise<RunRow | undefined> {
+  return db
+    .selectFrom('runs')
+    .selectAll()
+    .where('id', '=', id)
+    .where('tenant_id', '=', tenantId)
+    .executeTakeFirst();
+}
+
+/**
+ * Locks the run's conversation, then the run: the lock order everywhere (pools, conversation, runs from root to
+ * leaf, stream heads). Whoever appends events of a run after locking the run alone would wait in a circle.
+ */
+export async function lockRun(write: Write, tenantId: string, id: string): Promise<RunRow | undefined> {
+  return (
+    write.tx
+      .selectFrom('conversations')
+      .innerJoin('runs', 'runs.conversation_id', 'conversations.id')
+      .selectAll('runs')
+      .where('runs.id', '=', id)
+      .where('runs.tenant_id', '=', tenantId)
+      // Rows are locked in the order they are named in, and read again once the locks are there.
+      .forNoKeyUpdate(['conversations', 'runs'])
+      .executeTakeFirst()
+  );
+}
+
+export interface RunList {
+  tenantId: string;
+  limit: number;
+  /** The id of the last run of the page before; ids are ordered by time. */
+  before?: string;
+  status?: RunStatus;
+  conversationId?: string;
+  active?: boolean;
+}
+
+/** Newest first. */
+export async function listRuns(db: Db, list: RunList): Promise<RunRow[]> {
+  let query = db
+    .selectFrom('runs')
+    .selectAll()
+    .where('tenant_id', '=', list.tenantId)
+    .orderBy('id', 'desc')
+    .limit(list.limit);
+  if (list.before) query = query.where('id', '<', list.before);
+  if (list.status) query = query.where('status', '=', list.status);
+  if (list.conversationId) query = query.where('conversation_id', '=', list.conversationId);
+  if (list.active === true) query = query.where('status', 'in', activeStatuses);
+  if (list.active === false) query = query.where('status', 'not in', activeStatuses);
+  return query.execute();
+}
+
+/** The main run a conversation is busy with; parked ones wait behind it. */
+export async function activeRunOf(
+  db: Queries,
+  tenantId: string,
+  conversationId: string,
+): Promise<RunRow | undefined> {
+  return db
+    .selectFrom('runs')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .where('tenant_id', '=', tenantId)
+    .where('kind', '=', 'main')
+    .where('parked', '=', false)
+    .where('status', 'in', activeStatuses)
+    .executeTakeFirst();
+}
+
+/** The latest main run that left a snapshot: never a failed or cancelled one, never a subagent's. */
+export async function parentFor(
+  queries: Queries,
+  tenantId: string,
+  conversationId: string,
+): Promise<string | null> {
+  const parent = await queries
+    .selectFrom('runs')
+    .select('id')
+    .where('conversation_id', '=', conversationId)
+    .where('tenant_id', '=', tenantId)
+    .where('kind', '=', 'main')
+    .where('status', 'in', snapshotStatuses)
+    .orderBy('ended_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return parent?.id ?? null;
+}
+
+/**
+ * Accepted runs that no workflow has begun for a while, oldest first: starting their workflow once more cannot hurt.
+ * Some wait for a worker to have room for them; those that wait for a place are not to be started yet.
+ */
+export async function listUnstarted(
+  db: Db,
+  olderThanMs: number,
+  limit: number,
+  afterId?: string,
+): Promise<RunRow[]> {
+  let query = db
+    .selectFrom('runs')
+    .selectAll()
+    .where('status', 'in', activeStatuses)
+    .where('parked', '=', false)
+    .where('execution_id', 'is', null)
+    .where('created_at', '<', new Date(Date.now() - olderThanMs))
+    .where(hasPlace)
+    .orderBy('id')
+    .limit(limit);
+  if (afterId) query = query.where('id', '>', afterId);
+  return query.execute();
+}
+
+/** Whether a run may be started: it waits for no place. */
+function hasPlace({ not, exists, selectFrom }: ExpressionBuilder<DB, 'runs'>) {
+  return not(
+    exists(
+      selectFrom('allowance_runs')
+        .select('run_id')
+        .whereRef('run_id', '=', 'runs.id')
+        .where('state', '=', 'waiting'),
+    ),
+  );
+}
+
+/** Runs that were told to stop or were answered and have not heard of it: their workflow is woken again. */
+export async function listUndrained(db: Db, olderThanMs: number, limit: number): Promise<{ id: string }[]> {
+  const before = new Date(Date.now() - olderThanMs);
+  return (
+    db
+      .selectFrom('inputs')
+      .innerJoin('runs', 'runs.id', 'inputs.run_id')
+      .select('runs.id')
+      .distinct()
+      .where('inputs.status', '=', 'accepted')
+      // Only stops: steers and settlements are read at the next model call, however often the workflow is woken.
+      .where('inputs.kind', 'in', ['interrupt', 'cancel'])
+      .where('inputs.created_at', '<', before)
+      // One that no worker had room for yet has not begun, and is to hear of it all the same.
+      .where('runs.parked', '=', false)
+      .where('runs.status', 'in', activeStatuses)
+      .union(
+        db
+          .selectFrom('approvals')
+          .innerJoin('runs', 'runs.id', 'approvals.run_id')
+          .select('runs.id')
+          .where('approvals.status', '<>', 'open')
+          .where('approvals.delivered', '=', false)
+          .where('approvals.decided_at', '<', before)
+          .where('runs.execution_id', 'is not', null)
+          .where('runs.status', 'in', activeStatuses),
+      )
+      .limit(limit)
+      .execute()
+  );
+}
+
+/** Runs whose workflows should exist, begun or not, oldest first; not of those that wait for a place. */
+export async function listActive(db: Db, limit: number, afterId?: string): Promise<RunRow[]> {
+  let query = db
+    .selectFrom('runs')
+    .selectAll()
+    .where('status', 'in', activeStatuses)
+    .where('parked', '=', false)
+    .where(hasPlace)
+    .orderBy('id')
+    .limit(limit);
+  if (afterId) query = query.where('id', '>', afterId);
+  return query.execute();
+}
+
+/** Which of these runs have ended. */
+export async function endedAmong(db: Db, runIds: string[]): Promise<string[]> {
+  if (runIds.length === 0) return [];
+  const rows = await db
+    .selectFrom('runs')
+    .select('id')
+    .where('id', 'in', runIds)
+    .where('ended_at', 'is not', null)
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+export function priorityOf(value: number): Priority {
+  return priorities[value] ?? 'normal';
+}
+
+export function toRunView(row: RunRow): RunView {
+  return {
+    id: row.id,
+    conversationId: row.conversation_id,
+    parentId: row.parent_id,
+    status: row.status as RunStatus,
+    parked: row.parked,
+    stuck: row.stuck,
+    reason: row.reason as RunView['reason'],
+    reasonText: row.reason_text,
+    prompt: row.prompt,
+    model: row.model,
+    policy: row.policy,
+    priority: priorityOf(row.priority),
+    project: row.project_path === null ? null : { path: row.project_path },
+    limits: row.limits as RunView['limits'],
+    metadata: row.metadata as RunView['metadata'],
+    attended: row.attended,
+    steps: row.steps,
+    usage: {
+      inputTokens: row.input_tokens,
+      cachedInputTokens: row.cached_input_tokens,
+      outputTokens: row.output_tokens,
+    },
+    costMicros: row.cost_micros,
+    createdAt: row.created_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    endedAt: row.ended_at?.toISOString() ?? null,
+    finalMessage: row.final_message,
+  };
+}

@@ -1,0 +1,99 @@
+// `perdure allowances`: the pools runs draw from, their limits and how far they are used; and setting limits.
+import { Command, InvalidArgumentError } from 'commander';
+import type { AllowanceView } from '../../../workflows/contracts/allowance.ts';
+import { type NamedLimit, namedLimits, toAmount, toPeriod } from './limits.ts';
+import { tableOf } from '../terminal/output.ts';
+import { UsageError } from '../server.ts';
+import type { Cli } from '../surroundings.ts';
+
+type Changes = Partial<Record<NamedLimit, number>> & { models?: string[] };
+
+interface AllowancesOptions {
+  model?: string;
+  set?: Changes;
+  reason?: string;
+  json?: boolean;
+}
+
+const settable = [...namedLimits, 'models'].join(', ');
+
+export function allowancesCommand(cli: Cli): Command {
+  return new Command('allowances')
+    .description('show what runs may use, or change it')
+    .argument('[name]', 'tenant, conversation/<id>, run/<id> or owner/<anything>; all of them without it')
+    .option(
+      '--set <limit=value>',
+      `${settable}; money in micro-dollars, models as provider/model or provider/* with commas between them; 0, and ` +
+        'no model, is unlimited; may be repeated',
+      toChange,
+    )
+    .option('--model <model>', 'with --set: of calls of provider/model or provider/* alone')
+    .option('--reason <text>', 'with --set: why, for the ledger')
+    .option('--json')
+    .action(async (name: string | undefined, { model = '', set, reason, json }: AllowancesOptions) => {
+      if (set) {
+        if (name === undefined) throw new UsageError('Name the allowance to change, such as tenant.');
+        if (reason === undefined) throw new UsageError('Say why with --reason; it is kept with the change.');
+        const changed = await change(cli, { name, model, limits: set, reason });
+        return json ? cli.output.json(changed) : show(cli, [changed]);
+      }
+      const items = await pools(cli, name);
+      return json ? cli.output.json({ items, nextCursor: null }) : show(cli, items);
+    });
+}
+
+function toChange(given: string, before: Changes = {}): Changes {
+  const [limit, value = ''] = given.split('=', 2);
+  if (limit === 'models') return { ...before, models: value.split(',').filter((model) => model !== '') };
+  const name = namedLimits.find((one) => one === limit);
+  if (!name) throw new InvalidArgumentError(`There are ${settable}.`);
+  if (!/^\d{1,16}$/.test(value)) throw new InvalidArgumentError('It must be a whole number from 0.');
+  return { ...before, [name]: Number(value) };
+}
+
+async function change(
+  cli: Cli,
+  wanted: { name: string; model: string; limits: Changes; reason: string },
+): Promise<AllowanceView> {
+  const known = (await pools(cli, wanted.name)).find(({ model }) => model === wanted.model);
+  return cli.client().changeAllowance({ ...wanted, version: known?.version ?? 0 });
+}
+
+async function pools(cli: Cli, name: string | undefined): Promise<AllowanceView[]> {
+  const items: AllowanceView[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await cli.client().allowances({
+      limit: 200,
+      ...(name !== undefined && { name }),
+      ...(cursor !== undefined && { cursor }),
+    });
+    items.push(...page.items);
+    if (page.nextCursor === null) return items;
+    cursor = page.nextCursor;
+  }
+}
+
+function show(cli: Cli, items: AllowanceView[]): void {
+  if (items.length === 0) return cli.output.line('There is no such allowance.');
+  const head = ['NAME', 'MODEL', 'LIMIT', 'USED', 'HELD'];
+  cli.output.line(tableOf(cli.output, head, items.flatMap(rowsOf)));
+}
+
+/** A row for each limit; one that has none is shown by what it cost in all. */
+function rowsOf({ name, model, limits, used, held }: AllowanceView): string[][] {
+  const given = namedLimits.filter((limit) => limits[limit] > 0);
+  const isHeld = (limit: NamedLimit): limit is keyof typeof held => Object.hasOwn(held, limit);
+  const amounts = given.map((limit) => [
+    `${toAmount(limit, limits[limit])} ${toPeriod(limit)}`,
+    limit === 'runSeconds' ? '' : toAmount(limit, used[limit]),
+    isHeld(limit) ? toAmount(limit, held[limit]) : '',
+  ]);
+  const models = limits.models.length > 0 ? [[`only ${limits.models.join(', ')}`, '', '']] : [];
+  const none = [
+    'unlimited',
+    toAmount('costMicros', used.costMicros),
+    toAmount('costMicros', held.costMicros),
+  ];
+  const rows = amounts.length + models.length > 0 ? [...amounts, ...models] : [none];
+  return rows.map((row) => [name, model || 'all', ...row]);
+}

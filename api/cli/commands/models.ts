@@ -1,0 +1,33 @@
+// `perdure models`: which model providers there are, and what is missing to use one.
+import { Command } from 'commander';
+import type { ModelView } from '../../../workflows/contracts/system.ts';
+import { tableOf } from '../terminal/output.ts';
+import { printableLine } from '../terminal/printable.ts';
+import type { Cli } from '../surroundings.ts';
+
+export function modelsCommand(cli: Cli): Command {
+  return new Command('models')
+    .description('list the model providers and what is missing to use one')
+    .option('--json')
+    .action(async (options: { json?: boolean }) => {
+      const list = await cli.client().models();
+      if (options.json) return cli.output.json(list);
+      const rows = list.items.map((item) => [
+        item.provider,
+        toState(item),
+        item.models.slice(0, 3).join(' '),
+      ]);
+      cli.output.line(tableOf(cli.output, ['PROVIDER', 'STATE', 'MODELS'], rows));
+      cli.output.line(`\nDefault: ${printableLine(list.default, 200)}`);
+      const scripted = list.items.some(
+        (item) => item.scripted && list.default.startsWith(`${item.provider}/`),
+      );
+      if (scripted)
+        cli.output.line('It follows a script and is no real model: set one of the variables above for one.');
+    });
+}
+
+function toState(item: ModelView): string {
+  if (item.configured) return 'configured';
+  return item.missing === null ? 'not configured' : `set ${item.missing}`;
+}

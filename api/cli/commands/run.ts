@@ -1,0 +1,150 @@
+// `perdure run`: starts a run and shows it until it ends.
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import type { Priority, RunLimits, StartRunBody, WhenBusy } from '../../../workflows/contracts/run.ts';
+import { type Client, ProblemError } from '../../client/client.ts';
+import { type Attendant, createAttendant } from '../terminal/attendant.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { followRun } from '../terminal/follow-run.ts';
+import { dollars, keyValue, positiveInteger } from '../parse.ts';
+import { createRenderer } from '../terminal/renderer.ts';
+import type { Cli } from '../surroundings.ts';
+
+interface RunOptions {
+  project?: string;
+  model?: string;
+  policy?: string;
+  attended?: boolean;
+  limitSteps?: number;
+  limitSeconds?: number;
+  limitCost?: number;
+  limitTokens?: number;
+  priority?: Priority;
+  conversation?: string;
+  owner?: string;
+  whenBusy?: WhenBusy;
+  metadata?: Record<string, string>;
+  detach?: boolean;
+  json?: boolean;
+}
+
+const notes = `
+Without --attended or --no-attended a run is attended when both stdin and stdout are a terminal. What it waits for is
+then asked here, unless --json or --detach is given; \`perdure approve\` and \`perdure deny\` answer from anywhere.
+Ctrl-C once interrupts the run; a second time leaves it running.`;
+
+export function runCommand(cli: Cli): Command {
+  return new Command('run')
+    .description('start a run and show it until it ends')
+    .argument('<prompt>', 'what the agent is to do')
+    .option('--project <dir>', 'the directory it works in')
+    .option('--model <provider/model>', 'the model that answers; see `perdure models`')
+    .option('--policy <name>', 'the policy profile: what it may do, what is asked about')
+    .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
+    .option('--no-attended', 'nobody is there: what policy asks about is denied')
+    .option('--limit-steps <n>', 'model calls it may make', positiveInteger)
+    .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
+    .option('--limit-cost <dollars>', 'money it may spend', dollars)
+    .option('--limit-tokens <n>', 'tokens it may use', positiveInteger)
+    .addOption(new Option('--priority <level>').choices(['critical', 'high', 'normal', 'low']))
+    .option('--conversation <id>', 'continue this conversation')
+    .option('--owner <key>', 'whom it counts for: it draws from the allowance owner/<key> too')
+    .addOption(
+      new Option('--when-busy <what>', 'when the conversation has an active run').choices([
+        'reject',
+        'queue',
+        'steer',
+        'interrupt',
+      ]),
+    )
+    .option('--metadata <key=value>', 'a label of your own; may be repeated', keyValue)
+    .option('--detach', 'return as soon as it is accepted')
+    .option('--json', 'one event a line as JSON')
+    .addHelpText('after', notes)
+    .action(async (prompt: string, options: RunOptions) => {
+      cli.exitWith(await run(cli, toBody(cli, prompt, options), options));
+    });
+}
+
+function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
+  const limits: RunLimits = {
+    ...(options.limitSteps && { steps: options.limitSteps }),
+    ...(options.limitSeconds && { seconds: options.limitSeconds }),
+    ...(options.limitCost && { costMicros: options.limitCost }),
+    ...(options.limitTokens && { tokens: options.limitTokens }),
+  };
+  return {
+    prompt,
+    attended: isAttended(cli, options),
+    ...(options.project !== undefined && { project: { path: resolve(cli.folder, options.project) } }),
+    ...(options.model !== undefined && { model: options.model }),
+    ...(options.policy !== undefined && { policy: options.policy }),
+    ...(options.priority && { priority: options.priority }),
+    ...(options.conversation !== undefined && { conversationId: options.conversation }),
+    ...(options.owner !== undefined && { owner: options.owner }),
+    ...(options.whenBusy && { whenBusy: options.whenBusy }),
+    ...(options.metadata && { metadata: options.metadata }),
+    ...(Object.keys(limits).length > 0 && { limits }),
+  };
+}
+
+function isAttended(cli: Cli, options: RunOptions): boolean {
+  return options.attended ?? cli.terminal !== undefined;
+}
+
+async function run(cli: Cli, body: StartRunBody, options: RunOptions): Promise<number> {
+  const client = cli.client();
+  if (options.detach) {
+    const accepted = await client.startRun(body);
+    if (options.json) cli.output.json(accepted);
+    else cli.output.line(accepted.id);
+    return exitCodes.ok;
+  }
+  const leaving = new AbortController();
+  let onInterrupt = (): void => leaving.abort();
+  let attendant: Attendant | undefined;
+  const onCtrlC = (): void => {
+    attendant?.dismiss();
+    onInterrupt();
+  };
+  const stopListening = cli.onInterrupt(onCtrlC);
+  try {
+    const accepted = await client.startRun(body, leaving.signal).catch((error: unknown) => {
+      if (!leaving.signal.aborted) throw error;
+      return undefined;
+    });
+    if (accepted === undefined) {
+      cli.output.remark(
+        'Stopped before the server answered: the run may have been accepted; see `perdure status`.',
+      );
+      return exitCodes.left;
+    }
+    const renderer = createRenderer(cli.output);
+    const say = options.json ? cli.output.remark : renderer.note;
+    const { output, terminal } = cli;
+    if (terminal && !options.json && isAttended(cli, options)) {
+      attendant = createAttendant({ output, terminal, client, renderer, onCtrlC });
+    }
+    onInterrupt = () => {
+      onInterrupt = () => leaving.abort();
+      say('interrupting; Ctrl-C once more leaves the run running');
+      void interrupt(client, accepted.id, say);
+    };
+    const json = options.json === true;
+    const how = { json, signal: leaving.signal, renderer: attendant ?? renderer };
+    return await followRun(cli, client, accepted.id, how);
+  } finally {
+    await attendant?.close();
+    stopListening();
+  }
+}
+
+async function interrupt(client: Client, runId: string, say: (text: string) => void): Promise<void> {
+  try {
+    await client.interrupt(runId);
+  } catch (error) {
+    // It ended by itself in the meantime: the stream is about to say so.
+    if (error instanceof ProblemError && (error.status === 404 || error.status === 409)) return;
+    say(`the interrupt did not get through: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,111 @@
+// `perdure status`: the processes, the runs in progress, and what waits for a person.
+import { Command } from 'commander';
+import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
+import type { RunView } from '../../../workflows/contracts/run.ts';
+import type { DeadLetterView, ProcessView } from '../../../workflows/contracts/system.ts';
+import { Unreachable } from '../../client/client.ts';
+import { approvalTable } from './approvals.ts';
+import { deadLetterTable } from './dead-letters.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { plural, toDollars, toDuration } from '../terminal/figures.ts';
+import { tableOf } from '../terminal/output.ts';
+import { printableLine } from '../terminal/printable.ts';
+import { readProcesses } from '../server.ts';
+import type { Cli } from '../surroundings.ts';
+
+interface Status {
+  embedded: boolean;
+  processes: ProcessView[];
+  /** Null when the API could not be asked: unknown is not none. */
+  work: Work | null;
+}
+
+interface Work {
+  runs: RunView[];
+  approvals: ApprovalView[];
+  deadLetters: DeadLetterView[];
+}
+
+export function statusCommand(cli: Cli): Command {
+  return new Command('status')
+    .description('show the processes, the runs in progress and what waits for a person')
+    .option('--json')
+    .action(async (options: { json?: boolean }) => {
+      try {
+        show(cli, await askServer(cli), options.json);
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error;
+        const known = processesOnDisk(cli);
+        if (known === undefined) throw error;
+        show(cli, known, options.json);
+        cli.output.remark(`${error.message} The processes are as the supervisor noted them last.`);
+        cli.exitWith(exitCodes.unreachable);
+      }
+    });
+}
+
+async function askServer(cli: Cli): Promise<Status> {
+  const client = cli.client();
+  const [processes, runs, approvals, letters] = await Promise.all([
+    client.processes(),
+    client.runs({ active: true, limit: 200 }),
+    client.approvals({ status: 'open', limit: 200 }),
+    client.deadLetters({ limit: 200 }),
+  ]);
+  return {
+    embedded: processes.embedded,
+    processes: processes.items,
+    work: { runs: runs.items, approvals: approvals.items, deadLetters: letters.items },
+  };
+}
+
+function processesOnDisk(cli: Cli): Status | undefined {
+  const folder = cli.dataFolder();
+  const file = folder === undefined ? undefined : readProcesses(folder);
+  return file && { embedded: true, processes: file.processes, work: null };
+}
+
+function show(cli: Cli, status: Status, json: boolean | undefined): void {
+  const { output } = cli;
+  if (json) {
+    const { processes, work } = status;
+    return output.json({ processes, ...(work ?? { runs: null, approvals: null, deadLetters: null }) });
+  }
+  if (status.embedded) {
+    const rows = status.processes.map((each) => [
+      each.name,
+      each.pid,
+      each.address,
+      each.health,
+      each.restarts,
+    ]);
+    output.line(tableOf(output, ['PROCESS', 'PID', 'ADDRESS', 'HEALTH', 'RESTARTS'], rows));
+  } else {
+    output.line('This server does not supervise its own processes.');
+  }
+  if (status.work !== null) showWork(cli, status.work);
+}
+
+function showWork(cli: Cli, { runs, approvals, deadLetters }: Work): void {
+  const { output } = cli;
+  const { yellow } = output.colors;
+  output.line();
+  if (runs.length === 0) output.line('No run is in progress.');
+  else output.line(tableOf(output, ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'], runs.map(toRow)));
+  if (approvals.length > 0) {
+    output.line();
+    output.line(yellow(`${plural(approvals.length, 'approval')} waiting; answer with approve or deny:`));
+    output.line(approvalTable(cli, approvals));
+  }
+  if (deadLetters.length > 0) {
+    output.line();
+    output.line(yellow(`${plural(deadLetters.length, 'dead letter')} waiting for a person:`));
+    output.line(deadLetterTable(cli, deadLetters));
+  }
+}
+
+function toRow(run: RunView): (string | number)[] {
+  const since = toDuration(Math.max(0, Date.now() - Date.parse(run.startedAt ?? run.createdAt)));
+  const state = run.stuck === null ? `${run.status}${run.parked ? ' (parked)' : ''}` : `stuck: ${run.stuck}`;
+  return [run.id, state, run.steps, toDollars(run.costMicros), since, printableLine(run.prompt, 40)];
+}

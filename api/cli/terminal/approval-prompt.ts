@@ -1,0 +1,151 @@
+// Puts one approval to a person at the terminal and sends the answer; asks again while it cannot be taken.
+import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
+import type { PolicyScopeName } from '../../../workflows/contracts/policy.ts';
+import { type Client, ProblemError, Unreachable } from '../../client/client.ts';
+import { ruleText, showApproval } from './approval-panel.ts';
+import { fromDollars } from './figures.ts';
+import type { Output } from './output.ts';
+import { fromJson } from '../parse.ts';
+import { exactJson, printableLine } from './printable.ts';
+import type { Prompt } from './prompt.ts';
+
+interface Asking {
+  output: Output;
+  client: Client;
+  prompt: Prompt;
+  approval: ApprovalView;
+}
+
+// Longer arguments are easier to type anew than to change on one line.
+const longestBegun = 2_000;
+
+/** Resolves when it is decided, here or elsewhere, or when nobody is asked any more. */
+export async function putApproval(asking: Asking): Promise<void> {
+  const ask = { call: askCall, limit: askLimit, question: askQuestion, result: undefined }[
+    asking.approval.kind
+  ];
+  // The caller's own tool answers it: no person can.
+  if (!ask) return;
+  while (!(await ask(asking)));
+}
+
+async function askCall(asking: Asking): Promise<boolean> {
+  const { output, prompt, client, approval } = asking;
+  const cut = showApproval(output, approval);
+  const ways = [
+    'y yes',
+    'n no',
+    'e other arguments',
+    ...(approval.remembers ? ['r remember'] : []),
+    ...(cut ? ['a all arguments'] : []),
+  ];
+  for (;;) {
+    const typed = await prompt.ask(`allow it? ${ways.join(' · ')} > `);
+    switch (typed?.trim().toLowerCase()) {
+      case undefined:
+        return true;
+      case 'y':
+      case 'yes':
+        return send(output, () => client.approve(approval.id));
+      case 'n':
+      case 'no':
+        return deny(asking);
+      case 'e':
+        return edit(asking);
+      case 'r': {
+        const done = await remember(asking);
+        if (done !== undefined) return done;
+        break;
+      }
+      case 'a':
+        showApproval(output, approval, true);
+        break;
+      default:
+        output.line('  Type the letter of one of these, and Enter.');
+    }
+  }
+}
+
+const scopes: Record<string, PolicyScopeName> = {
+  run: 'run',
+  project: 'project',
+  everywhere: 'global',
+};
+
+/** Undefined: not to be remembered after all. */
+async function remember({ output, prompt, client, approval }: Asking): Promise<boolean | undefined> {
+  if (!approval.remembers) {
+    output.line('  This cannot be remembered.');
+    return undefined;
+  }
+  output.line(`  ${ruleText(approval.remembers)}`);
+  for (;;) {
+    const typed = await prompt.ask('where? run · project · everywhere; empty to go back > ');
+    if (typed === undefined) return true;
+    const said = typed.trim().toLowerCase();
+    if (said === '') return undefined;
+    const scope = scopes[said];
+    if (scope) return send(output, () => client.approve(approval.id, { remember: { scope } }));
+    output.line('  Type run, project or everywhere, and Enter.');
+  }
+}
+
+async function deny({ output, prompt, client, approval }: Asking): Promise<boolean> {
+  const note = await prompt.ask('why? the agent is told; it may be empty > ');
+  if (note === undefined) return true;
+  return send(output, () => client.deny(approval.id, note.trim() === '' ? {} : { note }));
+}
+
+async function edit({ output, prompt, client, approval }: Asking): Promise<boolean> {
+  const now = exactJson(approval.input);
+  const typed = await prompt.ask('arguments as JSON > ', now.length > longestBegun ? '' : now);
+  if (typed === undefined) return true;
+  const input = fromJson(typed);
+  if (input === undefined) {
+    output.line('  That is not JSON.');
+    return false;
+  }
+  return send(output, () => client.approve(approval.id, { input }));
+}
+
+async function askQuestion({ output, prompt, client, approval }: Asking): Promise<boolean> {
+  showApproval(output, approval);
+  const { id, choices } = approval;
+  const how = choices.length > 0 ? 'a number or your own words' : 'your answer';
+  for (;;) {
+    const typed = (await prompt.ask(`${how} > `))?.trim();
+    if (typed === undefined) return true;
+    const isNumber = choices.length > 0 && /^\d+$/.test(typed);
+    const answer = isNumber ? choices[Number(typed) - 1] : typed;
+    if (answer) return send(output, () => client.approve(id, { input: { answer } }));
+    output.line(isNumber ? `  There are ${choices.length} choices.` : '  Type an answer, and Enter.');
+  }
+}
+
+async function askLimit(asking: Asking): Promise<boolean> {
+  const { output, prompt, client, approval } = asking;
+  showApproval(output, approval);
+  for (;;) {
+    const typed = await prompt.ask('go on? dollars more, such as 0.50 · y try again · n no > ');
+    const said = typed?.trim().toLowerCase();
+    if (said === undefined) return true;
+    if (said === 'n' || said === 'no') return deny(asking);
+    if (said === 'y' || said === 'yes') return send(output, () => client.approve(approval.id));
+    const costMicros = fromDollars(said);
+    if (costMicros) return send(output, () => client.approve(approval.id, { input: { costMicros } }));
+    output.line('  Type an amount in dollars, y or n, and Enter.');
+  }
+}
+
+/** False: it is to be asked again. */
+async function send(output: Output, answer: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await answer();
+    return true;
+  } catch (error) {
+    if (!(error instanceof ProblemError || error instanceof Unreachable)) throw error;
+    output.line(output.colors.yellow(`! ${printableLine(error.message, 1000)}`));
+    // Somebody has decided already, or the run is gone: there is nothing left to ask.
+    return error instanceof ProblemError && [404, 409].includes(error.status);
+  }
+}

@@ -1,0 +1,89 @@
+// Draws a run as the renderer does and stops at everything that waits for a person. What happens while they read is
+// received and drawn after their answer; an answer that was given elsewhere takes the question off the screen.
+import type { Event } from '../../../workflows/contracts/event.ts';
+import type { Client } from '../../client/client.ts';
+import { putApproval } from './approval-prompt.ts';
+import type { Output } from './output.ts';
+import { printableLine } from './printable.ts';
+import { openPrompt, type Terminal } from './prompt.ts';
+import type { Renderer } from './renderer.ts';
+
+export interface Attendant extends Renderer {
+  /** Asks nothing any more and takes away what is asked. */
+  dismiss(): void;
+  /** Dismissed, and everything held is drawn; the terminal is as it was. */
+  close(): Promise<void>;
+}
+
+export interface AttendantInput {
+  output: Output;
+  terminal: Terminal;
+  client: Client;
+  renderer: Renderer;
+  onCtrlC(): void;
+}
+
+export function createAttendant(input: AttendantInput): Attendant {
+  const { output, client, renderer } = input;
+  // A call shows 64 KiB of its output at most and a step has 64 calls, so that this is bounded too.
+  const held: (() => void)[] = [];
+  let asking: { approvalId: string; gone: AbortController; done: Promise<void> } | undefined;
+  let dismissed = false;
+
+  async function ask(approvalId: string, signal: AbortSignal): Promise<void> {
+    // The event says that something waits; what it is, and whether it still waits, the server says.
+    const approval = await client.approval(approvalId);
+    if (approval.status !== 'open' || signal.aborted) return;
+    const prompt = await openPrompt(input.terminal, { signal, onCtrlC: input.onCtrlC });
+    try {
+      await putApproval({ output, client, prompt, approval });
+    } finally {
+      prompt.close();
+    }
+  }
+
+  function begin(approvalId: string): void {
+    const gone = new AbortController();
+    const done = ask(approvalId, gone.signal)
+      .catch((error: unknown) => {
+        const why = printableLine(error instanceof Error ? error.message : String(error), 500);
+        renderer.note(`it cannot be asked here: ${why}`);
+      })
+      .finally(() => {
+        asking = undefined;
+        while (asking === undefined) {
+          const next = held.shift();
+          if (next === undefined) return;
+          next();
+        }
+      });
+    asking = { approvalId, gone, done };
+  }
+
+  function draw(event: Event): void {
+    renderer.render(event);
+    if (event.type !== 'approval-request' || event.payload.kind === 'result' || dismissed) return;
+    begin(event.payload.approvalId);
+  }
+
+  function dismiss(): void {
+    dismissed = true;
+    asking?.gone.abort();
+  }
+
+  return {
+    render(event) {
+      if (asking === undefined) return draw(event);
+      const answered = event.type === 'approval-response' && event.payload.approvalId === asking.approvalId;
+      if (!answered) return void held.push(() => draw(event));
+      asking.gone.abort();
+      renderer.render(event);
+    },
+    note: (text) => (asking === undefined ? renderer.note(text) : void held.push(() => renderer.note(text))),
+    dismiss,
+    async close() {
+      dismiss();
+      await asking?.done;
+    },
+  };
+}

@@ -1,0 +1,45 @@
+// Shows a run until it ends and tells its exit code: the part that `run`, `watch` and `demo` share.
+import type { Event } from '../../../workflows/contracts/event.ts';
+import type { Client } from '../../client/client.ts';
+import { exitCodeOf, exitCodes } from '../exit-codes.ts';
+import type { Renderer } from './renderer.ts';
+import type { Cli } from '../surroundings.ts';
+
+export interface FollowRunOptions {
+  json?: boolean;
+  after?: number;
+  /** Leaves the run running and ends with the code a shell expects of Ctrl-C. */
+  signal?: AbortSignal;
+  onEvent?: (event: Event) => void;
+  renderer: Renderer;
+}
+
+export async function followRun(
+  cli: Cli,
+  client: Client,
+  runId: string,
+  how: FollowRunOptions,
+): Promise<number> {
+  const { renderer } = how;
+  const note = (text: string): void => (how.json ? cli.output.remark(text) : renderer.note(text));
+  const events = client.watchRun(runId, {
+    ...(how.after !== undefined && { after: how.after }),
+    ...(how.signal && { signal: how.signal }),
+    onLost: () => note('the server does not answer; this goes on by itself as soon as it does'),
+  });
+  try {
+    for await (const event of events) {
+      if (how.json) cli.output.json(event);
+      else renderer.render(event);
+      how.onEvent?.(event);
+      if (event.type === 'run-end') return exitCodeOf(event.payload.status);
+    }
+  } catch (error) {
+    if (!how.signal?.aborted) throw error;
+    cli.output.remark(`The run goes on; watch it with: perdure watch ${runId}`);
+    return exitCodes.left;
+  }
+  // The cursor was at the last event already: the stream had nothing to say.
+  const run = await client.run(runId);
+  return exitCodeOf(run.status);
+}

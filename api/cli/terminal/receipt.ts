@@ -1,0 +1,12 @@
+// Says what has become of a message into a run.
+import type { ReceiptView } from '../../../workflows/contracts/run.ts';
+import { printableLine } from './printable.ts';
+import type { Cli } from '../surroundings.ts';
+
+export function sayReceipt(cli: Cli, receipt: ReceiptView, meaning: string, json: boolean | undefined): void {
+  if (json) return cli.output.json(receipt);
+  const message = printableLine(receipt.messageId, 80);
+  const step = receipt.step === null ? '' : ` at step ${receipt.step}`;
+  const what = receipt.status === 'accepted' ? `accepted: ${meaning}` : `${receipt.status}${step}`;
+  cli.output.line(`${what} (message ${message})`);
+}

@@ -1,0 +1,226 @@
+// Draws the events of one run as they come, for `run`, `watch` and `demo`. Everything a model, a tool or a person
+// wrote passes printable(); a new event type does not compile until it is drawn here.
+import type { Event, EventPayload } from '../../../workflows/contracts/event.ts';
+import { type CallDrawing, createCallDrawing } from './call-drawing.ts';
+import { plural, toDollars, toDuration } from './figures.ts';
+import { toAmount, toPeriod } from '../commands/limits.ts';
+import type { Output } from './output.ts';
+import { createPen, type Pen } from './pen.ts';
+import { printable, printableLine, writtenOut } from './printable.ts';
+
+export interface Renderer {
+  render(event: Event): void;
+  /** A line of our own between the events, such as a lost connection. */
+  note(text: string): void;
+}
+
+type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
+type RunEvent = EventOf<'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end'>;
+type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
+type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
+type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall' | 'budget-warning'>;
+type ApprovalEvent = EventOf<'approval-request' | 'approval-escalation' | 'approval-response'>;
+type StepEvent = Exclude<Event, RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent>;
+
+export function createRenderer(output: Output, startedAt?: string): Renderer {
+  const pen = createPen(output);
+  const calls = createCallDrawing(pen);
+  let begunAt = startedAt;
+  return {
+    note: pen.note,
+    render(event) {
+      switch (event.type) {
+        case 'run-queued':
+        case 'run-start':
+          begunAt = startedAt ?? event.at;
+          return drawRun(pen, event, begunAt);
+        case 'run-ready':
+        case 'run-stuck':
+        case 'run-resume':
+        case 'run-end':
+          return drawRun(pen, event, begunAt);
+        case 'call-request':
+        case 'call-start':
+        case 'call-delta':
+        case 'call-end':
+        case 'call-settle':
+          return drawCall(pen, calls, event);
+        case 'approval-request':
+        case 'approval-escalation':
+        case 'approval-response':
+          return drawApproval(pen, event);
+        case 'steer-request':
+        case 'steer-response':
+        case 'interrupt-request':
+        case 'cancel-request':
+          return drawSteer(pen, event);
+        case 'attempt-error':
+        case 'late-write':
+        case 'dead-letter':
+        case 'stall':
+        case 'budget-warning':
+          return drawTrouble(pen, event);
+        default:
+          return drawStep(pen, event);
+      }
+    },
+  };
+}
+
+function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined): void {
+  const { note, warn, short } = pen;
+  switch (event.type) {
+    case 'run-queued': {
+      const { model, policy, priority, parked } = event.payload;
+      note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority`);
+      return parked
+        ? note('the conversation is busy: this run starts when the active one has ended')
+        : undefined;
+    }
+    case 'run-ready':
+      return note(`its turn has come: run ${event.payload.after} has ended`);
+    case 'run-start':
+      return event.payload.scripted
+        ? note('the scripted model answers: it follows a script and is no real model')
+        : undefined;
+    case 'run-stuck':
+      return warn(`stuck: ${short(event.payload.reason)}`);
+    case 'run-resume':
+      return note(`goes on: ${short(event.payload.reason)}`);
+    case 'run-end': {
+      const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
+      return drawEnd(pen, event.payload, milliseconds);
+    }
+  }
+}
+
+function drawApproval(pen: Pen, event: ApprovalEvent): void {
+  const { note, warn, short } = pen;
+  switch (event.type) {
+    case 'approval-request': {
+      const { approvalId, kind, text, choices, deadlineAt } = event.payload;
+      // Somebody may decide on it: what would hide is written out.
+      warn(`${asks[kind]}: ${short(writtenOut(text))}`);
+      for (const choice of choices) note(`  ${short(writtenOut(choice))}`);
+      const how = kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(approvalId)}`;
+      return note(`${how}, until ${printable(deadlineAt)}`);
+    }
+    case 'approval-escalation':
+      return warn(
+        `still unanswered: ${printable(event.payload.approvalId)}, until ${printable(event.payload.deadlineAt)}`,
+      );
+    case 'approval-response': {
+      const { outcome, by, note: said, edited } = event.payload;
+      const how = edited ? `${outcome} with other arguments` : outcome;
+      return note(`${how} by ${short(by)}${said === null ? '' : `: ${short(said)}`}`);
+    }
+  }
+}
+
+const asks = {
+  call: 'may it',
+  question: 'the agent asks',
+  result: 'waits for the caller',
+  limit: 'the money is used up',
+} as const;
+
+function drawEnd(pen: Pen, end: EventPayload<'run-end'>, milliseconds: number | undefined): void {
+  const { colors } = pen;
+  const { status, reason, reasonText, steps, usage, costMicros } = end;
+  if (reason !== 'finished') pen.line(printable(reasonText || reason));
+  const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
+  const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
+  const [put, got] = [usage.inputTokens, usage.outputTokens].map((count) => count.toLocaleString('en'));
+  const rest = [toDollars(costMicros), plural(steps, 'step'), ...took, `${put} tokens in, ${got} out`];
+  pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
+}
+
+function drawStep(pen: Pen, event: StepEvent): void {
+  switch (event.type) {
+    case 'step-start':
+      return pen.note(`step ${event.payload.step} · ${pen.short(event.payload.model)}`);
+    case 'step-end':
+      return event.payload.priced
+        ? undefined
+        : pen.note('the price of this model is unknown: the ceiling was charged');
+    case 'text-delta':
+      return pen.write(printable(event.payload.text));
+    case 'thinking-delta':
+      return pen.write(pen.colors.dim(printable(event.payload.text)));
+    case 'text-start':
+    case 'thinking-start':
+    case 'text-end':
+    case 'thinking-end':
+      return pen.endLine();
+    case 'message-reset': {
+      const { step, reason } = event.payload;
+      return pen.warn(`superseded: the text of step ${step} above (${pen.short(reason)})`);
+    }
+    // Its text has streamed already.
+    case 'message-end':
+      return;
+    default:
+      return drawUnknown(pen, event);
+  }
+}
+
+function drawCall(pen: Pen, calls: CallDrawing, event: CallEvent): void {
+  switch (event.type) {
+    case 'call-request':
+      return calls.request(event.payload);
+    // The request has just been shown.
+    case 'call-start':
+      return;
+    case 'call-delta':
+      return calls.delta(event.payload);
+    case 'call-end':
+      return calls.end(event.payload);
+    case 'call-settle': {
+      const { callId, outcome, by } = event.payload;
+      return pen.note(`call ${callId} was settled as ${outcome} by ${pen.short(by)}`);
+    }
+  }
+}
+
+function drawSteer({ colors, line, note, warn, short }: Pen, event: SteerEvent): void {
+  switch (event.type) {
+    case 'steer-request':
+      return line(`${colors.magenta('»')} ${short(event.payload.by)}: ${short(event.payload.text)}`);
+    case 'steer-response': {
+      const { outcome, step, reason } = event.payload;
+      if (outcome === 'applied') return note(`the message was applied at step ${step}`);
+      return warn(`the message was refused: ${short(reason ?? 'no reason given')}`);
+    }
+    case 'interrupt-request':
+      return note(`interrupt asked for by ${short(event.payload.by)}`);
+    case 'cancel-request':
+      return note(`cancel asked for by ${short(event.payload.by)}`);
+  }
+}
+
+function drawTrouble({ note, warn, short }: Pen, event: TroubleEvent): void {
+  switch (event.type) {
+    case 'attempt-error': {
+      const { unit, attempt, reason, retry } = event.payload;
+      return warn(`${unit}, attempt ${attempt}: ${short(reason)}${retry ? '; tried again' : ''}`);
+    }
+    case 'stall':
+      return warn(`it gets nowhere: asked to plan anew (${event.payload.replans})`);
+    case 'budget-warning': {
+      const { allowance, model, limit, percent, used, allowed, endsAt } = event.payload;
+      const of = model === '' ? allowance : `${allowance} for ${model}`;
+      const until = endsAt === null ? '' : `, until ${endsAt}`;
+      const [now, most] = [toAmount(limit, used), toAmount(limit, allowed)];
+      return warn(`${percent} % of the allowance ${short(of)}: ${now} of ${most} ${toPeriod(limit)}${until}`);
+    }
+    case 'late-write':
+      return note(`refused a late write of ${event.payload.unit}: ${short(event.payload.what)}`);
+    case 'dead-letter':
+      return warn(`gave up: ${short(event.payload.reason)}; see \`perdure dead-letters\``);
+  }
+}
+
+/** The types say this never runs; a server newer than this client can still send what it does not know. */
+function drawUnknown(pen: Pen, event: never): void {
+  pen.note(printableLine(String((event as { type?: unknown }).type), 80));
+}

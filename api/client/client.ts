@@ -1,0 +1,146 @@
+// The typed client of the HTTP API, used by the CLI, the tests and the Web UI. It runs in browsers: no import of
+// node, and of the contracts only types.
+import type { CallListView, CallView, SettleBody } from '../../workflows/contracts/call.ts';
+import type { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
+import type { Event, EventListView, EventType } from '../../workflows/contracts/event.ts';
+import type {
+  DiffView,
+  ReceiptView,
+  RunListView,
+  RunStatus,
+  RunView,
+  SendMessageBody,
+  StartRunBody,
+  StartRunView,
+  SteerBody,
+} from '../../workflows/contracts/run.ts';
+import type {
+  DeadLetterListView,
+  DeadLetterView,
+  DemoView,
+  HealthView,
+  ModelListView,
+  ProcessListView,
+  ReadyView,
+} from '../../workflows/contracts/system.ts';
+import { allowanceCalls } from './allowances.ts';
+import { approvalCalls } from './approvals.ts';
+import { type FollowOptions, follow } from './follow.ts';
+import { ProblemError } from './problem.ts';
+import { createTransport, type TransportSettings } from './transport.ts';
+
+export { BrokenStream, ProblemError, Unreachable } from './problem.ts';
+export type { FollowOptions } from './follow.ts';
+
+export interface ClientSettings extends TransportSettings {
+  /** How long a watch goes on without any answer before it ends as unreachable; a minute unless said otherwise. */
+  giveUpAfterMs?: number;
+}
+
+// Time for a person to start the server again; a restart by the supervisor takes about a second.
+const defaultGiveUpAfterMs = 60_000;
+
+type PageQuery = { limit?: number; cursor?: string };
+type EventQuery = { after?: number | string; limit?: number; type?: EventType };
+type RunQuery = PageQuery & { status?: RunStatus; conversationId?: string; active?: boolean };
+
+export type Client = ReturnType<typeof createClient>;
+
+/**
+ * Every method may be called again: a POST carries an idempotency key and is tried again with it while nobody
+ * answers. Throws ProblemError (the server said no) or Unreachable.
+ */
+export function createClient(settings: ClientSettings) {
+  const transport = createTransport(settings);
+  const { json, text, open } = transport;
+  const url = settings.url;
+  const giveUpAfterMs = settings.giveUpAfterMs ?? defaultGiveUpAfterMs;
+
+  const ofRun = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
+  const ofConversation = (id: string): string => `/conversations/${encodeURIComponent(id)}`;
+  const ofDeadLetter = (id: string): string => `/dead-letters/${encodeURIComponent(id)}`;
+
+  type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
+  function watch(path: string, rules: Rules, options?: FollowOptions): AsyncGenerator<Event, void> {
+    const connect = (after: number, signal: AbortSignal): Promise<Response> =>
+      open(path, { after }, { accept: 'text/event-stream' }, signal);
+    return follow({ ...rules, url, giveUpAfterMs, open: connect }, options);
+  }
+
+  // The route is there only under a supervisor, and only for callers on its machine.
+  async function processes(): Promise<ProcessListView> {
+    try {
+      return await json<ProcessListView>('GET', '/embedded/processes');
+    } catch (error) {
+      if (!(error instanceof ProblemError) || ![403, 404].includes(error.status)) throw error;
+      return { embedded: false, items: [], temporalUi: null };
+    }
+  }
+
+  return {
+    url,
+    health: () => json<HealthView>('GET', '/health'),
+    // 503 is its way to say "degraded"; the body tells which dependency.
+    ready: () => json<ReadyView>('GET', '/health/ready', { accept: [503] }),
+    models: () => json<ModelListView>('GET', '/models'),
+
+    startRun: (body: StartRunBody, signal?: AbortSignal) =>
+      json<StartRunView>('POST', '/runs', { body, ...(signal && { signal }) }),
+    runs: (query?: RunQuery) => json<RunListView>('GET', '/runs', { query: { ...query } }),
+    run: (runId: string) => json<RunView>('GET', ofRun(runId)),
+    runEvents: (runId: string, query?: EventQuery) =>
+      json<EventListView>('GET', `${ofRun(runId)}/events`, { query: { ...query } }),
+    /** One event a line, as JSON. */
+    exportRunEvents: (runId: string, query?: EventQuery) =>
+      text(`${ofRun(runId)}/events`, { query: { ...query, format: 'jsonl' } }),
+    /** The run's events as they happen, from the first one or after `after`, until its last one. */
+    watchRun: (runId: string, options?: FollowOptions) =>
+      watch(
+        `${ofRun(runId)}/stream`,
+        {
+          numberOf: (event) => event.seq,
+          isLast: (event) => event.type === 'run-end',
+        },
+        options,
+      ),
+    calls: (runId: string, query?: PageQuery) =>
+      json<CallListView>('GET', `${ofRun(runId)}/calls`, { query: { ...query } }),
+    diff: (runId: string) => json<DiffView>('GET', `${ofRun(runId)}/diff`),
+    steer: (runId: string, body: SteerBody) => json<ReceiptView>('POST', `${ofRun(runId)}/steer`, { body }),
+    interrupt: (runId: string) => json<ReceiptView>('POST', `${ofRun(runId)}/interrupt`, { body: {} }),
+    cancel: (runId: string) => json<ReceiptView>('POST', `${ofRun(runId)}/cancel`, { body: {} }),
+    settle: (runId: string, callId: string, body: SettleBody) =>
+      json<CallView>('POST', `${ofRun(runId)}/calls/${encodeURIComponent(callId)}/settle`, { body }),
+
+    ...approvalCalls(transport),
+    ...allowanceCalls(transport),
+
+    conversations: (query?: PageQuery) =>
+      json<ConversationListView>('GET', '/conversations', { query: { ...query } }),
+    conversation: (id: string) => json<ConversationDetailView>('GET', ofConversation(id)),
+    sendMessage: (id: string, body: SendMessageBody) =>
+      json<StartRunView>('POST', `${ofConversation(id)}/messages`, { body }),
+    conversationEvents: (id: string, query?: EventQuery) =>
+      json<EventListView>('GET', `${ofConversation(id)}/events`, { query: { ...query } }),
+    /** Every run of the conversation as it happens; `after` counts in the conversation. It never ends by itself. */
+    watchConversation: (id: string, options?: FollowOptions) =>
+      watch(
+        `${ofConversation(id)}/stream`,
+        {
+          numberOf: (event) => event.conversationSeq,
+          isLast: () => false,
+        },
+        options,
+      ),
+
+    deadLetters: (query?: PageQuery) =>
+      json<DeadLetterListView>('GET', '/dead-letters', { query: { ...query } }),
+    retryDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/retry`, { body: {} }),
+    dropDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/drop`, { body: {} }),
+
+    processes,
+    killProcess: (name: string) =>
+      json<void>('POST', `/embedded/processes/${encodeURIComponent(name)}/kill`, {}),
+    startDemo: () => json<DemoView>('POST', '/embedded/demo', { body: {} }),
+  };
+}

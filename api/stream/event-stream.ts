@@ -1,0 +1,215 @@
+// Events over SSE: every reader from its own cursor, each at its own pace, none able to hold memory or the others.
+// A reader that does not keep up is cut; its cursor makes that free of loss.
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { Db } from '../../activities/store/db/database.ts';
+import { liveTokens } from '../../activities/store/access/tokens.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import type { Frames } from './frames.ts';
+import type { Followed, Hub } from './hub.ts';
+import type { Caller } from '../plugins/auth.ts';
+import type { Topic } from './topics.ts';
+
+export interface EventStreams {
+  /** Answers with the topic's events after the request's cursor. The caller has checked that it may be read. */
+  open(request: FastifyRequest, reply: FastifyReply, following: Following): FastifyReply;
+  /** Ends every open stream. */
+  end(): void;
+  close(): void;
+}
+
+export interface Following {
+  topic: Topic;
+  /** How far the stream has come, and whether nothing can follow. */
+  head: { seq: number; ended: boolean };
+  after: number;
+}
+
+// Proxies and browsers give a silent connection up after 30 to 60 seconds.
+const heartbeatMs = 15_000;
+// A revoked token's streams end within this.
+const checkMs = 30_000;
+// Unsent bytes of one reader stay under 1 MiB: a quarter at a time, and no more before that has gone out.
+const sliceBytes = 256 * 1024;
+// A healthy reader takes such a slice in milliseconds; who does not in five seconds has stalled.
+const stalledMs = 5_000;
+// Time for the last bytes of a reader that is sent away, then its memory is taken back.
+const lingerMs = 1_000;
+// Postgres is away; the reader stays and the next try may find it back.
+const retryMs = 500;
+// What a client waits before it connects again.
+const opening = 'retry: 1000\n\n';
+
+interface Open {
+  caller: Caller;
+  beat(): void;
+  end(comment: string): void;
+}
+
+/** The cursor of a request; the header wins, as it is what a client sends by itself when it comes back. */
+export function cursorOf(request: FastifyRequest, after: string | undefined): number {
+  const header = request.headers['last-event-id'];
+  const given = header ?? after ?? '0';
+  // 19 digits hold any 64-bit number; 0 is "from the start" and everything else was an id of ours.
+  if (typeof given !== 'string' || !/^\d{1,19}$/.test(given)) {
+    throw new Failure('InvalidCursor', 'Last-Event-ID must be the id of an event of this stream.');
+  }
+  return Number(given);
+}
+
+/** Refuses a number the stream has not reached. */
+export function checkCursor(after: number, position: number): void {
+  if (after > position) {
+    throw new Failure(
+      'InvalidCursor',
+      `There is no event ${after} here yet, the last one is ${position}; use a number this stream gave you.`,
+    );
+  }
+}
+
+export function createEventStreams(input: {
+  hub: Hub;
+  db: Db;
+  tenantId: string;
+  logger: Logger;
+}): EventStreams {
+  const { hub, db, tenantId, logger } = input;
+  const streams = new Set<Open>();
+
+  async function endRevoked(): Promise<void> {
+    const ids = new Set([...streams].map((stream) => stream.caller.tokenId));
+    try {
+      const live = await liveTokens(db, tenantId, [...ids]);
+      for (const stream of streams) {
+        if (!live.has(stream.caller.tokenId)) stream.end('the token was revoked');
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot check the tokens of open streams; the next check will');
+    }
+  }
+
+  const beats = setInterval(() => {
+    for (const stream of streams) stream.beat();
+  }, heartbeatMs);
+  const checks = setInterval(() => void endRevoked(), checkMs);
+
+  return {
+    open(request, reply, following) {
+      checkCursor(following.after, following.head.seq);
+      // 204 is what stops an EventSource from coming back for a stream that has ended.
+      if (following.head.ended && following.after === following.head.seq) return reply.code(204).send();
+      reply.hijack();
+      const response = reply.raw;
+      response.writeHead(200, {
+        ...(reply.getHeaders() as Record<string, string>),
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-cache, no-transform',
+        'x-accel-buffering': 'no',
+      });
+      const stream: Open = startStream({ response, hub, following, caller: request.caller, logger });
+      streams.add(stream);
+      response.once('close', () => streams.delete(stream));
+      return reply;
+    },
+    end() {
+      for (const stream of streams) stream.end('the server is shutting down');
+    },
+    close() {
+      clearInterval(beats);
+      clearInterval(checks);
+    },
+  };
+}
+
+function startStream(input: {
+  response: ServerResponse;
+  hub: Hub;
+  following: Following;
+  caller: Caller;
+  logger: Logger;
+}): Open {
+  const { response, hub, following, caller, logger } = input;
+  const endsItself = following.topic.kind === 'run';
+  let cursor = following.after;
+  // Busy: behind and catching up, or waiting for the socket. New events wait for it where they are.
+  let busy = false;
+  let over = false;
+
+  function end(comment: string): void {
+    if (over) return;
+    over = true;
+    followed.leave();
+    if (comment === '') response.end();
+    else response.end(`: ${comment}\n\n`);
+    const linger = setTimeout(() => response.destroy(), comment === '' ? stalledMs : lingerMs);
+    response.once('close', () => clearTimeout(linger));
+  }
+
+  /** False when the reader must be waited for. */
+  function send(frames: Frames): boolean {
+    cursor = frames.to;
+    const taken = response.write(frames.bytes);
+    if (frames.final && endsItself) end('');
+    return taken;
+  }
+
+  async function catchUp(): Promise<void> {
+    busy = true;
+    try {
+      while (!over) {
+        if (response.writableNeedDrain && !(await drained(response))) return end('overrun');
+        if (over || cursor >= followed.position()) return;
+        const frames = await followed.after(cursor, sliceBytes).catch(async (error: unknown) => {
+          logger.warn({ err: error }, 'cannot read events for a stream; trying again');
+          await new Promise((resolve) => setTimeout(resolve, retryMs));
+          return undefined;
+        });
+        if (frames && !over) send(frames);
+      }
+    } finally {
+      busy = false;
+    }
+  }
+
+  response.on('error', (error) => logger.debug({ err: error }, 'a reader went away'));
+  response.once('close', () => {
+    over = true;
+    followed.leave();
+  });
+  response.write(opening);
+  const followed: Followed = hub.follow(following.topic, following.head.seq, {
+    grown(frames) {
+      if (busy || over) return;
+      const fits = frames.from === cursor && frames.bytes.length <= sliceBytes;
+      if (!fits || !send(frames)) void catchUp();
+    },
+  });
+  void catchUp();
+  return {
+    caller,
+    end,
+    beat() {
+      // A reader that is waited for has bytes on the way already.
+      if (!over && !response.writableNeedDrain) response.write(':\n\n');
+    },
+  };
+}
+
+/** Waits for the socket to take what is written, or for its end: waiting for `drain` alone may last for ever. */
+async function drained(response: ServerResponse): Promise<boolean> {
+  if (response.destroyed) return false;
+  return new Promise((resolve) => {
+    const settle = (taken: boolean) => (): void => {
+      clearTimeout(timer);
+      response.off('drain', onDrain);
+      response.off('close', onClose);
+      resolve(taken);
+    };
+    const onDrain = settle(true);
+    const onClose = settle(false);
+    const timer = setTimeout(settle(false), stalledMs);
+    response.once('drain', onDrain);
+    response.once('close', onClose);
+  });
+}

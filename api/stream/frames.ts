@@ -1,0 +1,54 @@
+// Events as the bytes that go over SSE, serialised once for all readers.
+import type { Event } from '../../workflows/contracts/event.ts';
+
+/** A gap-free part of a stream: the events `from + 1` to `to`, one after the other in `bytes`. */
+export interface Frames {
+  from: number;
+  to: number;
+  bytes: Buffer;
+  /** Where each event ends in `bytes`. */
+  ends: number[];
+  /** It holds the stream's last event. */
+  final: boolean;
+}
+
+export function toFrames(from: number, events: Event[], numberOf: (event: Event) => number | null): Frames {
+  const parts: Buffer[] = [];
+  const ends: number[] = [];
+  let length = 0;
+  let to = from;
+  for (const event of events) {
+    const number = numberOf(event);
+    if (number !== to + 1) {
+      throw new Error(`${event.stream} skips from ${to} to ${number}: a stream has no gaps.`);
+    }
+    // JSON has no raw line break, so that one `data` line holds it.
+    const frame = Buffer.from(`id: ${number}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+    parts.push(frame);
+    length += frame.length;
+    ends.push(length);
+    to = number;
+  }
+  return { from, to, bytes: Buffer.concat(parts, length), ends, final: isFinal(events.at(-1)) };
+}
+
+/** What of it follows number `after`, at most `maxBytes` long but never less than one event. Copies nothing. */
+export function cutFrames(frames: Frames, after: number, maxBytes: number): Frames {
+  const first = after - frames.from;
+  const start = first === 0 ? 0 : (frames.ends[first - 1] ?? 0);
+  let last = first + 1;
+  while (last < frames.ends.length && (frames.ends[last] ?? 0) - start <= maxBytes) last += 1;
+  const whole = last === frames.ends.length;
+  const end = frames.ends[last - 1] ?? start;
+  return {
+    from: after,
+    to: frames.from + last,
+    bytes: frames.bytes.subarray(start, end),
+    ends: [],
+    final: whole && frames.final,
+  };
+}
+
+function isFinal(event: Event | undefined): boolean {
+  return event !== undefined && 'final' in event.payload && event.payload.final === true;
+}

@@ -1,0 +1,145 @@
+// The one place of this process that knows which streams have grown: notices wake it, one query reads what is new
+// in all of them, and every reader of a stream is handed the same bytes. A lost notice costs a second, no event.
+import type { Logger } from 'pino';
+import type { Db } from '../../activities/store/db/database.ts';
+import { eventsChannel } from '../../activities/store/log/notifier.ts';
+import type { Event } from '../../workflows/contracts/event.ts';
+import { cutFrames, type Frames } from './frames.ts';
+import { createGrowth, type Growth, type Reader } from './growth.ts';
+import { createListener } from '../../activities/store/log/listener.ts';
+import { createPages, type Pages } from './pages.ts';
+import { keyOf, positionsOf, readTails, type Topic } from './topics.ts';
+
+export interface Followed {
+  /** How far the stream has come, as far as this process knows. */
+  position(): number;
+  /** The events after a number below that position, at most `maxBytes` of them. */
+  after(number: number, maxBytes: number): Promise<Frames>;
+  leave(): void;
+}
+
+export interface Hub {
+  /** `position`: how far the caller has seen the stream to have come. */
+  follow(topic: Topic, position: number, reader: Reader): Followed;
+  close(): Promise<void>;
+}
+
+// A second is what a lost notice may cost.
+const sweepMs = 1_000;
+// Of one stream in one query; a stream that has more is read again at once.
+const tailEvents = 500;
+
+export function createHub(input: { db: Db; databaseUrl: string; tenantId: string; logger: Logger }): Hub {
+  const { db, tenantId, logger } = input;
+  const followed = new Map<string, Growth>();
+  const pages = createPages(db, tenantId);
+  let grown = new Set<Growth>();
+  let reading = false;
+  let sweeping = false;
+  let closed = false;
+
+  function mark(growth: Growth | undefined): void {
+    if (!growth || closed) return;
+    grown.add(growth);
+    if (!reading) void read();
+  }
+
+  /** Reads what is new, one query at a time: notices that come meanwhile are answered by the next one. */
+  async function read(): Promise<void> {
+    reading = true;
+    try {
+      while (grown.size > 0 && !closed) {
+        const batch = [...grown];
+        grown = new Set();
+        const tails = await readTails(db, tenantId, batch, tailEvents);
+        for (const growth of batch) hand(growth, tails.get(keyOf(growth.topic)) ?? []);
+      }
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot read new events; the next sweep tries again');
+    } finally {
+      reading = false;
+    }
+  }
+
+  /** A stream that cannot be handed on is a fault of its own: the others go on. */
+  function hand(growth: Growth, events: Event[]): void {
+    try {
+      growth.grow(events);
+      if (events.length === tailEvents) grown.add(growth);
+    } catch (error) {
+      logger.error({ err: error }, 'a stream cannot be followed any further');
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    if (sweeping || followed.size === 0) return;
+    sweeping = true;
+    try {
+      for (const growth of await behind(db, tenantId, [...followed.values()])) mark(growth);
+    } catch (error) {
+      logger.warn({ err: error }, 'cannot look for new events; trying again in a second');
+    } finally {
+      sweeping = false;
+    }
+  }
+
+  function follow(topic: Topic, position: number, reader: Reader): Followed {
+    const key = keyOf(topic);
+    const growth = followed.get(key) ?? createGrowth(topic, position);
+    followed.set(key, growth);
+    growth.readers.add(reader);
+    // Something may have come between the caller's look and now.
+    mark(growth);
+    return toFollowed(growth, pages, () => {
+      growth.readers.delete(reader);
+      if (growth.readers.size === 0 && followed.get(key) === growth) followed.delete(key);
+    });
+  }
+
+  const onConnect = (): void => void sweep();
+  const listener = createListener({
+    databaseUrl: input.databaseUrl,
+    channel: eventsChannel,
+    name: 'perdure-api-listen',
+    logger,
+    onConnect,
+    onNotice: (payload) => keysIn(payload).forEach((key) => mark(followed.get(key))),
+  });
+  const timer = setInterval(onConnect, sweepMs);
+  return {
+    follow,
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      await listener.close();
+    },
+  };
+}
+
+/** A notice has one line for each stream that has grown, with its conversation behind it. */
+function keysIn(payload: string): string[] {
+  return payload.split('\n').flatMap((line) => {
+    const [stream = '', conversation] = line.split(' ');
+    return conversation ? [stream, keyOf({ kind: 'conversation', id: conversation })] : [stream];
+  });
+}
+
+async function behind(db: Db, tenantId: string, growths: Growth[]): Promise<Growth[]> {
+  const positions = await positionsOf(
+    db,
+    tenantId,
+    growths.map((growth) => growth.topic),
+  );
+  return growths.filter((growth) => (positions.get(keyOf(growth.topic)) ?? 0) > growth.position);
+}
+
+function toFollowed(growth: Growth, pages: Pages, leave: () => void): Followed {
+  return {
+    position: () => growth.position,
+    async after(number, maxBytes) {
+      const frames = growth.recent(number) ?? (await pages.around(growth.topic, number, growth.position));
+      return cutFrames(frames, number, maxBytes);
+    },
+    leave,
+  };
+}

@@ -1,0 +1,61 @@
+// Pages of past events as frames, read once for all who catch up: 500 readers that come back after a restart cost
+// as many queries as one. A page never changes once it is read, so it is kept as long as there is room.
+import { LRUCache } from 'lru-cache';
+import type { Db } from '../../activities/store/db/database.ts';
+import { type Frames, toFrames } from './frames.ts';
+import { keyOf, numberIn, readTopic, type Topic } from './topics.ts';
+
+export interface Pages {
+  /** The page that holds the event after `after`; `position` is how far the topic is known to have come. */
+  around(topic: Topic, after: number, position: number): Promise<Frames>;
+}
+
+// Small enough to be read in a few milliseconds, large enough that 10,000 events are ten queries.
+const pageEvents = 1_000;
+// About two hundred pages of text deltas; what a herd of readers is behind by.
+const keepBytes = 64 * 1024 * 1024;
+// Reading back must leave connections of the pool to those who want to start something.
+const readsAtOnce = 4;
+
+export function createPages(db: Db, tenantId: string): Pages {
+  const limited = createLimit(readsAtOnce);
+  const kept = new LRUCache<string, Frames, { topic: Topic; from: number; to: number }>({
+    maxSize: keepBytes,
+    sizeCalculation: (frames) => frames.bytes.length + 1,
+    // A page pushed out while it was being read still goes to those who wait for it.
+    ignoreFetchAbort: true,
+    // Whoever asks while the page is being read waits for the same read.
+    fetchMethod: (_key, _stale, { context: { topic, from, to } }) =>
+      limited(async () => {
+        const events = await readTopic(db, tenantId, topic, { after: from, limit: to - from });
+        const frames = toFrames(from, events, numberIn(topic));
+        if (frames.to !== to) throw new Error(`${keyOf(topic)} ends at ${frames.to} instead of ${to}.`);
+        return frames;
+      }),
+  });
+  return {
+    async around(topic, after, position) {
+      // Pages begin at round numbers, so that readers with different cursors share them.
+      const from = after - (after % pageEvents);
+      const to = Math.min(from + pageEvents, position);
+      const key = `${keyOf(topic)} ${from} ${to}`;
+      return kept.forceFetch(key, { context: { topic, from, to } });
+    },
+  };
+}
+
+function createLimit(most: number): <T>(act: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (act) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running += 1;
+    try {
+      return await act();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  };
+}

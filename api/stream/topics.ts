@@ -1,0 +1,81 @@
+// What can be followed: the stream of a run, or all runs of a conversation by the conversation's own numbers.
+import type { Db } from '../../activities/store/db/database.ts';
+import { readConversationEvents, readEvents } from '../../activities/store/log/events.ts';
+import {
+  conversationPositions,
+  readConversationTails,
+  readStreamTails,
+  streamPositions,
+} from '../../activities/store/log/tails.ts';
+import { type Event, streamOf } from '../../workflows/contracts/event.ts';
+
+export interface Topic {
+  kind: 'run' | 'conversation';
+  id: string;
+}
+
+export function keyOf(topic: Topic): string {
+  return topic.kind === 'run' ? streamOf('run', topic.id) : `conversation/${topic.id}`;
+}
+
+export function numberIn(topic: Topic): (event: Event) => number | null {
+  return topic.kind === 'run' ? (event) => event.seq : (event) => event.conversationSeq;
+}
+
+export function readTopic(
+  db: Db,
+  tenantId: string,
+  topic: Topic,
+  range: { after: number; limit: number },
+): Promise<Event[]> {
+  const page = { tenantId, ...range };
+  return topic.kind === 'run'
+    ? readEvents(db, streamOf('run', topic.id), page)
+    : readConversationEvents(db, topic.id, page);
+}
+
+/** How far each topic has come, by its key; what is not there is left out. */
+export async function positionsOf(db: Db, tenantId: string, topics: Topic[]): Promise<Map<string, number>> {
+  const [streams, conversations] = await Promise.all([
+    streamPositions(db, tenantId, ofKind('run', topics).map(keyOf)),
+    conversationPositions(
+      db,
+      tenantId,
+      ofKind('conversation', topics).map((topic) => topic.id),
+    ),
+  ]);
+  for (const [id, position] of conversations) streams.set(keyOf({ kind: 'conversation', id }), position);
+  return streams;
+}
+
+/** What is new in each topic, by its key: at most `limit` events of each. */
+export async function readTails(
+  db: Db,
+  tenantId: string,
+  tails: { topic: Topic; position: number }[],
+  limit: number,
+): Promise<Map<string, Event[]>> {
+  const after = new Map(tails.map((tail) => [tail.topic, tail.position]));
+  const topics = [...after.keys()];
+  const tailOf = (topic: Topic, id: string) => ({ id, after: after.get(topic) ?? 0 });
+  const [runs, conversations] = await Promise.all([
+    readStreamTails(
+      db,
+      tenantId,
+      ofKind('run', topics).map((topic) => tailOf(topic, keyOf(topic))),
+      limit,
+    ),
+    readConversationTails(
+      db,
+      tenantId,
+      ofKind('conversation', topics).map((topic) => tailOf(topic, topic.id)),
+      limit,
+    ),
+  ]);
+  for (const [id, events] of conversations) runs.set(keyOf({ kind: 'conversation', id }), events);
+  return runs;
+}
+
+function ofKind(kind: Topic['kind'], topics: Topic[]): Topic[] {
+  return topics.filter((topic) => topic.kind === kind);
+}

@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { toApprovalView } from '../../../../activities/store/approvals/approval-lists.ts';
+import { writtenOut } from '../../../../api/cli/terminal/printable.ts';
+
+type Row = Parameters<typeof toApprovalView>[0];
+
+const at = new Date();
+
+function rowWith(subject: string): Row {
+  return {
+    ...{ id: 'a', tenant_id: 't', run_id: 'r', call_id: '1.0', kind: 'call', status: 'open', text: subject },
+    ...{ tool: 'shell', effect: 'execute', subject, input: {}, input_hash: '', rule: '', reason: '' },
+    ...{ decided: { projectRoot: null }, choices: [], created_at: at, escalate_at: at, deadline_at: at },
+    ...{ decided_by: null, decided_at: null, note: null, edited: null },
+  } as unknown as Row;
+}
+
+const everyCharacter = Array.from({ length: 0x110000 }, (_, code) => code)
+  // Halves of surrogate pairs cannot be stored.
+  .filter((code) => code < 0xd800 || code > 0xdfff)
+  .map((code) => String.fromCodePoint(code));
+
+test('the API writes out the same characters as the command line, those that are invisible letters too', () => {
+  const text = everyCharacter.join('');
+  expect(toApprovalView(rowWith(text)).subject).toBe(writtenOut(text));
+  expect(toApprovalView(rowWith('ls \u3164 a')).text).toBe('ls \\u{3164} a');
+});
+
+test('a command that holds a character nobody sees cannot be remembered', () => {
+  const remembers = ['ls a', 'ls a\u3164', 'ls a\u115f', 'ls a\u200b'].map(
+    (subject) => toApprovalView(rowWith(subject)).remembers?.commands ?? null,
+  );
+  expect(remembers).toEqual([['ls a'], null, null, null]);
+});
+
+test('the page takes the same characters for hidden', async () => {
+  const expression = async (file: string) =>
+    /^const hidden = (.+);$/m.exec(await readFile(new URL(file, import.meta.url), 'utf8'))?.[1];
+  const wanted = await expression('../../../../api/cli/terminal/printable.ts');
+  expect(wanted).toBeDefined();
+  expect(await expression('../../../../api/ui/page.js')).toBe(wanted);
+});

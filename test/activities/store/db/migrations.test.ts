@@ -1,0 +1,203 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { expect, test } from 'vitest';
+import { v7 as uuid } from 'uuid';
+import { createTestDatabase } from '../../../support/postgres.ts';
+import { aCall, anAttempt, storeOver } from '../../../support/store.ts';
+import {
+  changeLimits,
+  seedTenantAllowance,
+} from '../../../../activities/store/allowances/allowance-limits.ts';
+import { reserve } from '../../../../activities/store/allowances/allowances.ts';
+import { createContents } from '../../../../activities/store/log/contents.ts';
+import { defaultTenant, openDatabase } from '../../../../activities/store/db/database.ts';
+import { addDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
+import { createEventLog } from '../../../../activities/store/log/events.ts';
+import { registerExecutor } from '../../../../activities/store/runs/executors.ts';
+import { storeAnswer } from '../../../../activities/store/access/idempotency.ts';
+import { ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
+import { applyPolicy, rememberAnswer } from '../../../../activities/store/policies/policy-scopes.ts';
+import { migrateDown, migrateUp, migrationStatus } from '../../../../activities/store/db/migrate.ts';
+import { lockRun } from '../../../../activities/store/runs/runs.ts';
+import { ensureFirstToken } from '../../../../activities/store/access/tokens.ts';
+
+const root = path.join(import.meta.dirname, '../../../..');
+
+async function ask<T extends object>(url: string, text: string): Promise<T[]> {
+  const client = new pg.Client({ connectionString: url, application_name: 'test-migrations' });
+  await client.connect();
+  try {
+    return (await client.query<T>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Every table of ours with the number of its rows. */
+async function rowCounts(url: string): Promise<Record<string, number>> {
+  const names = await ask<{ name: string }>(
+    url,
+    `select table_name as name from information_schema.tables
+     where table_schema = 'public' and table_name not like 'kysely%' order by 1`,
+  );
+  const counts = await Promise.all(
+    names.map(async ({ name }): Promise<[string, number]> => {
+      const [row] = await ask<{ count: string }>(url, `select count(*) from ${name}`);
+      return [name, Number(row?.count)];
+    }),
+  );
+  return Object.fromEntries(counts);
+}
+
+/** Columns, constraints, indexes and functions, as text that two states can be compared by. */
+async function schema(url: string): Promise<unknown> {
+  const parts = [
+    `select table_name, column_name, data_type, is_nullable, column_default from information_schema.columns
+     where table_schema = 'public' order by 1, 2`,
+    `select conrelid::regclass::text as "table", pg_get_constraintdef(oid) as def from pg_constraint
+     where connamespace = 'public'::regnamespace order by 1, 2`,
+    `select indexdef from pg_indexes where schemaname = 'public' order by 1`,
+    `select pg_get_functiondef(oid) as def from pg_proc where pronamespace = 'public'::regnamespace order by 1`,
+  ];
+  return Promise.all(parts.map((text) => ask(url, text)));
+}
+
+/** Rows in every table, written by the product itself. */
+async function fill(url: string): Promise<void> {
+  const database = openDatabase({ url, connections: 4, name: 'test-fill' });
+  const notifier = { touch: () => {}, close: async () => {} };
+  const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
+  const store = storeOver(url, database, log);
+  try {
+    await seedTenantAllowance(database.db, defaultTenant);
+    const run = await store.started();
+    const asks = { kind: 'call' as const, text: 'shell true', choices: [] };
+    await store.step(run, 1, { calls: [aCall('1.0'), aCall('1.1', { decision: 'ask', asks })] });
+    await store.claim(anAttempt(run, 'call/1.0'));
+    await ensureBuiltIns(database.db, defaultTenant);
+    await log.write(async (write) => {
+      const change = { tenantId: defaultTenant, by: 'test' };
+      await applyPolicy(write, { scope: 'project', key: '/project' }, 'ask-everything', change);
+      const rule = { tool: 'shell', commands: ['true'], decision: 'allow' as const };
+      await rememberAnswer(write, { scope: 'global', key: '', rule, expiresAt: new Date() }, change);
+    });
+    await store.input(run, { kind: 'steer', messageId: 'one' });
+    await log.write(async (write) => {
+      const locked = await lockRun(write, defaultTenant, run.id);
+      if (locked) await addDeadLetter(write, locked, { kind: 'run', reason: 'It is stuck.', attempts: 5 });
+    });
+    await createContents(database.db, 'unused').put(defaultTenant, 'text/plain', Buffer.from('content'));
+    await registerExecutor(database.db, {
+      id: uuid(),
+      tenantId: defaultTenant,
+      host: 'host',
+      pid: 1,
+      startedTicks: '1',
+      queues: ['wf'],
+      capacity: {},
+    });
+    await ensureFirstToken(database.db, defaultTenant, async () => {});
+    const limits = { hourCalls: 1 };
+    const by = { by: 'test', reason: 'a test' };
+    await changeLimits(database.db, {
+      tenantId: defaultTenant,
+      name: 'tenant',
+      model: '',
+      limits,
+      version: 1,
+      ...by,
+    });
+    for (const step of [2, 3]) {
+      const worst = { inputTokens: 1, outputTokens: 1, costMicros: 1 };
+      await reserve(database.db, {
+        tenantId: defaultTenant,
+        runId: run.id,
+        step,
+        attempt: 1,
+        model: 'a/b',
+        worst,
+      });
+    }
+    const scope = { tenantId: defaultTenant, method: 'POST', path: '/runs', key: 'key' };
+    await storeAnswer(database.db, scope, 'hash', { status: 202, headers: {}, body: '{}' });
+  } finally {
+    await database.close();
+  }
+}
+
+test('every migration goes up, down and up again on a database with rows in every table', async () => {
+  const { url } = await createTestDatabase({ empty: true });
+  const applied = await migrateUp(url);
+  expect(applied.length).toBeGreaterThan(0);
+  expect((await migrationStatus(url)).map(({ name, appliedAt }) => [name, appliedAt !== null])).toEqual(
+    applied.map((name) => [name, true]),
+  );
+  const fresh = await schema(url);
+  await fill(url);
+  const counts = await rowCounts(url);
+  expect(Object.entries(counts).filter(([, count]) => count === 0)).toEqual([]);
+  // One after the other, the newest first, as a person takes them back.
+  for (const name of applied.toReversed()) expect(await migrateDown(url)).toEqual([name]);
+  expect(await rowCounts(url)).toEqual({});
+  expect(await migrateUp(url)).toEqual(applied);
+  expect(await schema(url)).toEqual(fresh);
+  await fill(url);
+  expect(await rowCounts(url)).toEqual(counts);
+  expect(await migrateDown(url, true)).toHaveLength(applied.length);
+  expect(await rowCounts(url)).toEqual({});
+});
+
+test('runs under way get their places with the tables of allowances', async () => {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: 4, name: 'test-places' });
+  try {
+    const notifier = { touch: () => {}, close: async () => {} };
+    const store = storeOver(
+      url,
+      database,
+      createEventLog({ db: database.db, notifier, redact: (text) => text }),
+    );
+    await seedTenantAllowance(database.db, defaultTenant);
+    const run = await store.started();
+    const parked = (await store.accept({ conversationId: run.conversation_id, whenBusy: 'queue' })).run;
+    const ended = await store.started();
+    await store.end(ended);
+    while (
+      (await migrationStatus(url)).some(({ name, appliedAt }) => name === '0003-allowances' && appliedAt)
+    )
+      await migrateDown(url);
+    await migrateUp(url);
+    expect(await ask(url, 'select run_id, name, state from allowance_places order by state, name')).toEqual(
+      [[run, 'running'] as const, [parked, 'waiting'] as const].flatMap(
+        ([{ id, conversation_id }, state]) => [
+          { run_id: id, name: `conversation/${conversation_id}`, state },
+          { run_id: id, name: `run/${id}`, state },
+          { run_id: id, name: 'tenant', state },
+        ],
+      ),
+    );
+  } finally {
+    await database.close();
+  }
+});
+
+test('several processes may migrate at once', async () => {
+  const { url } = await createTestDatabase({ empty: true });
+  const results = await Promise.all(Array.from({ length: 4 }, () => migrateUp(url)));
+  expect(results.filter((names) => names.length > 0)).toHaveLength(1);
+  expect(await migrateUp(url)).toEqual([]);
+});
+
+test('the checked-in types are those of the tables', async () => {
+  const { url } = await createTestDatabase();
+  const codegen = path.join(root, 'node_modules/kysely-codegen/dist/cli/bin.js');
+  const options = ['--verify', '--dialect', 'postgres', '--exclude-pattern', 'kysely_*'];
+  const types = ['--type-mapping', '{"int8":"number"}', '--out-file', 'activities/store/db/tables.ts'];
+  await promisify(execFile)(process.execPath, [codegen, ...options, ...types], {
+    cwd: root,
+    // By environment: a password has no place among the arguments of a process.
+    env: { PATH: process.env['PATH'], DATABASE_URL: url },
+  });
+});

@@ -1,0 +1,104 @@
+// Looking at allowances and what was used, and setting limits, against the real API.
+import { expect, test } from 'vitest';
+import { reserve, settle } from '../../../../activities/store/allowances/allowances.ts';
+import { storeOver } from '../../../support/store.ts';
+import type { TestApp } from '../../../support/test-app.ts';
+import { startApi } from '../captured.ts';
+
+const rowsOf = (text: string): string[][] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
+
+async function use(api: TestApp): Promise<string> {
+  const run = await storeOver('', api.database, api.log).started();
+  const key = { tenantId: api.tenantId, runId: run.id, step: 1, attempt: 1 };
+  const worst = { inputTokens: 12_000, outputTokens: 300, costMicros: 1_250_000 };
+  await reserve(api.database.db, { ...key, model: 'openai/gpt', worst });
+  await settle(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: true });
+  await reserve(api.database.db, { ...key, step: 2, model: 'openai/gpt', worst });
+  return run.id;
+}
+
+test('usage says what was used and what is only estimated, by whatever is asked for', async () => {
+  const { api, call } = await startApi();
+  const none = call('usage');
+  expect([await none.code, none.out()]).toEqual([0, 'Nothing was used.\n']);
+  const id = await use(api);
+  const byRun = call('usage', '--by', 'run');
+  expect(await byRun.code).toBe(0);
+  expect(rowsOf(byRun.out())).toEqual([
+    ['RUN', 'CALLS', 'TOKENS IN', 'CACHED', 'OUT', 'COST', 'ESTIMATED'],
+    [id, '1', '12,000', '0', '300', '$1.25', '$1.25'],
+  ]);
+  const json = call('usage', '--by', 'project', '--json');
+  expect([await json.code, JSON.parse(json.out())]).toMatchObject([
+    0,
+    { by: 'project', items: [{ key: null }] },
+  ]);
+  const wrong = call('usage', '--from', 'monday');
+  expect([await wrong.code, wrong.err()]).toEqual([2, expect.stringContaining('from')]);
+});
+
+test('allowances are shown with what is used and held, and a limit is set by name, with a reason', async () => {
+  const { api, call } = await startApi();
+  await use(api);
+  const set = call(
+    'allowances',
+    'owner/ada',
+    '--set',
+    'dayRuns=3',
+    '--set',
+    'dayTokens=1000',
+    '--reason',
+    'Ada.',
+  );
+  expect([await set.code, set.err()]).toEqual([0, '']);
+  const all = call('allowances');
+  expect(await all.code).toBe(0);
+  expect(rowsOf(all.out())).toEqual([
+    ['NAME', 'MODEL', 'LIMIT', 'USED', 'HELD'],
+    ['tenant', 'all', '$25.00 a day', '$1.25', '$1.25'],
+    ['owner/ada', 'all', '3 runs a day', '0 runs'],
+    ['owner/ada', 'all', '1,000 tokens a day', '0 tokens', '0 tokens'],
+  ]);
+  const raised = call('allowances', 'tenant', '--set', 'dayCostMicros=0', '--reason', 'No limit.', '--json');
+  expect([await raised.code, JSON.parse(raised.out())]).toMatchObject([
+    0,
+    { name: 'tenant', version: 2, limits: { dayCostMicros: 0 } },
+  ]);
+  const one = call('allowances', 'tenant');
+  expect([await one.code, rowsOf(one.out())[1]]).toEqual([
+    0,
+    ['tenant', 'all', 'unlimited', '$1.25', '$1.25'],
+  ]);
+  const named = call('allowances', 'owner/ada', '--set', 'models=openai/*,local/x', '--reason', 'These.');
+  expect([await named.code, rowsOf(named.out()).at(-1)]).toEqual([
+    0,
+    ['owner/ada', 'all', 'only openai/*, local/x'],
+  ]);
+  const any = call('allowances', 'owner/ada', '--set', 'models=', '--reason', 'Any.', '--json');
+  expect([await any.code, JSON.parse(any.out()).limits]).toMatchObject([0, { models: [], dayRuns: 3 }]);
+  const started = call('run', 'work', '--detach', '--owner', 'ada');
+  expect(await started.code).toBe(0);
+  const ada = call('allowances', 'owner/ada', '--json');
+  expect([await ada.code, JSON.parse(ada.out()).items[0].used.dayRuns]).toEqual([0, 1]);
+  const none = call('allowances', 'owner/bob');
+  expect([await none.code, none.out()]).toEqual([0, 'There is no such allowance.\n']);
+});
+
+test('a change without a name, a reason, or of what is no limit is refused', async () => {
+  const { call } = await startApi();
+  for (const [args, problem] of [
+    [['--set', 'dayRuns=1', '--reason', 'x'], 'Name the allowance'],
+    [['tenant', '--set', 'dayRuns=1'], 'Say why with --reason'],
+    [['tenant', '--set', 'runs=1', '--reason', 'x'], 'There are runSeconds'],
+    [['tenant', '--set', 'dayRuns=-1', '--reason', 'x'], 'whole number'],
+    [['tenant', '--set', 'models=gpt-5', '--reason', 'x'], 'models has "gpt-5"'],
+    [['mine', '--set', 'dayRuns=1', '--reason', 'x'], '"mine" is no pool'],
+  ] as const) {
+    const refused = call('allowances', ...args);
+    expect([await refused.code, refused.err()]).toEqual([2, expect.stringContaining(problem)]);
+  }
+});

@@ -1,0 +1,176 @@
+// Starting, watching and stopping runs against the real API; what a worker would do to a run, the tests do.
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
+import { listRuns, type RunRow } from '../../../../activities/store/runs/runs.ts';
+import type { RunStatus, StopReason } from '../../../../workflows/contracts/run.ts';
+import { lockedRun } from '../../../support/store.ts';
+import type { TestApp } from '../../../support/test-app.ts';
+import { appendTexts, startRun } from '../../stream/streams.ts';
+import { eventually, makeFolder, perdure, startApi } from '../captured.ts';
+
+async function end(api: TestApp, runId: string, status: RunStatus, reason: StopReason): Promise<void> {
+  await api.log.write(async (write) => {
+    await write.tx.updateTable('runs').set({ status: 'running' }).where('id', '=', runId).execute();
+    await endRun(write, await lockedRun(write, runId), {
+      status,
+      reason,
+      reasonText: `It ended: ${reason}.`,
+    });
+  });
+}
+
+async function onlyRun(api: TestApp): Promise<RunRow> {
+  const { tenantId } = api;
+  return eventually(async () => (await listRuns(api.log.db, { tenantId, limit: 10, active: true }))[0]);
+}
+
+test('run passes everything on, shows what happens, and ends with the outcome of the run', async () => {
+  const folder = await makeFolder();
+  await mkdir(path.join(folder, 'project'));
+  const { api, url } = await startApi();
+  const environment = { PERDURE_URL: url, PERDURE_TOKEN: api.token };
+  const options = [
+    '--project',
+    'project',
+    '--model',
+    'scripted/hello',
+    '--priority',
+    'high',
+    '--limit-steps',
+    '7',
+  ];
+  const more = [
+    '--limit-cost',
+    '0.5',
+    '--metadata',
+    'team=a=b',
+    '--metadata',
+    'job=9',
+    '--limit-seconds',
+    '60',
+  ];
+  const called = perdure(['run', 'say hello', ...options, ...more], { environment, folder });
+  const run = await onlyRun(api);
+  await appendTexts(api, { id: run.id, conversationId: run.conversation_id } as never, 3, 2);
+  await end(api, run.id, 'succeeded', 'finished');
+  expect(await called.code).toBe(0);
+  const view = (await api.ask('GET', `/runs/${run.id}`)).json();
+  expect({
+    ...view.limits,
+    ...view.metadata,
+    project: view.project.path,
+    priority: view.priority,
+  }).toMatchObject({
+    steps: 7,
+    seconds: 60,
+    costMicros: 500_000,
+    team: 'a=b',
+    job: '9',
+    project: path.join(folder, 'project'),
+    priority: 'high',
+  });
+  expect(called.out()).toContain('xxxxxx\n');
+  expect(called.out()).toMatch(/\nsucceeded · \$0 · 0 steps · \d+\.\d s · 0 tokens in, 0 out\n$/);
+});
+
+test.each([
+  ['failed', 'model_failed', 1],
+  ['timed_out', 'limit_seconds', 3],
+  ['interrupted', 'interrupted', 4],
+  ['cancelled', 'cancelled', 5],
+] as const)('watch of a run that %s ends with its own exit code', async (status, reason, code) => {
+  const { api, call } = await startApi();
+  const run = await startRun(api);
+  await end(api, run.id, status, reason);
+  const watching = call('watch', run.id);
+  expect(await watching.code).toBe(code);
+  expect(watching.out()).toContain(`It ended: ${reason}.\n${status.replace('_', ' ')} · `);
+  // From the last event on there is nothing to show, and the outcome is told all the same.
+  const { nextCursor } = (await api.ask('GET', `/runs/${run.id}/events?limit=1000`)).json();
+  expect(nextCursor).toBeNull();
+});
+
+test('watch --json writes each event on a line, from the number it was given', async () => {
+  const { api, call } = await startApi();
+  const run = await startRun(api);
+  await appendTexts(api, run, 3);
+  await end(api, run.id, 'succeeded', 'finished');
+  const { items } = (await api.ask('GET', `/runs/${run.id}/events`)).json();
+  const watching = call('watch', run.id, '--json', '--after', '2');
+  expect(await watching.code).toBe(0);
+  const lines = watching.out().trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line))).toEqual(items.slice(2));
+  const last = call('watch', run.id, '--json', '--after', String(items.length));
+  expect([await last.code, last.out()]).toEqual([0, '']);
+});
+
+test('Ctrl-C interrupts the run; a second one leaves it running and says how to watch it', async () => {
+  const { api, call } = await startApi();
+  const called = call('run', 'work');
+  const run = await onlyRun(api);
+  // Claimed by a workflow: only that may end it now.
+  await api.log.write(async ({ tx }) => {
+    await tx
+      .updateTable('runs')
+      .set({ status: 'running', execution_id: 'x' })
+      .where('id', '=', run.id)
+      .execute();
+  });
+  await eventually(() => called.out().includes(`run/${run.id}`) || undefined);
+  called.pressCtrlC();
+  await eventually(() => called.out().includes('interrupt asked for by') || undefined);
+  called.pressCtrlC();
+  expect(await called.code).toBe(130);
+  expect(called.err()).toBe(`The run goes on; watch it with: perdure watch ${run.id}\n`);
+  const watching = call('watch', run.id);
+  await eventually(() => watching.out().includes(run.id) || undefined);
+  watching.pressCtrlC();
+  expect(await watching.code).toBe(130);
+});
+
+test('run --detach answers with the id alone', async () => {
+  const { api, call } = await startApi();
+  const called = call('run', 'work', '--detach');
+  expect(await called.code).toBe(0);
+  expect(called.out()).toBe(`${(await onlyRun(api)).id}\n`);
+});
+
+test.each([
+  ['in a terminal', true, [], true],
+  ['in a pipe', false, [], false],
+  ['in a terminal nobody looks at', true, ['--no-attended'], false],
+  ['in a pipe while somebody is elsewhere', false, ['--attended'], true],
+])('a run started %s is attended or not as that says', async (_where, isAttended, flags, attended) => {
+  const { api, environment } = await startApi();
+  const args = ['run', 'work', '--detach', '--policy', 'ask-everything', ...flags];
+  expect(await perdure(args, { environment, isAttended }).code).toBe(0);
+  expect(await onlyRun(api)).toMatchObject({ attended, policy: 'ask-everything' });
+});
+
+test('steer, interrupt and cancel say what has become of them', async () => {
+  const { api, call } = await startApi();
+  const run = await startRun(api);
+  const steer = call('steer', run.id, 'use tabs', '--message-id', 'm1');
+  expect([await steer.code, steer.out()]).toEqual([
+    0,
+    'accepted: heard before its next model call (message m1)\n',
+  ]);
+  const again = call('steer', run.id, 'use tabs', '--message-id', 'm1', '--json');
+  expect([await again.code, JSON.parse(again.out()).messageId]).toEqual([0, 'm1']);
+  const cancel = call('cancel', run.id);
+  expect([await cancel.code, cancel.out().startsWith('accepted: being cancelled')]).toEqual([0, true]);
+  const late = call('interrupt', run.id);
+  expect([await late.code, late.out()]).toEqual([1, '']);
+  expect(late.err()).toMatch(/^perdure: The run is not active: /);
+});
+
+test('a message into a busy conversation is refused with the run to watch', async () => {
+  const { api, call } = await startApi();
+  const run = await startRun(api);
+  const called = call('run', 'more', '--conversation', run.conversationId);
+  expect(await called.code).toBe(1);
+  expect(called.err()).toContain(`perdure: The conversation has an active run: `);
+  expect(called.err()).toContain(`\n  Watch the active run with: perdure watch ${run.id}\n`);
+});

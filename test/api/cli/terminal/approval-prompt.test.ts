@@ -1,0 +1,101 @@
+// What is sent for what is typed: the questions about money, whose answers are amounts, and what is to be remembered.
+import { expect, test } from 'vitest';
+import { putApproval } from '../../../../api/cli/terminal/approval-prompt.ts';
+import { createOutput } from '../../../../api/cli/terminal/output.ts';
+import { createClient } from '../../../../api/client/client.ts';
+import type { ApprovalView } from '../../../../workflows/contracts/approval.ts';
+
+const limit: ApprovalView = {
+  id: '01900000-0000-7000-8000-000000000001',
+  runId: '01900000-0000-7000-8000-000000000002',
+  kind: 'limit',
+  callId: null,
+  tool: null,
+  effect: null,
+  subject: null,
+  input: null,
+  inputHash: 'run/costMicros',
+  text: 'This run may spend $1.00 and has spent $1.00.',
+  choices: [],
+  rule: null,
+  reason: null,
+  status: 'open',
+  createdAt: new Date(0).toISOString(),
+  escalateAt: new Date(0).toISOString(),
+  deadlineAt: new Date(0).toISOString(),
+  decidedBy: null,
+  decidedAt: null,
+  note: null,
+  edited: false,
+  remembers: null,
+};
+
+/** What reaches the server when a person types these lines, one for each question, and what they see. */
+async function sentFor(...lines: string[]): ReturnType<typeof sentOf> {
+  return sentOf(limit, ...lines);
+}
+
+async function sentOf(
+  approval: ApprovalView,
+  ...lines: string[]
+): Promise<{ sent: [path: string, body: unknown][]; shown: string }> {
+  const sent: [string, unknown][] = [];
+  let shown = '';
+  const write = (text: string): void => void (shown += text);
+  await putApproval({
+    approval,
+    output: createOutput({ write }, { write }, {}),
+    prompt: { ask: async () => lines.shift(), close: () => {} },
+    client: createClient({
+      url: 'http://127.0.0.1',
+      token: 'token',
+      async fetch(url, init) {
+        const request = new Request(url, init);
+        sent.push([request.url.split('/').at(-1) ?? '', await request.json()]);
+        return new Response('{}', { status: 200 });
+      },
+    }),
+  });
+  return { sent, shown };
+}
+
+test('an amount in dollars is so much more for the run', async () => {
+  const { sent, shown } = await sentFor('lots', '0', '0.50');
+  expect(sent).toEqual([['approve', { input: { costMicros: 500_000 } }]]);
+  expect(shown.split('  Type an amount in dollars, y or n, and Enter.\n')).toHaveLength(3);
+  expect(shown).toContain('  │ This run may spend $1.00 and has spent $1.00.\n');
+});
+
+test('y has it try again, and n ends it with a word why', async () => {
+  expect((await sentFor('y')).sent).toEqual([['approve', {}]]);
+  expect((await sentFor('n', 'Enough.')).sent).toEqual([['deny', { note: 'Enough.' }]]);
+});
+
+const call: ApprovalView = {
+  ...limit,
+  kind: 'call',
+  tool: 'shell',
+  effect: 'execute',
+  subject: 'make',
+  input: { command: 'make' },
+  remembers: {
+    tool: 'shell',
+    commands: ['make'],
+    decision: 'allow',
+    expiresAt: '2030-01-01T00:00:00.000Z',
+  },
+};
+
+test('r shows what would be remembered, and is sent only with where', async () => {
+  const { sent, shown } = await sentOf(call, 'r', 'here', '', 'r', 'everywhere');
+  expect(sent).toEqual([['approve', { remember: { scope: 'global' } }]]);
+  const rule = '  allow shell · make · until 2030-01-01T00:00:00.000Z\n';
+  expect(shown.split(rule)).toHaveLength(3);
+  expect(shown).toContain('  Type run, project or everywhere, and Enter.\n');
+});
+
+test('what cannot be remembered is not, and is asked as before', async () => {
+  const { sent, shown } = await sentOf({ ...call, remembers: null }, 'r', 'y');
+  expect(sent).toEqual([['approve', {}]]);
+  expect(shown).toContain('  This cannot be remembered.\n');
+});

@@ -1,0 +1,119 @@
+import pino from 'pino';
+import { expect, test } from 'vitest';
+import { bookUnanswered } from '../../../activities/model-use.ts';
+import { createReconciler } from '../../../api/upkeep/reconciler.ts';
+import { createRuns, type RunWorkflow, type TemporalRuns } from '../../../api/upkeep/executions.ts';
+import { modelPrice } from '../../../worker/processes/model-price.ts';
+import { openClient } from '../../../worker/processes/temporal.ts';
+import { openTenant } from '../../support/allowances.ts';
+import { anAttempt, openTestStore } from '../../support/store.ts';
+
+const store = await openTestStore();
+const priced = { input: 1_000_000, output: 2_000_000 };
+const price = modelPrice({ prices: { 'compatible/*': priced }, unknownPriceMicrosPerMillion: priced });
+const healthy: RunWorkflow = { isRunning: true, generation: 0, chain: 'execution-1', tries: 1 };
+
+/** Passes until it is so, over a Temporal that answers as said; what was logged at which level. */
+async function reconcileUntil(
+  describe: TemporalRuns['describe'],
+  isSo: (levels: number[]) => boolean | Promise<boolean>,
+): Promise<number[]> {
+  const levels: number[] = [];
+  const reconciler = createReconciler({
+    log: store.log,
+    runs: { started() {}, wake() {}, async settled() {}, isStarted: () => false, describe },
+    logger: pino({ level: 'debug' }, { write: (line) => void levels.push(JSON.parse(line).level) }),
+    book: (write, run) => bookUnanswered({ price }, write, run),
+    everyMs: 10,
+  });
+  try {
+    await expect.poll(() => isSo(levels), { timeout: 10_000 }).toBe(true);
+  } finally {
+    await reconciler.close();
+  }
+  return levels;
+}
+
+test('a run that cannot be dealt with does not keep the others from being looked at', async () => {
+  const [broken, gone] = [await store.started(), await store.started()];
+  const levels = await reconcileUntil(
+    async (runId) => {
+      if (runId === broken.id) throw new TypeError('a bug');
+      return runId === gone.id ? undefined : healthy;
+    },
+    async () => (await store.run(gone.id)).ended_at !== null,
+  );
+  expect(await store.run(gone.id)).toMatchObject({ status: 'failed', reason: 'workflow_gone' });
+  expect((await store.run(broken.id)).ended_at).toBeNull();
+  expect(levels).toContain(pino.levels.values['error']);
+});
+
+test('while Temporal is away nobody is taken for lost, and one run of a pass is asked about', async () => {
+  const run = await store.started();
+  await store.started();
+  const client = openClient({ temporalAddress: '127.0.0.1:1', temporalNamespace: 'default' });
+  const runs = createRuns({ client, logger: pino({ level: 'silent' }) });
+  const asked: string[] = [];
+  const levels = await reconcileUntil(
+    (runId) => {
+      asked.push(runId);
+      return runs.describe(runId);
+    },
+    (seen) => seen.length >= 2,
+  );
+  await client.connection.close();
+  expect(levels).not.toContain(pino.levels.values['error']);
+  expect(new Set(asked).size).toBe(1);
+  expect((await store.run(run.id)).ended_at).toBeNull();
+});
+
+test('a run that is ended here pays for the model call that was under way, on its row and in its last event', async () => {
+  const run = await store.started({ model: 'compatible/fake' });
+  await store.step(run, 1);
+  const before = await store.run(run.id);
+  const attempt = anAttempt(run, 'model/2');
+  await store.open(attempt);
+  await store.log.append({
+    tenantId: run.tenant_id,
+    stream: `run/${run.id}`,
+    conversationId: run.conversation_id,
+    events: [{ type: 'text-delta', payload: { step: 2, block: 0, text: 'thirty characters of an answer' } }],
+    fence: attempt,
+  });
+  await reconcileUntil(
+    async (runId) => (runId === run.id ? undefined : healthy),
+    async () => (await store.run(run.id)).ended_at !== null,
+  );
+  const { input_tokens, cached_input_tokens, output_tokens, cost_micros } = await store.run(run.id);
+  expect(output_tokens - before.output_tokens).toBe(10);
+  const charged = input_tokens - before.input_tokens + 2 * 10;
+  expect(cost_micros - before.cost_micros).toBe(charged);
+  expect((await store.events(run)).at(-1)).toEqual({
+    type: 'run-end',
+    payload: expect.objectContaining({
+      reason: 'workflow_gone',
+      usage: {
+        inputTokens: input_tokens,
+        cachedInputTokens: cached_input_tokens,
+        outputTokens: output_tokens,
+      },
+      costMicros: cost_micros,
+    }),
+  });
+});
+
+test('Temporal is not asked about a run that waits for a place: it has no workflow yet', async () => {
+  const tenant = openTenant(store);
+  await tenant.limit('tenant', { concurrentRuns: 1 });
+  const [admitted, waiting] = [await tenant.accept(), await tenant.accept()];
+  if (admitted.became !== 'started' || waiting.became !== 'waiting') throw new Error('One of two may run.');
+  const asked: string[] = [];
+  await reconcileUntil(
+    async (runId) => {
+      asked.push(runId);
+      return undefined;
+    },
+    () => asked.filter((id) => id === admitted.run.id).length >= 2,
+  );
+  expect(asked).not.toContain(waiting.run.id);
+});

@@ -1,0 +1,178 @@
+// The API role: builds the app from the configuration, listens, sweeps and reconciles, and drains on a stop.
+import { chmod, realpath, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts';
+import type { Llm } from '../../activities/llm/llm.ts';
+import { bookUnanswered } from '../../activities/model-use.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
+import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
+import { ensureFirstToken } from '../../activities/store/access/tokens.ts';
+import { externalToolsProblem } from '../../activities/external-tools.ts';
+import { describeCall, reviewContextOf, reviewEdit } from '../../activities/review.ts';
+import { createBackground } from '../../activities/tools/background.ts';
+import { publicEgress } from '../../activities/tools/fetch.ts';
+import { createTools } from '../../activities/tools/index.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import { acceptRun } from '../../activities/store/lifecycle/accept-run.ts';
+import { buildApp } from '../../api/app.ts';
+import { startDemo } from '../../api/demo.ts';
+import type { EmbeddedDeps } from '../../api/deps.ts';
+import { createReconciler } from '../../api/upkeep/reconciler.ts';
+import { createRuns } from '../../api/upkeep/executions.ts';
+import { createSweeper } from '../../api/upkeep/sweeper.ts';
+import { builtInVersion, findProfile, toRunLimits } from '../../workflows/policy/presets.ts';
+import type { ModelListView } from '../../workflows/contracts/system.ts';
+import { knownSecrets } from '../config/config.ts';
+import { openStore, type RoleConfig } from './deps.ts';
+import { embeddedDeps } from './embedded.ts';
+import { modelPrice } from './model-price.ts';
+import { openClient } from './temporal.ts';
+import { createTrees } from './trees.ts';
+import { version } from '../version.ts';
+
+// Enough for the requests of one process beside its readers, who hold none.
+const connections = 16;
+// What the health check waits for an answer of Temporal.
+const temporalProbeMs = 2000;
+
+export interface RunningApi {
+  url: string;
+  /** Refuses new requests, drains, closes streams, then everything it stands on. */
+  stop(): Promise<void>;
+}
+
+export async function startApiProcess(config: RoleConfig, logger: Logger): Promise<RunningApi> {
+  const store = openStore({
+    ...config,
+    secrets: knownSecrets(config),
+    name: 'perdure-api',
+    connections,
+    logger,
+  });
+  await ensureBuiltIns(store.database.db, defaultTenant);
+  await seedTenantAllowance(store.database.db, defaultTenant);
+  await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
+  const client = openClient(config);
+  const runs = createRuns({ client, logger });
+  const llms = createLlms(config);
+  // For what they say of themselves: nothing is run here.
+  const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
+  const tools = createTools({ background, egress: publicEgress });
+  const profileOf = createProfiles();
+  const price = modelPrice(config);
+  const embedded = await embeddedDeps(config.dataFolder);
+  const app = await buildApp({
+    log: store.log,
+    pool: store.database.pool,
+    databaseUrl: config.databaseUrl,
+    redact: (text) => store.log.redact(text),
+    tenantId: defaultTenant,
+    logger,
+    bodyLimitBytes: config.bodyLimitBytes,
+    version,
+    defaults: { model: () => defaultModel(llms, config.defaultModel) },
+    models: () => toModelList(llms, config.defaultModel),
+    hasModel: (name) => findLlm(llms, name) !== undefined,
+    runs,
+    async realPath(folder) {
+      return realpath(folder).catch(() => {
+        throw new Failure('InvalidInput', `There is no directory ${folder} on this machine.`);
+      });
+    },
+    externalToolsProblem: (external) => externalToolsProblem(external, tools),
+    async reviewEdit(queries, run, call, input) {
+      const context = await reviewContextOf({ tools, db: queries, profileOf }, run);
+      const edited = reviewEdit(context, call, input);
+      if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
+      return edited;
+    },
+    describeCall: (call) => describeCall(tools, call),
+    diff: createTrees(config.dataFolder).diff,
+    keepContent: (queries, ...kept) => store.contents.put(...kept, queries),
+    content: (tenantId, key) => store.contents.get(tenantId, key),
+    async temporalHealth() {
+      await client.connection.withDeadline(Date.now() + temporalProbeMs, () =>
+        client.workflowService.getSystemInfo({}),
+      );
+    },
+    ...(embedded ? { embedded: { ...embedded, demo: demoStarter(config) } } : {}),
+    uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
+  });
+  const loops = [
+    createSweeper({ log: store.log, runs, logger }),
+    createReconciler({
+      log: store.log,
+      runs,
+      logger,
+      book: (write, run) => bookUnanswered({ price }, write, run),
+    }),
+  ];
+  const url = await app.listen({ host: config.host, port: config.port });
+  return {
+    url,
+    async stop() {
+      await app.close();
+      await Promise.all(loops.map((loop) => loop.close()));
+      await runs.settled();
+      await client.connection.close();
+      await store.close();
+    },
+  };
+}
+
+/** Accepts the demo's run as any other is accepted; its project is a fresh copy in the data folder. */
+function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
+  return (write, by, requestId) =>
+    startDemo({
+      dataFolder: config.dataFolder,
+      async startRun({ prompt, project, model = 'scripted/demo' }) {
+        // It runs commands in a folder of its own, and nobody is asked.
+        const profile = findProfile('trusted-mount-autonomous');
+        if (!profile) throw new Error('The policy of the demo is gone.');
+        return acceptRun(write, {
+          tenantId: defaultTenant,
+          prompt,
+          model,
+          policy: profile.id,
+          policyScopes: [{ scope: 'run', id: profile.id, version: builtInVersion }],
+          priority: 'normal',
+          projectPath: project?.path ?? null,
+          limits: toRunLimits(profile),
+          stall: profile.stall,
+          metadata: { demo: 'true' },
+          whenBusy: 'reject',
+          attended: false,
+          externalTools: [],
+          requestId,
+          by,
+        });
+      },
+    });
+}
+
+/** Whole or not at all, and never readable by others, not even for a moment. */
+async function writeToken(dataFolder: string, token: string): Promise<void> {
+  const file = path.join(dataFolder, 'token');
+  const temporary = `${file}.${process.pid}`;
+  await writeFile(temporary, `${token}\n`, { mode: 0o600 });
+  await chmod(temporary, 0o600);
+  await rename(temporary, file);
+}
+
+function toModelList(llms: Llm[], configured: string | undefined): ModelListView {
+  const chosen = defaultModel(llms, configured);
+  return {
+    default: chosen,
+    items: llms.map((llm) => ({
+      provider: llm.provider,
+      configured: llm.missing === undefined,
+      missing: llm.missing ?? null,
+      scripted: llm.scripted,
+      models: llm.models.map((model) => `${llm.provider}/${model}`),
+      default: chosen.startsWith(`${llm.provider}/`) ? chosen : null,
+    })),
+  };
+}

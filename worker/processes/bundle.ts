@@ -1,0 +1,42 @@
+// The workflow bundle: built once for each state of the sources and kept, so that a worker that replaces a dead
+// one does not spend a second on building what has not changed.
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+
+const workflowsFolder = path.join(import.meta.dirname, '../..', 'workflows');
+
+export async function workflowBundle(cacheFolder: string): Promise<WorkflowBundleWithSourceMap> {
+  const file = path.join(cacheFolder, `workflows-${await sourceHash()}.json`);
+  const cached = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (cached !== undefined) return JSON.parse(cached) as WorkflowBundleWithSourceMap;
+  const bundle = await buildBundle();
+  await mkdir(cacheFolder, { recursive: true });
+  const temporary = `${file}.${process.pid}`;
+  await writeFile(temporary, JSON.stringify(bundle));
+  await rename(temporary, file);
+  return bundle;
+}
+
+/** The bundler is loaded only when there is something to build: it is half of a worker's start. */
+export async function buildBundle(): Promise<WorkflowBundleWithSourceMap> {
+  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
+  // The bundler's report on every module would stand in the worker's log as lines that are no log lines.
+  const logger = new DefaultLogger('WARN');
+  return bundleWorkflowCode({ workflowsPath: path.join(workflowsFolder, 'index.ts'), logger });
+}
+
+async function sourceHash(): Promise<string> {
+  const hash = createHash('sha256');
+  const entries = await readdir(workflowsFolder, { recursive: true });
+  for (const entry of entries.filter((name) => name.endsWith('.ts')).sort()) {
+    hash.update(entry).update(await readFile(path.join(workflowsFolder, entry)));
+  }
+  // Another SDK bundles differently.
+  hash.update(await readFile(path.join(workflowsFolder, '..', 'package.json')));
+  return hash.digest('hex').slice(0, 32);
+}

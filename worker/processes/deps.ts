@@ -1,0 +1,69 @@
+// What API and worker processes both stand on, opened from the configuration and closed in reverse.
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { createRedactor, type Redactor } from '../../activities/store/log/redaction.ts';
+import { type Contents, createContents } from '../../activities/store/log/contents.ts';
+import { type Database, openDatabase } from '../../activities/store/db/database.ts';
+import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
+import { createNotifier } from '../../activities/store/log/notifier.ts';
+import type { Config } from '../config/config.ts';
+
+/** What a child role needs beyond the settings: where its two servers are, embedded or not. */
+export type RoleConfig = Config & { readonly databaseUrl: string; readonly temporalAddress: string };
+
+export interface Store {
+  database: Database;
+  log: EventLog;
+  contents: Contents;
+  redactor: Redactor;
+  close(): Promise<void>;
+}
+
+// The token is written within a second of the API's start; nobody can have used it before.
+const tokenMs = 500;
+
+function redactorWith(secrets: readonly string[], tokenFile: string): Redactor {
+  const token = existsSync(tokenFile) ? readFileSync(tokenFile, 'utf8').trim() : '';
+  return createRedactor(token === '' ? [...secrets] : [...secrets, token]);
+}
+
+export function openStore(input: {
+  databaseUrl: string;
+  dataFolder: string;
+  secrets: readonly string[];
+  name: string;
+  connections: number;
+  logger: Logger;
+}): Store {
+  const { logger } = input;
+  const database = openDatabase({
+    url: input.databaseUrl,
+    connections: input.connections,
+    name: input.name,
+    onIdleError: (error) => logger.warn({ err: error }, 'an idle connection to Postgres broke'),
+  });
+  const notifier = createNotifier(database.pool, (error) =>
+    logger.warn({ err: error }, 'readers were not told of new events; they look every second'),
+  );
+  const tokenFile = path.join(input.dataFolder, 'token');
+  let redactor = redactorWith(input.secrets, tokenFile);
+  // The API makes the token at its first start, which may be after this process has opened.
+  const waiting = setInterval(() => {
+    if (!existsSync(tokenFile)) return;
+    redactor = redactorWith(input.secrets, tokenFile);
+    clearInterval(waiting);
+  }, tokenMs);
+  waiting.unref();
+  return {
+    database,
+    redactor: { text: (value) => redactor.text(value), stream: () => redactor.stream() },
+    log: createEventLog({ db: database.db, notifier, redact: (text) => redactor.text(text) }),
+    contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
+    async close() {
+      clearInterval(waiting);
+      await notifier.close();
+      await database.close();
+    },
+  };
+}

@@ -1,0 +1,132 @@
+// Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it
+// gone, fail what it was at, settle what it had reserved, and send its workflows to whoever lives. Safe to run twice.
+import type { Logger } from 'pino';
+import { killGroup, killOrphans } from '../../activities/sandbox/process-group.ts';
+import { findProcess, listProcesses, thisHost } from '../../activities/sandbox/process-table.ts';
+import { lostReservations, settleLost } from '../../activities/store/allowances/allowances.ts';
+import {
+  groupsOf,
+  markLost,
+  openAttemptsOf,
+  type OpenAttempt,
+} from '../../activities/store/runs/attempts.ts';
+import { type Db, openDatabase } from '../../activities/store/db/database.ts';
+import { endExecutor, type ExecutorRow, liveExecutorsOn } from '../../activities/store/runs/executors.ts';
+import { listActive } from '../../activities/store/runs/runs.ts';
+import { workflowId } from '../../workflows/contracts/messages.ts';
+import { failHeld, workerLost } from './fail-held.ts';
+import { openClient } from './temporal.ts';
+import type { Client } from '@temporalio/client';
+
+export interface ReleaseInput {
+  databaseUrl: string;
+  temporalAddress: string;
+  temporalNamespace: string;
+  log: Logger;
+}
+
+// Runs looked at; those beyond it wait for their timeouts.
+const mostRuns = 1000;
+const runsAtOnce = 20;
+
+/** Releases every executor of this host whose process no longer exists. */
+export async function releaseExecutors(input: ReleaseInput): Promise<void> {
+  const database = openDatabase({ url: input.databaseUrl, connections: 4, name: 'perdure-release' });
+  const client = openClient(input);
+  try {
+    const executors = await liveExecutorsOn(database.db, thisHost());
+    const dead = executors.filter((executor) => !isAlive(executor));
+    for (const executor of dead) await release(database.db, client, input, executor);
+    if (dead.length > 0) await freeRuns(database.db, client, input, identitiesOf(dead, executors));
+  } finally {
+    await Promise.all([database.close(), client.connection.close()]);
+  }
+}
+
+async function release(db: Db, client: Client, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
+  const attempts = await openAttemptsOf(db, executor.id);
+  const groups = await groupsOf(db, executor.id);
+  // Whatever carries the mark of a worker that is gone, on record or not: a command started in the very moment of
+  // the kill may not be. Then the groups on record that are still there, for systems that show no marks; looking
+  // for each of hundreds of groups that ended long ago would take seconds.
+  await killOrphans();
+  const present = new Set(listProcesses().flatMap(({ pgid, setId }) => [pgid, setId]));
+  await Promise.all(
+    groups.filter(({ group }) => present.has(group.pgid)).map(({ group }) => killGroup(group)),
+  );
+  await markLost(db, executor.id);
+  await Promise.all(attempts.map((attempt) => failByToken(client, input, attempt)));
+  await settleReserved(db, input, executor);
+  await endExecutor(db, executor.id);
+  input.log.warn(
+    { executor: executor.id, pid: executor.pid, attempts: attempts.length, groups: groups.length },
+    'released what a dead worker held',
+  );
+}
+
+/** After the attempts, and each by itself: a lock on a tenant's money must not keep back the runs it held up. */
+async function settleReserved(db: Db, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
+  for (const lost of await lostReservations(db, executor.id)) {
+    try {
+      // The sweeper tells of what it reaches.
+      await settleLost(db, lost);
+    } catch (error) {
+      input.log.warn(
+        { err: error, runId: lost.run.id },
+        "what a dead worker had reserved was not settled; the run's next attempt, or its end, does so",
+      );
+    }
+  }
+}
+
+/** By token and never by id: by id it could hit the healthy attempt that took over. */
+async function failByToken(client: Client, input: ReleaseInput, attempt: OpenAttempt): Promise<void> {
+  try {
+    await client.workflowService.respondActivityTaskFailed({
+      namespace: input.temporalNamespace,
+      taskToken: attempt.taskToken,
+      failure: workerLost,
+    });
+  } catch (error) {
+    // Not found: the attempt is over already, or its server is away; its timeout is the net below this.
+    input.log.info(
+      { err: error, runId: attempt.runId, unit: attempt.unit },
+      'an attempt was not failed by its token',
+    );
+  }
+}
+
+function isAlive(executor: ExecutorRow): boolean {
+  const row = findProcess(executor.pid);
+  return row !== undefined && !row.dead && row.started === executor.process_started;
+}
+
+/** What the dead called themselves towards Temporal. A live worker may have got the process id of one of them. */
+function identitiesOf(dead: ExecutorRow[], all: ExecutorRow[]): Set<string> {
+  const alive = all.filter((executor) => !dead.includes(executor)).map(identityOf);
+  return new Set(dead.map(identityOf).filter((identity) => !alive.includes(identity)));
+}
+
+function identityOf({ host, pid }: ExecutorRow): string {
+  return `${host}/${pid}`;
+}
+
+async function freeRuns(db: Db, client: Client, input: ReleaseInput, identities: Set<string>): Promise<void> {
+  const namespace = input.temporalNamespace;
+  const runs = await listActive(db, mostRuns);
+  for (let from = 0; from < runs.length; from += runsAtOnce) {
+    const batch = runs.slice(from, from + runsAtOnce);
+    await Promise.all(
+      batch.map(async ({ id: runId }) => {
+        const execution = { workflowId: workflowId('run', runId) };
+        try {
+          await client.workflowService.resetStickyTaskQueue({ namespace, execution });
+          await failHeld({ client, namespace, runId, identities });
+        } catch (error) {
+          // Its workflow has ended, or the server is away; timeouts are the net below this.
+          input.log.info({ err: error, runId }, 'a run was not freed of a dead worker');
+        }
+      }),
+    );
+  }
+}

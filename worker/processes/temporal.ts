@@ -1,0 +1,143 @@
+// How this project talks to Temporal: connections, the workers of one process, and how long each side waits.
+import { Client, Connection } from '@temporalio/client';
+import {
+  DefaultLogger,
+  type LogLevel,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import type { Logger } from 'pino';
+import type { Activities } from '../../workflows/contracts/activities.ts';
+import { taskQueues } from '../../workflows/contracts/messages.ts';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+
+export interface TemporalAddress {
+  temporalAddress: string;
+  temporalNamespace: string;
+}
+
+/** Connects lazily: an API process starts and accepts work while Temporal is away. */
+export function openClient(settings: TemporalAddress): Client {
+  const connection = Connection.lazy({ address: settings.temporalAddress });
+  return new Client({ connection, namespace: settings.temporalNamespace });
+}
+
+/** Once in a process, before its first connection: the SDK's log becomes ours, and our signals stay ours. */
+export function installRuntime(logger: Logger): void {
+  const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+  Runtime.install({
+    logger: new DefaultLogger('WARN' satisfies LogLevel, ({ level, message, meta }) => {
+      // Each worker polls what it has: those of the activity queues have no workflows, on purpose.
+      if (message.startsWith('No workflows registered')) return;
+      logger[levels[level]](meta ?? {}, message);
+    }),
+    // The process drains by itself; the SDK's own handlers would shut its workers down beside it.
+    shutdownSignals: [],
+  });
+}
+
+export interface WorkerSlots {
+  workflowSlots: number;
+  llmSlots: number;
+  toolSlots: number;
+  drainSeconds: number;
+}
+
+export interface WorkersInput extends TemporalAddress {
+  slots: WorkerSlots;
+  identity: string;
+  bundle: WorkflowBundleWithSourceMap;
+  activities: Activities;
+  interceptors: WorkerOptions['interceptors'];
+  /** 0 makes every workflow task a replay: what a test wants, and nobody else. */
+  cachedWorkflows?: number;
+}
+
+export interface Workers {
+  /** Begins to poll; resolves when all have shut down, rejects when one breaks. */
+  run(): Promise<void>;
+  /** Takes no new work, waits for what is under way up to the drain time, then cancels it. */
+  shutdown(): void;
+  /** Instead of running: lets go of what was made. */
+  discard(): Promise<void>;
+}
+
+// A run at rest takes about a third of a MiB; more would outgrow the heap of the workflow thread.
+const cachedWorkflows = 500;
+
+/** Makes everything and polls nothing yet: a standby comes this far. */
+export async function createWorkers(input: WorkersInput): Promise<Workers> {
+  const connection = await NativeConnection.connect({
+    address: input.temporalAddress,
+    // On a loopback or local network compressing costs more than it saves.
+    grpcCompression: { codec: 'none' },
+  });
+  const common = {
+    connection,
+    namespace: input.temporalNamespace,
+    identity: input.identity,
+    shutdownGraceTime: input.slots.drainSeconds * 1000,
+    // Activities that ignore their cancellation are left behind after this; the supervisor kills what they ran.
+    shutdownForceTime: (input.slots.drainSeconds + 5) * 1000,
+    // A cancellation by way of Temporal is seen at a heartbeat that really goes out.
+    maxHeartbeatThrottleInterval: '3 seconds',
+    defaultHeartbeatThrottleInterval: '3 seconds',
+    ...(input.interceptors ? { interceptors: input.interceptors } : {}),
+  } satisfies Partial<WorkerOptions>;
+  const { beginRun, finishRun, pendingInput, callModel, runTool, snapshotProject } = input.activities;
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.wf,
+      workflowBundle: input.bundle,
+      // Under the names workflows call them by (workflows/proxies.ts).
+      activities: { beginRun, finishRun, pendingStop: pendingInput },
+      maxConcurrentWorkflowTaskExecutions: input.slots.workflowSlots,
+      // Bookkeeping is short; this many at once keep the database connections busy and no more.
+      maxConcurrentActivityTaskExecutions: 16,
+      maxCachedWorkflows: input.cachedWorkflows ?? cachedWorkflows,
+      // What a task waits for a worker that may be dead before any other may take it.
+      stickyQueueScheduleToStartTimeout: '2 seconds',
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.llm,
+      activities: { callModel },
+      maxConcurrentActivityTaskExecutions: input.slots.llmSlots,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.tools,
+      activities: { runTool },
+      maxConcurrentActivityTaskExecutions: input.slots.toolSlots,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.trees,
+      activities: { snapshotProject },
+      // They read whole projects: two keep a disk busy.
+      maxConcurrentActivityTaskExecutions: 2,
+    }),
+  ]);
+  return {
+    async run() {
+      try {
+        await Promise.all(workers.map((worker) => worker.run()));
+      } finally {
+        await connection.close();
+      }
+    },
+    shutdown() {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    },
+    async discard() {
+      // The SDK lets go of a worker only by running it to its end.
+      const ended = Promise.all(workers.map((worker) => worker.run()));
+      for (const worker of workers) worker.shutdown();
+      await ended;
+      await connection.close();
+    },
+  };
+}
