@@ -72,7 +72,7 @@ async function leave(
   result: CallModelResult,
 ): Promise<CallModelResult> {
   await untilStored(() =>
-    deps.log.write(async (write) => {
+    deps.log.write('leave-step', async (write) => {
       await locked(write, run);
       // The answer to an earlier COMMIT of this may have been lost.
       if (!(await hasLeft(write.tx, attempt.ref))) await endAttempt(write, attempt.ref, notMade);
@@ -92,7 +92,7 @@ async function ask(
   wanted: Wanted,
 ): Promise<CallModelResult | undefined> {
   return untilStored(() =>
-    deps.log.write(async (write) => {
+    deps.log.write('ask-for-money', async (write) => {
       // The answer to an earlier COMMIT of this may have been lost.
       const left = await hasLeft(write.tx, attempt.ref);
       const asked = left && (await askedBy(write.tx, attempt.ref));

@@ -59,7 +59,7 @@ export async function failModelCall(
   if (outcome === 'broken')
     deps.logger.error({ err: error, runId: run.id, unit }, 'a model call broke in here');
   const failure = await untilStored(() =>
-    deps.log.write(async (write) => {
+    deps.log.write('fail-model-call', async (write) => {
       const current = await lockRun(write, run.tenant_id, run.id);
       if (!current) return undefined;
       const verdict = await toFailure(write, attempt, error, outcome, reason);

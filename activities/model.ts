@@ -58,7 +58,7 @@ async function open(
   attempt: Attempt,
 ): Promise<OpenedStep | Limited | undefined> {
   const { step } = input;
-  return deps.log.write(async (write) => {
+  return deps.log.write('open-step', async (write) => {
     const run = await runFor(deps, write, input);
     if (!run) return undefined;
     const question = run.steps < step && (await questionOf(write.tx, run, { step, attempt: attempt.ref }));
@@ -178,7 +178,7 @@ async function prepare(
     if (lost >= mostLostAttempts) throw new WorkersLost(step, lost);
     const request = await requestFor(deps, run, step);
     if (earlier > 0) {
-      await deps.log.write(async (write) => {
+      await deps.log.write('book-lost', async (write) => {
         const locked = await lockRun(write, run.tenant_id, run.id);
         if (locked) await bookLost(deps, write, locked, { step, before: attempt.ref.attempt, request });
       });
@@ -271,7 +271,7 @@ async function store(
   const ends =
     use.status === 'answered' && calls.length === 0 && !run.project_path && !deps.hasBackground(run.id);
   const stored = await untilStored(() =>
-    deps.log.write(async (write): Promise<StoredStep & Partial<EndedRun>> => {
+    deps.log.write('store-answer', async (write): Promise<StoredStep & Partial<EndedRun>> => {
       const { run: locked, calls: rows } = await storeAnswer(write, answer);
       // Read back after a lost COMMIT, it may have ended with the first one.
       const mayEnd = ends && !isTerminal(locked.status as RunStatus);

@@ -30,7 +30,7 @@ export async function judgePredecessor(
   }
   if (predecessor.lost >= mostLostAttempts) {
     const reason = `${tool.name} took its worker down ${predecessor.lost} times.`;
-    await deps.log.write(async (write) => {
+    await deps.log.write('give-up-call', async (write) => {
       const locked = await lockRun(write, run.tenant_id, run.id);
       if (!locked) return;
       const letter = { kind: 'call' as const, callId: call.call_id, reason, attempts: predecessor.lost };

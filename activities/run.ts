@@ -25,7 +25,7 @@ import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
   return async ({ tenantId, runId, executionId, generation = 0 }) => {
-    const begun = await deps.log.write((write) =>
+    const begun = await deps.log.write('begin-run', (write) =>
       beginRun(write, {
         tenantId,
         runId,
@@ -54,7 +54,7 @@ function leftOf({ deadline_at: deadline, awaiting_since: since }: RunRow): numbe
 
 export function createPendingInput(deps: ActivityDeps): (input: RunRef) => Promise<PendingInputResult> {
   return async ({ tenantId, runId }) =>
-    deps.log.write(async (write) => {
+    deps.log.write('pending-input', async (write) => {
       const run = await lockRun(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
       const stop = await pendingStop(write.tx, runId);
@@ -100,7 +100,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     if (ending.outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
       return { finished: false };
     await deps.endBackground(runId);
-    const ended = await deps.log.write(async (write): Promise<EndedRun | undefined> => {
+    const ended = await deps.log.write('finish-run', async (write): Promise<EndedRun | undefined> => {
       const run = await lockRun(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
       // Another execution has the run: this one ends without a word.

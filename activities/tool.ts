@@ -21,7 +21,7 @@ export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Prom
   return (input) => {
     const unit = `call/${input.callId}`;
     return withAttempt(deps, { runId: input.runId, unit, generation: input.generation }, async (attempt) => {
-      const claim = await deps.log.write((write) =>
+      const claim = await deps.log.write('claim-call', (write) =>
         claimCall(write, { tenantId: input.tenantId, callId: input.callId, attempt: attempt.ref }),
       );
       if (claim.kind === 'recorded')
@@ -126,11 +126,13 @@ async function store(deps: ActivityDeps, call: CallRow, attempt: Attempt, result
   const { tenant_id: tenantId, run_id: runId, call_id: callId } = call;
   try {
     await untilStored(() =>
-      deps.log.write((write) => recordCall(write, { tenantId, attempt: attempt.ref, call, result })),
+      deps.log.write('store-result', (write) =>
+        recordCall(write, { tenantId, attempt: attempt.ref, call, result }),
+      ),
     );
   } catch (error) {
     if (!(error instanceof Superseded || error instanceof StreamEnded)) throw error;
-    await deps.log.write(async (write) => {
+    await deps.log.write('record-late', async (write) => {
       const run = await lockRun(write, tenantId, runId);
       if (run) await recordLate(write, run, attempt.ref, `the result (${result.status}) of ${callId}`);
     });

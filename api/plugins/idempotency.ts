@@ -42,8 +42,9 @@ export function createMutate(input: { log: EventLog; redact: (text: string) => s
 
   async function once(request: FastifyRequest, act: (write: Write) => Promise<Outcome>): Promise<Done> {
     const scope = scopeOf(request);
-    if (!scope) return log.write(async (write) => toDone(await act(write)));
-    return log.write(async (write) => {
+    const name = transactionOf(request);
+    if (!scope) return log.write(name, async (write) => toDone(await act(write)));
+    return log.write(name, async (write) => {
       if (!(await lockKey(write.tx, scope))) {
         throw new Failure(
           'RequestInFlight',
@@ -100,6 +101,12 @@ export function createMutate(input: { log: EventLog; redact: (text: string) => s
       .headers(done.headers)
       .send(done.body === '' ? undefined : done.body);
   };
+}
+
+/** A route's transaction is named as the route is in the OpenAPI document. */
+function transactionOf(request: FastifyRequest): string {
+  const { operationId } = request.routeOptions.schema as { operationId: string };
+  return operationId;
 }
 
 function toDone(outcome: Outcome): Done {

@@ -35,14 +35,15 @@ export function createReconciler(input: {
     }
     const { tries } = workflow;
     if (tries >= stuckAfterTries && run.stuck === null) {
-      if (await log.write((write) => markStuck(write, run, tries)))
+      if (await log.write('mark-stuck', (write) => markStuck(write, run, tries)))
         logger.error({ runId: run.id }, 'a run is stuck');
     }
-    if (tries <= 1 && run.stuck !== null) await log.write((write) => markGoingOn(write, run));
+    if (tries <= 1 && run.stuck !== null)
+      await log.write('mark-going-on', (write) => markGoingOn(write, run));
   }
 
   async function endLost(run: RunRow): Promise<void> {
-    const result = await log.write((write) => endLostRun(write, run, input.book));
+    const result = await log.write('end-lost-run', (write) => endLostRun(write, run, input.book));
     if (result?.ended) logger.warn({ runId: run.id }, 'a run was ended: its workflow is gone');
     if (result) for (const admitted of await afterEnd(log, result)) runs.started(admitted);
   }

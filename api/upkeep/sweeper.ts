@@ -69,7 +69,8 @@ export function createSweeper(input: {
     const { found, last } = await listAnswerable(log.db, mostPerPass, lookedAt);
     lookedAt = last;
     await eachOf(found, 'answer a question', async (question) => {
-      if (await log.write((write) => answerWithRoom(write, question))) runs.wake(question.run_id);
+      if (await log.write('answer-with-room', (write) => answerWithRoom(write, question)))
+        runs.wake(question.run_id);
     });
   }
 

@@ -53,10 +53,10 @@ async function scene(number = 1, before?: (run: RunRow) => Promise<unknown>): Pr
   await store.begin(run);
   await before?.(run);
   const ref = anAttempt(run, 'model/1', number);
-  await store.log.write(async (write) => beginAttempt(write, await lockedRun(write, run.id), ref));
+  await store.log.write('test', async (write) => beginAttempt(write, await lockedRun(write, run.id), ref));
   const abort = new AbortController();
   return {
-    run: await store.log.write((write) => lockedRun(write, run.id)),
+    run: await store.log.write('test', (write) => lockedRun(write, run.id)),
     attempt: { ref, signal: abort.signal, supersede: () => {} },
     stop: (why) => abort.abort(why),
     limit: (limits) => tenant.limit('tenant', limits),
@@ -120,9 +120,9 @@ test('a call that is more than a whole day has is waited for no longer than peop
 
 /** Something happens between the last try and the question. */
 function meanwhile(happens: () => Promise<unknown>): ActivityDeps {
-  const write: typeof store.log.write = async (act) => {
+  const write: typeof store.log.write = async (name, act) => {
     await happens();
-    return store.log.write(act);
+    return store.log.write(name, act);
   };
   return { ...deps, log: { ...store.log, write } };
 }
@@ -170,8 +170,8 @@ test('a step that waited a hundred times ends its run for want of money and not 
 /** The answer to the first COMMIT is lost, and then something happens. */
 function committedInVain(happens: () => Promise<unknown> = async () => undefined): ActivityDeps {
   let commits = 0;
-  const write: typeof store.log.write = async (act) => {
-    const result = await store.log.write(act);
+  const write: typeof store.log.write = async (name, act) => {
+    const result = await store.log.write(name, act);
     commits += 1;
     if (commits > 1) return result;
     await happens();
@@ -183,7 +183,7 @@ function committedInVain(happens: () => Promise<unknown> = async () => undefined
 /** Has a question put at a step, and approves it. */
 function granted(step: number) {
   return async (run: RunRow) => {
-    const { waits } = await store.log.write(async (write) =>
+    const { waits } = await store.log.write('test', async (write) =>
       askForRun(deps, write, await lockedRun(write, run.id), step),
     );
     await grant(run, waits.slice('limit/'.length));
@@ -191,7 +191,7 @@ function granted(step: number) {
 }
 
 async function grant(run: RunRow, id: string): Promise<void> {
-  await store.log.write(async (write) =>
+  await store.log.write('test', async (write) =>
     answerApproval(write, await lockedRun(write, run.id), id, { status: 'approved', by: 'ada' }),
   );
 }

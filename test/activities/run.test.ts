@@ -60,7 +60,7 @@ test('the end of a run that was ended because its workflow was gone comes late, 
 
 test('an execution that a run was taken away from does not end it', async () => {
   const run = await store.started();
-  const next = await store.log.write(async (write) => {
+  const next = await store.log.write('test', async (write) => {
     const locked = await lockRun(write, run.tenant_id, run.id);
     if (!locked) throw new Error('the run was just started');
     return handOver(write, locked);

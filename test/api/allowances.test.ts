@@ -176,7 +176,7 @@ async function waiting(about: 'run' | 'tenant'): Promise<Waiting> {
   const limits = { steps: 9, seconds: 60, costMicros: 1_500_000, tokens: 100_000 };
   const run = await store.started({ limits });
   if (about === 'tenant') await change(api, { limits: { costMicros: 100 } });
-  await api.log.write(async (write) => {
+  await api.log.write('test', async (write) => {
     if (about === 'run') return askForRun(deps, write, await lockedRun(write, run.id), 1);
     const key = { tenantId: api.tenantId, runId: run.id, step: 1, attempt: 1 };
     const worst = { inputTokens: 10, outputTokens: 10, costMicros: 700 };

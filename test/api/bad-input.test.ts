@@ -244,7 +244,7 @@ async function seeded() {
   await appendTexts(api, ended, 5);
   await endOfRun(api, ended);
   const active = await startRun(api);
-  const letter = await api.log.write(async (write) => {
+  const letter = await api.log.write('test', async (write) => {
     const run = await lockRun(write, api.tenantId, active.id);
     if (!run) throw new Error('the run was just started');
     await addDeadLetter(write, run, { kind: 'call', callId: '1.0', reason: 'three times', attempts: 3 });

@@ -46,10 +46,10 @@ interface Caller {
 
 async function openCaller(): Promise<Caller> {
   const owner = `owner/${uuid()}` as const;
-  await log.write((write) => limitOf(write.tx, owner));
-  const { run } = await log.write((write) => acceptRun(write, { ...aRun, pools: [owner] }));
+  await log.write('test', (write) => limitOf(write.tx, owner));
+  const { run } = await log.write('test', (write) => acceptRun(write, { ...aRun, pools: [owner] }));
   const runId = run.id;
-  await log.write((write) => limitOf(write.tx, `run/${runId}`));
+  await log.write('test', (write) => limitOf(write.tx, `run/${runId}`));
   const pools = await db
     .selectFrom('allowances')
     .select('id')

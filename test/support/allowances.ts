@@ -52,7 +52,7 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
   const id = uuid();
 
   function acceptOnce(changes: Partial<NewRun>, pools: PoolName[], at: Date): Promise<Accepted> {
-    return log.write(async (write) => {
+    return log.write('test', async (write) => {
       const input = aRun({ tenantId: id, pools, ...changes });
       return acceptRun(write, input, await holdPools(write.tx, { ...input, others: pools, at }));
     });

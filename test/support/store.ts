@@ -83,14 +83,14 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     url,
     database,
     log,
-    accept: (changes) => log.write((write) => acceptRun(write, aRun(changes))),
+    accept: (changes) => log.write('test', (write) => acceptRun(write, aRun(changes))),
     async started(changes) {
       const { run } = await store.accept(changes);
       await store.begin(run);
       return store.run(run.id);
     },
     begin: (run, executionId = 'execution-1') =>
-      log.write((write) =>
+      log.write('test', (write) =>
         beginRun(write, {
           tenantId: run.tenant_id,
           runId: run.id,
@@ -100,21 +100,23 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
         }),
       ),
     open: (attempt) =>
-      log.write(async (write) => {
+      log.write('test', async (write) => {
         const run = await lockedRun(write, attempt.runId);
         return openStep(write, run, { step: stepOf(attempt), attempt, mayOpen: () => true });
       }),
     answer: async (attempt, changes) =>
-      (await log.write((write) => storeAnswer(write, anAnswer(attempt, changes)))).calls,
+      (await log.write('test', (write) => storeAnswer(write, anAnswer(attempt, changes)))).calls,
     async step(run, number, changes) {
       const attempt = anAttempt(run, `model/${number}`);
       await store.open(attempt);
       return store.answer(attempt, changes);
     },
     claim: (attempt) =>
-      log.write((write) => claimCall(write, { tenantId: defaultTenant, callId: callIdOf(attempt), attempt })),
+      log.write('test', (write) =>
+        claimCall(write, { tenantId: defaultTenant, callId: callIdOf(attempt), attempt }),
+      ),
     record: (attempt, result) =>
-      log.write(async (write) => {
+      log.write('test', async (write) => {
         const call = await findCall(write.tx, defaultTenant, attempt.runId, callIdOf(attempt));
         if (!call) throw new Error(`There is no call of ${attempt.unit}.`);
         await recordCall(write, {
@@ -125,11 +127,11 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
         });
       }),
     input: (run, input) =>
-      log.write(async (write) =>
+      log.write('test', async (write) =>
         addInput(write, await lockedRun(write, run.id), { text: 'More.', by: 'test', ...input }),
       ),
     end: (run, end) =>
-      log.write(async (write) =>
+      log.write('test', async (write) =>
         endRun(write, await lockedRun(write, run.id), {
           status: 'succeeded',
           reason: 'finished',

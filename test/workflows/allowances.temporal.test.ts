@@ -47,7 +47,7 @@ withKernel(
 
     async function limit(name: PoolName, limits: Partial<Limits>, version: number): Promise<void> {
       const who = { tenantId: defaultTenant, by: 'ada', reason: 'a test' };
-      const woken = await kernel.store.log.write(async (write) => {
+      const woken = await kernel.store.log.write('test', async (write) => {
         const changed = await changeLimits(write.tx, { ...who, name, model: '', limits, version });
         if (changed.kind === 'stale') throw new Error('It was changed meanwhile.');
         return answerRaised(write, changed, who);
@@ -59,7 +59,7 @@ withKernel(
     const asked = (run: RunRow) => kernel.seen(run, 'approval-request');
 
     async function answer(run: RunRow, status: 'approved' | 'denied', costMicros?: number): Promise<void> {
-      await kernel.store.log.write(async (write) => {
+      await kernel.store.log.write('test', async (write) => {
         const locked = await lockedRun(write, run.id);
         const question = await findLimitQuestion(write.tx, run, 'open');
         if (costMicros !== undefined) {

@@ -16,7 +16,7 @@ const note = (file: string) => ({ tool: 'write', input: { path: file, content: '
 async function answer(kernel: Kernel, run: RunRow, callId: string, given: Partial<ApprovalAnswer> = {}) {
   const { log, database } = kernel.store;
   const approval = (await openApprovals(database.db, run)).find(({ call_id }) => call_id === callId);
-  const answered = await log.write(async (write) =>
+  const answered = await log.write('test', async (write) =>
     answerApproval(write, await lockedRun(write, run.id), approval?.id ?? '', {
       status: 'approved',
       by: 'ada',
@@ -66,7 +66,7 @@ withKernel(
       await asked(kernel, run, '1.0');
       await kernel.stopWorkers();
       const approval = (await openApprovals(kernel.store.database.db, run))[0];
-      await kernel.store.log.write(async (write) =>
+      await kernel.store.log.write('test', async (write) =>
         answerApproval(write, await lockedRun(write, run.id), approval?.id ?? '', {
           status: 'approved',
           by: 'ada',

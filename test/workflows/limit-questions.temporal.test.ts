@@ -25,7 +25,7 @@ const price = (_model: string, { outputTokens }: LlmUsage) => ({
 const priced = { deps: (deps: Kernel['deps']) => ({ ...deps, price }) };
 
 async function answer(kernel: Kernel, run: RunRow, status: 'approved' | 'denied'): Promise<void> {
-  await kernel.store.log.write(async (write) => {
+  await kernel.store.log.write('test', async (write) => {
     const locked = await lockedRun(write, run.id);
     const question = await findLimitQuestion(write.tx, run, 'open');
     await answerApproval(write, locked, question?.id ?? '', { status, by: 'ada' });
@@ -54,7 +54,7 @@ withKernel(
         by: 'ada',
         reason: 'a test',
       };
-      await kernel.store.log.write((write) => changeLimits(write.tx, change));
+      await kernel.store.log.write('test', (write) => changeLimits(write.tx, change));
       return name;
     }
 
@@ -69,7 +69,7 @@ withKernel(
         by: 'ada',
         reason: 'a test',
       };
-      await kernel.store.log.write((write) => changeLimits(write.tx, change));
+      await kernel.store.log.write('test', (write) => changeLimits(write.tx, change));
     }
 
     test('runs that asked for tokens go on by themselves, one after the other, when a cancelled run gives some back', async () => {
@@ -104,7 +104,7 @@ withKernel(
       const name = await limited({ costMicros: 5 });
       const run = await kernel.start({ model: await kernel.script(done), limits: generous, pools: [name] });
       await kernel.seen(run, 'approval-request');
-      await kernel.store.log.write(async (write) => handOver(write, await lockedRun(write, run.id)));
+      await kernel.store.log.write('test', async (write) => handOver(write, await lockedRun(write, run.id)));
       kernel.runs.started(await kernel.store.run(run.id));
       await kernel.runs.settled();
       await kernel.seen(run, 'run-resume');

@@ -29,7 +29,7 @@ async function inputTokens({ store }: Kernel, run: RunRow): Promise<number[]> {
 
 /** Another execution takes the run over and goes on. */
 async function goOn(kernel: Kernel, run: RunRow): Promise<RunRow> {
-  await kernel.store.log.write(async (write) => handOver(write, await lockedRun(write, run.id)));
+  await kernel.store.log.write('test', async (write) => handOver(write, await lockedRun(write, run.id)));
   const waiting = await kernel.store.run(run.id);
   kernel.runs.started(waiting);
   await kernel.runs.settled();

@@ -194,7 +194,9 @@ withKernel(
       await kernel.seen(run, 'call-end', ({ status }: { status: string }) => status === 'unknown');
       await kernel.seen(run, 'call-start', ({ callId }: { callId: string }) => callId === '2.0');
       const settlement = { tenantId: defaultTenant, runId: run.id, callId: '1.0', by: 'ada' } as const;
-      await kernel.store.log.write((write) => settleCall(write, { ...settlement, outcome: 'not_done' }));
+      await kernel.store.log.write('test', (write) =>
+        settleCall(write, { ...settlement, outcome: 'not_done' }),
+      );
       await kernel.wake(run);
       await writeFile(path.join(projectPath, 'go'), '');
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 3 });

@@ -270,7 +270,7 @@ withKernel(
       const other = await kernel.start({ model: await kernel.script({ text: 'Not me.' }) });
       expect(await kernel.ended(other)).toMatchObject({ status: 'succeeded' });
 
-      const next = await kernel.store.log.write(async (write) => {
+      const next = await kernel.store.log.write('test', async (write) => {
         const locked = await lockRun(write, defaultTenant, run.id);
         if (!locked) throw new Error('the run was just stuck');
         return handOver(write, locked);

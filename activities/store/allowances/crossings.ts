@@ -28,7 +28,7 @@ type Told = Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id'>;
 export async function tellCrossings(log: EventLog, run: Told, crossed: readonly Crossing[]): Promise<void> {
   if (crossed.length === 0) return;
   try {
-    await log.write(async (write) => {
+    await log.write('tell-crossings', async (write) => {
       const events = await takeWarnings(write, crossed);
       if (events.length > 0) await write.append({ ...streamFor(run), events });
     });
@@ -45,7 +45,7 @@ export async function tellTenant(
 ): Promise<void> {
   if (crossed.length === 0) return;
   const stream = streamOf('tenant', tenantId);
-  await log.write(async (write) => {
+  await log.write('tell-tenant', async (write) => {
     const events = await takeWarnings(write, crossed);
     if (events.length > 0) await write.append({ tenantId, stream, conversationId: null, events });
   });

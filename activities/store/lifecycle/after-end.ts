@@ -31,7 +31,7 @@ export async function closeEnded(log: EventLog, of: { tenantId: string; runId: s
 
 /** Gives free places to those who wait for one. Returns the runs whose workflow is to be started. */
 export async function givePlaces(log: EventLog, tenantId: string): Promise<RunRow[]> {
-  return log.write(async ({ tx }) => {
+  return log.write('give-places', async ({ tx }) => {
     const ids = await admitWaiting(tx, tenantId);
     if (ids.length === 0) return [];
     return tx.selectFrom('runs').selectAll().where('id', 'in', ids).execute();

@@ -19,8 +19,11 @@ export interface Write {
 
 export interface EventLog {
   db: Db;
-  /** One transaction; readers of the streams appended to are woken once it has committed. */
-  write<T>(act: (write: Write) => Promise<T>): Promise<T>;
+  /**
+   * One transaction under a name that logs, metrics and pg_stat_activity show; readers of the streams appended to are
+   * woken once it has committed.
+   */
+  write<T>(name: string, act: (write: Write) => Promise<T>): Promise<T>;
   /** One batch, in a transaction of its own or shared with other streams' batches that come at the same time. */
   append(batch: EventBatch): Promise<number | undefined>;
   redact(text: string): string;
@@ -36,7 +39,7 @@ export function createEventLog(input: {
   return {
     db,
     redact,
-    async write(act) {
+    async write(_name, act) {
       const touched: EventBatch[] = [];
       const result = await db.transaction().execute((tx) =>
         act({

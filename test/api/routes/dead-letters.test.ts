@@ -12,7 +12,7 @@ async function newestLetter(api: TestApp): Promise<string> {
 }
 
 async function deadCall(api: TestApp, runId: string): Promise<string> {
-  await api.log.write(async (write) => {
+  await api.log.write('test', async (write) => {
     const run = await lockRun(write, api.tenantId, runId);
     if (!run) throw new Error('the run was just started');
     const reason = 'It took its worker down.';
@@ -29,7 +29,7 @@ async function rowOf(api: TestApp, runId: string): Promise<RunRow> {
 
 async function stuckRun(api: TestApp, runId: string): Promise<string> {
   const run = await rowOf(api, runId);
-  await api.log.write((write) => markStuck(write, run, 5));
+  await api.log.write('test', (write) => markStuck(write, run, 5));
   return newestLetter(api);
 }
 
@@ -79,7 +79,7 @@ test('a run that goes on by itself leaves the list, and a retry of it is refused
   const run = await startRun(api);
   const id = await stuckRun(api, run.id);
   const seen = await rowOf(api, run.id);
-  await api.log.write((write) => markGoingOn(write, seen));
+  await api.log.write('test', (write) => markGoingOn(write, seen));
   expect((await api.ask('GET', '/dead-letters')).json().items).toEqual([]);
   const retried = await api.ask('POST', `/dead-letters/${id}/retry`, {});
   expect([retried.statusCode, retried.json().code]).toEqual([409, 'AlreadyResolved']);

@@ -40,7 +40,7 @@ export async function endOfRun(
   run: StartRunView,
   status: 'failed' | 'cancelled' = 'failed',
 ): Promise<void> {
-  await api.log.write(async (write) =>
+  await api.log.write('test', async (write) =>
     endRun(write, await lockedRun(write, run.id), {
       status,
       reason: 'internal_error',

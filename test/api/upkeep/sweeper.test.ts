@@ -36,7 +36,7 @@ function sweeping() {
 
 /** The run asks for more, having found too little for its call. */
 async function asking(run: RunRow, costMicros: number): Promise<void> {
-  await store.log.write(async (write) => {
+  await store.log.write('test', async (write) => {
     const key = { tenantId: run.tenant_id, runId: run.id, step: 1, attempt: 1 };
     const worst = { inputTokens: 0, outputTokens: 0, costMicros };
     const exceeded = await reserve(write.tx, { ...key, model: 'openai/gpt', worst });

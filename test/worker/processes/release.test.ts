@@ -22,7 +22,7 @@ test('money that cannot be settled keeps back neither the runs of a dead worker 
   const [broken, other] = [await tenant.run(), await tenant.run()];
   for (const run of [broken, other]) {
     await store.begin(run);
-    await log.write(async (write) =>
+    await log.write('test', async (write) =>
       beginAttempt(write, await lockedRun(write, run.id), anAttempt(run, 'model/1')),
     );
     await tenant.reserve(run, {}, { costMicros: 10 });

@@ -82,7 +82,7 @@ const acts = {
   // Inside a transaction that then takes the conversation's lock, as an activity may.
   open: (world: World, turn: Turn) => {
     const key = keyOf(world, turn);
-    return log.write(async (write) => {
+    return log.write('test', async (write) => {
       await reserve(write.tx, reservation(key, turn));
       const attempt = anAttempt(key.of.run, `model/${key.step}`, key.attempt);
       await openStep(write, await runOf(write, key), { step: key.step, attempt, mayOpen: () => true });

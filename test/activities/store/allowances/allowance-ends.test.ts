@@ -58,7 +58,9 @@ test('what an executor that died had reserved is settled at once, so that nobody
   for (const each of [run, ended]) {
     await store.begin(each);
     const attempt = anAttempt(each, 'model/1');
-    await store.log.write(async (write) => beginAttempt(write, await lockedRun(write, each.id), attempt));
+    await store.log.write('test', async (write) =>
+      beginAttempt(write, await lockedRun(write, each.id), attempt),
+    );
     await tenant.reserve(each, {}, { costMicros: 40 });
   }
   await store.end(ended);

@@ -59,7 +59,7 @@ test('whoever reached it and lives leaves nothing for others to tell', async () 
 
 test('after the end of the run the stream of the tenant tells it', async () => {
   const { run } = await spent();
-  await log.write(async (write) => {
+  await log.write('test', async (write) => {
     const end = { status: 'succeeded', reason: 'finished', reasonText: 'Done.' } as const;
     return endRun(write, await lockedRun(write, run.id), end);
   });

@@ -50,7 +50,7 @@ async function approvals(run: RunRow) {
 
 async function answer(run: RunRow, callId: string, given: Partial<ApprovalAnswer>) {
   const approval = (await approvals(run)).find((row) => row.call_id === callId);
-  return log.write(async (write) =>
+  return log.write('test', async (write) =>
     answerApproval(write, await lockedRun(write, run.id), approval?.id ?? '', {
       status: 'approved',
       by: 'ada (cli)',
@@ -60,7 +60,7 @@ async function answer(run: RunRow, callId: string, given: Partial<ApprovalAnswer
 }
 
 async function attend(run: RunRow, now?: Date) {
-  return log.write(async (write) => attendApprovals(write, await lockedRun(write, run.id), now));
+  return log.write('test', async (write) => attendApprovals(write, await lockedRun(write, run.id), now));
 }
 
 test('a call that is asked about waits, and is made once by whoever comes first to allow it', async () => {
@@ -173,18 +173,18 @@ test("what a run asks is no other tenant's to see, to answer or to claim by", as
   expect(await openApprovals(database.db, foreign)).toEqual([]);
   expect(await openApprovals(database.db, run)).toHaveLength(1);
   const [approval] = await approvals(run);
-  const byThem = await log.write((write) =>
+  const byThem = await log.write('test', (write) =>
     answerApproval(write, foreign, approval?.id ?? '', { status: 'approved', by: 'them' }),
   );
   expect(byThem).toBeUndefined();
-  expect(await log.write((write) => attendApprovals(write, foreign))).toMatchObject({ open: 0 });
-  expect(await log.write((write) => withdrawApprovals(write, foreign, 'them'))).toEqual([]);
+  expect(await log.write('test', (write) => attendApprovals(write, foreign))).toMatchObject({ open: 0 });
+  expect(await log.write('test', (write) => withdrawApprovals(write, foreign, 'them'))).toEqual([]);
   await answer(run, '1.0', {});
   const claimed = { ...foreign, run_id: run.id, call_id: '1.0', input_hash: 'hash' };
-  expect(await log.write((write) => useApproval(write, claimed, 1))).toBe(false);
-  expect(await log.write((write) => useApproval(write, { ...claimed, tenant_id: run.tenant_id }, 1))).toBe(
-    true,
-  );
+  expect(await log.write('test', (write) => useApproval(write, claimed, 1))).toBe(false);
+  expect(
+    await log.write('test', (write) => useApproval(write, { ...claimed, tenant_id: run.tenant_id }, 1)),
+  ).toBe(true);
 });
 
 test('after half the time people are reminded once, and after all of it the answer is no', async () => {

@@ -31,7 +31,7 @@ async function asking(
 ): Promise<RunRow> {
   const run = await tenant.run();
   await store.begin(run);
-  await log.write(async (write) => {
+  await log.write('test', async (write) => {
     const { costMicros = 0, tokens = 0 } = worst;
     const exceeded = await reserve(write.tx, {
       ...first(run),
@@ -54,7 +54,7 @@ async function pass(tenant: TestTenant): Promise<string[]> {
   const { found } = await listAnswerable(database.db, 1000, undefined);
   const answered: string[] = [];
   for (const question of found.filter(({ tenant_id }) => tenant_id === tenant.id))
-    if (await log.write((write) => answerWithRoom(write, question))) answered.push(question.run_id);
+    if (await log.write('test', (write) => answerWithRoom(write, question))) answered.push(question.run_id);
   return answered;
 }
 
@@ -94,7 +94,7 @@ test('who was told of room and found none waits again, and is told again when th
   expect(await pass(tenant)).toEqual([run.id]);
   const faster = await tenant.run();
   expect(await tenant.reserve(faster, {}, { costMicros: 5 })).toEqual(reserved);
-  await log.write(async (write) => {
+  await log.write('test', async (write) => {
     const worst = { inputTokens: 0, outputTokens: 0, costMicros: 10 };
     const exceeded = await reserve(write.tx, { ...first(run), attempt: 2, model: 'openai/gpt', worst });
     if (exceeded.kind !== 'exceeded') throw new Error(`It is ${exceeded.kind}.`);
@@ -138,7 +138,7 @@ test('tokens that a cancelled run gives back let those go on who waited for them
   await tenant.settle(spender, {}, { tokens: 90 });
   const run = await asking(tenant, { tokens: 20 });
   expect(await pass(tenant)).toEqual([]);
-  await log.write(async (write) => {
+  await log.write('test', async (write) => {
     const end = { status: 'cancelled', reason: 'cancelled', reasonText: 'Somebody cancelled it.' } as const;
     return endRun(write, await lockedRun(write, spender.id), end);
   });
@@ -152,7 +152,7 @@ test('raising one limit of an allowance answers no question about another limit 
   const run = await asking(tenant, { tokens: 20 });
   const who = { tenantId: tenant.id, by: 'ada', reason: 'a test' };
   const raise = (limits: object, version: number) =>
-    log.write(async (write) => {
+    log.write('test', async (write) => {
       const changed = await changeLimits(write.tx, { ...who, name: 'tenant', model: '', limits, version });
       if (changed.kind === 'stale') throw new Error('It was changed meanwhile.');
       return answerRaised(write, changed, who);

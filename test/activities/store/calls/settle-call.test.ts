@@ -23,7 +23,7 @@ async function withUnknown(): Promise<RunRow> {
 }
 
 function settle(run: RunRow, changes: Partial<Settlement> = {}) {
-  return log.write((write) =>
+  return log.write('test', (write) =>
     settleCall(write, {
       tenantId: defaultTenant,
       runId: run.id,

@@ -77,14 +77,14 @@ async function fill(url: string): Promise<void> {
     await store.step(run, 1, { calls: [aCall('1.0'), aCall('1.1', { decision: 'ask', asks })] });
     await store.claim(anAttempt(run, 'call/1.0'));
     await ensureBuiltIns(database.db, defaultTenant);
-    await log.write(async (write) => {
+    await log.write('test', async (write) => {
       const change = { tenantId: defaultTenant, by: 'test' };
       await applyPolicy(write, { scope: 'project', key: '/project' }, 'ask-everything', change);
       const rule = { tool: 'shell', commands: ['true'], decision: 'allow' as const };
       await rememberAnswer(write, { scope: 'global', key: '', rule, expiresAt: new Date() }, change);
     });
     await store.input(run, { kind: 'steer', messageId: 'one' });
-    await log.write(async (write) => {
+    await log.write('test', async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);
       if (locked) await addDeadLetter(write, locked, { kind: 'run', reason: 'It is stuck.', attempts: 5 });
     });

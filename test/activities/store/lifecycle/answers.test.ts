@@ -146,7 +146,7 @@ test('an answer whose COMMIT was not answered is stored once when it is stored a
 test('a step is not opened for a run that is to stop, is over a limit, or has ended', async () => {
   const run = await store.started();
   const attempt = anAttempt(run, 'model/1');
-  const over = log.write(async (write) =>
+  const over = log.write('test', async (write) =>
     openStep(write, await lockedRun(write, run.id), { step: 1, attempt, mayOpen: () => false }),
   );
   expect(await over).toEqual({ kind: 'stopped' });

@@ -15,7 +15,7 @@ const store = await openTestStore();
 const { log, database } = store;
 
 function takeAway(run: RunRow) {
-  return log.write(async (write) => {
+  return log.write('test', async (write) => {
     const locked = await lockRun(write, run.tenant_id, run.id);
     if (!locked) throw new Error(`There is no run ${run.id}.`);
     return handOver(write, locked);

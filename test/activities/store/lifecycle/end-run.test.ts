@@ -191,7 +191,7 @@ test('the message of the finish tool is the final one', async () => {
 test('what comes late is noted on the stream of a live run and on the tenant of an ended one', async () => {
   const run = await store.started();
   const late = () =>
-    log.write(async (write) => {
+    log.write('test', async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);
       if (locked) await recordLate(write, locked, { unit: 'call/1.0', attempt: 3 }, 'the result of 1.0');
     });

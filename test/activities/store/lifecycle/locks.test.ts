@@ -56,23 +56,23 @@ const acts: Record<string, Act> = {
   lose: () => markLost(database.db, executorId),
   tree: (run) => noteTree(database.db, run.id, 'end', 'tree'),
   late: (run) =>
-    log.write(async (write) => {
+    log.write('test', async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);
       if (locked) await recordLate(write, locked, { unit: 'model/1', attempt: 1 }, 'something');
     }),
   letter: (run) =>
-    log.write(async (write) => {
+    log.write('test', async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);
       if (locked) await addDeadLetter(write, locked, { kind: 'run', reason: 'stuck', attempts: 5 });
     }),
-  stuck: (run) => log.write((write) => markStuck(write, run, 5)),
-  well: (run) => log.write((write) => markGoingOn(write, run)),
+  stuck: (run) => log.write('test', (write) => markStuck(write, run, 5)),
+  well: (run) => log.write('test', (write) => markGoingOn(write, run)),
   gone: (run) =>
-    log.write((write) =>
+    log.write('test', (write) =>
       endLostRun(write, { ...run, generation: run.generation + (attempts % 2) }, async (_write, row) => row),
     ),
   retry: (run) =>
-    log.write(async (write) => {
+    log.write('test', async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);
       if (!locked || locked.stuck === null) return;
       const letter = await write.tx

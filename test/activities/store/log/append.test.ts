@@ -78,7 +78,7 @@ test('a stream that somebody holds is waited for, and holds up nobody else', asy
   const [held, ...free] = await Promise.all(Array.from({ length: 10 }, () => store.started()));
   if (!held) throw new Error('There is no run.');
   let waited: Promise<number | undefined> | undefined;
-  await log.write(async (write) => {
+  await log.write('test', async (write) => {
     await lockRun(write, held.tenant_id, held.id);
     const appends = [held, ...free].map((run) => log.append({ ...streamFor(run), events: [delta('x')] }));
     waited = appends[0];

@@ -39,7 +39,7 @@ async function textsOf(stream: string): Promise<string[]> {
 }
 
 async function take(run: RunRow, attempt: NewAttempt): Promise<void> {
-  await log.write(async (write) => {
+  await log.write('test', async (write) => {
     await lockRun(write, run.tenant_id, run.id);
     await beginAttempt(write, run, attempt);
   });
@@ -128,7 +128,7 @@ test('an attempt that does not hold the fence writes nothing', async () => {
   await take(run, second);
   await expect(log.append(batchOf(first)), 'after a newer one took it').rejects.toThrow(Superseded);
   await log.append(batchOf(second));
-  await log.write((write) => endAttempt(write, second, 'answered'));
+  await log.write('test', (write) => endAttempt(write, second, 'answered'));
   await expect(log.append(batchOf(second)), 'after its result is stored').rejects.toThrow(Superseded);
   expect((await store.events(run)).slice(2)).toEqual([delta('attempt 1'), delta('attempt 2')]);
   await expectWholeLog(store);
@@ -177,7 +177,7 @@ test('nothing follows the end of a stream, and the batch that ended it may be re
 
 test('a transaction that fails after its append leaves no event and no gap', async () => {
   const batch = fresh();
-  const failing = log.write(async (write) => {
+  const failing = log.write('test', async (write) => {
     await write.append(batch);
     throw new Error('the rest failed');
   });

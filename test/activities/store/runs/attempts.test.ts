@@ -31,7 +31,7 @@ const { log, database } = store;
 const { db } = database;
 
 function take(attempt: NewAttempt) {
-  return log.write(async (write) => {
+  return log.write('test', async (write) => {
     const run = await lockRun(write, defaultTenant, attempt.runId);
     if (!run) throw new Error('There is no such run.');
     return beginAttempt(write, run, attempt);
@@ -138,9 +138,9 @@ test('of attempts that begin at once the newest holds the fence', async () => {
   const run = await store.started();
   await Promise.allSettled([4, 2, 5, 1, 3].map((attempt) => take(anAttempt(run, 'model/1', attempt))));
   await expect(
-    log.write((write) => endAttempt(write, anAttempt(run, 'model/1', 4), 'answered')),
+    log.write('test', (write) => endAttempt(write, anAttempt(run, 'model/1', 4), 'answered')),
   ).rejects.toThrow(Superseded);
-  await log.write((write) => endAttempt(write, anAttempt(run, 'model/1', 5), 'answered'));
+  await log.write('test', (write) => endAttempt(write, anAttempt(run, 'model/1', 5), 'answered'));
 });
 
 // Whatever an older attempt does next, at whatever point the newer one took over, it is told so.
@@ -156,7 +156,7 @@ const points: [string, (old: NewAttempt) => Promise<unknown>][] = [
         fence: old,
       }),
   ],
-  ['ends', (old) => log.write((write) => endAttempt(write, old, 'answered'))],
+  ['ends', (old) => log.write('test', (write) => endAttempt(write, old, 'answered'))],
   ['notes its process group', (old) => noteProcessGroup(db, old, { pgid: 7, startedTicks: 'now' })],
   ['stores its answer', (old) => store.answer(old)],
   ['opens its step again', (old) => store.open(old)],
@@ -184,7 +184,7 @@ test('a worker that died leaves its open attempts with their tokens and process 
   const ended = { ...anAttempt(run, 'model/1'), executorId: id };
   const executing = { ...anAttempt(run, 'call/1.0'), executorId: id };
   await take(ended);
-  await log.write((write) => endAttempt(write, ended, 'answered'));
+  await log.write('test', (write) => endAttempt(write, ended, 'answered'));
   await take(executing);
   await noteProcessGroup(db, executing, { pgid: 4711, startedTicks: 'ticks' });
   await take(anAttempt(run, 'call/1.1'));

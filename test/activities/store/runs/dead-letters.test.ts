@@ -16,7 +16,7 @@ const { log, database } = store;
 const all = { tenantId: defaultTenant, limit: 100 };
 
 function declareDead(run: RunRow, callId = '1.0') {
-  return log.write(async (write) => {
+  return log.write('test', async (write) => {
     const locked = await lockRun(write, defaultTenant, run.id);
     if (locked)
       await addDeadLetter(write, locked, { kind: 'call', callId, reason: 'It kills workers.', attempts: 3 });
@@ -28,7 +28,7 @@ async function lettersOf(run: RunRow, open = true) {
 }
 
 function resolve(id: string, resolution: 'retried' | 'dropped' = 'dropped') {
-  return log.write((write) =>
+  return log.write('test', (write) =>
     resolveDeadLetter(write, { tenantId: defaultTenant, id, resolution, by: 'ada' }),
   );
 }

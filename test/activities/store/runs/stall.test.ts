@@ -97,7 +97,7 @@ async function question(run: RunRow, number: number, inputHash: string, said: st
     ],
     patience: patienceOf(hours(1)),
   });
-  await store.log.write(async (write) => {
+  await store.log.write('test', async (write) => {
     const locked = await lockedRun(write, run.id);
     const { id } = await write.tx
       .selectFrom('approvals')

@@ -148,7 +148,7 @@ test('dead letters are listed, and none is said to be none', async () => {
 test('a dead letter that is retried names the run that asks again, where there is one', async () => {
   const { api, call } = await startApi();
   const run = await startRun(api);
-  await api.log.write(async (write) => {
+  await api.log.write('test', async (write) => {
     const reason = 'It took its worker down.';
     await addDeadLetter(write, await lockedRun(write, run.id), { kind: 'run', reason, attempts: 10 });
   });

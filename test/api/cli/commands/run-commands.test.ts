@@ -11,7 +11,7 @@ import { appendTexts, startRun } from '../../stream/streams.ts';
 import { eventually, makeFolder, perdure, startApi } from '../captured.ts';
 
 async function end(api: TestApp, runId: string, status: RunStatus, reason: StopReason): Promise<void> {
-  await api.log.write(async (write) => {
+  await api.log.write('test', async (write) => {
     await write.tx.updateTable('runs').set({ status: 'running' }).where('id', '=', runId).execute();
     await endRun(write, await lockedRun(write, runId), {
       status,
@@ -111,7 +111,7 @@ test('Ctrl-C interrupts the run; a second one leaves it running and says how to 
   const called = call('run', 'work');
   const run = await onlyRun(api);
   // Claimed by a workflow: only that may end it now.
-  await api.log.write(async ({ tx }) => {
+  await api.log.write('test', async ({ tx }) => {
     await tx
       .updateTable('runs')
       .set({ status: 'running', execution_id: 'x' })
