@@ -1,7 +1,7 @@
 // What the activities are given; built once by the worker process and closed by it.
 import type { Logger } from 'pino';
 import type { Llm } from './llm/llm.ts';
-import type { ModelPrice } from './model-price.ts';
+import type { ModelPrice } from './step/price.ts';
 import type { PathRule, ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
 import type { Stops } from './store/runs/stops.ts';
 import type { Contents } from './store/log/contents.ts';

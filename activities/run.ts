@@ -12,10 +12,10 @@ import type {
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
-import { finish, mustGoOn, settleEnd } from './finish.ts';
+import { finish, mustGoOn, settleEnd } from './step/end.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
-import { toPlannedCall } from './model.ts';
+import { toPlannedCall } from './step/open.ts';
 import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';

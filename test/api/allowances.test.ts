@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ActivityDeps } from '../../activities/deps.ts';
-import { askForPool, askForRun } from '../../activities/limit-question.ts';
+import { askForPool, askForRun } from '../../activities/step/limit-question.ts';
 import { reserve } from '../../activities/store/allowances/allowances.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { ApprovalView } from '../../workflows/contracts/approval.ts';

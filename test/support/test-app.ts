@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
 import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
-import { describeCall } from '../../activities/review.ts';
+import { describeCall } from '../../activities/call/review.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { eventsOf } from '../support/store.ts';
 import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { bookUnanswered } from '../../activities/model-use.ts';
+import { bookUnanswered } from '../../activities/step/use.ts';
 import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { listDeadLetters } from '../../activities/store/runs/dead-letters.ts';

@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { expect, test } from 'vitest';
-import { bookUnanswered } from '../../../activities/model-use.ts';
+import { bookUnanswered } from '../../../activities/step/use.ts';
 import { createReconciler } from '../../../api/upkeep/reconciler.ts';
 import { createRuns, type RunWorkflow, type TemporalRuns } from '../../../api/upkeep/executions.ts';
 import { modelPrice } from '../../../worker/processes/model-price.ts';

@@ -2,7 +2,7 @@ import pino from 'pino';
 import { expect, test } from 'vitest';
 import { changeLimits } from '../../../activities/store/allowances/allowance-limits.ts';
 import type { ActivityDeps } from '../../../activities/deps.ts';
-import { askForPool } from '../../../activities/limit-question.ts';
+import { askForPool } from '../../../activities/step/limit-question.ts';
 import { listUnclosed, reserve } from '../../../activities/store/allowances/allowances.ts';
 import { defaultTenant } from '../../../activities/store/db/database.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';

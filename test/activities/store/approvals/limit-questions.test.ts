@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ActivityDeps } from '../../../../activities/deps.ts';
-import { askForPool } from '../../../../activities/limit-question.ts';
+import { askForPool } from '../../../../activities/step/limit-question.ts';
 import { changeLimits } from '../../../../activities/store/allowances/allowance-limits.ts';
 import {
   closeAccount,

@@ -1,11 +1,11 @@
 // Live output of a call as events for people who watch. Best effort and bounded: the call's result carries the
 // whole, so nothing here may hold a tool back or fill the log.
-import type { NewEvent } from '../workflows/contracts/event.ts';
-import type { Attempt } from './attempt.ts';
-import type { ActivityDeps } from './deps.ts';
-import type { CallRow } from './store/calls/calls.ts';
-import { Superseded } from './store/log/events.ts';
-import { type RunRow, streamFor } from './store/runs/runs.ts';
+import type { NewEvent } from '../../workflows/contracts/event.ts';
+import type { Attempt } from '../attempt.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { CallRow } from '../store/calls/calls.ts';
+import { Superseded } from '../store/log/events.ts';
+import { type RunRow, streamFor } from '../store/runs/runs.ts';
 
 // Ten times a second reads as live.
 const batchMs = 100;

@@ -1,12 +1,12 @@
 // What to do about an earlier attempt that claimed a call and left no result: see its processes dead, find out
 // whether it acted, and say "unknown" where nobody can tell.
-import type { Attempt } from './attempt.ts';
-import type { ActivityDeps } from './deps.ts';
-import { groupsBefore } from './store/runs/attempts.ts';
-import type { CallResult, CallRow } from './store/calls/calls.ts';
-import { addDeadLetter } from './store/runs/dead-letters.ts';
-import { lockRun, type RunRow } from './store/runs/runs.ts';
-import type { Probe, Tool, ToolContext } from './tools/tool.ts';
+import type { Attempt } from '../attempt.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { groupsBefore } from '../store/runs/attempts.ts';
+import type { CallResult, CallRow } from '../store/calls/calls.ts';
+import { addDeadLetter } from '../store/runs/dead-letters.ts';
+import { lockRun, type RunRow } from '../store/runs/runs.ts';
+import type { Probe, Tool, ToolContext } from '../tools/tool.ts';
 
 // What took three workers down would take the next one down as well.
 const mostLostAttempts = 3;

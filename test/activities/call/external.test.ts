@@ -3,9 +3,9 @@ import {
   externalInputProblem,
   externalToolsOf,
   externalToolsProblem,
-} from '../../activities/external-tools.ts';
-import type { RunRow } from '../../activities/store/runs/runs.ts';
-import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
+} from '../../../activities/call/external.ts';
+import type { RunRow } from '../../../activities/store/runs/runs.ts';
+import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
 
 const nested = { type: 'object', properties: { next: { $ref: '#' }, pattern: { type: 'string' } } };
 test.each([

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { reviewContextOf } from '../../activities/review.ts';
-import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
-import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
-import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
-import { openTestStore } from '../support/store.ts';
+import { reviewContextOf } from '../../../activities/call/review.ts';
+import { defaultTenant, openDatabase } from '../../../activities/store/db/database.ts';
+import { ensureBuiltIns } from '../../../activities/store/policies/policies.ts';
+import { createProfiles } from '../../../activities/store/policies/policy-scopes.ts';
+import { openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore();
 

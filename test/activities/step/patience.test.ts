@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isOutOfPatience } from '../../activities/patience.ts';
+import { isOutOfPatience } from '../../../activities/step/patience.ts';
 
 const minute = 60_000;
 const now = new Date('2026-03-02T09:00:00Z');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { priceOf } from '../../activities/llm/prices.ts';
-import { worstCaseOf } from '../../activities/worst-case.ts';
+import { priceOf } from '../../../activities/llm/prices.ts';
+import { worstCaseOf } from '../../../activities/step/worst-case.ts';
 
 const ceiling = { input: 10_000_000, output: 50_000_000 };
 const request = {

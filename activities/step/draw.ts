@@ -1,20 +1,20 @@
 // Drawing a model call's worst case from the allowances of its run before it is made, and settling it after. Where
 // there is too little the run asks a person for more; it never makes a call that nobody has granted.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallModelResult } from '../workflows/contracts/activities.ts';
-import type { Attempt } from './attempt.ts';
-import type { ActivityDeps } from './deps.ts';
-import type { LlmRequest } from './llm/llm.ts';
+import type { CallModelResult } from '../../workflows/contracts/activities.ts';
+import type { Attempt } from '../attempt.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { LlmRequest } from '../llm/llm.ts';
 import { askedBy, askForPool, tooManyPauses } from './limit-question.ts';
-import { untilStored } from './store/db/until-stored.ts';
-import { RunStopped } from './store/runs/stops.ts';
-import { type DrawingAttempt, reserve, settle } from './store/allowances/allowances.ts';
-import type { ModelUse } from './store/lifecycle/answers.ts';
-import { endAttempt, hasLeft, mayPause, notMade } from './store/runs/attempts.ts';
-import { takeWarnings, tellCrossings } from './store/allowances/crossings.ts';
-import { isStoreOutage } from './store/db/database.ts';
-import { Superseded, type Write } from './store/log/events.ts';
-import { lockRun, type RunRow, streamFor } from './store/runs/runs.ts';
+import { untilStored } from '../store/db/until-stored.ts';
+import { RunStopped } from '../store/runs/stops.ts';
+import { type DrawingAttempt, reserve, settle } from '../store/allowances/allowances.ts';
+import type { ModelUse } from '../store/lifecycle/answers.ts';
+import { endAttempt, hasLeft, mayPause, notMade } from '../store/runs/attempts.ts';
+import { takeWarnings, tellCrossings } from '../store/allowances/crossings.ts';
+import { isStoreOutage } from '../store/db/database.ts';
+import { Superseded, type Write } from '../store/log/events.ts';
+import { lockRun, type RunRow, streamFor } from '../store/runs/runs.ts';
 import { worstCaseOf } from './worst-case.ts';
 
 // What others hold comes back when their answers do, most within seconds. A longer wait would take a place from calls

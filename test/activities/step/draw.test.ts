@@ -1,19 +1,19 @@
 import pino from 'pino';
 import { expect, test } from 'vitest';
-import type { Attempt } from '../../activities/attempt.ts';
-import type { ActivityDeps } from '../../activities/deps.ts';
-import { draw } from '../../activities/draw.ts';
-import { askForRun } from '../../activities/limit-question.ts';
-import type { LlmRequest } from '../../activities/llm/llm.ts';
-import { RunStopped } from '../../activities/store/runs/stops.ts';
-import type { Limits } from '../../activities/store/allowances/allowance-limits.ts';
-import { type ApprovalRow, answerApproval } from '../../activities/store/approvals/approvals.ts';
-import { attemptNumber, beginAttempt } from '../../activities/store/runs/attempts.ts';
-import { Superseded } from '../../activities/store/log/events.ts';
-import { findLimitQuestion } from '../../activities/store/approvals/limit-questions.ts';
-import type { RunRow } from '../../activities/store/runs/runs.ts';
-import { openTenant, reserved, settleUnused } from '../support/allowances.ts';
-import { anAttempt, eventsOf, lockedRun, openTestStore } from '../support/store.ts';
+import type { Attempt } from '../../../activities/attempt.ts';
+import type { ActivityDeps } from '../../../activities/deps.ts';
+import { draw } from '../../../activities/step/draw.ts';
+import { askForRun } from '../../../activities/step/limit-question.ts';
+import type { LlmRequest } from '../../../activities/llm/llm.ts';
+import { RunStopped } from '../../../activities/store/runs/stops.ts';
+import type { Limits } from '../../../activities/store/allowances/allowance-limits.ts';
+import { type ApprovalRow, answerApproval } from '../../../activities/store/approvals/approvals.ts';
+import { attemptNumber, beginAttempt } from '../../../activities/store/runs/attempts.ts';
+import { Superseded } from '../../../activities/store/log/events.ts';
+import { findLimitQuestion } from '../../../activities/store/approvals/limit-questions.ts';
+import type { RunRow } from '../../../activities/store/runs/runs.ts';
+import { openTenant, reserved, settleUnused } from '../../support/allowances.ts';
+import { anAttempt, eventsOf, lockedRun, openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore();
 const request: LlmRequest = {

@@ -1,16 +1,16 @@
 // What a run asks people when its money, or an allowance it draws from, is used up: one open question at a time, in
 // words that say what is missing and what to do about it.
-import type { CallModelResult } from '../workflows/contracts/activities.ts';
-import type { EffectiveLimits, StopReason } from '../workflows/contracts/run.ts';
-import type { ActivityDeps } from './deps.ts';
-import type { Exceeded, LimitName } from './store/allowances/allowances.ts';
-import type { Patience } from './store/lifecycle/answers.ts';
-import { requestApprovals } from './store/approvals/approvals.ts';
-import type { AttemptRef } from './store/runs/attempts.ts';
-import type { Queries } from './store/db/database.ts';
-import type { Write } from './store/log/events.ts';
-import { findAskedBy, findLimitQuestion, ofPool, ofRun } from './store/approvals/limit-questions.ts';
-import { type RunRow, streamFor } from './store/runs/runs.ts';
+import type { CallModelResult } from '../../workflows/contracts/activities.ts';
+import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { Exceeded, LimitName } from '../store/allowances/allowances.ts';
+import type { Patience } from '../store/lifecycle/answers.ts';
+import { requestApprovals } from '../store/approvals/approvals.ts';
+import type { AttemptRef } from '../store/runs/attempts.ts';
+import type { Queries } from '../store/db/database.ts';
+import type { Write } from '../store/log/events.ts';
+import { findAskedBy, findLimitQuestion, ofPool, ofRun } from '../store/approvals/limit-questions.ts';
+import { type RunRow, streamFor } from '../store/runs/runs.ts';
 
 type Paused = Extract<CallModelResult, { kind: 'paused' }>;
 

@@ -1,9 +1,9 @@
 // Turns what a model streams into events: the first piece at once, the rest in small batches that grow under
 // load. Never holds the model back; an outage of Postgres is waited out up to a bound.
-import type { NewEvent } from '../workflows/contracts/event.ts';
-import { untilStored } from './store/db/until-stored.ts';
-import type { AttemptRef } from './store/runs/attempts.ts';
-import type { EventLog } from './store/log/events.ts';
+import type { NewEvent } from '../../workflows/contracts/event.ts';
+import { untilStored } from '../store/db/until-stored.ts';
+import type { AttemptRef } from '../store/runs/attempts.ts';
+import type { EventLog } from '../store/log/events.ts';
 
 export interface Journal {
   text(text: string): void;

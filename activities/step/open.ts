@@ -1,32 +1,32 @@
 // The activity of one model call: opens the step, streams the answer into the event log, and stores it together
 // with the review of its calls. What a dead attempt already stored is returned, never bought again.
-import type { CallModelInput, CallModelResult, PlannedCall } from '../workflows/contracts/activities.ts';
-import type { EffectiveLimits, RunStatus, StopReason } from '../workflows/contracts/run.ts';
-import { isTerminal } from '../workflows/run/transitions.ts';
-import { type Attempt, withAttempt } from './attempt.ts';
-import type { ActivityDeps } from './deps.ts';
+import type { CallModelInput, CallModelResult, PlannedCall } from '../../workflows/contracts/activities.ts';
+import type { EffectiveLimits, RunStatus, StopReason } from '../../workflows/contracts/run.ts';
+import { isTerminal } from '../../workflows/run/transitions.ts';
+import { type Attempt, withAttempt } from '../attempt.ts';
+import type { ActivityDeps } from '../deps.ts';
 import { draw, settleUse } from './draw.ts';
-import { finish, settleEnd } from './finish.ts';
+import { finish, settleEnd } from './end.ts';
 import { createJournal } from './journal.ts';
 import { askForRun, patienceOf, questionOf, tooManyPauses } from './limit-question.ts';
-import { findLlm, isScripted } from './llm/index.ts';
-import { type Llm, LlmError, type LlmRequest } from './llm/llm.ts';
-import { failModelCall, WorkersLost } from './model-failure.ts';
-import { bookLost, noUse, type Streamed, useOf } from './model-use.ts';
-import { untilStored } from './store/db/until-stored.ts';
-import { assemble } from './prompt/assemble.ts';
-import { externalToolsOf, toExternalSpec } from './external-tools.ts';
-import { reviewFor } from './review.ts';
-import { type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/lifecycle/answers.ts';
-import type { CallRow } from './store/calls/calls.ts';
-import { mayPause } from './store/runs/attempts.ts';
-import { beginRun } from './store/lifecycle/begin-run.ts';
-import type { EndedRun } from './store/lifecycle/end-run.ts';
-import type { Write } from './store/log/events.ts';
-import { readContext } from './store/runs/messages.ts';
-import { lockRun, type RunRow, streamFor } from './store/runs/runs.ts';
-import { RunStopped } from './store/runs/stops.ts';
-import { toToolSpec } from './tools/index.ts';
+import { findLlm, isScripted } from '../llm/index.ts';
+import { type Llm, LlmError, type LlmRequest } from '../llm/llm.ts';
+import { failModelCall, WorkersLost } from './failure.ts';
+import { bookLost, noUse, type Streamed, useOf } from './use.ts';
+import { untilStored } from '../store/db/until-stored.ts';
+import { assemble } from '../prompt/assemble.ts';
+import { externalToolsOf, toExternalSpec } from '../call/external.ts';
+import { reviewFor } from '../call/review.ts';
+import { type ModelUse, type OpenedStep, openStep, storeAnswer } from '../store/lifecycle/answers.ts';
+import type { CallRow } from '../store/calls/calls.ts';
+import { mayPause } from '../store/runs/attempts.ts';
+import { beginRun } from '../store/lifecycle/begin-run.ts';
+import type { EndedRun } from '../store/lifecycle/end-run.ts';
+import type { Write } from '../store/log/events.ts';
+import { readContext } from '../store/runs/messages.ts';
+import { lockRun, type RunRow, streamFor } from '../store/runs/runs.ts';
+import { RunStopped } from '../store/runs/stops.ts';
+import { toToolSpec } from '../tools/index.ts';
 
 // Room for a long file in one answer; providers cut at their own maximum below it.
 const maxOutputTokens = 32_000;

@@ -1,21 +1,21 @@
 // The activity of one tool call: claims it, decides what an interrupted predecessor means, runs the tool, and
 // stores its one result. Nothing that is not safe to repeat is started without a claim or twice.
-import type { RunToolInput, RunToolResult } from '../workflows/contracts/activities.ts';
-import { createPathCheck, type PathCheck } from '../workflows/policy/path-check.ts';
-import { type Attempt, WorkerStopping, withAttempt } from './attempt.ts';
-import type { ActivityDeps } from './deps.ts';
-import { createCallOutput } from './call-output.ts';
-import { untilStored } from './store/db/until-stored.ts';
+import type { RunToolInput, RunToolResult } from '../../workflows/contracts/activities.ts';
+import { createPathCheck, type PathCheck } from '../../workflows/policy/path-check.ts';
+import { type Attempt, WorkerStopping, withAttempt } from '../attempt.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { createCallOutput } from './output.ts';
+import { untilStored } from '../store/db/until-stored.ts';
 import { judgePredecessor } from './predecessor.ts';
 import { reviewContextOf } from './review.ts';
-import { RunStopped } from './store/runs/stops.ts';
-import { noteProcessGroup } from './store/runs/attempts.ts';
-import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from './store/calls/calls.ts';
-import { cutOutput } from './store/calls/cut-output.ts';
-import { StreamEnded, Superseded } from './store/log/events.ts';
-import { recordLate } from './store/lifecycle/end-run.ts';
-import { lockRun, type RunRow } from './store/runs/runs.ts';
-import type { Tool, ToolContext, ToolResult } from './tools/tool.ts';
+import { RunStopped } from '../store/runs/stops.ts';
+import { noteProcessGroup } from '../store/runs/attempts.ts';
+import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from '../store/calls/calls.ts';
+import { cutOutput } from '../store/calls/cut-output.ts';
+import { StreamEnded, Superseded } from '../store/log/events.ts';
+import { recordLate } from '../store/lifecycle/end-run.ts';
+import { lockRun, type RunRow } from '../store/runs/runs.ts';
+import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts';
 
 export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {
   return (input) => {

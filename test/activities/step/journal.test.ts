@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { createJournal, type Journal, LogBehind } from '../../activities/journal.ts';
-import { createRedactor } from '../../activities/store/log/redaction.ts';
-import { type EventBatch, type EventLog, Superseded } from '../../activities/store/log/events.ts';
-import type { NewEvent } from '../../workflows/contracts/event.ts';
+import { createJournal, type Journal, LogBehind } from '../../../activities/step/journal.ts';
+import { createRedactor } from '../../../activities/store/log/redaction.ts';
+import { type EventBatch, type EventLog, Superseded } from '../../../activities/store/log/events.ts';
+import type { NewEvent } from '../../../workflows/contracts/event.ts';
 
 interface Recorded {
   journal: Journal;

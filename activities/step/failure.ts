@@ -2,21 +2,21 @@
 // what happened, and the type tells whether and when Temporal tries again.
 import { ApplicationFailure } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import type { NewEvent } from '../workflows/contracts/event.ts';
-import { type FailureCode, failures } from '../workflows/contracts/failures.ts';
-import { type Attempt, WorkerStopping } from './attempt.ts';
-import type { ActivityDeps } from './deps.ts';
+import type { NewEvent } from '../../workflows/contracts/event.ts';
+import { type FailureCode, failures } from '../../workflows/contracts/failures.ts';
+import { type Attempt, WorkerStopping } from '../attempt.ts';
+import type { ActivityDeps } from '../deps.ts';
 import { LogBehind } from './journal.ts';
-import { LlmError, type LlmErrorKind } from './llm/llm.ts';
+import { LlmError, type LlmErrorKind } from '../llm/llm.ts';
 import { isOutOfPatience } from './patience.ts';
-import { untilStored } from './store/db/until-stored.ts';
-import { hasBooked, type ModelUse, recordUse } from './store/lifecycle/answers.ts';
-import { endsOf, failAttempt } from './store/runs/attempts.ts';
-import { isStoreOutage } from './store/db/database.ts';
-import { addDeadLetter } from './store/runs/dead-letters.ts';
-import { StreamEnded, Superseded, type Write } from './store/log/events.ts';
-import { lockRun, type RunRow, streamFor } from './store/runs/runs.ts';
-import { toStorable } from './store/db/storable.ts';
+import { untilStored } from '../store/db/until-stored.ts';
+import { hasBooked, type ModelUse, recordUse } from '../store/lifecycle/answers.ts';
+import { endsOf, failAttempt } from '../store/runs/attempts.ts';
+import { isStoreOutage } from '../store/db/database.ts';
+import { addDeadLetter } from '../store/runs/dead-letters.ts';
+import { StreamEnded, Superseded, type Write } from '../store/log/events.ts';
+import { lockRun, type RunRow, streamFor } from '../store/runs/runs.ts';
+import { toStorable } from '../store/db/storable.ts';
 
 const types: Record<LlmErrorKind, FailureCode> = {
   rate_limited: 'ModelRateLimited',

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { type ReviewContext, reviewCalls, reviewEdit } from '../../activities/review.ts';
-import type { ReviewedCall } from '../../activities/store/calls/reviewed-calls.ts';
-import { isStorable } from '../../activities/store/db/storable.ts';
-import { askPerson } from '../../activities/tools/ask-person.ts';
-import { defineTool, type Tool } from '../../activities/tools/tool.ts';
-import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
-import type { PolicyScope } from '../../workflows/policy/evaluate.ts';
-import { builtInVersion, findProfile } from '../../workflows/policy/presets.ts';
+import { type ReviewContext, reviewCalls, reviewEdit } from '../../../activities/call/review.ts';
+import type { ReviewedCall } from '../../../activities/store/calls/reviewed-calls.ts';
+import { isStorable } from '../../../activities/store/db/storable.ts';
+import { askPerson } from '../../../activities/tools/ask-person.ts';
+import { defineTool, type Tool } from '../../../activities/tools/tool.ts';
+import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
+import type { PolicyScope } from '../../../workflows/policy/evaluate.ts';
+import { builtInVersion, findProfile } from '../../../workflows/policy/presets.ts';
 
 const note: Tool = defineTool({
   name: 'note',

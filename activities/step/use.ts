@@ -1,12 +1,12 @@
 // What model calls have used: out of the provider's words, or estimated where it did not come to say. Books what
 // attempts used whose worker died before it could.
-import type { ActivityDeps } from './deps.ts';
-import { estimateUsage } from './llm/estimate-usage.ts';
-import type { LlmCall, LlmRequest, LlmUsage } from './llm/llm.ts';
-import { type ModelUse, recordUse } from './store/lifecycle/answers.ts';
-import type { Write } from './store/log/events.ts';
-import type { RunRow } from './store/runs/runs.ts';
-import { unbookedAttempts } from './store/runs/unbooked-attempts.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { estimateUsage } from '../llm/estimate-usage.ts';
+import type { LlmCall, LlmRequest, LlmUsage } from '../llm/llm.ts';
+import { type ModelUse, recordUse } from '../store/lifecycle/answers.ts';
+import type { Write } from '../store/log/events.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import { unbookedAttempts } from '../store/runs/unbooked-attempts.ts';
 
 export interface Streamed {
   text: string;

@@ -3,22 +3,22 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
-import type { PolicyProfile } from '../workflows/contracts/policy.ts';
-import { evaluate, type PolicyContext, type PolicyScope } from '../workflows/policy/evaluate.ts';
-import { recall } from '../workflows/policy/remember.ts';
-import type { PolicyCall } from '../workflows/policy/subject.ts';
-import { parseFor, parseJson } from './call-arguments.ts';
-import { externalInputProblem, externalToolsOf } from './external-tools.ts';
-import type { LlmCall } from './llm/llm.ts';
-import type { EditedCall } from './store/approvals/approvals.ts';
-import type { ReviewedCall } from './store/calls/reviewed-calls.ts';
-import type { Queries } from './store/db/database.ts';
-import type { ScopeRef } from './store/policies/policies.ts';
-import { type RememberedAnswer, rememberedFor } from './store/policies/policy-scopes.ts';
-import type { RunRow } from './store/runs/runs.ts';
-import { toStorable } from './store/db/storable.ts';
-import type { Tool } from './tools/tool.ts';
+import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
+import type { PolicyProfile } from '../../workflows/contracts/policy.ts';
+import { evaluate, type PolicyContext, type PolicyScope } from '../../workflows/policy/evaluate.ts';
+import { recall } from '../../workflows/policy/remember.ts';
+import type { PolicyCall } from '../../workflows/policy/subject.ts';
+import { parseFor, parseJson } from './arguments.ts';
+import { externalInputProblem, externalToolsOf } from './external.ts';
+import type { LlmCall } from '../llm/llm.ts';
+import type { EditedCall } from '../store/approvals/approvals.ts';
+import type { ReviewedCall } from '../store/calls/reviewed-calls.ts';
+import type { Queries } from '../store/db/database.ts';
+import type { ScopeRef } from '../store/policies/policies.ts';
+import { type RememberedAnswer, rememberedFor } from '../store/policies/policy-scopes.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import { toStorable } from '../store/db/storable.ts';
+import type { Tool } from '../tools/tool.ts';
 
 // More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.
 const mostCallsPerStep = 64;

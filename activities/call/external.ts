@@ -1,11 +1,11 @@
 // The tools a caller executes itself: shown to the model like ours, answered over the API.
 import { createContext, Script } from 'node:vm';
 import { z } from 'zod';
-import type { ExternalTool } from '../workflows/contracts/external-tool.ts';
-import { misfit } from './call-arguments.ts';
+import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
+import { misfit } from './arguments.ts';
 import { withoutPatterns } from './without-patterns.ts';
-import type { RunRow } from './store/runs/runs.ts';
-import type { ToolSpec } from './tools/tool.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import type { ToolSpec } from '../tools/tool.ts';
 
 /** For one review: all of them have the time of one look together. */
 export function externalToolsOf(run: Pick<RunRow, 'external_tools'>): ExternalTool[] {

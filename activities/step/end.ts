@@ -1,15 +1,15 @@
 // How an execution ends its run: with the outcome it asks for, unless somebody stopped the run or said something that
 // must be heard first.
-import type { FinishRunInput } from '../workflows/contracts/activities.ts';
-import type { RunStatus, StopReason } from '../workflows/contracts/run.ts';
-import type { ActivityDeps } from './deps.ts';
-import { bookUnanswered } from './model-use.ts';
-import { afterEnd } from './store/lifecycle/after-end.ts';
-import { type EndedRun, endRun } from './store/lifecycle/end-run.ts';
-import type { Write } from './store/log/events.ts';
-import { isMessage, stopAmong, waitingInputs } from './store/runs/inputs.ts';
-import type { RunRow } from './store/runs/runs.ts';
-import { toStorable } from './store/db/storable.ts';
+import type { FinishRunInput } from '../../workflows/contracts/activities.ts';
+import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { bookUnanswered } from './use.ts';
+import { afterEnd } from '../store/lifecycle/after-end.ts';
+import { type EndedRun, endRun } from '../store/lifecycle/end-run.ts';
+import type { Write } from '../store/log/events.ts';
+import { isMessage, stopAmong, waitingInputs } from '../store/runs/inputs.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import { toStorable } from '../store/db/storable.ts';
 
 const sentences: Record<StopReason, string> = {
   finished: 'The agent finished.',
