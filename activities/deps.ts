@@ -1,13 +1,14 @@
-// What the activities are given; built once by the worker process and closed by it.
+// What the activities are given: once by the worker process, which builds and closes it, and anew for each attempt. All
+// that the plain code of step/ and call/ knows of the first level.
 import type { Logger } from 'pino';
-import type { Llm } from './llm/llm.ts';
-import type { ModelPrice } from './step/price.ts';
+import type { Llm, LlmUsage } from './llm/llm.ts';
 import type { PathRule, ProcessGroup, Sandbox } from './sandbox/sandbox.ts';
+import type { NewAttempt } from './store/runs/attempts.ts';
 import type { Stops } from './store/runs/stops.ts';
 import type { Contents } from './store/log/contents.ts';
 import type { PolicyProfile } from '../workflows/contracts/policy.ts';
 import type { Queries } from './store/db/database.ts';
-import type { EventLog } from './store/log/events.ts';
+import type { EventLog, Superseded } from './store/log/events.ts';
 import type { ScopeRef } from './store/policies/policies.ts';
 import type { RunRow } from './store/runs/runs.ts';
 import type { Tool } from './tools/tool.ts';
@@ -44,6 +45,27 @@ export interface ActivityDeps {
   endBackground(runId: string): Promise<void>;
   /** Starts the workflow of a run whose turn has come; never throws, the sweeper repairs. */
   startRun(run: RunRow): void;
+}
+
+/** Integer micro-dollars, rounded up. `priced` is false when the ceiling was charged for want of a price. */
+export type ModelPrice = (model: string, usage: LlmUsage) => { costMicros: number; priced: boolean };
+
+export interface Attempt {
+  ref: NewAttempt;
+  /** Aborted with RunStopped, WorkerStopping, Superseded or CalledOff. */
+  signal: AbortSignal;
+  /** Called when a write finds the fence taken: the work is no longer wanted. */
+  supersede(error: Superseded): void;
+}
+
+/** The reason of a signal aborted because this worker process shuts down. */
+export class WorkerStopping extends Error {
+  override name = 'WorkerStopping';
+}
+
+/** The reason of a signal aborted because Temporal no longer wants this attempt; the cause is what it said. */
+export class CalledOff extends Error {
+  override name = 'CalledOff';
 }
 
 /** The project cannot be worked in; the message is for people. */

@@ -12,10 +12,10 @@ import type {
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
-import { finish, mustGoOn, settleEnd } from './step/end.ts';
+import { concludeRun, mustGoOn, settleEnd } from './step/end.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
-import { toPlannedCall } from './step/open.ts';
+import { toPlannedCall } from './step/result.ts';
 import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
@@ -109,7 +109,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
       // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
       // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
       if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return unended(run);
-      return finish(deps, write, run, ending);
+      return concludeRun(deps, write, run, ending);
     });
     if (!ended) return { finished: false };
     await settleEnd(deps, ended);

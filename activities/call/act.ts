@@ -1,46 +1,28 @@
-// The activity of one tool call: claims it, decides what an interrupted predecessor means, runs the tool, and
-// stores its one result. Nothing that is not safe to repeat is started without a claim or twice.
-import type { RunToolInput, RunToolResult } from '../../workflows/contracts/activities.ts';
+// Has a claimed call act: decides what an interrupted predecessor means, runs the tool in its time, and returns the one
+// result, whatever became of it.
 import { createPathCheck, type PathCheck } from '../../workflows/policy/path-check.ts';
-import { type Attempt, WorkerStopping, withAttempt } from '../attempt.ts';
-import type { ActivityDeps } from '../deps.ts';
+import { type ActivityDeps, type Attempt, WorkerStopping } from '../deps.ts';
 import { createCallOutput } from './output.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { judgePredecessor } from './predecessor.ts';
 import { reviewContextOf } from './review.ts';
 import { RunStopped } from '../store/runs/stops.ts';
 import { noteProcessGroup } from '../store/runs/attempts.ts';
-import { type CallResult, type CallRow, claimCall, noteIntent, recordCall } from '../store/calls/calls.ts';
+import { type CallResult, type CallRow, type Claim, noteIntent } from '../store/calls/calls.ts';
 import { cutOutput } from '../store/calls/cut-output.ts';
 import { StreamEnded, Superseded } from '../store/log/events.ts';
-import { recordLate } from '../store/lifecycle/end-run.ts';
-import { lockRun, type RunRow } from '../store/runs/runs.ts';
+import type { RunRow } from '../store/runs/runs.ts';
 import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts';
+import { findTool, toolsOf } from './tools-of.ts';
 
-export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {
-  return (input) => {
-    const unit = `call/${input.callId}`;
-    return withAttempt(deps, { runId: input.runId, unit, generation: input.generation }, async (attempt) => {
-      const claim = await deps.log.write('claim-call', (write) =>
-        claimCall(write, { tenantId: input.tenantId, callId: input.callId, attempt: attempt.ref }),
-      );
-      if (claim.kind === 'recorded')
-        return { status: claim.call.status, bytes: claim.call.output_bytes ?? 0 };
-      // The end of the run closes it.
-      if (claim.kind === 'stopped') return { status: 'stopped', bytes: 0 };
-      const result = await resultOf(deps, claim, attempt);
-      await store(deps, claim.call, attempt, result);
-      return { status: result.status, bytes: result.bytes ?? result.output.length };
-    });
-  };
-}
+type Claimed = Extract<Claim, { kind: 'claimed' }>;
 
-type Claimed = Extract<Awaited<ReturnType<typeof claimCall>>, { kind: 'claimed' }>;
-
-async function resultOf(deps: ActivityDeps, claim: Claimed, attempt: Attempt): Promise<CallResult> {
+export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt): Promise<CallResult> {
   const { run, call, predecessor } = claim;
-  const tool = deps.tools.find((candidate) => candidate.name === call.tool);
-  if (!tool) return { status: 'failed', output: `This worker has no tool "${call.tool}".`, failed: true };
+  const found = findTool(toolsOf(deps, run), call.tool);
+  if (found?.kind !== 'built-in')
+    return { status: 'failed', output: `This worker has no tool "${call.tool}".`, failed: true };
+  const { tool } = found;
   const output = createCallOutput(deps, run, call, attempt);
   const mayUse = await pathCheckFor(deps, run, call, tool);
   const sandbox = await deps.openSandbox({ id: run.id, projectPath: run.project_path, mayUse });
@@ -59,7 +41,7 @@ async function resultOf(deps: ActivityDeps, claim: Claimed, attempt: Attempt): P
       const verdict = await judgePredecessor(deps, { run, call, tool, predecessor, attempt, context });
       if (verdict) return verdict;
     }
-    return await runTool(deps, tool, call, context, attempt);
+    return await runInTime(deps, tool, call, context, attempt);
   } finally {
     await output.close();
     await sandbox.close();
@@ -73,7 +55,7 @@ async function pathCheckFor(deps: ActivityDeps, run: RunRow, call: CallRow, tool
   return createPathCheck(context.scopes, { tool: name, effect, subject: call.subject, subjectKind }, context);
 }
 
-async function runTool(
+async function runInTime(
   deps: ActivityDeps,
   tool: Tool,
   call: CallRow,
@@ -120,22 +102,4 @@ async function toCallResult(deps: ActivityDeps, tenantId: string, result: ToolRe
     untilStored(() => deps.contents.put(tenantId, mediaType, bytes)),
   );
   return { status, ...cut, failed: !result.ok };
-}
-
-async function store(deps: ActivityDeps, call: CallRow, attempt: Attempt, result: CallResult): Promise<void> {
-  const { tenant_id: tenantId, run_id: runId, call_id: callId } = call;
-  try {
-    await untilStored(() =>
-      deps.log.write('store-result', (write) =>
-        recordCall(write, { tenantId, attempt: attempt.ref, call, result }),
-      ),
-    );
-  } catch (error) {
-    if (!(error instanceof Superseded || error instanceof StreamEnded)) throw error;
-    await deps.log.write('record-late', async (write) => {
-      const run = await lockRun(write, tenantId, runId);
-      if (run) await recordLate(write, run, attempt.ref, `the result (${result.status}) of ${callId}`);
-    });
-    throw error;
-  }
 }

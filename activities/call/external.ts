@@ -5,7 +5,6 @@ import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import { misfit } from './arguments.ts';
 import { withoutPatterns } from './without-patterns.ts';
 import type { RunRow } from '../store/runs/runs.ts';
-import type { ToolSpec } from '../tools/tool.ts';
 
 /** For one review: all of them have the time of one look together. */
 export function externalToolsOf(run: Pick<RunRow, 'external_tools'>): ExternalTool[] {
@@ -13,10 +12,6 @@ export function externalToolsOf(run: Pick<RunRow, 'external_tools'>): ExternalTo
   const look = newLook();
   for (const tool of tools) looks.set(tool, look);
   return tools;
-}
-
-export function toExternalSpec({ name, description, inputSchema }: ExternalTool): ToolSpec {
-  return { name, description, inputSchema };
 }
 
 /** Why the tools cannot be offered beside ours, in one sentence; undefined when they can. */

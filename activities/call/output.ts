@@ -1,8 +1,7 @@
 // Live output of a call as events for people who watch. Best effort and bounded: the call's result carries the
 // whole, so nothing here may hold a tool back or fill the log.
 import type { NewEvent } from '../../workflows/contracts/event.ts';
-import type { Attempt } from '../attempt.ts';
-import type { ActivityDeps } from '../deps.ts';
+import type { ActivityDeps, Attempt } from '../deps.ts';
 import type { CallRow } from '../store/calls/calls.ts';
 import { Superseded } from '../store/log/events.ts';
 import { type RunRow, streamFor } from '../store/runs/runs.ts';

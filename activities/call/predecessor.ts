@@ -1,7 +1,6 @@
 // What to do about an earlier attempt that claimed a call and left no result: see its processes dead, find out
 // whether it acted, and say "unknown" where nobody can tell.
-import type { Attempt } from '../attempt.ts';
-import type { ActivityDeps } from '../deps.ts';
+import type { ActivityDeps, Attempt } from '../deps.ts';
 import { groupsBefore } from '../store/runs/attempts.ts';
 import type { CallResult, CallRow } from '../store/calls/calls.ts';
 import { addDeadLetter } from '../store/runs/dead-letters.ts';

@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
-import type { PolicyProfile } from '../../workflows/contracts/policy.ts';
 import { evaluate, type PolicyContext, type PolicyScope } from '../../workflows/policy/evaluate.ts';
 import { recall } from '../../workflows/policy/remember.ts';
 import type { PolicyCall } from '../../workflows/policy/subject.ts';
 import { parseFor, parseJson } from './arguments.ts';
-import { externalInputProblem, externalToolsOf } from './external.ts';
+import { externalInputProblem } from './external.ts';
+import type { ActivityDeps } from '../deps.ts';
 import type { LlmCall } from '../llm/llm.ts';
 import type { EditedCall } from '../store/approvals/approvals.ts';
 import type { ReviewedCall } from '../store/calls/reviewed-calls.ts';
@@ -18,24 +18,20 @@ import type { ScopeRef } from '../store/policies/policies.ts';
 import { type RememberedAnswer, rememberedFor } from '../store/policies/policy-scopes.ts';
 import type { RunRow } from '../store/runs/runs.ts';
 import { toStorable } from '../store/db/storable.ts';
-import type { Tool } from '../tools/tool.ts';
+import { findTool, type RunTool, toolsOf } from './tools-of.ts';
 
 // More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.
 const mostCallsPerStep = 64;
 
 export interface ReviewContext extends PolicyContext {
-  tools: readonly Tool[];
-  /** Those the caller executes itself. */
-  external: readonly ExternalTool[];
+  tools: readonly RunTool[];
   /** They answer what the profiles ask about, and nothing else: what is denied stays denied. */
   remembered: readonly RememberedAnswer[];
   scopes: readonly PolicyScope[];
 }
 
-export interface ReviewNeeds {
-  tools: readonly Tool[];
+export interface ReviewNeeds extends Pick<ActivityDeps, 'tools' | 'profileOf'> {
   db: Queries;
-  profileOf(tenantId: string, ref: ScopeRef, queries: Queries): Promise<PolicyProfile | undefined>;
 }
 
 /** Reviews the calls of an answer against what the run began with, and what people had remembered since. */
@@ -68,8 +64,7 @@ export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<
     scopes.push({ scope: ref.scope, profile, version: ref.version });
   }
   return {
-    tools: needs.tools,
-    external: externalToolsOf(run),
+    tools: toolsOf(needs, run),
     scopes,
     remembered: [],
     projectRoot: run.project_path,
@@ -132,11 +127,12 @@ export function reviewEdit(
 
 /** What policy would be asked about a call, as far as its tool can tell without a disk. */
 export function describeCall(
-  tools: readonly Tool[],
+  tools: readonly RunTool[],
   call: { tool: string; input: unknown },
 ): PolicyCall | { problem: string } {
-  const tool = tools.find(({ name }) => name === call.tool);
-  if (!tool) return { problem: `There is no tool "${call.tool}".` };
+  const found = findTool(tools, call.tool);
+  if (found?.kind !== 'built-in') return { problem: `There is no tool "${call.tool}".` };
+  const { tool } = found;
   const parsed = parseFor(tool, JSON.stringify(call.input ?? {}));
   if (!parsed.ok) return { problem: parsed.problem };
   const { name, effect, subjectKind } = tool;
@@ -158,18 +154,18 @@ function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
 }
 
 function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
-  const { tools, external, scopes, projectRoot, mode, attended } = context;
-  const tool = tools.find((candidate) => candidate.name === call.name);
-  if (!tool) {
-    const callers = external.find((candidate) => candidate.name === call.name);
-    if (callers) return reviewExternal(callers, call);
-    const names = [...tools, ...external].map((candidate) => candidate.name).join(', ');
+  const { tools, scopes, projectRoot, mode, attended } = context;
+  const found = findTool(tools, call.name);
+  if (!found) {
+    const names = tools.map(({ tool }) => tool.name).join(', ');
     return {
       ...nothingKnown,
       input: toStorable(call.input),
       ...refused(`There is no tool "${call.name}". There are: ${names}.`),
     };
   }
+  if (found.kind === 'external') return reviewExternal(found.tool, call);
+  const { tool } = found;
   const parsed = parseFor(tool, call.input);
   if (!parsed.ok) return { ...nothingKnown, input: toStorable(call.input), ...refused(parsed.problem) };
   // Decided on the whole of it: what was cut off would be allowed unseen.
@@ -186,6 +182,8 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
     effect,
     subject,
     repeat: tool.repeat,
+    endsRun: tool.endsRun,
+    progress: tool.progress,
     decision,
     decided: {
       ...decided,
@@ -202,12 +200,12 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
       : { refusal: undefined }),
     ...(decision === 'ask' ? { asks: { kind: 'call', text: `${name} ${subject}`, choices: [] } } : {}),
     // To be asked about a question is the question.
-    ...(decision !== 'deny' && tool.asks ? questionOf(tool.asks(parsed.input), context) : {}),
+    ...(decision !== 'deny' && tool.asks ? toQuestion(tool.asks(parsed.input), context) : {}),
   };
 }
 
 /** A question waits for its answer as a call that is asked about does. */
-function questionOf(
+function toQuestion(
   question: { text: string; choices: string[] },
   { attended }: ReviewContext,
 ): Pick<Outcome, 'decision' | 'refusal' | 'asks'> {

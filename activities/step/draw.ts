@@ -2,8 +2,7 @@
 // there is too little the run asks a person for more; it never makes a call that nobody has granted.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
-import type { Attempt } from '../attempt.ts';
-import type { ActivityDeps } from '../deps.ts';
+import type { ActivityDeps, Attempt } from '../deps.ts';
 import type { LlmRequest } from '../llm/llm.ts';
 import { askedBy, askForPool, tooManyPauses } from './limit-question.ts';
 import { untilStored } from '../store/db/until-stored.ts';

@@ -38,7 +38,7 @@ const statuses: Record<FinishRunInput['outcome'], RunStatus> = {
 };
 
 /** Ends the run, whose lock the caller holds. Undefined: something came in that must be applied first. */
-export async function finish(
+export async function concludeRun(
   deps: ActivityDeps,
   write: Write,
   run: RunRow,

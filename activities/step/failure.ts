@@ -1,21 +1,19 @@
-// The one place where a failed model call becomes a failure of the activity: what was used is booked, an event says
-// what happened, and the type tells whether and when Temporal tries again.
-import { ApplicationFailure } from '@temporalio/activity';
-import { CancelledFailure } from '@temporalio/common';
-import type { NewEvent } from '../../workflows/contracts/event.ts';
+// What becomes of a model call that failed: what was used is booked, an event says what happened, and the verdict tells
+// whether and when it is tried again.
 import { type FailureCode, failures } from '../../workflows/contracts/failures.ts';
-import { type Attempt, WorkerStopping } from '../attempt.ts';
-import type { ActivityDeps } from '../deps.ts';
+import { type ActivityDeps, type Attempt, CalledOff, WorkerStopping } from '../deps.ts';
+import type { Said } from './ask.ts';
 import { LogBehind } from './journal.ts';
+import type { ModelCall } from './open.ts';
 import { LlmError, type LlmErrorKind } from '../llm/llm.ts';
 import { isOutOfPatience } from './patience.ts';
 import { untilStored } from '../store/db/until-stored.ts';
-import { hasBooked, type ModelUse, recordUse } from '../store/lifecycle/answers.ts';
+import { hasBooked, recordUse } from '../store/lifecycle/answers.ts';
 import { endsOf, failAttempt } from '../store/runs/attempts.ts';
 import { isStoreOutage } from '../store/db/database.ts';
 import { addDeadLetter } from '../store/runs/dead-letters.ts';
 import { StreamEnded, Superseded, type Write } from '../store/log/events.ts';
-import { lockRun, type RunRow, streamFor } from '../store/runs/runs.ts';
+import { lockRun, streamFor } from '../store/runs/runs.ts';
 import { toStorable } from '../store/db/storable.ts';
 
 const types: Record<LlmErrorKind, FailureCode> = {
@@ -43,16 +41,35 @@ export class WorkersLost extends Error {
   }
 }
 
+/** The verdict on a failed model call. */
+export class ModelCallFailed extends Error {
+  override name = 'ModelCallFailed';
+  readonly type: FailureCode;
+  /** Trying again is of no use. */
+  readonly forGood: boolean;
+  /** What the provider asks for. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    type: FailureCode,
+    message: string,
+    verdict: Partial<Pick<ModelCallFailed, 'forGood' | 'retryAfterMs'>>,
+  ) {
+    super(message);
+    this.type = type;
+    this.forGood = verdict.forGood ?? false;
+    this.retryAfterMs = verdict.retryAfterMs;
+  }
+}
+
+/** Returns what the attempt fails with. */
 export async function failModelCall(
   deps: ActivityDeps,
-  run: RunRow,
-  attempt: Attempt,
-  step: number,
+  { run, step, attempt }: ModelCall,
   error: unknown,
-  use: ModelUse,
-  closing: readonly NewEvent[] = [],
-): Promise<never> {
-  if (error instanceof Superseded || error instanceof StreamEnded) throw error;
+  { use, closing }: Pick<Said, 'use' | 'closing'>,
+): Promise<unknown> {
+  if (error instanceof Superseded || error instanceof StreamEnded) return error;
   const { unit, attempt: number } = attempt.ref;
   const outcome = outcomeOf(error);
   const reason = sentenceOf(deps, error instanceof Error ? error.message : String(error));
@@ -62,7 +79,7 @@ export async function failModelCall(
     deps.log.write('fail-model-call', async (write) => {
       const current = await lockRun(write, run.tenant_id, run.id);
       if (!current) return undefined;
-      const verdict = await toFailure(write, attempt, error, outcome, reason);
+      const verdict = await verdictOn(write, attempt, error, outcome, reason);
       if (await hasBooked(write, attempt.ref, step)) return verdict;
       await recordUse(write, current, attempt.ref, step, use);
       await write.append({
@@ -71,7 +88,7 @@ export async function failModelCall(
           ...closing,
           {
             type: 'attempt-error',
-            payload: { unit, attempt: number, reason, retry: verdict?.nonRetryable !== true },
+            payload: { unit, attempt: number, reason, retry: verdict?.forGood !== true },
           },
         ],
         fence: attempt.ref,
@@ -82,7 +99,7 @@ export async function failModelCall(
       return verdict;
     }),
   );
-  throw failure ?? error;
+  return failure ?? error;
 }
 
 /** Redacted before it is cut, so that no half of a secret stays; storable after, since cutting may split a pair. */
@@ -98,18 +115,18 @@ function outcomeOf(error: unknown): Outcome {
   if (error instanceof WorkersLost) return 'given_up';
   // Neither the provider's doing nor a mistake: the next attempt goes on, however often this happens.
   const outage = error instanceof LogBehind || isStoreOutage(error);
-  const passes = outage || error instanceof WorkerStopping || error instanceof CancelledFailure;
+  const passes = outage || error instanceof WorkerStopping || error instanceof CalledOff;
   return passes ? 'stopped' : 'broken';
 }
 
-/** Undefined: tried again as Temporal sees fit. */
-async function toFailure(
+/** Undefined: it fails with the error itself, and is tried again. */
+async function verdictOn(
   write: Write,
   attempt: Attempt,
   error: unknown,
   outcome: Outcome,
   message: string,
-): Promise<ApplicationFailure | undefined> {
+): Promise<ModelCallFailed | undefined> {
   if (error instanceof WorkersLost) return forGood('ModelWorkersLost', message);
   if (!(error instanceof LlmError)) {
     if (outcome !== 'broken') return undefined;
@@ -120,13 +137,9 @@ async function toFailure(
   if (!failures[type].retryable) return forGood(type, message);
   if (isOutOfPatience(await endsOf(write.tx, attempt.ref, outcome), new Date()))
     return forGood('ModelUnavailable', message);
-  return ApplicationFailure.create({
-    type,
-    message,
-    ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
-  });
+  return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
 }
 
-function forGood(type: FailureCode, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: true });
+function forGood(type: FailureCode, message: string): ModelCallFailed {
+  return new ModelCallFailed(type, message, { forGood: true });
 }

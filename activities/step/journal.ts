@@ -9,7 +9,7 @@ export interface Journal {
   text(text: string): void;
   thinking(text: string): void;
   /** What is not sent yet and what closes the open block, for the transaction that stores the answer. */
-  finish(): Promise<NewEvent[]>;
+  seal(): Promise<NewEvent[]>;
 }
 
 export interface JournalInput {
@@ -50,7 +50,7 @@ export function createJournal(input: JournalInput): Journal {
   let sentAt = Number.NEGATIVE_INFINITY;
   let sending: Promise<void> | undefined;
   let failed = false;
-  let finished = false;
+  let sealed = false;
 
   function fail(error: Error): void {
     if (failed) return;
@@ -75,7 +75,7 @@ export function createJournal(input: JournalInput): Journal {
       .then(() => undefined, fail)
       .then(() => {
         sending = undefined;
-        if (waiting.length > 0 && !finished) schedule();
+        if (waiting.length > 0 && !sealed) schedule();
       });
   }
 
@@ -116,9 +116,9 @@ export function createJournal(input: JournalInput): Journal {
   return {
     text: (piece) => add('text', piece),
     thinking: (piece) => add('thinking', piece),
-    async finish() {
+    async seal() {
       clearTimeout(timer);
-      finished = true;
+      sealed = true;
       await sending;
       // Behind what could not be sent nothing is told either.
       return failed ? close() : merge([...waiting, ...close()]);

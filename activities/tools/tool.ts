@@ -55,6 +55,13 @@ export interface Tool<Input = unknown> {
   subject(input: Input): string;
   /** When the effect does not say what the subject is. `run` is for what reaches nothing outside of the run. */
   subjectKind?: SubjectKind;
+  /** The run ends after the step in which such a call succeeds; its output is the last word of the run. */
+  endsRun?: true;
+  /**
+   * Whether a success gets the run somewhere. Said only where the effect does not tell: a write or a command counts as
+   * progress, reading and fetching do not.
+   */
+  progress?: boolean;
   /** How long one call may take, in seconds, from its input. */
   timeoutSeconds(input: Input): number;
   /** For tools that only ask: what a person is asked. The answer is the result, and `run` is not called. */

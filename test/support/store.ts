@@ -102,7 +102,7 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     open: (attempt) =>
       log.write('test', async (write) => {
         const run = await lockedRun(write, attempt.runId);
-        return openStep(write, run, { step: stepOf(attempt), attempt, mayOpen: () => true });
+        return openStep(write, run, { step: stepOf(attempt), attempt });
       }),
     answer: async (attempt, changes) =>
       (await log.write('test', (write) => storeAnswer(write, anAnswer(attempt, changes)))).calls,

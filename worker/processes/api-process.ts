@@ -12,6 +12,7 @@ import { createProfiles } from '../../activities/store/policies/policy-scopes.ts
 import { ensureFirstToken } from '../../activities/store/access/tokens.ts';
 import { externalToolsProblem } from '../../activities/call/external.ts';
 import { describeCall, reviewContextOf, reviewEdit } from '../../activities/call/review.ts';
+import { toolsOf } from '../../activities/call/tools-of.ts';
 import { createBackground } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
@@ -89,7 +90,8 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
-    describeCall: (call) => describeCall(tools, call),
+    // Of no run: only the built-in tools can say it.
+    describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [] }), call),
     diff: createTrees(config.dataFolder).diff,
     keepContent: (queries, ...kept) => store.contents.put(...kept, queries),
     content: (tenantId, key) => store.contents.get(tenantId, key),

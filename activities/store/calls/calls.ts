@@ -144,6 +144,7 @@ type ClosedCall = Pick<
   | 'index'
   | 'tool'
   | 'effect'
+  | 'progress'
   | 'input'
   | 'input_hash'
   | 'decision'

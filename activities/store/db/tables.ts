@@ -178,12 +178,14 @@ export interface Calls {
   decision: string;
   effect: string | null;
   ended_at: Timestamp | null;
+  ends_run: Generated<boolean>;
   index: number;
   input: Json;
   input_hash: string;
   intent: Json | null;
   output: string | null;
   output_bytes: number | null;
+  progress: boolean | null;
   provider_call_id: string;
   reason: string;
   repeat: string | null;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { type ReviewContext, reviewCalls, reviewEdit } from '../../../activities/call/review.ts';
+import { type RunTool, toolsOf } from '../../../activities/call/tools-of.ts';
 import type { ReviewedCall } from '../../../activities/store/calls/reviewed-calls.ts';
 import { isStorable } from '../../../activities/store/db/storable.ts';
 import { askPerson } from '../../../activities/tools/ask-person.ts';
@@ -23,12 +24,15 @@ const note: Tool = defineTool({
 
 const trusted = 'trusted-mount-autonomous';
 
+function toolsWith(tools: Tool[], ...external: ExternalTool[]): RunTool[] {
+  return toolsOf({ tools }, { external_tools: external as unknown as [] });
+}
+
 function contextOf(policy: string): ReviewContext {
   const scope: PolicyScope = { scope: 'run', profile: findProfile(policy), version: builtInVersion };
   const now = new Date('2026-01-01T00:00:00Z');
   return {
-    tools: [note],
-    external: [],
+    tools: toolsWith([note]),
     remembered: [],
     scopes: [scope],
     projectRoot: '/project',
@@ -213,7 +217,7 @@ function lookup(inputSchema: ExternalTool['inputSchema']): ExternalTool {
 
 function lookedUp(tool: ExternalTool, ...inputs: unknown[]): Promise<ReviewedCall[]> {
   const calls = inputs.map((input) => ({ id: 'p', name: tool.name, input: JSON.stringify(input) }));
-  return reviewCalls({ ...contextOf(trusted), external: [tool] }, 1, calls);
+  return reviewCalls({ ...contextOf(trusted), tools: toolsWith([note], tool) }, 1, calls);
 }
 
 test('a tool that throws when it is asked about a call has the call answered, and the others reviewed', async () => {
@@ -224,7 +228,7 @@ test('a tool that throws when it is asked about a call has the call answered, an
       throw new Error('no subject');
     },
   };
-  const reviews = await reviewCalls({ ...contextOf(trusted), tools: [note, broken] }, 1, [
+  const reviews = await reviewCalls({ ...contextOf(trusted), tools: toolsWith([note, broken]) }, 1, [
     { id: 'p', name: 'broken', input: '{"path":"a"}' },
     { id: 'p', name: 'note', input: '{"path":"a"}' },
   ]);
@@ -260,7 +264,7 @@ test('under a profile that asks about questions, a question is asked once and in
   if (!profile) throw new Error('The profile is gone.');
   const asking = { ...profile, rules: [{ tool: 'ask-person', decision: 'ask' } as const] };
   const scopes: PolicyScope[] = [{ scope: 'run', profile: asking, version: 1 }];
-  const context = { ...contextOf(trusted), scopes, tools: [askPerson], attended: true };
+  const context = { ...contextOf(trusted), scopes, tools: toolsWith([askPerson]), attended: true };
   expect(await reviewCalls(context, 1, [call])).toMatchObject([
     { decision: 'ask', asks: { kind: 'question', text: 'Which one?', choices: ['a', 'b'] } },
   ]);
@@ -274,7 +278,7 @@ test('other arguments may take less time than was asked for, and are refused whe
     subject: () => 'x',
     timeoutSeconds: ({ seconds }: { seconds: number }) => seconds,
   });
-  const context = { ...contextOf(trusted), tools: [slow] };
+  const context = { ...contextOf(trusted), tools: toolsWith([slow]) };
   const call = { step: 3, tool: 'slow', timeout_seconds: 150 };
   expect(reviewEdit(context, call, { seconds: 20 })).toMatchObject({
     input: { seconds: 20 },

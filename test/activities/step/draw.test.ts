@@ -1,7 +1,6 @@
 import pino from 'pino';
 import { expect, test } from 'vitest';
-import type { Attempt } from '../../../activities/attempt.ts';
-import type { ActivityDeps } from '../../../activities/deps.ts';
+import type { ActivityDeps, Attempt } from '../../../activities/deps.ts';
 import { draw } from '../../../activities/step/draw.ts';
 import { askForRun } from '../../../activities/step/limit-question.ts';
 import type { LlmRequest } from '../../../activities/llm/llm.ts';

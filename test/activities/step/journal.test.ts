@@ -74,7 +74,7 @@ test('pieces that come while a batch is on its way leave together', async () => 
   expect(offered, 'one at a time').toHaveLength(1);
   held.resolve();
   await vi.waitFor(() => expect(offered).toHaveLength(2));
-  expect(await journal.finish()).toEqual([{ type: 'text-end', payload: { step: 4, block: 0 } }]);
+  expect(await journal.seal()).toEqual([{ type: 'text-end', payload: { step: 4, block: 0 } }]);
   expect(offered.map(({ dedupeKey, events }) => [dedupeKey, textOf(events)])).toEqual([
     ['model/4/2/1', 'H'],
     ['model/4/2/2', 'ello, world'],
@@ -86,7 +86,7 @@ test('what is not sent yet at the end goes with the answer, not before it', asyn
   journal.text('first');
   journal.text(' and ');
   journal.text('last');
-  expect(await journal.finish()).toEqual([
+  expect(await journal.seal()).toEqual([
     { type: 'text-delta', payload: { step: 4, block: 0, text: ' and last' } },
     { type: 'text-end', payload: { step: 4, block: 0 } },
   ]);
@@ -100,7 +100,7 @@ test('a large piece does not wait for company', async () => {
   await sleep(0);
   journal.text('x'.repeat(3000));
   expect(offered).toHaveLength(2);
-  await journal.finish();
+  await journal.seal();
 });
 
 test('thinking and text are blocks that open and close in turn', async () => {
@@ -109,7 +109,7 @@ test('thinking and text are blocks that open and close in turn', async () => {
   journal.text('yes');
   journal.text('');
   journal.thinking('so');
-  const closing = await journal.finish();
+  const closing = await journal.seal();
   expect(
     [...taken, ...closing].map(({ type, payload }) => [type, (payload as { block: number }).block]),
   ).toEqual([
@@ -127,7 +127,7 @@ test('thinking and text are blocks that open and close in turn', async () => {
 
 test('an answer without a word needs no batch and nothing to close', async () => {
   const { journal, offered } = journalOver(() => {});
-  expect(await journal.finish()).toEqual([]);
+  expect(await journal.seal()).toEqual([]);
   expect(offered).toEqual([]);
 });
 
@@ -146,7 +146,7 @@ test('however a secret is split over pieces, no piece and no join of pieces hold
           rest = rest.slice(length);
         }
         journal.text(rest);
-        const closing = await journal.finish();
+        const closing = await journal.seal();
         expect(textOf([...taken, ...closing])).toBe(createRedactor([secret]).text(whole));
         expect(JSON.stringify(taken)).not.toContain(secret);
       },
@@ -158,7 +158,7 @@ test('however a secret is split over pieces, no piece and no join of pieces hold
 test('what is held back for the sake of a secret is said in the end', async () => {
   const { journal, taken } = journalOver(() => {}, ['sk-live-4711-abcdef']);
   journal.text('it starts like one: sk-live');
-  const closing = await journal.finish();
+  const closing = await journal.seal();
   expect(textOf([...taken, ...closing])).toBe('it starts like one: sk-live');
 });
 
@@ -170,7 +170,7 @@ test('an outage is waited out: the same batch is offered again under the same ke
   });
   journal.text('one ');
   journal.text('two');
-  const closing = await journal.finish();
+  const closing = await journal.seal();
   expect(failures).toEqual([]);
   expect(textOf([...taken, ...closing])).toBe('one two');
   expect(offered.map(({ dedupeKey }) => dedupeKey)).toEqual([
@@ -190,7 +190,7 @@ test('a log that refuses is told of once, and nothing more is offered to it', as
   await sleep(0);
   journal.text('two');
   journal.thinking('three');
-  await journal.finish();
+  await journal.seal();
   expect(offered).toHaveLength(1);
   expect(failures.map(({ name }) => name)).toEqual(['Superseded']);
 });
@@ -201,5 +201,5 @@ test('a log that does not keep up ends the attempt instead of filling the memory
   for (let index = 0; index < 6; index += 1) journal.text('x'.repeat(1024 * 1024));
   expect(failures).toEqual([new LogBehind()]);
   held.resolve();
-  await journal.finish();
+  await journal.seal();
 });
