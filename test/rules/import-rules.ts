@@ -87,6 +87,9 @@ const workflowRules = [
   ),
 ];
 
+/** What makes a model call or a tool call out of what the other folders can do. */
+const combining = '^activities/(step|call)/';
+
 const activityRules = [
   rule(
     'activities-stay-below',
@@ -109,7 +112,7 @@ const activityRules = [
   rule(
     'activity-folders-import-ports',
     'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts); take the rest as an argument.',
-    { path: '^activities/([^/]+)/' },
+    { path: '^activities/([^/]+)/', pathNot: combining },
     {
       path: '^activities/[^/]+/',
       pathNot: ['^activities/$1/', '^activities/(llm/llm|tools/tool|sandbox/sandbox|release/target)\\.ts$'],
@@ -118,8 +121,26 @@ const activityRules = [
   rule(
     'activity-folders-stay-plain',
     'A folder of activities/ imports no Temporal-facing file above it; take what you need as an argument.',
-    { path: '^activities/[^/]+/' },
+    { path: '^activities/[^/]+/', pathNot: combining },
     { path: '^activities/[^/]+\\.ts$' },
+  ),
+  rule(
+    'steps-and-calls-import-deps-only',
+    'Of the first level of activities/, step/ and call/ know deps.ts. Put what both sides need there.',
+    { path: combining },
+    { path: '^activities/[^/]+\\.ts$', pathNot: '^activities/deps\\.ts$' },
+  ),
+  rule(
+    'steps-and-calls-use-the-sandbox-port',
+    'step/ and call/ know of sandboxes what sandbox/sandbox.ts says; the rest is passed in from worker/.',
+    { path: combining },
+    { path: '^activities/sandbox/', pathNot: '^activities/sandbox/sandbox\\.ts$' },
+  ),
+  rule(
+    'calls-know-no-step',
+    'A step has calls, and a call knows nothing of its step. Move what both need into call/ or below.',
+    { path: '^activities/call/' },
+    { path: '^activities/step/' },
   ),
 ];
 
