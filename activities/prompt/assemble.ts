@@ -29,14 +29,14 @@ export function assemble(input: {
     messages: [
       { role: 'system', text: protocol },
       ...toConversation(input.history),
-      { role: 'user', text: tagged('context', toText(input.context)) },
+      { role: 'user', text: tagged('context', joined(input.context)) },
     ],
     // By name: the order in which tools are listed elsewhere must not make a cache cold.
     tools: input.tools.toSorted((one, other) => (one.name < other.name ? -1 : 1)),
   };
 }
 
-function toText(blocks: readonly ContextBlock[]): string {
+function joined(blocks: readonly ContextBlock[]): string {
   const owners = blocks.map(({ owner }) => owner);
   if (new Set(owners).size < owners.length) throw new Error(`an owner has two blocks: ${owners.join(', ')}`);
   return blocks.map(({ text }) => text).join('\n');

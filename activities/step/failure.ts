@@ -72,7 +72,7 @@ export async function failModelCall(
   if (error instanceof Superseded || error instanceof StreamEnded) return error;
   const { unit, attempt: number } = attempt.ref;
   const outcome = outcomeOf(error);
-  const reason = sentenceOf(deps, error instanceof Error ? error.message : String(error));
+  const reason = toReason(deps, error instanceof Error ? error.message : String(error));
   if (outcome === 'broken')
     deps.logger.error({ err: error, runId: run.id, unit }, 'a model call broke in here');
   const failure = await untilStored(() =>
@@ -103,7 +103,7 @@ export async function failModelCall(
 }
 
 /** Redacted before it is cut, so that no half of a secret stays; storable after, since cutting may split a pair. */
-function sentenceOf(deps: ActivityDeps, message: string): string {
+function toReason(deps: ActivityDeps, message: string): string {
   return toStorable(deps.log.redact(message).slice(0, 500));
 }
 

@@ -183,6 +183,38 @@ test('runs under way get their places with the tables of allowances', async () =
   }
 });
 
+test('calls of runs under way are told what their tools say of themselves', async () => {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: 4, name: 'test-calls' });
+  try {
+    const notifier = { touch: () => {}, close: async () => {} };
+    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
+    const store = storeOver(url, database, log);
+    await seedTenantAllowance(database.db, defaultTenant);
+    const tools = ['finish', 'ask-person', 'shell'];
+    const calls = tools.map((tool, index) => aCall(`1.${index}`, { tool }));
+    const ended = await store.started();
+    await store.step(ended, 1, { calls });
+    await store.end(ended);
+    await store.step(await store.started(), 1, { calls });
+    while (
+      (await migrationStatus(url)).some(
+        ({ name, appliedAt }) => name === '0040-ends-and-progress' && appliedAt,
+      )
+    )
+      await migrateDown(url);
+    await migrateUp(url);
+    const told =
+      'select tool, ends_run, progress from calls where ends_run or progress is not null order by 1';
+    expect(await ask(url, told)).toEqual([
+      { tool: 'ask-person', ends_run: false, progress: true },
+      { tool: 'finish', ends_run: true, progress: null },
+    ]);
+  } finally {
+    await database.close();
+  }
+});
+
 test('several processes may migrate at once', async () => {
   const { url } = await createTestDatabase({ empty: true });
   const results = await Promise.all(Array.from({ length: 4 }, () => migrateUp(url)));
