@@ -3,16 +3,22 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { ActivityDeps } from './deps.ts';
-import { adoptToken, attemptNumber, type NewAttempt } from './store/runs/attempts.ts';
+import { adoptToken, type AttemptRef, type NewAttempt } from './store/runs/attempts.ts';
 import { RunStopped } from './store/runs/stops.ts';
 import { Superseded } from './store/log/events.ts';
 
-export interface Attempt {
-  ref: NewAttempt;
+/** What Temporal has given to this worker. */
+export interface ActivityTask {
+  task: NewAttempt;
   /** Aborted with RunStopped, WorkerStopping, Superseded or a cancellation of the workflow. */
   signal: AbortSignal;
   /** Called when a write finds the fence taken: the work is no longer wanted. */
   supersede(error: Superseded): void;
+}
+
+/** A task whose attempt the store has opened. */
+export interface Attempt extends ActivityTask {
+  ref: AttemptRef;
 }
 
 /** The reason of a signal aborted because this worker process shuts down. */
@@ -28,14 +34,16 @@ const atWork = new Map<string, Promise<unknown>>();
 export async function withAttempt<T>(
   deps: ActivityDeps,
   input: { runId: string; unit: string; generation: number; pauses?: number | undefined },
-  work: (attempt: Attempt) => Promise<T>,
+  work: (task: ActivityTask) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
   const { info } = context;
-  const ref: NewAttempt = {
+  const task: NewAttempt = {
     runId: input.runId,
     unit: input.unit,
-    attempt: attemptNumber(input.generation, info.attempt, input.pauses),
+    generation: input.generation,
+    pauses: input.pauses ?? 0,
+    tried: info.attempt,
     executorId: deps.executor.id,
     taskToken: info.taskToken,
   };
@@ -44,7 +52,7 @@ export async function withAttempt<T>(
     // Another execution's work is not joined: it can store nothing any more.
     const key = `${input.runId} ${input.unit} ${input.generation}`;
     for (let predecessor = atWork.get(key); predecessor; predecessor = atWork.get(key)) {
-      await adoptToken(deps.log.db, ref);
+      await adoptToken(deps.log.db, task);
       try {
         return (await predecessor) as T;
       } catch (error) {
@@ -52,7 +60,7 @@ export async function withAttempt<T>(
         if (!(error instanceof ApplicationFailure && error.type === 'Superseded')) throw error;
       }
     }
-    const working = run(deps, context, ref, work).finally(() => atWork.delete(key));
+    const working = run(deps, context, task, work).finally(() => atWork.delete(key));
     atWork.set(key, working);
     return await working;
   } finally {
@@ -63,11 +71,11 @@ export async function withAttempt<T>(
 async function run<T>(
   deps: ActivityDeps,
   context: Context,
-  ref: NewAttempt,
-  work: (attempt: Attempt) => Promise<T>,
+  task: NewAttempt,
+  work: (task: ActivityTask) => Promise<T>,
 ): Promise<T> {
   const abort = new AbortController();
-  const stop = deps.stops.watch(ref.runId);
+  const stop = deps.stops.watch(task.runId);
   const onStop = (): void => abort.abort(stop.signal.reason);
   stop.signal.addEventListener('abort', onStop, { once: true });
   void context.cancelled.catch((error: unknown) => {
@@ -80,7 +88,7 @@ async function run<T>(
     else abort.abort(why === 'CANCELLED' ? new RunStopped('The run was told to end.') : error);
   });
   try {
-    return await work({ ref, signal: abort.signal, supersede: (error) => abort.abort(error) });
+    return await work({ task, signal: abort.signal, supersede: (error) => abort.abort(error) });
   } catch (error) {
     if (error instanceof Superseded) {
       throw ApplicationFailure.create({ type: 'Superseded', message: error.message, nonRetryable: true });

@@ -3,7 +3,7 @@
 import type { CallModelInput, CallModelResult, PlannedCall } from '../workflows/contracts/activities.ts';
 import type { EffectiveLimits, RunStatus, StopReason } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
-import { type Attempt, withAttempt } from './attempt.ts';
+import { type ActivityTask, type Attempt, withAttempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
 import { draw, settleUse } from './draw.ts';
 import { finish, settleEnd } from './finish.ts';
@@ -38,14 +38,14 @@ export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => 
   return (input) => {
     const unit = `model/${input.step}`;
     const { runId, generation, pauses } = input;
-    return withAttempt(deps, { runId, unit, generation, pauses }, async (attempt) => {
-      const opened = await open(deps, input, attempt);
+    return withAttempt(deps, { runId, unit, generation, pauses }, async (task) => {
+      const opened = await open(deps, input, task);
       if (!opened) return { kind: 'foreign' };
       if (opened.kind === 'limit' || opened.kind === 'paused') return opened;
       if (opened.kind === 'stopped') return { kind: 'stopped' };
       if (opened.kind === 'stalled') return { kind: 'limit', reason: 'stalled' };
       if (opened.kind === 'stored') return resultOf(opened);
-      return answerStep(deps, opened, input, attempt);
+      return answerStep(deps, opened, input, { ...task, ref: opened.ref });
     });
   };
 }
@@ -55,25 +55,25 @@ type Limited = Extract<CallModelResult, { kind: 'limit' | 'paused' }>;
 async function open(
   deps: ActivityDeps,
   input: CallModelInput,
-  attempt: Attempt,
+  { task }: ActivityTask,
 ): Promise<OpenedStep | Limited | undefined> {
   const { step } = input;
   return deps.log.write('open-step', async (write) => {
     const run = await runFor(deps, write, input);
     if (!run) return undefined;
-    const question = run.steps < step && (await questionOf(write.tx, run, { step, attempt: attempt.ref }));
+    const question = run.steps < step && (await questionOf(write.tx, run, { step, task }));
     if (question) return question;
     const reached: { reason?: StopReason | undefined } = {};
     const opened = await openStep(write, run, {
       step,
-      attempt: attempt.ref,
+      attempt: task,
       mayOpen() {
         reached.reason = limitReached(run);
         return reached.reason === undefined;
       },
     });
     if (reached.reason === 'limit_cost')
-      return mayPause(attempt.ref) ? askForRun(deps, write, run, step) : tooManyPauses('costMicros');
+      return mayPause(task) ? askForRun(deps, write, run, step) : tooManyPauses('costMicros');
     return reached.reason === undefined ? opened : { kind: 'limit', reason: reached.reason };
   });
 }

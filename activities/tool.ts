@@ -20,14 +20,15 @@ import type { Tool, ToolContext, ToolResult } from './tools/tool.ts';
 export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {
   return (input) => {
     const unit = `call/${input.callId}`;
-    return withAttempt(deps, { runId: input.runId, unit, generation: input.generation }, async (attempt) => {
+    return withAttempt(deps, { runId: input.runId, unit, generation: input.generation }, async (task) => {
       const claim = await deps.log.write('claim-call', (write) =>
-        claimCall(write, { tenantId: input.tenantId, callId: input.callId, attempt: attempt.ref }),
+        claimCall(write, { tenantId: input.tenantId, callId: input.callId, attempt: task.task }),
       );
       if (claim.kind === 'recorded')
         return { status: claim.call.status, bytes: claim.call.output_bytes ?? 0 };
       // The end of the run closes it.
       if (claim.kind === 'stopped') return { status: 'stopped', bytes: 0 };
+      const attempt = { ...task, ref: claim.ref };
       const result = await resultOf(deps, claim, attempt);
       await store(deps, claim.call, attempt, result);
       return { status: result.status, bytes: result.bytes ?? result.output.length };

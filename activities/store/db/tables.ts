@@ -145,13 +145,16 @@ export interface Attempts {
   attempt: number;
   ended_at: Timestamp | null;
   executor_id: string;
+  generation: number;
   outcome: string | null;
+  pauses: number;
   process_group: number | null;
   process_started: string | null;
   run_id: string;
   started_at: Generated<Timestamp>;
   task_token: Buffer;
   tenant_id: string;
+  tried: number;
   unit: string;
 }
 
