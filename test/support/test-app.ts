@@ -20,7 +20,7 @@ import { createTestDatabase } from './postgres.ts';
 
 // For what they say of themselves.
 const tools = createTools({
-  background: createBackground({ callIsAlive: () => false, killMarked: async () => undefined }),
+  background: createBackground(),
   egress: publicEgress,
 });
 

@@ -146,10 +146,9 @@ export interface Attempts {
   ended_at: Timestamp | null;
   executor_id: string;
   generation: number;
+  handle: Json | null;
   outcome: string | null;
   pauses: number;
-  process_group: number | null;
-  process_started: string | null;
   run_id: string;
   started_at: Generated<Timestamp>;
   task_token: Buffer;

@@ -1,8 +1,8 @@
-// Attempts: who works on which unit of a run right now, under which Temporal task token and with which process
-// group. The latest attempt of a unit is its fence; older ones can write nothing.
+// Attempts: who works on which unit of a run right now, under which Temporal task token and with which command. The latest attempt of a unit is its fence; older ones can write nothing.
 import { sql } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
+import type { Handle } from '../../sandbox/sandbox.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { Superseded, type Write } from '../log/events.ts';
 import type { RunRow } from './runs.ts';
@@ -195,15 +195,11 @@ export async function adoptToken(db: Queries, attempt: NewAttempt): Promise<void
     .execute();
 }
 
-/** Makes the process group durable before its command can act, so that anybody can kill it later. */
-export async function noteProcessGroup(
-  db: Db,
-  attempt: AttemptRef,
-  group: { pgid: number; startedTicks: string },
-): Promise<void> {
+/** Makes the handle of a command durable before it can act, so that any worker can kill it later. */
+export async function noteHandle(db: Db, attempt: AttemptRef, handle: Handle): Promise<void> {
   const noted = await db
     .updateTable('attempts')
-    .set({ process_group: group.pgid, process_started: group.startedTicks })
+    .set({ handle: JSON.stringify(handle) })
     .where('run_id', '=', attempt.runId)
     .where('unit', '=', attempt.unit)
     .where('attempt', '=', attempt.attempt)
@@ -214,85 +210,54 @@ export async function noteProcessGroup(
 }
 
 export interface OpenAttempt extends AttemptRef {
-  executorId: string;
   taskToken: Buffer;
-  group: { pgid: number; startedTicks: string } | undefined;
 }
 
 /** What an executor was working on. Attempts of its background processes count too. */
 export async function openAttemptsOf(db: Queries, executorId: string): Promise<OpenAttempt[]> {
-  const rows = await db
+  return db
     .selectFrom('attempts')
-    .selectAll()
+    .select(['run_id as runId', 'unit', 'attempt', 'task_token as taskToken'])
     .where('executor_id', '=', executorId)
     .where('ended_at', 'is', null)
     .execute();
-  return rows.map(toOpenAttempt);
 }
 
-/** The attempts of a unit before this one that left a process group behind, and the host that ran each. */
-export async function groupsBefore(
+/** What the attempts of a unit have started: all of them, or those before one. */
+export async function handlesOf(
   db: Queries,
-  attempt: AttemptRef,
-): Promise<{ host: string; group: { pgid: number; startedTicks: string } }[]> {
-  const rows = await db
+  { runId, unit }: Pick<AttemptRef, 'runId' | 'unit'>,
+  before?: number,
+): Promise<Handle[]> {
+  let query = db
     .selectFrom('attempts')
-    .innerJoin('executors', 'executors.id', 'attempts.executor_id')
-    .select(['executors.host', 'attempts.process_group', 'attempts.process_started'])
-    .where('attempts.run_id', '=', attempt.runId)
-    .where('attempts.unit', '=', attempt.unit)
-    .where('attempts.attempt', '<', attempt.attempt)
-    .where('attempts.process_group', 'is not', null)
-    .execute();
-  return rows.map((row) => ({
-    host: row.host,
-    group: { pgid: row.process_group ?? 0, startedTicks: row.process_started ?? '' },
-  }));
-}
-
-function toOpenAttempt(row: {
-  run_id: string;
-  unit: string;
-  attempt: number;
-  executor_id: string;
-  task_token: Buffer;
-  process_group: number | null;
-  process_started: string | null;
-}): OpenAttempt {
-  const group =
-    row.process_group === null
-      ? undefined
-      : { pgid: row.process_group, startedTicks: row.process_started ?? '' };
-  return {
-    runId: row.run_id,
-    unit: row.unit,
-    attempt: row.attempt,
-    executorId: row.executor_id,
-    taskToken: row.task_token,
-    group,
-  };
+    .select('handle')
+    .where('run_id', '=', runId)
+    .where('unit', '=', unit)
+    .where('handle', 'is not', null)
+    .orderBy('attempt');
+  if (before !== undefined) query = query.where('attempt', '<', before);
+  return (await query.execute()).map(toHandle);
 }
 
 /**
- * Every process group an executor started for runs that are still active: those of open attempts, and those its
- * background commands left running after their call had ended. `key` is the mark their processes carry.
+ * What an executor has started for runs that are still active: by open attempts, and by those whose commands went on
+ * in the background after their call had ended.
  */
-export async function groupsOf(
-  db: Queries,
-  executorId: string,
-): Promise<{ key: string; group: { pgid: number; startedTicks: string } }[]> {
+export async function handlesLeftBy(db: Queries, executorId: string): Promise<Handle[]> {
   const rows = await db
     .selectFrom('attempts')
     .innerJoin('runs', 'runs.id', 'attempts.run_id')
-    .select(['run_id', 'unit', 'process_group', 'process_started'])
+    .select('handle')
     .where('executor_id', '=', executorId)
-    .where('process_group', 'is not', null)
+    .where('handle', 'is not', null)
     .where('runs.status', 'in', activeStatuses)
     .execute();
-  return rows.map((row) => ({
-    key: `${row.run_id}/${row.unit.slice('call/'.length)}`,
-    group: { pgid: row.process_group ?? 0, startedTicks: row.process_started ?? '' },
-  }));
+  return rows.map(toHandle);
+}
+
+function toHandle({ handle }: { handle: unknown }): Handle {
+  return handle as Handle;
 }
 
 /** Ends every open attempt of a dead executor. */

@@ -4,7 +4,7 @@ import { aCall, anAttempt, expectWholeLog, openTestStore } from '../../../suppor
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { addDeadLetter, resolveDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
 import { Superseded, StreamEnded } from '../../../../activities/store/log/events.ts';
-import { failAttempt, markLost, noteProcessGroup } from '../../../../activities/store/runs/attempts.ts';
+import { failAttempt, markLost, noteHandle } from '../../../../activities/store/runs/attempts.ts';
 import { handOver, noteTree } from '../../../../activities/store/lifecycle/begin-run.ts';
 import { recordLate } from '../../../../activities/store/lifecycle/end-run.ts';
 import { lockRun, type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
@@ -47,7 +47,7 @@ const acts: Record<string, Act> = {
     const attempt = { ...anAttempt(run, unit, (attempts += 1)), generation };
     const claim = await store.claim(attempt);
     const ref = claim.kind === 'claimed' ? claim.ref : attempt;
-    await noteProcessGroup(database.db, ref, { pgid: 1, startedTicks: 't' });
+    await noteHandle(database.db, ref, { kind: 'test' });
     await store.record(ref);
   },
   fail: (run) => failAttempt(database.db, anAttempt(run, 'model/1', attempts), 'failed'),

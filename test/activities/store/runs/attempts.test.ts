@@ -9,11 +9,11 @@ import {
   endAttempt,
   endsOf,
   failAttempt,
-  groupsBefore,
-  groupsOf,
+  handlesLeftBy,
+  handlesOf,
   markLost,
   type NewAttempt,
-  noteProcessGroup,
+  noteHandle,
   openAttemptsOf,
 } from '../../../../activities/store/runs/attempts.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
@@ -215,7 +215,7 @@ const points: [string, (old: NewAttempt & AttemptRef) => Promise<unknown>][] = [
       }),
   ],
   ['ends', (old) => log.write('test', (write) => endAttempt(write, old, 'answered'))],
-  ['notes its process group', (old) => noteProcessGroup(db, old, { pgid: 7, startedTicks: 'now' })],
+  ['notes the handle of its command', (old) => noteHandle(db, old, { kind: 'test', at: 7 })],
   ['stores its answer', (old) => store.answer(old)],
   ['opens its step again', (old) => store.open(old)],
 ];
@@ -236,7 +236,7 @@ for (const [what, act] of points) {
   });
 }
 
-test('a worker that died leaves its open attempts with their tokens and process groups', async () => {
+test('a worker that died leaves its open attempts with their tokens and the handles of their commands', async () => {
   const run = await store.started();
   const id = await executor('elsewhere');
   const ended = { ...anAttempt(run, 'model/1'), executorId: id };
@@ -244,24 +244,18 @@ test('a worker that died leaves its open attempts with their tokens and process 
   await take(ended);
   await log.write('test', (write) => endAttempt(write, ended, 'answered'));
   await take(executing);
-  await noteProcessGroup(db, executing, { pgid: 4711, startedTicks: 'ticks' });
+  await noteHandle(db, executing, { kind: 'test', at: 4711 });
   await take(anAttempt(run, 'call/1.1'));
   expect(await openAttemptsOf(db, id)).toEqual([
-    {
-      runId: run.id,
-      unit: 'call/1.0',
-      attempt: 1,
-      executorId: id,
-      taskToken: executing.taskToken,
-      group: { pgid: 4711, startedTicks: 'ticks' },
-    },
+    { runId: run.id, unit: 'call/1.0', attempt: 1, taskToken: executing.taskToken },
   ]);
+  expect(await handlesLeftBy(db, id)).toEqual([{ kind: 'test', at: 4711 }]);
   await markLost(db, id);
   expect(await openAttemptsOf(db, id)).toEqual([]);
   expect(await openAttemptsOf(db, executorId)).not.toEqual([]);
 });
 
-test('a successor is told of every process group its predecessors left, and on which host', async () => {
+test('a successor is told of the handle of every command its predecessors started', async () => {
   const run = await store.started();
   const [here, there] = [await executor('here'), await executor('there')];
   for (const [attempt, id] of [
@@ -271,26 +265,26 @@ test('a successor is told of every process group its predecessors left, and on w
   ] as const) {
     const each = { ...anAttempt(run, 'call/1.0', attempt), executorId: id };
     await take(each);
-    if (attempt < 3) await noteProcessGroup(db, each, { pgid: attempt, startedTicks: `t${attempt}` });
+    await noteHandle(db, each, { kind: 'test', at: attempt });
   }
-  expect(await groupsBefore(db, anAttempt(run, 'call/1.0', 3))).toEqual([
-    { host: 'here', group: { pgid: 1, startedTicks: 't1' } },
-    { host: 'there', group: { pgid: 2, startedTicks: 't2' } },
-  ]);
-  expect(await groupsBefore(db, anAttempt(run, 'call/1.0', 1))).toEqual([]);
+  const [first, second, third] = [1, 2, 3].map((at) => ({ kind: 'test', at }));
+  const unit = { runId: run.id, unit: 'call/1.0' };
+  expect(await handlesOf(db, unit, 3)).toEqual([first, second]);
+  expect(await handlesOf(db, unit, 1)).toEqual([]);
+  expect(await handlesOf(db, unit)).toEqual([first, second, third]);
 });
 
-test('the groups of a dead worker are those of active runs, those of ended calls included', async () => {
+test('what a dead worker left are the commands of active runs, those of ended calls included', async () => {
   const id = await executor('gone');
   const run = await store.started();
   await store.step(run, 1, { calls: [aCall('1.0')] });
   const attempt = { ...anAttempt(run, 'call/1.0'), executorId: id };
   await store.claim(attempt);
-  await noteProcessGroup(db, attempt, { pgid: 5, startedTicks: 't' });
+  await noteHandle(db, attempt, { kind: 'test', at: 5 });
   await store.record(attempt);
-  expect(await groupsOf(db, id)).toEqual([{ key: `${run.id}/1.0`, group: { pgid: 5, startedTicks: 't' } }]);
+  expect(await handlesLeftBy(db, id)).toEqual([{ kind: 'test', at: 5 }]);
   await store.end(run);
-  expect(await groupsOf(db, id)).toEqual([]);
+  expect(await handlesLeftBy(db, id)).toEqual([]);
 });
 
 test('an executor beats until somebody declares it ended, and then it is told so', async () => {
