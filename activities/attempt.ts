@@ -3,9 +3,9 @@
 // what Temporal understands.
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { type ActivityDeps, type Attempt, CalledOff, WorkerStopping } from './deps.ts';
+import { type ActivityDeps, type ActivityTask, CalledOff, WorkerStopping } from './deps.ts';
 import { ModelCallFailed } from './step/failure.ts';
-import { adoptToken, attemptNumber, type NewAttempt } from './store/runs/attempts.ts';
+import { adoptToken, type NewAttempt } from './store/runs/attempts.ts';
 import { RunStopped } from './store/runs/stops.ts';
 import { Superseded } from './store/log/events.ts';
 
@@ -17,14 +17,16 @@ const atWork = new Map<string, Promise<unknown>>();
 export async function withAttempt<T>(
   deps: ActivityDeps,
   input: { runId: string; unit: string; generation: number; pauses?: number | undefined },
-  work: (attempt: Attempt) => Promise<T>,
+  work: (task: ActivityTask) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
   const { info } = context;
-  const ref: NewAttempt = {
+  const task: NewAttempt = {
     runId: input.runId,
     unit: input.unit,
-    attempt: attemptNumber(input.generation, info.attempt, input.pauses),
+    generation: input.generation,
+    pauses: input.pauses ?? 0,
+    tried: info.attempt,
     executorId: deps.executor.id,
     taskToken: info.taskToken,
   };
@@ -33,7 +35,7 @@ export async function withAttempt<T>(
     // Another execution's work is not joined: it can store nothing any more.
     const key = `${input.runId} ${input.unit} ${input.generation}`;
     for (let predecessor = atWork.get(key); predecessor; predecessor = atWork.get(key)) {
-      await adoptToken(deps.log.db, ref);
+      await adoptToken(deps.log.db, task);
       try {
         return (await predecessor) as T;
       } catch (error) {
@@ -41,7 +43,7 @@ export async function withAttempt<T>(
         if (!(error instanceof Superseded)) throw error;
       }
     }
-    const working = workOn(deps, context, ref, work).finally(() => atWork.delete(key));
+    const working = workOn(deps, context, task, work).finally(() => atWork.delete(key));
     atWork.set(key, working);
     return await working;
   } catch (error) {
@@ -54,11 +56,11 @@ export async function withAttempt<T>(
 async function workOn<T>(
   deps: ActivityDeps,
   context: Context,
-  ref: NewAttempt,
-  work: (attempt: Attempt) => Promise<T>,
+  task: NewAttempt,
+  work: (task: ActivityTask) => Promise<T>,
 ): Promise<T> {
   const abort = new AbortController();
-  const stop = deps.stops.watch(ref.runId);
+  const stop = deps.stops.watch(task.runId);
   const onStop = (): void => abort.abort(stop.signal.reason);
   stop.signal.addEventListener('abort', onStop, { once: true });
   void context.cancelled.catch((error: unknown) => {
@@ -76,7 +78,7 @@ async function workOn<T>(
       );
   });
   try {
-    return await work({ ref, signal: abort.signal, supersede: (error) => abort.abort(error) });
+    return await work({ task, signal: abort.signal, supersede: (error) => abort.abort(error) });
   } finally {
     stop.signal.removeEventListener('abort', onStop);
     stop.release();

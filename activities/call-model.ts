@@ -14,9 +14,10 @@ import { storeReviewed } from './step/store.ts';
 export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => Promise<CallModelResult> {
   return (input) => {
     const { runId, step, generation, pauses } = input;
-    return withAttempt(deps, { runId, unit: `model/${step}`, generation, pauses }, async (attempt) => {
-      const opened = await openModelCall(deps, input, attempt);
+    return withAttempt(deps, { runId, unit: `model/${step}`, generation, pauses }, async (task) => {
+      const opened = await openModelCall(deps, input, task);
       if ('result' in opened) return opened.result;
+      const attempt = { ...task, ref: opened.ref };
       const call = { run: opened.run, step, attempt };
       const prepared = await prepareRequest(deps, call, opened);
       if ('result' in prepared) return prepared.result;

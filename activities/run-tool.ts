@@ -13,14 +13,15 @@ import { lockRun } from './store/runs/runs.ts';
 export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {
   return ({ tenantId, runId, callId, generation }) => {
     const unit = `call/${callId}`;
-    return withAttempt(deps, { runId, unit, generation }, async (attempt) => {
+    return withAttempt(deps, { runId, unit, generation }, async (task) => {
       const claim = await deps.log.write('claim-call', (write) =>
-        claimCall(write, { tenantId, callId, attempt: attempt.ref }),
+        claimCall(write, { tenantId, callId, attempt: task.task }),
       );
       if (claim.kind === 'recorded')
         return { status: claim.call.status, bytes: claim.call.output_bytes ?? 0 };
       // The end of the run closes it.
       if (claim.kind === 'stopped') return { status: 'stopped', bytes: 0 };
+      const attempt = { ...task, ref: claim.ref };
       const result = await act(deps, claim, attempt);
       await storeResult(deps, claim.call, attempt, result);
       return { status: result.status, bytes: result.bytes ?? result.output.length };

@@ -99,7 +99,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     // A run that goes on keeps what it runs in the background.
     if (ending.outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
       return { finished: false };
-    await deps.endBackground(runId);
+    await deps.leaveRun(runId);
     const ended = await deps.log.write('finish-run', async (write): Promise<EndedRun | undefined> => {
       const run = await lockRun(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);

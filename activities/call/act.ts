@@ -7,7 +7,7 @@ import { untilStored } from '../store/db/until-stored.ts';
 import { judgePredecessor } from './predecessor.ts';
 import { reviewContextOf } from './review.ts';
 import { RunStopped } from '../store/runs/stops.ts';
-import { noteProcessGroup } from '../store/runs/attempts.ts';
+import { noteHandle } from '../store/runs/attempts.ts';
 import { type CallResult, type CallRow, type Claim, noteIntent } from '../store/calls/calls.ts';
 import { cutOutput } from '../store/calls/cut-output.ts';
 import { StreamEnded, Superseded } from '../store/log/events.ts';
@@ -33,7 +33,7 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
       key: `${run.id}/${call.call_id}`,
       sandbox,
       signal: attempt.signal,
-      recordGroup: (group) => untilStored(() => noteProcessGroup(deps.log.db, attempt.ref, group)),
+      recordHandle: (handle) => untilStored(() => noteHandle(deps.log.db, attempt.ref, handle)),
       noteIntent: (intent) => untilStored(() => noteIntent(deps.log.db, call, intent)),
       output: output.add,
     };

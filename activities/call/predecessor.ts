@@ -1,7 +1,7 @@
 // What to do about an earlier attempt that claimed a call and left no result: see its processes dead, find out
 // whether it acted, and say "unknown" where nobody can tell.
 import type { ActivityDeps, Attempt } from '../deps.ts';
-import { groupsBefore } from '../store/runs/attempts.ts';
+import { handlesOf } from '../store/runs/attempts.ts';
 import type { CallResult, CallRow } from '../store/calls/calls.ts';
 import { addDeadLetter } from '../store/runs/dead-letters.ts';
 import { lockRun, type RunRow } from '../store/runs/runs.ts';
@@ -23,10 +23,9 @@ export async function judgePredecessor(
   },
 ): Promise<CallResult | undefined> {
   const { run, call, tool, predecessor, attempt, context } = input;
-  const groups = await groupsBefore(deps.log.db, attempt.ref);
-  for (const { host, group } of groups) {
-    if (host === deps.executor.host) await deps.killGroup(group, context.key);
-  }
+  const handles = await handlesOf(deps.log.db, attempt.ref, attempt.ref.attempt);
+  let elsewhere = false;
+  for (const handle of handles) elsewhere = (await deps.killHandle(handle)) === 'elsewhere' || elsewhere;
   if (predecessor.lost >= mostLostAttempts) {
     const reason = `${tool.name} took its worker down ${predecessor.lost} times.`;
     await deps.log.write('give-up-call', async (write) => {
@@ -38,8 +37,7 @@ export async function judgePredecessor(
     return { status: 'failed', output: `Not tried again: ${reason}`, failed: true };
   }
   if (tool.repeat !== 'once') return undefined;
-  const elsewhere = groups.some(({ host }) => host !== deps.executor.host);
-  switch (await probe(tool, call, predecessor.intent, groups.length > 0, context)) {
+  switch (await probe(tool, call, predecessor.intent, handles.length > 0, context)) {
     case 'done':
       return {
         status: 'succeeded',
@@ -65,7 +63,7 @@ async function probe(
   tool: Tool,
   call: CallRow,
   intent: unknown,
-  startedProcess: boolean,
+  startedCommand: boolean,
   context: ToolContext,
 ): Promise<Probe> {
   if (tool.probe) {
@@ -73,7 +71,7 @@ async function probe(
     if (!intent) return 'not_done';
     return tool.probe(call.input, intent as Record<string, string>, context);
   }
-  // What executes acts through its process group alone, and that is noted before the command may start.
-  if (tool.effect === 'execute' && !startedProcess) return 'not_done';
+  // What executes acts through its command alone, whose handle is noted before the command may start.
+  if (tool.effect === 'execute' && !startedCommand) return 'not_done';
   return 'unknown';
 }

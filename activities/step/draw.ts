@@ -110,7 +110,7 @@ async function ask(
       const events = await takeWarnings(write, answer.crossed);
       if (events.length > 0) await write.append({ ...streamFor(current), events });
       if (answer.kind === 'denied') return deniedBy(answer);
-      if (!mayPause(attempt.ref)) return tooManyPauses(answer.limit);
+      if (!mayPause(attempt.task)) return tooManyPauses(answer.limit);
       return askForPool(deps, write, current, { step: wanted.step, exceeded: answer });
     }),
   );

@@ -6,7 +6,7 @@ import type { ActivityDeps } from '../deps.ts';
 import type { Exceeded, LimitName } from '../store/allowances/allowances.ts';
 import type { Patience } from '../store/lifecycle/answers.ts';
 import { requestApprovals } from '../store/approvals/approvals.ts';
-import type { AttemptRef } from '../store/runs/attempts.ts';
+import { type AttemptRef, isFirst, type NewAttempt } from '../store/runs/attempts.ts';
 import type { Queries } from '../store/db/database.ts';
 import type { Write } from '../store/log/events.ts';
 import { findAskedBy, findLimitQuestion, ofPool, ofRun } from '../store/approvals/limit-questions.ts';
@@ -28,10 +28,10 @@ export function patienceOf({ approvalSeconds }: ActivityDeps, atLeastMs = 0): Pa
 export async function questionOf(
   queries: Queries,
   run: RunRow,
-  { step, attempt }: { step: number; attempt: AttemptRef },
+  { step, task }: { step: number; task: NewAttempt },
 ): Promise<Paused | undefined> {
   // One look less for every step that nothing was asked in.
-  if (run.awaiting_since === null && attempt.attempt === 1) return undefined;
+  if (run.awaiting_since === null && isFirst(task)) return undefined;
   const question = await findLimitQuestion(queries, run);
   const ungranted = question && ['open', 'denied', 'expired'].includes(question.status);
   return ungranted && question.step === step ? pausedBy(question) : undefined;

@@ -2,12 +2,12 @@
 // the answer, somebody stopped the run, a limit is reached, or a question about money is open.
 import type { CallModelInput, CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
-import type { ActivityDeps, Attempt } from '../deps.ts';
+import type { ActivityDeps, ActivityTask, Attempt } from '../deps.ts';
 import { isScripted } from '../llm/index.ts';
 import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
 import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
-import { mayPause } from '../store/runs/attempts.ts';
+import { mayPause, type NewAttempt } from '../store/runs/attempts.ts';
 import { lockRun, type RunRow } from '../store/runs/runs.ts';
 import { askForRun, questionOf, tooManyPauses } from './limit-question.ts';
 import { toStepResult } from './result.ts';
@@ -24,15 +24,15 @@ type Opened = Extract<OpenedStep, { kind: 'opened' }>;
 export async function openModelCall(
   deps: ActivityDeps,
   input: CallModelInput,
-  attempt: Attempt,
+  { task }: ActivityTask,
 ): Promise<Opened | { result: CallModelResult }> {
   const { step } = input;
   return deps.log.write('open-step', async (write) => {
     const run = await runFor(deps, write, input);
     if (!run) return { result: { kind: 'foreign' } };
-    const question = run.steps < step && (await questionOf(write.tx, run, { step, attempt: attempt.ref }));
+    const question = run.steps < step && (await questionOf(write.tx, run, { step, task }));
     if (question) return { result: question };
-    const opened = await openStep(write, run, { step, attempt: attempt.ref, reached: limitReached(run) });
+    const opened = await openStep(write, run, { step, attempt: task, reached: limitReached(run) });
     switch (opened.kind) {
       case 'opened':
         return opened;
@@ -43,7 +43,7 @@ export async function openModelCall(
       case 'stalled':
         return { result: { kind: 'limit', reason: 'stalled' } };
       case 'limit':
-        return { result: await limited(deps, write, { run, step, attempt }, opened.reason) };
+        return { result: await limited(deps, write, { run, step, task }, opened.reason) };
     }
   });
 }
@@ -80,9 +80,9 @@ function limitReached(run: RunRow): StopReason | undefined {
 async function limited(
   deps: ActivityDeps,
   write: Write,
-  { run, step, attempt }: ModelCall,
+  { run, step, task }: { run: RunRow; step: number; task: NewAttempt },
   reason: StopReason,
 ): Promise<CallModelResult> {
   if (reason !== 'limit_cost') return { kind: 'limit', reason };
-  return mayPause(attempt.ref) ? askForRun(deps, write, run, step) : tooManyPauses('costMicros');
+  return mayPause(task) ? askForRun(deps, write, run, step) : tooManyPauses('costMicros');
 }

@@ -12,7 +12,7 @@ const store = await openTestStore();
 const finishRun = createFinishRun({
   log: store.log,
   logger: pino({ level: 'silent' }),
-  endBackground: async () => {},
+  leaveRun: async () => {},
   startRun() {},
 } as Partial<ActivityDeps> as ActivityDeps);
 

@@ -25,7 +25,7 @@ export const own: PolicyProfile = {
 };
 
 const tools = createTools({
-  background: createBackground({ callIsAlive: () => false, killMarked: async () => undefined }),
+  background: createBackground(),
   egress: publicEgress,
 });
 

@@ -111,11 +111,29 @@ const activityRules = [
   ),
   rule(
     'activity-folders-import-ports',
-    'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts); take the rest as an argument.',
+    'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts, host/process-table.ts); take the rest as an argument.',
     { path: '^activities/([^/]+)/', pathNot: combining },
     {
       path: '^activities/[^/]+/',
-      pathNot: ['^activities/$1/', '^activities/(llm/llm|tools/tool|sandbox/sandbox|release/target)\\.ts$'],
+      pathNot: [
+        '^activities/$1/',
+        '^activities/(llm/llm|tools/tool|sandbox/sandbox|host/process-table|release/target)\\.ts$',
+      ],
+    },
+  ),
+  rule(
+    'sandboxes-hide-what-they-run-in',
+    'Process groups, containers and the like are private to activities/sandbox/<kind>/: go through the port with a handle.',
+    { path: '^(workflows|activities|api|worker)/', pathNot: '^activities/sandbox/' },
+    { path: '^activities/sandbox/[^/]+/' },
+  ),
+  rule(
+    'sandboxes-know-no-other',
+    'A kind of sandbox knows the port only: have activities/sandbox/index.ts hand it the driver it is built on.',
+    { path: '^activities/sandbox/([^/]+)/' },
+    {
+      path: '^activities/sandbox/',
+      pathNot: ['^activities/sandbox/$1/', '^activities/sandbox/sandbox\\.ts$'],
     },
   ),
   rule(

@@ -25,11 +25,13 @@ const broken: Record<
   'activities-stay-below': { from: 'activities/a.ts', imports: '../api/b.ts' },
   'activities-take-contracts-and-pure-code': { from: 'activities/a.ts', imports: '../workflows/run/loop.ts' },
   'activity-folders-without-temporal': { from: 'activities/tools/a.ts', imports: '@temporalio/activity' },
-  'activity-folders-import-ports': { from: 'activities/tools/a.ts', imports: '../sandbox/mount.ts' },
+  'activity-folders-import-ports': { from: 'activities/tools/a.ts', imports: '../sandbox/index.ts' },
   'activity-folders-stay-plain': { from: 'activities/tools/a.ts', imports: '../deps.ts' },
   'steps-and-calls-import-deps-only': { from: 'activities/step/a.ts', imports: '../attempt.ts' },
-  'steps-and-calls-use-the-sandbox-port': { from: 'activities/call/a.ts', imports: '../sandbox/mount.ts' },
+  'steps-and-calls-use-the-sandbox-port': { from: 'activities/call/a.ts', imports: '../sandbox/index.ts' },
   'calls-know-no-step': { from: 'activities/call/a.ts', imports: '../step/b.ts' },
+  'sandboxes-hide-what-they-run-in': { from: 'worker/a.ts', imports: '../activities/sandbox/mount/b.ts' },
+  'sandboxes-know-no-other': { from: 'activities/sandbox/hybrid/a.ts', imports: '../mount/mount.ts' },
   ...Object.fromEntries(
     storeRooms
       .slice(0, -1)

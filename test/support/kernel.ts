@@ -12,11 +12,12 @@ import { afterAll, afterEach, beforeAll, describe, inject, onTestFinished, TestR
 import { createActivities } from '../../activities/index.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
-import { callIsAlive, killMarked } from '../../activities/sandbox/process-group.ts';
+import { createRunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
@@ -31,6 +32,7 @@ import { workflowBundle } from '../../worker/processes/bundle.ts';
 import { loadConfig } from '../../worker/config/config.ts';
 import { openStore, type RoleConfig } from '../../worker/processes/deps.ts';
 import { redactFailures } from '../../worker/logs/redact-failures.ts';
+import { sandboxDrivers } from '../../worker/processes/sandbox-drivers.ts';
 import { createWorkers, installRuntime, openClient } from '../../worker/processes/temporal.ts';
 import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
@@ -126,7 +128,14 @@ async function openParts(): Promise<Parts> {
   const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
   const client = openClient(config);
   const runs = createRuns({ client, logger });
-  const background = createBackground({ callIsAlive, killMarked });
+  const sandboxes = createRunSandboxes({
+    drivers: sandboxDrivers(config),
+    onFailure: (error) => logger.error({ err: error }, 'a sandbox was not let go of'),
+  });
+  const background = createBackground({
+    ...sandboxes,
+    handlesOf: (runId, callId) => handlesOf(db, { runId, unit: `call/${callId}` }),
+  });
   const executor = { id: executorId, host: hostname() };
   const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };
   await ensureBuiltIns(db, defaultTenant);
@@ -139,10 +148,11 @@ async function openParts(): Promise<Parts> {
     client,
     runs,
     store: storeOver(url, opened.database, opened.log),
-    deps: activityDeps(config, { store: opened, stops, executor, runs, background, logger }),
+    deps: activityDeps(config, { store: opened, stops, executor, runs, background, sandboxes, logger }),
     async close() {
       await runs.settled();
       await background.close();
+      await sandboxes.close();
       await stops.close();
       await client.connection.close();
       await opened.close();

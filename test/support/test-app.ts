@@ -21,7 +21,7 @@ import { createTestDatabase } from './postgres.ts';
 
 // For what they say of themselves.
 const builtIn = createTools({
-  background: createBackground({ callIsAlive: () => false, killMarked: async () => undefined }),
+  background: createBackground(),
   egress: publicEgress,
 });
 

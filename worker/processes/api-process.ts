@@ -60,7 +60,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   const runs = createRuns({ client, logger });
   const llms = createLlms(config);
   // For what they say of themselves: nothing is run here.
-  const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
+  const background = createBackground();
   const tools = createTools({ background, egress: publicEgress });
   const profileOf = createProfiles();
   const price = modelPrice(config);

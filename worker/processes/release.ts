@@ -1,11 +1,11 @@
 // Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it
 // gone, fail what it was at, settle what it had reserved, and send its workflows to whoever lives. Safe to run twice.
 import type { Logger } from 'pino';
-import { killGroup, killOrphans } from '../../activities/sandbox/process-group.ts';
-import { findProcess, listProcesses, thisHost } from '../../activities/sandbox/process-table.ts';
+import { findProcess, thisHost } from '../../activities/host/process-table.ts';
+import { createHandles } from '../../activities/sandbox/run-sandboxes.ts';
 import { lostReservations, settleLost } from '../../activities/store/allowances/allowances.ts';
 import {
-  groupsOf,
+  handlesLeftBy,
   markLost,
   openAttemptsOf,
   type OpenAttempt,
@@ -15,6 +15,7 @@ import { endExecutor, type ExecutorRow, liveExecutorsOn } from '../../activities
 import { listActive } from '../../activities/store/runs/runs.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { failHeld, workerLost } from './fail-held.ts';
+import { sandboxDrivers } from './sandbox-drivers.ts';
 import { openClient } from './temporal.ts';
 import type { Client } from '@temporalio/client';
 
@@ -22,6 +23,7 @@ export interface ReleaseInput {
   databaseUrl: string;
   temporalAddress: string;
   temporalNamespace: string;
+  dataFolder: string;
   log: Logger;
 }
 
@@ -45,21 +47,14 @@ export async function releaseExecutors(input: ReleaseInput): Promise<void> {
 
 async function release(db: Db, client: Client, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
   const attempts = await openAttemptsOf(db, executor.id);
-  const groups = await groupsOf(db, executor.id);
-  // Whatever carries the mark of a worker that is gone, on record or not: a command started in the very moment of
-  // the kill may not be. Then the groups on record that are still there, for systems that show no marks; looking
-  // for each of hundreds of groups that ended long ago would take seconds.
-  await killOrphans();
-  const present = new Set(listProcesses().flatMap(({ pgid, setId }) => [pgid, setId]));
-  await Promise.all(
-    groups.filter(({ group }) => present.has(group.pgid)).map(({ group }) => killGroup(group)),
-  );
+  const handles = await handlesLeftBy(db, executor.id);
+  await createHandles(sandboxDrivers(input)).sweep(handles);
   await markLost(db, executor.id);
   await Promise.all(attempts.map((attempt) => failByToken(client, input, attempt)));
   await settleReserved(db, input, executor);
   await endExecutor(db, executor.id);
   input.log.warn(
-    { executor: executor.id, pid: executor.pid, attempts: attempts.length, groups: groups.length },
+    { executor: executor.id, pid: executor.pid, attempts: attempts.length, handles: handles.length },
     'released what a dead worker held',
   );
 }

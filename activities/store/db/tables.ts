@@ -145,13 +145,15 @@ export interface Attempts {
   attempt: number;
   ended_at: Timestamp | null;
   executor_id: string;
+  generation: number;
+  handle: Json | null;
   outcome: string | null;
-  process_group: number | null;
-  process_started: string | null;
+  pauses: number;
   run_id: string;
   started_at: Generated<Timestamp>;
   task_token: Buffer;
   tenant_id: string;
+  tried: number;
   unit: string;
 }
 

@@ -4,7 +4,14 @@ import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { requestApprovals } from '../approvals/approvals.ts';
-import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from '../runs/attempts.ts';
+import {
+  type AttemptRef,
+  beginAttempt,
+  type BegunAttempt,
+  endAttempt,
+  keyOfBegin,
+  type NewAttempt,
+} from '../runs/attempts.ts';
 import type { CallRow } from '../calls/calls.ts';
 import type { Write } from '../log/events.ts';
 import { applyMessages, isMessage, stopAmong, waitingInputs } from '../runs/inputs.ts';
@@ -32,7 +39,7 @@ export type OpenedStep =
   /** It gets nowhere, and was asked often enough to plan anew. */
   | { kind: 'stalled' }
   /** `earlier` attempts came before this one; `lost` of them took their workers along. */
-  | { kind: 'opened'; run: RunRow; earlier: number; lost: number };
+  | ({ kind: 'opened'; run: RunRow } & BegunAttempt);
 
 /**
  * Opens a step of a run, whose lock the caller holds, for its model call: takes the fence, applies what people sent,
@@ -52,9 +59,9 @@ export async function openStep(
   if (input.reached !== undefined) return { kind: 'limit', reason: input.reached };
   const stall = await judgeStall(write, run, { step: input.step, hasMessages: waiting.some(isMessage) });
   if (stall.kind === 'stalled') return stall;
-  const { earlier, lost } = await beginAttempt(write, run, input.attempt);
+  const begun = await beginAttempt(write, run, input.attempt);
   const event: NewEvent =
-    earlier === 0
+    begun.earlier === 0
       ? { type: 'step-start', payload: { step: input.step, model: run.model } }
       : {
           type: 'message-reset',
@@ -63,10 +70,11 @@ export async function openStep(
   await write.append({
     ...streamFor(run),
     events: stall.kind === 'replan' ? [event, ...stall.events] : [event],
-    fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
+    fence: begun.ref,
+    dedupeKey: keyOfBegin(begun.ref),
   });
   await applyMessages(write, run, input.step, waiting);
-  return { kind: 'opened', run, earlier, lost };
+  return { kind: 'opened', run, ...begun };
 }
 
 export interface Answer {

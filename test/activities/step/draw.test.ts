@@ -7,7 +7,7 @@ import type { LlmRequest } from '../../../activities/llm/llm.ts';
 import { RunStopped } from '../../../activities/store/runs/stops.ts';
 import type { Limits } from '../../../activities/store/allowances/allowance-limits.ts';
 import { type ApprovalRow, answerApproval } from '../../../activities/store/approvals/approvals.ts';
-import { attemptNumber, beginAttempt } from '../../../activities/store/runs/attempts.ts';
+import { beginAttempt } from '../../../activities/store/runs/attempts.ts';
 import { Superseded } from '../../../activities/store/log/events.ts';
 import { findLimitQuestion } from '../../../activities/store/approvals/limit-questions.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
@@ -44,19 +44,21 @@ interface Scene {
 }
 
 /** A run that is to draw ten of fourteen, ten of which another run holds. */
-async function scene(number = 1, before?: (run: RunRow) => Promise<unknown>): Promise<Scene> {
+async function scene(pauses = 0, before?: (run: RunRow) => Promise<unknown>): Promise<Scene> {
   const tenant = openTenant(store);
   await tenant.limit('tenant', { costMicros: 14 });
   const [run, other] = [await tenant.run(), await tenant.run()];
   await tenant.reserve(other, {}, { costMicros: 10 });
   await store.begin(run);
   await before?.(run);
-  const ref = anAttempt(run, 'model/1', number);
-  await store.log.write('test', async (write) => beginAttempt(write, await lockedRun(write, run.id), ref));
+  const task = { ...anAttempt(run, 'model/1'), pauses };
+  const { ref } = await store.log.write('test', async (write) =>
+    beginAttempt(write, await lockedRun(write, run.id), task),
+  );
   const abort = new AbortController();
   return {
     run: await store.log.write('test', (write) => lockedRun(write, run.id)),
-    attempt: { ref, signal: abort.signal, supersede: () => {} },
+    attempt: { task, ref, signal: abort.signal, supersede: () => {} },
     stop: (why) => abort.abort(why),
     limit: (limits) => tenant.limit('tenant', limits),
     use: (costMicros) => tenant.settle(other, {}, { costMicros }),
@@ -155,14 +157,14 @@ test('a model that is closed to the run before it asks for more money is denied 
 });
 
 test('a step that waited a hundred times ends its run for want of money and not as broken', async () => {
-  const last = await scene(attemptNumber(0, 1, 99));
+  const last = await scene(99);
   expect(await draw(deps, last.run, 1, last.attempt, request, 0)).toEqual({
     kind: 'limit',
     reason: 'limit_cost',
     detail: 'It had to wait for more in one step too many times.',
   });
   expect(await outcomeOf(last)).toBe('not_made');
-  const before = await scene(attemptNumber(0, 1, 98));
+  const before = await scene(98);
   expect(await draw(deps, before.run, 1, before.attempt, request, 0)).toMatchObject({ kind: 'paused' });
 });
 
@@ -203,7 +205,7 @@ async function questionOf({ run }: Scene): Promise<ApprovalRow> {
 
 test('a question whose COMMIT was not heard of is waited for, also when it is answered by then', async () => {
   for (const answered of [false, true]) {
-    const it = await scene(1, granted(1));
+    const it = await scene(0, granted(1));
     const answer = async () => answered && grant(it.run, (await questionOf(it)).id);
     const result = await draw(committedInVain(answer), it.run, 1, it.attempt, request, 0);
     const { id, status } = await questionOf(it);
@@ -213,7 +215,7 @@ test('a question whose COMMIT was not heard of is waited for, also when it is an
 });
 
 test('the hundredth wait ends its run also when that COMMIT was not heard of: older questions are not waited for', async () => {
-  const it = await scene(attemptNumber(0, 1, 99), granted(1));
+  const it = await scene(99, granted(1));
   expect(await draw(committedInVain(), it.run, 1, it.attempt, request, 0)).toMatchObject({
     kind: 'limit',
     detail: 'It had to wait for more in one step too many times.',
@@ -221,7 +223,7 @@ test('the hundredth wait ends its run also when that COMMIT was not heard of: ol
 });
 
 test('an attempt that has left and finds room draws nothing: it could store no answer', async () => {
-  const it = await scene(attemptNumber(0, 1, 99));
+  const it = await scene(99);
   await expect(draw(committedInVain(it.letGo), it.run, 1, it.attempt, request, 0)).rejects.toThrow(
     Superseded,
   );
@@ -249,8 +251,10 @@ test('an attempt that was taken for dead draws nothing more', async () => {
   await tenant.limit('tenant', {});
   const run = await tenant.run();
   expect(await tenant.reserve(run, { attempt: 2 }, { costMicros: 1 })).toEqual(reserved);
+  const task = anAttempt(run, 'model/1');
   const attempt = {
-    ref: anAttempt(run, 'model/1'),
+    task,
+    ref: task,
     signal: new AbortController().signal,
     supersede: () => {},
   };

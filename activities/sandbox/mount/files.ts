@@ -1,55 +1,20 @@
-// The sandbox that is no cage: files of one directory of this machine, and a shell in it. File operations cannot
-// leave the directory; a command can reach whatever the user of this process can, and every surface says so.
-import { accessSync, constants, type Stats } from 'node:fs';
+// The files of a mount, as one call may use them. No operation leaves the root, whatever is swapped meanwhile.
+import { constants, type Stats } from 'node:fs';
 import { open, opendir, readdir, rename, stat as statOf, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { homedir } from 'node:os';
 import { join, posix } from 'node:path';
-import { runCommand } from './exec.ts';
-import {
-  insidePath,
-  locate,
-  openRoot,
-  recheck,
-  requireUse,
-  type Place,
-  type Root,
-  type Walk,
-} from './place.ts';
-import { type FileStat, type PathRule, type Sandbox, SandboxRefusal } from './sandbox.ts';
+import { insidePath, locate, recheck, requireUse, type Place, type Root, type Walk } from './place.ts';
+import { type FileStat, type Sandbox, SandboxRefusal } from '../sandbox.ts';
 import { searchPlace } from './search.ts';
 
-// Where programs are on a usual system, for callers that pass nothing better.
-const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 // A listing this long helps nobody and costs memory per entry.
 const maxEntries = 100_000;
 // No write takes this long, so an older temporary file was left by a killed process.
 const staleAfterMs = 60_000;
 const temporaryName = /^\.perdure-[0-9a-f]{24}\.tmp$/;
 
-export interface MountOptions {
-  root: string;
-  /** Where commands find programs. Nothing else of this process's environment reaches them. */
-  path?: string;
-  /** What of the directory may be used; all of it when left out. Commands are not held to it. */
-  mayUse?: PathRule;
-}
-
-export async function openMount(options: MountOptions): Promise<Sandbox> {
-  const { root: given, path: programs = usualPath, mayUse = () => undefined } = options;
-  const root = await openRoot(given, mayUse).catch((error: NodeJS.ErrnoException) => {
-    throw refusal(error, given);
-  });
-  if (!(await statOf(root.real)).isDirectory()) {
-    await root.handle?.close();
-    throw new SandboxRefusal(`${given} is not a directory`);
-  }
-  const environment = { PATH: programs, HOME: homedir(), LANG: 'C.UTF-8', TERM: 'dumb' };
-  const place = { shell: findShell(), directory: root.real, environment };
+export function filesOf(root: Root): Omit<Sandbox, 'root' | 'exec'> {
   return {
-    mode: 'mount',
-    root: given,
-    exec: (options) => runCommand(place, options),
     read: (path, maxBytes) => at(root, path, reading, (place) => readFile(place, path, maxBytes)),
     write: (path, bytes) => at(root, path, writing, (place) => writeFile(root, place, path, bytes)),
     remove: (path) => at(root, path, looking, (place) => removeFile(place, path)),
@@ -60,9 +25,6 @@ export async function openMount(options: MountOptions): Promise<Sandbox> {
       at(root, options.path, reading, (place) =>
         searchPlace(place, options, mayFind(root, options.path, place)),
       ),
-    async close() {
-      await root.handle?.close();
-    },
   };
 }
 
@@ -257,21 +219,7 @@ const refusals: Record<string, string> = {
 };
 
 /** What the file system says no to is an answer for the model; the rest is ours. */
-function refusal(error: NodeJS.ErrnoException, path: string): Error {
+export function refusal(error: NodeJS.ErrnoException, path: string): Error {
   const reason = error instanceof SandboxRefusal ? undefined : refusals[error.code ?? ''];
   return reason === undefined ? error : new SandboxRefusal(`\`${path}\` ${reason}`);
-}
-
-function findShell(): string {
-  const isThere = (path: string): boolean => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  return (
-    ['/bin/bash', '/usr/bin/bash', '/usr/local/bin/bash', '/opt/homebrew/bin/bash'].find(isThere) ?? '/bin/sh'
-  );
 }

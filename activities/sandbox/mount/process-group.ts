@@ -1,8 +1,20 @@
 // Ends the processes of a call and sees them gone, also after the worker that started them was killed. It never
 // signals a process whose identity it has not just checked: process ids are reused.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findProcess, listProcesses, marksOf, pidNamespace, type ProcessRow } from './process-table.ts';
-import type { ProcessGroup } from './sandbox.ts';
+import {
+  findProcess,
+  listProcesses,
+  marksOf,
+  pidNamespace,
+  type ProcessRow,
+} from '../../host/process-table.ts';
+
+/** A process group of this machine: enough to find it again and never to hit a stranger. */
+export interface ProcessGroup {
+  pgid: number;
+  /** Names the group's leader for good (boot, start time, mark): process ids are reused, this is not. Opaque. */
+  startedTicks: string;
+}
 
 const prefix = 'PERDURE_';
 const groupMark = 'PERDURE_GROUP';
@@ -36,11 +48,6 @@ export async function killGroup(group: ProcessGroup): Promise<void> {
 /** As `killGroup`, but asks first: TERM, and KILL for what is left after `graceMs`. */
 export async function endGroup(group: ProcessGroup, graceMs: number): Promise<void> {
   await end(() => membersOf(group), graceMs);
-}
-
-/** Whether a process on this machine still carries the mark of this call (`run/call`). */
-export function callIsAlive(key: string): boolean {
-  return markedWith(callMark, (value) => value === key).length > 0;
 }
 
 /** Kills whatever on this machine carries the mark of this call, whichever worker started it. */

@@ -5,23 +5,30 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
-import { openMount } from '../../../activities/sandbox/mount.ts';
-import { locateByRealPath } from '../../../activities/sandbox/place.ts';
-import { groupIsAlive } from '../../../activities/sandbox/process-group.ts';
-import { sandboxConformance } from './conformance.ts';
-import { type Opened, run } from './opened.ts';
+import { createMount, openMount } from '../../../../activities/sandbox/mount/mount.ts';
+import { locateByRealPath } from '../../../../activities/sandbox/mount/place.ts';
+import { sandboxConformance } from '../conformance.ts';
+import { type Opened, run } from '../opened.ts';
 
 async function openInFolder(): Promise<Opened> {
   const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-mount-')));
   const [project, outside] = [path.join(folder, 'project'), path.join(folder, 'outside')];
   mkdirSync(project);
   mkdirSync(outside);
-  const sandbox = await openMount({ root: project });
+  const needs = { workFolder: path.join(folder, 'work'), programs: process.env['PATH'] ?? '' };
+  const driver = createMount(needs);
+  const owner = { id: 'run', projectPath: project };
+  const open = () => driver.open(owner);
+  const opened = await open();
   const dispose = async (): Promise<void> => {
-    await sandbox.close();
+    await opened.close('ended');
     rmSync(folder, { recursive: true });
   };
-  return { sandbox, project, outside, groupIsAlive, dispose };
+  return {
+    ...{ driver, needs, run: owner, open, sandbox: opened.forCall(), project, outside, dispose },
+    reused: (handle) => ({ ...handle, call: 'run/none', startedTicks: 'long:ago:mine' }),
+    elsewhere: (handle) => ({ ...handle, host: 'another-machine' }),
+  };
 }
 
 async function openForTest(): Promise<Opened> {
@@ -121,8 +128,9 @@ test('a root that is itself a link is followed once, when it is opened', async (
   const { project, outside } = await openForTest();
   const link = path.join(path.dirname(project), 'link');
   symlinkSync(project, link);
-  const sandbox = await openMount({ root: link });
-  onTestFinished(() => sandbox.close());
+  const opened = await openMount({ root: link });
+  onTestFinished(() => opened.close('ended'));
+  const sandbox = opened.forCall();
   rmSync(link);
   symlinkSync(outside, link);
   await sandbox.write(`${link}/file`, Buffer.from('text'));

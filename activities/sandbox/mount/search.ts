@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { rgPath } from '@vscode/ripgrep';
 import type { Place } from './place.ts';
-import { SandboxRefusal, type SearchOptions, type SearchResult } from './sandbox.ts';
+import { SandboxRefusal, type SearchOptions, type SearchResult } from '../sandbox.ts';
 
 const flags = [
   '--no-config',

@@ -6,8 +6,9 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openPipes, type Pipes } from './pipes.ts';
-import { endGroup, groupIsAlive, groupOf, killGroup, marksFor } from './process-group.ts';
-import { SandboxRefusal, type ExecOptions, type ExecResult, type ProcessGroup } from './sandbox.ts';
+import { SandboxRefusal, type ExecOptions, type ExecResult } from '../sandbox.ts';
+import { toHandle } from './handles.ts';
+import { endGroup, groupIsAlive, groupOf, killGroup, marksFor, type ProcessGroup } from './process-group.ts';
 
 // Waits for a line before it turns into the command. When the worker dies first, the descriptor closes without one
 // and the command never runs.
@@ -55,7 +56,7 @@ async function superviseCommand(
   options: ExecOptions,
 ): Promise<ExecResult> {
   try {
-    await options.onStart(group);
+    await options.onStart(toHandle(group, options.key));
     options.signal.throwIfAborted();
   } catch (error) {
     await killGroup(group);
