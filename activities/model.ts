@@ -8,7 +8,7 @@ import type { ActivityDeps } from './deps.ts';
 import { draw, settleUse } from './draw.ts';
 import { finish, settleEnd } from './finish.ts';
 import { createJournal } from './journal.ts';
-import { askForRun, patienceOf, questionOf, tooManyPauses } from './limit-question.ts';
+import { askForMore, patienceOf, questionOf } from './limit-question.ts';
 import { findLlm, isScripted } from './llm/index.ts';
 import { type Llm, LlmError, type LlmRequest } from './llm/llm.ts';
 import { failModelCall, WorkersLost } from './model-failure.ts';
@@ -17,9 +17,9 @@ import { untilStored } from './store/db/until-stored.ts';
 import { assemble } from './prompt/assemble.ts';
 import { externalToolsOf, toExternalSpec } from './external-tools.ts';
 import { reviewFor } from './review.ts';
+import { type OwnShortage, ownShortage } from './store/allowances/own-limits.ts';
 import { type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/lifecycle/answers.ts';
 import type { CallRow } from './store/calls/calls.ts';
-import { mayPause } from './store/runs/attempts.ts';
 import { beginRun } from './store/lifecycle/begin-run.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
 import type { Write } from './store/log/events.ts';
@@ -63,18 +63,18 @@ async function open(
     if (!run) return undefined;
     const question = run.steps < step && (await questionOf(write.tx, run, { step, attempt: attempt.ref }));
     if (question) return question;
-    const reached: { reason?: StopReason | undefined } = {};
+    const reached: ReturnType<typeof limitReached> = {};
     const opened = await openStep(write, run, {
       step,
       attempt: attempt.ref,
       mayOpen() {
-        reached.reason = limitReached(run);
-        return reached.reason === undefined;
+        Object.assign(reached, limitReached(run));
+        return !reached.reason && !reached.short;
       },
     });
-    if (reached.reason === 'limit_cost')
-      return mayPause(attempt.ref) ? askForRun(deps, write, run, step) : tooManyPauses('costMicros');
-    return reached.reason === undefined ? opened : { kind: 'limit', reason: reached.reason };
+    const { reason, short } = reached;
+    if (short) return askForMore(deps, write, run, { step, attempt: attempt.ref, short });
+    return reason ? { kind: 'limit', reason } : opened;
   });
 }
 
@@ -98,12 +98,9 @@ async function runFor(deps: ActivityDeps, write: Write, input: CallModelInput): 
 }
 
 /** Checked before a call, so that none is started beyond a limit; what one call uses may go over it once. */
-function limitReached(run: RunRow): StopReason | undefined {
-  const limits = run.limits as unknown as EffectiveLimits;
-  if (run.steps >= limits.steps) return 'limit_steps';
-  if (run.cost_micros >= limits.costMicros) return 'limit_cost';
-  if (run.input_tokens + run.output_tokens >= limits.tokens) return 'limit_tokens';
-  return undefined;
+function limitReached(run: RunRow): { reason?: StopReason; short?: OwnShortage | undefined } {
+  const { steps } = run.limits as unknown as EffectiveLimits;
+  return run.steps >= steps ? { reason: 'limit_steps' } : { short: ownShortage(run) };
 }
 
 type Opened = Extract<OpenedStep, { kind: 'opened' }>;

@@ -7,7 +7,7 @@ import { createActivities } from '../../activities/index.ts';
 import { callIsAlive, killMarked, killOrphans } from '../../activities/sandbox/process-group.ts';
 import { findProcess, thisHost } from '../../activities/sandbox/process-table.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
 import { beat, endExecutor, registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';

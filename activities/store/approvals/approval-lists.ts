@@ -93,7 +93,7 @@ export function toApprovalView(row: ListedApproval): ApprovalView {
     effect: row.effect as ApprovalView['effect'],
     subject: row.subject === null ? null : visible(row.subject),
     input: row.input,
-    inputHash: row.input_hash,
+    inputHash: row.kind === 'limit' ? `${row.allowance_id ?? 'run'}/${row.limit_name}` : row.input_hash,
     text: visible(row.text),
     choices: (row.choices as string[]).map(visible),
     rule: row.rule,

@@ -6,10 +6,7 @@ import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { createTestDatabase } from '../../../support/postgres.ts';
 import { aCall, anAttempt, storeOver } from '../../../support/store.ts';
-import {
-  changeLimits,
-  seedTenantAllowance,
-} from '../../../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits, seedTenantAllowance } from '../../../../activities/store/allowances/change-limits.ts';
 import { reserve } from '../../../../activities/store/allowances/allowances.ts';
 import { createContents } from '../../../../activities/store/log/contents.ts';
 import { defaultTenant, openDatabase } from '../../../../activities/store/db/database.ts';
