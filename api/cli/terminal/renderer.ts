@@ -6,7 +6,8 @@ import { plural, toDollars, toDuration } from './figures.ts';
 import { toAmount, toPeriod } from './limit-words.ts';
 import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
-import { printable, printableLine, writtenOut } from './printable.ts';
+import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
+import { printable, printableLine } from './printable.ts';
 
 export interface Renderer {
   render(event: Event): void;
