@@ -58,7 +58,7 @@ export async function askForMore(
   { step, attempt, short }: { step: number; attempt: AttemptRef; short: Exceeded | OwnShortage },
 ): Promise<Limited> {
   const { allowanceId, limit } = short;
-  const { reason } = traits[limit];
+  const reason = reasonOf(short);
   if (allowanceId === null && limit === 'tokens') return { kind: 'limit', reason };
   if (!mayPause(attempt))
     return { kind: 'limit', reason, detail: 'It had to wait for more in one step too many times.' };
@@ -87,15 +87,19 @@ function passesInMs({ allowed, needed, endsAt }: Exceeded): number {
 }
 
 function pausedBy({ id, limit_name }: ApprovalRow): Paused {
-  const { reason } = traits[limit_name as LimitName];
-  return { kind: 'paused', waits: waitsFor(id), reason };
+  return { kind: 'paused', waits: waitsFor(id), reason: reasonOf({ limit: limit_name as LimitName }) };
+}
+
+/** Why a run ends that is given no more of it. */
+export function reasonOf({ limit }: { limit: LimitName }): StopReason {
+  return traits[limit].reason;
 }
 
 function waitsFor(id: string): string {
   return `limit/${id}`;
 }
 
-/** What a run ends with that is given no more of it, and how people read an amount of it and its period. */
+/** Of a limit: why a run ends that is given no more, and how people read an amount and its period. */
 const traits: Record<LimitName, { reason: StopReason; say: (count: number) => string; period: string }> = {
   costMicros: { reason: 'limit_cost', say: dollars, period: 'in all' },
   dayCostMicros: { reason: 'limit_cost', say: dollars, period: 'a day' },

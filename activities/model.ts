@@ -8,7 +8,7 @@ import type { ActivityDeps } from './deps.ts';
 import { draw, settleUse } from './draw.ts';
 import { finish, settleEnd } from './finish.ts';
 import { createJournal } from './journal.ts';
-import { askForMore, patienceOf, questionOf } from './limit-question.ts';
+import { askForMore, patienceOf, questionOf, reasonOf } from './limit-question.ts';
 import { findLlm, isScripted } from './llm/index.ts';
 import { type Llm, LlmError, type LlmRequest } from './llm/llm.ts';
 import { failModelCall, WorkersLost } from './model-failure.ts';
@@ -17,7 +17,7 @@ import { untilStored } from './store/db/until-stored.ts';
 import { assemble } from './prompt/assemble.ts';
 import { externalToolsOf, toExternalSpec } from './external-tools.ts';
 import { reviewFor } from './review.ts';
-import { type OwnShortage, ownShortage } from './store/allowances/own-limits.ts';
+import { ownShortage } from './store/allowances/own-limits.ts';
 import { type ModelUse, type OpenedStep, openStep, storeAnswer } from './store/lifecycle/answers.ts';
 import type { CallRow } from './store/calls/calls.ts';
 import { beginRun } from './store/lifecycle/begin-run.ts';
@@ -63,18 +63,21 @@ async function open(
     if (!run) return undefined;
     const question = run.steps < step && (await questionOf(write.tx, run, { step, attempt: attempt.ref }));
     if (question) return question;
-    const reached: ReturnType<typeof limitReached> = {};
+    const reached: { reason?: StopReason | undefined } = {};
     const opened = await openStep(write, run, {
       step,
       attempt: attempt.ref,
       mayOpen() {
-        Object.assign(reached, limitReached(run));
-        return !reached.reason && !reached.short;
+        reached.reason = limitReached(run);
+        return reached.reason === undefined;
       },
     });
-    const { reason, short } = reached;
-    if (short) return askForMore(deps, write, run, { step, attempt: attempt.ref, short });
-    return reason ? { kind: 'limit', reason } : opened;
+    const { reason } = reached;
+    if (reason === undefined) return opened;
+    const short = reason === 'limit_steps' ? undefined : ownShortage(run);
+    return short
+      ? askForMore(deps, write, run, { step, attempt: attempt.ref, short })
+      : { kind: 'limit', reason };
   });
 }
 
@@ -98,9 +101,11 @@ async function runFor(deps: ActivityDeps, write: Write, input: CallModelInput): 
 }
 
 /** Checked before a call, so that none is started beyond a limit; what one call uses may go over it once. */
-function limitReached(run: RunRow): { reason?: StopReason; short?: OwnShortage | undefined } {
+function limitReached(run: RunRow): StopReason | undefined {
   const { steps } = run.limits as unknown as EffectiveLimits;
-  return run.steps >= steps ? { reason: 'limit_steps' } : { short: ownShortage(run) };
+  if (run.steps >= steps) return 'limit_steps';
+  const short = ownShortage(run);
+  return short && reasonOf(short);
 }
 
 type Opened = Extract<OpenedStep, { kind: 'opened' }>;
