@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { ActivityDeps, Attempt } from '../deps.ts';
 import type { LlmRequest } from '../llm/llm.ts';
-import { askedBy, askForPool, tooManyPauses } from './limit-question.ts';
+import { askedBy, askForMore } from './limit-question.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { RunStopped } from '../store/runs/stops.ts';
 import { type DrawingAttempt, reserve, settle } from '../store/allowances/allowances.ts';
 import type { ModelUse } from '../store/lifecycle/answers.ts';
-import { endAttempt, hasLeft, mayPause, notMade } from '../store/runs/attempts.ts';
+import { endAttempt, hasLeft, notMade } from '../store/runs/attempts.ts';
 import { takeWarnings, tellCrossings } from '../store/allowances/crossings.ts';
 import { isStoreOutage } from '../store/db/database.ts';
 import { Superseded, type Write } from '../store/log/events.ts';
@@ -110,8 +110,7 @@ async function ask(
       const events = await takeWarnings(write, answer.crossed);
       if (events.length > 0) await write.append({ ...streamFor(current), events });
       if (answer.kind === 'denied') return deniedBy(answer);
-      if (!mayPause(attempt.task)) return tooManyPauses(answer.limit);
-      return askForPool(deps, write, current, { step: wanted.step, exceeded: answer });
+      return askForMore(deps, write, current, { step: wanted.step, task: attempt.task, short: answer });
     }),
   );
 }

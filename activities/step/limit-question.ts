@@ -1,15 +1,17 @@
 // What a run asks people when its money, or an allowance it draws from, is used up: one open question at a time, in
 // words that say what is missing and what to do about it.
+import type { LimitName } from '../../workflows/contracts/allowance.ts';
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
-import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
+import type { StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps } from '../deps.ts';
-import type { Exceeded, LimitName } from '../store/allowances/allowances.ts';
+import type { Exceeded } from '../store/allowances/allowances.ts';
+import type { OwnShortage } from '../store/allowances/own-limits.ts';
 import type { Patience } from '../store/lifecycle/answers.ts';
-import { requestApprovals } from '../store/approvals/approvals.ts';
-import { type AttemptRef, isFirst, type NewAttempt } from '../store/runs/attempts.ts';
+import { type ApprovalRow, requestApprovals } from '../store/approvals/approvals.ts';
+import { type AttemptRef, isFirst, mayPause, type NewAttempt } from '../store/runs/attempts.ts';
 import type { Queries } from '../store/db/database.ts';
 import type { Write } from '../store/log/events.ts';
-import { findAskedBy, findLimitQuestion, ofPool, ofRun } from '../store/approvals/limit-questions.ts';
+import { findAskedBy, findLimitQuestion } from '../store/approvals/money-questions.ts';
 import { type RunRow, streamFor } from '../store/runs/runs.ts';
 
 type Paused = Extract<CallModelResult, { kind: 'paused' }>;
@@ -43,29 +45,36 @@ export async function askedBy(queries: Queries, attempt: AttemptRef): Promise<Pa
   return question && pausedBy(question);
 }
 
-/** The run has spent what it may. The caller holds its lock. */
-export async function askForRun(
-  deps: ActivityDeps,
-  write: Write,
-  run: RunRow,
-  step: number,
-): Promise<Paused> {
-  const { costMicros } = run.limits as unknown as EffectiveLimits;
-  const text =
-    `This run may spend ${dollars(costMicros)} and has spent ${dollars(run.cost_micros)}. ` +
-    'May it spend more, and how much? Approve with {"costMicros": N}, in millionths of a dollar.';
-  return put(write, run, { step, text, inputHash: ofRun, ...patienceOf(deps) });
-}
+type Limited = Extract<CallModelResult, { kind: 'limit' | 'paused' }>;
 
-/** An allowance that the run draws from has too little left. The caller holds the run's lock. */
-export async function askForPool(
+/**
+ * Asks people for more of what a call lacks. Where nothing is asked, since the run may have no more of it or had to wait
+ * in one step too often, it ends as if it had been given nothing. The caller holds the run's lock.
+ */
+export async function askForMore(
   deps: ActivityDeps,
   write: Write,
   run: RunRow,
-  { step, exceeded }: { step: number; exceeded: Exceeded },
-): Promise<Paused> {
-  const patience = patienceOf(deps, passesInMs(exceeded));
-  return put(write, run, { step, text: sentenceOf(exceeded), inputHash: ofPool(exceeded), ...patience });
+  { step, task, short }: { step: number; task: NewAttempt; short: Exceeded | OwnShortage },
+): Promise<Limited> {
+  const { allowanceId, limit } = short;
+  const reason = reasonOf(short);
+  if (allowanceId === null && limit === 'tokens') return { kind: 'limit', reason };
+  if (!mayPause(task))
+    return { kind: 'limit', reason, detail: 'It had to wait for more in one step too many times.' };
+  const own = allowanceId === null;
+  const question = {
+    kind: 'limit' as const,
+    step,
+    about: { allowanceId, limit },
+    text: own ? ownSentence(short) : sentenceOf(short),
+    ...patienceOf(deps, own ? 0 : passesInMs(short)),
+  };
+  const events = await requestApprovals(write, run, [question]);
+  await write.append({ ...streamFor(run), events });
+  const [event] = events;
+  if (event?.type !== 'approval-request') throw new Error('A question was not put.');
+  return { kind: 'paused', waits: waitsFor(event.payload.approvalId), reason };
 }
 
 // The sweeper comes by every few seconds and answers only so many at a time; on a busy machine both take longer.
@@ -77,55 +86,44 @@ function passesInMs({ allowed, needed, endsAt }: Exceeded): number {
   return Date.parse(endsAt) + sweptWithinMs - Date.now();
 }
 
-async function put(
-  write: Write,
-  run: RunRow,
-  question: Patience & { step: number; text: string; inputHash: string },
-): Promise<Paused> {
-  const events = await requestApprovals(write, run, [{ kind: 'limit', ...question }]);
-  await write.append({ ...streamFor(run), events });
-  const [event] = events;
-  if (event?.type !== 'approval-request') throw new Error('A question was not put.');
-  return pausedBy({ id: event.payload.approvalId, input_hash: question.inputHash });
+function pausedBy({ id, limit_name }: ApprovalRow): Paused {
+  return { kind: 'paused', waits: waitsFor(id), reason: reasonOf({ limit: limit_name as LimitName }) };
 }
 
-/** A step that had to wait so often ends its run as if it had been given nothing. */
-export function tooManyPauses(limit: LimitName): Extract<CallModelResult, { kind: 'limit' }> {
-  const detail = 'It had to wait for more in one step too many times.';
-  return { kind: 'limit', reason: reasons[limit], detail };
+/** Why a run ends that is given no more of it. */
+export function reasonOf({ limit }: { limit: LimitName }): StopReason {
+  return traits[limit].reason;
 }
 
-function pausedBy({ id, input_hash }: { id: string; input_hash: string }): Paused {
-  const limit = input_hash.slice(input_hash.lastIndexOf('/') + 1) as LimitName;
-  return { kind: 'paused', waits: `limit/${id}`, reason: reasons[limit] };
+function waitsFor(id: string): string {
+  return `limit/${id}`;
 }
 
-const reasons: Record<LimitName, StopReason> = {
-  costMicros: 'limit_cost',
-  dayCostMicros: 'limit_cost',
-  tokens: 'limit_tokens',
-  dayTokens: 'limit_tokens',
-  hourCalls: 'limit_calls',
+/** Of a limit: why a run ends that is given no more, and how people read an amount and its period. */
+const traits: Record<LimitName, { reason: StopReason; say: (count: number) => string; period: string }> = {
+  costMicros: { reason: 'limit_cost', say: dollars, period: 'in all' },
+  dayCostMicros: { reason: 'limit_cost', say: dollars, period: 'a day' },
+  tokens: { reason: 'limit_tokens', say: (count) => `${count} tokens`, period: 'in all' },
+  dayTokens: { reason: 'limit_tokens', say: (count) => `${count} tokens`, period: 'a day' },
+  hourCalls: { reason: 'limit_calls', say: (count) => `${count} calls`, period: 'an hour' },
   // Of no call: runs over it are never accepted.
-  dayRuns: 'allowance_denied',
+  dayRuns: { reason: 'allowance_denied', say: (count) => `${count} runs`, period: 'a day' },
 };
 
-const limitsInWords: Record<LimitName, (amount: string) => string> = {
-  costMicros: (amount) => `${amount} in all`,
-  dayCostMicros: (amount) => `${amount} a day`,
-  tokens: (amount) => `${amount} in all`,
-  dayTokens: (amount) => `${amount} a day`,
-  hourCalls: (amount) => `${amount} an hour`,
-  dayRuns: (amount) => `${amount} a day`,
-};
+function ownSentence({ allowed, used }: OwnShortage): string {
+  return (
+    `This run may spend ${dollars(allowed)} and has spent ${dollars(used)}. ` +
+    'May it spend more, and how much? Approve with {"costMicros": N}, in millionths of a dollar.'
+  );
+}
 
 function sentenceOf(exceeded: Exceeded): string {
   const { name, model, limit, allowed, used, held, needed, missing } = exceeded;
-  const say = inUnits(limit);
+  const { say, period } = traits[limit];
   const of = model === '' ? `The allowance ${name}` : `The allowance ${name} for ${model}`;
   const now = held > 0 ? `${say(used)} are used and ${say(held)} held` : `${say(used)} are used`;
   return (
-    `${of} has ${limitsInWords[limit](say(allowed))}: ${now}, the next call may need ${say(needed)}, and ` +
+    `${of} has ${say(allowed)} ${period}: ${now}, the next call may need ${say(needed)}, and ` +
     `${say(missing)} are missing. ${outlookOf(exceeded)} Raise the allowance and the run goes on by itself, or approve to have it try again.`
   );
 }
@@ -138,12 +136,6 @@ function outlookOf({ allowed, needed, endsAt, passing }: Exceeded): string {
     return 'What is held may come back when the calls that hold it end; the run then goes on by itself.';
   if (endsAt === null) return 'This does not pass by itself.';
   return `The period ends at ${endsAt}, and the run goes on by itself when there is room then.`;
-}
-
-function inUnits(limit: LimitName): (count: number) => string {
-  if (limit === 'costMicros' || limit === 'dayCostMicros') return dollars;
-  const word = limit === 'hourCalls' ? 'calls' : limit === 'dayRuns' ? 'runs' : 'tokens';
-  return (count) => `${count} ${word}`;
 }
 
 function dollars(micros: number): string {

@@ -4,12 +4,13 @@ import type { CallModelInput, CallModelResult } from '../../workflows/contracts/
 import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps, ActivityTask, Attempt } from '../deps.ts';
 import { isScripted } from '../llm/index.ts';
+import { ownShortage } from '../store/allowances/own-limits.ts';
 import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
 import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
-import { mayPause, type NewAttempt } from '../store/runs/attempts.ts';
+import type { NewAttempt } from '../store/runs/attempts.ts';
 import { lockRun, type RunRow } from '../store/runs/runs.ts';
-import { askForRun, questionOf, tooManyPauses } from './limit-question.ts';
+import { askForMore, questionOf, reasonOf } from './limit-question.ts';
 import { toStepResult } from './result.ts';
 
 /** One call of a model: the only one of its run at that time. */
@@ -69,11 +70,10 @@ async function runFor(deps: ActivityDeps, write: Write, input: CallModelInput): 
 
 /** Checked before a call, so that none is started beyond a limit; what one call uses may go over it once. */
 function limitReached(run: RunRow): StopReason | undefined {
-  const limits = run.limits as unknown as EffectiveLimits;
-  if (run.steps >= limits.steps) return 'limit_steps';
-  if (run.cost_micros >= limits.costMicros) return 'limit_cost';
-  if (run.input_tokens + run.output_tokens >= limits.tokens) return 'limit_tokens';
-  return undefined;
+  const { steps } = run.limits as unknown as EffectiveLimits;
+  if (run.steps >= steps) return 'limit_steps';
+  const short = ownShortage(run);
+  return short && reasonOf(short);
 }
 
 /** For more money a person is asked; every other limit ends the run. */
@@ -83,6 +83,6 @@ async function limited(
   { run, step, task }: { run: RunRow; step: number; task: NewAttempt },
   reason: StopReason,
 ): Promise<CallModelResult> {
-  if (reason !== 'limit_cost') return { kind: 'limit', reason };
-  return mayPause(task) ? askForRun(deps, write, run, step) : tooManyPauses('costMicros');
+  const short = reason === 'limit_steps' ? undefined : ownShortage(run);
+  return short ? askForMore(deps, write, run, { step, task, short }) : { kind: 'limit', reason };
 }

@@ -1,7 +1,8 @@
 // The commands that go on after the call that started them, held by this worker process: output in a bounded
 // buffer, killed when their run ends or the worker stops. What a killed worker held is lost, and is said to be.
 import type { Handle, Handles, Sandbox } from '../sandbox/sandbox.ts';
-import { createTail, decode, toStorable, type Tail } from './capture.ts';
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
+import { createTail, decode, type Tail } from './capture.ts';
 import type { ToolContext } from './tool.ts';
 
 // Unread output of one command; a server that logs for an hour keeps its last lines.
@@ -175,7 +176,7 @@ async function endedOr(held: Held, waitMs: number, signal: AbortSignal): Promise
 }
 
 function takeState(held: Held): BackgroundState {
-  const output = toStorable(decode(Buffer.concat(held.unread.parts())));
+  const output = toStorableOutput(decode(Buffer.concat(held.unread.parts())));
   const droppedBytes = held.unreadBytes - held.unread.length;
   held.unread.clear();
   held.unreadBytes = 0;

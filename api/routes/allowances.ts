@@ -1,16 +1,13 @@
 // Allowances: the pools runs draw from, and changing their limits. Reading tells nobody anything.
 import type { FastifyRequest } from 'fastify';
 import { givePlaces } from '../../activities/store/lifecycle/after-end.ts';
-import {
-  type Allowance,
-  changeLimits,
-  listAllowances,
-} from '../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits } from '../../activities/store/allowances/change-limits.ts';
+import { type Limits, listAllowances } from '../../activities/store/allowances/list-allowances.ts';
 import type { PoolName } from '../../activities/store/allowances/allowances.ts';
 import { addAudit } from '../../activities/store/access/audit.ts';
 import type { Write } from '../../activities/store/log/events.ts';
-import { limitsProblem } from '../../activities/store/allowances/limits-problem.ts';
-import { answerRaised } from '../../activities/store/approvals/limit-questions.ts';
+import { limitsProblem } from '../../activities/store/allowances/check-limits.ts';
+import { answerRaised } from '../../activities/store/approvals/money-questions.ts';
 import {
   AllowanceListQuery,
   AllowanceListView,
@@ -46,7 +43,7 @@ export const allowanceRoutes: Routes = (api, parts) => {
         ...(after !== undefined && { after }),
         ...(name !== undefined && { name: name as PoolName }),
       });
-      return toPage(rows, limit, { toView: (row): AllowanceView => row, toCursor: (row) => row.id });
+      return toPage(rows, limit, { toView: (row) => row, toCursor: (row) => row.id });
     },
   );
 
@@ -106,7 +103,7 @@ function stale(name: string, version: number): Failure {
   return new Failure('VersionStale', detail, { version });
 }
 
-async function viewOf(write: Write, tenantId: string, name: PoolName, id: string): Promise<Allowance> {
+async function viewOf(write: Write, tenantId: string, name: PoolName, id: string): Promise<AllowanceView> {
   // A pool of a name for all models and one for each of some: as many as somebody makes by hand.
   const pools = await listAllowances(write.tx, { tenantId, name, limit: 1000 });
   const pool = pools.find((one) => one.id === id);
@@ -115,6 +112,6 @@ async function viewOf(write: Write, tenantId: string, name: PoolName, id: string
 }
 
 /** Without the fields that are there and undefined. */
-function present(limits: ChangeAllowanceBody['limits']): Partial<Allowance['limits']> {
+function present(limits: ChangeAllowanceBody['limits']): Partial<Limits> {
   return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
 }

@@ -14,6 +14,7 @@ import {
   answerApproval,
   type EditedCall,
 } from '../../activities/store/approvals/approvals.ts';
+import { allowMore } from '../../activities/store/approvals/money-questions.ts';
 import { type CallResult, findCall } from '../../activities/store/calls/calls.ts';
 import { cutOutput } from '../../activities/store/calls/cut-output.ts';
 import type { Write } from '../../activities/store/log/events.ts';
@@ -25,7 +26,6 @@ import { text } from '../../workflows/contracts/fields.ts';
 import type { Parts } from '../parts.ts';
 import type { Outcome } from '../plugins/idempotency.ts';
 import { policyPlaceOf } from './accepting.ts';
-import { allowMore } from './limit-answers.ts';
 
 const QuestionInput = z.strictObject({ answer: text });
 

@@ -7,7 +7,7 @@ import { closeEnded, givePlaces } from '../../activities/store/lifecycle/after-e
 import { listUnclosed } from '../../activities/store/allowances/allowances.ts';
 import { listUntold, tellCrossings } from '../../activities/store/allowances/crossings.ts';
 import type { EventLog } from '../../activities/store/log/events.ts';
-import { answerWithRoom, listAnswerable } from '../../activities/store/approvals/limit-questions.ts';
+import { answerWithRoom, listAnswerable } from '../../activities/store/approvals/money-questions.ts';
 import { tenantsWaiting } from '../../activities/store/allowances/run-places.ts';
 import { listUndrained, listUnstarted, type RunRow } from '../../activities/store/runs/runs.ts';
 import { isStoreOutage } from '../../activities/store/db/database.ts';

@@ -53,8 +53,8 @@ const workflowRules = [
   ),
   rule(
     'messages-and-failures-without-zod',
-    'The sandbox loads messages.ts and failures.ts; a schema there would put zod into the bundle. Use plain types.',
-    { path: '^workflows/contracts/(messages|failures)\\.ts$' },
+    'The sandbox and the CLI load these as they are; a schema there would put zod into the bundle. Use plain types.',
+    { path: '^workflows/contracts/(messages|failures|hidden-characters)\\.ts$' },
     { path: ['(^|/)node_modules/zod/', '^workflows/contracts/'], dependencyTypesNot: ['type-only'] },
   ),
   rule(
@@ -220,7 +220,11 @@ const faceRules = [
     'faces-take-types-from-contracts',
     'Write "import type": the CLI and the page load no schemas.',
     { path: '^api/(cli|ui|client)/' },
-    { path: '^workflows/contracts/', dependencyTypesNot: ['type-only'] },
+    {
+      path: '^workflows/contracts/',
+      pathNot: '^workflows/contracts/hidden-characters\\.ts$',
+      dependencyTypesNot: ['type-only'],
+    },
   ),
   rule(
     'client-runs-in-a-browser',

@@ -16,7 +16,7 @@ import { createRunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';

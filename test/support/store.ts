@@ -3,7 +3,7 @@
 import { afterAll, expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import {
   type Answer,
   type ModelUse,

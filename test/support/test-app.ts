@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { describeCall } from '../../activities/call/review.ts';
 import { toolsOf } from '../../activities/call/tools-of.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';

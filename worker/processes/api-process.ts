@@ -6,7 +6,7 @@ import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts
 import type { Llm } from '../../activities/llm/llm.ts';
 import { bookUnanswered } from '../../activities/step/use.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
 import { ensureFirstToken } from '../../activities/store/access/tokens.ts';

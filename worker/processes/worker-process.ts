@@ -7,7 +7,7 @@ import { createActivities } from '../../activities/index.ts';
 import { findProcess, thisHost } from '../../activities/host/process-table.ts';
 import { createRunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
 import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { beat, endExecutor, registerExecutor } from '../../activities/store/runs/executors.ts';

@@ -119,6 +119,7 @@ export interface AllowanceWaits {
 }
 
 export interface Approvals {
+  allowance_id: string | null;
   call_id: Generated<string>;
   choices: Generated<Json>;
   created_at: Generated<Timestamp>;
@@ -132,6 +133,7 @@ export interface Approvals {
   id: string;
   input_hash: Generated<string>;
   kind: string;
+  limit_name: string | null;
   note: string | null;
   run_id: string;
   status: Generated<string>;

@@ -2,16 +2,15 @@ import pino from 'pino';
 import { expect, test } from 'vitest';
 import type { ActivityDeps, Attempt } from '../../../activities/deps.ts';
 import { draw } from '../../../activities/step/draw.ts';
-import { askForRun } from '../../../activities/step/limit-question.ts';
 import type { LlmRequest } from '../../../activities/llm/llm.ts';
 import { RunStopped } from '../../../activities/store/runs/stops.ts';
-import type { Limits } from '../../../activities/store/allowances/allowance-limits.ts';
+import type { Limits } from '../../../activities/store/allowances/list-allowances.ts';
 import { type ApprovalRow, answerApproval } from '../../../activities/store/approvals/approvals.ts';
 import { beginAttempt } from '../../../activities/store/runs/attempts.ts';
 import { Superseded } from '../../../activities/store/log/events.ts';
-import { findLimitQuestion } from '../../../activities/store/approvals/limit-questions.ts';
+import { findLimitQuestion } from '../../../activities/store/approvals/money-questions.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
-import { openTenant, reserved, settleUnused } from '../../support/allowances.ts';
+import { askForOwn, openTenant, reserved, settleUnused } from '../../support/allowances.ts';
 import { anAttempt, eventsOf, lockedRun, openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore();
@@ -184,10 +183,7 @@ function committedInVain(happens: () => Promise<unknown> = async () => undefined
 /** Has a question put at a step, and approves it. */
 function granted(step: number) {
   return async (run: RunRow) => {
-    const { waits } = await store.log.write('test', async (write) =>
-      askForRun(deps, write, await lockedRun(write, run.id), step),
-    );
-    await grant(run, waits.slice('limit/'.length));
+    await grant(run, await askForOwn(store, run, step));
   };
 }
 

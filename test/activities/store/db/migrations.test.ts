@@ -5,11 +5,9 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { createTestDatabase } from '../../../support/postgres.ts';
+import { askForOwn, askForRoom, openTenant } from '../../../support/allowances.ts';
 import { aCall, anAttempt, storeOver } from '../../../support/store.ts';
-import {
-  changeLimits,
-  seedTenantAllowance,
-} from '../../../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits, seedTenantAllowance } from '../../../../activities/store/allowances/change-limits.ts';
 import { reserve } from '../../../../activities/store/allowances/allowances.ts';
 import { createContents } from '../../../../activities/store/log/contents.ts';
 import { defaultTenant, openDatabase } from '../../../../activities/store/db/database.ts';
@@ -210,6 +208,38 @@ test('calls of runs under way are told what their tools say of themselves', asyn
       { tool: 'ask-person', ends_run: false, progress: true },
       { tool: 'finish', ends_run: true, progress: null },
     ]);
+  } finally {
+    await database.close();
+  }
+});
+
+test('what open questions about money are about comes along, forth and back', async () => {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: 4, name: 'test-questions' });
+  const questions = 'select allowance_id, limit_name, input_hash from approvals order by id';
+  try {
+    const notifier = { touch: () => {}, close: async () => {} };
+    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
+    const store = storeOver(url, database, log);
+    const tenant = openTenant(store);
+    await tenant.limit('tenant', { dayTokens: 5 });
+    const { id } = await tenant.pool('tenant');
+    const [own, drawing] = [await tenant.run(), await tenant.run()];
+    for (const run of [own, drawing]) await store.begin(run);
+    await askForOwn(store, own);
+    await askForRoom(store, drawing, { tokens: 9 });
+    const before = await ask(url, questions);
+    expect(before).toEqual([
+      { allowance_id: null, limit_name: 'costMicros', input_hash: '' },
+      { allowance_id: id, limit_name: 'dayTokens', input_hash: '' },
+    ]);
+    while ((await migrateDown(url))[0] !== '0030-questions-of-money');
+    expect(await ask(url, 'select input_hash from approvals order by id')).toEqual([
+      { input_hash: 'run/costMicros' },
+      { input_hash: `${id}/dayTokens` },
+    ]);
+    await migrateUp(url);
+    expect(await ask(url, questions)).toEqual(before);
   } finally {
     await database.close();
   }

@@ -1,5 +1,5 @@
 // Limits of allowances as people read them.
-import { plural, toDollars } from '../terminal/figures.ts';
+import { plural, toDollars } from './figures.ts';
 
 const words = {
   runSeconds: ['second', 'a run'],

@@ -3,9 +3,9 @@ import { v7 as uuid } from 'uuid';
 import {
   changeLimits,
   type LimitChange,
-  listAllowances,
   seedTenantAllowance,
-} from '../../../../activities/store/allowances/allowance-limits.ts';
+} from '../../../../activities/store/allowances/change-limits.ts';
+import { listAllowances } from '../../../../activities/store/allowances/list-allowances.ts';
 import { readLedger } from '../../../../activities/store/allowances/ledger.ts';
 import { openTenant } from '../../../support/allowances.ts';
 import { openTestStore } from '../../../support/store.ts';
@@ -88,7 +88,7 @@ test('of changes made at once to one version one holds, the others hear that it 
   const answers = await Promise.all([20, 30, 40].map((tokens) => change({ limits: { tokens } })));
   const { id, limits } = await tenant.pool('tenant');
   expect(answers.filter(({ kind }) => kind === 'changed')).toEqual([
-    { kind: 'changed', id, version: 2, raised: ['tokens'], waiting: [] },
+    { kind: 'changed', id, version: 2, raised: ['tokens'] },
   ]);
   expect(answers.filter(({ kind }) => kind === 'stale')).toEqual([
     { kind: 'stale', version: 2 },

@@ -1,26 +1,25 @@
 import { expect, test } from 'vitest';
-import type { ActivityDeps } from '../../../../activities/deps.ts';
-import { askForPool } from '../../../../activities/step/limit-question.ts';
-import { changeLimits } from '../../../../activities/store/allowances/allowance-limits.ts';
-import {
-  closeAccount,
-  type DrawingAttempt,
-  reserve,
-} from '../../../../activities/store/allowances/allowances.ts';
+import { changeLimits } from '../../../../activities/store/allowances/change-limits.ts';
+import { closeAccount, type DrawingAttempt } from '../../../../activities/store/allowances/allowances.ts';
 import {
   answerRaised,
   answerWithRoom,
   findLimitQuestion,
   listAnswerable,
-} from '../../../../activities/store/approvals/limit-questions.ts';
+} from '../../../../activities/store/approvals/money-questions.ts';
 import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
 import type { RunRow } from '../../../../activities/store/runs/runs.ts';
-import { openTenant, reserved, settleUnused, type TestTenant } from '../../../support/allowances.ts';
+import {
+  askForRoom,
+  openTenant,
+  reserved,
+  settleUnused,
+  type TestTenant,
+} from '../../../support/allowances.ts';
 import { lockedRun, openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
 const { log, database } = store;
-const deps = { approvalSeconds: 60 } as ActivityDeps;
 const minutes = 60_000;
 
 /** A run whose call was refused at that moment, and that asks for more. */
@@ -31,17 +30,7 @@ async function asking(
 ): Promise<RunRow> {
   const run = await tenant.run();
   await store.begin(run);
-  await log.write('test', async (write) => {
-    const { costMicros = 0, tokens = 0 } = worst;
-    const exceeded = await reserve(write.tx, {
-      ...first(run),
-      at,
-      model: 'openai/gpt',
-      worst: { inputTokens: tokens, outputTokens: 0, costMicros },
-    });
-    if (exceeded.kind !== 'exceeded') throw new Error(`It is ${exceeded.kind}.`);
-    await askForPool(deps, write, await lockedRun(write, run.id), { step: 1, exceeded });
-  });
+  await askForRoom(store, run, worst, { at });
   return run;
 }
 
@@ -94,12 +83,7 @@ test('who was told of room and found none waits again, and is told again when th
   expect(await pass(tenant)).toEqual([run.id]);
   const faster = await tenant.run();
   expect(await tenant.reserve(faster, {}, { costMicros: 5 })).toEqual(reserved);
-  await log.write('test', async (write) => {
-    const worst = { inputTokens: 0, outputTokens: 0, costMicros: 10 };
-    const exceeded = await reserve(write.tx, { ...first(run), attempt: 2, model: 'openai/gpt', worst });
-    if (exceeded.kind !== 'exceeded') throw new Error(`It is ${exceeded.kind}.`);
-    await askForPool(deps, write, await lockedRun(write, run.id), { step: 1, exceeded });
-  });
+  await askForRoom(store, run, { costMicros: 10 }, { attempt: 2 });
   expect(await pass(tenant)).toEqual([]);
   await settleUnused(database.db, first(faster));
   expect(await pass(tenant)).toEqual([run.id]);

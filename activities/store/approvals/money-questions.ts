@@ -1,22 +1,15 @@
-// Questions about money that runs wait for people to answer: which limit each is about, and answering those of an
-// allowance that was raised or has room again.
+// Questions about money that runs wait for people to answer: finding them, and answering them with more money or, where
+// an allowance was raised or has room again, with another try.
 import { sql } from 'kysely';
-import type { ChangedLimits } from '../allowances/allowance-limits.ts';
-import type { Exceeded, LimitName } from '../allowances/allowances.ts';
+import { MoreMoney } from '../../../workflows/contracts/approval.ts';
+import { Failure } from '../../../workflows/contracts/failures.ts';
+import type { ChangedLimits } from '../allowances/change-limits.ts';
+import { raiseOwn } from '../allowances/own-limits.ts';
 import { type ApprovalRow, answerApproval } from './approvals.ts';
 import type { AttemptRef } from '../runs/attempts.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import { lockRun } from '../runs/runs.ts';
-
-type Changed = Extract<ChangedLimits, { kind: 'changed' }>;
-
-// What such a question is bound to stands where that of a call has the hash of its arguments.
-export const ofRun = 'run/costMicros';
-
-export function ofPool({ allowanceId, limit }: Pick<Exceeded, 'allowanceId' | 'limit'>): string {
-  return `${allowanceId}/${limit satisfies LimitName}`;
-}
+import { lockRun, type RunRow } from '../runs/runs.ts';
 
 /** The latest of a run. */
 export async function findLimitQuestion(
@@ -55,34 +48,54 @@ export async function findAskedBy(
     .executeTakeFirst();
 }
 
+/** What a person's yes means, who holds the run's lock: so much more for the run itself, or another try. */
+export async function allowMore(
+  write: Write,
+  run: RunRow,
+  { allowance_id }: ApprovalRow,
+  { input, by, note = '' }: { input: unknown; by: string; note?: string | undefined },
+): Promise<void> {
+  if (allowance_id !== null) {
+    if (input === undefined) return;
+    throw new Failure(
+      'InvalidInput',
+      'This waits for an allowance, not for the run: raise it with PUT /allowances, or approve without input to try again.',
+    );
+  }
+  const given = MoreMoney.safeParse(input);
+  if (given.success && (await raiseOwn(write, run, { more: given.data.costMicros, by, note }))) return;
+  throw new Failure(
+    'InvalidInput',
+    'Say how much more the run may spend, in micro-dollars: {"input": {"costMicros": 1000000}} is one dollar.',
+  );
+}
+
 /**
  * Lets runs go on that waited for a limit of an allowance which was raised, in the transaction that raised it: it holds
- * pools, and conversations come next in the one lock order. Returns those to be woken after the commit.
+ * the pool, so none can ask meanwhile, and conversations come next in the one lock order. Returns those to be woken
+ * after the commit.
  */
 export async function answerRaised(
   write: Write,
-  { id: allowanceId, raised, waiting }: Pick<Changed, 'id' | 'raised' | 'waiting'>,
+  { id: allowanceId, raised }: Pick<Extract<ChangedLimits, { kind: 'changed' }>, 'id' | 'raised'>,
   { tenantId, by, reason }: { tenantId: string; by: string; reason: string },
 ): Promise<string[]> {
-  if (waiting.length === 0) return [];
-  const about = raised.map((limit) => ofPool({ allowanceId, limit }));
-  // Of several conversations in one order, whoever else does this.
-  const runs = await write.tx
-    .selectFrom('runs')
-    .select('id')
-    .where('tenant_id', '=', tenantId)
-    .where('id', 'in', waiting)
+  if (raised.length === 0) return [];
+  const questions = await write.tx
+    .selectFrom('approvals')
+    .innerJoin('runs', 'runs.id', 'approvals.run_id')
+    .select(['approvals.id', 'approvals.run_id', 'approvals.tenant_id'])
+    .where('approvals.tenant_id', '=', tenantId)
+    .where('approvals.status', '=', sql.lit('open'))
+    .where('allowance_id', '=', allowanceId)
+    .where('limit_name', 'in', raised)
+    // Of several conversations in one order, whoever else does this.
     .orderBy('conversation_id')
-    .orderBy('id')
+    .orderBy('run_id')
     .execute();
   const answered: string[] = [];
-  for (const { id } of runs) {
-    const run = await lockRun(write, tenantId, id);
-    const question = run && (await findLimitQuestion(write.tx, run, 'open'));
-    if (!question || !about.includes(question.input_hash)) continue;
-    await answerApproval(write, run, question.id, { status: 'approved', by, note: reason });
-    answered.push(id);
-  }
+  for (const question of questions)
+    if (await tryAgain(write, question, { by, note: reason })) answered.push(question.run_id);
   return answered;
 }
 
@@ -99,10 +112,9 @@ export async function listAnswerable(
     .selectFrom('approvals')
     .select(['id', 'run_id', 'tenant_id'])
     .select(hasRoom('approvals.run_id').as('fits'))
-    // In words and not as parameters: a plan for any parameters could not use the index of these.
+    // In words and not as a parameter: a plan for any status could not use the index of these.
     .where('status', '=', sql.lit('open'))
-    .where('kind', '=', sql.lit('limit'))
-    .where('input_hash', '<>', ofRun)
+    .where('allowance_id', 'is not', null)
     .orderBy('id')
     .limit(limit);
   if (after !== undefined) query = query.where('id', '>', after);
@@ -114,20 +126,27 @@ export async function listAnswerable(
 }
 
 /** Asked again of each: who was answered before it may draw the same room. */
-export async function answerWithRoom(write: Write, { id, run_id, tenant_id }: Answerable): Promise<boolean> {
+export async function answerWithRoom(write: Write, question: Answerable): Promise<boolean> {
   // Before the conversation's lock, as by whoever reserves.
   const noted = await write.tx
     .updateTable('allowance_waits')
     .set({ granted_at: sql<Date>`clock_timestamp()` })
-    .where('run_id', '=', run_id)
+    .where('run_id', '=', question.run_id)
     .where(hasRoom('allowance_waits.run_id'))
     .executeTakeFirst();
   if (noted.numUpdatedRows !== 1n) return false;
+  return tryAgain(write, question, { by: 'the allowance', note: 'There is room for the call by now.' });
+}
+
+/** False when somebody was first. */
+async function tryAgain(
+  write: Write,
+  { id, run_id, tenant_id }: Answerable,
+  said: { by: string; note: string },
+): Promise<boolean> {
   const run = await lockRun(write, tenant_id, run_id);
   if (!run) throw new Error(`There is no run ${run_id}.`);
-  const note = 'There is room for the call by now.';
-  const answered = await answerApproval(write, run, id, { status: 'approved', by: 'the allowance', note });
-  return answered !== undefined;
+  return (await answerApproval(write, run, id, { status: 'approved', ...said })) !== undefined;
 }
 
 function hasRoom(runId: 'approvals.run_id' | 'allowance_waits.run_id') {
