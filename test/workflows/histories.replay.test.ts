@@ -46,7 +46,7 @@ test('a workflow that asks for its activities in another order is found out by e
   await symlink(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
   const file = path.join(copy, 'workflows/agent-run.ts');
   const source = await readFile(file, 'utf8');
-  const changed = source.replace('const fresh =', 'await pendingInput(ref);\n  const fresh =');
+  const changed = source.replace('const fresh =', 'await activities.pendingInput(ref);\n  const fresh =');
   expect(changed).not.toBe(source);
   await writeFile(file, changed);
   const workflowsPath = path.join(copy, 'workflows/index.ts');

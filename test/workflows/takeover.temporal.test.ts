@@ -30,6 +30,7 @@ async function startSmall(
     tenantId: defaultTenant,
     runId: run.id,
     requestId: 'request-1',
+    generation: 0,
     historyEvents,
   };
   const handle = await kernel.client.workflow.start('agentRun', {
@@ -121,7 +122,12 @@ withKernel(
       });
       await kernel.seen(run, 'call-start');
       const before = await kernel.store.events(run);
-      const args: AgentRunInput = { tenantId: defaultTenant, runId: run.id, requestId: 'request-1' };
+      const args: AgentRunInput = {
+        tenantId: defaultTenant,
+        runId: run.id,
+        requestId: 'request-1',
+        generation: 0,
+      };
       // One that looks first, one that begins with a model call, and one that is out of time before either.
       for (const fresh of [undefined, { project: false, seconds: 600 }, { project: false, seconds: 0 }]) {
         await kernel.client.workflow.execute('agentRun', {
