@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import { expect, onTestFinished, test } from 'vitest';
 import { buildBundle } from '../../worker/processes/bundle.ts';
+import { pathOf } from '../histories/path.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const folder = path.join(root, 'test/histories');
@@ -32,6 +33,12 @@ async function replay(workflowBundle: WorkflowBundleWithSourceMap): Promise<Map<
   }
   return results;
 }
+
+test('one history of each path is kept, and all of them stay below a megabyte', async () => {
+  const histories = await Promise.all(files.map((file) => readFile(path.join(folder, file), 'utf8')));
+  expect(new Set(histories.map(pathOf)).size).toBe(files.length);
+  expect(histories.join('').length).toBeLessThan(1_000_000);
+});
 
 test('today’s workflows go on from every history that was ever kept', async () => {
   expect(files.length).toBeGreaterThan(30);
