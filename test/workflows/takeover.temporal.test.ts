@@ -5,7 +5,6 @@ import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { eventsOf } from '../support/store.ts';
 import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { bookUnanswered } from '../../activities/model-use.ts';
 import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { listDeadLetters } from '../../activities/store/runs/dead-letters.ts';
@@ -55,14 +54,8 @@ async function executionsOf(kernel: Kernel, run: RunRow, first: string): Promise
 
 /** Runs the reconciler until the run is as wanted. */
 async function reconcileUntil(kernel: Kernel, isSo: () => Promise<boolean>): Promise<void> {
-  const { logger, runs, store } = kernel;
-  const reconciler = createReconciler({
-    log: store.log,
-    runs,
-    logger,
-    book: (write, run) => bookUnanswered(kernel.deps, write, run),
-    everyMs: 50,
-  });
+  const { logger, store, upkeep } = kernel;
+  const reconciler = createReconciler({ db: store.log.db, kinds: upkeep, logger, everyMs: 50 });
   try {
     while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
   } finally {

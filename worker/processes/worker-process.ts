@@ -13,7 +13,8 @@ import { beat, endExecutor, registerExecutor } from '../../activities/store/runs
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
 import { type Background, createBackground } from '../../activities/tools/background.ts';
-import { createRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions } from '../../api/upkeep/executions.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from './activity-deps.ts';
@@ -72,7 +73,7 @@ export async function prepareWorker(
   });
   const client = openClient(config);
   const background = createBackground({ callIsAlive, killMarked });
-  const runs = createRuns({ client, logger });
+  const runs = createExecutions(runKind, client, logger);
   const deps = between.deps(activityDeps(config, { store, stops, executor, runs, background, logger }));
   const workers = await createWorkers({
     ...config,

@@ -7,6 +7,7 @@ import { listUnclosed, reserve } from '../../../activities/store/allowances/allo
 import { defaultTenant } from '../../../activities/store/db/database.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { streamOf } from '../../../workflows/contracts/event.ts';
+import { createRunUpkeep } from '../../../api/upkeep/run-upkeep.ts';
 import { createSweeper } from '../../../api/upkeep/sweeper.ts';
 import { openTenant, settleUnused } from '../../support/allowances.ts';
 import { eventsOf, lockedRun, openTestStore } from '../../support/store.ts';
@@ -17,7 +18,8 @@ const deps = { approvalSeconds: 60 } as ActivityDeps;
 function sweeping() {
   const told: string[] = [];
   const woken: string[] = [];
-  const sweeper = createSweeper({
+  const logger = pino({ level: 'silent' });
+  const upkeep = createRunUpkeep({
     log: store.log,
     runs: {
       started: ({ id }) => void told.push(id),
@@ -28,9 +30,10 @@ function sweeping() {
         return undefined;
       },
     },
-    logger: pino({ level: 'silent' }),
-    everyMs: 10,
+    logger,
+    book: async (_, run) => run,
   });
+  const sweeper = createSweeper({ db: store.log.db, kinds: [upkeep], logger, everyMs: 10 });
   return { told, woken, sweeper };
 }
 
