@@ -210,12 +210,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     runs,
     logger,
     deps: parts.deps,
-    upkeep: upkeepOf({
-      log: store.log,
-      runs,
-      logger,
-      book: (write, run) => bookUnanswered(parts.deps, write, run),
-    }),
+    upkeep: upkeepOf({ log: store.log, runs, logger, book: (...of) => bookUnanswered(parts.deps, ...of) }),
     async script(...steps) {
       written += 1;
       // JSON is YAML.
