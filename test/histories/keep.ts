@@ -29,8 +29,8 @@ export function keepHistory(client: Client, workflowId: string, executionId?: st
   });
 }
 
-// Who ran it and where the code lay is nobody's business, and replaying does not look at it.
-const personal = ['identity', 'userMetadata', 'stackTrace'];
+// Who ran it, where its code lay and which build of it that was: replaying does not look at these.
+const personal = ['identity', 'userMetadata', 'stackTrace', 'workerVersion', 'taskId', 'meteringMetadata'];
 
 function impersonal(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(impersonal);
