@@ -24,7 +24,7 @@ import { findRun, lockRun, type RunRow } from './store/runs/runs.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
-  return async ({ tenantId, runId, executionId, generation = 0 }) => {
+  return async ({ tenantId, runId, executionId, generation }) => {
     const begun = await deps.log.write('begin-run', (write) =>
       beginRun(write, {
         tenantId,
@@ -104,8 +104,8 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
       const run = await lockRun(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
       // Another execution has the run: this one ends without a word.
-      if (generation !== undefined && generation !== run.generation) return unended(run);
-      if (executionId !== undefined && (run.execution_id ?? executionId) !== executionId) return unended(run);
+      if (generation !== run.generation || (run.execution_id ?? executionId) !== executionId)
+        return unended(run);
       // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
       // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
       if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return unended(run);

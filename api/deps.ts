@@ -11,7 +11,7 @@ import type { DiffView } from '../workflows/contracts/run.ts';
 import type { ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
 import type { PolicyCall } from '../workflows/policy/subject.ts';
 import type { StartedDemo } from './demo.ts';
-import type { Runs } from './upkeep/executions.ts';
+import type { Runs } from './upkeep/run-kind.ts';
 
 export interface ApiDeps {
   log: EventLog;

@@ -22,6 +22,7 @@ function ending(run: RunRow, changes: Partial<FinishRunInput> = {}): FinishRunIn
     runId: run.id,
     requestId: run.request_id,
     step: 0,
+    executionId: 'execution-1',
     generation: run.generation,
     outcome: 'stopped',
     reason: 'interrupted',

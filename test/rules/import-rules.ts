@@ -53,17 +53,20 @@ const workflowRules = [
   ),
   rule(
     'messages-and-failures-without-zod',
-    'The sandbox and the CLI load these as they are; a schema there would put zod into the bundle. Use plain types.',
-    { path: '^workflows/contracts/(messages|failures|hidden-characters)\\.ts$' },
-    { path: ['(^|/)node_modules/zod/', '^workflows/contracts/'], dependencyTypesNot: ['type-only'] },
+    'The sandbox loads messages.ts, failures.ts and activity-table.ts, the CLI hidden-characters.ts; a schema there would put zod into the bundle. Use plain types.',
+    { path: '^workflows/contracts/(messages|failures|activity-table|hidden-characters)\\.ts$' },
+    {
+      path: ['(^|/)node_modules/zod/', '^workflows/contracts/(?!messages\\.ts$)'],
+      dependencyTypesNot: ['type-only'],
+    },
   ),
   rule(
     'workflows-take-types-from-contracts',
-    'Write "import type": only messages.ts and failures.ts may be loaded by workflow code, all else drags zod in.',
+    'Write "import type": only messages.ts, failures.ts and activity-table.ts may be loaded by workflow code, all else drags zod in.',
     { path: '^workflows/', pathNot: '^workflows/contracts/' },
     {
       path: '^workflows/contracts/',
-      pathNot: '^workflows/contracts/(messages|failures)\\.ts$',
+      pathNot: '^workflows/contracts/(messages|failures|activity-table)\\.ts$',
       dependencyTypesNot: ['type-only'],
     },
   ),

@@ -11,6 +11,7 @@ import pino, { type Logger } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, inject, onTestFinished, TestRunner } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
+import { bookUnanswered } from '../../activities/step/use.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
 import { createRunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
@@ -23,7 +24,10 @@ import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
-import { createRuns, type TemporalRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions, type Executions } from '../../api/upkeep/executions.ts';
+import { upkeepOf } from '../../api/upkeep/kinds.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
+import type { Upkeep } from '../../api/upkeep/upkeep.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
@@ -42,7 +46,9 @@ import { createTestNamespace } from './temporal.ts';
 export interface Kernel {
   store: TestStore;
   client: Client;
-  runs: TemporalRuns;
+  runs: Executions<RunRow>;
+  /** What the server's loops do here. */
+  upkeep: readonly Upkeep[];
   logger: Logger;
   deps: ActivityDeps;
   /** A model that answers step by step as written; its name for a run. */
@@ -127,7 +133,7 @@ async function openParts(): Promise<Parts> {
   const { db } = opened.database;
   const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
   const client = openClient(config);
-  const runs = createRuns({ client, logger });
+  const runs = createExecutions(runKind, client, logger);
   const sandboxes = createRunSandboxes({
     drivers: sandboxDrivers(config),
     onFailure: (error) => logger.error({ err: error }, 'a sandbox was not let go of'),
@@ -214,6 +220,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     runs,
     logger,
     deps: parts.deps,
+    upkeep: upkeepOf({ log: store.log, runs, logger, book: (...of) => bookUnanswered(parts.deps, ...of) }),
     async script(...steps) {
       written += 1;
       // JSON is YAML.

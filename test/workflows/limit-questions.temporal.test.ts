@@ -87,8 +87,8 @@ withKernel(
       const runs = await Promise.all([1, 2, 3].map(() => kernel.start({ model, limits: generous, pools })));
       for (const run of runs) await kernel.seen(run, 'approval-request');
       const sweeper = createSweeper({
-        log: kernel.store.log,
-        runs: kernel.runs,
+        db,
+        kinds: kernel.upkeep,
         logger: kernel.logger,
         everyMs: 50,
       });

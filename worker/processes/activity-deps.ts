@@ -8,7 +8,7 @@ import type { Stops } from '../../activities/store/runs/stops.ts';
 import type { Background } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
-import type { Runs } from '../../api/upkeep/executions.ts';
+import type { Runs } from '../../api/upkeep/run-kind.ts';
 import type { RoleConfig, Store } from './deps.ts';
 import { modelPrice } from './model-price.ts';
 import { createTrees } from './trees.ts';

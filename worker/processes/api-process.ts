@@ -22,7 +22,9 @@ import { buildApp } from '../../api/app.ts';
 import { startDemo } from '../../api/demo.ts';
 import type { EmbeddedDeps } from '../../api/deps.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
-import { createRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions } from '../../api/upkeep/executions.ts';
+import { upkeepOf } from '../../api/upkeep/kinds.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
 import { builtInVersion, findProfile, toRunLimits } from '../../workflows/policy/presets.ts';
 import type { ModelListView } from '../../workflows/contracts/system.ts';
@@ -57,7 +59,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   await seedTenantAllowance(store.database.db, defaultTenant);
   await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
   const client = openClient(config);
-  const runs = createRuns({ client, logger });
+  const runs = createExecutions(runKind, client, logger);
   const llms = createLlms(config);
   // For what they say of themselves: nothing is run here.
   const background = createBackground();
@@ -103,15 +105,15 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     ...(embedded ? { embedded: { ...embedded, demo: demoStarter(config) } } : {}),
     uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
   });
-  const loops = [
-    createSweeper({ log: store.log, runs, logger }),
-    createReconciler({
-      log: store.log,
-      runs,
-      logger,
-      book: (write, run) => bookUnanswered({ price }, write, run),
-    }),
-  ];
+  const upkeep = upkeepOf({
+    log: store.log,
+    runs,
+    logger,
+    book: (write, run) => bookUnanswered({ price }, write, run),
+  });
+  const loops = [createSweeper, createReconciler].map((create) =>
+    create({ db: store.database.db, kinds: upkeep, logger }),
+  );
   const url = await app.listen({ host: config.host, port: config.port });
   return {
     url,

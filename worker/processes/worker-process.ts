@@ -14,7 +14,8 @@ import { beat, endExecutor, registerExecutor } from '../../activities/store/runs
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
-import { createRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions } from '../../api/upkeep/executions.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from './activity-deps.ts';
@@ -81,7 +82,7 @@ export async function prepareWorker(
     ...sandboxes,
     handlesOf: (runId, callId) => handlesOf(store.database.db, { runId, unit: `call/${callId}` }),
   });
-  const runs = createRuns({ client, logger });
+  const runs = createExecutions(runKind, client, logger);
   const opened = { store, stops, executor, runs, background, sandboxes, logger };
   const deps = between.deps(activityDeps(config, opened));
   const workers = await createWorkers({

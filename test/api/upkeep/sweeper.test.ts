@@ -5,6 +5,7 @@ import { listUnclosed } from '../../../activities/store/allowances/allowances.ts
 import { defaultTenant } from '../../../activities/store/db/database.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { streamOf } from '../../../workflows/contracts/event.ts';
+import { createRunUpkeep } from '../../../api/upkeep/run-upkeep.ts';
 import { createSweeper } from '../../../api/upkeep/sweeper.ts';
 import { askForRoom, openTenant, settleUnused } from '../../support/allowances.ts';
 import { eventsOf, openTestStore } from '../../support/store.ts';
@@ -14,7 +15,8 @@ const store = await openTestStore();
 function sweeping() {
   const told: string[] = [];
   const woken: string[] = [];
-  const sweeper = createSweeper({
+  const logger = pino({ level: 'silent' });
+  const upkeep = createRunUpkeep({
     log: store.log,
     runs: {
       started: ({ id }) => void told.push(id),
@@ -25,9 +27,10 @@ function sweeping() {
         return undefined;
       },
     },
-    logger: pino({ level: 'silent' }),
-    everyMs: 10,
+    logger,
+    book: async (_, run) => run,
   });
+  const sweeper = createSweeper({ db: store.log.db, kinds: [upkeep], logger, everyMs: 10 });
   return { told, woken, sweeper };
 }
 
