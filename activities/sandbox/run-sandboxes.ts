@@ -78,7 +78,11 @@ export function createRunSandboxes(input: {
     ...createHandles(drivers),
     async lend(run, mayUse) {
       const held = find(run);
-      const view = (await take(held)).forCall(mayUse ? { mayUse } : {});
+      const sandbox = await take(held);
+      const view = await sandbox.forCall(mayUse ? { mayUse } : {}).catch(async (error: unknown) => {
+        await leave(held);
+        throw error;
+      });
       return {
         ...view,
         // In use until the command has ended, which may be long after its call.

@@ -91,7 +91,7 @@ export interface Sandbox {
 /** A run's sandbox, open in this worker. */
 export interface OpenSandbox {
   /** `mayUse`: what of the files the call may use, all of them when left out. Commands are not held to it. */
-  forCall(call?: { mayUse?: PathRule }): Sandbox;
+  forCall(call?: { mayUse?: PathRule }): Promise<Sandbox>;
   /** Lets go of it. A run that goes on finds it again by `open`, in this worker or another, with the same files. */
   close(run: 'goes-on' | 'ended'): Promise<void>;
 }

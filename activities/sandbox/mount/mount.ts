@@ -8,7 +8,7 @@ import { type OpenSandbox, type SandboxDriver, SandboxRefusal } from '../sandbox
 import { runCommand } from './exec.ts';
 import { filesOf, refusal } from './files.ts';
 import { mountHandles } from './handles.ts';
-import { openRoot } from './place.ts';
+import { openRoot, type Root } from './place.ts';
 
 export interface MountNeeds {
   /** Where runs without a project have a folder each. */
@@ -21,11 +21,8 @@ export function createMount({ workFolder, programs }: MountNeeds): SandboxDriver
   return {
     mode: 'mount',
     contains: { files: false, network: false, processes: false },
-    async open({ id, projectPath }) {
-      const root = projectPath ?? join(workFolder, id);
-      if (projectPath === null) await mkdir(root, { recursive: true, mode: 0o700 });
-      return openMount({ root, programs });
-    },
+    open: ({ id, projectPath }) =>
+      openMount({ root: projectPath ?? join(workFolder, id), make: projectPath === null, programs }),
     ...mountHandles,
   };
 }
@@ -33,27 +30,52 @@ export function createMount({ workFolder, programs }: MountNeeds): SandboxDriver
 // Where programs are on a usual system, for callers that pass nothing better.
 const usualPrograms = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export async function openMount(options: { root: string; programs?: string }): Promise<OpenSandbox> {
-  const { root: given, programs = usualPrograms } = options;
+export async function openMount(options: {
+  root: string;
+  /** Make the directory when it is missing. */
+  make?: boolean;
+  programs?: string;
+}): Promise<OpenSandbox> {
+  const { root: given, make = false, programs = usualPrograms } = options;
+  const environment = { PATH: programs, HOME: homedir(), LANG: 'C.UTF-8', TERM: 'dumb' };
+  const shell = findShell();
+  const roots = [await openDirectory(given, make)];
+
+  /** What stands at the root's path now: a checkout may have replaced it since the call before. */
+  async function current(): Promise<Root> {
+    const last = roots.at(-1);
+    const [held, now] = await Promise.all([last?.handle?.stat(), stat(given).catch(() => undefined)]);
+    if (last && held && held.ino === now?.ino && held.dev === now.dev) return last;
+    const root = await openDirectory(given, make);
+    // Calls under way go on in the one they have; all are closed together.
+    if (root.handle) roots.push(root);
+    return root;
+  }
+
+  return {
+    async forCall({ mayUse = () => undefined } = {}) {
+      const root = await current();
+      const place = { shell, directory: root.real, environment };
+      return {
+        root: given,
+        exec: (options) => runCommand(place, options),
+        ...filesOf({ ...root, mayUse }),
+      };
+    },
+    async close() {
+      await Promise.all(roots.map((root) => root.handle?.close()));
+    },
+  };
+}
+
+async function openDirectory(given: string, make: boolean): Promise<Root> {
+  if (make) await mkdir(given, { recursive: true, mode: 0o700 });
   const root = await openRoot(given).catch((error: NodeJS.ErrnoException) => {
     throw refusal(error, given);
   });
-  if (!(await stat(root.real)).isDirectory()) {
-    await root.handle?.close();
-    throw new SandboxRefusal(`${given} is not a directory`);
-  }
-  const environment = { PATH: programs, HOME: homedir(), LANG: 'C.UTF-8', TERM: 'dumb' };
-  const place = { shell: findShell(), directory: root.real, environment };
-  return {
-    forCall: ({ mayUse = root.mayUse } = {}) => ({
-      root: given,
-      exec: (options) => runCommand(place, options),
-      ...filesOf({ ...root, mayUse }),
-    }),
-    async close() {
-      await root.handle?.close();
-    },
-  };
+  if ((await stat(root.real)).isDirectory()) return root;
+  await root.handle?.close();
+  throw new SandboxRefusal(`${given} is not a directory`);
 }
 
 function findShell(): string {

@@ -14,7 +14,7 @@ if ('kill' in act) {
   process.stdout.write(await createHandles(drivers).kill(act.kill));
 } else {
   const opened = await drivers.find(({ mode }) => mode === act.mode)?.open(act.run);
-  const sandbox = opened?.forCall();
+  const sandbox = await opened?.forCall();
   process.stdout.write(String(await sandbox?.read(act.read, 1000)));
   await sandbox?.exec({
     command: act.command,

@@ -79,10 +79,10 @@ export function openingRules(opened: () => Opened): void {
   test('each call may use what its own rule lets it use, and commands are not held to it', async () => {
     const { open } = opened();
     const sandbox = await open();
-    const closed = sandbox.forCall({
+    const closed = await sandbox.forCall({
       mayUse: (real) => (real === 'secret' ? 'secrets are closed' : undefined),
     });
-    const free = sandbox.forCall();
+    const free = await sandbox.forCall();
     await free.write('secret', Buffer.from('text'));
     await expect(closed.read('secret', 100)).rejects.toThrow('secrets are closed');
     expect(await closed.list('.')).toEqual([]);

@@ -28,7 +28,7 @@ function scene(idleMs = 60_000, open: () => Promise<void> = async () => {}): Sce
         told.push(`open ${mode} ${id}`);
         await open();
         return {
-          forCall({ mayUse } = {}) {
+          async forCall({ mayUse } = {}) {
             told.push(`for a call ${mayUse ? mayUse('.', 'itself') : 'of any'}`);
             const exec = async () => ended.then(() => ({ exitCode: 0, signal: null }));
             return { root: id, exec } as Partial<Sandbox> as Sandbox;

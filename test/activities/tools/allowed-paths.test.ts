@@ -60,7 +60,7 @@ async function hold(policy: string): Promise<Held> {
           runId: 'run',
           callId: '1.0',
           key: 'run/1.0',
-          sandbox: opened.forCall({ mayUse }),
+          sandbox: await opened.forCall({ mayUse }),
           signal: new AbortController().signal,
           recordHandle: async () => {},
           noteIntent: async () => {},

@@ -34,6 +34,7 @@ export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
   mkdirSync(project);
   const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '' });
   const opened = await driver.open({ id: path.basename(folder), projectPath: project });
+  const sandbox = await opened.forCall();
   const handles: Handle[] = [];
   const handlesOf = async (ofRun: string, callId: string): Promise<Handle[]> =>
     handles.filter(({ call }) => call === `${ofRun}/${callId}`);
@@ -53,7 +54,7 @@ export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
     runId,
     callId,
     key: `${runId}/${callId}`,
-    sandbox: opened.forCall(),
+    sandbox,
     signal,
     recordHandle: async (handle) => void handles.push(handle),
     noteIntent: async () => {},

@@ -25,7 +25,7 @@ async function openInFolder(): Promise<Opened> {
     rmSync(folder, { recursive: true });
   };
   return {
-    ...{ driver, needs, run: owner, open, sandbox: opened.forCall(), project, outside, dispose },
+    ...{ driver, needs, run: owner, open, sandbox: await opened.forCall(), project, outside, dispose },
     reused: (handle) => ({ ...handle, call: 'run/none', startedTicks: 'long:ago:mine' }),
     elsewhere: (handle) => ({ ...handle, host: 'another-machine' }),
   };
@@ -130,11 +130,26 @@ test('a root that is itself a link is followed once, when it is opened', async (
   symlinkSync(project, link);
   const opened = await openMount({ root: link });
   onTestFinished(() => opened.close('ended'));
-  const sandbox = opened.forCall();
+  const sandbox = await opened.forCall();
   rmSync(link);
   symlinkSync(outside, link);
   await sandbox.write(`${link}/file`, Buffer.from('text'));
   expect([await readdir(project), await readdir(outside)]).toEqual([['file'], []]);
+});
+
+test('a project that was replaced is found by the next call, and its commands and files are the same ones', async () => {
+  const { project, outside, open } = await openForTest();
+  const opened = await open();
+  onTestFinished(() => opened.close('ended'));
+  const before = await opened.forCall();
+  rmSync(project, { recursive: true });
+  await expect(opened.forCall()).rejects.toThrow('does not exist');
+  mkdirSync(project);
+  const after = await opened.forCall();
+  await run(after, 'echo text > file');
+  expect(String(await after.read('file', 100))).toBe('text\n');
+  await expect(before.read('file', 100)).resolves.toBeUndefined();
+  expect(await readdir(outside)).toEqual([]);
 });
 
 test('a project that is removed while it is open is said to be gone', async () => {

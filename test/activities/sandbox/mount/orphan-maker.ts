@@ -3,7 +3,8 @@ import { openMount } from '../../../../activities/sandbox/mount/mount.ts';
 
 const [folder = '', mode] = process.argv.slice(2);
 const opened = await openMount({ root: folder });
-await opened.forCall().exec({
+const sandbox = await opened.forCall();
+await sandbox.exec({
   command:
     'trap "" HUP TERM; echo $$ >> pids; setsid sleep 600 & echo $! >> pids; sleep 600 & echo $! >> pids; wait',
   key: 'run/9.9',

@@ -245,6 +245,42 @@ test('what open questions about money are about comes along, forth and back', as
   }
 });
 
+test('attempts from before keep their numbers and places, and what they started can be killed by its handle', async () => {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: 4, name: 'test-attempts' });
+  try {
+    const notifier = { touch: () => {}, close: async () => {} };
+    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
+    const store = storeOver(url, database, log);
+    await seedTenantAllowance(database.db, defaultTenant);
+    const run = await store.started();
+    const executor = { id: uuid(), tenantId: defaultTenant, host: 'here', pid: 1, startedTicks: '1' };
+    await registerExecutor(database.db, { ...executor, queues: [], capacity: {} });
+    while (
+      (await migrationStatus(url)).some(({ name, appliedAt }) => name === '0020-attempt-numbers' && appliedAt)
+    )
+      await migrateDown(url);
+    await ask(
+      url,
+      `insert into attempts (run_id, unit, tenant_id, attempt, executor_id, task_token, process_group, process_started)
+       values ('${run.id}', 'call/1.0', '${defaultTenant}', 1020003, '${executor.id}', '', 7, 'boot:5:mark'),
+         ('${run.id}', 'call/1.0', '${defaultTenant}', 4, '${executor.id}', '', null, null)`,
+    );
+    await migrateUp(url);
+    expect(
+      await ask(url, 'select attempt, generation, pauses, tried, handle from attempts order by attempt'),
+    ).toEqual([
+      { attempt: 4, generation: 0, pauses: 0, tried: 4, handle: null },
+      {
+        ...{ attempt: 1_020_003, generation: 1, pauses: 2, tried: 3 },
+        handle: { kind: 'mount', host: 'here', call: `${run.id}/1.0`, pgid: 7, startedTicks: 'boot:5:mark' },
+      },
+    ]);
+  } finally {
+    await database.close();
+  }
+});
+
 test('several processes may migrate at once', async () => {
   const { url } = await createTestDatabase({ empty: true });
   const results = await Promise.all(Array.from({ length: 4 }, () => migrateUp(url)));

@@ -66,7 +66,7 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
         runId: 'bare',
         callId: '1.0',
         key: 'bare/1.0',
-        sandbox: (await sandbox).forCall(),
+        sandbox: await (await sandbox).forCall(),
         signal: Context.current().cancellationSignal,
         output: () => undefined,
         recordHandle: async () => undefined,
