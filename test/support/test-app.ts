@@ -82,7 +82,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     logger: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) }),
     bodyLimitBytes: 1024 * 1024,
     version: '0.0.0-test',
-    defaults: { model: () => 'scripted/hello' },
+    defaultModel: () => 'scripted/hello',
     models: () => ({ items: [], default: 'scripted/hello' }),
     hasModel: (name) => name.startsWith('scripted/'),
     runs: {

@@ -1,0 +1,84 @@
+// Policy profiles of one's own: made, copied, changed in versions, taken away.
+import * as store from '../../activities/store/policies/policies.ts';
+import { Failure, found } from '../../workflows/contracts/failures.ts';
+import type {
+  CreatePolicyBody,
+  CustomisePolicyBody,
+  PolicyProfile,
+  PolicyView,
+  UpdatePolicyBody,
+} from '../../workflows/contracts/policy.ts';
+import { profileProblem } from '../../workflows/policy/profile-problem.ts';
+import { readPolicyFile } from '../policy-file.ts';
+import { byOf, type Caller, type Verb } from './verb.ts';
+
+export const createPolicy: Verb<CreatePolicyBody, PolicyView> = async (_parts, write, caller, body) => {
+  const profile = profileOf(body);
+  requireFreeId(profile.id);
+  const stored = await store.createPolicy(write, profile, changeBy(caller));
+  return { body: store.toPolicyView(stored) };
+};
+
+/** A copy under an id of its own, to be changed. */
+export const customisePolicy: Verb<CustomisePolicyBody & { policyId: string }, PolicyView> = async (
+  _parts,
+  write,
+  caller,
+  { policyId, id, name },
+) => {
+  requireFreeId(id);
+  const { profile } = found(
+    await store.findPolicy(write.tx, caller.tenantId, policyId),
+    `policy ${policyId}`,
+  );
+  const copy = { ...profile, id, name: name ?? `${profile.name} (copy)`.slice(0, 100) };
+  return { body: store.toPolicyView(await store.createPolicy(write, copy, changeBy(caller))) };
+};
+
+/** Another version; runs go on with the one they began with. */
+export const updatePolicy: Verb<UpdatePolicyBody & { policyId: string }, PolicyView> = async (
+  _parts,
+  write,
+  caller,
+  { policyId, ...body },
+) => {
+  const profile = profileOf(body);
+  if (profile.id !== policyId)
+    throw new Failure('InvalidInput', `The id of a profile stays: ${policyId}, not ${profile.id}.`);
+  const stored = await store.updatePolicy(write, profile, body.version, changeBy(caller));
+  return { body: store.toPolicyView(stored) };
+};
+
+export const deletePolicy: Verb<{ policyId: string; version: number }, undefined> = async (
+  _parts,
+  write,
+  caller,
+  { policyId, version },
+) => {
+  await store.deletePolicy(write, policyId, version, changeBy(caller));
+  return { body: undefined };
+};
+
+function changeBy(caller: Caller): store.PolicyChange {
+  return { tenantId: caller.tenantId, by: byOf(caller) };
+}
+
+// Below /policies they mean something else.
+const takenIds = ['place', 'remembered', 'evaluate', 'backtest'];
+
+function requireFreeId(policyId: string): void {
+  if (takenIds.includes(policyId))
+    throw new Failure('InvalidInput', `No policy can be called ${policyId}; use another id.`);
+}
+
+/** The profile of a body, which may be a YAML file; refused with a sentence that names the rule. */
+function profileOf(body: { profile: PolicyProfile } | { yaml: string }): PolicyProfile {
+  if ('yaml' in body) {
+    const read = readPolicyFile(body.yaml);
+    if ('problem' in read) throw new Failure('InvalidInput', read.problem);
+    return read.profile;
+  }
+  const wrong = profileProblem(body.profile);
+  if (wrong) throw new Failure('InvalidInput', wrong.problem);
+  return body.profile;
+}
