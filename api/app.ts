@@ -85,10 +85,14 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (view) => JSON.stringify(view));
 
-  const { log, tenantId, databaseUrl, logger } = deps;
-  const hub = createHub({ db: log.db, databaseUrl, tenantId, logger });
-  const streams = createEventStreams({ hub, db: log.db, tenantId, logger });
-  const parts: Parts = { ...deps, streams, mutate: createMutate(deps) };
+  const {
+    log: { db },
+    ...rest
+  } = deps;
+  const { tenantId, databaseUrl, logger } = deps;
+  const hub = createHub({ db, databaseUrl, tenantId, logger });
+  const streams = createEventStreams({ hub, db, tenantId, logger });
+  const parts: Parts = { ...rest, db, streams, mutate: createMutate(deps) };
 
   answerErrors(app, answerError);
   echoRequestIds(app);
@@ -105,7 +109,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   });
   await app.register(
     async (scope) => {
-      authenticate(scope, { db: log.db, tenantId });
+      authenticate(scope, { db, tenantId });
       const api: Api = scope.withTypeProvider<ZodTypeProvider>();
       for (const add of routes) add(api, parts);
       if (deps.embedded) embeddedRoutes(api, parts, deps.embedded);
@@ -115,9 +119,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   refuseTheRest();
 
   const forgetting = setInterval(() => {
-    forgetOldAnswers(log.db).catch((error: unknown) =>
-      logger.warn({ err: error }, 'old keys stay an hour more'),
-    );
+    forgetOldAnswers(db).catch((error: unknown) => logger.warn({ err: error }, 'old keys stay an hour more'));
   }, forgetMs);
   app.addHook('onClose', async () => {
     clearInterval(forgetting);

@@ -42,7 +42,7 @@ const allowance = {
 };
 
 export const allowanceRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   api.get(
     '/allowances',

@@ -52,7 +52,7 @@ export const approvalRoutes: Routes = (api, parts) => {
   resultRoutes(api, parts);
 };
 
-const lookRoutes: Routes = (api, { log: { db } }) => {
+const lookRoutes: Routes = (api, { db }) => {
   api.get(
     '/approvals',
     {

@@ -18,7 +18,7 @@ const decided = {
   reason: 'it holds the keys of the payment provider',
 };
 
-export const auditRoutes: Routes = (api, { log: { db } }) => {
+export const auditRoutes: Routes = (api, { db }) => {
   api.get(
     '/audit',
     {

@@ -36,7 +36,7 @@ const call = {
 };
 
 export const callRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   api.get(
     '/runs/:id/calls',

@@ -32,7 +32,7 @@ const conversation = {
 };
 
 export const conversationRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   api.get(
     '/conversations',

@@ -27,7 +27,7 @@ const letter = {
 };
 
 export const deadLetterRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   api.get(
     '/dead-letters',

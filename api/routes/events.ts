@@ -103,7 +103,7 @@ function routesOf(kind: Topic['kind'], described: { list: Described; stream: Des
       async (request, reply) => {
         const after = cursorOf(request, request.query.after);
         const topic = { kind, id: request.params.id };
-        const head = await headOf(parts.log.db, request.caller.tenantId, topic);
+        const head = await headOf(parts.db, request.caller.tenantId, topic);
         return parts.streams.open(request, reply, { topic, head, after });
       },
     );
@@ -118,7 +118,7 @@ const exportEvents = 1_000;
 type Read = (page: { after: number; limit: number }) => Promise<Event[]>;
 
 async function listEvents(
-  { log: { db } }: Parts,
+  { db }: Parts,
   reply: FastifyReply,
   tenantId: string,
   topic: Topic,

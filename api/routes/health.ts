@@ -48,7 +48,7 @@ export const healthRoutes: Routes = (api, parts) => {
         probe(async () => void (await parts.pool.query('select 1')), parts.redact),
         probe(() => parts.temporalHealth(), parts.redact),
         probe(async () => {
-          if ((await countBeating(parts.log.db, beatingMs)) === 0) throw new Error('no worker is alive');
+          if ((await countBeating(parts.db, beatingMs)) === 0) throw new Error('no worker is alive');
         }, parts.redact),
       ]);
       const up = [postgres, temporal, workers].every((one) => one.state === 'up');

@@ -37,7 +37,7 @@ export const policyRoutes: Routes = (api, parts) => {
 };
 
 const lookRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   /** In its newest version unless another one is named. */
   async function policyOf(tenantId: string, policyId: string, version?: number): Promise<StoredPolicy> {

@@ -124,7 +124,7 @@ export const policyCheckRoutes: Routes = (api, parts) => {
       const { tenantId } = request.caller;
       let read = 0;
       // One more than is decided tells that there are more.
-      for await (const call of storedCalls(parts.log.db, { tenantId, since, limit: mostCalls + 1 })) {
+      for await (const call of storedCalls(parts.db, { tenantId, since, limit: mostCalls + 1 })) {
         read += 1;
         if (read > mostCalls) break;
         await setImmediate();
@@ -146,7 +146,7 @@ function applyingFor(
   const wrong = draft && profileProblem(draft);
   if (wrong) throw new Failure('InvalidInput', wrong.problem);
   const { tenantId } = request.caller;
-  const { db } = parts.log;
+  const { db } = parts;
   const known = new Map<string | null, ReturnType<typeof resolve>>();
   let ofRun: { key: string; remembered: Applying['remembered'] } | undefined;
 

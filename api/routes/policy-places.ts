@@ -24,7 +24,7 @@ const remembered = {
 };
 
 export const policyPlaceRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   api.put(
     '/policies/place',

@@ -25,7 +25,7 @@ export function toStartRunView(run: SentMessage): StartRunView {
 }
 
 export const runRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
   const runOf = async ({ tenantId }: { tenantId: string }, of: string): Promise<RunRow> =>
     found(await findRun(db, tenantId, of), `run ${of}`);
 

@@ -37,7 +37,7 @@ const used = {
   refundedTokens: 0,
 };
 
-export const usageRoutes: Routes = (api, { log: { db } }) => {
+export const usageRoutes: Routes = (api, { db }) => {
   api.get(
     '/allowances/ledger',
     {

@@ -158,6 +158,9 @@ const storeRules = [
   ),
 ];
 
+// What verbs import of api/: each other, and files that know no HTTP either.
+const verbsImport = '^api/(verbs/|upkeep/executions\\.ts$|(deps|policy-file|present)\\.ts$)';
+
 const faceRules = [
   rule(
     'api-imports-the-store-and-contracts',
@@ -194,6 +197,36 @@ const faceRules = [
     'Browsers load api/client/: use what the web platform offers.',
     { path: '^api/client/' },
     builtIn,
+  ),
+  rule(
+    'verbs-without-http',
+    'A verb knows no HTTP: take the caller and the input as values; schemas, statuses and addresses are the route’s.',
+    { path: '^api/verbs/' },
+    { path: ['(^|/)node_modules/@?fastify', '^api/', '^node:http'], pathNot: verbsImport },
+  ),
+  rule(
+    'gateways-through-verbs',
+    'A gateway makes things happen by a verb of api/verbs and follows them through api/stream; the store is behind both.',
+    { path: '^api/gateways/' },
+    {
+      path: '^(api|activities|workflows)/',
+      pathNot: '^(api/(gateways|verbs|stream)/|workflows/contracts/)',
+    },
+  ),
+  rule(
+    'routes-write-through-verbs',
+    'A route reads. Write what it changes as a verb of api/verbs, and hand that to mutate.',
+    { path: '^api/routes/' },
+    {
+      path: [
+        '^activities/store/(db|lifecycle)/',
+        '^activities/store/access/(idempotency|tokens)\\.ts$',
+        '^activities/store/approvals/(approvals|limit-questions)\\.ts$',
+        '^activities/store/calls/settle-call\\.ts$',
+        '^activities/store/log/',
+        '^activities/store/runs/inputs\\.ts$',
+      ],
+    },
   ),
   rule(
     'temporal-client-in-two-places',
