@@ -8,6 +8,7 @@ import {
   type StreamHead,
   streamHeads,
 } from '../../activities/store/log/tails.ts';
+import { findRun } from '../../activities/store/runs/runs.ts';
 import { type Event, type EventType, streamOf } from '../../workflows/contracts/event.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 
@@ -50,9 +51,12 @@ export async function headsOf(db: Db, tenantId: string, topics: Topic[]): Promis
   return heads;
 }
 
-/** How far one topic has come; refused when there is none. */
+/** How far one topic has come; refused when the tenant has none such. */
 export async function headOf(db: Db, tenantId: string, topic: Topic): Promise<StreamHead> {
-  return found((await headsOf(db, tenantId, [topic])).get(keyOf(topic)), `${topic.kind} ${topic.id}`);
+  const what = `${topic.kind} ${topic.id}`;
+  // Whose a run is stands in its own row.
+  if (topic.kind === 'run') found(await findRun(db, tenantId, topic.id), what);
+  return found((await headsOf(db, tenantId, [topic])).get(keyOf(topic)), what);
 }
 
 /** What is new in each topic, by its key: at most `limit` events of each. */

@@ -23,7 +23,7 @@ import { Failure, found } from '../../workflows/contracts/failures.ts';
 import { text } from '../../workflows/contracts/fields.ts';
 import { refuseLate, toResult } from './bring-results.ts';
 import { allowMore } from './limit-answers.ts';
-import { byOf, type Caller, type Outcome, type Verb, type VerbParts } from './verb.ts';
+import { actorOf, type Caller, type Outcome, type Verb, type VerbParts } from './verb.ts';
 
 type Approve = NonNullable<ApproveBody> & { approvalId: string };
 type Deny = NonNullable<DenyBody> & { approvalId: string };
@@ -31,7 +31,7 @@ type Answer = Omit<ApprovalAnswer, 'by'>;
 
 export const approve: Verb<Approve, ApprovalView> = (parts, write, caller, input) =>
   decide(parts, write, caller, input.approvalId, async (run, approval) => {
-    const answer = await approved(parts, write, run, approval, { ...input, by: byOf(caller) });
+    const answer = await approved(parts, write, run, approval, { ...input, by: actorOf(caller).by });
     const { remember } = input;
     if (remember) await rememberIt(parts, write, caller, { run, approval, remember, edited: answer.edited });
     return answer;
@@ -47,7 +47,7 @@ async function decide(
   approvalId: string,
   answerOf: (run: RunRow, approval: ApprovalRow) => Promise<Answer>,
 ): Promise<Outcome<ApprovalView>> {
-  const { tenantId } = caller;
+  const { tenantId, by } = actorOf(caller);
   const what = `approval ${approvalId}`;
   const known = found(await findApproval(write.tx, tenantId, approvalId), what);
   const run = found(await lockRun(write, tenantId, known.run_id), `run ${known.run_id}`);
@@ -61,7 +61,7 @@ async function decide(
       `Call ${approval.call_id} waits for the result of your own tool: POST /runs/${run.id}/results.`,
     );
   }
-  await answerApproval(write, run, approvalId, { ...(await answerOf(run, approval)), by: byOf(caller) });
+  await answerApproval(write, run, approvalId, { ...(await answerOf(run, approval)), by });
   const [row] = await listApprovals(write.tx, { tenantId, limit: 1, id: approvalId });
   return { body: toApprovalView(found(row, what)), after: () => parts.runs.wake(run.id) };
 }
@@ -92,8 +92,8 @@ async function rememberIt(
   caller: Caller,
   { run, approval, remember: { scope, days = rememberedDays }, edited }: Remembering,
 ): Promise<void> {
-  const { tenantId } = caller;
-  const [listed] = await listApprovals(write.tx, { tenantId, limit: 1, id: approval.id });
+  const list = { tenantId: run.tenant_id, limit: 1, id: approval.id };
+  const [listed] = await listApprovals(write.tx, list);
   const asked = listed && { ...listed, subject: edited?.subject ?? listed.subject };
   const rule = asked && approval.kind === 'call' ? rememberedRule(asked, days) : null;
   if (!rule) throw new Failure('NotRunnable', 'This cannot be remembered as a rule; approve it without.');
@@ -102,7 +102,7 @@ async function rememberIt(
     throw new Failure('NotRunnable', 'The run has no project; remember it for the run or everywhere.');
   const key = scope === 'run' ? run.id : place;
   const expiresAt = new Date(rule.expiresAt ?? 0);
-  await rememberAnswer(write, { scope, key, rule, expiresAt }, { tenantId, by: byOf(caller) });
+  await rememberAnswer(write, { scope, key, rule, expiresAt }, actorOf(caller));
 }
 
 const QuestionInput = z.strictObject({ answer: text });

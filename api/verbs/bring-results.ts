@@ -7,17 +7,14 @@ import type { Write } from '../../activities/store/log/events.ts';
 import { lockRun } from '../../activities/store/runs/runs.ts';
 import type { ResultsBody } from '../../workflows/contracts/approval.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
-import { byOf, type Verb, type VerbParts } from './verb.ts';
+import { actorOf, type Verb, type VerbParts } from './verb.ts';
 
 type Brought = ResultsBody & { runId: string };
+type Taken = { items: { callId: string }[] };
 
-export const bringResults: Verb<Brought, { items: { callId: string }[] }> = async (
-  parts,
-  write,
-  caller,
-  { runId, results },
-) => {
-  const run = found(await lockRun(write, caller.tenantId, runId), `run ${runId}`);
+export const bringResults: Verb<Brought, Taken> = async (parts, write, caller, { runId, results }) => {
+  const { tenantId, by } = actorOf(caller);
+  const run = found(await lockRun(write, tenantId, runId), `run ${runId}`);
   const open = (await openApprovals(write.tx, run)).filter(({ kind }) => kind === 'result');
   for (const { callId, output, failed = false } of results) {
     const approval = open.find(({ call_id }) => call_id === callId);
@@ -25,8 +22,8 @@ export const bringResults: Verb<Brought, { items: { callId: string }[] }> = asyn
     refuseLate(approval);
     const answered = await answerApproval(write, run, approval.id, {
       status: 'approved',
-      by: byOf(caller),
-      result: await toResult(parts, write, run.tenant_id, { said: output, failed }),
+      by,
+      result: await toResult(parts, write, tenantId, { said: output, failed }),
     });
     if (!answered) throw new Failure('InvalidInput', `Call ${callId} is named twice.`);
   }

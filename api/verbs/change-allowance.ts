@@ -13,7 +13,7 @@ import type { Write } from '../../activities/store/log/events.ts';
 import type { AllowanceView, ChangeAllowanceBody } from '../../workflows/contracts/allowance.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { present } from '../present.ts';
-import { byOf, type Verb } from './verb.ts';
+import { actorOf, type Verb } from './verb.ts';
 
 export const changeAllowance: Verb<ChangeAllowanceBody, AllowanceView> = async (
   parts,
@@ -21,8 +21,7 @@ export const changeAllowance: Verb<ChangeAllowanceBody, AllowanceView> = async (
   caller,
   { name, model = '', limits, version, reason: given },
 ) => {
-  const { tenantId } = caller;
-  const by = byOf(caller);
+  const { tenantId, by } = actorOf(caller);
   const wanted = { name: name as PoolName, model, limits: present(limits) };
   const problem = limitsProblem(wanted);
   if (problem !== undefined) throw new Failure('InvalidInput', problem);

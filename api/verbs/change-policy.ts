@@ -10,33 +10,35 @@ import type {
 } from '../../workflows/contracts/policy.ts';
 import { profileProblem } from '../../workflows/policy/profile-problem.ts';
 import { readPolicyFile } from '../policy-file.ts';
-import { byOf, type Caller, type Verb } from './verb.ts';
+import { actorOf, type Verb } from './verb.ts';
 
 export const createPolicy: Verb<CreatePolicyBody, PolicyView> = async (_parts, write, caller, body) => {
   const profile = profileOf(body);
   requireFreeId(profile.id);
-  const stored = await store.createPolicy(write, profile, changeBy(caller));
+  const stored = await store.createPolicy(write, profile, actorOf(caller));
   return { body: store.toPolicyView(stored) };
 };
 
+type Copy = CustomisePolicyBody & { policyId: string };
+
 /** A copy under an id of its own, to be changed. */
-export const customisePolicy: Verb<CustomisePolicyBody & { policyId: string }, PolicyView> = async (
+export const customisePolicy: Verb<Copy, PolicyView> = async (
   _parts,
   write,
   caller,
   { policyId, id, name },
 ) => {
   requireFreeId(id);
-  const { profile } = found(
-    await store.findPolicy(write.tx, caller.tenantId, policyId),
-    `policy ${policyId}`,
-  );
+  const stored = await store.findPolicy(write.tx, caller.tenantId, policyId);
+  const { profile } = found(stored, `policy ${policyId}`);
   const copy = { ...profile, id, name: name ?? `${profile.name} (copy)`.slice(0, 100) };
-  return { body: store.toPolicyView(await store.createPolicy(write, copy, changeBy(caller))) };
+  return { body: store.toPolicyView(await store.createPolicy(write, copy, actorOf(caller))) };
 };
 
+type Update = UpdatePolicyBody & { policyId: string };
+
 /** Another version; runs go on with the one they began with. */
-export const updatePolicy: Verb<UpdatePolicyBody & { policyId: string }, PolicyView> = async (
+export const updatePolicy: Verb<Update, PolicyView> = async (
   _parts,
   write,
   caller,
@@ -45,23 +47,16 @@ export const updatePolicy: Verb<UpdatePolicyBody & { policyId: string }, PolicyV
   const profile = profileOf(body);
   if (profile.id !== policyId)
     throw new Failure('InvalidInput', `The id of a profile stays: ${policyId}, not ${profile.id}.`);
-  const stored = await store.updatePolicy(write, profile, body.version, changeBy(caller));
+  const stored = await store.updatePolicy(write, profile, body.version, actorOf(caller));
   return { body: store.toPolicyView(stored) };
 };
 
-export const deletePolicy: Verb<{ policyId: string; version: number }, undefined> = async (
-  _parts,
-  write,
-  caller,
-  { policyId, version },
-) => {
-  await store.deletePolicy(write, policyId, version, changeBy(caller));
+type Delete = { policyId: string; version: number };
+
+export const deletePolicy: Verb<Delete, undefined> = async (_parts, write, caller, { policyId, version }) => {
+  await store.deletePolicy(write, policyId, version, actorOf(caller));
   return { body: undefined };
 };
-
-function changeBy(caller: Caller): store.PolicyChange {
-  return { tenantId: caller.tenantId, by: byOf(caller) };
-}
 
 // Below /policies they mean something else.
 const takenIds = ['place', 'remembered', 'evaluate', 'backtest'];

@@ -3,9 +3,9 @@
 import type { EmbeddedDeps } from '../deps.ts';
 import type { Verb } from './verb.ts';
 
-export const killProcess: Verb<Pick<EmbeddedDeps, 'kill'> & { name: string }, undefined> = async (
-  _parts,
-  _write,
-  _caller,
-  { kill, name },
-) => ({ body: undefined, after: () => kill(name) });
+type Kill = Pick<EmbeddedDeps, 'kill'> & { name: string };
+
+export const killProcess: Verb<Kill, undefined> = async (_parts, _write, _caller, { kill, name }) => ({
+  body: undefined,
+  after: () => kill(name),
+});

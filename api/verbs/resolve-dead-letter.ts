@@ -19,17 +19,13 @@ import { Failure, found } from '../../workflows/contracts/failures.ts';
 import type { RunLimits, RunStatus, StartRunBody } from '../../workflows/contracts/run.ts';
 import type { DeadLetterView } from '../../workflows/contracts/system.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
-import { starterOf, tellAccepted } from './send-message.ts';
-import { byOf, type Caller, type Verb, type VerbParts } from './verb.ts';
+import { tellAccepted } from './send-message.ts';
+import { actorOf, type Caller, type Verb, type VerbParts } from './verb.ts';
 
-export const retryDeadLetter: Verb<{ letterId: string }, DeadLetterView> = async (
-  parts,
-  write,
-  caller,
-  { letterId },
-) => {
-  const { tenantId } = caller;
-  const by = byOf(caller);
+type Resolve = { letterId: string };
+
+export const retryDeadLetter: Verb<Resolve, DeadLetterView> = async (parts, write, caller, { letterId }) => {
+  const { tenantId, by } = actorOf(caller);
   const known = found(await findDeadLetter(write.tx, tenantId, letterId), `dead letter ${letterId}`);
   // What is asked again draws from what the first run drew from. Pools before the run, the run before the letter: the
   // one lock order.
@@ -49,15 +45,11 @@ export const retryDeadLetter: Verb<{ letterId: string }, DeadLetterView> = async
   return { body: viewOf(letter), after };
 };
 
-export const dropDeadLetter: Verb<{ letterId: string }, DeadLetterView> = async (
-  _parts,
-  write,
-  caller,
-  { letterId },
-) => {
-  const { tenantId } = caller;
-  const resolution = { tenantId, id: letterId, resolution: 'dropped' as const, by: byOf(caller) };
-  return { body: viewOf(await resolveDeadLetter(write, resolution)) };
+export const dropDeadLetter: Verb<Resolve, DeadLetterView> = async (_parts, write, caller, { letterId }) => {
+  const { tenantId, by } = actorOf(caller);
+  return {
+    body: viewOf(await resolveDeadLetter(write, { tenantId, id: letterId, resolution: 'dropped', by })),
+  };
 };
 
 function viewOf(letter: DeadLetterRow, again?: RunRow): DeadLetterView {
@@ -99,7 +91,7 @@ async function askAgain(
     externalTools: run.external_tools as unknown as ExternalTool[],
     ...(run.project_path !== null && { project: { path: run.project_path } }),
   };
-  return startRun(write, parts, starterOf(caller), wanted, held);
+  return startRun(write, parts, actorOf(caller), wanted, held);
 }
 
 /** Takes the run away from its execution; the next is started after the commit, or by the sweeper. */

@@ -1,24 +1,20 @@
 // A message that starts a run: the first of a new conversation, or the next of one there is.
 import type { Accepted } from '../../activities/store/lifecycle/accept-run.ts';
 import { afterEnd, givePlaces } from '../../activities/store/lifecycle/after-end.ts';
-import { type Starter, startRun } from '../../activities/store/lifecycle/start-run.ts';
+import { startRun } from '../../activities/store/lifecycle/start-run.ts';
 import type { RunStatus, StartRunBody, StartRunView } from '../../workflows/contracts/run.ts';
-import { byOf, type Caller, type Verb, type VerbParts } from './verb.ts';
+import { actorOf, type Verb, type VerbParts } from './verb.ts';
 
 export type SentMessage = Pick<StartRunView, 'id' | 'conversationId' | 'status'>;
 
 export const sendMessage: Verb<StartRunBody, SentMessage> = async (parts, write, caller, message) => {
-  const accepted = await startRun(write, parts, starterOf(caller), message);
+  const accepted = await startRun(write, parts, actorOf(caller), message);
   const { id, conversation_id: conversationId, status } = accepted.run;
   return {
     body: { id, conversationId, status: status as RunStatus },
     after: () => tellAccepted(parts, accepted),
   };
 };
-
-export function starterOf(caller: Caller): Starter {
-  return { tenantId: caller.tenantId, by: byOf(caller), requestId: caller.requestId };
-}
 
 /** After the commit: tells the workflows what the message became. */
 export async function tellAccepted(

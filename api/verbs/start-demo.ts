@@ -2,17 +2,14 @@
 import { startRun } from '../../activities/store/lifecycle/start-run.ts';
 import type { DemoView } from '../../workflows/contracts/system.ts';
 import type { EmbeddedDeps } from '../deps.ts';
-import { starterOf, tellAccepted } from './send-message.ts';
-import type { Verb } from './verb.ts';
+import { tellAccepted } from './send-message.ts';
+import { actorOf, type Verb } from './verb.ts';
 
-export const startDemo: Verb<Pick<EmbeddedDeps, 'copyDemo'>, DemoView> = async (
-  parts,
-  write,
-  caller,
-  { copyDemo },
-) => {
+type Demo = Pick<EmbeddedDeps, 'copyDemo'>;
+
+export const startDemo: Verb<Demo, DemoView> = async (parts, write, caller, { copyDemo }) => {
   const project = await copyDemo();
-  const accepted = await startRun(write, parts, starterOf(caller), {
+  const accepted = await startRun(write, parts, actorOf(caller), {
     prompt: 'A test of this project fails. Find out why, mend it, and prove that it is mended.',
     project: { path: project },
     model: 'scripted/demo',

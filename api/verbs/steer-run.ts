@@ -4,16 +4,19 @@ import { addInput } from '../../activities/store/runs/inputs.ts';
 import { lockRun } from '../../activities/store/runs/runs.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import type { ReceiptView, SteerBody } from '../../workflows/contracts/run.ts';
-import { byOf, type Verb } from './verb.ts';
+import { actorOf, type Verb } from './verb.ts';
 
-export const steerRun: Verb<SteerBody & { runId: string }, ReceiptView> = async (
+type Steer = SteerBody & { runId: string };
+
+export const steerRun: Verb<Steer, ReceiptView> = async (
   parts,
   write,
   caller,
-  { runId, text, messageId = uuid() },
+  { runId, text, messageId },
 ) => {
-  const run = found(await lockRun(write, caller.tenantId, runId), `run ${runId}`);
-  const input = { kind: 'steer' as const, messageId, text: parts.redact(text), by: byOf(caller) };
-  const receipt = await addInput(write, run, input);
+  const { tenantId, by } = actorOf(caller);
+  const run = found(await lockRun(write, tenantId, runId), `run ${runId}`);
+  const said = { messageId: messageId ?? uuid(), text: parts.redact(text), by };
+  const receipt = await addInput(write, run, { kind: 'steer', ...said });
   return { body: receipt, after: () => parts.runs.wake(run.id) };
 };

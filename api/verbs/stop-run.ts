@@ -6,7 +6,7 @@ import { addInput } from '../../activities/store/runs/inputs.ts';
 import { lockRun } from '../../activities/store/runs/runs.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
 import type { ReceiptView } from '../../workflows/contracts/run.ts';
-import { byOf, type Verb } from './verb.ts';
+import { actorOf, type Verb } from './verb.ts';
 
 export interface Stop {
   runId: string;
@@ -16,9 +16,10 @@ export interface Stop {
 }
 
 export const stopRun: Verb<Stop, ReceiptView> = async (parts, write, caller, { runId, kind, messageId }) => {
+  const { tenantId, by, requestId } = actorOf(caller);
   // It may end here and promote the next.
-  const run = found(await lockRun(write, caller.tenantId, runId), `run ${runId}`);
-  const input = { kind, messageId: messageId ?? caller.requestId, text: '', by: byOf(caller) };
+  const run = found(await lockRun(write, tenantId, runId), `run ${runId}`);
+  const input = { kind, messageId: messageId ?? requestId, text: '', by };
   const receipt = await addInput(write, run, input).catch((error: unknown) => {
     if (kind === 'interrupt' || !(error instanceof Failure && error.code === 'RunNotActive')) throw error;
     throw new Failure('RunEnded', `Run ${run.id} has ended as ${run.status}; there is nothing to cancel.`);

@@ -4,7 +4,7 @@ import { violatedConstraint } from '../../activities/store/db/database.ts';
 import type { EditedCall } from '../../activities/store/approvals/approvals.ts';
 import type { CallRow } from '../../activities/store/calls/calls.ts';
 import type { Queries } from '../../activities/store/db/database.ts';
-import type { StartNeeds } from '../../activities/store/lifecycle/start-run.ts';
+import type { StartNeeds, Starter } from '../../activities/store/lifecycle/start-run.ts';
 import type { EventLog, Write } from '../../activities/store/log/events.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { Runs } from '../upkeep/executions.ts';
@@ -18,9 +18,9 @@ export interface Caller {
   requestId: string;
 }
 
-/** As events and records show a caller. */
-export function byOf({ name, surface }: Caller): string {
-  return `${name} (${surface})`;
+/** A caller as the store takes it: `by` is what events and records show. */
+export function actorOf({ tenantId, name, surface, requestId }: Caller): Starter {
+  return { tenantId, by: `${name} (${surface})`, requestId };
 }
 
 /** What verbs are built from. */
