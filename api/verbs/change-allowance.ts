@@ -1,9 +1,5 @@
 // Setting limits of a pool, or making one; runs that wait for what is raised go on by themselves.
-import {
-  type Allowance,
-  changeLimits,
-  listAllowances,
-} from '../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits, listAllowances } from '../../activities/store/allowances/allowance-limits.ts';
 import type { PoolName } from '../../activities/store/allowances/allowances.ts';
 import { limitsProblem } from '../../activities/store/allowances/limits-problem.ts';
 import { addAudit } from '../../activities/store/access/audit.ts';
@@ -55,7 +51,7 @@ function stale(name: string, version: number): Failure {
   return new Failure('VersionStale', detail, { version });
 }
 
-async function viewOf(write: Write, tenantId: string, name: PoolName, id: string): Promise<Allowance> {
+async function viewOf(write: Write, tenantId: string, name: PoolName, id: string): Promise<AllowanceView> {
   // A pool of a name for all models and one for each of some: as many as somebody makes by hand.
   const pools = await listAllowances(write.tx, { tenantId, name, limit: 1000 });
   const pool = pools.find((one) => one.id === id);

@@ -1,9 +1,8 @@
 // What every verb has in common. A verb is a thing a caller can make happen, over any face: a function of what it is
 // built from, a transaction, the caller and the input. It knows no HTTP.
-import { violatedConstraint } from '../../activities/store/db/database.ts';
 import type { EditedCall } from '../../activities/store/approvals/approvals.ts';
 import type { CallRow } from '../../activities/store/calls/calls.ts';
-import type { Queries } from '../../activities/store/db/database.ts';
+import { type Queries, violatedConstraint } from '../../activities/store/db/database.ts';
 import type { StartNeeds, Starter } from '../../activities/store/lifecycle/start-run.ts';
 import type { EventLog, Write } from '../../activities/store/log/events.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';

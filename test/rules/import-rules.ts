@@ -159,7 +159,7 @@ const storeRules = [
 ];
 
 // What verbs import of api/: each other, and files that know no HTTP either.
-const verbsImport = '^api/(verbs/|upkeep/executions\\.ts$|(deps|policy-file|present)\\.ts$)';
+const verbsImport = '^api/((verbs|upkeep)/|(deps|policy-file|present)\\.ts$)';
 
 const faceRules = [
   rule(
@@ -202,7 +202,7 @@ const faceRules = [
     'verbs-without-http',
     'A verb knows no HTTP: take the caller and the input as values; schemas, statuses and addresses are the route’s.',
     { path: '^api/verbs/' },
-    { path: ['(^|/)node_modules/@?fastify', '^api/', '^node:http'], pathNot: verbsImport },
+    { path: ['(^|/)node_modules/@?fastify', '^api/', '^(node:)?http$'], pathNot: verbsImport },
   ),
   rule(
     'gateways-through-verbs',
@@ -219,11 +219,11 @@ const faceRules = [
     { path: '^api/routes/' },
     {
       path: [
-        '^activities/store/(db|lifecycle)/',
+        '^activities/store/(db|log|lifecycle)/',
         '^activities/store/access/(idempotency|tokens)\\.ts$',
-        '^activities/store/approvals/(approvals|limit-questions)\\.ts$',
+        '^activities/store/allowances/change-',
+        '^activities/store/approvals/(?!approval-lists\\.ts$)',
         '^activities/store/calls/settle-call\\.ts$',
-        '^activities/store/log/',
         '^activities/store/runs/inputs\\.ts$',
       ],
     },
