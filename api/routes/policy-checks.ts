@@ -41,20 +41,25 @@ const group = {
   examples: [{ runId, callId: '3.0', subject: 'npm publish' }],
 };
 
+const evaluated = {
+  body: { policy: 'shop', calls: [{ tool: 'shell', input: { command: 'npm publish' } }] },
+  answer: {
+    items: [{ tool: 'shell', subject: 'npm publish', effect: 'execute', problem: null, decision: asked }],
+  },
+};
+const backtested = {
+  body: { draft: profileExample, days: 7 },
+  answer: {
+    ...{ calls: 340, changed: 12, skipped: 2, groups: [group], truncated: false },
+    since: '2026-02-03T10:15:00.000Z',
+  },
+};
+
 export const policyCheckRoutes: Routes = (api, parts) => {
   api.post(
     '/policies/evaluate',
     {
-      config: {
-        example: {
-          body: { policy: 'shop', calls: [{ tool: 'shell', input: { command: 'npm publish' } }] },
-          answer: {
-            items: [
-              { tool: 'shell', subject: 'npm publish', effect: 'execute', problem: null, decision: asked },
-            ],
-          },
-        },
-      },
+      config: { example: evaluated },
       schema: {
         tags: ['policies'],
         operationId: 'evaluatePolicy',
@@ -93,19 +98,7 @@ export const policyCheckRoutes: Routes = (api, parts) => {
   api.post(
     '/policies/backtest',
     {
-      config: {
-        example: {
-          body: { draft: profileExample, days: 7 },
-          answer: {
-            calls: 340,
-            changed: 12,
-            skipped: 2,
-            groups: [group],
-            since: '2026-02-03T10:15:00.000Z',
-            truncated: false,
-          },
-        },
-      },
+      config: { example: backtested },
       schema: {
         tags: ['policies'],
         operationId: 'backtestPolicy',

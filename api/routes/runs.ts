@@ -19,6 +19,15 @@ import { problems } from './problems.ts';
 
 export const runParams = z.object({ id });
 
+const { prompt, project, model, limits, metadata } = runExample;
+const wanted = { prompt, project, model, limits, metadata };
+const changed = {
+  runId,
+  diff: 'diff --git a/cart.ts b/cart.ts\n…',
+  files: [{ path: 'cart.ts', status: 'modified' }],
+  truncated: false,
+};
+
 export function toStartRunView(run: SentMessage): StartRunView {
   const url = `/api/v1/runs/${run.id}`;
   return { ...run, streamUrl: `${url}/stream`, eventsUrl: `${url}/events` };
@@ -32,18 +41,7 @@ export const runRoutes: Routes = (api, parts) => {
   api.post(
     '/runs',
     {
-      config: {
-        example: {
-          body: {
-            prompt: 'Make the failing test pass.',
-            project: { path: '/home/me/shop' },
-            model: 'scripted/demo',
-            limits: { steps: 50 },
-            metadata: { ticket: 'SHOP-12' },
-          },
-          answer: startedExample,
-        },
-      },
+      config: { example: { body: wanted, answer: startedExample } },
       schema: {
         tags: ['runs'],
         operationId: 'startRun',
@@ -91,16 +89,7 @@ export const runRoutes: Routes = (api, parts) => {
   api.get(
     '/runs/:id/diff',
     {
-      config: {
-        example: {
-          answer: {
-            runId,
-            diff: 'diff --git a/cart.ts b/cart.ts\n…',
-            files: [{ path: 'cart.ts', status: 'modified' }],
-            truncated: false,
-          },
-        },
-      },
+      config: { example: { answer: changed } },
       schema: {
         tags: ['runs'],
         operationId: 'getRunDiff',
