@@ -1,8 +1,7 @@
 // One transaction for what a request does and for its answer under the caller's Idempotency-Key: the same request
 // again gets the same answer and does nothing.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { violatedConstraint } from '../../activities/store/db/database.ts';
-import type { EventLog, Write } from '../../activities/store/log/events.ts';
+import type { Write } from '../../activities/store/log/events.ts';
 import {
   findAnswer,
   type KeyScope,
@@ -12,68 +11,56 @@ import {
   storeAnswer,
 } from '../../activities/store/access/idempotency.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
+import { type Outcome, perform, type Verb, type VerbParts } from '../verbs/verb.ts';
 import { pathOf, problemType, toProblem } from './errors.ts';
 
-export interface Outcome {
-  status: number;
-  body?: unknown;
-  /** Called once the effect has been committed, before the answer; never for an answer given again. */
-  after?: () => void | Promise<void>;
-}
-
-/** Runs what a request changes and sends its answer. `act` may run twice: only its last transaction commits. */
-export type Mutate = (
+/**
+ * Has a verb carried out and sends what comes of it, with the one status of success that the route's schema names.
+ * `toView` makes the answer of the outcome's body where that is not the answer itself.
+ */
+export type Mutate = <Input, Body>(
   request: FastifyRequest,
   reply: FastifyReply,
-  act: (write: Write) => Promise<Outcome>,
+  verb: Verb<Input, Body>,
+  input: Input,
+  toView?: (body: Body) => unknown,
 ) => Promise<void>;
 
 interface Done extends StoredAnswer {
   replayed: boolean;
-  after?: () => void | Promise<void>;
+  after?: Outcome['after'];
 }
 
 const acceptable = /^[\x21-\x7e]{1,255}$/;
-// Two requests with one message id may both find it new; the second one finds the row when it looks again.
-const racing = new Set(['runs_opening', 'runs_conversation_id_message_id_key']);
 
-export function createMutate(input: { log: EventLog; redact: (text: string) => string }): Mutate {
-  const { log, redact } = input;
+type Act = (write: Write) => Promise<Done>;
 
-  async function once(request: FastifyRequest, act: (write: Write) => Promise<Outcome>): Promise<Done> {
-    const scope = scopeOf(request);
-    const name = transactionOf(request);
-    if (!scope) return log.write(name, async (write) => toDone(await act(write)));
-    return log.write(name, async (write) => {
-      if (!(await lockKey(write.tx, scope))) {
-        throw new Failure(
-          'RequestInFlight',
-          'The first request with this key is still under way; wait for it.',
-        );
-      }
-      const known = await findAnswer(write.tx, scope);
-      if (known && known.bodyHash !== request.bodyHash) {
-        throw new Failure(
-          'IdempotencyKeyReused',
-          'Use a new Idempotency-Key for a request with another body.',
-        );
-      }
-      if (known) return { ...known, replayed: true };
-      const done = await refusable(write, act, request.id);
-      await storeAnswer(write.tx, scope, request.bodyHash, done);
-      return done;
-    });
+export function createMutate(parts: VerbParts): Mutate {
+  const { log, redact } = parts;
+
+  /** Under a key: what is stored for it, or what comes of the act now, which is stored with it. */
+  async function once(request: FastifyRequest, scope: KeyScope, write: Write, act: Act): Promise<Done> {
+    if (!(await lockKey(write.tx, scope))) {
+      throw new Failure(
+        'RequestInFlight',
+        'The first request with this key is still under way; wait for it.',
+      );
+    }
+    const known = await findAnswer(write.tx, scope);
+    if (known && known.bodyHash !== request.bodyHash) {
+      throw new Failure('IdempotencyKeyReused', 'Use a new Idempotency-Key for a request with another body.');
+    }
+    if (known) return { ...known, replayed: true };
+    const done = await refusable(write, act, request.id);
+    await storeAnswer(write.tx, scope, request.bodyHash, done);
+    return done;
   }
 
   /** A refusal is an answer too: what was written before it is taken back, and it is stored. */
-  async function refusable(
-    write: Write,
-    act: (write: Write) => Promise<Outcome>,
-    requestId: string,
-  ): Promise<Done> {
+  async function refusable(write: Write, act: Act, requestId: string): Promise<Done> {
     const takeBack = await openSavepoint(write.tx);
     try {
-      return toDone(await act(write));
+      return await act(write);
     } catch (error) {
       // What passes by itself is no answer to be given again for a day.
       if (!(error instanceof Failure) || failures[error.code].retryable) throw error;
@@ -89,12 +76,17 @@ export function createMutate(input: { log: EventLog; redact: (text: string) => s
     }
   }
 
-  return async (request, reply, act) => {
-    const done = await once(request, act).catch((error: unknown) => {
-      if (!racing.has(violatedConstraint(error) ?? '')) throw error;
-      return once(request, act);
-    });
-    await done.after?.();
+  return async (request, reply, verb, input, toView = (body) => body) => {
+    const { operationId, response } = request.routeOptions.schema as RouteSchema;
+    const scope = scopeOf(request);
+    const act: Act = async (write) => {
+      const { body, after } = await verb(parts, write, request.caller, input);
+      return { ...toAnswer(statusOf(response), toView(body)), replayed: false, ...(after && { after }) };
+    };
+    // The transaction is named as the route is in the OpenAPI document.
+    const done = await perform(log, operationId, (write) =>
+      scope ? once(request, scope, write, act) : act(write),
+    );
     if (done.replayed) reply.header('idempotent-replayed', 'true');
     return reply
       .code(done.status)
@@ -103,21 +95,21 @@ export function createMutate(input: { log: EventLog; redact: (text: string) => s
   };
 }
 
-/** A route's transaction is named as the route is in the OpenAPI document. */
-function transactionOf(request: FastifyRequest): string {
-  const { operationId } = request.routeOptions.schema as { operationId: string };
-  return operationId;
+interface RouteSchema {
+  operationId: string;
+  response: Record<string, unknown>;
 }
 
-function toDone(outcome: Outcome): Done {
-  const empty = outcome.body === undefined;
-  return {
-    status: outcome.status,
-    headers: empty ? {} : { 'content-type': 'application/json; charset=utf-8' },
-    body: empty ? '' : JSON.stringify(outcome.body),
-    replayed: false,
-    ...(outcome.after && { after: outcome.after }),
-  };
+function statusOf(response: Record<string, unknown>): number {
+  const status = Object.keys(response).find((name) => /^2\d\d$/.test(name));
+  if (status === undefined) throw new Error('The route names no status of success.');
+  return Number(status);
+}
+
+function toAnswer(status: number, body: unknown): StoredAnswer {
+  if (body === undefined) return { status, headers: {}, body: '' };
+  const headers = { 'content-type': 'application/json; charset=utf-8' };
+  return { status, headers, body: JSON.stringify(body) };
 }
 
 function scopeOf(request: FastifyRequest): KeyScope | undefined {

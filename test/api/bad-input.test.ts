@@ -3,7 +3,7 @@ import http from 'node:http';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { addDeadLetter } from '../../activities/store/runs/dead-letters.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
+import { lockRun } from '../../activities/store/runs/runs.ts';
 import { ProblemView } from '../../workflows/contracts/system.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { appendTexts, endOfRun, startRun } from './stream/streams.ts';
@@ -233,11 +233,7 @@ async function seeded() {
     embedded: {
       processes: async () => ({ embedded: true, items: [], temporalUi: null }),
       kill: async () => {},
-      // Whoever asks for it well is answered well, and nothing is written.
-      demo: async () => ({
-        accepted: { run: {} as RunRow, became: 'known' },
-        view: { runId: '', conversationId: '', project: '' },
-      }),
+      copyDemo: async () => '/demo/1',
     },
   });
   const ended = await startRun(api);

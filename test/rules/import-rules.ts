@@ -200,6 +200,9 @@ const storeRules = [
   ),
 ];
 
+// What verbs import of api/: each other, and files that know no HTTP either.
+const verbsImport = '^api/((verbs|upkeep)/|(deps|policy-file|present)\\.ts$)';
+
 const faceRules = [
   rule(
     'api-imports-the-store-and-contracts',
@@ -240,6 +243,36 @@ const faceRules = [
     'Browsers load api/client/: use what the web platform offers.',
     { path: '^api/client/' },
     builtIn,
+  ),
+  rule(
+    'verbs-without-http',
+    'A verb knows no HTTP: take the caller and the input as values; schemas, statuses and addresses are the route’s.',
+    { path: '^api/verbs/' },
+    { path: ['(^|/)node_modules/@?fastify', '^api/', '^(node:)?http$'], pathNot: verbsImport },
+  ),
+  rule(
+    'gateways-through-verbs',
+    'A gateway makes things happen by a verb of api/verbs and follows them through api/stream; the store is behind both.',
+    { path: '^api/gateways/' },
+    {
+      path: '^(api|activities|workflows)/',
+      pathNot: '^(api/(gateways|verbs|stream)/|workflows/contracts/)',
+    },
+  ),
+  rule(
+    'routes-write-through-verbs',
+    'A route reads. Write what it changes as a verb of api/verbs, and hand that to mutate.',
+    { path: '^api/routes/' },
+    {
+      path: [
+        '^activities/store/(db|log|lifecycle)/',
+        '^activities/store/access/(idempotency|tokens)\\.ts$',
+        '^activities/store/allowances/change-',
+        '^activities/store/approvals/(?!approval-lists\\.ts$)',
+        '^activities/store/calls/settle-call\\.ts$',
+        '^activities/store/runs/inputs\\.ts$',
+      ],
+    },
   ),
   rule(
     'temporal-client-in-two-places',

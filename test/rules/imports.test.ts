@@ -46,6 +46,12 @@ const broken: Record<
   'faces-take-types-from-contracts': { from: 'api/cli/a.ts', imports: '../../workflows/contracts/run.ts' },
   'client-runs-in-a-browser': { from: 'api/client/client.ts', imports: '../app.ts' },
   'client-without-node': { from: 'api/client/a.ts', imports: 'node:path' },
+  'verbs-without-http': { from: 'api/verbs/a.ts', imports: 'fastify' },
+  'gateways-through-verbs': { from: 'api/gateways/a.ts', imports: '../../activities/store/runs/b.ts' },
+  'routes-write-through-verbs': {
+    from: 'api/routes/a.ts',
+    imports: '../../activities/store/lifecycle/b.ts',
+  },
   'temporal-client-in-two-places': { from: 'api/routes/a.ts', imports: '@temporalio/client' },
   'nobody-imports-worker': { from: 'api/a.ts', imports: '../worker/b.ts' },
   'nobody-imports-test': { from: 'worker/a.ts', imports: '../test/b.ts' },

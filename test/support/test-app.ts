@@ -18,6 +18,7 @@ import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 import { createTestDatabase } from './postgres.ts';
+import { startNeeds } from './start-needs.ts';
 
 // For what they say of themselves.
 const builtIn = createTools({
@@ -27,6 +28,8 @@ const builtIn = createTools({
 
 export interface TestApp {
   app: FastifyInstance;
+  /** What it is built from, which is what verbs take. */
+  deps: ApiDeps;
   database: Database;
   log: EventLog;
   tenantId: string;
@@ -74,7 +77,8 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const lines: Record<string, unknown>[] = [];
   const uiFolder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
   await writeFile(path.join(uiFolder, 'index.html'), '<!doctype html><title>Perdure</title>');
-  const app = await buildApp({
+  const deps: ApiDeps = {
+    ...startNeeds,
     log,
     pool: database.pool,
     databaseUrl: url,
@@ -83,16 +87,12 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     logger: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) }),
     bodyLimitBytes: 1024 * 1024,
     version: '0.0.0-test',
-    defaults: { model: () => 'scripted/hello' },
     models: () => ({ items: [], default: 'scripted/hello' }),
-    hasModel: (name) => name.startsWith('scripted/'),
     runs: {
       started: ({ id, generation }) =>
         void told.push(generation === 0 ? `started ${id}` : `started ${id} again`),
       wake: (runId) => void told.push(`wake ${runId}`),
     },
-    realPath: async (folder) => folder,
-    externalToolsProblem: () => undefined,
     reviewEdit: async (_queries, _run, call, input) => ({
       input,
       inputHash: 'edited',
@@ -106,7 +106,8 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     temporalHealth: async () => {},
     uiFolder,
     ...changed,
-  });
+  };
+  const app = await buildApp(deps);
   onTestFinished(async () => {
     await app.close();
     await notifier.close();
@@ -116,6 +117,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const auth = { authorization: `Bearer ${token}` };
   return {
     app,
+    deps,
     database,
     log,
     tenantId: defaultTenant,

@@ -17,16 +17,12 @@ import { createBackground } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { acceptRun } from '../../activities/store/lifecycle/accept-run.ts';
 import { buildApp } from '../../api/app.ts';
-import { startDemo } from '../../api/demo.ts';
-import type { EmbeddedDeps } from '../../api/deps.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
 import { createExecutions } from '../../api/upkeep/executions.ts';
 import { upkeepOf } from '../../api/upkeep/kinds.ts';
 import { runKind } from '../../api/upkeep/run-kind.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
-import { builtInVersion, findProfile, toRunLimits } from '../../workflows/policy/presets.ts';
 import type { ModelListView } from '../../workflows/contracts/system.ts';
 import { knownSecrets } from '../config/config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
@@ -76,7 +72,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     logger,
     bodyLimitBytes: config.bodyLimitBytes,
     version,
-    defaults: { model: () => defaultModel(llms, config.defaultModel) },
+    defaultModel: () => defaultModel(llms, config.defaultModel),
     models: () => toModelList(llms, config.defaultModel),
     hasModel: (name) => findLlm(llms, name) !== undefined,
     runs,
@@ -102,7 +98,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
         client.workflowService.getSystemInfo({}),
       );
     },
-    ...(embedded ? { embedded: { ...embedded, demo: demoStarter(config) } } : {}),
+    ...(embedded && { embedded }),
     uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
   });
   const upkeep = upkeepOf({
@@ -125,36 +121,6 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       await store.close();
     },
   };
-}
-
-/** Accepts the demo's run as any other is accepted; its project is a fresh copy in the data folder. */
-function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
-  return (write, by, requestId) =>
-    startDemo({
-      dataFolder: config.dataFolder,
-      async startRun({ prompt, project, model = 'scripted/demo' }) {
-        // It runs commands in a folder of its own, and nobody is asked.
-        const profile = findProfile('trusted-mount-autonomous');
-        if (!profile) throw new Error('The policy of the demo is gone.');
-        return acceptRun(write, {
-          tenantId: defaultTenant,
-          prompt,
-          model,
-          policy: profile.id,
-          policyScopes: [{ scope: 'run', id: profile.id, version: builtInVersion }],
-          priority: 'normal',
-          projectPath: project?.path ?? null,
-          limits: toRunLimits(profile),
-          stall: profile.stall,
-          metadata: { demo: 'true' },
-          whenBusy: 'reject',
-          attended: false,
-          externalTools: [],
-          requestId,
-          by,
-        });
-      },
-    });
 }
 
 /** Whole or not at all, and never readable by others, not even for a moment. */

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import { Failure } from '../../../workflows/contracts/failures.ts';
+import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import {
   type EffectiveLimits,
   type Priority,
@@ -180,15 +180,14 @@ async function findByMessage(queries: Queries, input: NewRun): Promise<RunRow | 
 /** Locks the conversation, or makes it. */
 async function openConversation(write: Write, input: NewRun): Promise<string> {
   if (input.conversationId) {
-    const found = await write.tx
+    const locked = await write.tx
       .updateTable('conversations')
       .set({ last_activity_at: new Date() })
       .where('id', '=', input.conversationId)
       .where('tenant_id', '=', input.tenantId)
       .returning('id')
       .executeTakeFirst();
-    if (!found) throw new Failure('NotFound', `There is no conversation ${input.conversationId}.`);
-    return found.id;
+    return found(locked, `conversation ${input.conversationId}`).id;
   }
   const id = uuid();
   await write.tx

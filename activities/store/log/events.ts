@@ -4,7 +4,7 @@
 import type { Transaction } from 'kysely';
 import type { Event, EventType } from '../../../workflows/contracts/event.ts';
 import { appendBatch, createGroupedAppend, type EventBatch } from './append.ts';
-import type { Db, Queries } from '../db/database.ts';
+import type { Db } from '../db/database.ts';
 import type { Notifier } from './notifier.ts';
 import type { DB } from '../db/tables.ts';
 
@@ -96,24 +96,6 @@ export async function readConversationEvents(
     .limit(page.limit);
   if (page.type) query = query.where('type', '=', page.type);
   return (await query.execute()).map(toEvent);
-}
-
-export interface StreamHead {
-  seq: number;
-  ended: boolean;
-}
-
-export async function readHead(
-  db: Queries,
-  tenantId: string,
-  stream: string,
-): Promise<StreamHead | undefined> {
-  return db
-    .selectFrom('stream_heads')
-    .select(['seq', 'ended'])
-    .where('stream', '=', stream)
-    .where('tenant_id', '=', tenantId)
-    .executeTakeFirst();
 }
 
 export interface EventRow {

@@ -15,7 +15,7 @@ async function operations() {
     embedded: {
       processes: async () => ({ embedded: true, items: [], temporalUi: null }),
       kill: async () => {},
-      demo: async () => Promise.reject(new Error('nobody starts it here')),
+      copyDemo: async () => Promise.reject(new Error('nobody starts it here')),
     },
   });
   const document = (await api.app.inject({ url: '/api/openapi.json' })).json();

@@ -14,10 +14,10 @@ import {
   type EventBatch,
   readConversationEvents,
   readEvents,
-  readHead,
   StreamEnded,
   Superseded,
 } from '../../../../activities/store/log/events.ts';
+import { streamHeads } from '../../../../activities/store/log/tails.ts';
 import { lockRun, type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
 import type { NewEvent } from '../../../../workflows/contracts/event.ts';
 
@@ -41,6 +41,10 @@ function fresh(changes: Partial<EventBatch> = {}): EventBatch {
 async function textsOf(stream: string): Promise<string[]> {
   const events = await readEvents(database.db, stream, { tenantId: defaultTenant, after: 0, limit: 1000 });
   return events.map((event) => (event.payload as { text: string }).text);
+}
+
+async function headOf(stream: string) {
+  return (await streamHeads(database.db, defaultTenant, [stream])).get(stream);
 }
 
 async function take(run: RunRow, attempt: NewAttempt): Promise<void> {
@@ -71,7 +75,7 @@ test('an appended batch is read back whole, numbered from one, with the number a
       payload: { step: 1, block: 0, text },
     })),
   );
-  expect(await readHead(database.db, defaultTenant, batch.stream)).toEqual({ seq: 3, ended: false });
+  expect(await headOf(batch.stream)).toEqual({ seq: 3, ended: false });
 });
 
 test('sixteen writers at once leave no gap in the stream nor in the conversation of two streams', async () => {
@@ -178,7 +182,7 @@ test('nothing follows the end of a stream, and the batch that ended it may be re
   expect(await log.append(batch)).toBe(1);
   expect(await log.append(batch)).toBeUndefined();
   await expect(log.append({ ...batch, dedupeKey: 'other', end: false })).rejects.toThrow(StreamEnded);
-  expect(await readHead(database.db, defaultTenant, batch.stream)).toEqual({ seq: 1, ended: true });
+  expect(await headOf(batch.stream)).toEqual({ seq: 1, ended: true });
 });
 
 test('a transaction that fails after its append leaves no event and no gap', async () => {
