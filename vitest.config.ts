@@ -1,7 +1,7 @@
 // The tiers as vitest projects; test/run.ts decides which of them this machine can run.
 import { configDefaults, defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/order.ts';
-import { type Tier, tiers } from './test/tiers.ts';
+import { faults, type Tier, tiers } from './test/tiers.ts';
 
 if (Number(process.versions.node.split('.')[0]) < 24) {
   throw new Error(
@@ -20,6 +20,7 @@ function globalSetup(tier: Tier): string[] {
 
 export default defineConfig({
   test: {
+    tags: [faults],
     // Each file in a process of its own: leak checks look at that process, and a fault ends no neighbour.
     pool: 'forks',
     sequence: { sequencer: LongestFirst },

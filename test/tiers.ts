@@ -23,6 +23,12 @@ const byEnding = [
   '**/*.browser.test.ts',
 ];
 
+/** What takes long and shows a guarantee once more: left out of `npm test`, and run by `npm test -- --faults`. */
+export const faults = {
+  name: 'faults',
+  description: 'shows once more, or at every point, what a quicker test shows once',
+};
+
 function tier(name: string, include: string[], rest: Partial<Omit<Tier, 'name' | 'include'>> = {}): Tier {
   return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 2, slow: false, ...rest };
 }

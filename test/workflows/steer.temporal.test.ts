@@ -212,5 +212,5 @@ withKernel(
       );
     });
   },
-  { idle: true },
+  { idle: true, replay: 'always' },
 );

@@ -308,5 +308,5 @@ withKernel(
       ]);
     }, 90_000);
   },
-  { idle: true, once: true },
+  { idle: true, replay: 'never' },
 );
