@@ -33,6 +33,9 @@ function tier(name: string, include: string[], rest: Partial<Omit<Tier, 'name' |
   return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 2, slow: false, ...rest };
 }
 
+// Three: one of them waits for an outage, a timeout or a process that starts.
+const wholeProcesses = { group: 3, atOnce: 3, slow: true };
+
 export const tiers: readonly Tier[] = [
   tier('rules', ['test/rules/**/*.test.ts']),
   tier('pure', ['test/workflows/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/bench/**/*.test.ts']),
@@ -57,13 +60,12 @@ export const tiers: readonly Tier[] = [
     atOnce: 1,
     slow: true,
   }),
-  tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 3, slow: true }),
-  tier('e2e', ['test/e2e/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 3, slow: true }),
+  tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
+  tier('e2e', ['test/e2e/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
   tier('browser', ['test/**/*.browser.test.ts'], {
     exclude: [],
     needs: ['postgres', 'temporal', 'chromium'],
-    group: 3,
-    slow: true,
+    ...wholeProcesses,
   }),
 ];
 

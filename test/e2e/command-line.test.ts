@@ -96,7 +96,9 @@ test('the demo kills its worker in the middle of a call and tells what came of i
   ]);
 });
 
-test('a run goes on being shown when the API is killed, and no word is lost or repeated', async () => {
+test('a run goes on being shown when the API is killed, and no word is lost or repeated', {
+  tags: ['faults'],
+}, async () => {
   const run = perdure('run', 'speak slowly', '--model', 'scripted/slow');
   await run.saw('A slow answer is the best way');
   platform.kill('api');
@@ -108,7 +110,9 @@ test('a run goes on being shown when the API is killed, and no word is lost or r
   expect(words).toContain(finalMessage?.replace(/\s+/g, ''));
 });
 
-test('when the worker is killed in the middle of an answer, what was said is called superseded and said again', async () => {
+test('when the worker is killed in the middle of an answer, what was said is called superseded and said again', {
+  tags: ['faults'],
+}, async () => {
   const run = perdure('run', 'speak slowly', '--model', 'scripted/slow');
   await run.saw('A slow answer is the best way');
   platform.kill('worker');

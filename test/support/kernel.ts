@@ -36,7 +36,7 @@ import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
 import { createTestNamespace } from './temporal.ts';
-import { faults } from '../tiers.ts';
+import { withFaults } from './with-faults.ts';
 
 export interface Kernel {
   store: TestStore;
@@ -90,13 +90,12 @@ export function withKernel(
   define: (kernel: Kernel) => void,
   options: { idle?: boolean; replay?: 'faults' | 'always' | 'never' } = {},
 ): void {
-  const tags = options.replay === 'always' ? [] : [faults.name];
   const caches = [
-    { cache: 'workflows cached', cachedWorkflows: undefined, tags: [] },
-    { cache: 'every workflow task a replay', cachedWorkflows: 0, tags },
+    { cache: 'workflows cached', cachedWorkflows: undefined, isLong: false },
+    { cache: 'every workflow task a replay', cachedWorkflows: 0, isLong: options.replay !== 'always' },
   ].slice(0, options.replay === 'never' ? 1 : 2);
   // What is left out is not even opened.
-  const chosen = caches.filter((each) => TestRunner.matchesTags(each.tags));
+  const chosen = caches.filter(({ isLong }) => withFaults || !isLong);
   describe.each(chosen)('$cache', async ({ cachedWorkflows }) => {
     const kernel = await openKernel(cachedWorkflows);
     if (!options.idle) beforeAll(() => kernel.startWorkers());
