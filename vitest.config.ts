@@ -40,7 +40,7 @@ export default defineConfig({
         globalSetup: globalSetup(tier),
         setupFiles: ['test/support/environment.ts', 'test/support/leaks.ts'],
         sequence: { groupOrder: tier.group },
-        // The machines this runs on have two cores: of files that compute, a third would only make deadlines tight.
+        // The machines this runs on have two cores; of three files one waits, for a server, a timer or a process.
         maxWorkers: tier.atOnce,
         fileParallelism: tier.atOnce > 1,
         // Far above what any test takes: on a loaded machine a server needs seconds, and only a hang should end here.

@@ -30,11 +30,10 @@ export const faults = {
 };
 
 function tier(name: string, include: string[], rest: Partial<Omit<Tier, 'name' | 'include'>> = {}): Tier {
-  return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 2, slow: false, ...rest };
+  return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 3, slow: false, ...rest };
 }
 
-// Three: one of them waits for an outage, a timeout or a process that starts.
-const wholeProcesses = { group: 3, atOnce: 3, slow: true };
+const wholeProcesses = { group: 2, slow: true };
 
 export const tiers: readonly Tier[] = [
   tier('rules', ['test/rules/**/*.test.ts']),
@@ -46,17 +45,11 @@ export const tiers: readonly Tier[] = [
   tier('store', ['test/activities/store/**/*.test.ts', 'test/support/**/*.test.ts'], { needs: ['postgres'] }),
   tier('api', ['test/api/**/*.test.ts'], { needs: ['postgres'] }),
   tier('replay', ['test/**/*.replay.test.ts'], { exclude: [] }),
-  tier('temporal', ['test/**/*.temporal.test.ts'], {
-    exclude: [],
-    needs: ['postgres', 'temporal'],
-    group: 1,
-    // They wait for the server's timers for half of their time.
-    atOnce: 3,
-  }),
+  tier('temporal', ['test/**/*.temporal.test.ts'], { exclude: [], needs: ['postgres', 'temporal'] }),
   tier('sandbox', ['test/**/*.docker.test.ts'], {
     exclude: [],
     needs: ['docker'],
-    group: 2,
+    group: 1,
     atOnce: 1,
     slow: true,
   }),
@@ -74,12 +67,12 @@ export const tiers: readonly Tier[] = [
  * by itself while the other half of the machine has nothing left to do.
  */
 export const longFiles: readonly string[] = [
-  'test/rules/how-to-add/how-to-add.test.ts',
-  'test/api/stream/event-stream.test.ts',
-  'test/activities/sandbox/mount.test.ts',
   'test/workflows/takeover.temporal.test.ts',
+  'test/rules/how-to-add/how-to-add.test.ts',
   'test/workflows/allowances.temporal.test.ts',
   'test/workflows/steer.temporal.test.ts',
+  'test/api/stream/event-stream.test.ts',
+  'test/activities/sandbox/mount.test.ts',
   'test/e2e/faults-chaos.test.ts',
   'test/e2e/faults-silence.test.ts',
   'test/e2e/faults-platform.test.ts',
