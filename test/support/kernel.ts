@@ -42,6 +42,7 @@ import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
 import { createTestNamespace } from './temporal.ts';
+import { withFaults } from './with-faults.ts';
 
 export interface Kernel {
   store: TestStore;
@@ -89,17 +90,21 @@ const bundle = workflowBundle(inject('bundles'));
 const logger = pino({ level: process.env['KERNEL_LOG'] ?? 'fatal' });
 installRuntime(logger);
 
-const caches = [
-  { cache: 'workflows cached', cachedWorkflows: undefined },
-  { cache: 'every workflow task a replay', cachedWorkflows: 0 },
-];
-
-/** Defines the tests twice: with the workflow cache as shipped, and, unless `once`, with every workflow task a replay. */
+/**
+ * Defines the tests twice: with the workflow cache as shipped, and with every workflow task a replay. The second is for
+ * `--faults` unless said otherwise: determinism is also what every kept history is replayed for.
+ */
 export function withKernel(
   define: (kernel: Kernel) => void,
-  options: { idle?: boolean; once?: boolean } = {},
+  options: { idle?: boolean; replay?: 'faults' | 'always' | 'never' } = {},
 ): void {
-  describe.each(options.once ? caches.slice(0, 1) : caches)('$cache', async ({ cachedWorkflows }) => {
+  const caches = [
+    { cache: 'workflows cached', cachedWorkflows: undefined, isLong: false },
+    { cache: 'every workflow task a replay', cachedWorkflows: 0, isLong: options.replay !== 'always' },
+  ].slice(0, options.replay === 'never' ? 1 : 2);
+  // What is left out is not even opened.
+  const chosen = caches.filter(({ isLong }) => withFaults || !isLong);
+  describe.each(chosen)('$cache', async ({ cachedWorkflows }) => {
     const kernel = await openKernel(cachedWorkflows);
     if (!options.idle) beforeAll(() => kernel.startWorkers());
     afterEach(() => expectWholeLog(kernel.store));

@@ -213,5 +213,5 @@ withKernel(
       );
     });
   },
-  { idle: true },
+  { idle: true, replay: 'always' },
 );

@@ -307,5 +307,5 @@ withKernel(
       ]);
     }, 90_000);
   },
-  { idle: true, once: true },
+  { idle: true, replay: 'never' },
 );
