@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { ActivityDeps, Attempt } from '../deps.ts';
 import type { LlmRequest } from '../llm/llm.ts';
-import { askedBy, askForMore } from './limit-question.ts';
+import { askedBy, askForMore } from './ask-for-money.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { RunStopped } from '../store/runs/stops.ts';
 import { type DrawingAttempt, reserve, settle } from '../store/allowances/allowances.ts';

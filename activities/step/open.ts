@@ -10,7 +10,7 @@ import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
 import type { NewAttempt } from '../store/runs/attempts.ts';
 import { lockRun, type RunRow } from '../store/runs/runs.ts';
-import { askForMore, questionOf, reasonOf } from './limit-question.ts';
+import { askForMore, questionOf, reasonOf } from './ask-for-money.ts';
 import { toStepResult } from './result.ts';
 
 /** One call of a model: the only one of its run at that time. */

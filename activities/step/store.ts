@@ -9,7 +9,7 @@ import type { EndedRun } from '../store/lifecycle/end-run.ts';
 import type { Said } from './ask.ts';
 import { settleUse } from './draw.ts';
 import { concludeRun, settleEnd } from './end.ts';
-import { patienceOf } from './limit-question.ts';
+import { patienceOf } from './ask-for-money.ts';
 import type { ModelCall } from './open.ts';
 
 export async function storeReviewed(

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
-import { askForMore } from '../../activities/step/limit-question.ts';
+import { askForMore } from '../../activities/step/ask-for-money.ts';
 import { changeLimits } from '../../activities/store/allowances/change-limits.ts';
 import { type Limits, listAllowances } from '../../activities/store/allowances/list-allowances.ts';
 import { answerRaised } from '../../activities/store/approvals/money-questions.ts';
