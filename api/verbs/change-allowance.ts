@@ -52,7 +52,7 @@ function stale(name: string, version: number): Failure {
 }
 
 async function viewOf(write: Write, tenantId: string, name: PoolName, id: string): Promise<AllowanceView> {
-  // A pool of a name for all models and one for each of some: as many as somebody makes by hand.
+  // A pool of a name for all models and one for each of some: as many as people make by hand.
   const pools = await listAllowances(write.tx, { tenantId, name, limit: 1000 });
   const pool = pools.find((one) => one.id === id);
   if (!pool) throw new Error(`The allowance ${name} is gone.`);
