@@ -1,5 +1,5 @@
 // Allowances: the pools runs draw from, and changing their limits.
-import { listAllowances } from '../../activities/store/allowances/allowance-limits.ts';
+import { listAllowances } from '../../activities/store/allowances/list-allowances.ts';
 import type { PoolName } from '../../activities/store/allowances/allowances.ts';
 import {
   AllowanceListQuery,

@@ -14,6 +14,7 @@ import {
   answerApproval,
   type EditedCall,
 } from '../../activities/store/approvals/approvals.ts';
+import { allowMore } from '../../activities/store/approvals/money-questions.ts';
 import { findCall } from '../../activities/store/calls/calls.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import { placeOfProject, rememberAnswer } from '../../activities/store/policies/policy-scopes.ts';
@@ -22,7 +23,6 @@ import type { ApprovalView, ApproveBody, DenyBody } from '../../workflows/contra
 import { Failure, found } from '../../workflows/contracts/failures.ts';
 import { text } from '../../workflows/contracts/fields.ts';
 import { refuseLate, toResult } from './bring-results.ts';
-import { allowMore } from './limit-answers.ts';
 import { actorOf, type Caller, type Outcome, type Verb, type VerbParts } from './verb.ts';
 
 type Approve = NonNullable<ApproveBody> & { approvalId: string };

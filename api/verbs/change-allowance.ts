@@ -1,9 +1,10 @@
 // Setting limits of a pool, or making one; runs that wait for what is raised go on by themselves.
-import { changeLimits, listAllowances } from '../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits } from '../../activities/store/allowances/change-limits.ts';
+import { limitsProblem } from '../../activities/store/allowances/check-limits.ts';
+import { listAllowances } from '../../activities/store/allowances/list-allowances.ts';
 import type { PoolName } from '../../activities/store/allowances/allowances.ts';
-import { limitsProblem } from '../../activities/store/allowances/limits-problem.ts';
 import { addAudit } from '../../activities/store/access/audit.ts';
-import { answerRaised } from '../../activities/store/approvals/limit-questions.ts';
+import { answerRaised } from '../../activities/store/approvals/money-questions.ts';
 import { givePlaces } from '../../activities/store/lifecycle/after-end.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import type { AllowanceView, ChangeAllowanceBody } from '../../workflows/contracts/allowance.ts';

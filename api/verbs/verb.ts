@@ -6,7 +6,7 @@ import { type Queries, violatedConstraint } from '../../activities/store/db/data
 import type { StartNeeds, Starter } from '../../activities/store/lifecycle/start-run.ts';
 import type { EventLog, Write } from '../../activities/store/log/events.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
-import type { Runs } from '../upkeep/executions.ts';
+import type { Runs } from '../upkeep/run-kind.ts';
 
 export interface Caller {
   tenantId: string;

@@ -3,7 +3,7 @@
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import { startRun } from '../../activities/store/lifecycle/start-run.ts';
-import { changeLimits, seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits, seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { reserve, settle } from '../../activities/store/allowances/allowances.ts';
 import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';

@@ -53,17 +53,20 @@ const workflowRules = [
   ),
   rule(
     'messages-and-failures-without-zod',
-    'The sandbox loads messages.ts and failures.ts; a schema there would put zod into the bundle. Use plain types.',
-    { path: '^workflows/contracts/(messages|failures)\\.ts$' },
-    { path: ['(^|/)node_modules/zod/', '^workflows/contracts/'], dependencyTypesNot: ['type-only'] },
+    'The sandbox loads messages.ts, failures.ts and activity-table.ts, the CLI hidden-characters.ts; a schema there would put zod into the bundle. Use plain types.',
+    { path: '^workflows/contracts/(messages|failures|activity-table|hidden-characters)\\.ts$' },
+    {
+      path: ['(^|/)node_modules/zod/', '^workflows/contracts/(?!messages\\.ts$)'],
+      dependencyTypesNot: ['type-only'],
+    },
   ),
   rule(
     'workflows-take-types-from-contracts',
-    'Write "import type": only messages.ts and failures.ts may be loaded by workflow code, all else drags zod in.',
+    'Write "import type": only messages.ts, failures.ts and activity-table.ts may be loaded by workflow code, all else drags zod in.',
     { path: '^workflows/', pathNot: '^workflows/contracts/' },
     {
       path: '^workflows/contracts/',
-      pathNot: '^workflows/contracts/(messages|failures)\\.ts$',
+      pathNot: '^workflows/contracts/(messages|failures|activity-table)\\.ts$',
       dependencyTypesNot: ['type-only'],
     },
   ),
@@ -87,6 +90,9 @@ const workflowRules = [
   ),
 ];
 
+/** What makes a model call or a tool call out of what the other folders can do. */
+const combining = '^activities/(step|call)/';
+
 const activityRules = [
   rule(
     'activities-stay-below',
@@ -108,18 +114,54 @@ const activityRules = [
   ),
   rule(
     'activity-folders-import-ports',
-    'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts); take the rest as an argument.',
-    { path: '^activities/([^/]+)/' },
+    'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts, host/process-table.ts); take the rest as an argument.',
+    { path: '^activities/([^/]+)/', pathNot: combining },
     {
       path: '^activities/[^/]+/',
-      pathNot: ['^activities/$1/', '^activities/(llm/llm|tools/tool|sandbox/sandbox|release/target)\\.ts$'],
+      pathNot: [
+        '^activities/$1/',
+        '^activities/(llm/llm|tools/tool|sandbox/sandbox|host/process-table|release/target)\\.ts$',
+      ],
+    },
+  ),
+  rule(
+    'sandboxes-hide-what-they-run-in',
+    'Process groups, containers and the like are private to activities/sandbox/<kind>/: go through the port with a handle.',
+    { path: '^(workflows|activities|api|worker)/', pathNot: '^activities/sandbox/' },
+    { path: '^activities/sandbox/[^/]+/' },
+  ),
+  rule(
+    'sandboxes-know-no-other',
+    'A kind of sandbox knows the port only: have activities/sandbox/index.ts hand it the driver it is built on.',
+    { path: '^activities/sandbox/([^/]+)/' },
+    {
+      path: '^activities/sandbox/',
+      pathNot: ['^activities/sandbox/$1/', '^activities/sandbox/sandbox\\.ts$'],
     },
   ),
   rule(
     'activity-folders-stay-plain',
     'A folder of activities/ imports no Temporal-facing file above it; take what you need as an argument.',
-    { path: '^activities/[^/]+/' },
+    { path: '^activities/[^/]+/', pathNot: combining },
     { path: '^activities/[^/]+\\.ts$' },
+  ),
+  rule(
+    'steps-and-calls-import-deps-only',
+    'Of the first level of activities/, step/ and call/ know deps.ts. Put what both sides need there.',
+    { path: combining },
+    { path: '^activities/[^/]+\\.ts$', pathNot: '^activities/deps\\.ts$' },
+  ),
+  rule(
+    'steps-and-calls-use-the-sandbox-port',
+    'step/ and call/ know of sandboxes what sandbox/sandbox.ts says; the rest is passed in from worker/.',
+    { path: combining },
+    { path: '^activities/sandbox/', pathNot: '^activities/sandbox/sandbox\\.ts$' },
+  ),
+  rule(
+    'calls-know-no-step',
+    'A step has calls, and a call knows nothing of its step. Move what both need into call/ or below.',
+    { path: '^activities/call/' },
+    { path: '^activities/step/' },
   ),
 ];
 
@@ -184,7 +226,11 @@ const faceRules = [
     'faces-take-types-from-contracts',
     'Write "import type": the CLI and the page load no schemas.',
     { path: '^api/(cli|ui|client)/' },
-    { path: '^workflows/contracts/', dependencyTypesNot: ['type-only'] },
+    {
+      path: '^workflows/contracts/',
+      pathNot: '^workflows/contracts/hidden-characters\\.ts$',
+      dependencyTypesNot: ['type-only'],
+    },
   ),
   rule(
     'client-runs-in-a-browser',

@@ -25,8 +25,13 @@ const broken: Record<
   'activities-stay-below': { from: 'activities/a.ts', imports: '../api/b.ts' },
   'activities-take-contracts-and-pure-code': { from: 'activities/a.ts', imports: '../workflows/run/loop.ts' },
   'activity-folders-without-temporal': { from: 'activities/tools/a.ts', imports: '@temporalio/activity' },
-  'activity-folders-import-ports': { from: 'activities/tools/a.ts', imports: '../sandbox/mount.ts' },
-  'activity-folders-stay-plain': { from: 'activities/tools/a.ts', imports: '../model.ts' },
+  'activity-folders-import-ports': { from: 'activities/tools/a.ts', imports: '../sandbox/index.ts' },
+  'activity-folders-stay-plain': { from: 'activities/tools/a.ts', imports: '../deps.ts' },
+  'steps-and-calls-import-deps-only': { from: 'activities/step/a.ts', imports: '../attempt.ts' },
+  'steps-and-calls-use-the-sandbox-port': { from: 'activities/call/a.ts', imports: '../sandbox/index.ts' },
+  'calls-know-no-step': { from: 'activities/call/a.ts', imports: '../step/b.ts' },
+  'sandboxes-hide-what-they-run-in': { from: 'worker/a.ts', imports: '../activities/sandbox/mount/b.ts' },
+  'sandboxes-know-no-other': { from: 'activities/sandbox/hybrid/a.ts', imports: '../mount/mount.ts' },
   ...Object.fromEntries(
     storeRooms
       .slice(0, -1)
@@ -90,6 +95,22 @@ test.each(Object.entries(broken))('%s is noticed when broken', async (name, { fr
   });
   const { problems } = await cruiseImports(folder);
   expect(problems.filter((problem) => problem.includes(`(${name})`))).not.toEqual([]);
+});
+
+test('a step and a call may be made of what the folders beside them can do, which know nothing of each other', async () => {
+  const files = {
+    'activities/deps.ts': 'export const x = 1;\n',
+    'activities/llm/index.ts': 'export const x = 1;\n',
+    'activities/sandbox/sandbox.ts': 'export const x = 1;\n',
+    'activities/call/review.ts': `export { x } from '../llm/index.ts';\n`,
+    'activities/step/ask.ts': ['../deps', '../llm/index', '../sandbox/sandbox', '../call/review']
+      .map((file, at) => `export { x as x${at} } from '${file}.ts';\n`)
+      .join(''),
+  };
+  expect(await cruiseImports(await writeTree(files))).toEqual({ modules: 5, problems: [] });
+  const told = { 'activities/tools/a.ts': `export { x } from '../step/ask.ts';\n` };
+  const { problems } = await cruiseImports(await writeTree({ ...files, ...told }));
+  expect(problems).toEqual([expect.stringContaining('(activity-folders-import-ports)')]);
 });
 
 test('types may cross where values may not', async () => {

@@ -11,18 +11,23 @@ import pino, { type Logger } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, inject, onTestFinished, TestRunner } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
+import { bookUnanswered } from '../../activities/step/use.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
-import { callIsAlive, killMarked } from '../../activities/sandbox/process-group.ts';
+import { createRunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
+import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
-import { createRuns, type TemporalRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions, type Executions } from '../../api/upkeep/executions.ts';
+import { upkeepOf } from '../../api/upkeep/kinds.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
+import type { Upkeep } from '../../api/upkeep/upkeep.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
@@ -31,6 +36,7 @@ import { workflowBundle } from '../../worker/processes/bundle.ts';
 import { loadConfig } from '../../worker/config/config.ts';
 import { openStore, type RoleConfig } from '../../worker/processes/deps.ts';
 import { redactFailures } from '../../worker/logs/redact-failures.ts';
+import { sandboxDrivers } from '../../worker/processes/sandbox-drivers.ts';
 import { createWorkers, installRuntime, openClient } from '../../worker/processes/temporal.ts';
 import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
@@ -40,7 +46,9 @@ import { createTestNamespace } from './temporal.ts';
 export interface Kernel {
   store: TestStore;
   client: Client;
-  runs: TemporalRuns;
+  runs: Executions<RunRow>;
+  /** What the server's loops do here. */
+  upkeep: readonly Upkeep[];
   logger: Logger;
   deps: ActivityDeps;
   /** A model that answers step by step as written; its name for a run. */
@@ -125,8 +133,15 @@ async function openParts(): Promise<Parts> {
   const { db } = opened.database;
   const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
   const client = openClient(config);
-  const runs = createRuns({ client, logger });
-  const background = createBackground({ callIsAlive, killMarked });
+  const runs = createExecutions(runKind, client, logger);
+  const sandboxes = createRunSandboxes({
+    drivers: sandboxDrivers(config),
+    onFailure: (error) => logger.error({ err: error }, 'a sandbox was not let go of'),
+  });
+  const background = createBackground({
+    ...sandboxes,
+    handlesOf: (runId, callId) => handlesOf(db, { runId, unit: `call/${callId}` }),
+  });
   const executor = { id: executorId, host: hostname() };
   const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };
   await ensureBuiltIns(db, defaultTenant);
@@ -139,10 +154,11 @@ async function openParts(): Promise<Parts> {
     client,
     runs,
     store: storeOver(url, opened.database, opened.log),
-    deps: activityDeps(config, { store: opened, stops, executor, runs, background, logger }),
+    deps: activityDeps(config, { store: opened, stops, executor, runs, background, sandboxes, logger }),
     async close() {
       await runs.settled();
       await background.close();
+      await sandboxes.close();
       await stops.close();
       await client.connection.close();
       await opened.close();
@@ -204,6 +220,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     runs,
     logger,
     deps: parts.deps,
+    upkeep: upkeepOf({ log: store.log, runs, logger, book: (...of) => bookUnanswered(parts.deps, ...of) }),
     async script(...steps) {
       written += 1;
       // JSON is YAML.

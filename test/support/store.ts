@@ -3,7 +3,7 @@
 import { afterAll, expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import {
   type Answer,
   type ModelUse,
@@ -11,7 +11,7 @@ import {
   openStep,
   storeAnswer,
 } from '../../activities/store/lifecycle/answers.ts';
-import type { NewAttempt } from '../../activities/store/runs/attempts.ts';
+import type { AttemptRef, NewAttempt } from '../../activities/store/runs/attempts.ts';
 import { type BegunRun, beginRun } from '../../activities/store/lifecycle/begin-run.ts';
 import {
   type CallResult,
@@ -51,11 +51,11 @@ export interface TestStore {
   /** Of the generation that the row given has. */
   begin(run: RunRow, executionId?: string): Promise<BegunRun | undefined>;
   open(attempt: NewAttempt): ReturnType<typeof openStep>;
-  answer(attempt: NewAttempt, changes?: Partial<Answer>): Promise<CallRow[]>;
+  answer(attempt: AttemptRef, changes?: Partial<Answer>): Promise<CallRow[]>;
   /** A whole step: opened and answered by the first attempt. */
   step(run: RunRow, number: number, changes?: Partial<Answer>): Promise<CallRow[]>;
   claim(attempt: NewAttempt): Promise<Claim>;
-  record(attempt: NewAttempt, result?: Partial<CallResult>): Promise<void>;
+  record(attempt: AttemptRef, result?: Partial<CallResult>): Promise<void>;
   input(run: RunRow, input: Pick<NewInput, 'kind' | 'messageId'> & Partial<NewInput>): Promise<ReceiptView>;
   end(run: RunRow, end?: Partial<RunEnd>): Promise<EndedRun>;
   run(id: string): Promise<RunRow>;
@@ -102,7 +102,7 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     open: (attempt) =>
       log.write('test', async (write) => {
         const run = await lockedRun(write, attempt.runId);
-        return openStep(write, run, { step: stepOf(attempt), attempt, mayOpen: () => true });
+        return openStep(write, run, { step: stepOf(attempt), attempt });
       }),
     answer: async (attempt, changes) =>
       (await log.write('test', (write) => storeAnswer(write, anAnswer(attempt, changes)))).calls,
@@ -159,7 +159,7 @@ export async function eventsOf(
   return rows.map(({ type, payload }) => ({ type, payload }) as NewEvent);
 }
 
-function stepOf(attempt: NewAttempt): number {
+function stepOf(attempt: { unit: string }): number {
   return Number(attempt.unit.slice('model/'.length));
 }
 
@@ -171,7 +171,7 @@ export async function lockedRun({ tx, ...write }: Write, id: string): Promise<Ru
   return run;
 }
 
-function callIdOf(attempt: NewAttempt): string {
+function callIdOf(attempt: { unit: string }): string {
   return attempt.unit.slice('call/'.length);
 }
 
@@ -197,9 +197,16 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
   };
 }
 
-export function anAttempt(run: { id: string }, unit: string, attempt = 1, by = executorId): NewAttempt {
+/** One of a unit whose tries all become attempts, in order: each has the number of its try. */
+export function anAttempt(
+  run: { id: string },
+  unit: string,
+  attempt = 1,
+  by = executorId,
+): NewAttempt & AttemptRef {
   const taskToken = Buffer.from(`${unit} ${attempt} ${uuid()}`);
-  return { runId: run.id, unit, attempt, executorId: by, taskToken };
+  const place = { generation: 0, pauses: 0, tried: attempt };
+  return { runId: run.id, unit, attempt, ...place, executorId: by, taskToken };
 }
 
 const use: ModelUse = {
@@ -213,7 +220,7 @@ const use: ModelUse = {
   estimated: false,
 };
 
-function anAnswer(attempt: NewAttempt, changes: Partial<Answer> = {}): Answer {
+function anAnswer(attempt: AttemptRef, changes: Partial<Answer> = {}): Answer {
   return {
     tenantId: defaultTenant,
     attempt,

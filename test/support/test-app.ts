@@ -5,8 +5,9 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
-import { describeCall } from '../../activities/review.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
+import { describeCall } from '../../activities/call/review.ts';
+import { toolsOf } from '../../activities/call/tools-of.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
@@ -20,8 +21,8 @@ import { createTestDatabase } from './postgres.ts';
 import { startNeeds } from './start-needs.ts';
 
 // For what they say of themselves.
-const tools = createTools({
-  background: createBackground({ callIsAlive: () => false, killMarked: async () => undefined }),
+const builtIn = createTools({
+  background: createBackground(),
   egress: publicEgress,
 });
 
@@ -98,7 +99,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
       subject: 'edited',
       timeoutSeconds: call.timeout_seconds,
     }),
-    describeCall: (call) => describeCall(tools, call),
+    describeCall: (call) => describeCall(toolsOf({ tools: builtIn }, { external_tools: [] }), call),
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
     keepContent: async () => 'kept',
     content: async () => undefined,

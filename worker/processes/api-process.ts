@@ -4,21 +4,24 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
-import { bookUnanswered } from '../../activities/model-use.ts';
+import { bookUnanswered } from '../../activities/step/use.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
 import { ensureFirstToken } from '../../activities/store/access/tokens.ts';
-import { externalToolsProblem } from '../../activities/external-tools.ts';
-import { describeCall, reviewContextOf, reviewEdit } from '../../activities/review.ts';
+import { externalToolsProblem } from '../../activities/call/external.ts';
+import { describeCall, reviewContextOf, reviewEdit } from '../../activities/call/review.ts';
+import { toolsOf } from '../../activities/call/tools-of.ts';
 import { createBackground } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { buildApp } from '../../api/app.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
-import { createRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions } from '../../api/upkeep/executions.ts';
+import { upkeepOf } from '../../api/upkeep/kinds.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
 import type { ModelListView } from '../../workflows/contracts/system.ts';
 import { knownSecrets } from '../config/config.ts';
@@ -52,10 +55,10 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   await seedTenantAllowance(store.database.db, defaultTenant);
   await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
   const client = openClient(config);
-  const runs = createRuns({ client, logger });
+  const runs = createExecutions(runKind, client, logger);
   const llms = createLlms(config);
   // For what they say of themselves: nothing is run here.
-  const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
+  const background = createBackground();
   const tools = createTools({ background, egress: publicEgress });
   const profileOf = createProfiles();
   const price = modelPrice(config);
@@ -85,7 +88,8 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
-    describeCall: (call) => describeCall(tools, call),
+    // Of no run: only the built-in tools can say it.
+    describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [] }), call),
     diff: createTrees(config.dataFolder).diff,
     keepContent: (queries, ...kept) => store.contents.put(...kept, queries),
     content: (tenantId, key) => store.contents.get(tenantId, key),
@@ -97,15 +101,15 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     ...(embedded && { embedded }),
     uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
   });
-  const loops = [
-    createSweeper({ log: store.log, runs, logger }),
-    createReconciler({
-      log: store.log,
-      runs,
-      logger,
-      book: (write, run) => bookUnanswered({ price }, write, run),
-    }),
-  ];
+  const upkeep = upkeepOf({
+    log: store.log,
+    runs,
+    logger,
+    book: (write, run) => bookUnanswered({ price }, write, run),
+  });
+  const loops = [createSweeper, createReconciler].map((create) =>
+    create({ db: store.database.db, kinds: upkeep, logger }),
+  );
   const url = await app.listen({ host: config.host, port: config.port });
   return {
     url,

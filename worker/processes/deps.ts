@@ -23,11 +23,6 @@ export interface Store {
 // The token is written within a second of the API's start; nobody can have used it before.
 const tokenMs = 500;
 
-function redactorWith(secrets: readonly string[], tokenFile: string): Redactor {
-  const token = existsSync(tokenFile) ? readFileSync(tokenFile, 'utf8').trim() : '';
-  return createRedactor(token === '' ? [...secrets] : [...secrets, token]);
-}
-
 export function openStore(input: {
   databaseUrl: string;
   dataFolder: string;
@@ -47,18 +42,20 @@ export function openStore(input: {
     logger.warn({ err: error }, 'readers were not told of new events; they look every second'),
   );
   const tokenFile = path.join(input.dataFolder, 'token');
-  let redactor = redactorWith(input.secrets, tokenFile);
-  // The API makes the token at its first start, which may be after this process has opened.
-  const waiting = setInterval(() => {
+  const redactor = createRedactor(input.secrets);
+  const learnToken = (): void => {
     if (!existsSync(tokenFile)) return;
-    redactor = redactorWith(input.secrets, tokenFile);
+    redactor.learn(readFileSync(tokenFile, 'utf8'));
     clearInterval(waiting);
-  }, tokenMs);
+  };
+  // The API makes the token at its first start, which may be after this process has opened.
+  const waiting = setInterval(learnToken, tokenMs);
   waiting.unref();
+  learnToken();
   return {
     database,
-    redactor: { text: (value) => redactor.text(value), stream: () => redactor.stream() },
-    log: createEventLog({ db: database.db, notifier, redact: (text) => redactor.text(text) }),
+    redactor,
+    log: createEventLog({ db: database.db, notifier, redact: redactor.text }),
     contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
     async close() {
       clearInterval(waiting);

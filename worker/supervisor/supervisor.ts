@@ -187,9 +187,15 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     const env = childEnvironment(config, { dataFolder: data.folder, port, databaseUrl, temporalAddress });
     release = async () => {
       const { temporalNamespace } = config;
-      await releaseExecutors({ databaseUrl, temporalAddress, temporalNamespace, log: logger }).catch(
-        (error: unknown) =>
-          logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
+      const dataFolder = data.folder;
+      await releaseExecutors({
+        databaseUrl,
+        temporalAddress,
+        temporalNamespace,
+        dataFolder,
+        log: logger,
+      }).catch((error: unknown) =>
+        logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
     };
     const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env, address: url }));

@@ -3,7 +3,7 @@
 import type { Selectable } from 'kysely';
 import type { CallStatus, CallView } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
-import { beginAttempt, endAttempt, type NewAttempt } from '../runs/attempts.ts';
+import { type AttemptRef, beginAttempt, endAttempt, keyOfBegin, type NewAttempt } from '../runs/attempts.ts';
 import { addAudit } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { toldOf, useApproval } from './approval-use.ts';
@@ -36,6 +36,7 @@ export type Claim =
       kind: 'claimed';
       run: RunRow;
       call: CallRow;
+      ref: AttemptRef;
       predecessor: { intent: unknown; lost: number } | undefined;
     };
 
@@ -53,7 +54,9 @@ export async function claimCall(
   const { stopIsAsked: mustStop, ...call } = found;
   if (call.status !== 'requested' && call.status !== 'running') return { kind: 'recorded', call };
   if (call.status === 'requested' && mustStop) return { kind: 'stopped' };
-  if (call.decision === 'ask' && !(await useApproval(write, call, input.attempt.attempt))) {
+  const { ref, earlier, lost } = await beginAttempt(write, run, input.attempt);
+  if (call.decision === 'ask' && !(await useApproval(write, call, ref.attempt))) {
+    await endAttempt(write, ref, 'denied');
     const event = await closeCall(write, run, call, {
       status: 'denied',
       output: 'Not made: nobody has allowed exactly these arguments.',
@@ -62,15 +65,14 @@ export async function claimCall(
     await write.append({ ...streamFor(run), events: [event] });
     return { kind: 'recorded', call: { ...call, status: 'denied' } };
   }
-  const { lost } = await beginAttempt(write, run, input.attempt);
   const claimed = await write.tx
     .updateTable('calls')
-    .set((eb) => ({
+    .set({
       status: 'running',
-      claimed_attempt: input.attempt.attempt,
-      attempts: eb('attempts', '+', 1),
+      claimed_attempt: ref.attempt,
+      attempts: earlier + 1,
       started_at: call.started_at ?? new Date(),
-    }))
+    })
     .where('run_id', '=', run.id)
     .where('call_id', '=', call.call_id)
     .returningAll()
@@ -78,10 +80,11 @@ export async function claimCall(
   await write.append({
     ...streamFor(run),
     events: [{ type: 'call-start', payload: { callId: call.call_id, tool: call.tool } }],
-    fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
+    fence: ref,
+    dedupeKey: keyOfBegin(ref),
   });
-  const predecessor = call.status === 'running' ? { intent: call.intent, lost } : undefined;
-  return { kind: 'claimed', run, call: claimed, predecessor };
+  const predecessor = earlier > 0 ? { intent: call.intent, lost } : undefined;
+  return { kind: 'claimed', run, call: claimed, ref, predecessor };
 }
 
 /** Notes with the claim what the tool is about to do; before it does it. Throws Superseded: then it must not. */
@@ -102,7 +105,7 @@ export async function recordCall(
   write: Write,
   input: {
     tenantId: string;
-    attempt: { runId: string; unit: string; attempt: number };
+    attempt: AttemptRef;
     call: ClosedCall;
     result: CallResult;
   },
@@ -144,6 +147,7 @@ type ClosedCall = Pick<
   | 'index'
   | 'tool'
   | 'effect'
+  | 'progress'
   | 'input'
   | 'input_hash'
   | 'decision'

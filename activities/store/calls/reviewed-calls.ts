@@ -20,6 +20,9 @@ export interface ReviewedCall {
   effect: string | null;
   subject: string;
   repeat: string | null;
+  /** What its tool says of itself: a success ends the run, or is progress whatever the effect. */
+  endsRun?: boolean | undefined;
+  progress?: boolean | undefined;
   decision: 'allow' | 'ask' | 'deny';
   /** What it was decided on, and by which rule of which profile: enough to decide it again without a disk. */
   decided: Partial<CallDecision>;
@@ -65,6 +68,8 @@ export async function insertCalls(
         effect: call.effect,
         subject: call.subject,
         repeat: call.repeat,
+        ends_run: call.endsRun ?? false,
+        progress: call.progress ?? null,
         decision: call.decision,
         decided: JSON.stringify(call.decided),
         rule: call.rule,

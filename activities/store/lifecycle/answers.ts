@@ -1,10 +1,17 @@
 // A model's answer: stored once per step, with its calls already reviewed, in one transaction.
 import type { Insertable } from 'kysely';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
-import type { RunStatus } from '../../../workflows/contracts/run.ts';
+import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { requestApprovals } from '../approvals/approvals.ts';
-import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from '../runs/attempts.ts';
+import {
+  type AttemptRef,
+  beginAttempt,
+  type BegunAttempt,
+  endAttempt,
+  keyOfBegin,
+  type NewAttempt,
+} from '../runs/attempts.ts';
 import type { CallRow } from '../calls/calls.ts';
 import type { Write } from '../log/events.ts';
 import { applyMessages, isMessage, stopAmong, waitingInputs } from '../runs/inputs.ts';
@@ -28,31 +35,33 @@ export interface ModelUse {
 export type OpenedStep =
   | { kind: 'stored'; run: RunRow; calls: CallRow[] }
   | { kind: 'stopped' }
+  | { kind: 'limit'; reason: StopReason }
   /** It gets nowhere, and was asked often enough to plan anew. */
   | { kind: 'stalled' }
   /** `earlier` attempts came before this one; `lost` of them took their workers along. */
-  | { kind: 'opened'; run: RunRow; earlier: number; lost: number };
+  | ({ kind: 'opened'; run: RunRow } & BegunAttempt);
 
 /**
  * Opens a step of a run, whose lock the caller holds, for its model call: takes the fence, applies what people sent,
  * and drops what an earlier attempt streamed. `stored`: an earlier attempt stored the answer and died before it could
- * say so.
+ * say so. `reached`: the limit of the run that lets no further step begin.
  */
 export async function openStep(
   write: Write,
   run: RunRow,
-  input: { step: number; attempt: NewAttempt; mayOpen(run: RunRow): boolean },
+  input: { step: number; attempt: NewAttempt; reached?: StopReason | undefined },
 ): Promise<OpenedStep> {
   if (run.steps >= input.step) return { kind: 'stored', run, calls: await callsOf(write, run, input.step) };
   // Ended behind its workflow's back: there is nothing to answer any more.
   if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
   const waiting = await waitingInputs(write.tx, run.id);
-  if (stopAmong(waiting) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
+  if (stopAmong(waiting) !== 'none') return { kind: 'stopped' };
+  if (input.reached !== undefined) return { kind: 'limit', reason: input.reached };
   const stall = await judgeStall(write, run, { step: input.step, hasMessages: waiting.some(isMessage) });
   if (stall.kind === 'stalled') return stall;
-  const { earlier, lost } = await beginAttempt(write, run, input.attempt);
+  const begun = await beginAttempt(write, run, input.attempt);
   const event: NewEvent =
-    earlier === 0
+    begun.earlier === 0
       ? { type: 'step-start', payload: { step: input.step, model: run.model } }
       : {
           type: 'message-reset',
@@ -61,10 +70,11 @@ export async function openStep(
   await write.append({
     ...streamFor(run),
     events: stall.kind === 'replan' ? [event, ...stall.events] : [event],
-    fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
+    fence: begun.ref,
+    dedupeKey: keyOfBegin(begun.ref),
   });
   await applyMessages(write, run, input.step, waiting);
-  return { kind: 'opened', run, earlier, lost };
+  return { kind: 'opened', run, ...begun };
 }
 
 export interface Answer {

@@ -42,7 +42,7 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
     ...(open.approvals ? await withdrawApprovals(write, run, 'the end of the run') : []),
   ];
   // A call that is closed here has no result for people.
-  const finalMessage = open.finish || open.answer;
+  const finalMessage = open.lastWord || open.answer;
   const places = releasing(run);
   const { waiting, ...ended } = await write.tx
     .with('account', () => places.account)
@@ -140,10 +140,10 @@ async function openOf(queries: Queries, run: RunRow) {
         .select('output')
         .where('run_id', '=', run.id)
         .where('step', '=', run.steps)
-        .where('tool', '=', 'finish')
+        .where('ends_run', '=', true)
         .where('status', '=', 'succeeded')
         .limit(1)
-        .as('finish'),
+        .as('lastWord'),
       selectFrom('messages')
         .select('text')
         .where('run_id', '=', run.id)

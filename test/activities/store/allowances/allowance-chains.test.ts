@@ -85,7 +85,7 @@ const acts = {
     return log.write('test', async (write) => {
       await reserve(write.tx, reservation(key, turn));
       const attempt = anAttempt(key.of.run, `model/${key.step}`, key.attempt);
-      await openStep(write, await runOf(write, key), { step: key.step, attempt, mayOpen: () => true });
+      await openStep(write, await runOf(write, key), { step: key.step, attempt });
     });
   },
   end: async (world: World, turn: Turn) => {

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { changeLimits } from '../../../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits } from '../../../../activities/store/allowances/change-limits.ts';
 import { holdPools } from '../../../../activities/store/allowances/run-places.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import type { Accepted } from '../../../../activities/store/lifecycle/accept-run.ts';
