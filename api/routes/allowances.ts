@@ -1,4 +1,4 @@
-// Allowances: the pools runs draw from, and changing their limits. Reading tells nobody anything.
+// Allowances: the pools runs draw from, and changing their limits.
 import { listAllowances } from '../../activities/store/allowances/list-allowances.ts';
 import type { PoolName } from '../../activities/store/allowances/allowances.ts';
 import {

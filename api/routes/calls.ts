@@ -1,4 +1,4 @@
-// Tool calls of a run, and settling by hand the ones nobody can tell the outcome of.
+// Tool calls of a run, and settling by hand those whose outcome is unknown.
 import { z } from 'zod';
 import { type CallList, listCalls, toCallView } from '../../activities/store/calls/calls.ts';
 import { findRun } from '../../activities/store/runs/runs.ts';

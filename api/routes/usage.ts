@@ -1,4 +1,4 @@
-// What was drawn from allowances: the ledger, and sums of it. Reading tells nobody anything.
+// What was drawn from allowances: the ledger, and sums of it.
 import { readLedger, readUsage } from '../../activities/store/allowances/ledger.ts';
 import { LedgerListView, LedgerQuery, UsageQuery, UsageView } from '../../workflows/contracts/allowance.ts';
 import type { Routes } from '../parts.ts';

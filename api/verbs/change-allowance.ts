@@ -1,8 +1,8 @@
 // Setting limits of a pool, or making one; runs that wait for what is raised go on by themselves.
 import { changeLimits } from '../../activities/store/allowances/change-limits.ts';
+import { limitsProblem } from '../../activities/store/allowances/check-limits.ts';
 import { listAllowances } from '../../activities/store/allowances/list-allowances.ts';
 import type { PoolName } from '../../activities/store/allowances/allowances.ts';
-import { limitsProblem } from '../../activities/store/allowances/check-limits.ts';
 import { addAudit } from '../../activities/store/access/audit.ts';
 import { answerRaised } from '../../activities/store/approvals/money-questions.ts';
 import { givePlaces } from '../../activities/store/lifecycle/after-end.ts';
@@ -53,7 +53,7 @@ function stale(name: string, version: number): Failure {
 }
 
 async function viewOf(write: Write, tenantId: string, name: PoolName, id: string): Promise<AllowanceView> {
-  // A pool of a name for all models and one for each of some: as many as somebody makes by hand.
+  // A pool of a name for all models and one for each of some: as many as people make by hand.
   const pools = await listAllowances(write.tx, { tenantId, name, limit: 1000 });
   const pool = pools.find((one) => one.id === id);
   if (!pool) throw new Error(`The allowance ${name} is gone.`);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { cruiseImports } from './cruise.ts';
-import { importRules, storeRooms } from './import-rules.ts';
+import { storeRooms } from './activity-import-rules.ts';
+import { importRules } from './import-rules.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 

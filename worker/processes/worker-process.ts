@@ -5,27 +5,24 @@ import type { Logger } from 'pino';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { createActivities } from '../../activities/index.ts';
 import { findProcess, thisHost } from '../../activities/host/process-table.ts';
-import { createRunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
-import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { beat, endExecutor, registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
-import { createBackground } from '../../activities/tools/background.ts';
 import { createExecutions } from '../../api/upkeep/executions.ts';
 import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from './activity-deps.ts';
+import { openWorkplaces } from './workplaces.ts';
 import { workflowBundle } from './bundle.ts';
 import { knownSecrets } from '../config/config.ts';
 import { openStore, type RoleConfig, type Store } from './deps.ts';
 import { logActivities } from '../logs/log-activities.ts';
 import { redactFailures } from '../logs/redact-failures.ts';
 import { releaseExecutors } from './release.ts';
-import { sandboxDrivers } from './sandbox-drivers.ts';
 import { createWorkers, installRuntime, openClient } from './temporal.ts';
 
 // Three times within the time the API calls a worker live.
@@ -74,14 +71,7 @@ export async function prepareWorker(
     logger,
   });
   const client = openClient(config);
-  const sandboxes = createRunSandboxes({
-    drivers: sandboxDrivers(config),
-    onFailure: (error) => logger.warn({ err: error }, 'a sandbox was not let go of'),
-  });
-  const background = createBackground({
-    ...sandboxes,
-    handlesOf: (runId, callId) => handlesOf(store.database.db, { runId, unit: `call/${callId}` }),
-  });
+  const { sandboxes, background } = openWorkplaces(config, store.database.db, logger);
   const runs = createExecutions(runKind, client, logger);
   const opened = { store, stops, executor, runs, background, sandboxes, logger };
   const deps = between.deps(activityDeps(config, opened));

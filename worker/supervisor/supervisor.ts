@@ -187,14 +187,8 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     const env = childEnvironment(config, { dataFolder: data.folder, port, databaseUrl, temporalAddress });
     release = async () => {
       const { temporalNamespace } = config;
-      const dataFolder = data.folder;
-      await releaseExecutors({
-        databaseUrl,
-        temporalAddress,
-        temporalNamespace,
-        dataFolder,
-        log: logger,
-      }).catch((error: unknown) =>
+      const place = { databaseUrl, temporalAddress, temporalNamespace, dataFolder: data.folder };
+      await releaseExecutors({ ...place, log: logger }).catch((error: unknown) =>
         logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
     };
