@@ -88,7 +88,11 @@ export function createRunSandboxes(input: {
         // In use until the command has ended, which may be long after its call.
         async exec(options) {
           await take(held);
-          return view.exec(options).finally(() => leave(held));
+          try {
+            return await view.exec(options);
+          } finally {
+            await leave(held);
+          }
         },
         close: () => leave(held),
       };

@@ -12,17 +12,14 @@ import { afterAll, afterEach, beforeAll, describe, inject, onTestFinished, TestR
 import { createActivities } from '../../activities/index.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
-import { createRunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
-import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
-import { createBackground } from '../../activities/tools/background.ts';
 import { createRuns, type TemporalRuns } from '../../api/upkeep/executions.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
@@ -32,7 +29,7 @@ import { workflowBundle } from '../../worker/processes/bundle.ts';
 import { loadConfig } from '../../worker/config/config.ts';
 import { openStore, type RoleConfig } from '../../worker/processes/deps.ts';
 import { redactFailures } from '../../worker/logs/redact-failures.ts';
-import { sandboxDrivers } from '../../worker/processes/sandbox-drivers.ts';
+import { workerSandboxes } from '../../worker/processes/sandboxes.ts';
 import { createWorkers, installRuntime, openClient } from '../../worker/processes/temporal.ts';
 import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
@@ -128,14 +125,7 @@ async function openParts(): Promise<Parts> {
   const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
   const client = openClient(config);
   const runs = createRuns({ client, logger });
-  const sandboxes = createRunSandboxes({
-    drivers: sandboxDrivers(config),
-    onFailure: (error) => logger.error({ err: error }, 'a sandbox was not let go of'),
-  });
-  const background = createBackground({
-    ...sandboxes,
-    handlesOf: (runId, callId) => handlesOf(db, { runId, unit: `call/${callId}` }),
-  });
+  const { sandboxes, background } = workerSandboxes(config, db, logger);
   const executor = { id: executorId, host: hostname() };
   const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };
   await ensureBuiltIns(db, defaultTenant);

@@ -15,7 +15,7 @@ import { endExecutor, type ExecutorRow, liveExecutorsOn } from '../../activities
 import { listActive } from '../../activities/store/runs/runs.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { failHeld, workerLost } from './fail-held.ts';
-import { sandboxDrivers } from './sandbox-drivers.ts';
+import { sandboxDrivers } from './sandboxes.ts';
 import { openClient } from './temporal.ts';
 import type { Client } from '@temporalio/client';
 

@@ -5,15 +5,12 @@ import type { Logger } from 'pino';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { createActivities } from '../../activities/index.ts';
 import { findProcess, thisHost } from '../../activities/host/process-table.ts';
-import { createRunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
-import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { beat, endExecutor, registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
-import { createBackground } from '../../activities/tools/background.ts';
 import { createRuns } from '../../api/upkeep/executions.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
@@ -24,7 +21,7 @@ import { openStore, type RoleConfig, type Store } from './deps.ts';
 import { logActivities } from '../logs/log-activities.ts';
 import { redactFailures } from '../logs/redact-failures.ts';
 import { releaseExecutors } from './release.ts';
-import { sandboxDrivers } from './sandbox-drivers.ts';
+import { workerSandboxes } from './sandboxes.ts';
 import { createWorkers, installRuntime, openClient } from './temporal.ts';
 
 // Three times within the time the API calls a worker live.
@@ -73,14 +70,7 @@ export async function prepareWorker(
     logger,
   });
   const client = openClient(config);
-  const sandboxes = createRunSandboxes({
-    drivers: sandboxDrivers(config),
-    onFailure: (error) => logger.warn({ err: error }, 'a sandbox was not let go of'),
-  });
-  const background = createBackground({
-    ...sandboxes,
-    handlesOf: (runId, callId) => handlesOf(store.database.db, { runId, unit: `call/${callId}` }),
-  });
+  const { sandboxes, background } = workerSandboxes(config, store.database.db, logger);
   const runs = createRuns({ client, logger });
   const opened = { store, stops, executor, runs, background, sandboxes, logger };
   const deps = between.deps(activityDeps(config, opened));

@@ -63,7 +63,7 @@ export async function openMount(options: {
       };
     },
     async close() {
-      await Promise.all(roots.map((root) => root.handle?.close()));
+      for (const root of roots) await root.handle?.close();
     },
   };
 }
