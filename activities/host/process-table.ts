@@ -89,7 +89,7 @@ function listByPs(): ProcessRow[] {
     const match = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
     if (match === null) return [];
     const [, pid, pgid, state, started] = match;
-    // `ps` has no session here that equals the leader's pid; the group stands for it.
+    // `ps` shows no set of groups that equals the leader's pid; the group stands for it.
     const row = { pid: Number(pid), pgid: Number(pgid), setId: Number(pgid) };
     return [
       {

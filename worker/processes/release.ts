@@ -17,7 +17,7 @@ import type { Kind } from '../../api/upkeep/kind.ts';
 import { kinds } from '../../api/upkeep/kinds.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { failHeld, workerLost } from './fail-held.ts';
-import { sandboxDrivers } from './sandbox-drivers.ts';
+import { sandboxDrivers } from './sandboxes.ts';
 import { openClient } from './temporal.ts';
 import type { Client } from '@temporalio/client';
 

@@ -16,13 +16,13 @@ import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from './activity-deps.ts';
-import { openWorkplaces } from './workplaces.ts';
 import { workflowBundle } from './bundle.ts';
 import { knownSecrets } from '../config/config.ts';
 import { openStore, type RoleConfig, type Store } from './deps.ts';
 import { logActivities } from '../logs/log-activities.ts';
 import { redactFailures } from '../logs/redact-failures.ts';
 import { releaseExecutors } from './release.ts';
+import { workerSandboxes } from './sandboxes.ts';
 import { createWorkers, installRuntime, openClient } from './temporal.ts';
 
 // Three times within the time the API calls a worker live.
@@ -71,7 +71,7 @@ export async function prepareWorker(
     logger,
   });
   const client = openClient(config);
-  const { sandboxes, background } = openWorkplaces(config, store.database.db, logger);
+  const { sandboxes, background } = workerSandboxes(config, store.database.db, logger);
   const runs = createExecutions(runKind, client, logger);
   const opened = { store, stops, executor, runs, background, sandboxes, logger };
   const deps = between.deps(activityDeps(config, opened));

@@ -185,10 +185,10 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     const temporalUi = temporal.uiAddress ?? null;
     publication.places(url, temporalUi);
     const env = childEnvironment(config, { dataFolder: data.folder, port, databaseUrl, temporalAddress });
+    const { temporalNamespace } = config;
     release = async () => {
-      const { temporalNamespace } = config;
-      const place = { databaseUrl, temporalAddress, temporalNamespace, dataFolder: data.folder };
-      await releaseExecutors({ ...place, log: logger }).catch((error: unknown) =>
+      const servers = { databaseUrl, temporalAddress, temporalNamespace };
+      await releaseExecutors({ ...servers, dataFolder: data.folder, log: logger }).catch((error: unknown) =>
         logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
     };

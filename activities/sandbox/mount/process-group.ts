@@ -97,10 +97,15 @@ function markedWith(mark: string, matches: (value: string) => boolean): ProcessR
 
 async function end(list: () => ProcessRow[], graceMs: number): Promise<void> {
   const startedAt = performance.now();
+  let known: ProcessRow[] = [];
   let asked = new Set<string>();
   for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 50)) {
-    const left = list();
+    const found = list();
+    // A dying process shows no marks any more, and is not gone yet.
+    const dying = known.filter((row) => isThere(row) && !found.some(({ pid }) => pid === row.pid));
+    const left = [...found, ...dying];
     if (left.length === 0) return;
+    known = left;
     const elapsed = performance.now() - startedAt;
     if (elapsed > graceMs + goneWithinMs) {
       throw new Error(`processes ${left.map((row) => row.pid).join(', ')} could not be killed`);
@@ -112,6 +117,11 @@ async function end(list: () => ProcessRow[], graceMs: number): Promise<void> {
     asked = new Set(left.map((row) => `${row.pid}/${row.started}`));
     await sleep(pauseMs);
   }
+}
+
+function isThere({ pid, started }: ProcessRow): boolean {
+  const row = findProcess(pid);
+  return row !== undefined && !row.dead && row.started === started;
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -113,6 +113,7 @@ const endpoint: Recipe = {
         `  api.get(
     '/sample',
     {
+      config: { example: { answer: { hello: 'you' } } },
       schema: {
         tags: ['system'],
         operationId: 'getSample',
@@ -161,12 +162,16 @@ const activity: Recipe = {
       '  finishRun(input: FinishRunInput)',
       '  sampleWork(input: RunRef): Promise<void>;\n',
     ),
-    'workflows/proxies.ts': atEnd(`
-export const { sampleWork } = proxyActivities<Pick<Activities, 'sampleWork'>>({
-  taskQueue: taskQueues.wf,
-  startToCloseTimeout: '5 seconds',
-});
-`),
+    'workflows/contracts/activity-table.ts': before(
+      '  callModel: {\n',
+      `  sampleWork: {
+    queue: taskQueues.wf,
+    startToClose: '5 seconds',
+    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
+    reason: 'One line in a log.',
+  },
+`,
+    ),
     'activities/sample-work.ts': `import type { RunRef } from '../workflows/contracts/activities.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -181,8 +186,6 @@ export function createSampleWork(deps: ActivityDeps): (input: RunRef) => Promise
       before('    finishRun: createFinishRun(deps),', '    sampleWork: createSampleWork(deps),\n'),
     ),
   },
-  missing: (read) =>
-    unless(read('workflows/proxies.ts')?.includes('sampleWork'), 'no proxy has the timeouts of sampleWork'),
 };
 
 const table: Recipe = {
