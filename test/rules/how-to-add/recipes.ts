@@ -167,6 +167,7 @@ const activity: Recipe = {
       `  sampleWork: {
     queue: taskQueues.wf,
     startToClose: '5 seconds',
+    cancellation: 'try',
     retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
     reason: 'One line in a log.',
   },
