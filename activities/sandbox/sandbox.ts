@@ -1,5 +1,5 @@
 // The port through which tools reach files and processes, and workers the sandboxes of their runs. `mount` (the host
-// directory) implements it; whatever joins it passes the same compliance list.
+// directory) implements it; every other kind passes the same list of tests.
 
 /**
  * What a command needs to be found and killed by any worker, stored as JSON before the command can act. Only the

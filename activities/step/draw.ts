@@ -1,5 +1,5 @@
-// Drawing a model call's worst case from the allowances of its run before it is made, and settling it after. Where
-// there is too little the run asks a person for more; it never makes a call that nobody has granted.
+// Reserves a model call's worst case in the allowances of its run before the call, and closes the reservation after it. Where
+// there is too little, the run asks people for more; a call without a reservation is never made.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { ActivityDeps, Attempt } from '../deps.ts';

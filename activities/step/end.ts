@@ -1,5 +1,5 @@
-// How an execution ends its run: with the outcome it asks for, unless somebody stopped the run or said something that
-// must be heard first.
+// How an execution ends its run: with the outcome it asks for, unless a person has stopped the run, or has sent a message
+// that must be read first.
 import type { FinishRunInput } from '../../workflows/contracts/activities.ts';
 import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps } from '../deps.ts';

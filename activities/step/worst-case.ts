@@ -1,4 +1,4 @@
-// The most a model call can use and cost, as far as anybody can tell before it: what is reserved for it.
+// The most a model call can use and cost, as far as that can be known before it: what is reserved for it.
 import { mostInputTokens } from '../llm/estimate-usage.ts';
 import type { ModelPrice } from '../deps.ts';
 import type { LlmRequest } from '../llm/llm.ts';

@@ -1,5 +1,5 @@
-// Approvals: what a run waits for a person to answer. One row each, answered once: whoever comes first holds the
-// run's lock, and so do a deadline and the end of the run. What a decision means for its call is done with it.
+// Approvals: what a run waits for a person to answer. One row each, answered once, under the run's lock: by a person, by the
+// deadline, or by the end of the run. What a decision means for its call is done with it.
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { LimitName } from '../../../workflows/contracts/allowance.ts';
