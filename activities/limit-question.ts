@@ -83,7 +83,7 @@ async function put(
   question: Patience & { step: number; text: string; inputHash: string },
 ): Promise<Paused> {
   const events = await requestApprovals(write, run, [{ kind: 'limit', ...question }]);
-  await write.append({ ...streamFor(run), events });
+  write.append({ ...streamFor(run), events });
   const [event] = events;
   if (event?.type !== 'approval-request') throw new Error('A question was not put.');
   return pausedBy({ id: event.payload.approvalId, input_hash: question.inputHash });

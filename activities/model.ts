@@ -24,7 +24,13 @@ import { beginRun } from './store/lifecycle/begin-run.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
 import type { Write } from './store/log/events.ts';
 import { readContext } from './store/runs/messages.ts';
-import { lockRun, type RunRow, streamFor } from './store/runs/runs.ts';
+import {
+  type LockedRun,
+  lockRun,
+  lockRunAndConversation,
+  type RunRow,
+  streamFor,
+} from './store/runs/runs.ts';
 import { RunStopped } from './store/runs/stops.ts';
 import { toToolSpec } from './tools/index.ts';
 
@@ -79,7 +85,11 @@ async function open(
 }
 
 /** The run, locked; begun with this call where nothing came before it. Undefined when it is another execution's. */
-async function runFor(deps: ActivityDeps, write: Write, input: CallModelInput): Promise<RunRow | undefined> {
+async function runFor(
+  deps: ActivityDeps,
+  write: Write,
+  input: CallModelInput,
+): Promise<LockedRun | undefined> {
   const { tenantId, runId, begins } = input;
   if (begins !== undefined) {
     const begun = await beginRun(write, {
@@ -257,7 +267,6 @@ async function store(
   const needs = { tools: deps.tools, db: deps.log.db, profileOf: deps.profileOf };
   const calls = await reviewFor(needs, run, step, asked);
   const answer = {
-    tenantId: run.tenant_id,
     attempt: attempt.ref,
     step,
     text: redact(streamed.text),
@@ -272,7 +281,10 @@ async function store(
     use.status === 'answered' && calls.length === 0 && !run.project_path && !deps.hasBackground(run.id);
   const stored = await untilStored(() =>
     deps.log.write('store-answer', async (write): Promise<StoredStep & Partial<EndedRun>> => {
-      const { run: locked, calls: rows } = await storeAnswer(write, answer);
+      const lock = ends ? lockRunAndConversation : lockRun;
+      const current = await lock(write, run.tenant_id, run.id);
+      if (!current) throw new Error(`There is no run ${run.id}.`);
+      const { run: locked, calls: rows } = await storeAnswer(write, current, answer);
       // Read back after a lost COMMIT, it may have ended with the first one.
       const mayEnd = ends && !isTerminal(locked.status as RunStatus);
       const ended =

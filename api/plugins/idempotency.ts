@@ -4,10 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { violatedConstraint } from '../../activities/store/db/database.ts';
 import type { EventLog, Write } from '../../activities/store/log/events.ts';
 import {
-  findAnswer,
+  claimKey,
   type KeyScope,
-  lockKey,
-  openSavepoint,
   type StoredAnswer,
   storeAnswer,
 } from '../../activities/store/access/idempotency.ts';
@@ -44,49 +42,47 @@ export function createMutate(input: { log: EventLog; redact: (text: string) => s
     const scope = scopeOf(request);
     const name = transactionOf(request);
     if (!scope) return log.write(name, async (write) => toDone(await act(write)));
-    return log.write(name, async (write) => {
-      if (!(await lockKey(write.tx, scope))) {
-        throw new Failure(
-          'RequestInFlight',
-          'The first request with this key is still under way; wait for it.',
-        );
-      }
-      const known = await findAnswer(write.tx, scope);
-      if (known && known.bodyHash !== request.bodyHash) {
-        throw new Failure(
-          'IdempotencyKeyReused',
-          'Use a new Idempotency-Key for a request with another body.',
-        );
-      }
-      if (known) return { ...known, replayed: true };
-      const done = await refusable(write, act, request.id);
-      await storeAnswer(write.tx, scope, request.bodyHash, done);
-      return done;
-    });
+    const underKey = (effect: (write: Write) => Promise<Done>): Promise<Done> =>
+      log.write(name, async (write) => {
+        const known = await claimKey(write.tx, scope);
+        if (known === 'locked') {
+          throw new Failure(
+            'RequestInFlight',
+            'The first request with this key is still under way; wait for it.',
+          );
+        }
+        if (known && known.bodyHash !== request.bodyHash) {
+          throw new Failure(
+            'IdempotencyKeyReused',
+            'Use a new Idempotency-Key for a request with another body.',
+          );
+        }
+        if (known) return { ...known, replayed: true };
+        const done = await effect(write);
+        await storeAnswer(write.tx, scope, request.bodyHash, done);
+        return done;
+      });
+    try {
+      return await underKey(async (write) => toDone(await act(write)));
+    } catch (error) {
+      // A refusal is an answer too: what was written before it has been taken back, and it is stored.
+      const refusal = toRefusal(error, request.id);
+      if (!refusal) throw error;
+      return underKey(async () => refusal);
+    }
   }
 
-  /** A refusal is an answer too: what was written before it is taken back, and it is stored. */
-  async function refusable(
-    write: Write,
-    act: (write: Write) => Promise<Outcome>,
-    requestId: string,
-  ): Promise<Done> {
-    const takeBack = await openSavepoint(write.tx);
-    try {
-      return toDone(await act(write));
-    } catch (error) {
-      // What passes by itself is no answer to be given again for a day.
-      if (!(error instanceof Failure) || failures[error.code].retryable) throw error;
-      if (failures[error.code].status >= 500) throw error;
-      await takeBack();
-      const problem = toProblem(error, requestId, redact);
-      return {
-        status: problem.status,
-        headers: { 'content-type': problemType },
-        body: JSON.stringify(problem),
-        replayed: false,
-      };
-    }
+  function toRefusal(error: unknown, requestId: string): Done | undefined {
+    // What passes by itself is no answer to be given again for a day.
+    if (!(error instanceof Failure) || failures[error.code].retryable) return undefined;
+    if (failures[error.code].status >= 500) return undefined;
+    const problem = toProblem(error, requestId, redact);
+    return {
+      status: problem.status,
+      headers: { 'content-type': problemType },
+      body: JSON.stringify(problem),
+      replayed: false,
+    };
   }
 
   return async (request, reply, act) => {

@@ -21,7 +21,11 @@ export const conversationParams = z.object({ id });
 // The runs a person looks back over; GET /runs?conversationId= pages through all of them.
 const latestRuns = 50;
 
-export async function conversationOf(parts: Parts, tenantId: string, of: string): Promise<ConversationRow> {
+export async function conversationOf(
+  parts: Parts,
+  tenantId: string,
+  of: string,
+): Promise<ConversationRow & { seq: number }> {
   const conversation = await findConversation(parts.log.db, tenantId, of);
   if (!conversation) throw new Failure('NotFound', `There is no conversation ${of}.`);
   return conversation;

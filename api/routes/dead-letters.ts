@@ -14,7 +14,12 @@ import {
 import type { Write } from '../../activities/store/log/events.ts';
 import { type HeldPools, holdPools, chainOf } from '../../activities/store/allowances/run-places.ts';
 import { addInput } from '../../activities/store/runs/inputs.ts';
-import { lockRun, priorityOf, type RunRow } from '../../activities/store/runs/runs.ts';
+import {
+  type LockedRun,
+  lockRunAndConversation,
+  priorityOf,
+  type RunRow,
+} from '../../activities/store/runs/runs.ts';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
@@ -119,7 +124,7 @@ async function retry(
   // one lock order.
   const pools = await chainOf(write.tx, found.run_id);
   const held = await holdPools(write.tx, { tenantId, others: pools });
-  const run = await lockRun(write, tenantId, found.run_id);
+  const run = await lockRunAndConversation(write, tenantId, found.run_id);
   if (!run) throw new Error(`Dead letter ${letterId} is of run ${found.run_id}, which is not there.`);
   const letter = await resolve(write, request, letterId, 'retried');
   if (isTerminal(run.status as RunStatus)) return askAgain(parts, write, request, { run, letter, held });
@@ -188,7 +193,7 @@ async function retryRun(parts: Parts, write: Write, run: RunRow): Promise<() => 
 async function retryCall(
   parts: Parts,
   write: Write,
-  { run, letter, by }: { run: RunRow; letter: DeadLetterRow; by: string },
+  { run, letter, by }: { run: LockedRun; letter: DeadLetterRow; by: string },
 ): Promise<() => void> {
   await addInput(write, run, {
     kind: 'settle',

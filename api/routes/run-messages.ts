@@ -6,7 +6,12 @@ import { afterEnd } from '../../activities/store/lifecycle/after-end.ts';
 import { endUnstarted } from '../../activities/store/lifecycle/end-run.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import { addInput } from '../../activities/store/runs/inputs.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
+import {
+  type LockedRun,
+  lockRun,
+  lockRunAndConversation,
+  type RunRow,
+} from '../../activities/store/runs/runs.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { ReceiptView, SteerBody } from '../../workflows/contracts/run.ts';
 import type { Parts, Routes } from '../parts.ts';
@@ -58,7 +63,7 @@ export const runMessageRoutes: Routes = (api, parts) => {
     },
     (request, reply) =>
       parts.mutate(request, reply, async (write) => {
-        const run = await locked(write, request, request.params.id);
+        const run = await locked(write, request, request.params.id, lockRunAndConversation);
         return stop(parts, write, run, { ...stopper(request, request.body?.messageId), kind: 'interrupt' });
       }),
   );
@@ -77,14 +82,20 @@ export const runMessageRoutes: Routes = (api, parts) => {
     },
     (request, reply) =>
       parts.mutate(request, reply, async (write) => {
-        const run = await locked(write, request, request.params.id);
+        const run = await locked(write, request, request.params.id, lockRunAndConversation);
         return stop(parts, write, run, { ...stopper(request, request.body?.messageId), kind: 'cancel' });
       }),
   );
 };
 
-async function locked(write: Write, request: FastifyRequest, runId: string): Promise<RunRow> {
-  const run = await lockRun(write, request.caller.tenantId, runId);
+/** Stops lock the conversation too: they end a run that nothing has taken up. */
+async function locked(
+  write: Write,
+  request: FastifyRequest,
+  runId: string,
+  lock = lockRun,
+): Promise<LockedRun> {
+  const run = await lock(write, request.caller.tenantId, runId);
   if (!run) throw new Failure('NotFound', `There is no run ${runId}.`);
   return run;
 }
@@ -100,7 +111,7 @@ function startAll({ runs }: Parts, admitted: readonly RunRow[]): void {
 async function stop(
   parts: Parts,
   write: Write,
-  run: RunRow,
+  run: LockedRun,
   input: { kind: 'interrupt' | 'cancel'; messageId: string; by: string },
 ): Promise<Outcome> {
   const receipt = await addInput(write, run, { ...input, text: '' }).catch((error: unknown) => {

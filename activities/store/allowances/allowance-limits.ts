@@ -5,6 +5,7 @@ import type { LimitName, PoolName } from './allowances.ts';
 import { toAuditRow } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { limitsProblem } from './limits-problem.ts';
+import { transact } from '../db/transactions.ts';
 import type { Allowances } from '../db/tables.ts';
 
 /** Zero is unlimited, as is an empty list of models. `provider/*` stands for all of a provider's models. */
@@ -56,7 +57,7 @@ const firstDayCostMicros = 25_000_000;
 export async function seedTenantAllowance(db: Db, tenantId: string): Promise<void> {
   const limits = { dayCostMicros: firstDayCostMicros };
   const [by, reason] = ['first start', '25 dollars a day until somebody sets another limit.'];
-  await db.transaction().execute(async (tx) => {
+  await transact(db, 'first-allowance', async (tx) => {
     const pool = { tenantId, name: 'tenant', model: '', limits } as const;
     if (!(await insertAllowance(tx, pool, { by, reason }))) return;
     const detail = { name: 'tenant', model: '', limits, version: 1 };

@@ -209,12 +209,17 @@ export interface Contents {
   tenant_id: string;
 }
 
+export interface ConversationHeads {
+  conversation_id: string;
+  seq: number;
+  tenant_id: string;
+}
+
 export interface Conversations {
   created_at: Generated<Timestamp>;
   id: string;
   last_activity_at: Generated<Timestamp>;
   metadata: Generated<Json>;
-  seq: Generated<number>;
   tenant_id: string;
   title: string;
 }
@@ -429,6 +434,7 @@ export interface DB {
   audit: Audit;
   calls: Calls;
   contents: Contents;
+  conversation_heads: ConversationHeads;
   conversations: Conversations;
   dead_letters: DeadLetters;
   events: Events;

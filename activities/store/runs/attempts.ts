@@ -1,11 +1,10 @@
 // Attempts: who works on which unit of a run right now, under which Temporal task token and with which process
 // group. The latest attempt of a unit is its fence; older ones can write nothing.
-import { sql } from 'kysely';
-import { streamOf } from '../../../workflows/contracts/event.ts';
+import { type RawBuilder, sql } from 'kysely';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { Superseded, type Write } from '../log/events.ts';
-import type { RunRow } from './runs.ts';
+import { type LockedRun, type RunRow, streamFor } from './runs.ts';
 
 export interface AttemptRef {
   runId: string;
@@ -45,19 +44,20 @@ export interface NewAttempt extends AttemptRef {
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. Returns how many attempts of
  * this unit asked anything before and how many of those lost their worker; what this very executor left open failed,
  * and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
- * Throws Superseded when the run was handed over to another execution than the attempt's.
+ * Throws Superseded when the run was handed over to another execution than the attempt's. `claim`: what else is written
+ * where it opens.
  */
 export async function beginAttempt(
   write: Write,
   run: RunRow,
   attempt: NewAttempt,
+  claim?: RawBuilder<unknown>,
 ): Promise<{ earlier: number; lost: number }> {
   // The hand-over took every fence away, and nobody holds those of units that were not open: it is this that keeps an
   // execution from beginning anything more.
   if (Math.floor(attempt.attempt / attemptsPerGeneration) !== run.generation)
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is of another execution`);
-  // One statement: the run's lock keeps what it reads from changing, and the head's, which it takes last, orders it
-  // with every append of the attempt we replace.
+  // One statement: the run's lock keeps what it reads from changing.
   const { rows: earlier } = await sql<{ attempt: number; lost: boolean; outcome: string }>`
     with earlier as (
       select attempt, executor_id = ${attempt.executorId} as own, coalesce(outcome, 'open') as outcome,
@@ -75,16 +75,16 @@ export async function beginAttempt(
       from earlier
       where run_id = ${run.id} and unit = ${attempt.unit} and attempts.attempt = earlier.attempt
         and ended_at is null and exists (select from newest)
-    ), fenced as (
-      update stream_heads
-      set fences = fences || jsonb_build_object(${attempt.unit}::text, ${attempt.attempt}::integer)
-      where stream = ${streamOf('run', run.id)} and exists (select from newest)
+    ), claimed as (
+      ${claim ?? sql`select`} ${claim ? sql`and exists (select from newest)` : sql``}
     )
     select attempt, outcome, outcome = 'lost' or (outcome in ('open', 'superseded') and gone and not own) as lost
     from earlier`.execute(write.tx);
   if (earlier.some((row) => row.attempt >= attempt.attempt)) {
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} comes late`);
   }
+  // The head's lock, which comes last, orders it with every append of the attempt we replace.
+  write.append({ ...streamFor(run), events: [], fence: attempt, change: 'take' });
   const made = earlier.filter(({ outcome }) => outcome !== notMade);
   return { earlier: made.length, lost: earlier.filter(({ lost }) => lost).length };
 }
@@ -93,22 +93,30 @@ export async function beginAttempt(
  * Ends an attempt whose result the caller stores in the same transaction: the fence closes, so nothing more is
  * written for the unit. Throws Superseded when the attempt is not the current one.
  */
-export async function endAttempt(write: Write, attempt: AttemptRef, outcome: string): Promise<void> {
-  const { rows } = await sql`
-    with closed as (
-      update stream_heads set fences = fences - ${attempt.unit}::text
-      where stream = ${streamOf('run', attempt.runId)}
-        and (fences ->> ${attempt.unit}::text)::integer = ${attempt.attempt}
-      returning stream
-    ), ended as (
-      update attempts set ended_at = ${new Date()}, outcome = ${outcome}
-      where run_id = ${attempt.runId} and unit = ${attempt.unit} and attempt = ${attempt.attempt}
-        and exists (select from closed)
-    )
-    select stream from closed`.execute(write.tx);
-  if (rows.length !== 1) {
+export async function endAttempt(
+  write: Write,
+  run: LockedRun,
+  attempt: AttemptRef,
+  outcome: string,
+): Promise<void> {
+  await sql`with ended as ${ending(write, run, attempt, outcome)} select`.execute(write.tx);
+}
+
+/** The same as a part of another statement. */
+export function ending(
+  write: Write,
+  run: LockedRun,
+  attempt: AttemptRef,
+  outcome: string,
+): RawBuilder<Record<string, unknown>> {
+  if (run.fences[attempt.unit] !== attempt.attempt)
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is not the current one`);
-  }
+  delete run.fences[attempt.unit];
+  write.append({ ...streamFor(run), events: [], fence: attempt, change: 'drop' });
+  return sql`(
+    update attempts set ended_at = ${new Date()}, outcome = ${outcome}
+    where run_id = ${attempt.runId} and unit = ${attempt.unit} and attempt = ${attempt.attempt}
+  )`;
 }
 
 /** Whether an attempt has ended without asking anybody anything. */

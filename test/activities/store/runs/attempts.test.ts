@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { aCall, anAttempt, executorId, openTestStore } from '../../../support/store.ts';
+import { aCall, anAttempt, executorId, lockedRun, openTestStore } from '../../../support/store.ts';
 import {
   adoptToken,
   beginAttempt,
@@ -29,6 +29,12 @@ import { lockRun } from '../../../../activities/store/runs/runs.ts';
 const store = await openTestStore();
 const { log, database } = store;
 const { db } = database;
+
+async function end(attempt: NewAttempt): Promise<void> {
+  await log.write('test', async (write) =>
+    endAttempt(write, await lockedRun(write, attempt.runId), attempt, 'answered'),
+  );
+}
 
 function take(attempt: NewAttempt) {
   return log.write('test', async (write) => {
@@ -137,10 +143,8 @@ test('an attempt that comes after a newer one, or twice, is refused and writes n
 test('of attempts that begin at once the newest holds the fence', async () => {
   const run = await store.started();
   await Promise.allSettled([4, 2, 5, 1, 3].map((attempt) => take(anAttempt(run, 'model/1', attempt))));
-  await expect(
-    log.write('test', (write) => endAttempt(write, anAttempt(run, 'model/1', 4), 'answered')),
-  ).rejects.toThrow(Superseded);
-  await log.write('test', (write) => endAttempt(write, anAttempt(run, 'model/1', 5), 'answered'));
+  await expect(end(anAttempt(run, 'model/1', 4))).rejects.toThrow(Superseded);
+  await end(anAttempt(run, 'model/1', 5));
 });
 
 // Whatever an older attempt does next, at whatever point the newer one took over, it is told so.
@@ -156,7 +160,7 @@ const points: [string, (old: NewAttempt) => Promise<unknown>][] = [
         fence: old,
       }),
   ],
-  ['ends', (old) => log.write('test', (write) => endAttempt(write, old, 'answered'))],
+  ['ends', end],
   ['notes its process group', (old) => noteProcessGroup(db, old, { pgid: 7, startedTicks: 'now' })],
   ['stores its answer', (old) => store.answer(old)],
   ['opens its step again', (old) => store.open(old)],
@@ -184,7 +188,7 @@ test('a worker that died leaves its open attempts with their tokens and process 
   const ended = { ...anAttempt(run, 'model/1'), executorId: id };
   const executing = { ...anAttempt(run, 'call/1.0'), executorId: id };
   await take(ended);
-  await log.write('test', (write) => endAttempt(write, ended, 'answered'));
+  await end(ended);
   await take(executing);
   await noteProcessGroup(db, executing, { pgid: 4711, startedTicks: 'ticks' });
   await take(anAttempt(run, 'call/1.1'));
