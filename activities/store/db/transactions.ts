@@ -6,13 +6,7 @@ import type { Transaction } from 'kysely';
 import type { Db } from './database.ts';
 import type { DB } from './tables.ts';
 
-/** What listeners of `slowTransactions` are told. */
-export interface SlowTransaction {
-  transaction: string;
-  milliseconds: number;
-}
-
-/** Transactions that took so long that their locks were felt. */
+/** Tells of each transaction that took so long that its locks were felt, by name and in milliseconds. */
 export const slowTransactions = channel('perdure:slow-transaction');
 
 // A busy small machine takes a tenth of this; a wait for a lock is given up after 10 s.
@@ -38,7 +32,6 @@ export async function transact<T>(
     throw error;
   } finally {
     const milliseconds = Math.round(performance.now() - begunAt);
-    if (milliseconds > slowMs)
-      slowTransactions.publish({ transaction: name, milliseconds } satisfies SlowTransaction);
+    if (milliseconds > slowMs) slowTransactions.publish({ transaction: name, milliseconds });
   }
 }

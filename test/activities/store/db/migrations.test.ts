@@ -183,6 +183,37 @@ test('runs under way get their places with the tables of allowances', async () =
   }
 });
 
+// As databases name them that were made when several migrations had one number.
+const namesBefore: Record<string, string> = {
+  '0004-crossings-of-allowances': '0003-crossings-of-allowances',
+  '0005-draw-on-allowances': '0003-draw-on-allowances',
+  '0006-room-in-allowances': '0003-room-in-allowances',
+  '0007-approvals': '0005-approvals',
+  '0008-policies': '0006-policies',
+  '0009-stall': '0007-stall',
+};
+
+test('a database from before the migrations were numbered once each goes on from where it is', async () => {
+  const { url } = await createTestDatabase();
+  const fresh = await schema(url);
+  await fill(url);
+  const counts = await rowCounts(url);
+  const [numbered] = await ask(url, 'select conversation_id, seq from conversation_heads');
+  const isLater = (name: string): boolean => name > '0009-stall';
+  for (;;) {
+    const last = (await migrationStatus(url)).findLast(({ appliedAt }) => appliedAt !== null);
+    if (!last || !isLater(last.name)) break;
+    await migrateDown(url);
+  }
+  expect(await ask(url, 'select id as conversation_id, seq from conversations')).toEqual([numbered]);
+  for (const [now, before] of Object.entries(namesBefore))
+    await ask(url, `update kysely_migration set name = '${before}' where name = '${now}'`);
+  expect((await migrateUp(url)).every(isLater)).toBe(true);
+  expect(await schema(url)).toEqual(fresh);
+  expect(await rowCounts(url)).toEqual(counts);
+  expect(await ask(url, 'select conversation_id, seq from conversation_heads')).toEqual([numbered]);
+});
+
 test('several processes may migrate at once', async () => {
   const { url } = await createTestDatabase({ empty: true });
   const results = await Promise.all(Array.from({ length: 4 }, () => migrateUp(url)));
