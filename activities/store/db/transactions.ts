@@ -2,8 +2,7 @@
 // the log. Those that took long are told of to whoever listens.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { channel } from 'node:diagnostics_channel';
-import type { Transaction } from 'kysely';
-import type { Db } from './database.ts';
+import type { Kysely, Transaction } from 'kysely';
 import type { DB } from './tables.ts';
 
 /** Tells of each transaction that took so long that its locks were felt, by name and in milliseconds. */
@@ -20,7 +19,7 @@ export function transactionName(): string | undefined {
 }
 
 export async function transact<T>(
-  db: Db,
+  db: Kysely<DB>,
   name: string,
   act: (tx: Transaction<DB>) => Promise<T>,
 ): Promise<T> {

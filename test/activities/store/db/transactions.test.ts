@@ -54,7 +54,9 @@ test('a transaction that takes long is told of by its name', async () => {
   const told: unknown[] = [];
   const tell = (slow: unknown): void => void told.push(slow);
   slowTransactions.subscribe(tell);
-  onTestFinished(() => void slowTransactions.unsubscribe(tell));
+  onTestFinished(() => {
+    slowTransactions.unsubscribe(tell);
+  });
   await log.write('quick', async () => undefined);
   await log.write('slow', async () => sleep(2050));
   expect(told).toEqual([{ transaction: 'slow', milliseconds: expect.any(Number) }]);
