@@ -19,8 +19,8 @@ import { toPlannedCall } from './step/result.ts';
 import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
-import { pendingStop, waitingInputs } from './store/runs/inputs.ts';
-import { findRun, lockRun, type RunRow } from './store/runs/runs.ts';
+import { stopAmong, waitingInputs } from './store/runs/inputs.ts';
+import { findRun, lockRun, lockRunAndConversation, type RunRow } from './store/runs/runs.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
@@ -57,9 +57,8 @@ export function createPendingInput(deps: ActivityDeps): (input: RunRef) => Promi
     deps.log.write('pending-input', async (write) => {
       const run = await lockRun(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
-      const stop = await pendingStop(write.tx, runId);
       const { dueMs, ...attended } = await attendApprovals(write, run);
-      return { stop, ...attended, ...(dueMs === undefined ? {} : { dueMs }) };
+      return { stop: stopAmong(run.waiting), ...attended, ...(dueMs === undefined ? {} : { dueMs }) };
     });
 }
 
@@ -101,7 +100,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
       return { finished: false };
     await deps.leaveRun(runId);
     const ended = await deps.log.write('finish-run', async (write): Promise<EndedRun | undefined> => {
-      const run = await lockRun(write, tenantId, runId);
+      const run = await lockRunAndConversation(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
       // Another execution has the run: this one ends without a word.
       if (generation !== run.generation || (run.execution_id ?? executionId) !== executionId)

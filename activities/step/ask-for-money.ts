@@ -71,7 +71,7 @@ export async function askForMore(
     ...patienceOf(deps, own ? 0 : passesInMs(short)),
   };
   const events = await requestApprovals(write, run, [question]);
-  await write.append({ ...streamFor(run), events });
+  write.append({ ...streamFor(run), events });
   const [event] = events;
   if (event?.type !== 'approval-request') throw new Error('A question was not put.');
   return { kind: 'paused', waits: waitsFor(event.payload.approvalId), reason };

@@ -13,7 +13,7 @@ import { endAttempt, hasLeft, notMade } from '../store/runs/attempts.ts';
 import { takeWarnings, tellCrossings } from '../store/allowances/crossings.ts';
 import { isStoreOutage } from '../store/db/database.ts';
 import { Superseded, type Write } from '../store/log/events.ts';
-import { lockRun, type RunRow, streamFor } from '../store/runs/runs.ts';
+import { type LockedRun, lockRun, type RunRow, streamFor } from '../store/runs/runs.ts';
 import { worstCaseOf } from './worst-case.ts';
 
 // What others hold comes back when their answers do, most within seconds. A longer wait would take a place from calls
@@ -72,9 +72,9 @@ async function leave(
 ): Promise<CallModelResult> {
   await untilStored(() =>
     deps.log.write('leave-step', async (write) => {
-      await locked(write, run);
+      const current = await locked(write, run);
       // The answer to an earlier COMMIT of this may have been lost.
-      if (!(await hasLeft(write.tx, attempt.ref))) await endAttempt(write, attempt.ref, notMade);
+      if (!(await hasLeft(write.tx, attempt.ref))) await endAttempt(write, current, attempt.ref, notMade);
     }),
   );
   return result;
@@ -106,16 +106,16 @@ async function ask(
         throw new Superseded(`attempt ${wanted.attempt} of step ${wanted.step} has ended`);
       }
       const current = await locked(write, run);
-      if (!left) await endAttempt(write, attempt.ref, notMade);
+      if (!left) await endAttempt(write, current, attempt.ref, notMade);
       const events = await takeWarnings(write, answer.crossed);
-      if (events.length > 0) await write.append({ ...streamFor(current), events });
+      if (events.length > 0) write.append({ ...streamFor(current), events });
       if (answer.kind === 'denied') return deniedBy(answer);
       return askForMore(deps, write, current, { step: wanted.step, task: attempt.task, short: answer });
     }),
   );
 }
 
-async function locked(write: Write, { tenant_id, id }: RunRow): Promise<RunRow> {
+async function locked(write: Write, { tenant_id, id }: RunRow): Promise<LockedRun> {
   const run = await lockRun(write, tenant_id, id);
   if (!run) throw new Error(`There is no run ${id}.`);
   return run;

@@ -7,8 +7,8 @@ import { bookUnanswered } from './use.ts';
 import { afterEnd } from '../store/lifecycle/after-end.ts';
 import { type EndedRun, endRun } from '../store/lifecycle/end-run.ts';
 import type { Write } from '../store/log/events.ts';
-import { isMessage, stopAmong, waitingInputs } from '../store/runs/inputs.ts';
-import type { RunRow } from '../store/runs/runs.ts';
+import { isMessage, stopAmong } from '../store/runs/inputs.ts';
+import type { LockedRun } from '../store/runs/runs.ts';
 import { toStorable } from '../store/db/storable.ts';
 
 const sentences: Record<StopReason, string> = {
@@ -37,14 +37,17 @@ const statuses: Record<FinishRunInput['outcome'], RunStatus> = {
   stopped: 'interrupted',
 };
 
-/** Ends the run, whose lock the caller holds. Undefined: something came in that must be applied first. */
+/**
+ * Ends the run, whose lock and whose conversation's the caller holds. Undefined: something came in that must be applied
+ * first.
+ */
 export async function concludeRun(
   deps: ActivityDeps,
   write: Write,
-  run: RunRow,
+  run: LockedRun,
   { outcome, reason, detail }: Pick<FinishRunInput, 'outcome' | 'reason' | 'detail'>,
 ): Promise<EndedRun | undefined> {
-  const waiting = await waitingInputs(write.tx, run.id);
+  const { waiting } = run;
   if (outcome === 'succeeded' && mustGoOn(waiting)) return undefined;
   const stop = stopAmong(waiting);
   const cancelled = stop === 'cancel';

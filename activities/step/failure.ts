@@ -82,7 +82,7 @@ export async function failModelCall(
       const verdict = await verdictOn(write, attempt, error, outcome, reason);
       if (await hasBooked(write, attempt.ref, step)) return verdict;
       await recordUse(write, current, attempt.ref, step, use);
-      await write.append({
+      write.append({
         ...streamFor(current),
         events: [
           ...closing,

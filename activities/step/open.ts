@@ -9,7 +9,7 @@ import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
 import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
 import type { NewAttempt } from '../store/runs/attempts.ts';
-import { lockRun, type RunRow } from '../store/runs/runs.ts';
+import { type LockedRun, lockRun, type RunRow } from '../store/runs/runs.ts';
 import { askForMore, questionOf, reasonOf } from './ask-for-money.ts';
 import { toStepResult } from './result.ts';
 
@@ -50,7 +50,11 @@ export async function openModelCall(
 }
 
 /** The run, locked; begun with this call where nothing came before it. Undefined when it is another execution's. */
-async function runFor(deps: ActivityDeps, write: Write, input: CallModelInput): Promise<RunRow | undefined> {
+async function runFor(
+  deps: ActivityDeps,
+  write: Write,
+  input: CallModelInput,
+): Promise<LockedRun | undefined> {
   const { tenantId, runId, begins } = input;
   if (begins !== undefined) {
     const begun = await beginRun(write, {

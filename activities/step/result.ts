@@ -3,9 +3,15 @@ import type { CallModelResult, PlannedCall } from '../../workflows/contracts/act
 import type { RunStatus } from '../../workflows/contracts/run.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import type { CallRow } from '../store/calls/calls.ts';
-import type { StoredAnswer } from '../store/lifecycle/answers.ts';
+import type { RunRow } from '../store/runs/runs.ts';
 
-export function toStepResult({ run, calls }: StoredAnswer): CallModelResult {
+/** A step whose answer is stored. */
+export interface StoredStep {
+  run: RunRow;
+  calls: CallRow[];
+}
+
+export function toStepResult({ run, calls }: StoredStep): CallModelResult {
   const status = run.status as RunStatus;
   if (calls.length === 0) return { kind: 'answer', ...(isTerminal(status) ? { ended: status } : {}) };
   const open = calls.filter((call) => call.status === 'requested' || call.status === 'running');

@@ -4,25 +4,26 @@ import { isTerminal } from '../../workflows/run/transitions.ts';
 import { reviewFor } from '../call/review.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { untilStored } from '../store/db/until-stored.ts';
-import { type StoredAnswer, storeAnswer } from '../store/lifecycle/answers.ts';
+import { storeAnswer } from '../store/lifecycle/answers.ts';
 import type { EndedRun } from '../store/lifecycle/end-run.ts';
 import type { Said } from './ask.ts';
 import { settleUse } from './draw.ts';
 import { concludeRun, settleEnd } from './end.ts';
 import { patienceOf } from './ask-for-money.ts';
+import { lockRun, lockRunAndConversation } from '../store/runs/runs.ts';
 import type { ModelCall } from './open.ts';
+import type { StoredStep } from './result.ts';
 
 export async function storeReviewed(
   deps: ActivityDeps,
   { run, step, attempt }: ModelCall,
   { text, calls: written, use, closing }: Said,
-): Promise<StoredAnswer> {
+): Promise<StoredStep> {
   // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
   const { redact } = deps.log;
   const asked = written.map((call) => ({ ...call, input: redact(call.input) }));
   const calls = await reviewFor({ ...deps, db: deps.log.db }, run, step, asked);
   const answer = {
-    tenantId: run.tenant_id,
     attempt: attempt.ref,
     step,
     text: redact(text),
@@ -36,8 +37,11 @@ export async function storeReviewed(
   const ends =
     use.status === 'answered' && calls.length === 0 && !run.project_path && !deps.hasBackground(run.id);
   const stored = await untilStored(() =>
-    deps.log.write('store-answer', async (write): Promise<StoredAnswer & Partial<EndedRun>> => {
-      const { run: locked, calls: rows } = await storeAnswer(write, answer);
+    deps.log.write('store-answer', async (write): Promise<StoredStep & Partial<EndedRun>> => {
+      const lock = ends ? lockRunAndConversation : lockRun;
+      const current = await lock(write, run.tenant_id, run.id);
+      if (!current) throw new Error(`There is no run ${run.id}.`);
+      const { run: locked, calls: rows } = await storeAnswer(write, current, answer);
       // Read back after a lost COMMIT, it may have ended with the first one.
       const mayEnd = ends && !isTerminal(locked.status as RunStatus);
       const ended =

@@ -49,12 +49,12 @@ type Pricing = Pick<ActivityDeps, 'price'>;
  * provider had read all of their prompt, what it thought unseen, and what it wrote after the last stored piece,
  * nobody can tell; they are booked as billed for `request` and for what they streamed. Returns the run as it is now.
  */
-export async function bookLost(
+export async function bookLost<Run extends RunRow>(
   deps: Pricing,
   write: Write,
-  run: RunRow,
+  run: Run,
   lost: { step: number; before?: number; request: Pick<LlmRequest, 'messages' | 'tools'> },
-): Promise<RunRow> {
+): Promise<Run> {
   let booked = run;
   for (const { ref, text } of await unbookedAttempts(write.tx, run.id, lost.step, lost.before)) {
     const usage = estimateUsage(lost.request, text);
@@ -73,6 +73,10 @@ export async function bookLost(
  * Books what the step under way has used when its run ends and nobody will ask again. The prompt went with its
  * worker: what was streamed is all that is known.
  */
-export async function bookUnanswered(deps: Pricing, write: Write, run: RunRow): Promise<RunRow> {
+export async function bookUnanswered<Run extends RunRow>(
+  deps: Pricing,
+  write: Write,
+  run: Run,
+): Promise<Run> {
   return bookLost(deps, write, run, { step: run.steps + 1, request: { messages: [], tools: [] } });
 }

@@ -3,10 +3,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Write } from '../../activities/store/log/events.ts';
 import {
-  findAnswer,
+  claimKey,
   type KeyScope,
-  lockKey,
-  openSavepoint,
   type StoredAnswer,
   storeAnswer,
 } from '../../activities/store/access/idempotency.ts';
@@ -38,41 +36,28 @@ type Act = (write: Write) => Promise<Done>;
 export function createMutate(parts: VerbParts): Mutate {
   const { log, redact } = parts;
 
-  /** Under a key: what is stored for it, or what comes of the act now, which is stored with it. */
-  async function once(request: FastifyRequest, scope: KeyScope, write: Write, act: Act): Promise<Done> {
-    if (!(await lockKey(write.tx, scope))) {
-      throw new Failure(
-        'RequestInFlight',
-        'The first request with this key is still under way; wait for it.',
-      );
-    }
-    const known = await findAnswer(write.tx, scope);
-    if (known && known.bodyHash !== request.bodyHash) {
-      throw new Failure('IdempotencyKeyReused', 'Use a new Idempotency-Key for a request with another body.');
-    }
-    if (known) return { ...known, replayed: true };
-    const done = await refusable(write, act, request.id);
-    await storeAnswer(write.tx, scope, request.bodyHash, done);
-    return done;
+  function toRefusal(error: unknown, requestId: string): Done | undefined {
+    // What passes by itself is no answer to be given again for a day.
+    if (!(error instanceof Failure) || failures[error.code].retryable) return undefined;
+    if (failures[error.code].status >= 500) return undefined;
+    const problem = toProblem(error, requestId, redact);
+    return {
+      status: problem.status,
+      headers: { 'content-type': problemType },
+      body: JSON.stringify(problem),
+      replayed: false,
+    };
   }
 
-  /** A refusal is an answer too: what was written before it is taken back, and it is stored. */
-  async function refusable(write: Write, act: Act, requestId: string): Promise<Done> {
-    const takeBack = await openSavepoint(write.tx);
+  /** Under a key. A refusal is an answer too: what was written before it has been taken back, and it is stored. */
+  async function once(request: FastifyRequest, name: string, scope: KeyScope, act: Act): Promise<Done> {
+    const keeping = (effect: Act): Promise<Done> => perform(log, name, keep(scope, request.bodyHash, effect));
     try {
-      return await act(write);
+      return await keeping(act);
     } catch (error) {
-      // What passes by itself is no answer to be given again for a day.
-      if (!(error instanceof Failure) || failures[error.code].retryable) throw error;
-      if (failures[error.code].status >= 500) throw error;
-      await takeBack();
-      const problem = toProblem(error, requestId, redact);
-      return {
-        status: problem.status,
-        headers: { 'content-type': problemType },
-        body: JSON.stringify(problem),
-        replayed: false,
-      };
+      const refusal = toRefusal(error, request.id);
+      if (!refusal) throw error;
+      return keeping(async () => refusal);
     }
   }
 
@@ -84,9 +69,7 @@ export function createMutate(parts: VerbParts): Mutate {
       return { ...toAnswer(statusOf(response), toView(body)), replayed: false, ...(after && { after }) };
     };
     // The transaction is named as the route is in the OpenAPI document.
-    const done = await perform(log, operationId, (write) =>
-      scope ? once(request, scope, write, act) : act(write),
-    );
+    const done = await (scope ? once(request, operationId, scope, act) : perform(log, operationId, act));
     if (done.replayed) reply.header('idempotent-replayed', 'true');
     return reply
       .code(done.status)
@@ -98,6 +81,26 @@ export function createMutate(parts: VerbParts): Mutate {
 interface RouteSchema {
   operationId: string;
   response: Record<string, unknown>;
+}
+
+/** What is stored for the key, or what comes of the effect now, which is stored with it. */
+function keep(scope: KeyScope, bodyHash: string, effect: Act): Act {
+  return async (write) => {
+    const known = await claimKey(write.tx, scope);
+    if (known === 'locked') {
+      throw new Failure(
+        'RequestInFlight',
+        'The first request with this key is still under way; wait for it.',
+      );
+    }
+    if (known && known.bodyHash !== bodyHash) {
+      throw new Failure('IdempotencyKeyReused', 'Use a new Idempotency-Key for a request with another body.');
+    }
+    if (known) return { ...known, replayed: true };
+    const done = await effect(write);
+    await storeAnswer(write.tx, scope, bodyHash, done);
+    return done;
+  };
 }
 
 function statusOf(response: Record<string, unknown>): number {

@@ -13,7 +13,12 @@ import {
 import type { Write } from '../../activities/store/log/events.ts';
 import { chainOf, type HeldPools, holdPools } from '../../activities/store/allowances/run-places.ts';
 import { addInput } from '../../activities/store/runs/inputs.ts';
-import { lockRun, priorityOf, type RunRow } from '../../activities/store/runs/runs.ts';
+import {
+  type LockedRun,
+  lockRunAndConversation,
+  priorityOf,
+  type RunRow,
+} from '../../activities/store/runs/runs.ts';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
 import type { RunLimits, RunStatus, StartRunBody } from '../../workflows/contracts/run.ts';
@@ -31,7 +36,7 @@ export const retryDeadLetter: Verb<Resolve, DeadLetterView> = async (parts, writ
   // one lock order.
   const pools = await chainOf(write.tx, known.run_id);
   const held = await holdPools(write.tx, { tenantId, others: pools });
-  const run = await lockRun(write, tenantId, known.run_id);
+  const run = await lockRunAndConversation(write, tenantId, known.run_id);
   if (!run) throw new Error(`Dead letter ${letterId} is of run ${known.run_id}, which is not there.`);
   const letter = await resolveDeadLetter(write, { tenantId, id: letterId, resolution: 'retried', by });
   if (isTerminal(run.status as RunStatus)) {
@@ -109,7 +114,7 @@ async function retryRun(parts: VerbParts, write: Write, run: RunRow): Promise<()
 async function retryCall(
   parts: VerbParts,
   write: Write,
-  { run, letter, by }: { run: RunRow; letter: DeadLetterRow; by: string },
+  { run, letter, by }: { run: LockedRun; letter: DeadLetterRow; by: string },
 ): Promise<() => void> {
   await addInput(write, run, {
     kind: 'settle',

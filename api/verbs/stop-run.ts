@@ -3,7 +3,7 @@
 import { afterEnd } from '../../activities/store/lifecycle/after-end.ts';
 import { endUnstarted } from '../../activities/store/lifecycle/end-run.ts';
 import { addInput } from '../../activities/store/runs/inputs.ts';
-import { lockRun } from '../../activities/store/runs/runs.ts';
+import { lockRunAndConversation } from '../../activities/store/runs/runs.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
 import type { ReceiptView } from '../../workflows/contracts/run.ts';
 import { actorOf, type Verb } from './verb.ts';
@@ -18,7 +18,7 @@ export interface Stop {
 export const stopRun: Verb<Stop, ReceiptView> = async (parts, write, caller, { runId, kind, messageId }) => {
   const { tenantId, by, requestId } = actorOf(caller);
   // It may end here and promote the next.
-  const run = found(await lockRun(write, tenantId, runId), `run ${runId}`);
+  const run = found(await lockRunAndConversation(write, tenantId, runId), `run ${runId}`);
   const input = { kind, messageId: messageId ?? requestId, text: '', by };
   const receipt = await addInput(write, run, input).catch((error: unknown) => {
     if (kind === 'interrupt' || !(error instanceof Failure && error.code === 'RunNotActive')) throw error;

@@ -279,5 +279,6 @@ test('bad input is answered with a problem, at once, and writes nothing', async 
   console.log(`bad input: ${total} requests, ${figures.join(', ')}`);
   expect(api.lines.filter((line) => Number(line.level) >= 50)).toEqual([]);
   // A fuzz that is refused everywhere for one reason, or nowhere, tests nothing.
-  expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 202, 400, 404, 415]));
+  const rarer = withFaults ? [202, 415] : [];
+  expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404, ...rarer]));
 }, 120_000);

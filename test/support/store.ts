@@ -27,7 +27,13 @@ import { createEventLog, type EventLog, readEvents, type Write } from '../../act
 import { addInput, type NewInput } from '../../activities/store/runs/inputs.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
 import type { ReviewedCall } from '../../activities/store/calls/reviewed-calls.ts';
-import { findRun, lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
+import {
+  findRun,
+  type LockedRun,
+  lockRun,
+  lockRunAndConversation,
+  type RunRow,
+} from '../../activities/store/runs/runs.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { builtInVersion } from '../../workflows/policy/presets.ts';
 import type { ReceiptView } from '../../workflows/contracts/run.ts';
@@ -105,7 +111,11 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
         return openStep(write, run, { step: stepOf(attempt), attempt });
       }),
     answer: async (attempt, changes) =>
-      (await log.write('test', (write) => storeAnswer(write, anAnswer(attempt, changes)))).calls,
+      (
+        await log.write('test', async (write) =>
+          storeAnswer(write, await lockedRun(write, attempt.runId), anAnswer(attempt, changes)),
+        )
+      ).calls,
     async step(run, number, changes) {
       const attempt = anAttempt(run, `model/${number}`);
       await store.open(attempt);
@@ -132,7 +142,7 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
       ),
     end: (run, end) =>
       log.write('test', async (write) =>
-        endRun(write, await lockedRun(write, run.id), {
+        endRun(write, await lockedRun(write, run.id, lockRunAndConversation), {
           status: 'succeeded',
           reason: 'finished',
           reasonText: 'The agent finished.',
@@ -147,6 +157,23 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     events: (run) => eventsOf(database, streamOf('run', run.id)),
   };
   return store;
+}
+
+/** Runs that are at work beside another in its conversation, as subagents will be. */
+export async function besideRun(store: TestStore, run: RunRow, count: number): Promise<RunRow[]> {
+  const runs = await Promise.all(Array.from({ length: count }, () => store.accept()));
+  const { conversation_id, tenant_id } = run;
+  return Promise.all(
+    runs.map(async ({ run: { id } }) => {
+      await store.database.db
+        .updateTable('runs')
+        .set({ kind: 'subagent', conversation_id })
+        .where('id', '=', id)
+        .execute();
+      await store.begin({ ...run, id, tenant_id });
+      return store.run(id);
+    }),
+  );
 }
 
 /** Type and payload of every event of a stream, in order. */
@@ -164,9 +191,9 @@ function stepOf(attempt: { unit: string }): number {
 }
 
 /** Whoever's it is. */
-export async function lockedRun({ tx, ...write }: Write, id: string): Promise<RunRow> {
+export async function lockedRun({ tx, ...write }: Write, id: string, lock = lockRun): Promise<LockedRun> {
   const found = await tx.selectFrom('runs').select('tenant_id').where('id', '=', id).executeTakeFirst();
-  const run = found && (await lockRun({ tx, ...write }, found.tenant_id, id));
+  const run = found && (await lock({ tx, ...write }, found.tenant_id, id));
   if (!run) throw new Error(`There is no run ${id}.`);
   return run;
 }
@@ -222,7 +249,6 @@ const use: ModelUse = {
 
 function anAnswer(attempt: AttemptRef, changes: Partial<Answer> = {}): Answer {
   return {
-    tenantId: defaultTenant,
     attempt,
     step: stepOf(attempt),
     text: 'Hello.',
@@ -277,8 +303,8 @@ export async function expectWholeLog({ database }: TestStore): Promise<void> {
     select 'conversation ' || conversation_id, 'numbers have a gap' from events where conversation_id is not null
       group by conversation_id having min(conversation_seq) <> 1 or max(conversation_seq) <> count(*)
     union all
-    select 'conversation ' || c.id, 'counter and events differ' from conversations c
-      where c.seq <> (select count(*) from events where conversation_id = c.id)
+    select 'conversation ' || head.conversation_id, 'counter and events differ' from conversation_heads head
+      where head.seq <> (select count(*) from events where events.conversation_id = head.conversation_id)
     union all
     select 'stream ' || stream, 'more than one terminal event' from events where type = 'run-end'
       group by stream having count(*) > 1

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { createRedactor, type Redactor } from '../../activities/store/log/redaction.ts';
 import { type Contents, createContents } from '../../activities/store/log/contents.ts';
 import { type Database, openDatabase } from '../../activities/store/db/database.ts';
+import { slowTransactions } from '../../activities/store/db/transactions.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
 import type { Config } from '../config/config.ts';
@@ -41,6 +42,8 @@ export function openStore(input: {
   const notifier = createNotifier(database.pool, (error) =>
     logger.warn({ err: error }, 'readers were not told of new events; they look every second'),
   );
+  const tellSlow = (slow: unknown): void => logger.warn(slow, 'a transaction took long');
+  slowTransactions.subscribe(tellSlow);
   const tokenFile = path.join(input.dataFolder, 'token');
   const redactor = createRedactor(input.secrets);
   const learnToken = (): void => {
@@ -59,6 +62,7 @@ export function openStore(input: {
     contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
     async close() {
       clearInterval(waiting);
+      slowTransactions.unsubscribe(tellSlow);
       await notifier.close();
       await database.close();
     },

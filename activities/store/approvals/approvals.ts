@@ -140,7 +140,7 @@ export async function answerApproval(
   const call = approval.call_id && (await findCall(write.tx, run.tenant_id, run.id, approval.call_id));
   if (call) events.push(...(await applyTo(write, run, call, answer)));
   await resume(write, run);
-  await write.append({ ...streamFor(run), events });
+  write.append({ ...streamFor(run), events });
   await addAudit(write, [
     {
       ...auditOf(approval),
@@ -268,7 +268,7 @@ export async function attendApprovals(write: Write, run: RunRow, now = new Date(
         due.map(({ id }) => id),
       )
       .execute();
-    await write.append({
+    write.append({
       ...streamFor(run),
       events: due.map((row) => ({
         type: 'approval-escalation',

@@ -49,7 +49,7 @@ export async function settleCall(write: Write, input: Settlement): Promise<CallR
     payload: { runId: run.id, callId: call.call_id, outcome: input.outcome, by: input.by },
   };
   if (!active) {
-    await write.append({
+    write.append({
       tenantId: run.tenant_id,
       stream: streamOf('tenant', run.tenant_id),
       conversationId: null,
@@ -57,7 +57,7 @@ export async function settleCall(write: Write, input: Settlement): Promise<CallR
     });
     return settled;
   }
-  await write.append({ ...streamFor(run), events: [event] });
+  write.append({ ...streamFor(run), events: [event] });
   await addInput(write, run, {
     kind: 'settle',
     messageId: uuid(),

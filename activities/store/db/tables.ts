@@ -215,12 +215,17 @@ export interface Contents {
   tenant_id: string;
 }
 
+export interface ConversationHeads {
+  conversation_id: string;
+  seq: number;
+  tenant_id: string;
+}
+
 export interface Conversations {
   created_at: Generated<Timestamp>;
   id: string;
   last_activity_at: Generated<Timestamp>;
   metadata: Generated<Json>;
-  seq: Generated<number>;
   tenant_id: string;
   title: string;
 }
@@ -435,6 +440,7 @@ export interface DB {
   audit: Audit;
   calls: Calls;
   contents: Contents;
+  conversation_heads: ConversationHeads;
   conversations: Conversations;
   dead_letters: DeadLetters;
   events: Events;

@@ -39,7 +39,8 @@ export async function conversationHeads(
 ): Promise<Map<string, StreamHead>> {
   if (ids.length === 0) return new Map();
   const { rows } = await sql<{ id: string; seq: number }>`
-    select id, seq from conversations where id = any(${ids}::uuid[]) and tenant_id = ${tenantId}`.execute(db);
+    select conversation_id as id, seq from conversation_heads
+    where conversation_id = any(${ids}::uuid[]) and tenant_id = ${tenantId}`.execute(db);
   return new Map(rows.map(({ id, seq }) => [id, { seq, ended: false }]));
 }
 

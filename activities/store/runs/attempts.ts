@@ -1,11 +1,11 @@
-// Attempts: who works on which unit of a run right now, under which Temporal task token and with which command. The latest attempt of a unit is its fence; older ones can write nothing.
-import { sql } from 'kysely';
-import { streamOf } from '../../../workflows/contracts/event.ts';
+// Attempts: who works on which unit of a run right now, under which Temporal task token and with which command. The
+// latest attempt of a unit is its fence; older ones can write nothing.
+import { type RawBuilder, sql } from 'kysely';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
 import type { Handle } from '../../sandbox/sandbox.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { Superseded, type Write } from '../log/events.ts';
-import type { RunRow } from './runs.ts';
+import { type LockedRun, streamFor } from './runs.ts';
 
 /** An attempt that was opened. Its number is counted within its unit: 1, 2, 3 and so on. */
 export interface AttemptRef {
@@ -67,15 +67,19 @@ interface Known {
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. What this very executor left open
  * failed, and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
  * Begun again, an attempt is found as it was. Throws Superseded when it comes after a newer one, or when the run was
- * handed over to another execution than the attempt's.
+ * handed over to another execution than the attempt's. `claim`: what else is written where it opens, by `newest`.
  */
-export async function beginAttempt(write: Write, run: RunRow, attempt: NewAttempt): Promise<BegunAttempt> {
+export async function beginAttempt(
+  write: Write,
+  run: LockedRun,
+  attempt: NewAttempt,
+  claim?: RawBuilder<unknown>,
+): Promise<BegunAttempt> {
   const { unit, generation, pauses, tried, executorId } = attempt;
   // The hand-over took every fence away, and nobody holds those of units that were not open: it is this that keeps an
   // execution from beginning anything more.
   if (generation !== run.generation) throw new Superseded(`${nameOf(attempt)} is of another execution`);
-  // One statement: the run's lock keeps what it reads from changing, and the head's, which it takes last, orders it
-  // with every append of the attempt we replace.
+  // One statement: the run's lock keeps what it reads from changing.
   const { rows } = await sql<Known>`
     with known as (
       select attempt, (generation, pauses, tried) as place, executor_id = ${executorId} as own,
@@ -97,9 +101,8 @@ export async function beginAttempt(write: Write, run: RunRow, attempt: NewAttemp
       from known
       where run_id = ${run.id} and unit = ${unit} and attempts.attempt = known.attempt
         and ended_at is null and exists (select from newest)
-    ), fenced as (
-      update stream_heads set fences = fences || jsonb_build_object(${unit}::text, newest.attempt) from newest
-      where stream = ${streamOf('run', run.id)}
+    ), claimed as (
+      ${claim ?? sql`select`}
     )
     select newest.attempt as opened, known.attempt, known.outcome,
       known.place = wanted.place and own and known.outcome = 'open' as same,
@@ -108,9 +111,13 @@ export async function beginAttempt(write: Write, run: RunRow, attempt: NewAttemp
     order by known.attempt`.execute(write.tx);
   const begun = rows[0]?.opened ?? (rows.at(-1)?.same ? rows.at(-1)?.attempt : null);
   if (begun == null) throw new Superseded(`${nameOf(attempt)} comes late`);
+  const ref = { runId: run.id, unit, attempt: begun };
+  run.fences[unit] = begun;
+  // The head's lock, which comes last, orders it with every append of the attempt we replace.
+  write.append({ ...streamFor(run), events: [], fence: ref, change: 'take' });
   const before = rows.filter((row) => row.attempt !== null && row.attempt < begun);
   return {
-    ref: { runId: run.id, unit, attempt: begun },
+    ref,
     earlier: before.filter(({ outcome }) => outcome !== notMade).length,
     lost: before.filter(({ lost }) => lost).length,
   };
@@ -129,22 +136,30 @@ function nameOf({ unit, generation, pauses, tried }: NewAttempt): string {
  * Ends an attempt whose result the caller stores in the same transaction: the fence closes, so nothing more is
  * written for the unit. Throws Superseded when the attempt is not the current one.
  */
-export async function endAttempt(write: Write, attempt: AttemptRef, outcome: string): Promise<void> {
-  const { rows } = await sql`
-    with closed as (
-      update stream_heads set fences = fences - ${attempt.unit}::text
-      where stream = ${streamOf('run', attempt.runId)}
-        and (fences ->> ${attempt.unit}::text)::integer = ${attempt.attempt}
-      returning stream
-    ), ended as (
-      update attempts set ended_at = ${new Date()}, outcome = ${outcome}
-      where run_id = ${attempt.runId} and unit = ${attempt.unit} and attempt = ${attempt.attempt}
-        and exists (select from closed)
-    )
-    select stream from closed`.execute(write.tx);
-  if (rows.length !== 1) {
+export async function endAttempt(
+  write: Write,
+  run: LockedRun,
+  attempt: AttemptRef,
+  outcome: string,
+): Promise<void> {
+  await sql`with ended as ${ending(write, run, attempt, outcome)} select`.execute(write.tx);
+}
+
+/** The same as a part of another statement. */
+export function ending(
+  write: Write,
+  run: LockedRun,
+  attempt: AttemptRef,
+  outcome: string,
+): RawBuilder<Record<string, unknown>> {
+  if (run.fences[attempt.unit] !== attempt.attempt)
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is not the current one`);
-  }
+  delete run.fences[attempt.unit];
+  write.append({ ...streamFor(run), events: [], fence: attempt, change: 'drop' });
+  return sql`(
+    update attempts set ended_at = ${new Date()}, outcome = ${outcome}
+    where run_id = ${attempt.runId} and unit = ${attempt.unit} and attempt = ${attempt.attempt}
+  )`;
 }
 
 /** Whether an attempt has ended without asking anybody anything. */

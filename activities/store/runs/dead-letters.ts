@@ -34,7 +34,7 @@ export async function addDeadLetter(
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
   if (added.numInsertedOrUpdatedRows !== 1n) return;
-  await write.append({
+  write.append({
     ...streamFor(run),
     events: [
       { type: 'dead-letter', payload: { runId: run.id, id, kind: letter.kind, reason: letter.reason } },

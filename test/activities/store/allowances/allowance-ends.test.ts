@@ -99,7 +99,6 @@ test('an answer that was booked and not settled is settled with what was booked'
   await tenant.reserve(run, {}, { costMicros: 100, tokens: 11 });
   await store.begin(run);
   await store.step(run, 1, {
-    tenantId: tenant.id,
     use: {
       model: 'openai/gpt',
       status: 'answered',

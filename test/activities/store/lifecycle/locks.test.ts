@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { aCall, anAttempt, expectWholeLog, openTestStore } from '../../../support/store.ts';
+import { aCall, anAttempt, besideRun, expectWholeLog, openTestStore } from '../../../support/store.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { addDeadLetter, resolveDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
 import { Superseded, StreamEnded } from '../../../../activities/store/log/events.ts';
@@ -115,6 +115,7 @@ test('whatever is done to a few runs at once, nobody waits in a circle and no pr
       async (program) => {
         const opened = await Promise.all(Array.from({ length: 3 }, () => store.started()));
         const conversations = opened.map((run) => run.conversation_id);
+        for (const run of opened) await besideRun(store, run, 1);
         const unexpected: unknown[] = [];
         let next = 0;
         const worker = async (): Promise<void> => {

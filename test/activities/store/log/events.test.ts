@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { anAttempt, expectWholeLog, openTestStore } from '../../../support/store.ts';
+import { anAttempt, expectWholeLog, lockedRun, openTestStore } from '../../../support/store.ts';
 import {
   type AttemptRef,
   beginAttempt,
@@ -18,7 +18,7 @@ import {
   Superseded,
 } from '../../../../activities/store/log/events.ts';
 import { streamHeads } from '../../../../activities/store/log/tails.ts';
-import { lockRun, type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
+import { type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
 import type { NewEvent } from '../../../../workflows/contracts/event.ts';
 
 const store = await openTestStore({ connections: 20 });
@@ -49,8 +49,7 @@ async function headOf(stream: string) {
 
 async function take(run: RunRow, attempt: NewAttempt): Promise<void> {
   await log.write('test', async (write) => {
-    await lockRun(write, run.tenant_id, run.id);
-    await beginAttempt(write, run, attempt);
+    await beginAttempt(write, await lockedRun(write, run.id), attempt);
   });
 }
 
@@ -137,7 +136,9 @@ test('an attempt that does not hold the fence writes nothing', async () => {
   await take(run, second);
   await expect(log.append(batchOf(first)), 'after a newer one took it').rejects.toThrow(Superseded);
   await log.append(batchOf(second));
-  await log.write('test', (write) => endAttempt(write, second, 'answered'));
+  await log.write('test', async (write) =>
+    endAttempt(write, await lockedRun(write, run.id), second, 'answered'),
+  );
   await expect(log.append(batchOf(second)), 'after its result is stored').rejects.toThrow(Superseded);
   expect((await store.events(run)).slice(2)).toEqual([delta('attempt 1'), delta('attempt 2')]);
   await expectWholeLog(store);
@@ -188,7 +189,7 @@ test('nothing follows the end of a stream, and the batch that ended it may be re
 test('a transaction that fails after its append leaves no event and no gap', async () => {
   const batch = fresh();
   const failing = log.write('test', async (write) => {
-    await write.append(batch);
+    write.append(batch);
     throw new Error('the rest failed');
   });
   await expect(failing).rejects.toThrow('the rest failed');

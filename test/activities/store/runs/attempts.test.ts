@@ -32,6 +32,12 @@ const store = await openTestStore();
 const { log, database } = store;
 const { db } = database;
 
+async function end(attempt: AttemptRef): Promise<void> {
+  await log.write('test', async (write) =>
+    endAttempt(write, await lockedRun(write, attempt.runId), attempt, 'answered'),
+  );
+}
+
 function take(attempt: NewAttempt) {
   return log.write('test', async (write) => {
     const run = await lockRun(write, defaultTenant, attempt.runId);
@@ -126,7 +132,7 @@ test('an attempt that begins again is found as it was, and no other is opened', 
   const events = await store.events(run);
   expect(await store.open(step)).toMatchObject({ kind: 'opened', ref: { attempt: 3 }, earlier: 2 });
   expect(await store.events(run), 'it says nothing twice').toEqual(events);
-  await log.write('test', (write) => endAttempt(write, step, 'answered'));
+  await end(step);
   await expect(take(step), 'once it has ended').rejects.toThrow(Superseded);
   expect(await outcomes(run.id)).toEqual([
     [1, 'lost'],
@@ -195,7 +201,7 @@ test('of attempts that begin at once the newest holds the fence', async () => {
   const taken = begun.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   expect(taken.map(({ ref }) => ref.attempt).sort()).toEqual(taken.map((_, index) => index + 1));
   for (const { tried, ref } of taken.toSorted((one, other) => one.tried - other.tried)) {
-    const ending = log.write('test', (write) => endAttempt(write, ref, 'answered'));
+    const ending = end(ref);
     if (tried < 5) await expect(ending).rejects.toThrow(Superseded);
     else await ending;
   }
@@ -214,7 +220,7 @@ const points: [string, (old: NewAttempt & AttemptRef) => Promise<unknown>][] = [
         fence: old,
       }),
   ],
-  ['ends', (old) => log.write('test', (write) => endAttempt(write, old, 'answered'))],
+  ['ends', end],
   ['notes the handle of its command', (old) => noteHandle(db, old, { kind: 'test', at: 7 })],
   ['stores its answer', (old) => store.answer(old)],
   ['opens its step again', (old) => store.open(old)],
@@ -242,7 +248,7 @@ test('a worker that died leaves its open attempts with their tokens and the hand
   const ended = { ...anAttempt(run, 'model/1'), executorId: id };
   const executing = { ...anAttempt(run, 'call/1.0'), executorId: id };
   await take(ended);
-  await log.write('test', (write) => endAttempt(write, ended, 'answered'));
+  await end(ended);
   await take(executing);
   await noteHandle(db, executing, { kind: 'test', at: 4711 });
   await take(anAttempt(run, 'call/1.1'));

@@ -1,5 +1,8 @@
 // Approvals: what a run waits for a person to answer, and the record of who decided what.
 import { type Kysely, sql } from 'kysely';
+import { functionsOf } from '../functions.ts';
+
+const functions = functionsOf('0007');
 
 const statements = [
   `create table approvals (
@@ -55,21 +58,18 @@ const statements = [
     detail jsonb not null default '{}'
   )`,
   `create index audit_of_run on audit (run_id, id) where run_id is not null`,
-  `create function refuse_change() returns trigger language plpgsql as $$
-  begin
-    raise exception '% is only ever added to', tg_table_name;
-  end $$`,
   `create trigger audit_stays before update or delete or truncate on audit
     for each statement execute function refuse_change()`,
 ];
 
 export async function up(db: Kysely<unknown>): Promise<void> {
+  await functions.up(db);
   for (const statement of statements) await sql.raw(statement).execute(db);
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop table audit`.execute(db);
-  await sql`drop function refuse_change`.execute(db);
+  await functions.down(db);
   await sql`alter table runs drop column attended, drop column external_tools, drop column awaiting_since`.execute(
     db,
   );
