@@ -6,7 +6,7 @@ import type { StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { Exceeded } from '../store/allowances/allowances.ts';
 import type { OwnShortage } from '../store/allowances/own-limits.ts';
-import type { Patience } from '../store/lifecycle/answers.ts';
+import type { AnswerTime } from '../store/lifecycle/answers.ts';
 import { type ApprovalRow, requestApprovals } from '../store/approvals/approvals.ts';
 import { type AttemptRef, isFirst, mayPause, type NewAttempt } from '../store/runs/attempts.ts';
 import type { Queries } from '../store/db/database.ts';
@@ -17,7 +17,7 @@ import { type RunRow, streamFor } from '../store/runs/runs.ts';
 type Paused = Extract<CallModelResult, { kind: 'paused' }>;
 
 /** How long people have, from now on: what they are given, or longer. */
-export function patienceOf({ approvalSeconds }: ActivityDeps, atLeastMs = 0): Patience {
+export function answerTimeOf({ approvalSeconds }: ActivityDeps, atLeastMs = 0): AnswerTime {
   const now = Date.now();
   const ms = Math.max(approvalSeconds * 1000, atLeastMs);
   return { escalateAt: new Date(now + ms / 2), deadlineAt: new Date(now + ms) };
@@ -68,7 +68,7 @@ export async function askForMore(
     step,
     about: { allowanceId, limit },
     text: own ? ownSentence(short) : sentenceOf(short),
-    ...patienceOf(deps, own ? 0 : passesInMs(short)),
+    ...answerTimeOf(deps, own ? 0 : passesInMs(short)),
   };
   const events = await requestApprovals(write, run, [question]);
   write.append({ ...streamFor(run), events });

@@ -9,7 +9,7 @@ import type { EndedRun } from '../store/lifecycle/end-run.ts';
 import type { Said } from './ask.ts';
 import { settleUse } from './draw.ts';
 import { concludeRun, settleEnd } from './end.ts';
-import { patienceOf } from './ask-for-money.ts';
+import { answerTimeOf } from './ask-for-money.ts';
 import { lockRun, lockRunAndConversation } from '../store/runs/runs.ts';
 import type { ModelCall } from './open.ts';
 import type { StoredStep } from './result.ts';
@@ -30,7 +30,7 @@ export async function storeReviewed(
     calls,
     use,
     closing,
-    patience: patienceOf(deps),
+    answerTime: answerTimeOf(deps),
   };
   // What has nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
   // end of what runs in the background.

@@ -12,7 +12,7 @@ import { anEffect, aProgram, openTheatre } from '../support/faults.ts';
 import { type Platform, type ProcessName, startPlatform, until } from '../support/platform.ts';
 
 // Past it a wait says what it waited for.
-const patienceMs = 90_000;
+const longestMs = 90_000;
 
 const theatre = await openTheatre();
 let platform: Platform;
@@ -92,7 +92,7 @@ async function allGoOn(programs: readonly Program[], since: number): Promise<voi
   };
   await until(
     () => programs.every(goesOn),
-    patienceMs,
+    longestMs,
     () => `Not all have gone on:\n${platform.log('worker')}`,
   );
 }
@@ -133,7 +133,7 @@ test('500 readers whose API is killed twice come back and have received every ev
   );
   await until(
     () => readers.every(({ recording }) => recording.connections.length > 0),
-    patienceMs,
+    longestMs,
     () => 'Not all read.',
   );
   const herds: number[] = [];
@@ -143,7 +143,7 @@ test('500 readers whose API is killed twice come back and have received every ev
     const killedAt = Date.now();
     await until(
       () => platform.pid('api') !== before && platform.pid('api') !== undefined,
-      patienceMs,
+      longestMs,
       () => platform.log('supervisor'),
     );
     const open = readers.filter(
@@ -154,7 +154,7 @@ test('500 readers whose API is killed twice come back and have received every ev
       (recording.connections.at(-1)?.openedAt ?? 0) > killedAt;
     await until(
       () => open.every(isBack),
-      patienceMs,
+      longestMs,
       () => 'Not all came back.',
     );
     herds.push(...open.map(({ recording }) => (recording.connections.at(-1)?.openedAt ?? 0) - killedAt));
@@ -193,7 +193,7 @@ test('200 readers that never read are cut at the bound, while those that read mi
   // The last of them is cut some five seconds after it could take no more.
   await until(
     () => sockets.every(({ cut }) => cut()),
-    patienceMs,
+    longestMs,
     () => 'Some are still held.',
   );
   clearInterval(watch);

@@ -7,7 +7,7 @@ import { seedTenantAllowance } from '../../activities/store/allowances/change-li
 import {
   type Answer,
   type ModelUse,
-  type Patience,
+  type AnswerTime,
   openStep,
   storeAnswer,
 } from '../../activities/store/lifecycle/answers.ts';
@@ -255,12 +255,12 @@ function anAnswer(attempt: AttemptRef, changes: Partial<Answer> = {}): Answer {
     calls: [],
     use,
     closing: [],
-    patience: patienceOf(hours(24)),
+    answerTime: answerTimeOf(hours(24)),
     ...changes,
   };
 }
 
-export function patienceOf(ms: number): Patience {
+export function answerTimeOf(ms: number): AnswerTime {
   return { escalateAt: new Date(Date.now() + ms / 2), deadlineAt: new Date(Date.now() + ms) };
 }
 
