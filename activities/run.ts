@@ -12,7 +12,7 @@ import type {
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
-import { concludeRun, mustGoOn, settleEnd } from './step/end.ts';
+import { concludeRun, mustGoOn, followEnd } from './step/end.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './step/result.ts';
@@ -111,7 +111,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
       return concludeRun(deps, write, run, ending);
     });
     if (!ended) return { finished: false };
-    await settleEnd(deps, ended);
+    await followEnd(deps, ended);
     const status = ended.run.status as RunStatus;
     return isTerminal(status) ? { finished: true, status } : { finished: true };
   };

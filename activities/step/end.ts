@@ -69,6 +69,6 @@ export function mustGoOn(waiting: readonly { kind: string }[]): boolean {
 }
 
 /** After the commit: the account is closed, and whoever had to wait for this end is started. */
-export async function settleEnd(deps: ActivityDeps, ended: EndedRun): Promise<void> {
+export async function followEnd(deps: ActivityDeps, ended: EndedRun): Promise<void> {
   for (const run of await afterEnd(deps.log, ended)) deps.startRun(run);
 }

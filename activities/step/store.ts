@@ -7,8 +7,8 @@ import { untilStored } from '../store/db/until-stored.ts';
 import { storeAnswer } from '../store/lifecycle/answers.ts';
 import type { EndedRun } from '../store/lifecycle/end-run.ts';
 import type { Said } from './ask.ts';
-import { settleUse } from './draw.ts';
-import { concludeRun, settleEnd } from './end.ts';
+import { closeReserved } from './draw.ts';
+import { concludeRun, followEnd } from './end.ts';
 import { answerTimeOf } from './ask-for-money.ts';
 import { lockRun, lockRunAndConversation } from '../store/runs/runs.ts';
 import type { ModelCall } from './open.ts';
@@ -50,8 +50,8 @@ export async function storeReviewed(
     }),
   );
   const { ended = false, waiting = false } = stored;
-  // The end of the account settles what is open with what was booked.
-  if (ended) await settleEnd(deps, { ...stored, ended, waiting });
-  else await settleUse(deps, run, step, attempt, use);
+  // Closing the account also closes what is open, with what was booked.
+  if (ended) await followEnd(deps, { ...stored, ended, waiting });
+  else await closeReserved(deps, run, step, attempt, use);
   return stored;
 }

@@ -96,7 +96,7 @@ async function work(
       calls: [call],
       use,
       closing: [],
-      patience: { escalateAt: new Date(), deadlineAt: new Date() },
+      answerTime: { escalateAt: new Date(), deadlineAt: new Date() },
     }),
   );
   const calling = attemptAt(run.id, `call/${call.callId}`);

@@ -64,7 +64,7 @@ export async function openPrompt(terminal: Terminal, { signal, onCtrlC }: Prompt
       new Promise((resolve) => {
         if (closed) return resolve(undefined);
         answer = resolve;
-        lines.question(question, settle);
+        lines.question(question, give);
         lines.write(begun);
       }),
     close: () => lines.close(),
