@@ -117,7 +117,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
   };
 }
 
-/** It is for somebody else to end, or has ended already. */
+/** Another execution ends it, or it has ended already. */
 function unended(run: RunRow): EndedRun {
   return { ended: false, run, waiting: false };
 }

@@ -1,5 +1,6 @@
-// A caller's JSON Schema without its regular expressions. Some of these take for ever on a few letters, and nothing tells
-// which; so checking them is left to the caller. The schema that is left accepts all that the whole one accepts, and more.
+// A caller's JSON Schema without its regular expressions. Some of these take for ever on a few letters, and nothing
+// tells which; so checking them is left to the caller. The schema that is left accepts all that the whole one accepts,
+// and more.
 
 const schemas = new Set([
   'items',

@@ -25,7 +25,7 @@ export function answerTimeOf({ approvalSeconds }: ActivityDeps, atLeastMs = 0): 
 
 /**
  * What this step has asked and was not granted, of a run whose lock the caller holds: the workflow is to wait for that
- * answer, or to hear it. Of a first attempt only what is open can be: whoever asked before was heard.
+ * answer, or to hear it. Of a first attempt only what is open can be: earlier questions have their answers.
  */
 export async function questionOf(
   queries: Queries,
@@ -80,7 +80,7 @@ export async function askForMore(
 // The sweeper comes by every few seconds and answers only so many at a time; on a busy machine both take longer.
 const sweptWithinMs = 60_000;
 
-/** When nobody needs to answer any more, since the shortage ended by itself: a run that was told so waits for that. */
+/** When no answer is needed any more, since the shortage ended by itself: a run that was told so waits for that. */
 function passesInMs({ allowed, needed, endsAt }: Exceeded): number {
   if (endsAt === null || needed > allowed) return 0;
   return Date.parse(endsAt) + sweptWithinMs - Date.now();

@@ -1,5 +1,5 @@
-// Reserves a model call's worst case in the allowances of its run before the call, and closes the reservation after it. Where
-// there is too little, the run asks people for more; a call without a reservation is never made.
+// Reserves a model call's worst case in the allowances of its run before the call, and closes the reservation after it.
+// Where there is too little, the run asks people for more; a call without a reservation is never made.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { ActivityDeps, Attempt } from '../deps.ts';
@@ -81,7 +81,7 @@ async function leave(
 }
 
 /**
- * Asks a person for more. The pools stay locked until the question is stored: whoever raises a limit does so before,
+ * Asks a person for more. The pools stay locked until the question is stored: a raise of the limit comes before,
  * and then there is room, or finds the question and answers it.
  */
 async function ask(

@@ -4,7 +4,7 @@ import type { ModelPrice } from '../deps.ts';
 import type { LlmRequest } from '../llm/llm.ts';
 import type { Draw } from '../store/allowances/allowances.ts';
 
-/** A model nobody knows the price of costs the configured ceiling, never nothing. */
+/** A model without a known price costs the configured ceiling, never nothing. */
 export function worstCaseOf(
   price: ModelPrice,
   model: string,

@@ -1,5 +1,5 @@
-// Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it gone, fail
-// its activities, close what it had reserved, and send its workflows to the workers that live. Safe to run twice.
+// Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it gone,
+// fail its activities, close what it had reserved, and send its workflows to the workers that live. Safe to run twice.
 import type { Logger } from 'pino';
 import { findProcess, thisHost } from '../../activities/host/process-table.ts';
 import { createHandles } from '../../activities/sandbox/run-sandboxes.ts';

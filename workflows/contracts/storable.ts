@@ -1,4 +1,5 @@
-// Makes text storable in Postgres, which takes no NUL and no half of a surrogate pair. Models, tools and people produce both.
+// Makes text storable in Postgres, which takes no NUL and no half of a surrogate pair. Models, tools and people produce
+// both.
 
 export function toStorable(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\uFFFD');

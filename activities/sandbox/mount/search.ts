@@ -1,5 +1,5 @@
-// Searches file contents with ripgrep, started without a shell in the very directory that was checked. It only reads, so it
-// need not be found after its worker's death: its pipe breaks and it ends.
+// Searches file contents with ripgrep, started without a shell in the very directory that was checked. It only reads,
+// so it need not be found after its worker's death: its pipe breaks and it ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';

@@ -1,5 +1,5 @@
-// Drawing on allowances: the worst case of a model call is reserved up the whole chain of its run before the call, and the
-// reservation is closed with what was used. Each is one statement that takes the pools' locks: call it before the
+// Drawing on allowances: the worst case of a model call is reserved up the whole chain of its run before the call, and
+// the reservation is closed with what was used. Each is one statement that takes the pools' locks: call it before the
 // conversation's. The database and the ledger call closing a reservation `settle`.
 import { type RawBuilder, sql } from 'kysely';
 import type { LimitName } from '../../../workflows/contracts/allowance.ts';

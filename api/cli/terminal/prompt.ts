@@ -9,7 +9,7 @@ export interface Terminal {
 }
 
 export interface Prompt {
-  /** What was typed; undefined once nobody is asked any more. `begun` is there already and can be changed. */
+  /** What was typed; undefined once the question is taken back. `begun` is there already and can be changed. */
   ask(question: string, begun?: string): Promise<string | undefined>;
   close(): void;
 }
