@@ -6,7 +6,7 @@ import { describeResult } from '../chaos/describe-result.ts';
 import { withFaults } from '../support/with-faults.ts';
 
 // Four minutes on two free cores with `--faults`, half of one without.
-const [programs, kills] = withFaults ? [100, 60] : [16, 8];
+const [programs, kills] = withFaults ? [100, 60] : [10, 5];
 // This only ends a hang.
 const longestMs = 1_200_000;
 
