@@ -52,16 +52,27 @@ export type Verb<Input, Body = unknown> = (
 // Two requests with one message id may both find it new; the second one finds the row when it looks again.
 const racing = new Set(['runs_opening', 'runs_conversation_id_message_id_key']);
 
+type Finished = { after?: Outcome['after'] };
+
 /** One transaction and what follows its commit. `act` may run twice: only its last transaction commits. */
-export async function perform<Done extends { after?: Outcome['after'] }>(
+export async function perform<Done extends Finished>(
   log: EventLog,
   name: string,
   act: (write: Write) => Promise<Done>,
 ): Promise<Done> {
-  const done = await log.write(name, act).catch((error: unknown) => {
+  const done = await commit(log, name, act);
+  await done.after?.();
+  return done;
+}
+
+/** The transaction alone. What follows it is the caller's to call. */
+export function commit<Done extends Finished>(
+  log: EventLog,
+  name: string,
+  act: (write: Write) => Promise<Done>,
+): Promise<Done> {
+  return log.write(name, act).catch((error: unknown) => {
     if (!racing.has(violatedConstraint(error) ?? '')) throw error;
     return log.write(name, act);
   });
-  await done.after?.();
-  return done;
 }
