@@ -103,7 +103,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     // A run that goes on keeps what it runs in the background.
     if (ending.outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
       return { finished: false };
-    await deps.leaveRun(runId);
+    await deps.endBackground(runId);
     const ended = await deps.log.write('finish-run', async (write): Promise<EndedRun | undefined> => {
       const run = requireRun(await lockRunAndConversation(write, tenantId, runId), runId);
       // Another execution has the run: this one ends without a word.
@@ -117,7 +117,10 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     if (!ended) return { finished: false };
     await settleEnd(deps, ended);
     const status = ended.run.status as RunStatus;
-    return isTerminal(status) ? { finished: true, status } : { finished: true };
+    if (!isTerminal(status)) return { finished: true };
+    // Not before it has ended: one that goes on keeps its sandbox.
+    await deps.leaveRun(runId);
+    return { finished: true, status };
   };
 }
 
