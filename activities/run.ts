@@ -20,13 +20,7 @@ import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
 import { stopAmong, waitingInputs } from './store/runs/inputs.ts';
-import {
-  findRun,
-  lockRun,
-  lockRunAndConversation,
-  requireRun,
-  type RunRow,
-} from './store/runs/runs.ts';
+import { findRun, lockRun, lockRunAndConversation, requireRun, type RunRow } from './store/runs/runs.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
