@@ -12,7 +12,7 @@ import type {
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
-import { concludeRun, mustGoOn, settleEnd } from './step/end.ts';
+import { concludeRun, mustGoOn, followEnd } from './step/end.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './step/result.ts';
@@ -109,7 +109,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
       return concludeRun(deps, write, run, ending);
     });
     if (!ended) return { finished: false };
-    await settleEnd(deps, ended);
+    await followEnd(deps, ended);
     const status = ended.run.status as RunStatus;
     if (!isTerminal(status)) return { finished: true };
     // Not before it has ended: one that goes on keeps its sandbox.
@@ -118,7 +118,7 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
   };
 }
 
-/** It is for somebody else to end, or has ended already. */
+/** Another execution ends it, or it has ended already. */
 function unended(run: RunRow): EndedRun {
   return { ended: false, run, waiting: false };
 }

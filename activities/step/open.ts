@@ -1,5 +1,5 @@
 // Opens the step of a model call, or says what becomes of it: another execution has the run, an earlier attempt stored
-// the answer, somebody stopped the run, a limit is reached, or a question about money is open.
+// the answer, the run was stopped, a limit is reached, or a question about money is open.
 import type { CallModelInput, CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps, ActivityTask, Attempt } from '../deps.ts';

@@ -1,5 +1,5 @@
-// Text that Postgres can hold: NUL it stores not, and half of a surrogate pair is no UTF-8. Models, tools and people
-// produce both.
+// Makes text storable in Postgres, which takes no NUL and no half of a surrogate pair. Models, tools and people produce
+// both.
 
 export function toStorable(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\uFFFD');

@@ -1,5 +1,5 @@
-// Calls: each from its request over its claim to its one result. A claim without a result is never acted on
-// again by the store's doing; whoever finds one decides (probe, unknown, or a re-run where that is safe).
+// Calls: each from its request over its claim to its one result. The store never lets a claimed call without a result
+// act again; the attempt that finds one decides (probe, unknown, or a re-run where that is safe).
 import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { CallStatus, CallView } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
