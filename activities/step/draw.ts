@@ -13,7 +13,7 @@ import { endAttempt, hasLeft, notMade } from '../store/runs/attempts.ts';
 import { takeWarnings, tellCrossings } from '../store/allowances/crossings.ts';
 import { isStoreOutage } from '../store/db/database.ts';
 import { Superseded, type Write } from '../store/log/events.ts';
-import { type LockedRun, lockRun, type RunRow, streamFor } from '../store/runs/runs.ts';
+import { type LockedRun, lockRun, requireRun, type RunRow, streamFor } from '../store/runs/runs.ts';
 import { worstCaseOf } from './worst-case.ts';
 
 // What others hold comes back when their answers do, most within seconds. A longer wait would take a slot from calls
@@ -116,9 +116,7 @@ async function ask(
 }
 
 async function locked(write: Write, { tenant_id, id }: RunRow): Promise<LockedRun> {
-  const run = await lockRun(write, tenant_id, id);
-  if (!run) throw new Error(`There is no run ${id}.`);
-  return run;
+  return requireRun(await lockRun(write, tenant_id, id), id);
 }
 
 /** After the use of a call was stored. */

@@ -9,7 +9,7 @@ import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
 import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
 import type { NewAttempt } from '../store/runs/attempts.ts';
-import { type LockedRun, lockRun, type RunRow } from '../store/runs/runs.ts';
+import { type LockedRun, lockRun, requireRun, type RunRow } from '../store/runs/runs.ts';
 import { askForMore, questionOf, reasonOf } from './ask-for-money.ts';
 import { toStepResult } from './result.ts';
 
@@ -66,8 +66,7 @@ async function runFor(
     });
     if (begun) return begun.run;
   }
-  const run = await lockRun(write, tenantId, runId);
-  if (!run) throw new Error(`There is no run ${runId}.`);
+  const run = requireRun(await lockRun(write, tenantId, runId), runId);
   // An attempt before this one may have stored the answer, and ended the run with it.
   return begins === undefined || run.execution_id === begins ? run : undefined;
 }

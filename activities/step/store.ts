@@ -10,7 +10,7 @@ import type { Said } from './ask.ts';
 import { closeReserved } from './draw.ts';
 import { concludeRun, followEnd } from './end.ts';
 import { answerTimeOf } from './ask-for-money.ts';
-import { lockRun, lockRunAndConversation } from '../store/runs/runs.ts';
+import { lockRun, lockRunAndConversation, requireRun } from '../store/runs/runs.ts';
 import type { ModelCall } from './open.ts';
 import type { StoredStep } from './result.ts';
 
@@ -39,8 +39,7 @@ export async function storeReviewed(
   const stored = await untilStored(() =>
     deps.log.write('store-answer', async (write): Promise<StoredStep & Partial<EndedRun>> => {
       const lock = ends ? lockRunAndConversation : lockRun;
-      const current = await lock(write, run.tenant_id, run.id);
-      if (!current) throw new Error(`There is no run ${run.id}.`);
+      const current = requireRun(await lock(write, run.tenant_id, run.id), run.id);
       const { run: locked, calls: rows } = await storeAnswer(write, current, answer);
       // Read back after a lost COMMIT, it may have ended with the first one.
       const mayEnd = ends && !isTerminal(locked.status as RunStatus);

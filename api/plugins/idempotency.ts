@@ -4,9 +4,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Write } from '../../activities/store/log/events.ts';
 import {
   claimKey,
+  keepAnswer,
   type KeyScope,
   type StoredAnswer,
-  storeAnswer,
 } from '../../activities/store/access/idempotency.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
 import { commit, type Outcome, perform, type Verb, type VerbParts } from '../verbs/verb.ts';
@@ -57,7 +57,7 @@ export function createMutate(parts: VerbParts): Mutate {
       if (!refusal) throw error;
       return keeping(async () => refusal);
     });
-    // What fails behind the commit is no refusal: the answer that is stored would hide it.
+    // A failure from here on is no refusal: the effect has been committed, and its answer is stored.
     await done.after?.();
     return done;
   }
@@ -99,7 +99,7 @@ function keep(scope: KeyScope, bodyHash: string, effect: Act): Act {
     }
     if (known) return { ...known, replayed: true };
     const done = await effect(write);
-    await storeAnswer(write.tx, scope, bodyHash, done);
+    await keepAnswer(write.tx, scope, bodyHash, done);
     return done;
   };
 }

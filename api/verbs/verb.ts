@@ -52,21 +52,8 @@ export type Verb<Input, Body = unknown> = (
 // Two requests with one message id may both find it new; the second one finds the row when it looks again.
 const racing = new Set(['runs_opening', 'runs_conversation_id_message_id_key']);
 
-type Finished = { after?: Outcome['after'] };
-
-/** One transaction and what follows its commit. `act` may run twice: only its last transaction commits. */
-export async function perform<Done extends Finished>(
-  log: EventLog,
-  name: string,
-  act: (write: Write) => Promise<Done>,
-): Promise<Done> {
-  const done = await commit(log, name, act);
-  await done.after?.();
-  return done;
-}
-
-/** The transaction alone. What follows it is the caller's to call. */
-export function commit<Done extends Finished>(
+/** One transaction. `act` may run twice: only its last transaction commits. */
+export async function commit<Done>(
   log: EventLog,
   name: string,
   act: (write: Write) => Promise<Done>,
@@ -75,4 +62,15 @@ export function commit<Done extends Finished>(
     if (!racing.has(violatedConstraint(error) ?? '')) throw error;
     return log.write(name, act);
   });
+}
+
+/** One transaction and what follows its commit. */
+export async function perform<Done extends { after?: Outcome['after'] }>(
+  log: EventLog,
+  name: string,
+  act: (write: Write) => Promise<Done>,
+): Promise<Done> {
+  const done = await commit(log, name, act);
+  await done.after?.();
+  return done;
 }

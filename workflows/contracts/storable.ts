@@ -9,3 +9,20 @@ export function toStorable(text: string): string {
 export function toStorableOutput(text: string): string {
   return toStorable(text.replaceAll('\u0000', '\u2400'));
 }
+
+/**
+ * Whether a text is, or every text in a value. Walks without recursion: what was parsed may be nested as deep as its
+ * text is long.
+ */
+export function isStorable(value: unknown): boolean {
+  const left: unknown[] = [value];
+  while (left.length > 0) {
+    const next = left.pop();
+    if (typeof next === 'string') {
+      if (toStorable(next) !== next) return false;
+    } else if (typeof next === 'object' && next !== null) {
+      for (const [key, inner] of Object.entries(next)) left.push(key, inner);
+    }
+  }
+  return true;
+}

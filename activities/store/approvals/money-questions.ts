@@ -9,7 +9,7 @@ import { type ApprovalRow, answerApproval } from './approvals.ts';
 import type { AttemptRef } from '../runs/attempts.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import { lockRun, type RunRow } from '../runs/runs.ts';
+import { lockRun, requireRun, type RunRow } from '../runs/runs.ts';
 
 /** The latest of a run. */
 export async function findLimitQuestion(
@@ -144,8 +144,7 @@ async function tryAgain(
   { id, run_id, tenant_id }: Answerable,
   said: { by: string; note: string },
 ): Promise<boolean> {
-  const run = await lockRun(write, tenant_id, run_id);
-  if (!run) throw new Error(`There is no run ${run_id}.`);
+  const run = requireRun(await lockRun(write, tenant_id, run_id), run_id);
   return (await answerApproval(write, run, id, { status: 'approved', ...said })) !== undefined;
 }
 

@@ -37,18 +37,14 @@ test('a process is killed once for one key, and only one there is', async () => 
   expect(killed).toEqual(['worker']);
 });
 
-test('one that could not be killed is no success, with a key or without', async () => {
-  const { embedded: deps } = embedded();
-  const kill = async (): Promise<void> => {
-    throw new Failure('NotFound', 'There is no process "worker" to kill right now.');
-  };
-  const api = await createTestApp({ embedded: { ...deps, kill } });
+test('what cannot be killed is told with a key as without one', async () => {
+  const { killed, ...deps } = embedded();
+  const api = await createTestApp(deps);
   const key = { 'idempotency-key': 'kill-2' };
-  const answers = [
-    await api.ask('POST', '/embedded/processes/worker/kill', {}),
-    await api.ask('POST', '/embedded/processes/worker/kill', {}, key),
-  ];
-  expect(answers.map((answer) => answer.statusCode)).toEqual([404, 404]);
+  const answer = await api.ask('POST', '/embedded/processes/supervisor/kill', {}, key);
+  expect([answer.statusCode, answer.json().detail]).toEqual([422, 'It watches itself.']);
+  expect(answer.headers['idempotent-replayed']).toBeUndefined();
+  expect(killed).toEqual([]);
 });
 
 test('callers from elsewhere are refused, whatever their headers say', async () => {

@@ -14,7 +14,7 @@ import { defaultTenant, openDatabase } from '../../../../activities/store/db/dat
 import { addDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
 import { createEventLog } from '../../../../activities/store/log/events.ts';
 import { registerExecutor } from '../../../../activities/store/runs/executors.ts';
-import { storeAnswer } from '../../../../activities/store/access/idempotency.ts';
+import { keepAnswer } from '../../../../activities/store/access/idempotency.ts';
 import { ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
 import { applyPolicy, rememberAnswer } from '../../../../activities/store/policies/policy-scopes.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../../../../activities/store/db/migrate.ts';
@@ -128,7 +128,7 @@ async function fill(url: string): Promise<void> {
       });
     }
     const scope = { tenantId: defaultTenant, method: 'POST', path: '/runs', key: 'key' };
-    await storeAnswer(database.db, scope, 'hash', { status: 202, headers: {}, body: '{}' });
+    await keepAnswer(database.db, scope, 'hash', { status: 202, headers: {}, body: '{}' });
   });
 }
 
