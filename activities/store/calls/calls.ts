@@ -3,14 +3,7 @@
 import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { CallStatus, CallView } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
-import {
-  type AttemptRef,
-  beginAttempt,
-  endAttempt,
-  ending,
-  keyOfBegin,
-  type NewAttempt,
-} from '../runs/attempts.ts';
+import { type AttemptRef, beginAttempt, endAttempt, ending, type NewAttempt } from '../runs/attempts.ts';
 import { addAudit } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { toldOf, useApproval } from './approval-use.ts';
@@ -92,7 +85,6 @@ export async function claimCall(
     ...streamFor(run),
     events: [{ type: 'call-start', payload: { callId: call.call_id, tool: call.tool } }],
     fence: ref,
-    dedupeKey: keyOfBegin(ref),
   });
   const predecessor = earlier > 0 ? { intent: call.intent, lost } : undefined;
   return { kind: 'claimed', run, call: claimed, ref, predecessor };

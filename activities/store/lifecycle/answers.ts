@@ -9,7 +9,6 @@ import {
   beginAttempt,
   type BegunAttempt,
   ending,
-  keyOfBegin,
   type NewAttempt,
 } from '../runs/attempts.ts';
 import type { CallRow } from '../calls/calls.ts';
@@ -71,7 +70,6 @@ export async function openStep(
     ...streamFor(run),
     events: stall.kind === 'replan' ? [event, ...stall.events] : [event],
     fence: begun.ref,
-    dedupeKey: keyOfBegin(begun.ref),
   });
   await applyMessages(write, run, input.step, waiting);
   return { kind: 'opened', run, ...begun };

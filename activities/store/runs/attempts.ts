@@ -121,11 +121,6 @@ export async function beginAttempt(
   };
 }
 
-/** Under which what it says first is appended: before its first batch. */
-export function keyOfBegin({ unit, attempt }: AttemptRef): string {
-  return `${unit}/${attempt}/0`;
-}
-
 function nameOf({ unit, generation, pauses, tried }: NewAttempt): string {
   return `try ${tried} of ${unit} in execution ${generation}, after ${pauses} waits,`;
 }
