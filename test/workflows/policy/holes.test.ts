@@ -201,7 +201,6 @@ test('braces and globs that can spell no forbidden name are nobody’s business'
     'cat .git[a]ignore .eslint*',
     'for f in src/*.ts; do wc -l "$f"; done',
     'x=${y:-src/a.ts}; cat "$x"',
-    'files=(src/*.ts); wc -l "${files[@]}"',
   ];
   const context = { attended: false };
   expect(
