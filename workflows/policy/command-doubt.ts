@@ -38,6 +38,8 @@ export function programDoubt([first, ...args]: readonly Word[]): string | undefi
   if (first === undefined) return undefined;
   if (first.text === undefined) return 'which program runs is known only when it runs';
   const name = programOf(first.text);
+  // Quotes do not keep a shell from it.
+  if (name.startsWith('%')) return `${name} is a job of the shell`;
   if (misleadingBuiltins.test(name)) return `${name} runs or changes what its arguments say`;
   if (shells.test(name)) return `${name} is a shell and runs what it is given`;
   if (wrappers.test(name)) return `${name} runs another command`;

@@ -98,7 +98,10 @@ function commandsOf(list: List, depth: number): SimpleCommand[] {
 }
 
 function readSimple({ text, words: written, settings, redirects }: Simple, depth: number): SimpleCommand[] {
-  const words = written.map(toWord);
+  const whole = written.map(toWord);
+  const isTimed =
+    whole[0]?.text === 'timeout' && /^[0-9]+[smhd]?$/.test(whole[1]?.text ?? '') && whole.length > 2;
+  const words = isTimed ? whole.slice(2) : whole;
   const around = judgeRedirects(redirects);
   const hidden =
     settings.map(({ name }) => settingDoubt(name, words.length > 0)).find((doubt) => doubt !== undefined) ??
@@ -111,10 +114,13 @@ function readSimple({ text, words: written, settings, redirects }: Simple, depth
     files: [...around.files, ...settings.map(({ value }) => toWord(value))],
     ...(hidden !== undefined && { hidden }),
     ...(settings.length > 0 && { beside: 'it sets variables for what it runs' }),
+    ...(isTimed && { beside: 'it has a limit of time in front' }),
     // Setting a variable of the shell runs nothing, but its value may be a name that is forbidden.
     inner: words.length === 0 && hidden === undefined && around.caution === undefined,
   };
-  return [command, ...insideOf(command, depth)];
+  // By its own name it can be forbidden still.
+  const timed: SimpleCommand[] = isTimed ? [{ text, words: whole, files: [], inner: true }] : [];
+  return [command, ...timed, ...insideOf(command, depth)];
 }
 
 /** What wrappers and shells may run of their arguments. */

@@ -240,6 +240,8 @@ function isOneValue(word: PlainWord): boolean {
   );
 }
 
+const strangeSetting = /[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?(?:\+=|=\()/y;
+
 function readSimple(cursor: Cursor): Simple {
   const start = cursor.at;
   const settings: Setting[] = [];
@@ -248,6 +250,7 @@ function readSimple(cursor: Cursor): Simple {
   let end = start;
   for (;;) {
     const redirect = readRedirect(cursor);
+    if (words.length === 0 && lookingAt(cursor, strangeSetting) !== null) throw new Outside(near(cursor));
     const set = words.length > 0 ? undefined : take(cursor, /([A-Za-z_][A-Za-z0-9_]*)=(?!\()/y)?.[1];
     if (redirect !== undefined) redirects.push(redirect);
     else if (set !== undefined) settings.push({ name: set, value: readValue(cursor) });
@@ -309,8 +312,9 @@ function readHeredocStart(cursor: Cursor, [, tabs, quote, end = '']: RegExpExecA
   const found = (text: string) => {
     if (quote === '' && /[$`\\]/.test(text))
       throw new Outside(`a heredoc with expansions; quote its end as '${end}'`);
-    // A text in quotes gets a line end; without any line there is nothing to read.
-    redirect.word = text === '' ? [] : [{ kind: 'text', text: text.slice(0, -1) }];
+    if (text === '') throw new Outside('a heredoc of nothing');
+    // A text behind <<< gets a line end.
+    redirect.word = [{ kind: 'text', text: text.slice(0, -1) }];
   };
   cursor.heredocs.push({ at: cursor.at, end, tabs: tabs === '-', found });
   return redirect;

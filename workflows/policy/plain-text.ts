@@ -48,7 +48,7 @@ function ended(list: List, after: string): string {
 function writeRedirect(redirect: Redirect): string {
   if (redirect.kind === 'copy') return `${redirect.number}>&${redirect.target}`;
   if (redirect.kind === 'file') return `${redirect.number}${redirect.sign}${quote(redirect.target)}`;
-  return redirect.word.length === 0 ? '</dev/null' : `<<<${writeWord(redirect.word)}`;
+  return `<<<${writeWord(redirect.word)}`;
 }
 
 const safe = /^[A-Za-z0-9_./:=@%+,-]+$/;

@@ -72,7 +72,7 @@ const hidden: [text: string, why: RegExp][] = [
   ['xargs a', /xargs runs another command/],
   ['/usr/bin/env a', /env runs another command/],
   ['sudo -n a', /sudo runs another command/],
-  ['timeout 5 a', /timeout runs another command/],
+  ['timeout -k 5 9 a', /timeout runs another command/],
   ['find . -exec a {} +', /find runs another command/],
   ['fd x -x a', /fd runs another command/],
   ['git -c x.y=a log', /git -c changes/],
