@@ -22,7 +22,7 @@ const deepest = 30;
 
 export function readPlain(text: string): { list: List } | { outside: string } {
   // Some mean something to the shell itself, some to the terminal of a person who is asked.
-  if (/[\0-\x08\x0b-\x1f\x7f]/.test(text) || !text.isWellFormed()) return { outside: 'a control character' };
+  if (/[^\P{Cc}\t\n]/u.test(text) || !text.isWellFormed()) return { outside: 'a control character' };
   const cursor: Cursor = { text, at: 0, depth: 0, heredocs: [], readList };
   try {
     const list = readList(cursor);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { canFuzz, compareTexts, fuzzCommands } from './fuzz/commands.ts';
-import { knownHoles } from './fuzz/texts.ts';
+import { knownHoles } from './fuzz/known-holes.ts';
 
 const corpus = Object.keys(
   JSON.parse(readFileSync(new URL('agent-commands.json', import.meta.url), 'utf8')) as object,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Decision } from '../../../workflows/contracts/call.ts';
 import type { PolicyCall } from '../../../workflows/policy/subject.ts';
 import { call, decide, profileWith } from './decide.ts';
-import { knownHoles } from './fuzz/texts.ts';
+import { knownHoles } from './fuzz/known-holes.ts';
 
 // The system this replaces, in a few lines: names of tools, lists compared as given, a prefix is enough for a command,
 // what is empty passes every list, a hit in a list of what is forbidden only makes the rule not match, and what no rule

@@ -1,44 +1,7 @@
 // Makes texts that a shell could be given: some well formed, some of pieces that meet in ways nobody would write, and
 // some that were good and had a few signs changed. The same seed makes the same texts.
 import type { Dice } from '../../../chaos/dice.ts';
-
-/** Each was allowed when another parser's word counted, though a shell runs more of it than the parser saw. */
-export const knownHoles: readonly string[] = [
-  'git log "$\\\n((touch P) )"',
-  'git log "$\\\n{x@P}"',
-  'x=\'$(touch P)\'; git log "$\\\n{x@P}"',
-  'x=\'a[$(touch P)]\'; git log "$\\\n[x]"',
-  'x=\'a[$(touch P)]\'; git log "$\\\n((x))"',
-  'git log "$\\\nx"',
-  'git log "$\\\n\\\n((touch P) )"',
-  'git log $\\\n{x@P}',
-  'git log $\\\n[x]',
-  'git status <<E\n$\\\n((touch P) )\nE',
-  'git status <<E\n$\\\n{x@P}\nE',
-  'git status <<E\n$\\\n[x]\nE',
-  'git status <<-E\n\t$\\\n((touch P) )\n\tE',
-  'git status <<< "$\\\n((touch P) )"',
-  "git status <<E\n${x:-'$(touch P)'}\nE",
-  'git status <<E\n${x:-"$(touch P)"}\nE',
-  "git status <<E\n${x:+'$(touch P)'}\nE",
-  "git status <<E\n${x='$(touch P)'}\nE",
-  "git status <<-E\n\t${x:-'`touch P`'}\n\tE",
-  'git log 2>(touch P)',
-  'git log 2<(touch P)',
-  'git log 22>(touch P)',
-  'git log a>(touch P)',
-  'x=\'a[$(touch P)]\'; git log "$[x<(]"',
-  'x=\'a[$(touch P)]\'; git log "$[ x>( ]"',
-  "x=-v; y='a[$(touch P)]'; test $x $y",
-  'x=-v; [ "$x" \'a[$(touch P)]\' ]',
-  'for x in -v; do test "$x" \'a[$(touch P)]\'; done',
-  "wait -n -p 'a[$(touch P)]'",
-  'x=-p; wait -n "$x" \'a[$(touch P)]\'',
-  "x='. -exec touch P ;'; find $x",
-  'find $(echo . -exec touch P +)',
-  'for x in -x; do fd . "$x" touch P; done',
-  '%1 ; git log',
-];
+import { knownHoles } from './known-holes.ts';
 
 /** Programs on the PATH of the shells; `nope` fails, all others succeed. */
 export const programs: readonly string[] = [
