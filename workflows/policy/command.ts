@@ -90,8 +90,7 @@ function commandsOf(list: List, depth: number): SimpleCommand[] {
   };
   const visit = (inside: List) => {
     for (const { pipelines } of inside)
-      for (const { pipeline } of pipelines)
-        for (const { command } of pipeline.commands) visitCommand(command);
+      for (const { pipeline } of pipelines) pipeline.commands.forEach(visitCommand);
   };
   visit(list);
   return found;

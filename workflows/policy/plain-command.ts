@@ -105,15 +105,21 @@ function readChain(cursor: Cursor): Chain['pipelines'] {
 function readPipeline(cursor: Cursor): Pipeline {
   const timed = take(cursor, /time[ \t]+(?![-!])/y) !== undefined;
   const negated = take(cursor, /![ \t]+/y) !== undefined;
-  const commands: { joint: '' | '|' | '|&'; command: PlainCommand }[] = [];
-  for (let joint: '' | '|' | '|&' | undefined = ''; joint !== undefined; ) {
-    commands.push({ joint, command: readCommand(cursor) });
+  const commands: PlainCommand[] = [];
+  for (;;) {
+    const command = readCommand(cursor);
     skipBlanks(cursor);
-    joint = take(cursor, /\|&|\|(?!\|)/y)?.[0] as '|' | '|&' | undefined;
-    if (joint !== undefined) skipLines(cursor);
+    const joint = take(cursor, /\|&|\|(?!\|)/y)?.[0];
+    if (joint === '|&' && command.kind === 'simple' && command.words.length === 0)
+      throw new Outside('no program');
+    commands.push(joint === '|&' ? { ...command, redirects: [...command.redirects, errorsToo] } : command);
+    if (joint === undefined) return { timed, negated, commands };
+    skipLines(cursor);
   }
-  return { timed, negated, commands };
 }
+
+// The short forms for it mean something else to other shells.
+const errorsToo: Redirect = { kind: 'copy', number: '2', target: '1' };
 
 // Words that the shell reads as its own in front of a command; quoted, they are programs.
 export const reserved =
@@ -249,10 +255,10 @@ function readSimple(cursor: Cursor): Simple {
   const redirects: Redirect[] = [];
   let end = start;
   for (;;) {
-    const redirect = readRedirect(cursor);
+    const found = readRedirect(cursor);
     if (words.length === 0 && lookingAt(cursor, strangeSetting) !== null) throw new Outside(near(cursor));
     const set = words.length > 0 ? undefined : take(cursor, /([A-Za-z_][A-Za-z0-9_]*)=(?!\()/y)?.[1];
-    if (redirect !== undefined) redirects.push(redirect);
+    if (found !== undefined) redirects.push(...found);
     else if (set !== undefined) settings.push({ name: set, value: readValue(cursor) });
     else if (lookingAt(cursor, wordEnd) !== null && lookingAt(cursor, /(?<=^|[ \t\n])<\((?!\()/y) === null)
       break;
@@ -275,20 +281,20 @@ function readRedirects(cursor: Cursor): Redirect[] {
   const redirects: Redirect[] = [];
   for (;;) {
     skipBlanks(cursor);
-    const redirect = readRedirect(cursor);
-    if (redirect === undefined) return redirects;
-    redirects.push(redirect);
+    const found = readRedirect(cursor);
+    if (found === undefined) return redirects;
+    redirects.push(...found);
   }
 }
 
-function readRedirect(cursor: Cursor): Redirect | undefined {
+function readRedirect(cursor: Cursor): Redirect[] | undefined {
   const copy = take(cursor, /([0-9]?)>&([0-9]|-)(?=[ \t\n;&|)]|$)/y);
-  if (copy !== undefined) return { kind: 'copy', number: copy[1] ?? '', target: copy[2] ?? '' };
+  if (copy !== undefined) return [{ kind: 'copy', number: copy[1] ?? '', target: copy[2] ?? '' }];
   const input = take(cursor, /<<<[ \t]*/y);
-  if (input !== undefined) return { kind: 'input', word: readInput(cursor) };
+  if (input !== undefined) return [{ kind: 'input', word: readInput(cursor) }];
   const heredoc = take(cursor, /<<(-?)[ \t]*(['"]?)([A-Za-z0-9_]+)\2(?=[ \t\n;&|<>)])/y);
-  if (heredoc !== undefined) return readHeredocStart(cursor, heredoc);
-  const file = take(cursor, /(?:([0-9]?)(<|>>|>\||>)|(&>>?))(?![<>&(|])[ \t]*/y);
+  if (heredoc !== undefined) return [readHeredocStart(cursor, heredoc)];
+  const file = take(cursor, /(?:([0-9]?)(<|>>|>\||>)|&(>>?))(?![<>&(|])[ \t]*/y);
   if (file === undefined) {
     if (lookingAt(cursor, /[0-9]+[<>]/y) !== null) throw new Outside(near(cursor));
     return undefined;
@@ -297,7 +303,8 @@ function readRedirect(cursor: Cursor): Redirect | undefined {
   if (lookingAt(cursor, wordEnd) !== null) throw new Outside('a redirect without a name');
   const target = textOf(readOneWord(cursor));
   if (target === undefined) throw new Outside('a redirect whose name is known only when it runs');
-  return { kind: 'file', number, sign: (one ?? both) as '<', target };
+  const redirect: Redirect = { kind: 'file', number, sign: (one ?? both) as '<', target };
+  return both === undefined ? [redirect] : [redirect, errorsToo];
 }
 
 function readInput(cursor: Cursor): PlainWord {

@@ -1,5 +1,7 @@
 // The small language of commands that rules may allow, as a tree. It has one reading, ours: what runs is a text that we
-// write from this tree (plain-text.ts), so no other reading of the model's text matters. In short:
+// write from this tree (plain-text.ts), so no other reading of the model's text matters.
+
+// The grammar:
 //
 //   list      = chain { (';' | '&' | newline) chain }
 //   chain     = pipeline { ('&&' | '||') pipeline }
@@ -28,7 +30,7 @@ export type Piece =
 export type PlainWord = readonly Piece[];
 
 export type Redirect =
-  | { kind: 'file'; number: string; sign: '<' | '>' | '>>' | '>|' | '&>' | '&>>'; target: string }
+  | { kind: 'file'; number: string; sign: '<' | '>' | '>>' | '>|'; target: string }
   | { kind: 'copy'; number: string; target: string }
   | { kind: 'input'; word: PlainWord };
 
@@ -68,7 +70,7 @@ export type PlainCommand = Simple | Block | Test;
 export interface Pipeline {
   timed: boolean;
   negated: boolean;
-  commands: readonly { joint: '' | '|' | '|&'; command: PlainCommand }[];
+  commands: readonly PlainCommand[];
 }
 
 export interface Chain {

@@ -14,8 +14,7 @@ export function writePlain(list: List): string {
 }
 
 function writePipeline({ timed, negated, commands }: Pipeline): string {
-  const written = commands.flatMap(({ joint, command }) => [joint, writeCommand(command)]);
-  return [timed ? 'time' : '', negated ? '!' : '', ...written].filter(Boolean).join(' ');
+  return `${timed ? 'time ' : ''}${negated ? '! ' : ''}${commands.map(writeCommand).join(' | ')}`;
 }
 
 function writeCommand(command: PlainCommand): string {

@@ -31,6 +31,7 @@ const forms: [text: string, runs: string][] = [
   ['a |\nb &&\n c', 'a | b && c'],
   ['a \\\n  --b \\\n  c', 'a --b c'],
   ['a 2>&1 >/dev/null <b 2> c', 'a 2>&1 >/dev/null <b 2>c'],
+  ['a &>b | c |& d &>>e', 'a >b 2>&1 | c 2>&1 | d >>e 2>&1'],
   ['2>&1 a >"b c" d', "a d 2>&1 >'b c'"],
   ["a <<'E' | b\n$x `y` \\z\nE\nc", "a <<<'$x `y` \\z' | b; c"],
   ['a <<E\none\ntwo\nE', "a <<<'one\ntwo'"],

@@ -86,10 +86,10 @@ function runChain(shell: Shell, { pipelines }: Chain): void {
 
 function runPipeline(shell: Shell, { commands, negated }: Pipeline): void {
   const [only, ...others] = commands;
-  if (only !== undefined && others.length === 0) runCommand(shell, only.command);
+  if (only !== undefined && others.length === 0) runCommand(shell, only);
   else {
     shell.expected.unordered = true;
-    for (const [index, { command }] of commands.entries()) {
+    for (const [index, command] of commands.entries()) {
       const sub = inSubshell(shell, (each) => runCommand(each, command));
       if (index < commands.length - 1) continue;
       shell.status = sub.status;
