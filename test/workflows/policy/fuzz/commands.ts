@@ -17,7 +17,7 @@ import { createTextSource } from './texts.ts';
 export interface FuzzSettings {
   seed: number;
   /** Asked between batches: whether that is enough. */
-  until(soFar: { decisions: number }): boolean;
+  until(soFar: FuzzResult): boolean;
   /** Texts to begin with, as agents write them. */
   corpus?: readonly string[];
   /** Of the allowed texts one in so many is run; all, unless said otherwise. */

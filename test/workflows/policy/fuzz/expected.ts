@@ -222,7 +222,8 @@ function canRedirect(redirects: readonly Redirect[]): boolean {
       throw new Unsure();
     }
     if (redirect.target === '/dev/null') return true;
-    if (redirect.sign !== '<' || !/^[\w.]+$/.test(redirect.target)) throw new Unsure();
+    // A folder can be opened too.
+    if (redirect.sign !== '<' || !/^\w[\w.]*$/.test(redirect.target)) throw new Unsure();
     return files.includes(redirect.target);
   });
 }
