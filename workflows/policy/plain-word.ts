@@ -18,6 +18,8 @@ const singleQuoted = /'([^']*)'/y;
 const ansiQuoted = /\$'((?:[^'\\]|\\[nt\\'"])*)'/y;
 const bracket = /\[[!^]?[A-Za-z0-9_.-]+\]/y;
 const braces = /\{([A-Za-z0-9_./:=@%+,-]*)\}/y;
+// Places in a template; there is nothing in them to choose from.
+const doubleBraces = /\{\{((?:[A-Za-z0-9_/:=@%+-]|\.(?!\.))*)\}\}/y;
 const value =
   /\$(?:([A-Za-z_][A-Za-z0-9_]*|[?!])|\{([A-Za-z_][A-Za-z0-9_]*(?:\[[0-9]\]|(?:##?|%%?)[A-Za-z0-9_./*-]+|:?-[A-Za-z0-9_./:@%+,-]*)?)\})/y;
 const backticks = /`([^`\\"'\n]+)`/y;
@@ -188,7 +190,7 @@ function readTilde(cursor: Cursor, start: number): Piece {
 }
 
 function readBraces(cursor: Cursor, growing: Growing): void {
-  const found = take(cursor, braces);
+  const found = take(cursor, doubleBraces) ?? take(cursor, braces);
   if (found === undefined) throw new Outside('braces around more than plain signs');
   const inside = found[1] ?? '';
   const choices = inside.includes(',') ? inside.split(',') : countThrough(inside);

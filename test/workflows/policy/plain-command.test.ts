@@ -44,6 +44,7 @@ const forms: [text: string, runs: string][] = [
   ['a <(b | c) d', 'a <( b | c ) d'],
   ['a *.ts b/?[a-z]* "*" \'a b\'*', "a *.ts b/?[a-z]* '*' 'a b'*"],
   ['a {b,c}.ts d{1..3} e{,f} @{u} {}', "a b.ts c.ts d1 d2 d3 e ef '@{u}' '{}'"],
+  ['a {{b}} --format={{.Names}}', "a '{{b}}' '--format={{.Names}}'"],
   ['a ~ ~/b HEAD~1 ~/"c d"', "a ~ ~/b 'HEAD~1' ~/'c d'"],
   ["'if' a; \"x=1\" b; time 'c'; 'time' d; '-e' f", "'if' a; 'x=1' b; time c; 'time' d; '-e' f"],
   ['[ -f a ] && [[ -n "$x" ]] || [[ $x == "b c" ]]', '[ -f a ] && [[ -n "${x}" ]] || [[ ${x} == \'b c\' ]]'],
