@@ -30,6 +30,8 @@ interface Shell {
   values: Map<string, string>;
   status: number;
   printed: string;
+  /** What it prints goes to a program that may have ended, which would end it too. */
+  piped: boolean;
   expected: Expected;
   /** Left to do; a loop without an end uses it up. */
   fuel: { left: number };
@@ -44,7 +46,14 @@ export const files: readonly string[] = ['a.ts', 'b.ts'];
 /** Undefined where it cannot be told. */
 export function expectedOf(list: List): Expected | undefined {
   const expected: Expected = { runs: [], unordered: false };
-  const shell: Shell = { values: new Map(), status: 0, printed: '', expected, fuel: { left: fuel } };
+  const shell: Shell = {
+    values: new Map(),
+    status: 0,
+    printed: '',
+    piped: false,
+    expected,
+    fuel: { left: fuel },
+  };
   try {
     inSubshell(shell, (sub) => runList(sub, list));
     return expected;
@@ -90,7 +99,8 @@ function runPipeline(shell: Shell, { commands, negated }: Pipeline): void {
   else {
     shell.expected.unordered = true;
     for (const [index, command] of commands.entries()) {
-      const sub = inSubshell(shell, (each) => runCommand(each, command));
+      const piped = shell.piped || index < commands.length - 1;
+      const sub = inSubshell({ ...shell, piped }, (each) => runCommand(each, command));
       if (index < commands.length - 1) continue;
       shell.status = sub.status;
       shell.printed += sub.printed;
@@ -197,7 +207,7 @@ function runSimple(shell: Shell, command: Extract<PlainCommand, { kind: 'simple'
   if (name === 'exit') throw args.length === 0 ? new Exit(shell.status) : new Unsure();
   if (name === 'true' || name === ':' || name === 'false') shell.status = name === 'false' ? 1 : 0;
   else if (name === 'echo') {
-    if (args[0]?.startsWith('-') === true || command.redirects.length > 0) throw new Unsure();
+    if (shell.piped || args[0]?.startsWith('-') === true || command.redirects.length > 0) throw new Unsure();
     shell.printed += `${args.join(' ')}\n`;
     shell.status = 0;
   } else if (
@@ -244,7 +254,7 @@ function valueOf(shell: Shell, piece: PlainWord[number]): string {
       inSubshell(shell, (sub) => runList(sub, piece.list));
       return '/dev/fd/N';
     case 'output': {
-      const sub = inSubshell(shell, (each) => runList(each, piece.list));
+      const sub = inSubshell({ ...shell, piped: false }, (each) => runList(each, piece.list));
       shell.status = sub.status;
       return sub.printed.replace(/\n+$/, '');
     }
