@@ -1,7 +1,7 @@
 // The tiers as vitest projects; test/run.ts decides which of them this machine can run.
 import { configDefaults, defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/order.ts';
-import { type Tier, tiers } from './test/tiers.ts';
+import { faults, type Tier, tiers } from './test/tiers.ts';
 
 if (Number(process.versions.node.split('.')[0]) < 24) {
   throw new Error(
@@ -20,6 +20,7 @@ function globalSetup(tier: Tier): string[] {
 
 export default defineConfig({
   test: {
+    tags: [faults],
     // Each file in a process of its own: leak checks look at that process, and a fault ends no neighbour.
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
@@ -39,7 +40,7 @@ export default defineConfig({
         globalSetup: globalSetup(tier),
         setupFiles: ['test/support/environment.ts', 'test/support/leaks.ts'],
         sequence: { groupOrder: tier.group },
-        // The machines this runs on have two cores: of files that compute, a third would only make deadlines tight.
+        // The machines this runs on have two cores; of three files one waits, for a server, a timer or a process.
         maxWorkers: tier.atOnce,
         fileParallelism: tier.atOnce > 1,
         // Far above what any test takes: on a loaded machine a server needs seconds, and only a hang should end here.

@@ -1,9 +1,9 @@
 // The activities a worker registers, bound to what they are given.
 import type { Activities } from '../workflows/contracts/activities.ts';
+import { createCallModel } from './call-model.ts';
 import type { ActivityDeps } from './deps.ts';
-import { createCallModel } from './model.ts';
 import { createBeginRun, createFinishRun, createPendingInput, createSnapshotProject } from './run.ts';
-import { createRunTool } from './tool.ts';
+import { createRunTool } from './run-tool.ts';
 
 export function createActivities(deps: ActivityDeps): Activities {
   return {

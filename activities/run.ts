@@ -12,19 +12,19 @@ import type {
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
-import { finish, mustGoOn, settleEnd } from './finish.ts';
+import { concludeRun, mustGoOn, settleEnd } from './step/end.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
-import { toPlannedCall } from './model.ts';
+import { toPlannedCall } from './step/result.ts';
 import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
-import { pendingStop, waitingInputs } from './store/runs/inputs.ts';
-import { findRun, lockRun, type RunRow } from './store/runs/runs.ts';
+import { stopAmong, waitingInputs } from './store/runs/inputs.ts';
+import { findRun, lockRun, lockRunAndConversation, type RunRow } from './store/runs/runs.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
-  return async ({ tenantId, runId, executionId, generation = 0 }) => {
+  return async ({ tenantId, runId, executionId, generation }) => {
     const begun = await deps.log.write('begin-run', (write) =>
       beginRun(write, {
         tenantId,
@@ -57,9 +57,8 @@ export function createPendingInput(deps: ActivityDeps): (input: RunRef) => Promi
     deps.log.write('pending-input', async (write) => {
       const run = await lockRun(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
-      const stop = await pendingStop(write.tx, runId);
       const { dueMs, ...attended } = await attendApprovals(write, run);
-      return { stop, ...attended, ...(dueMs === undefined ? {} : { dueMs }) };
+      return { stop: stopAmong(run.waiting), ...attended, ...(dueMs === undefined ? {} : { dueMs }) };
     });
 }
 
@@ -99,17 +98,17 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     // A run that goes on keeps what it runs in the background.
     if (ending.outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
       return { finished: false };
-    await deps.endBackground(runId);
+    await deps.leaveRun(runId);
     const ended = await deps.log.write('finish-run', async (write): Promise<EndedRun | undefined> => {
-      const run = await lockRun(write, tenantId, runId);
+      const run = await lockRunAndConversation(write, tenantId, runId);
       if (!run) throw new Error(`There is no run ${runId}.`);
       // Another execution has the run: this one ends without a word.
-      if (generation !== undefined && generation !== run.generation) return unended(run);
-      if (executionId !== undefined && (run.execution_id ?? executionId) !== executionId) return unended(run);
+      if (generation !== run.generation || (run.execution_id ?? executionId) !== executionId)
+        return unended(run);
       // Beside its workflow only the reconciler ends a run that was begun: any other end was stored by an attempt
       // whose answer was lost, and what decided it then, a stop for one, is not waiting any more.
       if (isTerminal(run.status as RunStatus) && run.reason !== 'workflow_gone') return unended(run);
-      return finish(deps, write, run, ending);
+      return concludeRun(deps, write, run, ending);
     });
     if (!ended) return { finished: false };
     await settleEnd(deps, ended);

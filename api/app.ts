@@ -24,7 +24,6 @@ import { auditRoutes } from './routes/audit.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { callRoutes } from './routes/calls.ts';
 import { contentRoutes } from './routes/contents.ts';
-import { conversationEventRoutes } from './routes/conversation-events.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { embeddedRoutes } from './routes/embedded.ts';
@@ -34,7 +33,7 @@ import { pageRoutes } from './routes/page.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { policyPlaceRoutes } from './routes/policy-places.ts';
 import { policyCheckRoutes } from './routes/policy-checks.ts';
-import { runEventRoutes } from './routes/run-events.ts';
+import { conversationEventRoutes, runEventRoutes } from './routes/events.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
 import { usageRoutes } from './routes/usage.ts';
@@ -86,10 +85,14 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (view) => JSON.stringify(view));
 
-  const { log, tenantId, databaseUrl, logger } = deps;
-  const hub = createHub({ db: log.db, databaseUrl, tenantId, logger });
-  const streams = createEventStreams({ hub, db: log.db, tenantId, logger });
-  const parts: Parts = { ...deps, streams, mutate: createMutate(deps) };
+  const {
+    log: { db },
+    ...rest
+  } = deps;
+  const { tenantId, databaseUrl, logger } = deps;
+  const hub = createHub({ db, databaseUrl, tenantId, logger });
+  const streams = createEventStreams({ hub, db, tenantId, logger });
+  const parts: Parts = { ...rest, db, streams, mutate: createMutate(deps) };
 
   answerErrors(app, answerError);
   echoRequestIds(app);
@@ -106,7 +109,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   });
   await app.register(
     async (scope) => {
-      authenticate(scope, { db: log.db, tenantId });
+      authenticate(scope, { db, tenantId });
       const api: Api = scope.withTypeProvider<ZodTypeProvider>();
       for (const add of routes) add(api, parts);
       if (deps.embedded) embeddedRoutes(api, parts, deps.embedded);
@@ -116,9 +119,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   refuseTheRest();
 
   const forgetting = setInterval(() => {
-    forgetOldAnswers(log.db).catch((error: unknown) =>
-      logger.warn({ err: error }, 'old keys stay an hour more'),
-    );
+    forgetOldAnswers(db).catch((error: unknown) => logger.warn({ err: error }, 'old keys stay an hour more'));
   }, forgetMs);
   app.addHook('onClose', async () => {
     clearInterval(forgetting);

@@ -1,4 +1,5 @@
-// What every file of routes gets: the typed app, what the API is built from, and the two things routes share.
+// What every file of routes gets: the typed app, what the API is built from, and what routes share. A route reads with
+// `db` and changes things by a verb alone: it has no way to open a transaction.
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -7,6 +8,7 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Db } from '../activities/store/db/database.ts';
 import type { ApiDeps } from './deps.ts';
 import type { EventStreams } from './stream/event-stream.ts';
 import type { Mutate } from './plugins/idempotency.ts';
@@ -19,7 +21,8 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >;
 
-export interface Parts extends ApiDeps {
+export interface Parts extends Omit<ApiDeps, 'log'> {
+  db: Db;
   mutate: Mutate;
   streams: EventStreams;
 }

@@ -1,9 +1,10 @@
 // `npm test`: runs every tier this machine can run, and says by name which it cannot and why.
-// Usage: test/run.ts [--tier NAME]… [--coverage] [what vitest takes: files, -t PATTERN, …]
+// Usage: test/run.ts [--faults] [--tier NAME]… [--coverage] [what vitest takes: files, -t PATTERN, …]
+// --faults runs the long tests too; whoever names files or a pattern gets all that is in them.
 // PERDURE_TEST_TIERS=NAME,… says the same as --tier where the command line is somebody else's.
 import { createVitest, parseCLI, type Vitest } from 'vitest/node';
 import { needProblem } from './machine.ts';
-import { type Need, type Tier, tiers } from './tiers.ts';
+import { faults, type Need, type Tier, tiers } from './tiers.ts';
 
 interface Left {
   tier: Tier;
@@ -21,11 +22,19 @@ const needs: readonly Need[] = ['postgres', 'temporal', 'docker', 'chromium'];
 
 class UsageError extends Error {}
 
-function takeTiers(args: string[]): { chosen: readonly Tier[]; rest: string[] } {
+interface Asked {
+  chosen: readonly Tier[];
+  withFaults: boolean;
+  rest: string[];
+}
+
+function readArguments(args: string[]): Asked {
   const names = (process.env.PERDURE_TEST_TIERS ?? '').split(',').filter(Boolean);
   const rest: string[] = [];
+  let withFaults = false;
   for (let at = 0; at < args.length; at += 1) {
     if (args[at] === '--tier') names.push(args[(at += 1)] ?? '');
+    else if (args[at] === '--faults') withFaults = true;
     else rest.push(args[at] as string);
   }
   const known = tiers.map((tier) => tier.name);
@@ -33,7 +42,8 @@ function takeTiers(args: string[]): { chosen: readonly Tier[]; rest: string[] } 
   if (strange.length > 0) {
     throw new UsageError(`There is no tier "${strange.join('", "')}"; the tiers are ${known.join(', ')}.`);
   }
-  return { chosen: names.length > 0 ? tiers.filter((tier) => names.includes(tier.name)) : tiers, rest };
+  const chosen = names.length > 0 ? tiers.filter((tier) => names.includes(tier.name)) : tiers;
+  return { chosen, withFaults, rest };
 }
 
 function requiredNeeds(): Need[] {
@@ -58,7 +68,7 @@ async function sortOut(chosen: readonly Tier[]): Promise<{ runnable: Tier[]; lef
   return { runnable: chosen.filter((tier) => !left.some((each) => each.tier === tier)), left };
 }
 
-function count(vitest: Vitest): Counts {
+function count(vitest: Vitest, leavesFaults: boolean): Counts {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const module of vitest.state.getTestModules()) {
     const before = counts.failed;
@@ -66,7 +76,7 @@ function count(vitest: Vitest): Counts {
       const { state } = test.result();
       if (state === 'passed') counts.passed += 1;
       else if (state === 'failed') counts.failed += 1;
-      else counts.skipped += 1;
+      else if (!leavesFaults || !test.tags.includes(faults.name)) counts.skipped += 1;
     }
     // A file that does not load, or whose hooks fail, may hold no failed test.
     if (module.state() === 'failed' && counts.failed === before) counts.failed += 1;
@@ -75,26 +85,34 @@ function count(vitest: Vitest): Counts {
   return counts;
 }
 
-async function runVitest(runnable: Tier[], rest: string[]): Promise<Counts> {
+async function runVitest(runnable: Tier[], { withFaults, rest }: Asked): Promise<Counts> {
   if (runnable.length === 0) return { passed: 0, failed: 0, skipped: 0 };
   const { filter, options } = parseCLI(['vitest', 'run', ...rest]);
   const project = runnable.map((tier) => tier.name);
-  const vitest = await createVitest({ ...options, watch: false, run: true, project, passWithNoTests: true });
+  const isNamed = filter.length > 0 || options.testNamePattern !== undefined;
+  const leavesFaults = !withFaults && !isNamed;
+  const fixed = { watch: false, run: true, project, passWithNoTests: true };
+  const vitest = await createVitest({
+    ...options,
+    ...fixed,
+    ...(leavesFaults && { tagsFilter: [`!${faults.name}`] }),
+  });
   const stop = () => void vitest.close().finally(() => process.exit(130));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
   try {
     await vitest.start(filter);
-    return count(vitest);
+    if (leavesFaults) console.log('Not run: the long tests, which --faults adds.');
+    return count(vitest, leavesFaults);
   } finally {
     await vitest.close();
   }
 }
 
 async function main(): Promise<number> {
-  const { chosen, rest } = takeTiers(process.argv.slice(2));
+  const asked = readArguments(process.argv.slice(2));
   const required = requiredNeeds();
-  const { runnable, left } = await sortOut(chosen);
-  const counts = await runVitest(runnable, rest);
+  const { runnable, left } = await sortOut(asked.chosen);
+  const counts = await runVitest(runnable, asked);
   for (const { tier, need, problem } of left) {
     const isRequired = required.includes(need);
     if (isRequired) counts.failed += 1;

@@ -23,9 +23,17 @@ const byEnding = [
   '**/*.browser.test.ts',
 ];
 
+/** What takes long and shows a guarantee once more: left out of `npm test`, and run by `npm test -- --faults`. */
+export const faults = {
+  name: 'faults',
+  description: 'shows once more, or at every point, what a quicker test shows once',
+};
+
 function tier(name: string, include: string[], rest: Partial<Omit<Tier, 'name' | 'include'>> = {}): Tier {
-  return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 2, slow: false, ...rest };
+  return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 3, slow: false, ...rest };
 }
+
+const wholeProcesses = { group: 2, slow: true };
 
 export const tiers: readonly Tier[] = [
   tier('rules', ['test/rules/**/*.test.ts']),
@@ -37,27 +45,20 @@ export const tiers: readonly Tier[] = [
   tier('store', ['test/activities/store/**/*.test.ts', 'test/support/**/*.test.ts'], { needs: ['postgres'] }),
   tier('api', ['test/api/**/*.test.ts'], { needs: ['postgres'] }),
   tier('replay', ['test/**/*.replay.test.ts'], { exclude: [] }),
-  tier('temporal', ['test/**/*.temporal.test.ts'], {
-    exclude: [],
-    needs: ['postgres', 'temporal'],
-    group: 1,
-    // They wait for the server's timers for half of their time.
-    atOnce: 3,
-  }),
+  tier('temporal', ['test/**/*.temporal.test.ts'], { exclude: [], needs: ['postgres', 'temporal'] }),
   tier('sandbox', ['test/**/*.docker.test.ts'], {
     exclude: [],
     needs: ['docker'],
-    group: 2,
+    group: 1,
     atOnce: 1,
     slow: true,
   }),
-  tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 3, slow: true }),
-  tier('e2e', ['test/e2e/**/*.test.ts'], { needs: ['postgres', 'temporal'], group: 3, slow: true }),
+  tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
+  tier('e2e', ['test/e2e/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
   tier('browser', ['test/**/*.browser.test.ts'], {
     exclude: [],
     needs: ['postgres', 'temporal', 'chromium'],
-    group: 3,
-    slow: true,
+    ...wholeProcesses,
   }),
 ];
 
@@ -66,18 +67,22 @@ export const tiers: readonly Tier[] = [
  * by itself while the other half of the machine has nothing left to do.
  */
 export const longFiles: readonly string[] = [
-  'test/workflows/allowances.temporal.test.ts',
   'test/workflows/takeover.temporal.test.ts',
+  'test/rules/how-to-add/how-to-add.test.ts',
+  'test/workflows/allowances.temporal.test.ts',
+  'test/workflows/steer.temporal.test.ts',
+  'test/api/stream/event-stream.test.ts',
+  'test/activities/sandbox/mount.test.ts',
   'test/e2e/faults-chaos.test.ts',
-  'test/e2e/injection.test.ts',
-  'test/e2e/readme.test.ts',
-  'test/e2e/faults-platform.test.ts',
-  'test/e2e/faults-approvals.test.ts',
-  'test/e2e/faults-temporal.test.ts',
-  'test/e2e/faults-money.test.ts',
-  'test/e2e/faults-postgres.test.ts',
-  'test/e2e/faults-standstill.test.ts',
   'test/e2e/faults-silence.test.ts',
+  'test/e2e/faults-platform.test.ts',
   'test/worker/serve.test.ts',
+  'test/e2e/faults-approvals.test.ts',
+  'test/e2e/faults-money.test.ts',
+  'test/e2e/injection.test.ts',
+  'test/e2e/faults-temporal.test.ts',
+  'test/e2e/faults-postgres.test.ts',
+  'test/e2e/readme.test.ts',
   'test/worker/serve-start.test.ts',
+  'test/e2e/faults-standstill.test.ts',
 ];

@@ -32,14 +32,14 @@ export async function serve(args: string[]): Promise<number> {
   const config = loadConfig({ flags: args });
   const data = prepareDataFolder(config.dataFolder);
   const lock = lockFolder(data.folder);
-  let redactor = createRedactor(knownSecrets(config));
+  const redactor = createRedactor(knownSecrets(config));
   const fd = openSync(data.logFile('supervisor'), 'a', 0o600);
   const redact = (text: string) => redactor.text(text);
   const logging = createLogging({ service: 'supervisor', level: config.logLevel, redact, fd });
   logCrashes(logging);
   const say = (line: string) => void process.stdout.write(`${redact(line)}\n`);
   const onDatabase = (databaseUrl: string) => {
-    redactor = createRedactor(knownSecrets({ ...config, databaseUrl }));
+    for (const secret of knownSecrets({ ...config, databaseUrl })) redactor.learn(secret);
   };
   const supervisor = createSupervisor({ config, data, logger: logging.logger, onDatabase, say });
   const told = Promise.withResolvers<void>();

@@ -1,6 +1,7 @@
 // Records what a project holds as a git tree in a directory the host owns, and tells what changed between two. The
 // project's own repository, index and branches are never used, and nothing the project holds is run.
 import { realpath } from 'node:fs/promises';
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { GitProblem, runGit } from './command.ts';
 import { dropIndex, ensureGitFolder, keepIndex, openIndex } from './folder.ts';
 import { projectFiles, type ProjectFile } from './project-files.ts';
@@ -152,7 +153,7 @@ function toChangedFiles(output: Buffer): ChangedFile[] {
 /** Cut at a line, and storable: a file may hold NUL behind the part git looks at to call it text. */
 function toText(output: Buffer, truncated: boolean): string {
   const whole = truncated ? output.subarray(0, output.lastIndexOf(0x0a) + 1) : output;
-  return whole.toString('utf8').replaceAll('\0', '\u2400');
+  return toStorableOutput(whole.toString('utf8'));
 }
 
 function toInput(lines: string[]): Buffer {

@@ -6,7 +6,8 @@ import type {
   LanguageModelV4StreamPart,
   LanguageModelV4Usage,
 } from '@ai-sdk/provider';
-import { cleanText, createTextCleaner, type TextCleaner } from './clean-text.ts';
+import { toStorable } from '../../workflows/contracts/storable.ts';
+import { createTextCleaner, type TextCleaner } from './clean-text.ts';
 import { type Llm, LlmError, type LlmPart, type LlmRequest, type LlmUsage } from './llm.ts';
 import { createStallWatch, type StallWatch, type Stalls } from './stall-watch.ts';
 import { toLlmError } from './to-llm-error.ts';
@@ -124,9 +125,9 @@ function toPart(
       return {
         type: 'call',
         call: {
-          id: cleanText(part.toolCallId),
-          name: cleanText(part.toolName),
-          input: cleanText(part.input),
+          id: toStorable(part.toolCallId),
+          name: toStorable(part.toolName),
+          input: toStorable(part.input),
         },
       };
     default:

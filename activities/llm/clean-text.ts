@@ -1,10 +1,6 @@
-// Makes text storable: Postgres takes no NUL, UTF-8 no lone surrogate.
+// Makes streamed text storable: a surrogate pair that a provider splits over two pieces is kept together.
+import { toStorable } from '../../workflows/contracts/storable.ts';
 
-export function cleanText(text: string): string {
-  return text.replaceAll('\u0000', '\uFFFD').toWellFormed();
-}
-
-/** For streamed text: a surrogate pair that a provider splits over two pieces is kept together. */
 export interface TextCleaner {
   push(piece: string): string;
   /** What was held back for the other half of a pair. */
@@ -19,10 +15,10 @@ export function createTextCleaner(): TextCleaner {
       const last = text.charCodeAt(text.length - 1);
       const split = last >= 0xd800 && last <= 0xdbff;
       held = split ? text.slice(-1) : '';
-      return cleanText(split ? text.slice(0, -1) : text);
+      return toStorable(split ? text.slice(0, -1) : text);
     },
     end() {
-      const rest = cleanText(held);
+      const rest = toStorable(held);
       held = '';
       return rest;
     },

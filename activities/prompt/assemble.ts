@@ -6,13 +6,10 @@ import { type LlmCall, type LlmMessage, tagged } from '../llm/llm.ts';
 import type { ToolSpec } from '../tools/tool.ts';
 import { protocol } from './protocol.ts';
 
-/** What changes with each step. */
-export interface DynamicContext {
-  step: number;
-  stepLimit: number;
-  projectPath: string | undefined;
-  /** YYYY-MM-DD, in UTC. */
-  date: string;
+/** A piece of what changes with each step. Each owner has one. */
+export interface ContextBlock {
+  owner: string;
+  text: string;
 }
 
 export interface Assembled {
@@ -20,27 +17,29 @@ export interface Assembled {
   tools: ToolSpec[];
 }
 
-/** Throws when the history is not whole: a call without its one result is a bug of whoever stored it. */
+/** Throws when the history is not whole: a call without its one result is a bug where it was stored. */
 export function assemble(input: {
   tools: ToolSpec[];
   /** As the store gives it: run by run from the first of the chain. */
   history: StoredMessage[];
-  dynamic: DynamicContext;
+  /** In the order in which the model reads them. */
+  context: readonly ContextBlock[];
 }): Assembled {
   return {
     messages: [
       { role: 'system', text: protocol },
       ...toConversation(input.history),
-      { role: 'user', text: tagged('context', describe(input.dynamic)) },
+      { role: 'user', text: tagged('context', joined(input.context)) },
     ],
     // By name: the order in which tools are listed elsewhere must not make a cache cold.
     tools: input.tools.toSorted((one, other) => (one.name < other.name ? -1 : 1)),
   };
 }
 
-function describe({ step, stepLimit, projectPath, date }: DynamicContext): string {
-  const project = projectPath === undefined ? 'Project: none' : `Project: ${JSON.stringify(projectPath)}`;
-  return [`Step ${step} of at most ${stepLimit}`, project, `Date: ${date}`].join('\n');
+function joined(blocks: readonly ContextBlock[]): string {
+  const owners = blocks.map(({ owner }) => owner);
+  if (new Set(owners).size < owners.length) throw new Error(`an owner has two blocks: ${owners.join(', ')}`);
+  return blocks.map(({ text }) => text).join('\n');
 }
 
 function toConversation(history: StoredMessage[]): LlmMessage[] {

@@ -1,21 +1,24 @@
-// The port through which tools reach files and processes. `mount` (the host directory) implements it today;
-// the container and the hybrid join it behind the same compliance list.
+// The port through which tools reach files and processes, and workers the sandboxes of their runs. `mount` (the host
+// directory) implements it; whatever joins it passes the same compliance list.
 
-/** A process group this host runs for a call: enough to find it again and never to hit a stranger. */
-export interface ProcessGroup {
-  pgid: number;
-  /** Names the group's leader for good (boot, start time, mark): process ids are reused, this is not. Opaque. */
-  startedTicks: string;
+/**
+ * What a command needs to be found and killed by any worker, stored as JSON before the command can act. Only the
+ * driver of its kind reads more of it.
+ */
+export interface Handle {
+  /** The mode of the driver that made it. */
+  kind: string;
+  [more: string]: unknown;
 }
 
 export interface ExecOptions {
   /** Given to `bash -c` (or `sh -c`) as one argument. */
   command: string;
-  /** `run/call`: marks every process of the command, so that one which leaves its group is still found. */
+  /** `run/call`: whose command it is. */
   key: string;
   signal: AbortSignal;
-  /** Called once, before the command can act: the caller stores it so that anybody can kill the group later. */
-  onStart(group: ProcessGroup): Promise<void>;
+  /** Called once, before the command can act: the caller stores it so that anybody can kill the command later. */
+  onStart(handle: Handle): Promise<void>;
   onOutput(from: 'stdout' | 'stderr', bytes: Buffer): void;
 }
 
@@ -62,14 +65,16 @@ export class PathDenied extends SandboxRefusal {
  */
 export type PathRule = (path: string, reach: 'itself' | 'below') => string | undefined;
 
-/** Paths are relative to the root; absolute ones are accepted when they lie inside it. Never leaves the root. */
+/**
+ * A run's sandbox as one call may use it. Paths are relative to the root; absolute ones are accepted when they lie
+ * inside it. Never leaves the root.
+ */
 export interface Sandbox {
-  mode: 'mount';
   /** The root as people know it. */
   root: string;
   /**
-   * Runs a command and waits for its whole process group to be gone, whatever ends it. Aborting kills the
-   * group (TERM, then KILL after two seconds) and rejects with the signal's reason.
+   * Runs a command and waits until nothing of it is left, whatever ends it. Aborting kills it with all it started
+   * (TERM, then KILL after two seconds) and rejects with the signal's reason.
    */
   exec(options: ExecOptions): Promise<ExecResult>;
   /** Refuses what is not a regular file or is over `maxBytes`. Undefined when there is no such file. */
@@ -81,5 +86,33 @@ export interface Sandbox {
   list(path: string): Promise<{ name: string; kind: FileStat['kind'] }[]>;
   /** Lines that match, by path and line; symlinks are not followed. Refuses what is no regular expression. */
   search(options: SearchOptions): Promise<SearchResult>;
-  close(): Promise<void>;
+}
+
+/** A run's sandbox, open in this worker. */
+export interface OpenSandbox {
+  /** `mayUse`: what of the files the call may use, all of them when left out. Commands are not held to it. */
+  forCall(call?: { mayUse?: PathRule }): Promise<Sandbox>;
+  /** Lets go of it. A run that goes on finds it again by `open`, in this worker or another, with the same files. */
+  close(run: 'goes-on' | 'ended'): Promise<void>;
+}
+
+/** What workers do about commands of which they have nothing but the handle. */
+export interface Handles {
+  /**
+   * Kills what a handle names and returns once it is seen gone; a stranger that has its number since is never hit.
+   * `elsewhere`: nobody here can reach it, or see whether it is gone.
+   */
+  kill(handle: Handle): Promise<'gone' | 'elsewhere'>;
+  /** False also of what is elsewhere. */
+  isAlive(handle: Handle): Promise<boolean>;
+  /** Ends all that workers of this machine which are dead have left, on record or not; the handles are their record. */
+  sweep(handles: readonly Handle[]): Promise<void>;
+}
+
+/** One kind of sandbox. */
+export interface SandboxDriver extends Handles {
+  mode: string;
+  /** What a command in it is kept from reaching outside: where it is false, approvals are advisory. */
+  contains: { files: boolean; network: boolean; processes: boolean };
+  open(run: { id: string; projectPath: string | null }): Promise<OpenSandbox>;
 }

@@ -16,6 +16,8 @@ export const askPerson = defineTool({
   subjectKind: 'run',
   repeat: 'safe',
   subject: () => 'this run',
+  // Where somebody talks with the agent, it gets somewhere.
+  progress: true,
   timeoutSeconds: () => 10,
   asks: ({ question, choices = [] }) => ({ text: question, choices }),
   run: async () => ({ ok: false, output: 'Nobody has answered.' }),

@@ -1,7 +1,8 @@
 // The commands that go on after the call that started them, held by this worker process: output in a bounded
 // buffer, killed when their run ends or the worker stops. What a killed worker held is lost, and is said to be.
-import type { Sandbox } from '../sandbox/sandbox.ts';
-import { createTail, decode, toStorable, type Tail } from './capture.ts';
+import type { Handle, Handles, Sandbox } from '../sandbox/sandbox.ts';
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
+import { createTail, decode, type Tail } from './capture.ts';
 import type { ToolContext } from './tool.ts';
 
 // Unread output of one command; a server that logs for an hour keeps its last lines.
@@ -23,7 +24,7 @@ export interface BackgroundState {
 }
 
 export interface Background {
-  /** Starts it and returns once its group is recorded; the sentence says why it was not started. */
+  /** Starts it and returns once its handle is recorded; the sentence says why it was not started. */
   start(command: string, context: ToolContext): Promise<string | undefined>;
   /** Waits until it ends or the time is up. Read output is not told again. */
   poll(runId: string, id: string, waitMs: number, signal: AbortSignal): Promise<BackgroundState>;
@@ -35,11 +36,16 @@ export interface Background {
   close(): Promise<void>;
 }
 
-/** What the background asks of the machine about processes another worker started. */
-export interface MarkedProcesses {
-  callIsAlive(key: string): boolean;
-  killMarked(key: string): Promise<void>;
+/** What is known of commands that other workers started. */
+export interface OthersCommands extends Pick<Handles, 'isAlive' | 'kill'> {
+  handlesOf(runId: string, callId: string): Promise<Handle[]>;
 }
+
+const nothing: OthersCommands = {
+  handlesOf: async () => [],
+  isAlive: async () => false,
+  kill: async () => 'elsewhere',
+};
 
 interface Held {
   unread: Tail;
@@ -51,15 +57,20 @@ interface Held {
   ended: Promise<void>;
 }
 
-export function createBackground(processes: MarkedProcesses): Background {
+export function createBackground(others: OthersCommands = nothing): Background {
   const runs = new Map<string, Map<string, Held>>();
   const find = (runId: string, id: string): Held | undefined => runs.get(runId)?.get(id);
-  const elsewhere = (runId: string, id: string): BackgroundState => ({
+  const notHeld = (state: BackgroundState['state']): BackgroundState => ({
     output: '',
     droppedBytes: 0,
-    state: processes.callIsAlive(`${runId}/${id}`) ? 'elsewhere' : 'lost',
+    state,
     ending: '',
   });
+  const livingOf = async (runId: string, id: string): Promise<Handle[]> => {
+    const handles = await others.handlesOf(runId, id);
+    const alive = await Promise.all(handles.map(others.isAlive));
+    return handles.filter((_, index) => alive[index]);
+  };
   const endRun = async (runId: string): Promise<void> => {
     const held = [...(runs.get(runId)?.values() ?? [])];
     await Promise.all(held.map(kill));
@@ -79,16 +90,16 @@ export function createBackground(processes: MarkedProcesses): Background {
     },
     async poll(runId, id, waitMs, signal) {
       const held = find(runId, id);
-      if (held === undefined) return elsewhere(runId, id);
+      if (held === undefined) return notHeld((await livingOf(runId, id)).length > 0 ? 'elsewhere' : 'lost');
       await endedOr(held, waitMs, signal);
       return takeState(held);
     },
     async kill(runId, id) {
       const held = find(runId, id);
       if (held === undefined) {
-        const found = elsewhere(runId, id);
-        if (found.state === 'elsewhere') await processes.killMarked(`${runId}/${id}`);
-        return found.state === 'elsewhere' ? { ...found, state: 'killed' } : found;
+        const living = await livingOf(runId, id);
+        for (const handle of living) await others.kill(handle);
+        return notHeld(living.length > 0 ? 'killed' : 'lost');
       }
       await kill(held);
       return takeState(held);
@@ -123,8 +134,8 @@ async function startHeld(command: string, context: ToolContext): Promise<Held> {
         command: text,
         key: context.key,
         signal,
-        async onStart(group) {
-          await context.recordGroup(group);
+        async onStart(handle) {
+          await context.recordHandle(handle);
           resolve();
         },
         onOutput(_from, bytes) {
@@ -165,7 +176,7 @@ async function endedOr(held: Held, waitMs: number, signal: AbortSignal): Promise
 }
 
 function takeState(held: Held): BackgroundState {
-  const output = toStorable(decode(Buffer.concat(held.unread.parts())));
+  const output = toStorableOutput(decode(Buffer.concat(held.unread.parts())));
   const droppedBytes = held.unreadBytes - held.unread.length;
   held.unread.clear();
   held.unreadBytes = 0;

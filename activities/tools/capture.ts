@@ -1,5 +1,6 @@
 // Takes output of any size and shape and keeps a bounded text of it: head and tail, with what was left out counted.
 // The text can be stored: no NUL, no half characters.
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 
 // Twice this is held at most for each call.
 const defaultHalfBytes = 4 * 1024 * 1024;
@@ -41,9 +42,9 @@ export function createCapture(options: CaptureOptions = {}): Capture {
     },
     text() {
       const cut = bytes - head.length - tail.length;
-      if (cut === 0) return toStorable(decode(Buffer.concat([...head.parts(), ...tail.parts()])));
-      const start = toStorable(decode(Buffer.concat(head.parts())));
-      const end = toStorable(decode(Buffer.concat(tail.parts())));
+      if (cut === 0) return toStorableOutput(decode(Buffer.concat([...head.parts(), ...tail.parts()])));
+      const start = toStorableOutput(decode(Buffer.concat(head.parts())));
+      const end = toStorableOutput(decode(Buffer.concat(tail.parts())));
       return `${start}\n[… ${cut.toLocaleString('en')} bytes left out here …]\n${end}`;
     },
     get bytes() {
@@ -101,11 +102,6 @@ export function createTail(capacity: number): Tail {
   };
 }
 
-/** Postgres text holds no NUL, and UTF-8 no lone surrogate. */
-export function toStorable(text: string): string {
-  return text.replaceAll('\0', '\u2400').toWellFormed();
-}
-
 export function decode(bytes: Buffer): string {
   // Not fatal: what is no UTF-8 becomes U+FFFD. The mark at the start of a file is text like any other.
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
@@ -117,7 +113,7 @@ function createLive(limit: number, live: (from: 'stdout' | 'stderr', text: strin
   let left = limit;
   return (from: 'stdout' | 'stderr', chunk: Buffer): void => {
     if (left <= 0) return;
-    const text = toStorable(decoders[from].decode(chunk.subarray(0, left), { stream: true }));
+    const text = toStorableOutput(decoders[from].decode(chunk.subarray(0, left), { stream: true }));
     left -= chunk.length;
     if (text !== '') live(from, text);
     if (left <= 0) live(from, '\n[live output ends here; the result holds more]\n');

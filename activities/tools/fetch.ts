@@ -4,9 +4,9 @@ import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, fetch as request, type Response } from 'undici';
 import { z } from 'zod';
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { addressProblem } from './address.ts';
 import { done, failed } from './answer.ts';
-import { toStorable } from './capture.ts';
 import { textField } from './fields.ts';
 import { defineTool, type Tool, type ToolResult } from './tool.ts';
 
@@ -135,9 +135,9 @@ async function answerOf(response: Response): Promise<ToolResult> {
     size += (chunk as Uint8Array).length;
     if (size > maxBodyBytes) break;
   }
-  const text = toStorable(decoderFor(type).decode(Buffer.concat(chunks).subarray(0, maxBodyBytes)));
+  const text = toStorableOutput(decoderFor(type).decode(Buffer.concat(chunks).subarray(0, maxBodyBytes)));
   const rest = size > maxBodyBytes ? '\n[the document goes on; it was cut here]' : '';
-  const output = `${toStorable(status)}\n\n${text}${rest}`;
+  const output = `${toStorableOutput(status)}\n\n${text}${rest}`;
   return response.ok ? done(output) : failed(output);
 }
 

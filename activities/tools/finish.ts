@@ -12,6 +12,7 @@ export const finish = defineTool({
   repeat: 'safe',
   subject: () => 'this run',
   subjectKind: 'run',
+  endsRun: true,
   timeoutSeconds: () => 10,
   run: async ({ summary }) => ({ ok: true, output: summary }),
 });

@@ -2,9 +2,9 @@
 // listed and not entered.
 import { Minimatch } from 'minimatch';
 import { z } from 'zod';
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { SandboxRefusal, type Sandbox } from '../sandbox/sandbox.ts';
 import { answer, done, failed } from './answer.ts';
-import { toStorable } from './capture.ts';
 import { fileSeconds, textField } from './fields.ts';
 import { defineTool } from './tool.ts';
 
@@ -41,7 +41,7 @@ export const glob = defineTool({
       const { found, isComplete } = await findFiles(sandbox, inside.replace(/^(\.\/)+/, ''), signal);
       if (found.length === 0) return done(`No file matches \`${pattern}\`.`);
       const rest = isComplete ? '' : '\n[there are more; use a narrower pattern]';
-      return done(found.map(toStorable).join('\n') + rest);
+      return done(found.map(toStorableOutput).join('\n') + rest);
     }),
 });
 

@@ -1,7 +1,7 @@
 // Searches the contents of the project's files.
 import { z } from 'zod';
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { answer, done } from './answer.ts';
-import { toStorable } from './capture.ts';
 import { fileSeconds, pathField, textField } from './fields.ts';
 import { defineTool } from './tool.ts';
 
@@ -29,7 +29,7 @@ export const grep = defineTool({
       if (lines.length === 0) return done(`Nothing below \`${path}\` matches.`);
       const rest = truncated ? `\n[only the first ${maxLines} lines; use a narrower pattern]` : '';
       return done(
-        lines.map((line) => toStorable(`${line.path}:${line.line}:${line.text}`)).join('\n') + rest,
+        lines.map((line) => toStorableOutput(`${line.path}:${line.line}:${line.text}`)).join('\n') + rest,
       );
     }),
 });

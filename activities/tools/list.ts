@@ -1,7 +1,7 @@
 // Lists one directory of the project.
 import { z } from 'zod';
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { answer, done } from './answer.ts';
-import { toStorable } from './capture.ts';
 import { fileSeconds, pathField } from './fields.ts';
 import { defineTool } from './tool.ts';
 
@@ -19,7 +19,7 @@ export const list = defineTool({
   run: (input, { sandbox }) =>
     answer(async () => {
       const entries = await sandbox.list(input.path);
-      const lines = entries.map((entry) => toStorable(entry.name) + marks[entry.kind]);
+      const lines = entries.map((entry) => toStorableOutput(entry.name) + marks[entry.kind]);
       return done(lines.length === 0 ? `\`${input.path}\` is empty.` : lines.join('\n'));
     }),
 });

@@ -1,7 +1,8 @@
 // Reads a text file of the project, whole or a range of lines.
 import { z } from 'zod';
+import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { answer, done, failed } from './answer.ts';
-import { decode, toStorable } from './capture.ts';
+import { decode } from './capture.ts';
 import { fileSeconds, maxFileBytes, pathField } from './fields.ts';
 import { defineTool } from './tool.ts';
 
@@ -29,7 +30,7 @@ export const read = defineTool({
       if (bytes.subarray(0, sniffedBytes).includes(0)) {
         return failed(`\`${input.path}\` is a binary file of ${bytes.length.toLocaleString('en')} bytes.`);
       }
-      const text = toStorable(decode(bytes));
+      const text = toStorableOutput(decode(bytes));
       if (input.offset === undefined && input.limit === undefined) return done(text);
       return readLines(text, input.path, input.offset ?? 1, input.limit);
     }),

@@ -13,7 +13,7 @@ const maxCommandBytes = 100_000;
 // Most builds and tests are done by then; the model can ask for more.
 const defaultSeconds = 120;
 const maxSeconds = 3600;
-// Starting takes milliseconds; storing the group waits for the database.
+// Starting takes milliseconds; storing the handle waits for the database.
 const startSeconds = 60;
 // The tool stops the command itself and keeps its output; the caller's deadline comes only if that fails.
 const marginSeconds = 30;
@@ -99,7 +99,7 @@ async function runForeground(input: z.infer<typeof shellInput>, context: ToolCon
       command: input.command,
       key: context.key,
       signal: AbortSignal.any([context.signal, timeUp]),
-      onStart: context.recordGroup,
+      onStart: context.recordHandle,
       onOutput: capture.push,
     });
     return { ok: result.exitCode === 0, output: withEnding(capture, endingOf(result)) };

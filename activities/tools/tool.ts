@@ -2,7 +2,7 @@
 // decide from that and know no tool. It never hears of Temporal.
 import type { z } from 'zod';
 import type { Effect, Repeat, SubjectKind } from '../../workflows/contracts/call.ts';
-import type { ProcessGroup, Sandbox } from '../sandbox/sandbox.ts';
+import type { Handle, Sandbox } from '../sandbox/sandbox.ts';
 
 /** What a model is told of a tool. */
 export interface ToolSpec {
@@ -28,8 +28,8 @@ export interface ToolContext {
   sandbox: Sandbox;
   /** Aborted on interrupt, cancel, timeout and shutdown; the tool stops what it started and throws the reason. */
   signal: AbortSignal;
-  /** Passed to the sandbox as `onStart`: stores the group with the claim before its command can act. */
-  recordGroup(group: ProcessGroup): Promise<void>;
+  /** Passed to the sandbox as `onStart`: stores the handle with the claim before its command can act. */
+  recordHandle(handle: Handle): Promise<void>;
   /**
    * Notes with the claim what is about to be done (hashes before and after, say), for the tool's own probe. Small: it
    * is stored as JSON. Called right before acting: what is noted must be what is done.
@@ -55,6 +55,13 @@ export interface Tool<Input = unknown> {
   subject(input: Input): string;
   /** When the effect does not say what the subject is. `run` is for what reaches nothing outside of the run. */
   subjectKind?: SubjectKind;
+  /** The run ends after the step in which such a call succeeds; its output is the last word of the run. */
+  endsRun?: true;
+  /**
+   * Whether a success gets the run somewhere. Said only where the effect does not tell: a write or a command counts as
+   * progress, reading and fetching do not.
+   */
+  progress?: boolean;
   /** How long one call may take, in seconds, from its input. */
   timeoutSeconds(input: Input): number;
   /** For tools that only ask: what a person is asked. The answer is the result, and `run` is not called. */

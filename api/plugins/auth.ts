@@ -4,21 +4,14 @@ import { LRUCache } from 'lru-cache';
 import type { Db } from '../../activities/store/db/database.ts';
 import { findToken, hashOfToken } from '../../activities/store/access/tokens.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
+import type { Caller } from '../verbs/verb.ts';
 
-export interface Caller {
-  tokenId: string;
-  tenantId: string;
-  /** The token's name and the surface, as events and records show it. */
-  by: string;
-}
-
-interface KnownToken extends Omit<Caller, 'by'> {
-  name: string;
-}
+type KnownToken = Pick<Caller, 'tenantId' | 'name'> & { tokenId: string };
 
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller;
+    tokenId: string;
   }
 }
 
@@ -57,7 +50,8 @@ export function authenticate(app: FastifyInstance, input: { db: Db; tenantId: st
       );
     }
     const { tokenId, tenantId, name } = found;
-    request.caller = { tokenId, tenantId, by: `${name} (${surfaceOf(request)})` };
+    request.tokenId = tokenId;
+    request.caller = { tenantId, name, surface: surfaceOf(request), requestId: request.id };
   });
 }
 

@@ -1,100 +1,75 @@
 // One transaction for what a request does and for its answer under the caller's Idempotency-Key: the same request
 // again gets the same answer and does nothing.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { violatedConstraint } from '../../activities/store/db/database.ts';
-import type { EventLog, Write } from '../../activities/store/log/events.ts';
+import type { Write } from '../../activities/store/log/events.ts';
 import {
-  findAnswer,
+  claimKey,
   type KeyScope,
-  lockKey,
-  openSavepoint,
   type StoredAnswer,
   storeAnswer,
 } from '../../activities/store/access/idempotency.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
+import { type Outcome, perform, type Verb, type VerbParts } from '../verbs/verb.ts';
 import { pathOf, problemType, toProblem } from './errors.ts';
 
-export interface Outcome {
-  status: number;
-  body?: unknown;
-  /** Called once the effect has been committed, before the answer; never for an answer given again. */
-  after?: () => void | Promise<void>;
-}
-
-/** Runs what a request changes and sends its answer. `act` may run twice: only its last transaction commits. */
-export type Mutate = (
+/**
+ * Has a verb carried out and sends what comes of it, with the one status of success that the route's schema names.
+ * `toView` makes the answer of the outcome's body where that is not the answer itself.
+ */
+export type Mutate = <Input, Body>(
   request: FastifyRequest,
   reply: FastifyReply,
-  act: (write: Write) => Promise<Outcome>,
+  verb: Verb<Input, Body>,
+  input: Input,
+  toView?: (body: Body) => unknown,
 ) => Promise<void>;
 
 interface Done extends StoredAnswer {
   replayed: boolean;
-  after?: () => void | Promise<void>;
+  after?: Outcome['after'];
 }
 
 const acceptable = /^[\x21-\x7e]{1,255}$/;
-// Two requests with one message id may both find it new; the second one finds the row when it looks again.
-const racing = new Set(['runs_opening', 'runs_conversation_id_message_id_key']);
 
-export function createMutate(input: { log: EventLog; redact: (text: string) => string }): Mutate {
-  const { log, redact } = input;
+type Act = (write: Write) => Promise<Done>;
 
-  async function once(request: FastifyRequest, act: (write: Write) => Promise<Outcome>): Promise<Done> {
-    const scope = scopeOf(request);
-    const name = transactionOf(request);
-    if (!scope) return log.write(name, async (write) => toDone(await act(write)));
-    return log.write(name, async (write) => {
-      if (!(await lockKey(write.tx, scope))) {
-        throw new Failure(
-          'RequestInFlight',
-          'The first request with this key is still under way; wait for it.',
-        );
-      }
-      const known = await findAnswer(write.tx, scope);
-      if (known && known.bodyHash !== request.bodyHash) {
-        throw new Failure(
-          'IdempotencyKeyReused',
-          'Use a new Idempotency-Key for a request with another body.',
-        );
-      }
-      if (known) return { ...known, replayed: true };
-      const done = await refusable(write, act, request.id);
-      await storeAnswer(write.tx, scope, request.bodyHash, done);
-      return done;
-    });
+export function createMutate(parts: VerbParts): Mutate {
+  const { log, redact } = parts;
+
+  function toRefusal(error: unknown, requestId: string): Done | undefined {
+    // What passes by itself is no answer to be given again for a day.
+    if (!(error instanceof Failure) || failures[error.code].retryable) return undefined;
+    if (failures[error.code].status >= 500) return undefined;
+    const problem = toProblem(error, requestId, redact);
+    return {
+      status: problem.status,
+      headers: { 'content-type': problemType },
+      body: JSON.stringify(problem),
+      replayed: false,
+    };
   }
 
-  /** A refusal is an answer too: what was written before it is taken back, and it is stored. */
-  async function refusable(
-    write: Write,
-    act: (write: Write) => Promise<Outcome>,
-    requestId: string,
-  ): Promise<Done> {
-    const takeBack = await openSavepoint(write.tx);
+  /** Under a key. A refusal is an answer too: what was written before it has been taken back, and it is stored. */
+  async function once(request: FastifyRequest, name: string, scope: KeyScope, act: Act): Promise<Done> {
+    const keeping = (effect: Act): Promise<Done> => perform(log, name, keep(scope, request.bodyHash, effect));
     try {
-      return toDone(await act(write));
+      return await keeping(act);
     } catch (error) {
-      // What passes by itself is no answer to be given again for a day.
-      if (!(error instanceof Failure) || failures[error.code].retryable) throw error;
-      if (failures[error.code].status >= 500) throw error;
-      await takeBack();
-      const problem = toProblem(error, requestId, redact);
-      return {
-        status: problem.status,
-        headers: { 'content-type': problemType },
-        body: JSON.stringify(problem),
-        replayed: false,
-      };
+      const refusal = toRefusal(error, request.id);
+      if (!refusal) throw error;
+      return keeping(async () => refusal);
     }
   }
 
-  return async (request, reply, act) => {
-    const done = await once(request, act).catch((error: unknown) => {
-      if (!racing.has(violatedConstraint(error) ?? '')) throw error;
-      return once(request, act);
-    });
-    await done.after?.();
+  return async (request, reply, verb, input, toView = (body) => body) => {
+    const { operationId, response } = request.routeOptions.schema as RouteSchema;
+    const scope = scopeOf(request);
+    const act: Act = async (write) => {
+      const { body, after } = await verb(parts, write, request.caller, input);
+      return { ...toAnswer(statusOf(response), toView(body)), replayed: false, ...(after && { after }) };
+    };
+    // The transaction is named as the route is in the OpenAPI document.
+    const done = await (scope ? once(request, operationId, scope, act) : perform(log, operationId, act));
     if (done.replayed) reply.header('idempotent-replayed', 'true');
     return reply
       .code(done.status)
@@ -103,21 +78,41 @@ export function createMutate(input: { log: EventLog; redact: (text: string) => s
   };
 }
 
-/** A route's transaction is named as the route is in the OpenAPI document. */
-function transactionOf(request: FastifyRequest): string {
-  const { operationId } = request.routeOptions.schema as { operationId: string };
-  return operationId;
+interface RouteSchema {
+  operationId: string;
+  response: Record<string, unknown>;
 }
 
-function toDone(outcome: Outcome): Done {
-  const empty = outcome.body === undefined;
-  return {
-    status: outcome.status,
-    headers: empty ? {} : { 'content-type': 'application/json; charset=utf-8' },
-    body: empty ? '' : JSON.stringify(outcome.body),
-    replayed: false,
-    ...(outcome.after && { after: outcome.after }),
+/** What is stored for the key, or what comes of the effect now, which is stored with it. */
+function keep(scope: KeyScope, bodyHash: string, effect: Act): Act {
+  return async (write) => {
+    const known = await claimKey(write.tx, scope);
+    if (known === 'locked') {
+      throw new Failure(
+        'RequestInFlight',
+        'The first request with this key is still under way; wait for it.',
+      );
+    }
+    if (known && known.bodyHash !== bodyHash) {
+      throw new Failure('IdempotencyKeyReused', 'Use a new Idempotency-Key for a request with another body.');
+    }
+    if (known) return { ...known, replayed: true };
+    const done = await effect(write);
+    await storeAnswer(write.tx, scope, bodyHash, done);
+    return done;
   };
+}
+
+function statusOf(response: Record<string, unknown>): number {
+  const status = Object.keys(response).find((name) => /^2\d\d$/.test(name));
+  if (status === undefined) throw new Error('The route names no status of success.');
+  return Number(status);
+}
+
+function toAnswer(status: number, body: unknown): StoredAnswer {
+  if (body === undefined) return { status, headers: {}, body: '' };
+  const headers = { 'content-type': 'application/json; charset=utf-8' };
+  return { status, headers, body: JSON.stringify(body) };
 }
 
 function scopeOf(request: FastifyRequest): KeyScope | undefined {

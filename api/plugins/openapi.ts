@@ -3,7 +3,18 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import { addExamples } from './openapi-examples.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Of what the route takes and of its main answer, for the description. */
+    example?: Example;
+  }
+}
+
+interface Example {
+  body?: unknown;
+  answer?: unknown;
+}
 
 const transform = createJsonSchemaTransform({});
 
@@ -23,6 +34,11 @@ const tags = [
 ];
 
 export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
+  const examples = new Map<string, Example>();
+  app.addHook('onRoute', ({ schema, config }) => {
+    const { operationId } = (schema ?? {}) as { operationId?: string };
+    if (operationId !== undefined && config?.example) examples.set(operationId, config.example);
+  });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -36,7 +52,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       security: [{ token: [] }],
     },
     transform,
-    transformObject: (document) => addExamples(jsonSchemaTransformObject(document)),
+    transformObject: (document) => addExamples(jsonSchemaTransformObject(document), examples),
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -45,4 +61,33 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
     staticCSP: true,
   });
   app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+}
+
+type Document = ReturnType<typeof jsonSchemaTransformObject>;
+
+function addExamples(document: Document, examples: Map<string, Example>): Document {
+  const { paths = {} } = document as unknown as { paths?: Record<string, Record<string, Operation>> };
+  for (const operation of Object.values(paths).flatMap((item) => Object.values(item))) {
+    const example = examples.get(operation.operationId ?? '');
+    if (!example) continue;
+    put(operation.requestBody, example.body);
+    put(operation.responses?.['200'], example.answer);
+    put(operation.responses?.['202'], example.answer);
+  }
+  return document;
+}
+
+interface Operation {
+  operationId?: string;
+  requestBody?: Holder;
+  responses?: Record<string, Holder>;
+}
+
+interface Holder {
+  content?: Record<string, { example?: unknown }>;
+}
+
+function put(holder: Holder | undefined, example: unknown): void {
+  const json = holder?.content?.['application/json'];
+  if (json && example !== undefined) json.example = example;
 }

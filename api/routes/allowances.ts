@@ -1,34 +1,53 @@
-// Allowances: the pools runs draw from, and changing their limits. Reading tells nobody anything.
-import type { FastifyRequest } from 'fastify';
-import { givePlaces } from '../../activities/store/lifecycle/after-end.ts';
-import {
-  type Allowance,
-  changeLimits,
-  listAllowances,
-} from '../../activities/store/allowances/allowance-limits.ts';
+// Allowances: the pools runs draw from, and changing their limits.
+import { listAllowances } from '../../activities/store/allowances/list-allowances.ts';
 import type { PoolName } from '../../activities/store/allowances/allowances.ts';
-import { addAudit } from '../../activities/store/access/audit.ts';
-import type { Write } from '../../activities/store/log/events.ts';
-import { limitsProblem } from '../../activities/store/allowances/limits-problem.ts';
-import { answerRaised } from '../../activities/store/approvals/limit-questions.ts';
 import {
   AllowanceListQuery,
   AllowanceListView,
   AllowanceView,
   ChangeAllowanceBody,
 } from '../../workflows/contracts/allowance.ts';
-import { Failure } from '../../workflows/contracts/failures.ts';
-import type { Parts, Routes } from '../parts.ts';
-import type { Outcome } from '../plugins/idempotency.ts';
-import { idCursor, toPage, usualLimit } from './paging.ts';
+import type { Routes } from '../parts.ts';
+import { changeAllowance } from '../verbs/change-allowance.ts';
+import { pageExample } from './examples.ts';
+import { byId, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
 
+const allowance = {
+  id: '0193d5a0-7a10-7c33-8d21-0b6f4f1f2a01',
+  name: 'tenant',
+  model: '',
+  version: 1,
+  limits: {
+    runSeconds: 0,
+    concurrentRuns: 0,
+    dayRuns: 0,
+    hourCalls: 0,
+    tokens: 0,
+    costMicros: 0,
+    dayTokens: 0,
+    dayCostMicros: 25_000_000,
+    models: [],
+  },
+  used: {
+    concurrentRuns: 1,
+    dayRuns: 12,
+    hourCalls: 0,
+    tokens: 164_400,
+    costMicros: 410_000,
+    dayTokens: 164_400,
+    dayCostMicros: 410_000,
+  },
+  held: { tokens: 33_000, costMicros: 60_000, dayTokens: 33_000, dayCostMicros: 60_000 },
+};
+
 export const allowanceRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   api.get(
     '/allowances',
     {
+      config: { example: { answer: pageExample(allowance) } },
       schema: {
         tags: ['allowances'],
         operationId: 'listAllowances',
@@ -37,22 +56,32 @@ export const allowanceRoutes: Routes = (api, parts) => {
         response: { 200: AllowanceListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor, name } = request.query;
-      const after = idCursor(cursor);
-      const rows = await listAllowances(db, {
-        tenantId: request.caller.tenantId,
-        limit,
-        ...(after !== undefined && { after }),
-        ...(name !== undefined && { name: name as PoolName }),
-      });
-      return toPage(rows, limit, { toView: (row): AllowanceView => row, toCursor: (row) => row.id });
+    async ({ query: { name, ...query }, caller: { tenantId } }) => {
+      const only = name === undefined ? {} : { name: name as PoolName };
+      return pageOf(
+        query,
+        byId,
+        (page) => listAllowances(db, { tenantId, ...only, ...page }),
+        (row) => row,
+      );
     },
   );
 
   api.put(
     '/allowances',
     {
+      config: {
+        example: {
+          body: {
+            name: 'tenant',
+            model: '',
+            limits: { dayCostMicros: 50_000_000 },
+            version: 1,
+            reason: 'A busy week.',
+          },
+          answer: { ...allowance, version: 2, limits: { ...allowance.limits, dayCostMicros: 50_000_000 } },
+        },
+      },
       schema: {
         tags: ['allowances'],
         operationId: 'changeAllowance',
@@ -61,60 +90,6 @@ export const allowanceRoutes: Routes = (api, parts) => {
         response: { 200: AllowanceView, ...problems },
       },
     },
-    (request, reply) => parts.mutate(request, reply, (write) => change(parts, write, request, request.body)),
+    (request, reply) => parts.mutate(request, reply, changeAllowance, request.body),
   );
 };
-
-async function change(
-  parts: Parts,
-  write: Write,
-  request: FastifyRequest,
-  { name, model = '', limits, version, reason: given }: ChangeAllowanceBody,
-): Promise<Outcome> {
-  const { tenantId, by } = request.caller;
-  const wanted = { name: name as PoolName, model, limits: present(limits) };
-  const problem = limitsProblem(wanted);
-  if (problem !== undefined) throw new Failure('InvalidInput', problem);
-  const reason = parts.redact(given);
-  const changed = await changeLimits(write.tx, { ...wanted, tenantId, version, by, reason });
-  if (changed.kind === 'stale') throw stale(name, changed.version);
-  const resumed = await answerRaised(write, changed, { tenantId, by, reason });
-  await addAudit(write, [
-    {
-      tenantId,
-      actor: by,
-      action: version === 0 ? 'allowance-create' : 'allowance-change',
-      reason,
-      detail: { name, model, limits, version: changed.version },
-    },
-  ]);
-  return {
-    status: 200,
-    body: await viewOf(write, tenantId, wanted.name, changed.id),
-    async after() {
-      for (const runId of resumed) parts.runs.wake(runId);
-      for (const run of await givePlaces(parts.log, tenantId)) parts.runs.started(run);
-    },
-  };
-}
-
-function stale(name: string, version: number): Failure {
-  const detail =
-    version === 0
-      ? `There is no allowance ${name} for that model; send version 0 to make it.`
-      : `The allowance ${name} is at version ${version}; read it again before you change it.`;
-  return new Failure('VersionStale', detail, { version });
-}
-
-async function viewOf(write: Write, tenantId: string, name: PoolName, id: string): Promise<Allowance> {
-  // A pool of a name for all models and one for each of some: as many as somebody makes by hand.
-  const pools = await listAllowances(write.tx, { tenantId, name, limit: 1000 });
-  const pool = pools.find((one) => one.id === id);
-  if (!pool) throw new Error(`The allowance ${name} is gone.`);
-  return pool;
-}
-
-/** Without the fields that are there and undefined. */
-function present(limits: ChangeAllowanceBody['limits']): Partial<Allowance['limits']> {
-  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
-}

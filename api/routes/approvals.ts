@@ -1,12 +1,6 @@
-// Approvals: what runs wait for people to answer. Whoever answers first decides; every other is told who did.
-import type { FastifyRequest } from 'fastify';
+// Approvals: what runs wait for people to answer, and answering.
 import { z } from 'zod';
-import {
-  listApprovals,
-  openApprovals,
-  toApprovalView,
-} from '../../activities/store/approvals/approval-lists.ts';
-import { answerApproval } from '../../activities/store/approvals/approvals.ts';
+import { listApprovals, toApprovalView } from '../../activities/store/approvals/approval-lists.ts';
 import {
   ApprovalListQuery,
   ApprovalListView,
@@ -15,16 +9,42 @@ import {
   DenyBody,
   ResultsBody,
 } from '../../workflows/contracts/approval.ts';
-import { Failure } from '../../workflows/contracts/failures.ts';
+import { found } from '../../workflows/contracts/failures.ts';
 import { id } from '../../workflows/contracts/fields.ts';
 import { ReceiptListView } from '../../workflows/contracts/run.ts';
-import type { Parts, Routes } from '../parts.ts';
-import { approve, deny, lockedRun, refuseLate, toResult } from './approval-answers.ts';
-import { idCursor, toPage, usualLimit } from './paging.ts';
+import type { Routes } from '../parts.ts';
+import { approve, deny } from '../verbs/answer-approval.ts';
+import { bringResults } from '../verbs/bring-results.ts';
+import { pageExample, runId } from './examples.ts';
+import { newestFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
 import { runParams } from './runs.ts';
 
 const params = z.object({ id });
+
+const at = '2026-02-03T10:15:00.000Z';
+const openExample = {
+  id: '0193d5a2-40be-7d55-9c2f-33a1c0ffee01',
+  runId,
+  kind: 'call',
+  callId: '3.0',
+  ...{ tool: 'shell', effect: 'execute', subject: 'npm publish', input: { command: 'npm publish' } },
+  inputHash: '0d5e3cf1d2b7ab8a8fd8c7c1b9d0a3c4e5f60718293a4b5c6d7e8f9001122334',
+  text: 'shell npm publish',
+  choices: [],
+  rule: 'ask-everything: ask anything',
+  reason: 'this profile asks about everything',
+  status: 'open',
+  ...{ createdAt: at, escalateAt: '2026-02-03T22:15:00.000Z', deadlineAt: '2026-02-04T10:15:00.000Z' },
+  ...{ decidedBy: null, decidedAt: null, note: null, edited: false },
+  remembers: {
+    tool: 'shell',
+    commands: ['npm publish'],
+    decision: 'allow',
+    expiresAt: '2026-03-05T10:15:00.000Z',
+  },
+};
+const decidedExample = { ...openExample, decidedBy: 'first (cli)', decidedAt: '2026-02-03T10:16:00.000Z' };
 
 export const approvalRoutes: Routes = (api, parts) => {
   lookRoutes(api, parts);
@@ -32,10 +52,11 @@ export const approvalRoutes: Routes = (api, parts) => {
   resultRoutes(api, parts);
 };
 
-const lookRoutes: Routes = (api, parts) => {
+const lookRoutes: Routes = (api, { db }) => {
   api.get(
     '/approvals',
     {
+      config: { example: { answer: pageExample(openExample) } },
       schema: {
         tags: ['approvals'],
         operationId: 'listApprovals',
@@ -44,23 +65,14 @@ const lookRoutes: Routes = (api, parts) => {
         response: { 200: ApprovalListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor, runId, status } = request.query;
-      const before = idCursor(cursor);
-      const rows = await listApprovals(parts.log.db, {
-        tenantId: request.caller.tenantId,
-        limit,
-        ...(before !== undefined && { before }),
-        ...(runId !== undefined && { runId }),
-        ...(status !== undefined && { status }),
-      });
-      return toPage(rows, limit, { toView: toApprovalView, toCursor: (row) => row.id });
-    },
+    async ({ query, caller: { tenantId } }) =>
+      pageOf(query, newestFirst, (page) => listApprovals(db, { tenantId, ...page }), toApprovalView),
   );
 
   api.get(
     '/approvals/:id',
     {
+      config: { example: { answer: openExample } },
       schema: {
         tags: ['approvals'],
         operationId: 'getApproval',
@@ -69,7 +81,12 @@ const lookRoutes: Routes = (api, parts) => {
         response: { 200: ApprovalView, ...problems },
       },
     },
-    async (request) => viewOf(parts, request),
+    async (request) => {
+      const { id: approvalId } = request.params;
+      const list = { tenantId: request.caller.tenantId, limit: 1, id: approvalId };
+      const [row] = await listApprovals(db, list);
+      return toApprovalView(found(row, `approval ${approvalId}`));
+    },
   );
 };
 
@@ -77,6 +94,12 @@ const answerRoutes: Routes = (api, parts) => {
   api.post(
     '/approvals/:id/approve',
     {
+      config: {
+        example: {
+          body: { note: 'The version is right.', remember: { scope: 'run' } },
+          answer: { ...decidedExample, status: 'approved', note: 'The version is right.' },
+        },
+      },
       schema: {
         tags: ['approvals'],
         operationId: 'approve',
@@ -87,12 +110,19 @@ const answerRoutes: Routes = (api, parts) => {
         response: { 200: ApprovalView, ...problems },
       },
     },
-    (request, reply) => parts.mutate(request, reply, (write) => approve(parts, write, request, request.body)),
+    (request, reply) =>
+      parts.mutate(request, reply, approve, { ...request.body, approvalId: request.params.id }),
   );
 
   api.post(
     '/approvals/:id/deny',
     {
+      config: {
+        example: {
+          body: { note: 'Not before Monday.' },
+          answer: { ...decidedExample, status: 'denied', note: 'Not before Monday.' },
+        },
+      },
       schema: {
         tags: ['approvals'],
         operationId: 'deny',
@@ -102,7 +132,8 @@ const answerRoutes: Routes = (api, parts) => {
         response: { 200: ApprovalView, ...problems },
       },
     },
-    (request, reply) => parts.mutate(request, reply, (write) => deny(parts, write, request, request.body)),
+    (request, reply) =>
+      parts.mutate(request, reply, deny, { ...request.body, approvalId: request.params.id }),
   );
 };
 
@@ -110,6 +141,12 @@ const resultRoutes: Routes = (api, parts) => {
   api.post(
     '/runs/:id/results',
     {
+      config: {
+        example: {
+          body: { results: [{ callId: '3.0', output: 'The order is paid.' }] },
+          answer: { items: [{ callId: '3.0' }] },
+        },
+      },
       schema: {
         tags: ['approvals'],
         operationId: 'bringResults',
@@ -120,39 +157,6 @@ const resultRoutes: Routes = (api, parts) => {
       },
     },
     (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const run = await lockedRun(write, request, request.params.id);
-        const open = (await openApprovals(write.tx, run)).filter(({ kind }) => kind === 'result');
-        for (const { callId, output, failed = false } of request.body.results) {
-          const approval = open.find(({ call_id }) => call_id === callId);
-          if (!approval) {
-            const waiting = open.map(({ call_id }) => call_id).join(', ') || 'none';
-            throw new Failure(
-              'NotRunnable',
-              `Call ${callId} does not wait for a result of yours; these do: ${waiting}.`,
-            );
-          }
-          refuseLate(approval);
-          const answered = await answerApproval(write, run, approval.id, {
-            status: 'approved',
-            by: request.caller.by,
-            result: await toResult(parts, write, run.tenant_id, { said: output, failed }),
-          });
-          if (!answered) throw new Failure('InvalidInput', `Call ${callId} is named twice.`);
-        }
-        const items = request.body.results.map(({ callId }) => ({ callId }));
-        return { status: 200, body: { items }, after: () => parts.runs.wake(run.id) };
-      }),
+      parts.mutate(request, reply, bringResults, { ...request.body, runId: request.params.id }),
   );
 };
-
-async function viewOf(parts: Parts, request: FastifyRequest): Promise<ApprovalView> {
-  const { id: approvalId } = request.params as { id: string };
-  const [row] = await listApprovals(parts.log.db, {
-    tenantId: request.caller.tenantId,
-    limit: 1,
-    id: approvalId,
-  });
-  if (!row) throw new Failure('NotFound', `There is no approval ${approvalId}.`);
-  return toApprovalView(row);
-}

@@ -1,14 +1,28 @@
 // The audit: to be read, and only that.
-import { listAudit } from '../../activities/store/access/audit.ts';
+import { type AuditRow, listAudit } from '../../activities/store/access/audit.ts';
 import { AuditListView, AuditQuery } from '../../workflows/contracts/policy.ts';
 import type { Routes } from '../parts.ts';
-import { numberCursor, toPage, usualLimit } from './paging.ts';
+import { pageExample, runId } from './examples.ts';
+import { highestNumberFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
 
-export const auditRoutes: Routes = (api, parts) => {
+const decided = {
+  id: '4711',
+  at: '2026-02-03T10:15:00.000Z',
+  actor: 'policy shop',
+  action: 'call-deny',
+  callId: '3.0',
+  detail: { tool: 'read' },
+  runId,
+  rule: 'shop: deny anything: **/.env',
+  reason: 'it holds the keys of the payment provider',
+};
+
+export const auditRoutes: Routes = (api, { db }) => {
   api.get(
     '/audit',
     {
+      config: { example: { answer: pageExample(decided) } },
       schema: {
         tags: ['audit'],
         operationId: 'listAudit',
@@ -17,28 +31,21 @@ export const auditRoutes: Routes = (api, parts) => {
         response: { 200: AuditListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor, runId } = request.query;
-      const rows = await listAudit(parts.log.db, {
-        tenantId: request.caller.tenantId,
-        limit,
-        ...(cursor !== undefined && { before: numberCursor(cursor) }),
-        ...(runId !== undefined && { runId }),
-      });
-      return toPage(rows, limit, {
-        toView: ({ id: number, at, actor, action, run_id, call_id, rule, reason, detail }) => ({
-          id: String(number),
-          at: at.toISOString(),
-          actor,
-          action,
-          runId: run_id,
-          callId: call_id,
-          rule,
-          reason,
-          detail,
-        }),
-        toCursor: (row) => String(row.id),
-      });
-    },
+    async ({ query, caller: { tenantId } }) =>
+      pageOf(query, highestNumberFirst, (page) => listAudit(db, { tenantId, ...page }), toAuditView),
   );
 };
+
+function toAuditView({ id, at, actor, action, run_id, call_id, rule, reason, detail }: AuditRow) {
+  return {
+    id: String(id),
+    at: at.toISOString(),
+    actor,
+    action,
+    runId: run_id,
+    callId: call_id,
+    rule,
+    reason,
+    detail,
+  };
+}

@@ -1,18 +1,47 @@
-// Tool calls of a run, and settling by hand the ones nobody can tell the outcome of.
+// Tool calls of a run, and settling by hand those whose outcome is unknown.
 import { z } from 'zod';
-import { listCalls, toCallView } from '../../activities/store/calls/calls.ts';
-import { settleCall } from '../../activities/store/calls/settle-call.ts';
+import { type CallList, listCalls, toCallView } from '../../activities/store/calls/calls.ts';
+import { findRun } from '../../activities/store/runs/runs.ts';
 import { CallListView, CallView, callIdField, SettleBody } from '../../workflows/contracts/call.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
+import { found } from '../../workflows/contracts/failures.ts';
 import type { Routes } from '../parts.ts';
-import { invalidCursor, toPage, usualLimit } from './paging.ts';
+import { settleCall } from '../verbs/settle-call.ts';
+import { at, pageExample, runId as exampleRunId } from './examples.ts';
+import { byStepAndIndex, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
-import { runOf, runParams } from './runs.ts';
+import { runParams } from './runs.ts';
+
+const call = {
+  runId: exampleRunId,
+  callId: '3.0',
+  step: 3,
+  tool: 'shell',
+  input: { command: 'npm publish' },
+  effect: 'execute',
+  subject: 'npm publish',
+  repeat: 'once',
+  decision: 'allow',
+  rule: 'trusted-mount-autonomous: allow anything',
+  reason: 'trusted-mount-autonomous allows execute',
+  status: 'unknown',
+  output: 'The worker died while this ran: nobody can tell whether it took effect.',
+  outputBytes: 73,
+  content: null,
+  attempts: 1,
+  settled: 'done',
+  settledBy: 'first (api)',
+  startedAt: at,
+  endedAt: at,
+};
 
 export const callRoutes: Routes = (api, parts) => {
+  const { db } = parts;
+
   api.get(
     '/runs/:id/calls',
     {
+      config: { example: { answer: pageExample(call) } },
       schema: {
         tags: ['calls'],
         operationId: 'listCalls',
@@ -22,24 +51,19 @@ export const callRoutes: Routes = (api, parts) => {
         response: { 200: CallListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor } = request.query;
-      const after = callCursor(cursor);
-      const { tenantId } = request.caller;
-      await runOf(parts, tenantId, request.params.id);
-      const rows = await listCalls(parts.log.db, {
-        tenantId,
-        runId: request.params.id,
-        limit,
-        ...(after && { after }),
-      });
-      return toPage(rows, limit, { toView: toCallView, toCursor: (row) => row.call_id });
+    async ({ query, params: { id: runId }, caller: { tenantId } }) => {
+      const read = async (page: Omit<CallList, 'tenantId' | 'runId'>) => {
+        found(await findRun(db, tenantId, runId), `run ${runId}`);
+        return listCalls(db, { tenantId, runId, ...page });
+      };
+      return pageOf(query, byStepAndIndex, read, toCallView);
     },
   );
 
   api.post(
     '/runs/:id/calls/:callId/settle',
     {
+      config: { example: { body: { outcome: 'done', output: '+ shop@1.2.0' }, answer: call } },
       schema: {
         tags: ['calls'],
         operationId: 'settleCall',
@@ -50,24 +74,10 @@ export const callRoutes: Routes = (api, parts) => {
       },
     },
     (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const { outcome, output } = request.body;
-        const call = await settleCall(write, {
-          tenantId: request.caller.tenantId,
-          runId: request.params.id,
-          callId: request.params.callId,
-          outcome,
-          ...(output !== undefined && { output }),
-          by: request.caller.by,
-        });
-        return { status: 200, body: toCallView(call), after: () => parts.runs.wake(call.run_id) };
+      parts.mutate(request, reply, settleCall, {
+        ...request.body,
+        runId: request.params.id,
+        callId: request.params.callId,
       }),
   );
 };
-
-function callCursor(cursor: string | undefined): { step: number; index: number } | undefined {
-  if (cursor === undefined) return undefined;
-  if (!callIdField.safeParse(cursor).success) throw invalidCursor();
-  const [step = 0, index = 0] = cursor.split('.').map(Number);
-  return { step, index };
-}

@@ -1,6 +1,6 @@
 // Large content by its key: the whole of what an event or a call shows cut.
 import { z } from 'zod';
-import { Failure } from '../../workflows/contracts/failures.ts';
+import { found } from '../../workflows/contracts/failures.ts';
 import type { Routes } from '../parts.ts';
 import { problems } from './problems.ts';
 
@@ -25,12 +25,12 @@ export const contentRoutes: Routes = (api, parts) => {
       },
     },
     async (request, reply) => {
-      const found = await parts.content(request.caller.tenantId, request.params.key);
-      if (!found) throw new Failure('NotFound', `There is no content ${request.params.key}.`);
+      const { key } = request.params;
+      const content = found(await parts.content(request.caller.tenantId, key), `content ${key}`);
       // What an agent wrote is never shown as a page of ours.
       reply.header('content-disposition', 'attachment');
       reply.header('content-security-policy', "default-src 'none'; sandbox");
-      return reply.type(found.mediaType).send(found.bytes as never);
+      return reply.type(content.mediaType).send(content.bytes as never);
     },
   );
 };

@@ -1,38 +1,43 @@
 // Conversations: lists, one with its runs, and sending the next message.
 import { z } from 'zod';
 import {
-  type ConversationRow,
   findConversation,
   listConversations,
   toConversationView,
 } from '../../activities/store/runs/conversations.ts';
 import { listRuns, toRunView } from '../../activities/store/runs/runs.ts';
 import { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
-import { Failure } from '../../workflows/contracts/failures.ts';
+import { found } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
 import { SendMessageBody, StartRunView } from '../../workflows/contracts/run.ts';
-import type { Parts, Routes } from '../parts.ts';
-import { accept, toNewRun } from './accepting.ts';
-import { invalidCursor, toPage, usualLimit } from './paging.ts';
+import type { Routes } from '../parts.ts';
+import { sendMessage } from '../verbs/send-message.ts';
+import { at, conversationId as exampleId, pageExample, runExample, startedExample } from './examples.ts';
+import { latestActivityFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
+import { toStartRunView } from './runs.ts';
 
-export const conversationParams = z.object({ id });
+const params = z.object({ id });
 
 // The runs a person looks back over; GET /runs?conversationId= pages through all of them.
 const latestRuns = 50;
 
-export async function conversationOf(parts: Parts, tenantId: string, of: string): Promise<ConversationRow> {
-  const conversation = await findConversation(parts.log.db, tenantId, of);
-  if (!conversation) throw new Failure('NotFound', `There is no conversation ${of}.`);
-  return conversation;
-}
+const conversation = {
+  id: exampleId,
+  title: 'Make the failing test pass.',
+  metadata: {},
+  activeRunId: null,
+  createdAt: at,
+  lastActivityAt: at,
+};
 
 export const conversationRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   api.get(
     '/conversations',
     {
+      config: { example: { answer: pageExample(conversation) } },
       schema: {
         tags: ['conversations'],
         operationId: 'listConversations',
@@ -41,33 +46,32 @@ export const conversationRoutes: Routes = (api, parts) => {
         response: { 200: ConversationListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor } = request.query;
-      const before = activityCursor(cursor);
-      const { tenantId } = request.caller;
-      const rows = await listConversations(db, { tenantId, limit, ...(before && { before }) });
-      const { nextCursor } = toPage(rows, limit, { toView: () => null, toCursor: toActivityCursor });
-      return { items: await Promise.all(rows.map((row) => toConversationView(db, row))), nextCursor };
-    },
+    async ({ query, caller: { tenantId } }) =>
+      pageOf(
+        query,
+        latestActivityFirst,
+        (page) => listConversations(db, { tenantId, ...page }),
+        (row) => toConversationView(db, row),
+      ),
   );
 
   api.get(
     '/conversations/:id',
     {
+      config: { example: { answer: { ...conversation, runs: [runExample] } } },
       schema: {
         tags: ['conversations'],
         operationId: 'getConversation',
         summary: 'One conversation with its latest runs',
-        params: conversationParams,
+        params: params,
         response: { 200: ConversationDetailView, ...problems },
       },
     },
-    async (request) => {
-      const { tenantId } = request.caller;
-      const conversation = await conversationOf(parts, tenantId, request.params.id);
+    async ({ params: { id: conversationId }, caller: { tenantId } }) => {
+      const row = await findConversation(db, tenantId, conversationId);
       const [view, runs] = await Promise.all([
-        toConversationView(db, conversation),
-        listRuns(db, { tenantId, conversationId: conversation.id, limit: latestRuns }),
+        toConversationView(db, found(row, `conversation ${conversationId}`)),
+        listRuns(db, { tenantId, conversationId, limit: latestRuns }),
       ]);
       return { ...view, runs: runs.map(toRunView) };
     },
@@ -76,30 +80,28 @@ export const conversationRoutes: Routes = (api, parts) => {
   api.post(
     '/conversations/:id/messages',
     {
+      config: {
+        example: {
+          body: { prompt: 'Now add a test for negative amounts.', whenBusy: 'queue' },
+          answer: startedExample,
+        },
+      },
       schema: {
         tags: ['conversations'],
         operationId: 'sendMessage',
         summary: 'Send the next message; `whenBusy` says what becomes of it while a run is active',
-        params: conversationParams,
+        params: params,
         body: SendMessageBody,
         response: { 202: StartRunView, ...problems },
       },
     },
     (request, reply) =>
-      parts.mutate(request, reply, async (write) =>
-        accept(parts, write, await toNewRun(parts, write.tx, request, request.body, request.params.id)),
+      parts.mutate(
+        request,
+        reply,
+        sendMessage,
+        { ...request.body, conversationId: request.params.id },
+        toStartRunView,
       ),
   );
 };
-
-function toActivityCursor(row: ConversationRow): string {
-  return `${row.last_activity_at.getTime()}.${row.id}`;
-}
-
-function activityCursor(cursor: string | undefined): { at: Date; id: string } | undefined {
-  if (cursor === undefined) return undefined;
-  const [, at, of] = /^(\d{1,15})\.(.{36})$/.exec(cursor) ?? [];
-  const parsed = id.safeParse(of);
-  if (!parsed.success) throw invalidCursor();
-  return { at: new Date(Number(at)), id: parsed.data };
-}

@@ -6,7 +6,9 @@ import { Failure } from '../../workflows/contracts/failures.ts';
 import { DemoView, ProcessListView, processNames } from '../../workflows/contracts/system.ts';
 import type { EmbeddedDeps } from '../deps.ts';
 import type { Api, Parts } from '../parts.ts';
-import { tell } from './accepting.ts';
+import { killProcess } from '../verbs/kill-process.ts';
+import { startDemo } from '../verbs/start-demo.ts';
+import { conversationId, runId } from './examples.ts';
 import { problems } from './problems.ts';
 
 const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|::ffff:127\.\d{1,3}\.\d{1,3}\.\d{1,3})$/;
@@ -26,6 +28,15 @@ export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): 
     '/embedded/processes',
     {
       onRequest,
+      config: {
+        example: {
+          answer: {
+            embedded: true,
+            items: [{ name: 'worker', pid: 4711, address: null, health: 'up', restarts: 0 }],
+            temporalUi: 'http://127.0.0.1:7702',
+          },
+        },
+      },
       schema: {
         tags: ['embedded'],
         operationId: 'listProcesses',
@@ -40,6 +51,7 @@ export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): 
     '/embedded/processes/:name/kill',
     {
       onRequest,
+      config: { example: { body: {} } },
       schema: {
         tags: ['embedded'],
         operationId: 'killProcess',
@@ -50,18 +62,14 @@ export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): 
       },
     },
     (request, reply) =>
-      // The key is committed first: a request that comes again must not kill the successor, and the victim may be
-      // Postgres.
-      parts.mutate(request, reply, async () => ({
-        status: 204,
-        after: () => embedded.kill(request.params.name),
-      })),
+      parts.mutate(request, reply, killProcess, { name: request.params.name, kill: embedded.kill }),
   );
 
   api.post(
     '/embedded/demo',
     {
       onRequest,
+      config: { example: { body: {}, answer: { runId, conversationId, project: '/home/me/.perdure/demo' } } },
       schema: {
         tags: ['embedded'],
         operationId: 'startDemo',
@@ -70,10 +78,6 @@ export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): 
         response: { 202: DemoView, ...problems },
       },
     },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const { accepted, view } = await embedded.demo(write, request.caller.by, request.id);
-        return { status: 202, body: view, after: () => tell(parts, accepted) };
-      }),
+    (request, reply) => parts.mutate(request, reply, startDemo, embedded),
   );
 }

@@ -9,10 +9,13 @@ const probeMs = 2_000;
 // Three missed beats of a worker.
 const beatingMs = 15_000;
 
+const upExample = { state: 'up', latencyMs: 0.8, problem: null };
+
 export const healthRoutes: Routes = (api, parts) => {
   api.get(
     '/health',
     {
+      config: { example: { answer: { status: 'ok', version: '0.1.0' } } },
       schema: {
         tags: ['system'],
         operationId: 'getHealth',
@@ -27,6 +30,11 @@ export const healthRoutes: Routes = (api, parts) => {
   api.get(
     '/health/ready',
     {
+      config: {
+        example: {
+          answer: { status: 'ready', postgres: upExample, temporal: upExample, workers: upExample },
+        },
+      },
       schema: {
         tags: ['system'],
         operationId: 'getReadiness',
@@ -40,7 +48,7 @@ export const healthRoutes: Routes = (api, parts) => {
         probe(async () => void (await parts.pool.query('select 1')), parts.redact),
         probe(() => parts.temporalHealth(), parts.redact),
         probe(async () => {
-          if ((await countBeating(parts.log.db, beatingMs)) === 0) throw new Error('no worker is alive');
+          if ((await countBeating(parts.db, beatingMs)) === 0) throw new Error('no worker is alive');
         }, parts.redact),
       ]);
       const up = [postgres, temporal, workers].every((one) => one.state === 'up');

@@ -7,6 +7,23 @@ export const modelRoutes: Routes = (api, parts) => {
   api.get(
     '/models',
     {
+      config: {
+        example: {
+          answer: {
+            items: [
+              {
+                provider: 'scripted',
+                configured: true,
+                missing: null,
+                scripted: true,
+                models: ['scripted/demo'],
+                default: 'scripted/demo',
+              },
+            ],
+            default: 'scripted/demo',
+          },
+        },
+      },
       schema: {
         tags: ['system'],
         operationId: 'listModels',

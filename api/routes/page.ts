@@ -1,15 +1,24 @@
-// The page at `/` and its two assets, by name: no path of a request ever becomes a path of a file.
+// The page at `/` and its assets, by name: no path of a request ever becomes a path of a file.
 import type { FastifyInstance } from 'fastify';
+import { hiddenCharacters } from '../../workflows/contracts/hidden-characters.ts';
 
 const assets = { '/': 'index.html', '/page.js': 'page.js', '/page.css': 'page.css' };
 
 /** Needs @fastify/static registered without routes of its own. */
 export function pageRoutes(app: FastifyInstance): void {
+  const schema = { hide: true };
   for (const [url, file] of Object.entries(assets)) {
-    app.get(url, { schema: { hide: true } }, async (_request, reply) => {
+    app.get(url, { schema }, async (_request, reply) => {
       // A newer server must not meet the page of an older one.
       reply.header('cache-control', 'no-cache');
       return reply.sendFile(file, { cacheControl: false });
     });
   }
+  // A browser can import no TypeScript.
+  app.get('/hidden-characters.js', { schema }, async (_request, reply) =>
+    reply
+      .header('cache-control', 'no-cache')
+      .type('text/javascript; charset=utf-8')
+      .send(`globalThis.hiddenCharacters = ${hiddenCharacters};\n`),
+  );
 }

@@ -1,37 +1,94 @@
 // Cursor paging: what every list does with `limit` and `cursor`.
-import { z } from 'zod';
+import { callIdField } from '../../workflows/contracts/call.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { id } from '../../workflows/contracts/fields.ts';
+import { id as uuid } from '../../workflows/contracts/fields.ts';
+import { PolicyProfile } from '../../workflows/contracts/policy.ts';
+import { type Present, present } from '../present.ts';
+
+/** How a list is ordered: the cursor behind a row, and where a read goes on from a cursor; undefined for a wrong one. */
+interface Order<Row, From extends object> {
+  cursorOf(row: Row): string;
+  from(cursor: string): From | undefined;
+}
+
+interface PageQuery {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+}
+
+/** What a list is read by: the page, and the filters that were given. */
+type Page<Query, From> = { limit: number } & Partial<From> & Present<Omit<Query, keyof PageQuery>>;
 
 // A screenful; more is asked for by name.
 export const usualLimit = 50;
 
-const uuidCursor = z.object({ cursor: id.optional() });
-
-/** The id a list by id goes on from. */
-export function idCursor(cursor: string | undefined): string | undefined {
-  const parsed = uuidCursor.safeParse({ cursor });
-  if (!parsed.success) throw invalidCursor();
-  return parsed.data.cursor;
-}
-
-/** The number a list by number goes on from. */
-export function numberCursor(cursor: string): number {
-  // Fifteen digits are more entries than there will be, and exact.
-  if (!/^\d{1,15}$/.test(cursor)) throw invalidCursor();
-  return Number(cursor);
-}
-
-export function invalidCursor(): Failure {
-  return new Failure('InvalidCursor', 'Use the nextCursor of the page before as it was given.');
-}
-
-/** The rows of a page and the cursor behind them: null when this was the last page. */
-export function toPage<Row, View>(
-  rows: Row[],
-  limit: number,
-  views: { toView: (row: Row) => View; toCursor: (row: Row) => string },
-): { items: View[]; nextCursor: string | null } {
+/** Answers a page and the cursor behind it: null when this was the last. */
+export async function pageOf<Query extends PageQuery, Row, From extends object, View>(
+  { limit = usualLimit, cursor, ...filters }: Query,
+  order: Order<NoInfer<Row>, From>,
+  read: (page: Page<Query, From>) => Promise<Row[]>,
+  toView: (row: Row) => View | Promise<View>,
+): Promise<{ items: View[]; nextCursor: string | null }> {
+  const from = cursor === undefined ? {} : order.from(cursor);
+  if (!from) throw new Failure('InvalidCursor', 'Use the nextCursor of the page before as it was given.');
+  const rows = await read({ limit, ...from, ...present(filters) } as Page<Query, From>);
   const last = rows.length === limit ? rows.at(-1) : undefined;
-  return { items: rows.map(views.toView), nextCursor: last === undefined ? null : views.toCursor(last) };
+  return {
+    items: await Promise.all(rows.map(toView)),
+    nextCursor: last === undefined ? null : order.cursorOf(last),
+  };
 }
+
+function isId(cursor: string): boolean {
+  return uuid.safeParse(cursor).success;
+}
+
+/** Ids are ordered by time. */
+export const newestFirst: Order<{ id: string }, { before: string }> = {
+  cursorOf: (row) => row.id,
+  from: (cursor) => (isId(cursor) ? { before: cursor } : undefined),
+};
+
+export const byId: Order<{ id: string }, { after: string }> = {
+  cursorOf: (row) => row.id,
+  from: (cursor) => (isId(cursor) ? { after: cursor } : undefined),
+};
+
+export const highestNumberFirst: Order<{ id: number | string }, { before: number }> = {
+  cursorOf: (row) => String(row.id),
+  // Fifteen digits are more entries than there will be, and exact.
+  from: (cursor) => (/^\d{1,15}$/.test(cursor) ? { before: Number(cursor) } : undefined),
+};
+
+export const latestActivityFirst: Order<
+  { id: string; last_activity_at: Date },
+  { before: { at: Date; id: string } }
+> = {
+  cursorOf: (row) => `${row.last_activity_at.getTime()}.${row.id}`,
+  from(cursor) {
+    const [, at, id = ''] = /^(\d{1,15})\.(.{36})$/.exec(cursor) ?? [];
+    return isId(id) ? { before: { at: new Date(Number(at)), id } } : undefined;
+  },
+};
+
+export const byStepAndIndex: Order<{ call_id: string }, { after: { step: number; index: number } }> = {
+  cursorOf: (row) => row.call_id,
+  from(cursor) {
+    if (!callIdField.safeParse(cursor).success) return undefined;
+    const [step = 0, index = 0] = cursor.split('.').map(Number);
+    return { after: { step, index } };
+  },
+};
+
+// Built-in ones come first, so the id alone does not say where a page ends.
+export const builtInFirst: Order<
+  { profile: PolicyProfile; builtIn: boolean },
+  { after: { builtIn: boolean; id: string } }
+> = {
+  cursorOf: ({ profile, builtIn }) => `${builtIn ? 'built-in' : 'own'}:${profile.id}`,
+  from(cursor) {
+    const [, kind, id] = /^(built-in|own):(.+)$/.exec(cursor) ?? [];
+    if (id === undefined || !PolicyProfile.shape.id.safeParse(id).success) return undefined;
+    return { after: { builtIn: kind === 'built-in', id } };
+  },
+};

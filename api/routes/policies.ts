@@ -1,16 +1,12 @@
 // Policy profiles: built-in ones to read and copy, custom ones in versions.
-import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import {
-  createPolicy,
-  deletePolicy,
   findPolicy,
   listPolicies,
   type StoredPolicy,
-  updatePolicy,
+  toPolicyView,
 } from '../../activities/store/policies/policies.ts';
-import type { Queries } from '../../activities/store/db/database.ts';
-import { Failure } from '../../workflows/contracts/failures.ts';
+import { found } from '../../workflows/contracts/failures.ts';
 import { page } from '../../workflows/contracts/fields.ts';
 import {
   CreatePolicyBody,
@@ -20,16 +16,19 @@ import {
   PolicyView,
   UpdatePolicyBody,
 } from '../../workflows/contracts/policy.ts';
-import { profileProblem } from '../../workflows/policy/profile-problem.ts';
 import type { Routes } from '../parts.ts';
-import { readPolicyFile, writePolicyFile } from '../policy-file.ts';
-import { invalidCursor, toPage, usualLimit } from './paging.ts';
+import { writePolicyFile } from '../policy-file.ts';
+import { createPolicy, customisePolicy, deletePolicy, updatePolicy } from '../verbs/change-policy.ts';
+import { pageExample, profileExample } from './examples.ts';
+import { builtInFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
 
 const params = z.object({ id: PolicyProfile.shape.id });
 const versionQuery = z.strictObject({
   version: z.coerce.number().int().min(1).max(2_147_483_647).optional(),
 });
+
+const example = { ...profileExample, version: 1, builtIn: false };
 
 export const policyRoutes: Routes = (api, parts) => {
   lookRoutes(api, parts);
@@ -38,11 +37,18 @@ export const policyRoutes: Routes = (api, parts) => {
 };
 
 const lookRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
+
+  /** In its newest version unless another one is named. */
+  async function policyOf(tenantId: string, policyId: string, version?: number): Promise<StoredPolicy> {
+    const which = version === undefined ? policyId : `${policyId} in version ${version}`;
+    return found(await findPolicy(db, tenantId, policyId, version), `policy ${which}`);
+  }
 
   api.get(
     '/policies',
     {
+      config: { example: { answer: pageExample(example) } },
       schema: {
         tags: ['policies'],
         operationId: 'listPolicies',
@@ -51,21 +57,14 @@ const lookRoutes: Routes = (api, parts) => {
         response: { 200: PolicyListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor } = request.query;
-      const { tenantId } = request.caller;
-      const rows = await listPolicies(db, {
-        tenantId,
-        limit,
-        after: cursor === undefined ? undefined : fromCursor(cursor),
-      });
-      return toPage(rows, limit, { toView: toPolicyView, toCursor });
-    },
+    async ({ query, caller: { tenantId } }) =>
+      pageOf(query, builtInFirst, (asked) => listPolicies(db, { tenantId, ...asked }), toPolicyView),
   );
 
   api.get(
     '/policies/:id',
     {
+      config: { example: { answer: example } },
       schema: {
         tags: ['policies'],
         operationId: 'getPolicy',
@@ -75,7 +74,8 @@ const lookRoutes: Routes = (api, parts) => {
         response: { 200: PolicyView, ...problems },
       },
     },
-    async (request) => toPolicyView(await policyOf(db, request, request.params.id, request.query.version)),
+    async ({ caller, params: { id }, query }) =>
+      toPolicyView(await policyOf(caller.tenantId, id, query.version)),
   );
 
   api.get(
@@ -93,8 +93,8 @@ const lookRoutes: Routes = (api, parts) => {
         },
       },
     },
-    async (request, reply) => {
-      const { profile } = await policyOf(db, request, request.params.id, request.query.version);
+    async ({ caller, params: { id }, query }, reply) => {
+      const { profile } = await policyOf(caller.tenantId, id, query.version);
       return reply.type('application/yaml; charset=utf-8').send(writePolicyFile(profile));
     },
   );
@@ -104,6 +104,7 @@ const createRoutes: Routes = (api, parts) => {
   api.post(
     '/policies',
     {
+      config: { example: { body: { profile: profileExample }, answer: example } },
       schema: {
         tags: ['policies'],
         operationId: 'createPolicy',
@@ -112,18 +113,13 @@ const createRoutes: Routes = (api, parts) => {
         response: { 201: PolicyView, ...problems },
       },
     },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const profile = profileOf(request.body);
-        requireFreeId(profile.id);
-        const stored = await createPolicy(write, profile, request.caller);
-        return { status: 201, body: toPolicyView(stored) };
-      }),
+    (request, reply) => parts.mutate(request, reply, createPolicy, request.body),
   );
 
   api.post(
     '/policies/:id/customise',
     {
+      config: { example: { body: { id: 'shop', name: 'The shop' }, answer: example } },
       schema: {
         tags: ['policies'],
         operationId: 'customisePolicy',
@@ -134,13 +130,7 @@ const createRoutes: Routes = (api, parts) => {
       },
     },
     (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        requireFreeId(request.body.id);
-        const { profile } = await policyOf(write.tx, request, request.params.id);
-        const name = request.body.name ?? `${profile.name} (copy)`.slice(0, 100);
-        const stored = await createPolicy(write, { ...profile, id: request.body.id, name }, request.caller);
-        return { status: 201, body: toPolicyView(stored) };
-      }),
+      parts.mutate(request, reply, customisePolicy, { ...request.body, policyId: request.params.id }),
   );
 };
 
@@ -148,6 +138,9 @@ const changeRoutes: Routes = (api, parts) => {
   api.put(
     '/policies/:id',
     {
+      config: {
+        example: { body: { version: 1, profile: profileExample }, answer: { ...example, version: 2 } },
+      },
       schema: {
         tags: ['policies'],
         operationId: 'updatePolicy',
@@ -158,17 +151,7 @@ const changeRoutes: Routes = (api, parts) => {
       },
     },
     (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const profile = profileOf(request.body);
-        if (profile.id !== request.params.id) {
-          throw new Failure(
-            'InvalidInput',
-            `The id of a profile stays: ${request.params.id}, not ${profile.id}.`,
-          );
-        }
-        const stored = await updatePolicy(write, profile, request.body.version, request.caller);
-        return { status: 200, body: toPolicyView(stored) };
-      }),
+      parts.mutate(request, reply, updatePolicy, { ...request.body, policyId: request.params.id }),
   );
 
   api.delete(
@@ -184,57 +167,9 @@ const changeRoutes: Routes = (api, parts) => {
       },
     },
     (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        await deletePolicy(write, request.params.id, request.query.version, request.caller);
-        return { status: 204 };
+      parts.mutate(request, reply, deletePolicy, {
+        policyId: request.params.id,
+        version: request.query.version,
       }),
   );
 };
-
-// Below /policies they mean something else.
-const takenIds = ['place', 'remembered', 'evaluate', 'backtest'];
-
-function requireFreeId(policyId: string): void {
-  if (takenIds.includes(policyId))
-    throw new Failure('InvalidInput', `No policy can be called ${policyId}; use another id.`);
-}
-
-// Built-in ones come first, so the id alone does not say where a page ends.
-function toCursor({ profile, builtIn }: StoredPolicy): string {
-  return `${builtIn ? 'built-in' : 'own'}:${profile.id}`;
-}
-
-function fromCursor(cursor: string): { builtIn: boolean; id: string } {
-  const [, kind, id] = /^(built-in|own):(.+)$/.exec(cursor) ?? [];
-  if (id === undefined || !PolicyProfile.shape.id.safeParse(id).success) throw invalidCursor();
-  return { builtIn: kind === 'built-in', id };
-}
-
-function toPolicyView({ profile, version, builtIn }: StoredPolicy): PolicyView {
-  return { ...profile, version, builtIn };
-}
-
-/** In its newest version unless another one is named. */
-export async function policyOf(
-  queries: Queries,
-  request: FastifyRequest,
-  policyId: string,
-  version?: number,
-): Promise<StoredPolicy> {
-  const stored = await findPolicy(queries, request.caller.tenantId, policyId, version);
-  if (stored) return stored;
-  const which = version === undefined ? policyId : `${policyId} in version ${version}`;
-  throw new Failure('NotFound', `There is no policy ${which}.`);
-}
-
-/** The profile of a body, which may be a YAML file; refused with a sentence that names the rule. */
-function profileOf(body: { profile: PolicyProfile } | { yaml: string }): PolicyProfile {
-  if ('yaml' in body) {
-    const read = readPolicyFile(body.yaml);
-    if ('problem' in read) throw new Failure('InvalidInput', read.problem);
-    return read.profile;
-  }
-  const wrong = profileProblem(body.profile);
-  if (wrong) throw new Failure('InvalidInput', wrong.problem);
-  return body.profile;
-}

@@ -1,7 +1,11 @@
 // What a policy would decide, before anything depends on it: of calls that are made up, and of those that were made.
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyRequest } from 'fastify';
-import { rememberedFor, resolveScopes } from '../../activities/store/policies/policy-scopes.ts';
+import {
+  placeOfProject,
+  rememberedFor,
+  resolveScopes,
+} from '../../activities/store/policies/policy-scopes.ts';
 import { storedCalls } from '../../activities/store/calls/stored-calls.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import {
@@ -15,7 +19,7 @@ import { type Applying, createBacktest, preview } from '../../workflows/policy/b
 import { defaultProfile } from '../../workflows/policy/presets.ts';
 import { profileProblem } from '../../workflows/policy/profile-problem.ts';
 import type { Parts, Routes } from '../parts.ts';
-import { policyPlaceOf } from './accepting.ts';
+import { profileExample, runId } from './examples.ts';
 import { problems } from './problems.ts';
 
 const usualDays = 7;
@@ -23,10 +27,39 @@ const dayMs = 86_400_000;
 // About two seconds of work in pieces of a few milliseconds; more calls say nothing more.
 const mostCalls = 20_000;
 
+const asked = {
+  ...{ scope: 'run', profileId: 'shop', profileVersion: 1, ruleIndex: null, ruleText: 'no rule matches' },
+  ...{ decision: 'deny', original: 'ask', part: 'npm publish', next: [] },
+  reason: 'no rule of shop matches, and then default mode asks about execute, and nobody is there to ask',
+};
+const group = {
+  ...{ tool: 'shell', effect: 'execute', from: 'allow', to: 'ask', ruleIndex: null, calls: 12 },
+  ...{
+    ruleText: 'no rule matches',
+    reason: 'no rule of shop matches, and then default mode asks about execute',
+  },
+  examples: [{ runId, callId: '3.0', subject: 'npm publish' }],
+};
+
+const evaluated = {
+  body: { policy: 'shop', calls: [{ tool: 'shell', input: { command: 'npm publish' } }] },
+  answer: {
+    items: [{ tool: 'shell', subject: 'npm publish', effect: 'execute', problem: null, decision: asked }],
+  },
+};
+const backtested = {
+  body: { draft: profileExample, days: 7 },
+  answer: {
+    ...{ calls: 340, changed: 12, skipped: 2, groups: [group], truncated: false },
+    since: '2026-02-03T10:15:00.000Z',
+  },
+};
+
 export const policyCheckRoutes: Routes = (api, parts) => {
   api.post(
     '/policies/evaluate',
     {
+      config: { example: evaluated },
       schema: {
         tags: ['policies'],
         operationId: 'evaluatePolicy',
@@ -65,6 +98,7 @@ export const policyCheckRoutes: Routes = (api, parts) => {
   api.post(
     '/policies/backtest',
     {
+      config: { example: backtested },
       schema: {
         tags: ['policies'],
         operationId: 'backtestPolicy',
@@ -83,7 +117,7 @@ export const policyCheckRoutes: Routes = (api, parts) => {
       const { tenantId } = request.caller;
       let read = 0;
       // One more than is decided tells that there are more.
-      for await (const call of storedCalls(parts.log.db, { tenantId, since, limit: mostCalls + 1 })) {
+      for await (const call of storedCalls(parts.db, { tenantId, since, limit: mostCalls + 1 })) {
         read += 1;
         if (read > mostCalls) break;
         await setImmediate();
@@ -105,12 +139,12 @@ function applyingFor(
   const wrong = draft && profileProblem(draft);
   if (wrong) throw new Failure('InvalidInput', wrong.problem);
   const { tenantId } = request.caller;
-  const { db } = parts.log;
+  const { db } = parts;
   const known = new Map<string | null, ReturnType<typeof resolve>>();
   let ofRun: { key: string; remembered: Applying['remembered'] } | undefined;
 
   async function resolve(projectPath: string | null) {
-    const place = await policyPlaceOf(parts, projectPath);
+    const place = await placeOfProject(parts, projectPath);
     const choice = { policy, draft, projectPath: place, fallback: defaultProfile };
     const resolved = await resolveScopes(db, tenantId, choice);
     if (!resolved) throw new Failure('UnknownPolicy', `There is no policy ${policy ?? defaultProfile}.`);

@@ -1,19 +1,40 @@
 // Where policies apply besides a run's own, and the answers people had remembered.
 import { z } from 'zod';
-import { applyPolicy, forgetAnswer, listRemembered } from '../../activities/store/policies/policy-scopes.ts';
-import { Failure } from '../../workflows/contracts/failures.ts';
+import { listRemembered } from '../../activities/store/policies/policy-scopes.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
 import { PolicyPlaceBody, RememberedListView } from '../../workflows/contracts/policy.ts';
 import type { Routes } from '../parts.ts';
-import { idCursor, toPage, usualLimit } from './paging.ts';
+import { applyPolicy, forgetAnswer } from '../verbs/apply-policy.ts';
+import { pageExample } from './examples.ts';
+import { newestFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
 
+const remembered = {
+  id: '0193d5a3-11aa-7c3e-8b11-0c5f0b2d7e01',
+  scope: 'project',
+  key: '/home/me/shop',
+  rule: {
+    tool: 'shell',
+    commands: ['npm ci'],
+    decision: 'allow',
+    expiresAt: '2026-03-05T10:15:00.000Z',
+  },
+  expiresAt: '2026-03-05T10:15:00.000Z',
+  by: 'first (cli)',
+};
+
 export const policyPlaceRoutes: Routes = (api, parts) => {
-  const { db } = parts.log;
+  const { db } = parts;
 
   api.put(
     '/policies/place',
     {
+      config: {
+        example: {
+          body: { project: '/home/me/shop', policy: 'shop' },
+          answer: { project: '/home/me/shop', policy: 'shop' },
+        },
+      },
       schema: {
         tags: ['policies'],
         operationId: 'applyPolicy',
@@ -22,21 +43,13 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
         response: { 200: PolicyPlaceBody, ...problems },
       },
     },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const { project, policy } = request.body;
-        const place =
-          project === undefined
-            ? ({ scope: 'global', key: '' } as const)
-            : ({ scope: 'project', key: await parts.realPath(project) } as const);
-        await applyPolicy(write, place, policy, request.caller);
-        return { status: 200, body: { ...(project === undefined ? {} : { project: place.key }), policy } };
-      }),
+    (request, reply) => parts.mutate(request, reply, applyPolicy, request.body),
   );
 
   api.get(
     '/policies/remembered',
     {
+      config: { example: { answer: pageExample(remembered) } },
       schema: {
         tags: ['policies'],
         operationId: 'listRememberedAnswers',
@@ -45,19 +58,17 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
         response: { 200: RememberedListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor } = request.query;
-      const { tenantId } = request.caller;
-      const rows = await listRemembered(db, { tenantId, limit, before: idCursor(cursor) });
-      return toPage(rows, limit, {
-        toView: ({ createdBy, expiresAt, ...answer }) => ({
+    async ({ query, caller: { tenantId } }) =>
+      pageOf(
+        query,
+        newestFirst,
+        (asked) => listRemembered(db, { tenantId, ...asked }),
+        ({ createdBy, expiresAt, ...answer }) => ({
           ...answer,
           expiresAt: expiresAt.toISOString(),
           by: createdBy,
         }),
-        toCursor: (row) => row.id,
-      });
-    },
+      ),
   );
 
   api.delete(
@@ -71,11 +82,6 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
         response: { 204: z.null(), ...problems },
       },
     },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        if (!(await forgetAnswer(write, request.params.answerId, request.caller)))
-          throw new Failure('NotFound', `There is no remembered answer ${request.params.answerId}.`);
-        return { status: 204 };
-      }),
+    (request, reply) => parts.mutate(request, reply, forgetAnswer, { answerId: request.params.answerId }),
   );
 };

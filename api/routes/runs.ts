@@ -1,7 +1,7 @@
 // Runs: start, list, look at one, what it changed.
 import { z } from 'zod';
 import { findRun, listRuns, type RunRow, toRunView } from '../../activities/store/runs/runs.ts';
-import { Failure } from '../../workflows/contracts/failures.ts';
+import { found } from '../../workflows/contracts/failures.ts';
 import { id } from '../../workflows/contracts/fields.ts';
 import {
   DiffView,
@@ -11,23 +11,37 @@ import {
   StartRunBody,
   StartRunView,
 } from '../../workflows/contracts/run.ts';
-import type { Parts, Routes } from '../parts.ts';
-import { accept, toNewRun } from './accepting.ts';
-import { idCursor, toPage, usualLimit } from './paging.ts';
+import type { Routes } from '../parts.ts';
+import { type SentMessage, sendMessage } from '../verbs/send-message.ts';
+import { pageExample, runExample, runId, startedExample } from './examples.ts';
+import { newestFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
 
 export const runParams = z.object({ id });
 
-export async function runOf(parts: Parts, tenantId: string, runId: string): Promise<RunRow> {
-  const run = await findRun(parts.log.db, tenantId, runId);
-  if (!run) throw new Failure('NotFound', `There is no run ${runId}.`);
-  return run;
+const { prompt, project, model, limits, metadata } = runExample;
+const wanted = { prompt, project, model, limits, metadata };
+const changed = {
+  runId,
+  diff: 'diff --git a/cart.ts b/cart.ts\n…',
+  files: [{ path: 'cart.ts', status: 'modified' }],
+  truncated: false,
+};
+
+export function toStartRunView(run: SentMessage): StartRunView {
+  const url = `/api/v1/runs/${run.id}`;
+  return { ...run, streamUrl: `${url}/stream`, eventsUrl: `${url}/events` };
 }
 
 export const runRoutes: Routes = (api, parts) => {
+  const { db } = parts;
+  const runOf = async ({ tenantId }: { tenantId: string }, of: string): Promise<RunRow> =>
+    found(await findRun(db, tenantId, of), `run ${of}`);
+
   api.post(
     '/runs',
     {
+      config: { example: { body: wanted, answer: startedExample } },
       schema: {
         tags: ['runs'],
         operationId: 'startRun',
@@ -38,16 +52,13 @@ export const runRoutes: Routes = (api, parts) => {
         response: { 202: StartRunView, ...problems },
       },
     },
-    (request, reply) =>
-      parts.mutate(request, reply, async (write) => {
-        const { body } = request;
-        return accept(parts, write, await toNewRun(parts, write.tx, request, body, body.conversationId));
-      }),
+    (request, reply) => parts.mutate(request, reply, sendMessage, request.body, toStartRunView),
   );
 
   api.get(
     '/runs',
     {
+      config: { example: { answer: pageExample(runExample) } },
       schema: {
         tags: ['runs'],
         operationId: 'listRuns',
@@ -56,24 +67,14 @@ export const runRoutes: Routes = (api, parts) => {
         response: { 200: RunListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor, status, conversationId, active } = request.query;
-      const before = idCursor(cursor);
-      const rows = await listRuns(parts.log.db, {
-        tenantId: request.caller.tenantId,
-        limit,
-        ...(before !== undefined && { before }),
-        ...(status !== undefined && { status }),
-        ...(conversationId !== undefined && { conversationId }),
-        ...(active !== undefined && { active }),
-      });
-      return toPage(rows, limit, { toView: toRunView, toCursor: (row) => row.id });
-    },
+    async ({ query, caller: { tenantId } }) =>
+      pageOf(query, newestFirst, (page) => listRuns(db, { tenantId, ...page }), toRunView),
   );
 
   api.get(
     '/runs/:id',
     {
+      config: { example: { answer: runExample } },
       schema: {
         tags: ['runs'],
         operationId: 'getRun',
@@ -82,12 +83,13 @@ export const runRoutes: Routes = (api, parts) => {
         response: { 200: RunView, ...problems },
       },
     },
-    async (request) => toRunView(await runOf(parts, request.caller.tenantId, request.params.id)),
+    async ({ caller, params }) => toRunView(await runOf(caller, params.id)),
   );
 
   api.get(
     '/runs/:id/diff',
     {
+      config: { example: { answer: changed } },
       schema: {
         tags: ['runs'],
         operationId: 'getRunDiff',
@@ -96,6 +98,6 @@ export const runRoutes: Routes = (api, parts) => {
         response: { 200: DiffView, ...problems },
       },
     },
-    async (request) => parts.diff(await runOf(parts, request.caller.tenantId, request.params.id)),
+    async ({ caller, params }) => parts.diff(await runOf(caller, params.id)),
   );
 };

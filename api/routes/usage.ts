@@ -1,17 +1,47 @@
-// What was drawn from allowances: the ledger, and sums of it. Reading tells nobody anything.
+// What was drawn from allowances: the ledger, and sums of it.
 import { readLedger, readUsage } from '../../activities/store/allowances/ledger.ts';
 import { LedgerListView, LedgerQuery, UsageQuery, UsageView } from '../../workflows/contracts/allowance.ts';
 import type { Routes } from '../parts.ts';
-import { numberCursor, toPage, usualLimit } from './paging.ts';
+import { at, pageExample, runId } from './examples.ts';
+import { highestNumberFirst, pageOf, usualLimit } from './paging.ts';
 import { problems } from './problems.ts';
 
 // A month, as bills have it. The whole ledger has two entries a model call and takes seconds to sum after a year.
 const usualDays = 30;
 
-export const usageRoutes: Routes = (api, { log: { db } }) => {
+const settled = {
+  id: 1042,
+  kind: 'settle',
+  at,
+  day: '2026-01-05',
+  runId,
+  step: 2,
+  attempt: 1,
+  model: 'openai/gpt-5',
+  pools: ['tenant'],
+  tokens: 5310,
+  costMicros: 9200,
+  estimated: false,
+  change: null,
+  by: 'allowances',
+  reason: 'What the call used.',
+};
+const used = {
+  key: 'openai/gpt-5',
+  calls: 31,
+  inputTokens: 152_000,
+  cachedInputTokens: 98_000,
+  outputTokens: 12_400,
+  costMicros: 410_000,
+  estimatedCostMicros: 0,
+  refundedTokens: 0,
+};
+
+export const usageRoutes: Routes = (api, { db }) => {
   api.get(
     '/allowances/ledger',
     {
+      config: { example: { answer: pageExample(settled) } },
       schema: {
         tags: ['allowances'],
         operationId: 'listLedger',
@@ -20,25 +50,19 @@ export const usageRoutes: Routes = (api, { log: { db } }) => {
         response: { 200: LedgerListView, ...problems },
       },
     },
-    async (request) => {
-      const { limit = usualLimit, cursor, runId, kind } = request.query;
-      const rows = await readLedger(db, {
-        tenantId: request.caller.tenantId,
-        limit,
-        ...(cursor !== undefined && { before: numberCursor(cursor) }),
-        ...(runId !== undefined && { runId }),
-        ...(kind !== undefined && { kind }),
-      });
-      return toPage(rows, limit, {
-        toView: (row) => ({ ...row, change: row.change ?? null }),
-        toCursor: (row) => String(row.id),
-      });
-    },
+    async ({ query, caller: { tenantId } }) =>
+      pageOf(
+        query,
+        highestNumberFirst,
+        (page) => readLedger(db, { tenantId, ...page }),
+        (row) => ({ ...row, change: row.change ?? null }),
+      ),
   );
 
   api.get(
     '/usage',
     {
+      config: { example: { answer: { by: 'model', items: [used] } } },
       schema: {
         tags: ['allowances'],
         operationId: 'getUsage',

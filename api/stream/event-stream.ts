@@ -5,10 +5,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Db } from '../../activities/store/db/database.ts';
 import { liveTokens } from '../../activities/store/access/tokens.ts';
+import type { StreamHead } from '../../activities/store/log/tails.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { Frames } from './frames.ts';
 import type { Followed, Hub } from './hub.ts';
-import type { Caller } from '../plugins/auth.ts';
 import type { Topic } from './topics.ts';
 
 export interface EventStreams {
@@ -21,8 +21,7 @@ export interface EventStreams {
 
 export interface Following {
   topic: Topic;
-  /** How far the stream has come, and whether nothing can follow. */
-  head: { seq: number; ended: boolean };
+  head: StreamHead;
   after: number;
 }
 
@@ -42,7 +41,7 @@ const retryMs = 500;
 const opening = 'retry: 1000\n\n';
 
 interface Open {
-  caller: Caller;
+  tokenId: string;
   beat(): void;
   end(comment: string): void;
 }
@@ -78,11 +77,11 @@ export function createEventStreams(input: {
   const streams = new Set<Open>();
 
   async function endRevoked(): Promise<void> {
-    const ids = new Set([...streams].map((stream) => stream.caller.tokenId));
+    const ids = new Set([...streams].map((stream) => stream.tokenId));
     try {
       const live = await liveTokens(db, tenantId, [...ids]);
       for (const stream of streams) {
-        if (!live.has(stream.caller.tokenId)) stream.end('the token was revoked');
+        if (!live.has(stream.tokenId)) stream.end('the token was revoked');
       }
     } catch (error) {
       logger.warn({ err: error }, 'cannot check the tokens of open streams; the next check will');
@@ -107,7 +106,7 @@ export function createEventStreams(input: {
         'cache-control': 'no-cache, no-transform',
         'x-accel-buffering': 'no',
       });
-      const stream: Open = startStream({ response, hub, following, caller: request.caller, logger });
+      const stream: Open = startStream({ response, hub, following, tokenId: request.tokenId, logger });
       streams.add(stream);
       response.once('close', () => streams.delete(stream));
       return reply;
@@ -126,10 +125,10 @@ function startStream(input: {
   response: ServerResponse;
   hub: Hub;
   following: Following;
-  caller: Caller;
+  tokenId: string;
   logger: Logger;
 }): Open {
-  const { response, hub, following, caller, logger } = input;
+  const { response, hub, following, tokenId, logger } = input;
   const endsItself = following.topic.kind === 'run';
   let cursor = following.after;
   // Busy: behind and catching up, or waiting for the socket. New events wait for it where they are.
@@ -187,7 +186,7 @@ function startStream(input: {
   });
   void catchUp();
   return {
-    caller,
+    tokenId,
     end,
     beat() {
       // A reader that is waited for has bytes on the way already.

@@ -8,7 +8,7 @@ import { cutFrames, type Frames } from './frames.ts';
 import { createGrowth, type Growth, type Reader } from './growth.ts';
 import { createListener } from '../../activities/store/log/listener.ts';
 import { createPages, type Pages } from './pages.ts';
-import { keyOf, positionsOf, readTails, type Topic } from './topics.ts';
+import { headsOf, keyOf, readTails, type Topic } from './topics.ts';
 
 export interface Followed {
   /** How far the stream has come, as far as this process knows. */
@@ -125,12 +125,12 @@ function keysIn(payload: string): string[] {
 }
 
 async function behind(db: Db, tenantId: string, growths: Growth[]): Promise<Growth[]> {
-  const positions = await positionsOf(
+  const heads = await headsOf(
     db,
     tenantId,
     growths.map((growth) => growth.topic),
   );
-  return growths.filter((growth) => (positions.get(keyOf(growth.topic)) ?? 0) > growth.position);
+  return growths.filter((growth) => (heads.get(keyOf(growth.topic))?.seq ?? 0) > growth.position);
 }
 
 function toFollowed(growth: Growth, pages: Pages, leave: () => void): Followed {

@@ -2,12 +2,15 @@
 import type { Db } from '../../activities/store/db/database.ts';
 import { readConversationEvents, readEvents } from '../../activities/store/log/events.ts';
 import {
-  conversationPositions,
+  conversationHeads,
   readConversationTails,
   readStreamTails,
-  streamPositions,
+  type StreamHead,
+  streamHeads,
 } from '../../activities/store/log/tails.ts';
-import { type Event, streamOf } from '../../workflows/contracts/event.ts';
+import { findRun } from '../../activities/store/runs/runs.ts';
+import { type Event, type EventType, streamOf } from '../../workflows/contracts/event.ts';
+import { found } from '../../workflows/contracts/failures.ts';
 
 export interface Topic {
   kind: 'run' | 'conversation';
@@ -26,7 +29,7 @@ export function readTopic(
   db: Db,
   tenantId: string,
   topic: Topic,
-  range: { after: number; limit: number },
+  range: { after: number; limit: number; type?: EventType },
 ): Promise<Event[]> {
   const page = { tenantId, ...range };
   return topic.kind === 'run'
@@ -35,17 +38,25 @@ export function readTopic(
 }
 
 /** How far each topic has come, by its key; what is not there is left out. */
-export async function positionsOf(db: Db, tenantId: string, topics: Topic[]): Promise<Map<string, number>> {
-  const [streams, conversations] = await Promise.all([
-    streamPositions(db, tenantId, ofKind('run', topics).map(keyOf)),
-    conversationPositions(
+export async function headsOf(db: Db, tenantId: string, topics: Topic[]): Promise<Map<string, StreamHead>> {
+  const [heads, conversations] = await Promise.all([
+    streamHeads(db, tenantId, ofKind('run', topics).map(keyOf)),
+    conversationHeads(
       db,
       tenantId,
       ofKind('conversation', topics).map((topic) => topic.id),
     ),
   ]);
-  for (const [id, position] of conversations) streams.set(keyOf({ kind: 'conversation', id }), position);
-  return streams;
+  for (const [id, head] of conversations) heads.set(keyOf({ kind: 'conversation', id }), head);
+  return heads;
+}
+
+/** How far one topic has come; refused when the tenant has none such. */
+export async function headOf(db: Db, tenantId: string, topic: Topic): Promise<StreamHead> {
+  const what = `${topic.kind} ${topic.id}`;
+  // Whose a run is stands in its own row.
+  if (topic.kind === 'run') found(await findRun(db, tenantId, topic.id), what);
+  return found((await headsOf(db, tenantId, [topic])).get(keyOf(topic)), what);
 }
 
 /** What is new in each topic, by its key: at most `limit` events of each. */

@@ -1,12 +1,13 @@
 // The first page: what waits for an answer, recent runs, one run live, the demo. Everything shown is set as text.
 
+// What could hide, reorder or move text; set by a script of the server, which goes by the same pattern.
+const { hiddenCharacters } = globalThis;
 const element = (id) => document.getElementById(id);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-// What could hide, reorder or move text: control and format characters except tab and newline.
-const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
-const clean = (text) => String(text ?? '').replace(hidden, '');
+const clean = (text) => String(text ?? '').replace(hiddenCharacters, '');
 // Whoever decides on it has to see them.
-const exact = (text) => text.replace(hidden, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
+const exact = (text) =>
+  text.replace(hiddenCharacters, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
 // What waited for an answer, by id; null once it is answered.
 const asked = new Map();
 let watched;

@@ -1,5 +1,5 @@
-// The only face's way to Temporal: starts the workflow of an accepted run, wakes it, replaces a stuck one. All of
-// it repairs itself: what Temporal did not hear now, the sweeper says again.
+// The only face's way to Temporal, for every kind of execution: starts the workflow of an accepted row, wakes it,
+// replaces a stuck one. All of it repairs itself: what Temporal did not hear now, the sweeper says again.
 import {
   type Client,
   isGrpcServiceError,
@@ -8,25 +8,13 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { AgentRunInput } from '../../workflows/contracts/activities.ts';
-import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
-import { searchAttributes, taskQueues, wake, workflowId } from '../../workflows/contracts/messages.ts';
-import type { RunRow } from '../../activities/store/runs/runs.ts';
+import { taskQueues, wake, workflowId } from '../../workflows/contracts/messages.ts';
+import type { ExecutionRow, Kind } from './kind.ts';
 
-export interface Runs {
-  /**
-   * After the commit that accepted the run or took it away from its execution: starts its workflow, in place of
-   * the one before. Never throws; the sweeper repairs.
-   */
-  started(run: RunRow): void;
-  /** After the commit of a row for the run. Never throws; the sweeper wakes again. */
-  wake(runId: string): void;
-}
-
-/** What Temporal knows of the workflow of a run. */
-export interface RunWorkflow {
+/** What Temporal knows of a workflow. */
+export interface SeenWorkflow {
   isRunning: boolean;
-  /** Which of the run's executions it is for. */
+  /** Which execution of its row it is for. */
   generation: number;
   /** The first execution of its chain: continuing as new does not change it. */
   chain: string;
@@ -34,12 +22,23 @@ export interface RunWorkflow {
   tries: number;
 }
 
+/** What Temporal is told of rows that were written. */
+export interface Notices<Row extends ExecutionRow> {
+  /**
+   * After the commit that accepted the row or took it away from its execution: starts its workflow, in place of the
+   * one before. Never throws; the sweeper repairs.
+   */
+  started(row: Row): void;
+  /** After the commit of something for it to read. Never throws; the sweeper wakes again. */
+  wake(id: string): void;
+}
+
 /** What the server's own loops need beside it. */
-export interface TemporalRuns extends Runs {
-  /** Whether Temporal has told this process that it has the workflow of the run's present execution. */
-  isStarted(run: RunRow): boolean;
-  /** Undefined when Temporal knows no workflow of that run. */
-  describe(runId: string): Promise<RunWorkflow | undefined>;
+export interface Executions<Row extends ExecutionRow = ExecutionRow> extends Notices<Row> {
+  /** Whether Temporal has told this process that it has the workflow of the row's present execution. */
+  isStarted(row: Row): boolean;
+  /** Undefined when Temporal knows no such workflow. */
+  describe(id: string): Promise<SeenWorkflow | undefined>;
   /** Resolves when no start or wake is under way. */
   settled(): Promise<void>;
 }
@@ -47,37 +46,43 @@ export interface TemporalRuns extends Runs {
 // Without a deadline a start hangs for 20 to 40 s when Temporal is dead; the request was accepted either way.
 const deadlineMs = 1000;
 
-// Far more runs than wait at once; whatever is forgotten is started once more, for nothing.
+// Far more than wait at once; whatever is forgotten is started once more, for nothing.
 const mostRemembered = 50_000;
 
 // A worker killed inside a workflow task costs this instead of the default ten seconds.
 const workflowTaskTimeout = '4 seconds';
 
-export function createRuns(input: { client: Client; logger: Logger }): TemporalRuns {
-  const { client, logger } = input;
+export function createExecutions<Row extends ExecutionRow>(
+  kind: Kind<Row>,
+  client: Client,
+  logger: Logger,
+): Executions<Row> {
   const underWay = new Set<Promise<void>>();
   const started = new Set<string>();
-  const keyOf = (run: RunRow): string => `${run.id}/${run.generation}`;
+  const keyOf = (row: Row): string => `${row.id}/${row.generation}`;
 
-  async function start(run: RunRow): Promise<void> {
+  async function start(row: Row): Promise<void> {
     try {
-      await (run.generation === 0 ? startWorkflow(client, run) : replaceWorkflow(client, run));
+      await (row.generation === 0 ? startWorkflow(client, kind, row) : replaceWorkflow(client, kind, row));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
     if (started.size >= mostRemembered) started.clear();
-    started.add(keyOf(run));
+    started.add(keyOf(row));
   }
 
   /** Starts it on its way; whatever comes of it is the log's and the sweeper's business. */
-  function send(what: string, runId: string, act: () => Promise<unknown>): void {
+  function send(what: string, id: string, act: () => Promise<unknown>): void {
     const sending = client.connection
       .withDeadline(Date.now() + deadlineMs, act)
       .then(
         () => undefined,
         (error: unknown) => {
           if (error instanceof WorkflowNotFoundError) return;
-          logger.warn({ err: error, runId }, `${what} did not reach Temporal; the sweeper repeats it`);
+          logger.warn(
+            { err: error, ...logged(kind, id) },
+            `${what} did not reach Temporal; the sweeper repeats it`,
+          );
         },
       )
       .finally(() => underWay.delete(sending));
@@ -85,16 +90,22 @@ export function createRuns(input: { client: Client; logger: Logger }): TemporalR
   }
 
   return {
-    started: (run) => send('a start', run.id, () => start(run)),
-    isStarted: (run) => started.has(keyOf(run)),
-    wake: (runId) =>
-      send('a wake', runId, () => client.workflow.getHandle(workflowId('run', runId)).signal(wake)),
-    describe: (runId) =>
-      client.connection.withDeadline(Date.now() + deadlineMs, () => describe(client, runId)),
+    started: (row) => send('a start', row.id, () => start(row)),
+    isStarted: (row) => started.has(keyOf(row)),
+    wake: (id) => send('a wake', id, () => client.workflow.getHandle(workflowId(kind.name, id)).signal(wake)),
+    describe: (id) =>
+      client.connection.withDeadline(Date.now() + deadlineMs, () =>
+        describe(client, workflowId(kind.name, id)),
+      ),
     async settled() {
       await Promise.all(underWay);
     },
   };
+}
+
+/** How logs name a row: `runId` is a run's. */
+export function logged({ name }: Pick<Kind, 'name'>, id: string): Record<string, string> {
+  return { [`${name}Id`]: id };
 }
 
 /** True when Temporal itself is the trouble, not this one request: it is away or too slow to answer. */
@@ -104,14 +115,9 @@ export function isTemporalOutage(error: unknown): boolean {
   return isGrpcServiceError(cause) && [4, 14].includes(cause.code);
 }
 
-async function describe(client: Client, runId: string): Promise<RunWorkflow | undefined> {
+async function describe(client: Client, workflow: string): Promise<SeenWorkflow | undefined> {
   try {
-    const {
-      status,
-      memo,
-      raw,
-      runId: executionId,
-    } = await client.workflow.getHandle(workflowId('run', runId)).describe();
+    const { status, memo, raw, runId: executionId } = await client.workflow.getHandle(workflow).describe();
     return {
       isRunning: status.name === 'RUNNING',
       generation: Number(memo?.['generation'] ?? 0),
@@ -125,54 +131,45 @@ async function describe(client: Client, runId: string): Promise<RunWorkflow | un
 }
 
 /**
- * Starts the execution of a run that was handed over and ends the one before, never one of its own generation:
- * whoever comes second, the sweeper for one, finds nothing left to do.
+ * Starts the execution of a row that was handed over and ends the one before, never one of its own generation:
+ * what comes second, the sweeper for one, finds nothing left to do.
  */
-async function replaceWorkflow(client: Client, run: RunRow): Promise<void> {
-  const before = await describe(client, run.id);
-  if (before && before.generation >= run.generation) return;
+async function replaceWorkflow<Row extends ExecutionRow>(
+  client: Client,
+  kind: Kind<Row>,
+  row: Row,
+): Promise<void> {
+  const id = workflowId(kind.name, row.id);
+  const before = await describe(client, id);
+  if (before && before.generation >= row.generation) return;
   if (before?.isRunning) {
     await client.workflow
-      .getHandle(workflowId('run', run.id), undefined, { firstExecutionRunId: before.chain })
-      .terminate('A person asked to try this run again.')
+      .getHandle(id, undefined, { firstExecutionRunId: before.chain })
+      .terminate(`A person asked to try this ${kind.name} again.`)
       .catch((error: unknown) => {
         if (!(error instanceof WorkflowNotFoundError)) throw error;
       });
   }
-  await startWorkflow(client, run);
+  await startWorkflow(client, kind, row);
 }
 
-async function startWorkflow(client: Client, run: RunRow): Promise<void> {
-  const args: AgentRunInput = {
-    tenantId: run.tenant_id,
-    runId: run.id,
-    requestId: run.request_id,
-    generation: run.generation,
-    // Another execution finds steps and calls that only the rows know.
-    ...(run.generation === 0
-      ? {
-          fresh: {
-            project: run.project_path !== null,
-            seconds: (run.limits as unknown as EffectiveLimits).seconds,
-          },
-        }
-      : {}),
-  };
-  await client.workflow.start('agentRun', {
-    workflowId: workflowId('run', run.id),
+async function startWorkflow<Row extends ExecutionRow>(
+  client: Client,
+  kind: Kind<Row>,
+  row: Row,
+): Promise<void> {
+  const { input, priority, searchAttributes, summary } = kind.startOf(row);
+  await client.workflow.start(kind.workflowType, {
+    workflowId: workflowId(kind.name, row.id),
     taskQueue: taskQueues.wf,
-    args: [args],
-    memo: { generation: run.generation },
+    args: [input],
+    memo: { generation: row.generation },
     workflowTaskTimeout,
-    // A run has one workflow chain in its life, unless a person gave it another.
+    // A row has one workflow chain in its life, unless a person gave it another.
     workflowIdReusePolicy:
-      run.generation === 0 ? WorkflowIdReusePolicy.REJECT_DUPLICATE : WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-    // Temporal counts from 1 (first) to 5; ours are critical, high, normal, low.
-    priority: { priorityKey: run.priority + 1, fairnessKey: run.tenant_id },
-    typedSearchAttributes: [
-      { key: searchAttributes.tenant, value: run.tenant_id },
-      { key: searchAttributes.conversation, value: run.conversation_id },
-    ],
-    staticSummary: `${run.model} · ${run.project_path ?? 'no project'}`.slice(0, 200),
+      row.generation === 0 ? WorkflowIdReusePolicy.REJECT_DUPLICATE : WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+    priority,
+    typedSearchAttributes: searchAttributes,
+    staticSummary: summary,
   });
 }

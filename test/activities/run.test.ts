@@ -12,7 +12,7 @@ const store = await openTestStore();
 const finishRun = createFinishRun({
   log: store.log,
   logger: pino({ level: 'silent' }),
-  endBackground: async () => {},
+  leaveRun: async () => {},
   startRun() {},
 } as Partial<ActivityDeps> as ActivityDeps);
 
@@ -22,6 +22,7 @@ function ending(run: RunRow, changes: Partial<FinishRunInput> = {}): FinishRunIn
     runId: run.id,
     requestId: run.request_id,
     step: 0,
+    executionId: 'execution-1',
     generation: run.generation,
     outcome: 'stopped',
     reason: 'interrupted',

@@ -1,10 +1,8 @@
 import { expect, test } from 'vitest';
-import type { ActivityDeps } from '../../activities/deps.ts';
-import { askForPool, askForRun } from '../../activities/limit-question.ts';
-import { reserve } from '../../activities/store/allowances/allowances.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { ApprovalView } from '../../workflows/contracts/approval.ts';
-import { lockedRun, storeOver } from '../support/store.ts';
+import { askForOwn, askForRoom } from '../support/allowances.ts';
+import { storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { change, pool, start, use } from './spending.ts';
 
@@ -172,18 +170,11 @@ interface Waiting {
 async function waiting(about: 'run' | 'tenant'): Promise<Waiting> {
   const api = await createTestApp();
   const store = storeOver('', api.database, api.log);
-  const deps = { approvalSeconds: 60 } as ActivityDeps;
   const limits = { steps: 9, seconds: 60, costMicros: 1_500_000, tokens: 100_000 };
   const run = await store.started({ limits });
   if (about === 'tenant') await change(api, { limits: { costMicros: 100 } });
-  await api.log.write('test', async (write) => {
-    if (about === 'run') return askForRun(deps, write, await lockedRun(write, run.id), 1);
-    const key = { tenantId: api.tenantId, runId: run.id, step: 1, attempt: 1 };
-    const worst = { inputTokens: 10, outputTokens: 10, costMicros: 700 };
-    const exceeded = await reserve(write.tx, { ...key, model: 'scripted/hello', worst });
-    if (exceeded.kind !== 'exceeded') throw new Error(`It is ${exceeded.kind}.`);
-    return askForPool(deps, write, await lockedRun(write, run.id), { step: 1, exceeded });
-  });
+  if (about === 'run') await askForOwn(store, run);
+  else await askForRoom(store, run, { costMicros: 700 });
   const { items } = (await api.ask('GET', `/approvals?runId=${run.id}`)).json<{ items: ApprovalView[] }>();
   if (!items[0]) throw new Error('It asks nothing.');
   return { api, run, approval: items[0] };

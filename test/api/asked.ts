@@ -1,6 +1,6 @@
 // A run under a profile of a test's own: what its calls would be told, and what it has asked.
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
-import { reviewFor } from '../../activities/review.ts';
+import { reviewFor } from '../../activities/call/review.ts';
 import type { ReviewedCall } from '../../activities/store/calls/reviewed-calls.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
@@ -25,7 +25,7 @@ export const own: PolicyProfile = {
 };
 
 const tools = createTools({
-  background: createBackground({ callIsAlive: () => false, killMarked: async () => undefined }),
+  background: createBackground(),
   egress: publicEgress,
 });
 

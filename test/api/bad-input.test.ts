@@ -3,9 +3,10 @@ import http from 'node:http';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { addDeadLetter } from '../../activities/store/runs/dead-letters.ts';
-import { lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
+import { lockRun } from '../../activities/store/runs/runs.ts';
 import { ProblemView } from '../../workflows/contracts/system.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
+import { withFaults } from '../support/with-faults.ts';
 import { appendTexts, endOfRun, startRun } from './stream/streams.ts';
 
 interface Operation {
@@ -24,8 +25,8 @@ interface Sent {
 
 // No answer of this API takes a second here; five are for a busy machine.
 const hangMs = 5_000;
-// About two thousand requests and a few seconds; more was tried by hand and finds nothing else.
-const casesEach = 80;
+// About two thousand requests with `--faults`; more was tried by hand and finds nothing else.
+const casesEach = withFaults ? 80 : 20;
 
 const awkward = fc.oneof(
   fc.constantFrom(
@@ -233,11 +234,7 @@ async function seeded() {
     embedded: {
       processes: async () => ({ embedded: true, items: [], temporalUi: null }),
       kill: async () => {},
-      // Whoever asks for it well is answered well, and nothing is written.
-      demo: async () => ({
-        accepted: { run: {} as RunRow, became: 'known' },
-        view: { runId: '', conversationId: '', project: '' },
-      }),
+      copyDemo: async () => '/demo/1',
     },
   });
   const ended = await startRun(api);
@@ -282,5 +279,6 @@ test('bad input is answered with a problem, at once, and writes nothing', async 
   console.log(`bad input: ${total} requests, ${figures.join(', ')}`);
   expect(api.lines.filter((line) => Number(line.level) >= 50)).toEqual([]);
   // A fuzz that is refused everywhere for one reason, or nowhere, tests nothing.
-  expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 202, 400, 404, 415]));
+  const rarer = withFaults ? [202, 415] : [];
+  expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404, ...rarer]));
 }, 120_000);

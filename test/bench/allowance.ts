@@ -2,11 +2,13 @@
 // bare updates of the same three rows. With one shared row those cannot deadlock, though they lock in no order.
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
-import { acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { changeLimits, seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { startRun } from '../../activities/store/lifecycle/start-run.ts';
+import { changeLimits, seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { reserve, settle } from '../../activities/store/allowances/allowances.ts';
 import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
+import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createEventLog } from '../../activities/store/log/events.ts';
+import { startNeeds } from '../support/start-needs.ts';
 import { withDescendants } from './harness/cpu.ts';
 import { cpuPerUnit, measurePairs, rate, ratiosOf, report, type Sample, settings } from './harness/pairs.ts';
 import { benchPostgres } from './harness/postgres.ts';
@@ -20,23 +22,8 @@ const { db } = database;
 const notifier = { touch: () => undefined, close: async () => undefined };
 const log = createEventLog({ db, notifier, redact: (text) => text });
 
-const aRun: NewRun = {
-  tenantId: defaultTenant,
-  prompt: 'Measure.',
-  model: 'scripted/hello',
-  policy: 'trusted-mount-autonomous',
-  policyScopes: [],
-  priority: 'normal',
-  projectPath: null,
-  limits: { steps: 1, seconds: 1, costMicros: 1, tokens: 1 },
-  stall: null,
-  metadata: {},
-  whenBusy: 'reject',
-  attended: false,
-  externalTools: [],
-  requestId: 'bench',
-  by: 'bench',
-};
+const starter = { tenantId: defaultTenant, by: 'bench', requestId: 'bench' };
+const limits = { steps: 1, seconds: 1, costMicros: 1, tokens: 1 };
 
 interface Caller {
   runId: string;
@@ -45,9 +32,11 @@ interface Caller {
 }
 
 async function openCaller(): Promise<Caller> {
-  const owner = `owner/${uuid()}` as const;
+  const name = uuid();
+  const owner = `owner/${name}` as const;
   await log.write('test', (write) => limitOf(write.tx, owner));
-  const { run } = await log.write('test', (write) => acceptRun(write, { ...aRun, pools: [owner] }));
+  const wanted = { prompt: 'Measure.', limits, owner: name };
+  const { run } = await log.write('test', (write) => startRun(write, startNeeds, starter, wanted));
   const runId = run.id;
   await log.write('test', (write) => limitOf(write.tx, `run/${runId}`));
   const pools = await db
@@ -89,6 +78,7 @@ async function updateTwice({ pools }: Caller): Promise<void> {
   }
 }
 
+await ensureBuiltIns(db, defaultTenant);
 await seedTenantAllowance(db, defaultTenant);
 await sql`update allowances set day_cost_micros = ${2 ** 50}`.execute(db);
 const opened = await Promise.all(Array.from({ length: callers }, openCaller));

@@ -45,84 +45,88 @@ const deaths: Death[] = [
   { what: 'Postgres', strike: async () => void platform.kill('postgres'), endsCommands: false },
   { what: 'Temporal', strike: async () => void platform.kill('temporal'), endsCommands: false },
   { what: 'the worker', strike: async () => void platform.kill('worker'), endsCommands: true },
-  {
-    what: 'everything at once',
-    endsCommands: true,
-    async strike() {
-      platform.killEverything();
-      await platform.serve();
-    },
-  },
 ];
+const allAtOnce: Death = {
+  what: 'everything at once',
+  endsCommands: true,
+  async strike() {
+    platform.killEverything();
+    await platform.serve();
+  },
+};
 
 /** One that asks again with its key for longer than any restart takes. */
 function patientClient(url = platform.url, surface?: 'cli' | 'page'): Client {
   return createClient({ url, token: platform.token, retryForMs: 60_000, ...(surface && { surface }) });
 }
 
-test.each(deaths)(
-  'kill -9 of $what before the question, while people think, as they answer, after they have, and while the call runs: every call is made at most once, and no answer is lost',
-  async ({ what, strike, endsCommands }) => {
-    // Of a command that is to die the effect is far away; the others outlive their server's restart.
-    const times = { says: 'begun', beforeMs: endsCommands ? 60_000 : 3_000 };
-    const stages = {
-      asked: aProgramThatAsks(`${what} asked`, {}, { firstTokenMs: 2_500 }),
-      thinking: aProgramThatAsks(`${what} thinking`),
-      answering: aProgramThatAsks(`${what} answering`),
-      answered: aProgramThatAsks(`${what} answered`),
-      running: aProgramThatAsks(`${what} running`, times),
-    };
-    const { asked, ...earlier } = stages;
-    const client = patientClient();
-    const playing = theatre.play(platform, Object.values(earlier));
-    const waiting = await Promise.all(Object.values(earlier).map((program) => awaited(program)));
-    const [thinking, answering, done, running] = waiting.map(({ id }) => id) as [
-      string,
-      string,
-      string,
-      string,
-    ];
-    await client.approve(running);
-    await theatre.callRuns(platform, earlier.running);
-    const playingToo = theatre.play(platform, [asked]);
-    await theatre.allBegun([asked]);
+async function expectNothingLost({ what, strike, endsCommands }: Death): Promise<void> {
+  // Of a command that is to die the effect is far away; the others outlive their server's restart.
+  const times = { says: 'begun', beforeMs: endsCommands ? 60_000 : 3_000 };
+  const stages = {
+    asked: aProgramThatAsks(`${what} asked`, {}, { firstTokenMs: 2_500 }),
+    thinking: aProgramThatAsks(`${what} thinking`),
+    answering: aProgramThatAsks(`${what} answering`),
+    answered: aProgramThatAsks(`${what} answered`),
+    running: aProgramThatAsks(`${what} running`, times),
+  };
+  const { asked, ...earlier } = stages;
+  const client = patientClient();
+  const playing = theatre.play(platform, Object.values(earlier));
+  const waiting = await Promise.all(Object.values(earlier).map((program) => awaited(program)));
+  const [thinking, answering, done, running] = waiting.map(({ id }) => id) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  await client.approve(running);
+  await theatre.callRuns(platform, earlier.running);
+  const playingToo = theatre.play(platform, [asked]);
+  await theatre.allBegun([asked]);
 
-    await client.approve(done);
-    const underWay = client.approve(answering);
-    await strike();
-    await platform.ready();
-    const byCli = callPerdure(platform, 'approve', thinking);
-    await client.approve((await openApproval(platform, asked)).id);
-    expect(await underWay).toMatchObject({ id: answering, status: 'approved', decidedBy: 'first (api)' });
-    expect(await byCli).toMatchObject({ code: 0, out: expect.stringMatching(/^approved: /), err: '' });
+  await client.approve(done);
+  const underWay = client.approve(answering);
+  await strike();
+  await platform.ready();
+  const byCli = callPerdure(platform, 'approve', thinking);
+  await client.approve((await openApproval(platform, asked)).id);
+  expect(await underWay).toMatchObject({ id: answering, status: 'approved', decidedBy: 'first (api)' });
+  expect(await byCli).toMatchObject({ code: 0, out: expect.stringMatching(/^approved: /), err: '' });
 
-    const played = [...(await playing), ...(await playingToo)];
-    const runs = await theatre.expectRight(platform, played);
-    const became = (program: Program, name: string) => {
-      const one = played.find((candidate) => candidate.program === program);
-      if (!one) throw new Error(`Program ${program.id} was not played.`);
-      return { ...becameOf(onlyRun(runs, one)), effects: theatre.effectsOf(`${what} ${name}`) };
-    };
-    const whole = (by: string) => ({ ...answered('approved', by, 'succeeded'), effects: 1 });
-    // Cut down at a moment nobody chose: a command that was running then may have acted or not.
-    const unknown = (effects: number) => ({ ...answered('approved', 'first (api)', 'unknown'), effects });
-    const possible = [whole('first (api)'), ...(endsCommands ? [unknown(0), unknown(1)] : [])];
-    expect(became(asked, 'asked')).toEqual(whole('first (api)'));
-    expect(became(earlier.thinking, 'thinking')).toEqual(whole('first (cli)'));
-    expect(possible).toContainEqual(became(earlier.answering, 'answering'));
-    expect(possible).toContainEqual(became(earlier.answered, 'answered'));
-    expect(became(earlier.running, 'running')).toEqual(endsCommands ? unknown(0) : whole('first (api)'));
-    expect((await platform.client.approvals({ status: 'open' })).items).toEqual([]);
-    expect((await platform.client.runs({ active: true })).items).toEqual([]);
-  },
-);
+  const played = [...(await playing), ...(await playingToo)];
+  const runs = await theatre.expectRight(platform, played);
+  const became = (program: Program, name: string) => {
+    const one = played.find((candidate) => candidate.program === program);
+    if (!one) throw new Error(`Program ${program.id} was not played.`);
+    return { ...becameOf(onlyRun(runs, one)), effects: theatre.effectsOf(`${what} ${name}`) };
+  };
+  const whole = (by: string) => ({ ...answered('approved', by, 'succeeded'), effects: 1 });
+  // Cut down at a moment nobody chose: a command that was running then may have acted or not.
+  const unknown = (effects: number) => ({ ...answered('approved', 'first (api)', 'unknown'), effects });
+  const possible = [whole('first (api)'), ...(endsCommands ? [unknown(0), unknown(1)] : [])];
+  expect(became(asked, 'asked')).toEqual(whole('first (api)'));
+  expect(became(earlier.thinking, 'thinking')).toEqual(whole('first (cli)'));
+  expect(possible).toContainEqual(became(earlier.answering, 'answering'));
+  expect(possible).toContainEqual(became(earlier.answered, 'answered'));
+  expect(became(earlier.running, 'running')).toEqual(endsCommands ? unknown(0) : whole('first (api)'));
+  expect((await platform.client.approvals({ status: 'open' })).items).toEqual([]);
+  expect((await platform.client.runs({ active: true })).items).toEqual([]);
+}
+
+const title =
+  'kill -9 of $what before the question, while people think, as they answer, after they have, and while the call runs: every call is made at most once, and no answer is lost';
+test.each(deaths)(title, { tags: ['faults'] }, expectNothingLost);
+test.each([allAtOnce])(title, expectNothingLost);
 
 /** What one of many was told: that it decided, or who did. */
 type Told = { decided: ApprovalView } | { refused: string };
 
 const alreadyDecided = /It was (approved|denied) by first \((api|cli|page)\) at \S+Z\./;
 
-test('a hundred answers at once from API, page and command line, yes and no: one decides, 99 are told who did, and the call is made once or not at all', async () => {
+test('a hundred answers at once from API, page and command line, yes and no: one decides, 99 are told who did, and the call is made once or not at all', {
+  tags: ['faults'],
+}, async () => {
   const [contenders, processes] = [100, 8];
   const program = aProgramThatAsks('raced for');
   const ending = theatre.expectOneRight(platform, theatre.play(platform, [program]));

@@ -30,6 +30,8 @@ interface Death {
   effects: number;
   /** How often the model was asked for the first step. */
   asked: number;
+  /** In plain `npm test`; the others are behind `--faults`. */
+  quick?: true;
 }
 
 const made = { call: 'succeeded', effects: 1, asked: 1 };
@@ -59,6 +61,7 @@ const deaths: Death[] = [
   {
     ...made,
     point: 'looked',
+    quick: true,
     when: 'as it had found no answer yet',
     outcome: 'its successor finds the one that came',
     answered: 'while nobody works',
@@ -97,6 +100,7 @@ const deaths: Death[] = [
   {
     ...made,
     point: 'claimed',
+    quick: true,
     when: 'between using an approval up and acting',
     outcome: 'its successor has it as its own and acts once',
     answered: 'before it dies',
@@ -112,6 +116,7 @@ const deaths: Death[] = [
   },
   {
     point: 'acted',
+    quick: true,
     when: 'between acting and storing the result',
     outcome: 'the outcome is unknown, and the approval allows no second time',
     answered: 'before it dies',
@@ -149,7 +154,7 @@ describe('the worker', () => {
     return worker;
   }
 
-  test.each(deaths)('killed $when: $outcome', async (death) => {
+  async function expectGoesOn(death: Death): Promise<void> {
     const { point, verdict, call, effects, asked } = death;
     const key = `${point} ${verdict ?? 'approve'}`;
     // In the middle of a command means: after its first words, long before its effect.
@@ -176,7 +181,11 @@ describe('the worker', () => {
       effects: theatre.effectsOf(key),
       asked: theatre.asksOf(program).filter(({ step }) => step === 1).length,
     }).toEqual({ ...answered(verdict ? 'denied' : 'approved', byApi, call), effects, asked });
-  });
+  }
+
+  const title = 'killed $when: $outcome';
+  test.each(deaths.filter(({ quick }) => quick))(title, expectGoesOn);
+  test.each(deaths.filter(({ quick }) => !quick))(title, { tags: ['faults'] }, expectGoesOn);
 });
 
 describe('the API', () => {
@@ -220,7 +229,9 @@ describe('the API', () => {
     return [...runs.values()].flatMap(({ approvals }) => approvals).find((one) => one.id === id)?.status;
   }
 
-  test('killed while people think: the answer that finds nobody is heard by its successor', async () => {
+  test('killed while people think: the answer that finds nobody is heard by its successor', {
+    tags: ['faults'],
+  }, async () => {
     await expectAnsweredOnce('api-waiting', {}, async (id, kill) => {
       await kill();
       const answering = insist(id);
@@ -244,7 +255,9 @@ describe('the API', () => {
     });
   });
 
-  test('killed as it had stored an answer and could not wake the run: its successor does', async () => {
+  test('killed as it had stored an answer and could not wake the run: its successor does', {
+    tags: ['faults'],
+  }, async () => {
     const [host = '', port] = roles.temporal.address.split(':');
     const link = await createCuttingProxy({ host, port: Number(port) });
     const address = new URL(link.urlOf(`http://${roles.temporal.address}`)).host;

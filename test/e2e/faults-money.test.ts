@@ -186,7 +186,9 @@ test('of 64 runs at once whose workers and API die under them, none spends what 
   expect(model.asks.length).toBeLessThanOrEqual(reserved?.count ?? 0);
 });
 
-test('a run of hundreds of tiny turns, none like the other, is stopped within one step of its money', async () => {
+test('a run of hundreds of tiny turns, none like the other, is stopped within one step of its money', {
+  tags: ['faults'],
+}, async () => {
   await roles.startWorker();
   // 100 tokens in; the one out is rounded up.
   const [turn, turns] = [101, 200];

@@ -55,7 +55,13 @@ function recoveries(runs: ReadonlyMap<string, RunState>, played: readonly Played
   });
 }
 
-const deaths: { what: string; strike: () => Promise<void>; times: number }[] = [
+interface Death {
+  what: string;
+  strike: () => Promise<void>;
+  times: number;
+}
+
+const deaths: Death[] = [
   { what: 'the worker', strike: async () => void platform.kill('worker'), times: 3 },
   { what: 'the API', strike: async () => void platform.kill('api'), times: 2 },
   { what: 'Postgres', strike: async () => void platform.kill('postgres'), times: 2 },
@@ -68,15 +74,15 @@ const deaths: { what: string; strike: () => Promise<void>; times: number }[] = [
       await platform.serve();
     },
   },
-  {
-    what: 'everything at once',
-    times: 1,
-    async strike() {
-      platform.killEverything();
-      await platform.serve();
-    },
-  },
 ];
+const allAtOnce: Death = {
+  what: 'everything at once',
+  times: 1,
+  async strike() {
+    platform.killEverything();
+    await platform.serve();
+  },
+};
 
 /** Resolves when each of them has asked the model again since that moment, or has nothing more to ask. */
 async function allGoOn(programs: readonly Program[], since: number): Promise<void> {
@@ -91,7 +97,7 @@ async function allGoOn(programs: readonly Program[], since: number): Promise<voi
   );
 }
 
-test.each(deaths)('runs go on by themselves after kill -9 of $what', async ({ what, strike, times }) => {
+async function expectGoOn({ what, strike, times }: Death): Promise<void> {
   // Enough for the time between the deaths.
   const programs = busy(what, 8, 4 * times);
   const playing = theatre.play(platform, programs);
@@ -110,7 +116,11 @@ test.each(deaths)('runs go on by themselves after kill -9 of $what', async ({ wh
   console.log(
     `recovery after the death of ${what}, p50 / p99 / max: ${spread(at.flatMap((time) => recoveries(runs, played, time)))}`,
   );
-});
+}
+
+const title = 'runs go on by themselves after kill -9 of $what';
+test.each(deaths)(title, { tags: ['faults'] }, expectGoOn);
+test.each([allAtOnce])(title, expectGoOn);
 
 test('500 readers whose API is killed twice come back and have received every event once', async () => {
   const programs = busy('read', 10, 9);
@@ -162,7 +172,9 @@ test('500 readers whose API is killed twice come back and have received every ev
   );
 });
 
-test('200 readers that never read are cut at the bound, while those that read miss nothing', async () => {
+test('200 readers that never read are cut at the bound, while those that read miss nothing', {
+  tags: ['faults'],
+}, async () => {
   // Two megabytes of text: more than what the server and both ends of a socket hold for anybody.
   const program = aProgram([{ words: 400, wordMs: 5 }]);
   const words = program.messages[0]?.steps[0]?.words ?? [];

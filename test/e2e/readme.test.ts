@@ -110,6 +110,7 @@ const hangMs = 900_000;
 
 test('the two commands and the tour do what the README says, in a clean directory', {
   timeout: hangMs,
+  tags: ['faults'],
 }, async () => {
   const [startCommand = '', testCommand = ''] = commands('start');
   const started = start(startCommand);

@@ -66,7 +66,9 @@ function script(model: LLMock): void {
 
 const facts = ({ callId, tool, status }: CallView) => ({ callId, tool, status });
 
-test('an agent changes a copy of this repository, through the death of its worker', async () => {
+test('an agent changes a copy of this repository, through the death of its worker', {
+  tags: ['faults'],
+}, async () => {
   const started = await platform.client.startRun({
     prompt: `Change the first comment of ${file} to say "its package", and prove that the checks still pass.`,
     project: { path: project },

@@ -1,24 +1,6 @@
 // Who may import whom. Each rule's comment is what a person reads who broke it: it says what to do instead.
-import type { IRegularForbiddenRuleType } from 'dependency-cruiser';
-
-type From = IRegularForbiddenRuleType['from'];
-type To = IRegularForbiddenRuleType['to'];
-
-interface ImportRule {
-  name: string;
-  comment: string;
-  severity: 'error';
-  from: From;
-  to: To;
-}
-
-function rule(name: string, comment: string, from: From, to: To): ImportRule {
-  return { name, comment, severity: 'error', from, to };
-}
-
-const outsidePackages = '(^|/)node_modules/';
-const temporal = '(^|/)node_modules/@temporalio/';
-const builtIn: To = { dependencyTypes: ['core'] };
+import { activityRules, storeRules } from './activity-import-rules.ts';
+import { builtIn, type ImportRule, outsidePackages, rule, temporal } from './import-rule.ts';
 
 const workflowRules = [
   rule(
@@ -53,17 +35,20 @@ const workflowRules = [
   ),
   rule(
     'messages-and-failures-without-zod',
-    'The sandbox loads messages.ts and failures.ts; a schema there would put zod into the bundle. Use plain types.',
-    { path: '^workflows/contracts/(messages|failures)\\.ts$' },
-    { path: ['(^|/)node_modules/zod/', '^workflows/contracts/'], dependencyTypesNot: ['type-only'] },
+    'The sandbox loads messages.ts, failures.ts and activity-table.ts, the CLI hidden-characters.ts; a schema there would put zod into the bundle. Use plain types.',
+    { path: '^workflows/contracts/(messages|failures|activity-table|hidden-characters)\\.ts$' },
+    {
+      path: ['(^|/)node_modules/zod/', '^workflows/contracts/(?!messages\\.ts$)'],
+      dependencyTypesNot: ['type-only'],
+    },
   ),
   rule(
     'workflows-take-types-from-contracts',
-    'Write "import type": only messages.ts and failures.ts may be loaded by workflow code, all else drags zod in.',
+    'Write "import type": only messages.ts, failures.ts and activity-table.ts may be loaded by workflow code, all else drags zod in.',
     { path: '^workflows/', pathNot: '^workflows/contracts/' },
     {
       path: '^workflows/contracts/',
-      pathNot: '^workflows/contracts/(messages|failures)\\.ts$',
+      pathNot: '^workflows/contracts/(messages|failures|activity-table)\\.ts$',
       dependencyTypesNot: ['type-only'],
     },
   ),
@@ -87,76 +72,8 @@ const workflowRules = [
   ),
 ];
 
-const activityRules = [
-  rule(
-    'activities-stay-below',
-    'activities/ receives values: pass what you need as an argument from worker/.',
-    { path: '^activities/' },
-    { path: '^(api|worker|test)/' },
-  ),
-  rule(
-    'activities-take-contracts-and-pure-code',
-    'activities/ imports workflows/contracts, workflows/policy and the transition table, never a workflow.',
-    { path: '^activities/' },
-    { path: '^workflows/', pathNot: '^workflows/(contracts/|policy/|run/transitions\\.ts$)' },
-  ),
-  rule(
-    'activity-folders-without-temporal',
-    'Below activities/ a folder has never heard of Temporal. Put what needs it into a file of activities/ itself.',
-    { path: '^activities/[^/]+/' },
-    { path: temporal },
-  ),
-  rule(
-    'activity-folders-import-ports',
-    'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts); take the rest as an argument.',
-    { path: '^activities/([^/]+)/' },
-    {
-      path: '^activities/[^/]+/',
-      pathNot: ['^activities/$1/', '^activities/(llm/llm|tools/tool|sandbox/sandbox|release/target)\\.ts$'],
-    },
-  ),
-  rule(
-    'activity-folders-stay-plain',
-    'A folder of activities/ imports no Temporal-facing file above it; take what you need as an argument.',
-    { path: '^activities/[^/]+/' },
-    { path: '^activities/[^/]+\\.ts$' },
-  ),
-];
-
-/** The rooms of the store in their order: each imports only those before it. */
-export const storeRooms = [
-  'db',
-  'log',
-  'access',
-  'policies',
-  'runs',
-  'allowances',
-  'calls',
-  'approvals',
-  'lifecycle',
-] as const;
-
-const storeRules = [
-  ...storeRooms
-    .slice(0, -1)
-    .map((room, at) =>
-      rule(
-        `store-${room}-imports-rooms-before`,
-        `The rooms of the store stand in this order: ${storeRooms.join(', ')}. Move what both need into the earlier room, or what uses both into the later one.`,
-        { path: `^activities/store/${room}/` },
-        { path: `^activities/store/(${storeRooms.slice(at + 1).join('|')})/` },
-      ),
-    ),
-  rule(
-    'sql-in-the-store-only',
-    'Only the store writes SQL. Add a function to the room the rows belong to and call that.',
-    {
-      path: '^(workflows|activities|api)/',
-      pathNot: '^activities/store/',
-    },
-    { path: '(^|/)node_modules/(kysely|pg)/', dependencyTypesNot: ['type-only'] },
-  ),
-];
+// What verbs import of api/: each other, and files that know no HTTP either.
+const verbsImport = '^api/((verbs|upkeep)/|(deps|policy-file|present)\\.ts$)';
 
 const faceRules = [
   rule(
@@ -181,7 +98,11 @@ const faceRules = [
     'faces-take-types-from-contracts',
     'Write "import type": the CLI and the page load no schemas.',
     { path: '^api/(cli|ui|client)/' },
-    { path: '^workflows/contracts/', dependencyTypesNot: ['type-only'] },
+    {
+      path: '^workflows/contracts/',
+      pathNot: '^workflows/contracts/hidden-characters\\.ts$',
+      dependencyTypesNot: ['type-only'],
+    },
   ),
   rule(
     'client-runs-in-a-browser',
@@ -194,6 +115,36 @@ const faceRules = [
     'Browsers load api/client/: use what the web platform offers.',
     { path: '^api/client/' },
     builtIn,
+  ),
+  rule(
+    'verbs-without-http',
+    'A verb knows no HTTP: take the caller and the input as values; schemas, statuses and addresses are the route’s.',
+    { path: '^api/verbs/' },
+    { path: ['(^|/)node_modules/@?fastify', '^api/', '^(node:)?http$'], pathNot: verbsImport },
+  ),
+  rule(
+    'gateways-through-verbs',
+    'A gateway makes things happen by a verb of api/verbs and follows them through api/stream; the store is behind both.',
+    { path: '^api/gateways/' },
+    {
+      path: '^(api|activities|workflows)/',
+      pathNot: '^(api/(gateways|verbs|stream)/|workflows/contracts/)',
+    },
+  ),
+  rule(
+    'routes-write-through-verbs',
+    'A route reads. Write what it changes as a verb of api/verbs, and hand that to mutate.',
+    { path: '^api/routes/' },
+    {
+      path: [
+        '^activities/store/(db|log|lifecycle)/',
+        '^activities/store/access/(idempotency|tokens)\\.ts$',
+        '^activities/store/allowances/change-',
+        '^activities/store/approvals/(?!approval-lists\\.ts$)',
+        '^activities/store/calls/settle-call\\.ts$',
+        '^activities/store/runs/inputs\\.ts$',
+      ],
+    },
   ),
   rule(
     'temporal-client-in-two-places',

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { cruiseImports } from './cruise.ts';
-import { importRules, storeRooms } from './import-rules.ts';
+import { storeRooms } from './activity-import-rules.ts';
+import { importRules } from './import-rules.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 
@@ -25,8 +26,13 @@ const broken: Record<
   'activities-stay-below': { from: 'activities/a.ts', imports: '../api/b.ts' },
   'activities-take-contracts-and-pure-code': { from: 'activities/a.ts', imports: '../workflows/run/loop.ts' },
   'activity-folders-without-temporal': { from: 'activities/tools/a.ts', imports: '@temporalio/activity' },
-  'activity-folders-import-ports': { from: 'activities/tools/a.ts', imports: '../sandbox/mount.ts' },
-  'activity-folders-stay-plain': { from: 'activities/tools/a.ts', imports: '../model.ts' },
+  'activity-folders-import-ports': { from: 'activities/tools/a.ts', imports: '../sandbox/index.ts' },
+  'activity-folders-stay-plain': { from: 'activities/tools/a.ts', imports: '../deps.ts' },
+  'steps-and-calls-import-deps-only': { from: 'activities/step/a.ts', imports: '../attempt.ts' },
+  'steps-and-calls-use-the-sandbox-port': { from: 'activities/call/a.ts', imports: '../sandbox/index.ts' },
+  'calls-know-no-step': { from: 'activities/call/a.ts', imports: '../step/b.ts' },
+  'sandboxes-hide-what-they-run-in': { from: 'worker/a.ts', imports: '../activities/sandbox/mount/b.ts' },
+  'sandboxes-know-no-other': { from: 'activities/sandbox/hybrid/a.ts', imports: '../mount/mount.ts' },
   ...Object.fromEntries(
     storeRooms
       .slice(0, -1)
@@ -41,6 +47,12 @@ const broken: Record<
   'faces-take-types-from-contracts': { from: 'api/cli/a.ts', imports: '../../workflows/contracts/run.ts' },
   'client-runs-in-a-browser': { from: 'api/client/client.ts', imports: '../app.ts' },
   'client-without-node': { from: 'api/client/a.ts', imports: 'node:path' },
+  'verbs-without-http': { from: 'api/verbs/a.ts', imports: 'fastify' },
+  'gateways-through-verbs': { from: 'api/gateways/a.ts', imports: '../../activities/store/runs/b.ts' },
+  'routes-write-through-verbs': {
+    from: 'api/routes/a.ts',
+    imports: '../../activities/store/lifecycle/b.ts',
+  },
   'temporal-client-in-two-places': { from: 'api/routes/a.ts', imports: '@temporalio/client' },
   'nobody-imports-worker': { from: 'api/a.ts', imports: '../worker/b.ts' },
   'nobody-imports-test': { from: 'worker/a.ts', imports: '../test/b.ts' },
@@ -84,6 +96,22 @@ test.each(Object.entries(broken))('%s is noticed when broken', async (name, { fr
   });
   const { problems } = await cruiseImports(folder);
   expect(problems.filter((problem) => problem.includes(`(${name})`))).not.toEqual([]);
+});
+
+test('a step and a call may be made of what the folders beside them can do, which know nothing of each other', async () => {
+  const files = {
+    'activities/deps.ts': 'export const x = 1;\n',
+    'activities/llm/index.ts': 'export const x = 1;\n',
+    'activities/sandbox/sandbox.ts': 'export const x = 1;\n',
+    'activities/call/review.ts': `export { x } from '../llm/index.ts';\n`,
+    'activities/step/ask.ts': ['../deps', '../llm/index', '../sandbox/sandbox', '../call/review']
+      .map((file, at) => `export { x as x${at} } from '${file}.ts';\n`)
+      .join(''),
+  };
+  expect(await cruiseImports(await writeTree(files))).toEqual({ modules: 5, problems: [] });
+  const told = { 'activities/tools/a.ts': `export { x } from '../step/ask.ts';\n` };
+  const { problems } = await cruiseImports(await writeTree({ ...files, ...told }));
+  expect(problems).toEqual([expect.stringContaining('(activity-folders-import-ports)')]);
 });
 
 test('types may cross where values may not', async () => {

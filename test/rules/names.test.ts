@@ -32,6 +32,7 @@ const lists = [
   'activities',
   'activities/tools',
   'activities/llm',
+  'activities/sandbox',
   'activities/release',
   'api/gateways',
 ];

@@ -2,12 +2,11 @@
 import { expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import {
-  type Allowance,
-  changeLimits,
-  type Limits,
-  listAllowances,
-} from '../../activities/store/allowances/allowance-limits.ts';
+import type { ActivityDeps } from '../../activities/deps.ts';
+import { askForMore } from '../../activities/step/ask-for-money.ts';
+import { changeLimits } from '../../activities/store/allowances/change-limits.ts';
+import { type Limits, listAllowances } from '../../activities/store/allowances/list-allowances.ts';
+import { answerRaised } from '../../activities/store/approvals/money-questions.ts';
 import {
   type DrawingAttempt,
   type PoolName,
@@ -19,14 +18,15 @@ import {
 import type { Queries } from '../../activities/store/db/database.ts';
 import { holdPools } from '../../activities/store/allowances/run-places.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
+import type { AllowanceView } from '../../workflows/contracts/allowance.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { aRun, type TestStore } from './store.ts';
+import { anAttempt, aRun, lockedRun, type TestStore } from './store.ts';
 
 export interface TestTenant {
   id: string;
-  /** Makes a pool, or changes it. Returns the runs that waited for it. */
+  /** Makes a pool, or changes it. Returns the runs that waited for it and go on. */
   limit(name: PoolName, limits: Partial<Limits>, model?: string): Promise<string[]>;
-  pool(name: PoolName, at?: Date, model?: string): Promise<Allowance>;
+  pool(name: PoolName, at?: Date, model?: string): Promise<AllowanceView>;
   /** Accepts a run as on a day; of one that is refused, why. */
   accept(changes?: Partial<NewRun>, others?: PoolName[], at?: Date): Promise<Accepted | Refused>;
   /** One that was admitted. */
@@ -64,19 +64,13 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
       const [known] = (await listAllowances(db, { tenantId: id, name, limit: 100 })).filter(
         (pool) => pool.model === model,
       );
-      const changed = await db.transaction().execute((tx) =>
-        changeLimits(tx, {
-          tenantId: id,
-          name,
-          model,
-          limits,
-          version: known?.version ?? 0,
-          by: 'test',
-          reason: 'a test',
-        }),
-      );
-      expect(changed).toMatchObject({ kind: 'changed', version: (known?.version ?? 0) + 1 });
-      return changed.kind === 'changed' ? changed.waiting : [];
+      const who = { tenantId: id, by: 'test', reason: 'a test' };
+      return log.write('test', async (write) => {
+        const version = known?.version ?? 0;
+        const changed = await changeLimits(write.tx, { ...who, name, model, limits, version });
+        expect(changed).toMatchObject({ kind: 'changed', version: version + 1 });
+        return changed.kind === 'changed' ? answerRaised(write, changed, who) : [];
+      });
     },
     async pool(name, at = new Date(), model = '') {
       const pools = await listAllowances(db, { tenantId: id, name, limit: 100, at });
@@ -122,6 +116,41 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
   return tenant;
 }
 
+/** Has a run, which has begun and whose call finds too little, ask for more. */
+export async function askForRoom(
+  { log }: Pick<TestStore, 'log'>,
+  run: RunRow,
+  worst: { tokens?: number; costMicros?: number },
+  key: { at?: Date | undefined; attempt?: number } = {},
+): Promise<void> {
+  const { tokens = 0, costMicros = 0 } = worst;
+  const { attempt = 1, at } = key;
+  await log.write('test', async (write) => {
+    const short = await reserve(write.tx, {
+      ...{ tenantId: run.tenant_id, runId: run.id, step: 1, attempt, at, model: 'openai/gpt' },
+      worst: { inputTokens: tokens, outputTokens: 0, costMicros },
+    });
+    if (short.kind !== 'exceeded') throw new Error(`It is ${short.kind}.`);
+    const asked = { step: 1, task: anAttempt(run, 'model/1', attempt), short };
+    await askForMore(impatient, write, await lockedRun(write, run.id), asked);
+  });
+}
+
+/** Has a run that has begun ask for more money of its own. */
+export async function askForOwn({ log }: Pick<TestStore, 'log'>, run: RunRow, step = 1): Promise<string> {
+  return log.write('test', async (write) => {
+    const locked = await lockedRun(write, run.id);
+    const { costMicros: allowed } = locked.limits as { costMicros: number };
+    const short = { allowanceId: null, limit: 'costMicros', allowed, used: locked.cost_micros } as const;
+    const task = anAttempt(run, `model/${step}`);
+    const asked = await askForMore(impatient, write, locked, { step, task, short });
+    if (asked.kind !== 'paused') throw new Error(`It is ${asked.kind}.`);
+    return asked.waits.slice('limit/'.length);
+  });
+}
+
+const impatient = { approvalSeconds: 60 } as ActivityDeps;
+
 /** Settles a reservation of which nothing was used. */
 export function settleUnused(queries: Queries, key: DrawingAttempt): Promise<Settlement> {
   const nothing = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, costMicros: 0 };
@@ -129,7 +158,7 @@ export function settleUnused(queries: Queries, key: DrawingAttempt): Promise<Set
 }
 
 /** Of a pool: what is used and held of money and of tokens, in all and today. */
-export function sums({ used, held }: Allowance) {
+export function sums({ used, held }: AllowanceView) {
   return {
     costMicros: [used.costMicros, held.costMicros],
     tokens: [used.tokens, held.tokens],

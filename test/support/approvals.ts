@@ -15,8 +15,8 @@ import type { Servers } from './roles.ts';
 
 // A successor's start and its model call on a busy machine; past it a wait says what it waited for.
 const patienceMs = 90_000;
-// The activity that looks for answers, as histories name it.
-const look = 'pendingStop';
+// The activity that looks for answers.
+const look = 'pendingInput';
 const command = path.resolve(import.meta.dirname, '..', '..', 'worker', 'perdure.mjs');
 
 /** One call with one effect, which waits for a person. */

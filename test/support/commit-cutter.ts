@@ -37,7 +37,8 @@ export async function startCommitCutter(databaseUrl: string, every: number): Pro
       upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
-      if (!cutting) return void client.write(bytes);
+      // Answers of statements before it may come by themselves.
+      if (!cutting || !bytes.includes('COMMIT')) return void client.write(bytes);
       cuts += 1;
       client.destroy();
     });

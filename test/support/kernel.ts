@@ -11,18 +11,20 @@ import pino, { type Logger } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, inject, onTestFinished, TestRunner } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
+import { bookUnanswered } from '../../activities/step/use.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
-import { callIsAlive, killMarked } from '../../activities/sandbox/process-group.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
-import { createBackground } from '../../activities/tools/background.ts';
-import { createRuns, type TemporalRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions, type Executions } from '../../api/upkeep/executions.ts';
+import { upkeepOf } from '../../api/upkeep/kinds.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
+import type { Upkeep } from '../../api/upkeep/upkeep.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
@@ -31,16 +33,20 @@ import { workflowBundle } from '../../worker/processes/bundle.ts';
 import { loadConfig } from '../../worker/config/config.ts';
 import { openStore, type RoleConfig } from '../../worker/processes/deps.ts';
 import { redactFailures } from '../../worker/logs/redact-failures.ts';
+import { workerSandboxes } from '../../worker/processes/sandboxes.ts';
 import { createWorkers, installRuntime, openClient } from '../../worker/processes/temporal.ts';
 import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
 import { createTestNamespace } from './temporal.ts';
+import { withFaults } from './with-faults.ts';
 
 export interface Kernel {
   store: TestStore;
   client: Client;
-  runs: TemporalRuns;
+  runs: Executions<RunRow>;
+  /** What the server's loops do here. */
+  upkeep: readonly Upkeep[];
   logger: Logger;
   deps: ActivityDeps;
   /** A model that answers step by step as written; its name for a run. */
@@ -81,17 +87,21 @@ const bundle = workflowBundle(inject('bundles'));
 const logger = pino({ level: process.env['KERNEL_LOG'] ?? 'fatal' });
 installRuntime(logger);
 
-const caches = [
-  { cache: 'workflows cached', cachedWorkflows: undefined },
-  { cache: 'every workflow task a replay', cachedWorkflows: 0 },
-];
-
-/** Defines the tests twice: with the workflow cache as shipped, and, unless `once`, with every workflow task a replay. */
+/**
+ * Defines the tests twice: with the workflow cache as shipped, and with every workflow task a replay. The second is for
+ * `--faults` unless said otherwise: determinism is also what every kept history is replayed for.
+ */
 export function withKernel(
   define: (kernel: Kernel) => void,
-  options: { idle?: boolean; once?: boolean } = {},
+  options: { idle?: boolean; replay?: 'faults' | 'always' | 'never' } = {},
 ): void {
-  describe.each(options.once ? caches.slice(0, 1) : caches)('$cache', async ({ cachedWorkflows }) => {
+  const caches = [
+    { cache: 'workflows cached', cachedWorkflows: undefined, isLong: false },
+    { cache: 'every workflow task a replay', cachedWorkflows: 0, isLong: options.replay !== 'always' },
+  ].slice(0, options.replay === 'never' ? 1 : 2);
+  // What is left out is not even opened.
+  const chosen = caches.filter(({ isLong }) => withFaults || !isLong);
+  describe.each(chosen)('$cache', async ({ cachedWorkflows }) => {
     const kernel = await openKernel(cachedWorkflows);
     if (!options.idle) beforeAll(() => kernel.startWorkers());
     afterEach(() => expectWholeLog(kernel.store));
@@ -125,8 +135,8 @@ async function openParts(): Promise<Parts> {
   const { db } = opened.database;
   const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
   const client = openClient(config);
-  const runs = createRuns({ client, logger });
-  const background = createBackground({ callIsAlive, killMarked });
+  const runs = createExecutions(runKind, client, logger);
+  const { sandboxes, background } = workerSandboxes(config, db, logger);
   const executor = { id: executorId, host: hostname() };
   const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };
   await ensureBuiltIns(db, defaultTenant);
@@ -139,10 +149,11 @@ async function openParts(): Promise<Parts> {
     client,
     runs,
     store: storeOver(url, opened.database, opened.log),
-    deps: activityDeps(config, { store: opened, stops, executor, runs, background, logger }),
+    deps: activityDeps(config, { store: opened, stops, executor, runs, background, sandboxes, logger }),
     async close() {
       await runs.settled();
       await background.close();
+      await sandboxes.close();
       await stops.close();
       await client.connection.close();
       await opened.close();
@@ -204,6 +215,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     runs,
     logger,
     deps: parts.deps,
+    upkeep: upkeepOf({ log: store.log, runs, logger, book: (...of) => bookUnanswered(parts.deps, ...of) }),
     async script(...steps) {
       written += 1;
       // JSON is YAML.

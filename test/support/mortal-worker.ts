@@ -137,7 +137,7 @@ function changedActivities(activities: Activities, point: Point): Activities {
     case 'answer-read':
       return {
         ...activities,
-        pendingInput: after(activities.pendingInput, ({ answered }) => (answered ?? []).length > 0),
+        pendingInput: after(activities.pendingInput, ({ answered }) => answered.length > 0),
       };
     case 'before-claim':
       return { ...activities, runTool: async () => die() as never };

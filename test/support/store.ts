@@ -3,7 +3,7 @@
 import { afterAll, expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import {
   type Answer,
   type ModelUse,
@@ -11,7 +11,7 @@ import {
   openStep,
   storeAnswer,
 } from '../../activities/store/lifecycle/answers.ts';
-import type { NewAttempt } from '../../activities/store/runs/attempts.ts';
+import type { AttemptRef, NewAttempt } from '../../activities/store/runs/attempts.ts';
 import { type BegunRun, beginRun } from '../../activities/store/lifecycle/begin-run.ts';
 import {
   type CallResult,
@@ -27,7 +27,13 @@ import { createEventLog, type EventLog, readEvents, type Write } from '../../act
 import { addInput, type NewInput } from '../../activities/store/runs/inputs.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
 import type { ReviewedCall } from '../../activities/store/calls/reviewed-calls.ts';
-import { findRun, lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
+import {
+  findRun,
+  type LockedRun,
+  lockRun,
+  lockRunAndConversation,
+  type RunRow,
+} from '../../activities/store/runs/runs.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import { builtInVersion } from '../../workflows/policy/presets.ts';
 import type { ReceiptView } from '../../workflows/contracts/run.ts';
@@ -51,11 +57,11 @@ export interface TestStore {
   /** Of the generation that the row given has. */
   begin(run: RunRow, executionId?: string): Promise<BegunRun | undefined>;
   open(attempt: NewAttempt): ReturnType<typeof openStep>;
-  answer(attempt: NewAttempt, changes?: Partial<Answer>): Promise<CallRow[]>;
+  answer(attempt: AttemptRef, changes?: Partial<Answer>): Promise<CallRow[]>;
   /** A whole step: opened and answered by the first attempt. */
   step(run: RunRow, number: number, changes?: Partial<Answer>): Promise<CallRow[]>;
   claim(attempt: NewAttempt): Promise<Claim>;
-  record(attempt: NewAttempt, result?: Partial<CallResult>): Promise<void>;
+  record(attempt: AttemptRef, result?: Partial<CallResult>): Promise<void>;
   input(run: RunRow, input: Pick<NewInput, 'kind' | 'messageId'> & Partial<NewInput>): Promise<ReceiptView>;
   end(run: RunRow, end?: Partial<RunEnd>): Promise<EndedRun>;
   run(id: string): Promise<RunRow>;
@@ -102,10 +108,14 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     open: (attempt) =>
       log.write('test', async (write) => {
         const run = await lockedRun(write, attempt.runId);
-        return openStep(write, run, { step: stepOf(attempt), attempt, mayOpen: () => true });
+        return openStep(write, run, { step: stepOf(attempt), attempt });
       }),
     answer: async (attempt, changes) =>
-      (await log.write('test', (write) => storeAnswer(write, anAnswer(attempt, changes)))).calls,
+      (
+        await log.write('test', async (write) =>
+          storeAnswer(write, await lockedRun(write, attempt.runId), anAnswer(attempt, changes)),
+        )
+      ).calls,
     async step(run, number, changes) {
       const attempt = anAttempt(run, `model/${number}`);
       await store.open(attempt);
@@ -132,7 +142,7 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
       ),
     end: (run, end) =>
       log.write('test', async (write) =>
-        endRun(write, await lockedRun(write, run.id), {
+        endRun(write, await lockedRun(write, run.id, lockRunAndConversation), {
           status: 'succeeded',
           reason: 'finished',
           reasonText: 'The agent finished.',
@@ -149,6 +159,23 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
   return store;
 }
 
+/** Runs that are at work beside another in its conversation, as subagents will be. */
+export async function besideRun(store: TestStore, run: RunRow, count: number): Promise<RunRow[]> {
+  const runs = await Promise.all(Array.from({ length: count }, () => store.accept()));
+  const { conversation_id, tenant_id } = run;
+  return Promise.all(
+    runs.map(async ({ run: { id } }) => {
+      await store.database.db
+        .updateTable('runs')
+        .set({ kind: 'subagent', conversation_id })
+        .where('id', '=', id)
+        .execute();
+      await store.begin({ ...run, id, tenant_id });
+      return store.run(id);
+    }),
+  );
+}
+
 /** Type and payload of every event of a stream, in order. */
 export async function eventsOf(
   database: Database,
@@ -159,19 +186,19 @@ export async function eventsOf(
   return rows.map(({ type, payload }) => ({ type, payload }) as NewEvent);
 }
 
-function stepOf(attempt: NewAttempt): number {
+function stepOf(attempt: { unit: string }): number {
   return Number(attempt.unit.slice('model/'.length));
 }
 
 /** Whoever's it is. */
-export async function lockedRun({ tx, ...write }: Write, id: string): Promise<RunRow> {
+export async function lockedRun({ tx, ...write }: Write, id: string, lock = lockRun): Promise<LockedRun> {
   const found = await tx.selectFrom('runs').select('tenant_id').where('id', '=', id).executeTakeFirst();
-  const run = found && (await lockRun({ tx, ...write }, found.tenant_id, id));
+  const run = found && (await lock({ tx, ...write }, found.tenant_id, id));
   if (!run) throw new Error(`There is no run ${id}.`);
   return run;
 }
 
-function callIdOf(attempt: NewAttempt): string {
+function callIdOf(attempt: { unit: string }): string {
   return attempt.unit.slice('call/'.length);
 }
 
@@ -197,9 +224,16 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
   };
 }
 
-export function anAttempt(run: { id: string }, unit: string, attempt = 1, by = executorId): NewAttempt {
+/** One of a unit whose tries all become attempts, in order: each has the number of its try. */
+export function anAttempt(
+  run: { id: string },
+  unit: string,
+  attempt = 1,
+  by = executorId,
+): NewAttempt & AttemptRef {
   const taskToken = Buffer.from(`${unit} ${attempt} ${uuid()}`);
-  return { runId: run.id, unit, attempt, executorId: by, taskToken };
+  const place = { generation: 0, pauses: 0, tried: attempt };
+  return { runId: run.id, unit, attempt, ...place, executorId: by, taskToken };
 }
 
 const use: ModelUse = {
@@ -213,9 +247,8 @@ const use: ModelUse = {
   estimated: false,
 };
 
-function anAnswer(attempt: NewAttempt, changes: Partial<Answer> = {}): Answer {
+function anAnswer(attempt: AttemptRef, changes: Partial<Answer> = {}): Answer {
   return {
-    tenantId: defaultTenant,
     attempt,
     step: stepOf(attempt),
     text: 'Hello.',
@@ -270,8 +303,8 @@ export async function expectWholeLog({ database }: TestStore): Promise<void> {
     select 'conversation ' || conversation_id, 'numbers have a gap' from events where conversation_id is not null
       group by conversation_id having min(conversation_seq) <> 1 or max(conversation_seq) <> count(*)
     union all
-    select 'conversation ' || c.id, 'counter and events differ' from conversations c
-      where c.seq <> (select count(*) from events where conversation_id = c.id)
+    select 'conversation ' || head.conversation_id, 'counter and events differ' from conversation_heads head
+      where head.seq <> (select count(*) from events where events.conversation_id = head.conversation_id)
     union all
     select 'stream ' || stream, 'more than one terminal event' from events where type = 'run-end'
       group by stream having count(*) > 1

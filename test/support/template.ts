@@ -5,7 +5,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { migrateUp } from '../../activities/store/db/migrate.ts';
 
-const migrations = path.join(import.meta.dirname, '../../activities/store/db/migrations');
+const store = path.join(import.meta.dirname, '../../activities/store/db');
 // Any constant: it only has to be the same in every test process that uses this server.
 const templateLock = 7_700_001;
 
@@ -39,8 +39,10 @@ export async function makeTemplate(url: string): Promise<string> {
 
 async function migrationsHash(): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of (await readdir(migrations)).sort()) {
-    hash.update(file).update(await readFile(path.join(migrations, file)));
+  for (const folder of ['migrations', 'functions']) {
+    for (const file of (await readdir(path.join(store, folder))).sort()) {
+      hash.update(file).update(await readFile(path.join(store, folder, file)));
+    }
   }
   return hash.digest('hex').slice(0, 12);
 }

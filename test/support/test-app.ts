@@ -5,8 +5,9 @@ import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
-import { describeCall } from '../../activities/review.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
+import { describeCall } from '../../activities/call/review.ts';
+import { toolsOf } from '../../activities/call/tools-of.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
@@ -17,15 +18,18 @@ import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 import { createTestDatabase } from './postgres.ts';
+import { startNeeds } from './start-needs.ts';
 
 // For what they say of themselves.
-const tools = createTools({
-  background: createBackground({ callIsAlive: () => false, killMarked: async () => undefined }),
+const builtIn = createTools({
+  background: createBackground(),
   egress: publicEgress,
 });
 
 export interface TestApp {
   app: FastifyInstance;
+  /** What it is built from, which is what verbs take. */
+  deps: ApiDeps;
   database: Database;
   log: EventLog;
   tenantId: string;
@@ -73,7 +77,8 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const lines: Record<string, unknown>[] = [];
   const uiFolder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
   await writeFile(path.join(uiFolder, 'index.html'), '<!doctype html><title>Perdure</title>');
-  const app = await buildApp({
+  const deps: ApiDeps = {
+    ...startNeeds,
     log,
     pool: database.pool,
     databaseUrl: url,
@@ -82,30 +87,27 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     logger: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) }),
     bodyLimitBytes: 1024 * 1024,
     version: '0.0.0-test',
-    defaults: { model: () => 'scripted/hello' },
     models: () => ({ items: [], default: 'scripted/hello' }),
-    hasModel: (name) => name.startsWith('scripted/'),
     runs: {
       started: ({ id, generation }) =>
         void told.push(generation === 0 ? `started ${id}` : `started ${id} again`),
       wake: (runId) => void told.push(`wake ${runId}`),
     },
-    realPath: async (folder) => folder,
-    externalToolsProblem: () => undefined,
     reviewEdit: async (_queries, _run, call, input) => ({
       input,
       inputHash: 'edited',
       subject: 'edited',
       timeoutSeconds: call.timeout_seconds,
     }),
-    describeCall: (call) => describeCall(tools, call),
+    describeCall: (call) => describeCall(toolsOf({ tools: builtIn }, { external_tools: [] }), call),
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
     keepContent: async () => 'kept',
     content: async () => undefined,
     temporalHealth: async () => {},
     uiFolder,
     ...changed,
-  });
+  };
+  const app = await buildApp(deps);
   onTestFinished(async () => {
     await app.close();
     await notifier.close();
@@ -115,6 +117,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const auth = { authorization: `Bearer ${token}` };
   return {
     app,
+    deps,
     database,
     log,
     tenantId: defaultTenant,

@@ -67,7 +67,7 @@ describe('a start of perdure serve', () => {
     expect(findProcesses((command) => command.includes(folder))).toEqual([]);
   });
 
-  test('moves from a busy port that nobody asked for and prints where to', async () => {
+  test('moves from a busy port that nobody asked for and prints where to', { tags: ['faults'] }, async () => {
     // Somebody else on this machine may have it already, which serves as well.
     await listenOn(7700).catch(() => undefined);
     const started = await startWhole({ PERDURE_PORT: undefined });
@@ -78,7 +78,9 @@ describe('a start of perdure serve', () => {
     await stop(started);
   });
 
-  test('refuses another Temporal server than its own and leaves nothing running', async () => {
+  test('refuses another Temporal server than its own and leaves nothing running', {
+    tags: ['faults'],
+  }, async () => {
     await stop(await startWhole());
     const identity = { clusterId: 'another', namespaceId: 'another' };
     writeFileSync(path.join(folder, 'temporal-identity.json'), JSON.stringify(identity));

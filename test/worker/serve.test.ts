@@ -87,7 +87,9 @@ describe('perdure serve', () => {
     }
   });
 
-  test('starts each part again that is killed, and leaves the others alone', async () => {
+  test('starts each part again that is killed, and leaves the others alone', {
+    tags: ['faults'],
+  }, async () => {
     const started = await startWhole();
     for (const name of ['worker', 'api', 'temporal', 'postgres'] as const) {
       const before = Object.fromEntries(everyName.map((each) => [each, pidOf(each)]));
@@ -126,7 +128,7 @@ describe('perdure serve', () => {
     expect(findProcesses((command) => command.includes(folder))).toEqual([]);
   });
 
-  test('comes back with everything after all of it was killed at once', async () => {
+  test('comes back with everything after all of it was killed at once', { tags: ['faults'] }, async () => {
     const first = await startWhole();
     const run = await runToItsEnd();
     for (const name of everyName) process.kill(pidOf(name), 'SIGKILL');

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import { expect, onTestFinished, test } from 'vitest';
 import { buildBundle } from '../../worker/processes/bundle.ts';
+import { pathOf } from '../histories/path.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const folder = path.join(root, 'test/histories');
@@ -33,6 +34,12 @@ async function replay(workflowBundle: WorkflowBundleWithSourceMap): Promise<Map<
   return results;
 }
 
+test('one history of each path is kept, and all of them stay below a megabyte', async () => {
+  const histories = await Promise.all(files.map((file) => readFile(path.join(folder, file), 'utf8')));
+  expect(new Set(histories.map(pathOf)).size).toBe(files.length);
+  expect(histories.join('').length).toBeLessThan(1_000_000);
+});
+
 test('today’s workflows go on from every history that was ever kept', async () => {
   expect(files.length).toBeGreaterThan(30);
   const results = await replay(await buildBundle());
@@ -46,7 +53,7 @@ test('a workflow that asks for its activities in another order is found out by e
   await symlink(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
   const file = path.join(copy, 'workflows/agent-run.ts');
   const source = await readFile(file, 'utf8');
-  const changed = source.replace('const fresh =', 'await pendingInput(ref);\n  const fresh =');
+  const changed = source.replace('const fresh =', 'await activities.pendingInput(ref);\n  const fresh =');
   expect(changed).not.toBe(source);
   await writeFile(file, changed);
   const workflowsPath = path.join(copy, 'workflows/index.ts');

@@ -1,11 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { LlmUsage } from '../../activities/llm/llm.ts';
-import { changeLimits, type Limits } from '../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits } from '../../activities/store/allowances/change-limits.ts';
+import type { Limits } from '../../activities/store/allowances/list-allowances.ts';
 import { type PoolName, reserve, settle } from '../../activities/store/allowances/allowances.ts';
 import { answerApproval } from '../../activities/store/approvals/approvals.ts';
 import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
-import { findLimitQuestion } from '../../activities/store/approvals/limit-questions.ts';
+import { findLimitQuestion } from '../../activities/store/approvals/money-questions.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
 import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
@@ -86,8 +87,8 @@ withKernel(
       const runs = await Promise.all([1, 2, 3].map(() => kernel.start({ model, limits: generous, pools })));
       for (const run of runs) await kernel.seen(run, 'approval-request');
       const sweeper = createSweeper({
-        log: kernel.store.log,
-        runs: kernel.runs,
+        db,
+        kinds: kernel.upkeep,
         logger: kernel.logger,
         everyMs: 50,
       });

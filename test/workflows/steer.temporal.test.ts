@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { anAttempt } from '../support/store.ts';
-import { noteProcessGroup } from '../../activities/store/runs/attempts.ts';
+import { noteHandle } from '../../activities/store/runs/attempts.ts';
 import { listCalls } from '../../activities/store/calls/calls.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { registerExecutor } from '../../activities/store/runs/executors.ts';
@@ -175,8 +175,9 @@ withKernel(
             if (input.callId === '1.0') {
               // A worker of another machine had claimed the call and started its command when that machine died.
               const dead = { ...anAttempt({ id: input.runId }, 'call/1.0', 0), executorId: elsewhere };
-              await kernel.store.claim(dead);
-              await noteProcessGroup(kernel.store.database.db, dead, { pgid: 1, startedTicks: 'there' });
+              const claim = await kernel.store.claim(dead);
+              const handle = { kind: 'mount', host: 'another-machine', call: '', pgid: 1, startedTicks: '' };
+              if (claim.kind === 'claimed') await noteHandle(kernel.store.database.db, claim.ref, handle);
             }
             return activities.runTool(input);
           },
@@ -212,5 +213,5 @@ withKernel(
       );
     });
   },
-  { idle: true },
+  { idle: true, replay: 'always' },
 );

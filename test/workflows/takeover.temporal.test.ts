@@ -5,7 +5,6 @@ import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import { eventsOf } from '../support/store.ts';
 import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
-import { bookUnanswered } from '../../activities/model-use.ts';
 import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { listDeadLetters } from '../../activities/store/runs/dead-letters.ts';
@@ -30,6 +29,7 @@ async function startSmall(
     tenantId: defaultTenant,
     runId: run.id,
     requestId: 'request-1',
+    generation: 0,
     historyEvents,
   };
   const handle = await kernel.client.workflow.start('agentRun', {
@@ -54,14 +54,8 @@ async function executionsOf(kernel: Kernel, run: RunRow, first: string): Promise
 
 /** Runs the reconciler until the run is as wanted. */
 async function reconcileUntil(kernel: Kernel, isSo: () => Promise<boolean>): Promise<void> {
-  const { logger, runs, store } = kernel;
-  const reconciler = createReconciler({
-    log: store.log,
-    runs,
-    logger,
-    book: (write, run) => bookUnanswered(kernel.deps, write, run),
-    everyMs: 50,
-  });
+  const { logger, store, upkeep } = kernel;
+  const reconciler = createReconciler({ db: store.log.db, kinds: upkeep, logger, everyMs: 50 });
   try {
     while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
   } finally {
@@ -121,7 +115,12 @@ withKernel(
       });
       await kernel.seen(run, 'call-start');
       const before = await kernel.store.events(run);
-      const args: AgentRunInput = { tenantId: defaultTenant, runId: run.id, requestId: 'request-1' };
+      const args: AgentRunInput = {
+        tenantId: defaultTenant,
+        runId: run.id,
+        requestId: 'request-1',
+        generation: 0,
+      };
       // One that looks first, one that begins with a model call, and one that is out of time before either.
       for (const fresh of [undefined, { project: false, seconds: 600 }, { project: false, seconds: 0 }]) {
         await kernel.client.workflow.execute('agentRun', {
@@ -308,5 +307,5 @@ withKernel(
       ]);
     }, 90_000);
   },
-  { idle: true, once: true },
+  { idle: true, replay: 'never' },
 );

@@ -4,26 +4,25 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
-import { bookUnanswered } from '../../activities/model-use.ts';
+import { bookUnanswered } from '../../activities/step/use.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
 import { ensureFirstToken } from '../../activities/store/access/tokens.ts';
-import { externalToolsProblem } from '../../activities/external-tools.ts';
-import { describeCall, reviewContextOf, reviewEdit } from '../../activities/review.ts';
+import { externalToolsProblem } from '../../activities/call/external.ts';
+import { describeCall, reviewContextOf, reviewEdit } from '../../activities/call/review.ts';
+import { toolsOf } from '../../activities/call/tools-of.ts';
 import { createBackground } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { acceptRun } from '../../activities/store/lifecycle/accept-run.ts';
 import { buildApp } from '../../api/app.ts';
-import { startDemo } from '../../api/demo.ts';
-import type { EmbeddedDeps } from '../../api/deps.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
-import { createRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions } from '../../api/upkeep/executions.ts';
+import { upkeepOf } from '../../api/upkeep/kinds.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
-import { builtInVersion, findProfile, toRunLimits } from '../../workflows/policy/presets.ts';
 import type { ModelListView } from '../../workflows/contracts/system.ts';
 import { knownSecrets } from '../config/config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
@@ -56,10 +55,10 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   await seedTenantAllowance(store.database.db, defaultTenant);
   await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
   const client = openClient(config);
-  const runs = createRuns({ client, logger });
+  const runs = createExecutions(runKind, client, logger);
   const llms = createLlms(config);
   // For what they say of themselves: nothing is run here.
-  const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
+  const background = createBackground();
   const tools = createTools({ background, egress: publicEgress });
   const profileOf = createProfiles();
   const price = modelPrice(config);
@@ -73,7 +72,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     logger,
     bodyLimitBytes: config.bodyLimitBytes,
     version,
-    defaults: { model: () => defaultModel(llms, config.defaultModel) },
+    defaultModel: () => defaultModel(llms, config.defaultModel),
     models: () => toModelList(llms, config.defaultModel),
     hasModel: (name) => findLlm(llms, name) !== undefined,
     runs,
@@ -89,7 +88,8 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
-    describeCall: (call) => describeCall(tools, call),
+    // Of no run: only the built-in tools can say it.
+    describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [] }), call),
     diff: createTrees(config.dataFolder).diff,
     keepContent: (queries, ...kept) => store.contents.put(...kept, queries),
     content: (tenantId, key) => store.contents.get(tenantId, key),
@@ -98,18 +98,18 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
         client.workflowService.getSystemInfo({}),
       );
     },
-    ...(embedded ? { embedded: { ...embedded, demo: demoStarter(config) } } : {}),
+    ...(embedded && { embedded }),
     uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
   });
-  const loops = [
-    createSweeper({ log: store.log, runs, logger }),
-    createReconciler({
-      log: store.log,
-      runs,
-      logger,
-      book: (write, run) => bookUnanswered({ price }, write, run),
-    }),
-  ];
+  const upkeep = upkeepOf({
+    log: store.log,
+    runs,
+    logger,
+    book: (write, run) => bookUnanswered({ price }, write, run),
+  });
+  const loops = [createSweeper, createReconciler].map((create) =>
+    create({ db: store.database.db, kinds: upkeep, logger }),
+  );
   const url = await app.listen({ host: config.host, port: config.port });
   return {
     url,
@@ -121,36 +121,6 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       await store.close();
     },
   };
-}
-
-/** Accepts the demo's run as any other is accepted; its project is a fresh copy in the data folder. */
-function demoStarter(config: RoleConfig): EmbeddedDeps['demo'] {
-  return (write, by, requestId) =>
-    startDemo({
-      dataFolder: config.dataFolder,
-      async startRun({ prompt, project, model = 'scripted/demo' }) {
-        // It runs commands in a folder of its own, and nobody is asked.
-        const profile = findProfile('trusted-mount-autonomous');
-        if (!profile) throw new Error('The policy of the demo is gone.');
-        return acceptRun(write, {
-          tenantId: defaultTenant,
-          prompt,
-          model,
-          policy: profile.id,
-          policyScopes: [{ scope: 'run', id: profile.id, version: builtInVersion }],
-          priority: 'normal',
-          projectPath: project?.path ?? null,
-          limits: toRunLimits(profile),
-          stall: profile.stall,
-          metadata: { demo: 'true' },
-          whenBusy: 'reject',
-          attended: false,
-          externalTools: [],
-          requestId,
-          by,
-        });
-      },
-    });
 }
 
 /** Whole or not at all, and never readable by others, not even for a moment. */

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { createRedactor, type Redactor } from '../../activities/store/log/redaction.ts';
 import { type Contents, createContents } from '../../activities/store/log/contents.ts';
 import { type Database, openDatabase } from '../../activities/store/db/database.ts';
+import { slowTransactions } from '../../activities/store/db/transactions.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
 import type { Config } from '../config/config.ts';
@@ -22,11 +23,6 @@ export interface Store {
 
 // The token is written within a second of the API's start; nobody can have used it before.
 const tokenMs = 500;
-
-function redactorWith(secrets: readonly string[], tokenFile: string): Redactor {
-  const token = existsSync(tokenFile) ? readFileSync(tokenFile, 'utf8').trim() : '';
-  return createRedactor(token === '' ? [...secrets] : [...secrets, token]);
-}
 
 export function openStore(input: {
   databaseUrl: string;
@@ -46,22 +42,27 @@ export function openStore(input: {
   const notifier = createNotifier(database.pool, (error) =>
     logger.warn({ err: error }, 'readers were not told of new events; they look every second'),
   );
+  const tellSlow = (slow: unknown): void => logger.warn(slow, 'a transaction took long');
+  slowTransactions.subscribe(tellSlow);
   const tokenFile = path.join(input.dataFolder, 'token');
-  let redactor = redactorWith(input.secrets, tokenFile);
-  // The API makes the token at its first start, which may be after this process has opened.
-  const waiting = setInterval(() => {
+  const redactor = createRedactor(input.secrets);
+  const learnToken = (): void => {
     if (!existsSync(tokenFile)) return;
-    redactor = redactorWith(input.secrets, tokenFile);
+    redactor.learn(readFileSync(tokenFile, 'utf8'));
     clearInterval(waiting);
-  }, tokenMs);
+  };
+  // The API makes the token at its first start, which may be after this process has opened.
+  const waiting = setInterval(learnToken, tokenMs);
   waiting.unref();
+  learnToken();
   return {
     database,
-    redactor: { text: (value) => redactor.text(value), stream: () => redactor.stream() },
-    log: createEventLog({ db: database.db, notifier, redact: (text) => redactor.text(text) }),
+    redactor,
+    log: createEventLog({ db: database.db, notifier, redact: redactor.text }),
     contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
     async close() {
       clearInterval(waiting);
+      slowTransactions.unsubscribe(tellSlow);
       await notifier.close();
       await database.close();
     },

@@ -1,6 +1,7 @@
 // What the API can say and do about its own supervisor's processes; nothing when nobody supervises it.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { copyDemo } from '../../api/demo.ts';
 import type { EmbeddedDeps } from '../../api/deps.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
@@ -13,7 +14,7 @@ interface ProcessesFile {
   processes: (ProcessView & { started: string | null })[];
 }
 
-export async function embeddedDeps(dataFolder: string): Promise<Omit<EmbeddedDeps, 'demo'> | undefined> {
+export async function embeddedDeps(dataFolder: string): Promise<EmbeddedDeps | undefined> {
   const file = path.join(dataFolder, 'processes.json');
   const read = async (): Promise<ProcessesFile | undefined> => {
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -41,5 +42,6 @@ export async function embeddedDeps(dataFolder: string): Promise<Omit<EmbeddedDep
       }
       process.kill(found.pid, 'SIGKILL');
     },
+    copyDemo: () => copyDemo(dataFolder),
   };
 }

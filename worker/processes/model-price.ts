@@ -1,6 +1,6 @@
 // What the use of a model costs by this configuration; the worker and the API's reconciler charge by the same prices.
 import { priceOf } from '../../activities/llm/prices.ts';
-import type { ModelPrice } from '../../activities/model-price.ts';
+import type { ModelPrice } from '../../activities/deps.ts';
 import type { Config } from '../config/config.ts';
 
 export function modelPrice(config: Pick<Config, 'prices' | 'unknownPriceMicrosPerMillion'>): ModelPrice {

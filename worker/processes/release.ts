@@ -1,20 +1,23 @@
 // Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it
 // gone, fail what it was at, settle what it had reserved, and send its workflows to whoever lives. Safe to run twice.
 import type { Logger } from 'pino';
-import { killGroup, killOrphans } from '../../activities/sandbox/process-group.ts';
-import { findProcess, listProcesses, thisHost } from '../../activities/sandbox/process-table.ts';
+import { findProcess, thisHost } from '../../activities/host/process-table.ts';
+import { createHandles } from '../../activities/sandbox/run-sandboxes.ts';
 import { lostReservations, settleLost } from '../../activities/store/allowances/allowances.ts';
 import {
-  groupsOf,
+  handlesLeftBy,
   markLost,
   openAttemptsOf,
   type OpenAttempt,
 } from '../../activities/store/runs/attempts.ts';
 import { type Db, openDatabase } from '../../activities/store/db/database.ts';
 import { endExecutor, type ExecutorRow, liveExecutorsOn } from '../../activities/store/runs/executors.ts';
-import { listActive } from '../../activities/store/runs/runs.ts';
+import { logged } from '../../api/upkeep/executions.ts';
+import type { Kind } from '../../api/upkeep/kind.ts';
+import { kinds } from '../../api/upkeep/kinds.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { failHeld, workerLost } from './fail-held.ts';
+import { sandboxDrivers } from './sandboxes.ts';
 import { openClient } from './temporal.ts';
 import type { Client } from '@temporalio/client';
 
@@ -22,12 +25,13 @@ export interface ReleaseInput {
   databaseUrl: string;
   temporalAddress: string;
   temporalNamespace: string;
+  dataFolder: string;
   log: Logger;
 }
 
-// Runs looked at; those beyond it wait for their timeouts.
-const mostRuns = 1000;
-const runsAtOnce = 20;
+// Of each kind; those beyond it wait for their timeouts.
+const mostLookedAt = 1000;
+const atOnce = 20;
 
 /** Releases every executor of this host whose process no longer exists. */
 export async function releaseExecutors(input: ReleaseInput): Promise<void> {
@@ -37,7 +41,7 @@ export async function releaseExecutors(input: ReleaseInput): Promise<void> {
     const executors = await liveExecutorsOn(database.db, thisHost());
     const dead = executors.filter((executor) => !isAlive(executor));
     for (const executor of dead) await release(database.db, client, input, executor);
-    if (dead.length > 0) await freeRuns(database.db, client, input, identitiesOf(dead, executors));
+    if (dead.length > 0) await freeWorkflows(database.db, client, input, identitiesOf(dead, executors));
   } finally {
     await Promise.all([database.close(), client.connection.close()]);
   }
@@ -45,21 +49,14 @@ export async function releaseExecutors(input: ReleaseInput): Promise<void> {
 
 async function release(db: Db, client: Client, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
   const attempts = await openAttemptsOf(db, executor.id);
-  const groups = await groupsOf(db, executor.id);
-  // Whatever carries the mark of a worker that is gone, on record or not: a command started in the very moment of
-  // the kill may not be. Then the groups on record that are still there, for systems that show no marks; looking
-  // for each of hundreds of groups that ended long ago would take seconds.
-  await killOrphans();
-  const present = new Set(listProcesses().flatMap(({ pgid, setId }) => [pgid, setId]));
-  await Promise.all(
-    groups.filter(({ group }) => present.has(group.pgid)).map(({ group }) => killGroup(group)),
-  );
+  const handles = await handlesLeftBy(db, executor.id);
+  await createHandles(sandboxDrivers(input)).sweep(handles);
   await markLost(db, executor.id);
   await Promise.all(attempts.map((attempt) => failByToken(client, input, attempt)));
   await settleReserved(db, input, executor);
   await endExecutor(db, executor.id);
   input.log.warn(
-    { executor: executor.id, pid: executor.pid, attempts: attempts.length, groups: groups.length },
+    { executor: executor.id, pid: executor.pid, attempts: attempts.length, handles: handles.length },
     'released what a dead worker held',
   );
 }
@@ -111,22 +108,34 @@ function identityOf({ host, pid }: ExecutorRow): string {
   return `${host}/${pid}`;
 }
 
-async function freeRuns(db: Db, client: Client, input: ReleaseInput, identities: Set<string>): Promise<void> {
-  const namespace = input.temporalNamespace;
-  const runs = await listActive(db, mostRuns);
-  for (let from = 0; from < runs.length; from += runsAtOnce) {
-    const batch = runs.slice(from, from + runsAtOnce);
-    await Promise.all(
-      batch.map(async ({ id: runId }) => {
-        const execution = { workflowId: workflowId('run', runId) };
-        try {
-          await client.workflowService.resetStickyTaskQueue({ namespace, execution });
-          await failHeld({ client, namespace, runId, identities });
-        } catch (error) {
-          // Its workflow has ended, or the server is away; timeouts are the net below this.
-          input.log.info({ err: error, runId }, 'a run was not freed of a dead worker');
-        }
-      }),
-    );
+async function freeWorkflows(
+  db: Db,
+  client: Client,
+  input: ReleaseInput,
+  identities: Set<string>,
+): Promise<void> {
+  for (const kind of kinds) {
+    const rows = await kind.listActive(db, mostLookedAt);
+    for (let from = 0; from < rows.length; from += atOnce) {
+      const batch = rows.slice(from, from + atOnce);
+      await Promise.all(batch.map(({ id }) => freeWorkflow(client, input, kind, id, identities)));
+    }
+  }
+}
+
+async function freeWorkflow(
+  client: Client,
+  { temporalNamespace: namespace, log }: ReleaseInput,
+  kind: Kind,
+  id: string,
+  identities: Set<string>,
+): Promise<void> {
+  const execution = { workflowId: workflowId(kind.name, id) };
+  try {
+    await client.workflowService.resetStickyTaskQueue({ namespace, execution });
+    await failHeld({ client, namespace, ...execution, identities });
+  } catch (error) {
+    // Its workflow has ended, or the server is away; timeouts are the net below this.
+    log.info({ err: error, ...logged(kind, id) }, `a ${kind.name} was not freed of a dead worker`);
   }
 }

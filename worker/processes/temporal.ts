@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Activities } from '../../workflows/contracts/activities.ts';
+import { activitiesOn, type TaskQueue } from '../../workflows/contracts/activity-table.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 
@@ -67,6 +68,16 @@ export interface Workers {
 // A run at rest takes about a third of a MiB; more would outgrow the heap of the workflow thread.
 const cachedWorkflows = 500;
 
+function workflowOptions(input: WorkersInput): Partial<WorkerOptions> {
+  return {
+    workflowBundle: input.bundle,
+    maxConcurrentWorkflowTaskExecutions: input.slots.workflowSlots,
+    maxCachedWorkflows: input.cachedWorkflows ?? cachedWorkflows,
+    // What a task waits for a worker that may be dead before any other may take it.
+    stickyQueueScheduleToStartTimeout: '2 seconds',
+  };
+}
+
 /** Makes everything and polls nothing yet: a standby comes this far. */
 export async function createWorkers(input: WorkersInput): Promise<Workers> {
   const connection = await NativeConnection.connect({
@@ -86,41 +97,25 @@ export async function createWorkers(input: WorkersInput): Promise<Workers> {
     defaultHeartbeatThrottleInterval: '3 seconds',
     ...(input.interceptors ? { interceptors: input.interceptors } : {}),
   } satisfies Partial<WorkerOptions>;
-  const { beginRun, finishRun, pendingInput, callModel, runTool, snapshotProject } = input.activities;
-  const workers = await Promise.all([
-    Worker.create({
-      ...common,
-      taskQueue: taskQueues.wf,
-      workflowBundle: input.bundle,
-      // Under the names workflows call them by (workflows/proxies.ts).
-      activities: { beginRun, finishRun, pendingStop: pendingInput },
-      maxConcurrentWorkflowTaskExecutions: input.slots.workflowSlots,
-      // Bookkeeping is short; this many at once keep the database connections busy and no more.
-      maxConcurrentActivityTaskExecutions: 16,
-      maxCachedWorkflows: input.cachedWorkflows ?? cachedWorkflows,
-      // What a task waits for a worker that may be dead before any other may take it.
-      stickyQueueScheduleToStartTimeout: '2 seconds',
-    }),
-    Worker.create({
-      ...common,
-      taskQueue: taskQueues.llm,
-      activities: { callModel },
-      maxConcurrentActivityTaskExecutions: input.slots.llmSlots,
-    }),
-    Worker.create({
-      ...common,
-      taskQueue: taskQueues.tools,
-      activities: { runTool },
-      maxConcurrentActivityTaskExecutions: input.slots.toolSlots,
-    }),
-    Worker.create({
-      ...common,
-      taskQueue: taskQueues.trees,
-      activities: { snapshotProject },
-      // They read whole projects: two keep a disk busy.
-      maxConcurrentActivityTaskExecutions: 2,
-    }),
-  ]);
+  const atOnce: Record<TaskQueue, number> = {
+    // Bookkeeping is short; this many at once keep the database connections busy and no more.
+    wf: 16,
+    llm: input.slots.llmSlots,
+    tools: input.slots.toolSlots,
+    // They read whole projects: two keep a disk busy.
+    trees: 2,
+  };
+  const workers = await Promise.all(
+    Object.values(taskQueues).map((taskQueue) =>
+      Worker.create({
+        ...common,
+        taskQueue,
+        activities: Object.fromEntries(activitiesOn(taskQueue).map((name) => [name, input.activities[name]])),
+        maxConcurrentActivityTaskExecutions: atOnce[taskQueue],
+        ...(taskQueue === taskQueues.wf ? workflowOptions(input) : {}),
+      }),
+    ),
+  );
   return {
     async run() {
       try {

@@ -4,16 +4,15 @@ import { v7 as uuid } from 'uuid';
 import type { Logger } from 'pino';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { createActivities } from '../../activities/index.ts';
-import { callIsAlive, killMarked, killOrphans } from '../../activities/sandbox/process-group.ts';
-import { findProcess, thisHost } from '../../activities/sandbox/process-table.ts';
+import { findProcess, thisHost } from '../../activities/host/process-table.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
-import { seedTenantAllowance } from '../../activities/store/allowances/allowance-limits.ts';
+import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
 import { beat, endExecutor, registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
-import { type Background, createBackground } from '../../activities/tools/background.ts';
-import { createRuns } from '../../api/upkeep/executions.ts';
+import { createExecutions } from '../../api/upkeep/executions.ts';
+import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from './activity-deps.ts';
@@ -23,6 +22,7 @@ import { openStore, type RoleConfig, type Store } from './deps.ts';
 import { logActivities } from '../logs/log-activities.ts';
 import { redactFailures } from '../logs/redact-failures.ts';
 import { releaseExecutors } from './release.ts';
+import { workerSandboxes } from './sandboxes.ts';
 import { createWorkers, installRuntime, openClient } from './temporal.ts';
 
 // Three times within the time the API calls a worker live.
@@ -71,9 +71,10 @@ export async function prepareWorker(
     logger,
   });
   const client = openClient(config);
-  const background = createBackground({ callIsAlive, killMarked });
-  const runs = createRuns({ client, logger });
-  const deps = between.deps(activityDeps(config, { store, stops, executor, runs, background, logger }));
+  const { sandboxes, background } = workerSandboxes(config, store.database.db, logger);
+  const runs = createExecutions(runKind, client, logger);
+  const opened = { store, stops, executor, runs, background, sandboxes, logger };
+  const deps = between.deps(activityDeps(config, opened));
   const workers = await createWorkers({
     ...config,
     slots: config,
@@ -87,15 +88,26 @@ export async function prepareWorker(
 
   async function close(): Promise<void> {
     await background.close();
+    await sandboxes.close();
     await stops.close();
     await store.close();
     await client.connection.close();
   }
 
+  /** A run may end on another worker, or by the reconciler: what it has running and open here ends with it. */
+  async function leaveEnded(): Promise<void> {
+    try {
+      const held = new Set([...background.runIds(), ...sandboxes.runIds()]);
+      for (const runId of await endedAmong(store.database.db, [...held])) await deps.leaveRun(runId);
+    } catch (error) {
+      logger.warn({ err: error }, 'what ended runs had running here was not looked for');
+    }
+  }
+
   return {
     async activate() {
       // Whatever an earlier worker of this host left behind is ended before new work is taken.
-      await killOrphans();
+      await sandboxes.sweep([]);
       await seedTenantAllowance(store.database.db, defaultTenant);
       await register(store.database.db, config, executor);
       const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
@@ -103,7 +115,7 @@ export async function prepareWorker(
       });
       const beating = setInterval(() => {
         void beatOnce(store.database.db, executor.id, logger);
-        void endForgotten(store.database.db, background, logger);
+        void leaveEnded();
       }, beatMs);
       async function runToTheEnd(): Promise<void> {
         try {
@@ -133,15 +145,6 @@ async function register(db: Db, config: RoleConfig, executor: { id: string; host
     queues: Object.values(taskQueues),
     capacity: { llm: config.llmSlots, tools: config.toolSlots },
   });
-}
-
-/** A run may end on another worker, or by the reconciler: what it runs in the background here ends with it. */
-async function endForgotten(db: Db, background: Background, logger: Logger): Promise<void> {
-  try {
-    for (const runId of await endedAmong(db, background.runIds())) await background.endRun(runId);
-  } catch (error) {
-    logger.warn({ err: error }, 'background commands of ended runs were not looked for');
-  }
 }
 
 async function beatOnce(db: Db, executorId: string, logger: Logger): Promise<void> {

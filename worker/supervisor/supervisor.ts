@@ -185,11 +185,11 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     const temporalUi = temporal.uiAddress ?? null;
     publication.places(url, temporalUi);
     const env = childEnvironment(config, { dataFolder: data.folder, port, databaseUrl, temporalAddress });
+    const { temporalNamespace } = config;
     release = async () => {
-      const { temporalNamespace } = config;
-      await releaseExecutors({ databaseUrl, temporalAddress, temporalNamespace, log: logger }).catch(
-        (error: unknown) =>
-          logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
+      const servers = { databaseUrl, temporalAddress, temporalNamespace };
+      await releaseExecutors({ ...servers, dataFolder: data.folder, log: logger }).catch((error: unknown) =>
+        logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
     };
     const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env, address: url }));

@@ -7,8 +7,8 @@ export interface AgentRunInput {
   tenantId: string;
   runId: string;
   requestId: string;
-  /** Which execution of the run this is; absent means 0, the first. */
-  generation?: number;
+  /** Which execution of the run this is; 0 is the first. */
+  generation: number;
   /** Steps already made; above 0 only after continue-as-new. */
   step?: number;
   /** What a first execution needs to know before it has looked at the run's row; absent: it looks first. */
@@ -26,8 +26,8 @@ export interface RunRef {
 export interface BeginRunInput extends RunRef {
   /** The first execution id of the workflow chain: the run belongs to exactly one. */
   executionId: string;
-  /** Which of them it is, as it was started; absent means 0. */
-  generation?: number;
+  /** Which of them it is, as it was started. */
+  generation: number;
 }
 export interface BeginRunResult {
   /** False: the run belongs to another execution, or has ended. End silently. */
@@ -78,6 +78,8 @@ export interface RunToolInput extends RunRef {
   callId: string;
   tool: string;
   generation: number;
+  /** What the tool may take; the attempt's own timeout is made from it. */
+  timeoutSeconds: number;
 }
 export interface RunToolResult {
   status: string;
@@ -95,8 +97,8 @@ export interface SnapshotProjectResult {
 /** What people have said to a run that its workflow must act on. */
 export interface PendingInputResult {
   stop: 'none' | 'interrupt' | 'cancel';
-  /** Answers to what the present step asked; `waits`: a call's id, or `limit`. Old histories have none. */
-  answered?: { waits: string; allowed: boolean }[];
+  /** Answers to what the present step asked; `waits`: a call's id, or `limit`. */
+  answered: { waits: string; allowed: boolean }[];
   /** How much nobody has answered yet. */
   open: number;
   /** When the next deadline or escalation of that is due, in milliseconds from now. */
@@ -105,10 +107,10 @@ export interface PendingInputResult {
 
 export interface FinishRunInput extends RunRef {
   step: number;
-  /** Of an execution that may have to end a run before it has begun it: the first execution id of its chain. */
-  executionId?: string;
-  /** Which execution this is for the run; absent in workflows that began before there was one. */
-  generation?: number;
+  /** The first execution id of the workflow chain, which may have to end a run before it has begun it. */
+  executionId: string;
+  /** Which execution this is for the run. */
+  generation: number;
   outcome: 'succeeded' | 'failed' | 'timed_out' | 'stopped';
   reason: StopReason;
   /** A sentence for people when the reason code does not say it all; at most 500 characters. */

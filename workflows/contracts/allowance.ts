@@ -6,6 +6,7 @@ import { id, money, page, shortText, tokens, when } from './fields.ts';
 export const LimitName = z
   .enum(['dayRuns', 'hourCalls', 'tokens', 'costMicros', 'dayTokens', 'dayCostMicros'])
   .meta({ id: 'LimitName' });
+export type LimitName = z.infer<typeof LimitName>;
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 

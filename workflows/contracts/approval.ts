@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Effect } from './call.ts';
 import { PolicyRule, PolicyScopeName } from './policy.ts';
-import { anyText, id, page, shortText, when } from './fields.ts';
+import { anyText, id, money, page, shortText, when } from './fields.ts';
 
 /**
  * `call`: may this call be made. `question`: the agent asks. `result`: the caller's own tool is to answer. `limit`:
@@ -78,6 +78,9 @@ export const ApproveBody = z
   .nullish()
   .meta({ id: 'ApproveBody' });
 export type ApproveBody = z.infer<typeof ApproveBody>;
+
+/** How a run that has spent what it may is given more: the input of its approval. */
+export const MoreMoney = z.strictObject({ costMicros: money.min(1) });
 
 export const DenyBody = z.strictObject({ note }).nullish().meta({ id: 'DenyBody' });
 export type DenyBody = z.infer<typeof DenyBody>;

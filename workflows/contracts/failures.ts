@@ -79,3 +79,9 @@ export class Failure extends Error {
     this.extra = extra;
   }
 }
+
+/** What was looked for; refused when it is not there. `what` names it, such as `run 0190…`. */
+export function found<Row>(row: Row | undefined, what: string): Row {
+  if (row === undefined) throw new Failure('NotFound', `There is no ${what}.`);
+  return row;
+}

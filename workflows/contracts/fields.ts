@@ -1,11 +1,11 @@
 // The field shapes that several contracts share, each with its bound and the reason for it.
 import { z } from 'zod';
+import { toStorable } from './storable.ts';
 
 export const id = z.uuid({ version: 'v7', error: 'must be a UUID (version 7)' });
 export const when = z.iso.datetime();
 
-// NUL cannot be stored in Postgres text, and a lone surrogate cannot be encoded as UTF-8.
-const storable = (value: string): boolean => !value.includes('\u0000') && value.isWellFormed();
+const storable = (value: string): boolean => value === toStorable(value);
 const storableProblem = 'must be well-formed Unicode without NUL';
 
 // A prompt larger than this belongs into a file the agent reads; the request body is capped at 1 MiB anyway.

@@ -12,7 +12,9 @@ export interface RunState {
 /** A snapshot for people who look at Temporal's UI; nothing in the product reads it. */
 export const state = defineQuery<RunState>('state');
 
-export function workflowId(kind: 'run' | 'plan' | 'deployment' | 'schedule', of: string): string {
+export type WorkflowKind = 'run' | 'plan' | 'deployment' | 'schedule';
+
+export function workflowId(kind: WorkflowKind, of: string): string {
   return `${kind}/${of}`;
 }
 

@@ -1,5 +1,5 @@
-// The loop of a run: call the model, run what it asked for, until it has answered, a limit is reached or somebody
-// stops it. Plain code: Temporal comes in through the ports. It is replayed, so which activities it calls in
+// The loop of a run: call the model, run what it asked for, until it has answered, a limit is reached or a
+// person stops it. Plain code: Temporal comes in through the ports. It is replayed, so which activities it calls in
 // which order changes only behind a patch.
 import type {
   BeginRunResult,
@@ -25,7 +25,7 @@ export interface LoopPorts {
   runTool(call: PlannedCall): Promise<RunToolResult>;
   /** False: something came in that must be applied first. */
   finish(step: number, ending: RunEnding): Promise<boolean>;
-  /** Runs work until it is done, somebody stops the run, its time is up, or it fails for good. */
+  /** Runs work until it is done, the run is stopped, its time is up, or it fails for good. */
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
   /** Waits for a person's word. */
   allowed(waits: string): Promise<boolean>;
@@ -36,66 +36,68 @@ export interface LoopPorts {
 }
 
 const finished: RunEnding = { outcome: 'succeeded', reason: 'finished' };
+const interrupted: RunEnding = { outcome: 'stopped', reason: 'interrupted' };
 
 export async function runLoop(
   ports: LoopPorts,
   begun: Pick<BeginRunResult, 'step' | 'openCalls'>,
 ): Promise<void> {
-  let step = begun.step;
-  let calls = begun.openCalls;
+  let { step } = begun;
   let pauses = 0;
-  for (;;) {
-    let ending: RunEnding | undefined;
-    if (calls.length === 0) {
-      const answer = await ports.guard(() => ports.callModel(step + 1, pauses));
-      if (answer.kind === 'ended') {
-        ending = answer.ending;
-      } else {
-        if (answer.value.kind === 'foreign') return;
-        if (answer.value.kind === 'answer' && answer.value.ended) {
-          ports.ended(answer.value.ended);
-          return;
-        }
-        if (answer.value.kind === 'paused') {
-          ending = await pausedEnding(ports, answer.value);
-          pauses += 1;
-          if (!ending) continue;
-        }
-        if (answer.value.kind === 'answer' || answer.value.kind === 'calls') {
-          step += 1;
-          pauses = 0;
-        }
-        calls = answer.value.kind === 'calls' ? answer.value.calls : [];
-        ending ??= endingOf(answer.value);
-      }
-    }
-    if (calls.length > 0) {
-      const results = await ports.guard(() => runAll(ports, calls));
-      calls = [];
-      if (results.kind === 'ended') ending = results.ending;
-    }
-    if (ending && (await ports.finish(step, ending))) return;
-    await ports.betweenSteps(step);
-  }
-}
 
-function endingOf(answer: Exclude<CallModelResult, { kind: 'foreign' }>): RunEnding | undefined {
-  switch (answer.kind) {
-    case 'calls':
-      return answer.finish ? finished : undefined;
-    case 'answer':
-      return finished;
-    case 'limit':
-      return { outcome: 'failed', reason: answer.reason, ...(answer.detail && { detail: answer.detail }) };
-    case 'paused':
-      return undefined;
-    case 'stopped':
-      return { outcome: 'stopped', reason: 'interrupted' };
+  async function isOver(ending: RunEnding | undefined): Promise<boolean> {
+    if (ending && (await ports.finish(step, ending))) return true;
+    await ports.betweenSteps(step);
+    return false;
+  }
+
+  // What an execution that takes a run over finds open.
+  if (begun.openCalls.length > 0 && (await isOver(await makeCalls(ports, begun.openCalls)))) return;
+  for (;;) {
+    const asked = await ports.guard(() => ports.callModel(step + 1, pauses));
+    const answer = asked.kind === 'done' ? asked.value : asked;
+    let ending: RunEnding | undefined;
+    switch (answer.kind) {
+      case 'foreign':
+        return;
+      case 'ended':
+        ending = answer.ending;
+        break;
+      case 'stopped':
+        ending = interrupted;
+        break;
+      case 'limit':
+        ending = {
+          outcome: 'failed',
+          reason: answer.reason,
+          ...(answer.detail && { detail: answer.detail }),
+        };
+        break;
+      case 'paused':
+        pauses += 1;
+        ending = await endingOfPause(ports, answer);
+        // The same step once more.
+        if (!ending) continue;
+        break;
+      case 'answer':
+        if (answer.ended) return ports.ended(answer.ended);
+        step += 1;
+        pauses = 0;
+        ending = finished;
+        break;
+      case 'calls':
+        step += 1;
+        pauses = 0;
+        ending = await makeCalls(ports, answer.calls);
+        if (answer.finish) ending ??= finished;
+        break;
+    }
+    if (await isOver(ending)) return;
   }
 }
 
 /** Undefined: there is money again. */
-async function pausedEnding(
+async function endingOfPause(
   ports: LoopPorts,
   { waits, reason }: Extract<CallModelResult, { kind: 'paused' }>,
 ): Promise<RunEnding | undefined> {
@@ -104,12 +106,19 @@ async function pausedEnding(
   return answer.value ? undefined : { outcome: 'failed', reason };
 }
 
-/** All side by side; every one has come to its end before the first failure is passed on. */
-async function runAll(ports: LoopPorts, calls: PlannedCall[]): Promise<void> {
-  const results = await Promise.allSettled(
-    calls.map(async (call) => {
-      if (call.decision !== 'ask' || (await ports.allowed(call.callId))) await ports.runTool(call);
-    }),
-  );
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+/**
+ * All side by side; every one has come to its end before the first failure is passed on. Undefined: the run goes on
+ * with their results.
+ */
+async function makeCalls(ports: LoopPorts, calls: PlannedCall[]): Promise<RunEnding | undefined> {
+  if (calls.length === 0) return undefined;
+  const made = await ports.guard(async () => {
+    const results = await Promise.allSettled(
+      calls.map(async (call) => {
+        if (call.decision !== 'ask' || (await ports.allowed(call.callId))) await ports.runTool(call);
+      }),
+    );
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  });
+  return made.kind === 'ended' ? made.ending : undefined;
 }

@@ -20,45 +20,29 @@ export interface StoredAnswer {
 // Longer than any client tries again; after that the key may mean something new.
 const keepHours = 24;
 
-/** False when another transaction works on the same key right now. */
-export async function lockKey(tx: Queries, scope: KeyScope): Promise<boolean> {
-  const name = [scope.tenantId, scope.method, scope.path, scope.key].join('\n');
+/**
+ * Takes the key for the transaction and returns the answer stored under it, and what that answered; undefined for a new
+ * key. `locked`: another transaction works on the same key right now.
+ */
+export async function claimKey(
+  tx: Queries,
+  scope: KeyScope,
+): Promise<(StoredAnswer & { bodyHash: string }) | 'locked' | undefined> {
+  const { tenantId, method, path, key } = scope;
+  const name = [tenantId, method, path, key].join('\n');
   const number = createHash('sha256').update(name).digest().readBigInt64BE().toString();
   const { rows } = await sql<{
     locked: boolean;
-  }>`select pg_try_advisory_xact_lock(${number}::bigint) as locked`.execute(tx);
-  return rows[0]?.locked === true;
-}
-
-/** Opens a savepoint; the function it returns takes back what was written since, the key's lock excepted. */
-export async function openSavepoint(tx: Queries): Promise<() => Promise<void>> {
-  await sql`savepoint effect`.execute(tx);
-  return async () => {
-    await sql`rollback to savepoint effect`.execute(tx);
-  };
-}
-
-/** The stored answer and what it answered; undefined for a new key. The caller holds the key's lock. */
-export async function findAnswer(
-  tx: Queries,
-  scope: KeyScope,
-): Promise<(StoredAnswer & { bodyHash: string }) | undefined> {
-  const row = await tx
-    .selectFrom('idempotency_keys')
-    .selectAll()
-    .where('tenant_id', '=', scope.tenantId)
-    .where('method', '=', scope.method)
-    .where('path', '=', scope.path)
-    .where('key', '=', scope.key)
-    .where('created_at', '>', oldest())
-    .executeTakeFirst();
-  if (!row) return undefined;
-  return {
-    bodyHash: row.body_hash,
-    status: row.status,
-    headers: row.headers as Record<string, string>,
-    body: row.body,
-  };
+    body_hash: string | null;
+    status: number;
+    headers: Record<string, string>;
+    body: string;
+  }>`select claimed.locked, (claimed.answer).* from claim_key(${number}, ${tenantId}, ${method}, ${path}, ${key},
+    ${oldest()}) claimed`.execute(tx);
+  const [row] = rows;
+  if (!row?.locked) return 'locked';
+  if (row.body_hash === null) return undefined;
+  return { bodyHash: row.body_hash, status: row.status, headers: row.headers, body: row.body };
 }
 
 /** Stores the answer in the transaction of its effect; takes the place of one that is too old to count. */

@@ -4,6 +4,7 @@ import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { Db } from '../db/database.ts';
 import type { Tokens } from '../db/tables.ts';
+import { transact } from '../db/transactions.ts';
 
 export type TokenRow = Selectable<Tokens>;
 
@@ -47,7 +48,7 @@ export async function ensureFirstToken(
   tenantId: string,
   writeTokenFile: (token: string) => Promise<void>,
 ): Promise<boolean> {
-  return db.transaction().execute(async (tx) => {
+  return transact(db, 'first-token', async (tx) => {
     await sql`select pg_advisory_xact_lock(${firstTokenLock})`.execute(tx);
     const existing = await tx
       .selectFrom('tokens')

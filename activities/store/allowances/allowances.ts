@@ -1,14 +1,13 @@
 // Drawing on allowances: the worst case of a model call is reserved up the whole chain of its run before the call and
 // settled after it. Each of these is one statement that takes the pools' locks: call it before the conversation's.
 import { type RawBuilder, sql } from 'kysely';
+import type { LimitName } from '../../../workflows/contracts/allowance.ts';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
 import type { Queries } from '../db/database.ts';
 import type { RunRow } from '../runs/runs.ts';
 
 /** What a run draws from. An owner is whoever somebody wants to limit: a user, a preset, a schedule. */
 export type PoolName = 'tenant' | `conversation/${string}` | `run/${string}` | `owner/${string}`;
-
-export type LimitName = 'dayRuns' | 'hourCalls' | 'tokens' | 'costMicros' | 'dayTokens' | 'dayCostMicros';
 
 /** Which pool: its name, and the model whose calls alone draw from it; empty for all. */
 export interface PoolRef {

@@ -30,7 +30,7 @@ export async function tellCrossings(log: EventLog, run: Told, crossed: readonly 
   try {
     await log.write('tell-crossings', async (write) => {
       const events = await takeWarnings(write, crossed);
-      if (events.length > 0) await write.append({ ...streamFor(run), events });
+      if (events.length > 0) write.append({ ...streamFor(run), events });
     });
   } catch (error) {
     if (!(error instanceof StreamEnded)) throw error;
@@ -47,7 +47,7 @@ export async function tellTenant(
   const stream = streamOf('tenant', tenantId);
   await log.write('tell-tenant', async (write) => {
     const events = await takeWarnings(write, crossed);
-    if (events.length > 0) await write.append({ tenantId, stream, conversationId: null, events });
+    if (events.length > 0) write.append({ tenantId, stream, conversationId: null, events });
   });
 }
 

@@ -1,29 +1,9 @@
 // Reading the ledger of allowances: who drew what and who changed which limit, and what was used, summed as asked.
 import { sql } from 'kysely';
-import type { PoolName } from './allowances.ts';
+import type { LedgerListView, UsageBy, UsageView } from '../../../workflows/contracts/allowance.ts';
 import type { Queries } from '../db/database.ts';
 
-export interface LedgerEntry {
-  id: number;
-  kind: 'reserve' | 'settle' | 'refund' | 'limit';
-  at: string;
-  /** The UTC day it counts for. */
-  day: string;
-  runId: string | null;
-  step: number | null;
-  attempt: number | null;
-  model: string;
-  /** The names of the pools it is about. */
-  pools: PoolName[];
-  tokens: number;
-  costMicros: number;
-  /** Nobody knows the real figure. */
-  estimated: boolean;
-  /** The limits before (null for a new pool) and after a change. */
-  change: unknown;
-  by: string;
-  reason: string;
-}
+type LedgerEntry = LedgerListView['items'][number];
 
 /** Newest first. */
 export async function readLedger(
@@ -49,21 +29,7 @@ export async function readLedger(
   return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
 }
 
-export type UsageBy = 'run' | 'conversation' | 'model' | 'project' | 'day';
-
-export interface UsageRow {
-  /** Null: runs without a project. */
-  key: string | null;
-  calls: number;
-  inputTokens: number;
-  cachedInputTokens: number;
-  outputTokens: number;
-  costMicros: number;
-  /** The part of the cost that nobody knows for certain. */
-  estimatedCostMicros: number;
-  /** What was given back to token allowances. */
-  refundedTokens: number;
-}
+type UsageRow = UsageView['items'][number];
 
 const keys = {
   run: sql`entry.run_id::text`,

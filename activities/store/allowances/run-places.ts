@@ -7,7 +7,7 @@ import type { Queries } from '../db/database.ts';
 /** The locks of the pools that limit runs. Taken before the conversation's lock, needed to place a run after it. */
 export interface HeldPools {
   others: readonly PoolName[];
-  pools: (PoolRef & { dayRuns: number; concurrentRuns: number })[];
+  pools: Limiting[];
   /** The longest a run may take; undefined when no pool says. */
   seconds: number | undefined;
   /** The moment for which runs are counted. */
@@ -31,34 +31,20 @@ export async function holdPools(
 ): Promise<HeldPools> {
   const { tenantId, conversationId, others = [], at = new Date() } = input;
   const names = ['tenant', ...(conversationId ? [`conversation/${conversationId}`] : []), ...others];
-  const { rows } = await sql<Limiting>`
-    select id, name, model, day_runs as "dayRuns", concurrent_runs as "concurrentRuns", run_seconds as "runSeconds"
+  const { rows: pools } = await sql<Limiting & { runSeconds: number }>`
+    select id as "allowanceId", name, model, day_runs as "dayRuns", concurrent_runs as "concurrentRuns",
+      run_seconds as "runSeconds"
     from allowances
     where tenant_id = ${tenantId} and name = any(${names}::text[]) and model = ''
       and (day_runs > 0 or concurrent_runs > 0 or run_seconds > 0)
     order by id for no key update`.execute(queries);
-  const seconds = rows.flatMap(({ runSeconds }) => (runSeconds > 0 ? [runSeconds] : []));
-  return {
-    others,
-    pools: rows.map(({ id, name, model, dayRuns, concurrentRuns }) => ({
-      allowanceId: id,
-      name,
-      model,
-      dayRuns,
-      concurrentRuns,
-    })),
-    seconds: seconds.length === 0 ? undefined : Math.min(...seconds),
-    at,
-  };
+  const seconds = pools.flatMap(({ runSeconds }) => (runSeconds > 0 ? [runSeconds] : []));
+  return { others, pools, seconds: seconds.length === 0 ? undefined : Math.min(...seconds), at };
 }
 
-interface Limiting {
-  id: string;
-  name: PoolName;
-  model: string;
+interface Limiting extends PoolRef {
   dayRuns: number;
   concurrentRuns: number;
-  runSeconds: number;
 }
 
 /** Looks for a place for one more run, which is to be inserted with it; a parked one counts for its day already. */
@@ -91,7 +77,7 @@ export async function fullFor(
   queries: Queries,
   run: { id: string; tenantId: string },
 ): Promise<Full | undefined> {
-  const { rows: pools } = await sql<HeldPools['pools'][number]>`
+  const { rows: pools } = await sql<Limiting>`
     select pool.id as "allowanceId", pool.name, pool.model, 0 as "dayRuns", concurrent_runs as "concurrentRuns"
     from allowance_runs account join allowances pool on pool.tenant_id = account.tenant_id
       and pool.name = any(account.chain) and pool.model = '' and concurrent_runs > 0
@@ -146,9 +132,7 @@ export async function chainOf(queries: Queries, runId: string): Promise<PoolName
   return rows.map(({ name }) => name);
 }
 
-interface Counted extends PoolRef {
-  dayRuns: number;
-  concurrentRuns: number;
+interface Counted extends Limiting {
   today: number;
   running: number;
   waiting: boolean;
@@ -157,7 +141,7 @@ interface Counted extends PoolRef {
 async function countPlaces(
   queries: Queries,
   tenantId: string,
-  pools: HeldPools['pools'],
+  pools: readonly Limiting[],
   day: string,
 ): Promise<Counted[]> {
   const { rows } = await sql<Pick<Counted, 'today' | 'running' | 'waiting'>>`

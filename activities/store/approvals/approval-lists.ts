@@ -1,6 +1,7 @@
 // Reading approvals: those of a run, those of everybody, and the view people decide on.
 import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../../workflows/contracts/approval.ts';
 import type { Effect } from '../../../workflows/contracts/call.ts';
+import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import type { PolicyRule } from '../../../workflows/contracts/policy.ts';
 import { remember } from '../../../workflows/policy/remember.ts';
 import type { CallDecision } from '../calls/reviewed-calls.ts';
@@ -91,11 +92,11 @@ export function toApprovalView(row: ListedApproval): ApprovalView {
     callId: row.call_id || null,
     tool: row.tool,
     effect: row.effect as ApprovalView['effect'],
-    subject: row.subject === null ? null : visible(row.subject),
+    subject: row.subject === null ? null : writtenOut(row.subject),
     input: row.input,
-    inputHash: row.input_hash,
-    text: visible(row.text),
-    choices: (row.choices as string[]).map(visible),
+    inputHash: row.kind === 'limit' ? `${row.allowance_id ?? 'run'}/${row.limit_name}` : row.input_hash,
+    text: writtenOut(row.text),
+    choices: (row.choices as string[]).map(writtenOut),
     rule: row.rule,
     reason: row.reason,
     status: row.status as ApprovalStatus,
@@ -118,7 +119,7 @@ export function rememberedRule(row: ListedApproval, days: number): PolicyRule | 
   const { tool, effect, subject } = row;
   if (tool === null || effect === null || subject === null) return null;
   // Nobody can have seen what it is.
-  if (visible(subject) !== subject) return null;
+  if (writtenOut(subject) !== subject) return null;
   const { projectRoot = null, subjectKind } = row.decided as Partial<CallDecision>;
   const now = new Date();
   const remembered = remember(
@@ -126,15 +127,4 @@ export function rememberedRule(row: ListedApproval, days: number): PolicyRule | 
     { projectRoot, now, expiresAt: new Date(now.getTime() + days * 86_400_000) },
   );
   return 'rule' in remembered ? remembered.rule : null;
-}
-
-// Some fillers are letters by name and invisible by nature.
-const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
-
-/**
- * What a person decides on must look like what it is: characters that hide, reorder or overwrite others are written
- * out. Line ends and tabs stay.
- */
-function visible(text: string): string {
-  return text.replaceAll(hidden, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }

@@ -2,6 +2,7 @@
 // run's lock, and so do a deadline and the end of the run. What a decision means for its call is done with it.
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
+import type { LimitName } from '../../../workflows/contracts/allowance.ts';
 import type { ApprovalKind, ApprovalStatus } from '../../../workflows/contracts/approval.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import { addAudit, type NewAudit } from '../access/audit.ts';
@@ -19,6 +20,8 @@ export interface NewApproval {
   /** Absent for what is about the run and no call. */
   callId?: string;
   inputHash?: string;
+  /** Of a question about money: the allowance that has too little, none for the run's own, and which limit of it. */
+  about?: { allowanceId: string | null; limit: LimitName };
   text: string;
   choices?: string[];
   escalateAt: Date;
@@ -43,6 +46,8 @@ export async function requestApprovals(
         step: approval.step,
         call_id: approval.callId ?? '',
         input_hash: approval.inputHash ?? '',
+        allowance_id: approval.about?.allowanceId ?? null,
+        limit_name: approval.about?.limit ?? null,
         text: approval.text,
         choices: JSON.stringify(approval.choices ?? []),
         escalate_at: approval.escalateAt,
@@ -135,7 +140,7 @@ export async function answerApproval(
   const call = approval.call_id && (await findCall(write.tx, run.tenant_id, run.id, approval.call_id));
   if (call) events.push(...(await applyTo(write, run, call, answer)));
   await resume(write, run);
-  await write.append({ ...streamFor(run), events });
+  write.append({ ...streamFor(run), events });
   await addAudit(write, [
     {
       ...auditOf(approval),
@@ -263,7 +268,7 @@ export async function attendApprovals(write: Write, run: RunRow, now = new Date(
         due.map(({ id }) => id),
       )
       .execute();
-    await write.append({
+    write.append({
       ...streamFor(run),
       events: due.map((row) => ({
         type: 'approval-escalation',

@@ -1,15 +1,22 @@
 // Calls: each from its request over its claim to its one result. A claim without a result is never acted on
 // again by the store's doing; whoever finds one decides (probe, unknown, or a re-run where that is safe).
-import type { Selectable } from 'kysely';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { CallStatus, CallView } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
-import { beginAttempt, endAttempt, type NewAttempt } from '../runs/attempts.ts';
+import {
+  type AttemptRef,
+  beginAttempt,
+  endAttempt,
+  ending,
+  keyOfBegin,
+  type NewAttempt,
+} from '../runs/attempts.ts';
 import { addAudit } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { toldOf, useApproval } from './approval-use.ts';
 import { Superseded, type Write } from '../log/events.ts';
-import { lockRun, type RunRow, streamFor } from '../runs/runs.ts';
-import { stopIsAsked } from '../runs/inputs.ts';
+import { type LockedRun, type RunRow, streamFor } from '../runs/runs.ts';
+import { stopAmong } from '../runs/inputs.ts';
 import { progressOf } from '../runs/stall.ts';
 import { toStorable } from '../db/storable.ts';
 import type { Calls } from '../db/tables.ts';
@@ -36,6 +43,7 @@ export type Claim =
       kind: 'claimed';
       run: RunRow;
       call: CallRow;
+      ref: AttemptRef;
       predecessor: { intent: unknown; lost: number } | undefined;
     };
 
@@ -44,44 +52,50 @@ export async function claimCall(
   write: Write,
   input: { tenantId: string; callId: string; attempt: NewAttempt },
 ): Promise<Claim> {
-  const run = await lockRun(write, input.tenantId, input.attempt.runId);
-  if (!run) throw new Error(`There is no run ${input.attempt.runId}.`);
-  const found = await selectCall(write.tx, input.tenantId, run.id, input.callId)
-    .select(stopIsAsked(run.id).as('stopIsAsked'))
-    .executeTakeFirst();
-  if (!found) throw new Error(`Run ${run.id} has no call ${input.callId}.`);
-  const { stopIsAsked: mustStop, ...call } = found;
+  const { run, call } = await lockCall(write, input.tenantId, input.attempt.runId, input.callId);
   if (call.status !== 'requested' && call.status !== 'running') return { kind: 'recorded', call };
-  if (call.status === 'requested' && mustStop) return { kind: 'stopped' };
-  if (call.decision === 'ask' && !(await useApproval(write, call, input.attempt.attempt))) {
+  if (call.status === 'requested' && stopAmong(run.waiting) !== 'none') return { kind: 'stopped' };
+  const startedAt = call.started_at ?? new Date();
+  const claiming = (attempts: number) =>
+    sql`update calls set status = 'running', claimed_attempt = newest.attempt, attempts = ${attempts},
+      started_at = ${startedAt} from newest where run_id = ${run.id} and call_id = ${call.call_id}`;
+  // What is asked about is claimed once its approval is used.
+  const asks = call.decision === 'ask';
+  const { ref, earlier, lost } = await beginAttempt(
+    write,
+    run,
+    input.attempt,
+    asks ? undefined : claiming(call.attempts + 1),
+  );
+  if (asks && !(await useApproval(write, call, ref.attempt))) {
+    await endAttempt(write, run, ref, 'denied');
     const event = await closeCall(write, run, call, {
       status: 'denied',
       output: 'Not made: nobody has allowed exactly these arguments.',
       failed: true,
     });
-    await write.append({ ...streamFor(run), events: [event] });
+    write.append({ ...streamFor(run), events: [event] });
     return { kind: 'recorded', call: { ...call, status: 'denied' } };
   }
-  const { lost } = await beginAttempt(write, run, input.attempt);
-  const claimed = await write.tx
-    .updateTable('calls')
-    .set((eb) => ({
-      status: 'running',
-      claimed_attempt: input.attempt.attempt,
-      attempts: eb('attempts', '+', 1),
-      started_at: call.started_at ?? new Date(),
-    }))
-    .where('run_id', '=', run.id)
-    .where('call_id', '=', call.call_id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
-  await write.append({
+  if (asks)
+    await sql`with newest as (select ${ref.attempt}::integer as attempt) ${claiming(earlier + 1)}`.execute(
+      write.tx,
+    );
+  const claimed = {
+    ...call,
+    status: 'running',
+    claimed_attempt: ref.attempt,
+    attempts: earlier + 1,
+    started_at: startedAt,
+  };
+  write.append({
     ...streamFor(run),
     events: [{ type: 'call-start', payload: { callId: call.call_id, tool: call.tool } }],
-    fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
+    fence: ref,
+    dedupeKey: keyOfBegin(ref),
   });
-  const predecessor = call.status === 'running' ? { intent: call.intent, lost } : undefined;
-  return { kind: 'claimed', run, call: claimed, predecessor };
+  const predecessor = earlier > 0 ? { intent: call.intent, lost } : undefined;
+  return { kind: 'claimed', run, call: claimed, ref, predecessor };
 }
 
 /** Notes with the claim what the tool is about to do; before it does it. Throws Superseded: then it must not. */
@@ -102,24 +116,17 @@ export async function recordCall(
   write: Write,
   input: {
     tenantId: string;
-    attempt: { runId: string; unit: string; attempt: number };
-    call: ClosedCall;
+    attempt: AttemptRef;
+    call: Pick<CallRow, 'call_id'>;
     result: CallResult;
   },
 ): Promise<void> {
-  const { attempt, call, result } = input;
-  const run = await lockRun(write, input.tenantId, attempt.runId);
-  if (!run) throw new Error(`There is no run ${attempt.runId}.`);
-  try {
-    await endAttempt(write, attempt, result.status);
-  } catch (error) {
-    // The answer to an earlier COMMIT of this very attempt may have been lost.
-    const stored = await findCall(write.tx, input.tenantId, run.id, call.call_id);
-    if (stored?.claimed_attempt === attempt.attempt && stored.status === result.status) return;
-    throw error;
-  }
-  const event = await closeCall(write, run, call, result);
-  await write.append({ ...streamFor(run), events: [event] });
+  const { attempt, result } = input;
+  const { run, call } = await lockCall(write, input.tenantId, attempt.runId, input.call.call_id);
+  // The answer to an earlier COMMIT of this very attempt may have been lost.
+  if (call.claimed_attempt === attempt.attempt && call.status === result.status) return;
+  const event = await closeCall(write, run, call, result, ending(write, run, attempt, result.status));
+  write.append({ ...streamFor(run), events: [event] });
   if (result.status !== 'denied') return;
   await addAudit(write, [
     {
@@ -144,17 +151,22 @@ type ClosedCall = Pick<
   | 'index'
   | 'tool'
   | 'effect'
+  | 'progress'
   | 'input'
   | 'input_hash'
   | 'decision'
 >;
 
-/** Closes a call whose run's lock the caller holds, with its tool message; the caller appends the event. */
+/**
+ * Closes a call whose run's lock the caller holds, with its tool message; the caller appends the event. `ended`: what
+ * ends the attempt that made it.
+ */
 export async function closeCall(
   write: Write,
   run: RunRow,
   call: ClosedCall,
   given: CallResult,
+  ended?: RawBuilder<Record<string, unknown>>,
 ): Promise<NewEvent> {
   const result = { ...given, output: toStorable(given.output) };
   const bytes = result.bytes ?? Buffer.byteLength(result.output);
@@ -165,7 +177,7 @@ export async function closeCall(
   const counted = progress
     ? write.tx.with('counted', (db) => db.updateTable('runs').set(progress).where('id', '=', run.id))
     : write.tx;
-  await counted
+  await (ended ? counted.with('ended', () => ended) : counted)
     .with('told', (db) => db.insertInto('messages').values(toolMessage(run, call, told)))
     .updateTable('calls')
     .set({
@@ -207,6 +219,27 @@ export function toolMessage(
     call_id: call.call_id,
     failed: result.failed,
   };
+}
+
+/** The call, read once its run's lock is there. */
+async function lockCall(
+  { tx }: Write,
+  tenantId: string,
+  runId: string,
+  callId: string,
+): Promise<{ run: LockedRun; call: CallRow }> {
+  const { rows } = await sql<LockedRun & { call: CallRow | null }>`
+    select (locked.run).*, locked.waiting, locked.fences, locked.call from lock_call(${tenantId}, ${runId}, ${callId}) locked`.execute(
+    tx,
+  );
+  const [found] = rows;
+  if (!found) throw new Error(`There is no run ${runId}.`);
+  const { call, ...run } = found;
+  if (!call) throw new Error(`Run ${runId} has no call ${callId}.`);
+  // As JSON has them, times are texts.
+  const time = (value: Date | null): Date | null => value && new Date(value);
+  const [started_at, ended_at] = [time(call.started_at), time(call.ended_at)];
+  return { run, call: { ...call, created_at: new Date(call.created_at), started_at, ended_at } };
 }
 
 export async function findCall(

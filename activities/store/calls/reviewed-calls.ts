@@ -4,9 +4,10 @@ import type { SubjectKind } from '../../../workflows/contracts/call.ts';
 import type { PolicyDecision, PolicyMode } from '../../../workflows/contracts/policy.ts';
 import { type NewAudit, toAuditRow } from '../access/audit.ts';
 import { type CallRow, toolMessage } from './calls.ts';
-import type { Write } from '../log/events.ts';
 import type { RunRow } from '../runs/runs.ts';
 import { toStorable } from '../db/storable.ts';
+import type { DB } from '../db/tables.ts';
+import type { QueryCreator } from 'kysely';
 
 export interface ReviewedCall {
   callId: string;
@@ -20,6 +21,9 @@ export interface ReviewedCall {
   effect: string | null;
   subject: string;
   repeat: string | null;
+  /** What its tool says of itself: a success ends the run, or is progress whatever the effect. */
+  endsRun?: boolean | undefined;
+  progress?: boolean | undefined;
   decision: 'allow' | 'ask' | 'deny';
   /** What it was decided on, and by which rule of which profile: enough to decide it again without a disk. */
   decided: Partial<CallDecision>;
@@ -39,14 +43,29 @@ export interface CallDecision extends PolicyDecision {
   subjectKind?: SubjectKind;
 }
 
-/** The calls of a step's answer, each with its decision in the audit, and the results of those that are not made. */
+/** What the model is told of the calls of a step's answer that are not made. */
+export function refusalMessages(
+  run: RunRow,
+  { step, calls }: { step: number; calls: readonly ReviewedCall[] },
+) {
+  return calls.flatMap(({ callId, index, refusal }) =>
+    refusal
+      ? [toolMessage(run, { call_id: callId, step, index }, { output: refusal.output, failed: true })]
+      : [],
+  );
+}
+
+/** The calls of a step's answer, each with its decision in the audit: the end of the statement that stores it. */
 export async function insertCalls(
-  write: Write,
+  queries: QueryCreator<DB>,
   run: RunRow,
   answer: { step: number; calls: readonly ReviewedCall[] },
 ): Promise<CallRow[]> {
-  if (answer.calls.length === 0) return [];
-  const calls = await write.tx
+  if (answer.calls.length === 0) {
+    await queries.selectNoFrom(({ val }) => val(1).as('stored')).execute();
+    return [];
+  }
+  return queries
     .with('decided', (db) =>
       db.insertInto('audit').values(answer.calls.map((call) => toAuditRow(toDecision(run, call)))),
     )
@@ -65,6 +84,8 @@ export async function insertCalls(
         effect: call.effect,
         subject: call.subject,
         repeat: call.repeat,
+        ends_run: call.endsRun ?? false,
+        progress: call.progress ?? null,
         decision: call.decision,
         decided: JSON.stringify(call.decided),
         rule: call.rule,
@@ -78,21 +99,6 @@ export async function insertCalls(
     )
     .returningAll()
     .execute();
-  const refused = answer.calls.flatMap((call) => (call.refusal ? [{ call, refusal: call.refusal }] : []));
-  if (refused.length === 0) return calls;
-  await write.tx
-    .insertInto('messages')
-    .values(
-      refused.map(({ call, refusal }) =>
-        toolMessage(
-          run,
-          { call_id: call.callId, step: answer.step, index: call.index },
-          { output: refusal.output, failed: true },
-        ),
-      ),
-    )
-    .execute();
-  return calls;
 }
 
 // Enough to recognise the call by; the call itself is a row.

@@ -2,7 +2,7 @@
 // an event says so; a run that is still active hears of it. No message is ever rewritten.
 import { v7 as uuid } from 'uuid';
 import { streamOf } from '../../../workflows/contracts/event.ts';
-import { Failure } from '../../../workflows/contracts/failures.ts';
+import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import type { RunStatus } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { type CallRow, findCall } from './calls.ts';
@@ -21,9 +21,9 @@ export interface Settlement {
 }
 
 export async function settleCall(write: Write, input: Settlement): Promise<CallRow> {
-  const run = await lockRun(write, input.tenantId, input.runId);
-  const call = run && (await findCall(write.tx, input.tenantId, run.id, input.callId));
-  if (!run || !call) throw new Failure('NotFound', `There is no call ${input.callId} in run ${input.runId}.`);
+  const what = `call ${input.callId} in run ${input.runId}`;
+  const run = found(await lockRun(write, input.tenantId, input.runId), what);
+  const call = found(await findCall(write.tx, input.tenantId, run.id, input.callId), what);
   if (call.status !== 'unknown') {
     throw new Failure(
       'CallNotUnknown',
@@ -49,7 +49,7 @@ export async function settleCall(write: Write, input: Settlement): Promise<CallR
     payload: { runId: run.id, callId: call.call_id, outcome: input.outcome, by: input.by },
   };
   if (!active) {
-    await write.append({
+    write.append({
       tenantId: run.tenant_id,
       stream: streamOf('tenant', run.tenant_id),
       conversationId: null,
@@ -57,7 +57,7 @@ export async function settleCall(write: Write, input: Settlement): Promise<CallR
     });
     return settled;
   }
-  await write.append({ ...streamFor(run), events: [event] });
+  write.append({ ...streamFor(run), events: [event] });
   await addInput(write, run, {
     kind: 'settle',
     messageId: uuid(),

@@ -1,8 +1,7 @@
-// What Postgres can hold as text: no NUL, no half of a surrogate pair. Models and tools produce both.
+// What Postgres can hold: text and JSON made storable, and whether they are.
+import { toStorable } from '../../../workflows/contracts/storable.ts';
 
-export function toStorable(text: string): string {
-  return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
-}
+export { toStorable };
 
 // How JSON.stringify writes the two; a look at the text is much cheaper than visiting every value.
 const suspicious = /\\u0000|\\ud[89a-f]/;

@@ -119,6 +119,7 @@ export interface AllowanceWaits {
 }
 
 export interface Approvals {
+  allowance_id: string | null;
   call_id: Generated<string>;
   choices: Generated<Json>;
   created_at: Generated<Timestamp>;
@@ -132,6 +133,7 @@ export interface Approvals {
   id: string;
   input_hash: Generated<string>;
   kind: string;
+  limit_name: string | null;
   note: string | null;
   run_id: string;
   status: Generated<string>;
@@ -145,13 +147,15 @@ export interface Attempts {
   attempt: number;
   ended_at: Timestamp | null;
   executor_id: string;
+  generation: number;
+  handle: Json | null;
   outcome: string | null;
-  process_group: number | null;
-  process_started: string | null;
+  pauses: number;
   run_id: string;
   started_at: Generated<Timestamp>;
   task_token: Buffer;
   tenant_id: string;
+  tried: number;
   unit: string;
 }
 
@@ -178,12 +182,14 @@ export interface Calls {
   decision: string;
   effect: string | null;
   ended_at: Timestamp | null;
+  ends_run: Generated<boolean>;
   index: number;
   input: Json;
   input_hash: string;
   intent: Json | null;
   output: string | null;
   output_bytes: number | null;
+  progress: boolean | null;
   provider_call_id: string;
   reason: string;
   repeat: string | null;
@@ -209,12 +215,17 @@ export interface Contents {
   tenant_id: string;
 }
 
+export interface ConversationHeads {
+  conversation_id: string;
+  seq: number;
+  tenant_id: string;
+}
+
 export interface Conversations {
   created_at: Generated<Timestamp>;
   id: string;
   last_activity_at: Generated<Timestamp>;
   metadata: Generated<Json>;
-  seq: Generated<number>;
   tenant_id: string;
   title: string;
 }
@@ -429,6 +440,7 @@ export interface DB {
   audit: Audit;
   calls: Calls;
   contents: Contents;
+  conversation_heads: ConversationHeads;
   conversations: Conversations;
   dead_letters: DeadLetters;
   events: Events;

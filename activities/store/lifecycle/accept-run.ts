@@ -1,8 +1,8 @@
 // Accepting work: the rows that make a run durable before Temporal is asked for anything.
-import { sql } from 'kysely';
+import { type Insertable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import { Failure } from '../../../workflows/contracts/failures.ts';
+import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import {
   type EffectiveLimits,
   type Priority,
@@ -28,8 +28,9 @@ import {
   placing,
   waitsFor,
 } from '../allowances/run-places.ts';
-import { activeRunOf, lockRun, parentFor, type RunRow } from '../runs/runs.ts';
+import { activeRunOf, type LockedRun, lockRun, parentFor, type RunRow } from '../runs/runs.ts';
 import type { StallLimits } from '../runs/stall.ts';
+import type { Conversations } from '../db/tables.ts';
 
 export interface NewRun {
   tenantId: string;
@@ -74,12 +75,14 @@ export async function acceptRun(write: Write, input: NewRun, held?: HeldPools): 
   const places = held ?? (await holdPools(write.tx, { ...input, others: input.pools ?? [] }));
   const known = await findByMessage(write.tx, input);
   if (known) return { run: known, became: 'known' };
-  const conversationId = await openConversation(write, input);
+  const conversationId = input.conversationId ? await lockConversation(write, input) : uuid();
   // Asked again under the conversation's lock: the same message may have been accepted while we waited for it.
   const accepted = await findByMessage(write.tx, input);
   if (accepted) return { run: accepted, became: 'known' };
   // A conversation that was made just now has no runs.
-  const active = input.conversationId && (await activeRunOf(write.tx, tenantId, conversationId));
+  const busy = input.conversationId && (await activeRunOf(write.tx, tenantId, conversationId));
+  // Without the lock of its conversation it cannot end, and under its own it is what it is.
+  const active = busy && (await lockRun(write, tenantId, busy.id));
   if (!active) return insertRun(write, input, places, { conversationId, parked: false });
   switch (input.whenBusy) {
     case 'reject':
@@ -112,11 +115,10 @@ export async function acceptRun(write: Write, input: NewRun, held?: HeldPools): 
 /** Inserts the new run behind the one that is told to stop, which ends at once where nobody has taken it up. */
 async function interruptFor(
   write: Write,
-  active: RunRow,
+  run: LockedRun,
   input: NewRun,
   insert: () => Promise<Accepted>,
 ): Promise<Accepted> {
-  const run = (await lockRun(write, active.tenant_id, active.id)) ?? active;
   await addInput(write, run, {
     kind: 'interrupt',
     messageId: `interrupt-for-${input.messageId ?? uuid()}`,
@@ -132,8 +134,7 @@ async function interruptFor(
  * Whoever waits for an answer and is told something else has that as the answer: what is asked is denied, and the same
  * run goes on with the message. Money is no matter of words: that question stays.
  */
-async function sayInstead(write: Write, active: RunRow, input: NewRun): Promise<RunRow> {
-  const run = (await lockRun(write, active.tenant_id, active.id)) ?? active;
+async function sayInstead(write: Write, run: LockedRun, input: NewRun): Promise<RunRow> {
   for (const { id } of await openApprovals(write.tx, run)) {
     await answerApproval(write, run, id, {
       status: 'denied',
@@ -177,33 +178,28 @@ async function findByMessage(queries: Queries, input: NewRun): Promise<RunRow | 
   );
 }
 
-/** Locks the conversation, or makes it. */
-async function openConversation(write: Write, input: NewRun): Promise<string> {
-  if (input.conversationId) {
-    const found = await write.tx
-      .updateTable('conversations')
-      .set({ last_activity_at: new Date() })
-      .where('id', '=', input.conversationId)
-      .where('tenant_id', '=', input.tenantId)
-      .returning('id')
-      .executeTakeFirst();
-    if (!found) throw new Failure('NotFound', `There is no conversation ${input.conversationId}.`);
-    return found.id;
-  }
-  const id = uuid();
-  await write.tx
-    .insertInto('conversations')
-    .values({
-      id,
-      tenant_id: input.tenantId,
-      // Long enough to recognise in a list.
-      title: [...input.prompt.replaceAll(/\s+/g, ' ').trim()].slice(0, 50).join(''),
-      metadata: JSON.stringify(input.metadata),
-      // In milliseconds, as in cursors: the database's own clock has digits a cursor would lose.
-      last_activity_at: new Date(),
-    })
-    .execute();
-  return id;
+async function lockConversation(write: Write, input: NewRun): Promise<string> {
+  const locked = await write.tx
+    .updateTable('conversations')
+    .set({ last_activity_at: new Date() })
+    .where('id', '=', input.conversationId ?? null)
+    .where('tenant_id', '=', input.tenantId)
+    .returning('id')
+    .executeTakeFirst();
+  return found(locked, `conversation ${input.conversationId}`).id;
+}
+
+/** A run's own conversation, which is made with it. */
+function toConversation(id: string, input: NewRun): Insertable<Conversations> {
+  return {
+    id,
+    tenant_id: input.tenantId,
+    // Long enough to recognise in a list.
+    title: [...input.prompt.replaceAll(/\s+/g, ' ').trim()].slice(0, 50).join(''),
+    metadata: JSON.stringify(input.metadata),
+    // In milliseconds, as in cursors: the database's own clock has digits a cursor would lose.
+    last_activity_at: new Date(),
+  };
 }
 
 async function insertRun(
@@ -219,7 +215,13 @@ async function insertRun(
     parked || !input.conversationId ? null : await parentFor(write.tx, input.tenantId, conversationId);
   const seconds = Math.min(input.limits.seconds, held.seconds ?? Infinity);
   const rows = placing(held, place, { id, tenantId: input.tenantId, conversationId });
-  const { placed, ...run } = await write.tx
+  const opening =
+    input.conversationId === undefined
+      ? write.tx.with('opened', (db) =>
+          db.insertInto('conversations').values(toConversation(conversationId, input)),
+        )
+      : write.tx;
+  const { placed, ...run } = await opening
     .with('account', () => rows.account)
     .with('places', () => rows.places)
     .with('said', (db) =>
@@ -263,7 +265,7 @@ async function insertRun(
     .executeTakeFirstOrThrow();
   if (!placed)
     throw new Failure('NotRunnable', 'The tenant has no allowance; make one to let it run anything.');
-  await write.append({
+  write.append({
     tenantId: input.tenantId,
     stream: streamOf('run', id),
     conversationId,

@@ -1,18 +1,25 @@
 // A model's answer: stored once per step, with its calls already reviewed, in one transaction.
-import type { Insertable } from 'kysely';
+import type { Insertable, Updateable } from 'kysely';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
-import type { RunStatus } from '../../../workflows/contracts/run.ts';
+import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { requestApprovals } from '../approvals/approvals.ts';
-import { type AttemptRef, beginAttempt, endAttempt, type NewAttempt } from '../runs/attempts.ts';
+import {
+  type AttemptRef,
+  beginAttempt,
+  type BegunAttempt,
+  ending,
+  keyOfBegin,
+  type NewAttempt,
+} from '../runs/attempts.ts';
 import type { CallRow } from '../calls/calls.ts';
-import type { Write } from '../log/events.ts';
-import { applyMessages, isMessage, stopAmong, waitingInputs } from '../runs/inputs.ts';
-import { insertCalls, type ReviewedCall } from '../calls/reviewed-calls.ts';
-import { lockRun, type RunRow, streamFor } from '../runs/runs.ts';
+import { StreamEnded, type Write } from '../log/events.ts';
+import { applyMessages, isMessage, stopAmong } from '../runs/inputs.ts';
+import { insertCalls, refusalMessages, type ReviewedCall } from '../calls/reviewed-calls.ts';
+import { type LockedRun, type RunRow, streamFor } from '../runs/runs.ts';
 import { judgeStall } from '../runs/stall.ts';
 import { toStorable } from '../db/storable.ts';
-import type { Messages } from '../db/tables.ts';
+import type { Messages, ModelCalls, Runs } from '../db/tables.ts';
 
 export interface ModelUse {
   model: string;
@@ -28,47 +35,49 @@ export interface ModelUse {
 export type OpenedStep =
   | { kind: 'stored'; run: RunRow; calls: CallRow[] }
   | { kind: 'stopped' }
+  | { kind: 'limit'; reason: StopReason }
   /** It gets nowhere, and was asked often enough to plan anew. */
   | { kind: 'stalled' }
   /** `earlier` attempts came before this one; `lost` of them took their workers along. */
-  | { kind: 'opened'; run: RunRow; earlier: number; lost: number };
+  | ({ kind: 'opened'; run: RunRow } & BegunAttempt);
 
 /**
  * Opens a step of a run, whose lock the caller holds, for its model call: takes the fence, applies what people sent,
  * and drops what an earlier attempt streamed. `stored`: an earlier attempt stored the answer and died before it could
- * say so.
+ * say so. `reached`: the limit of the run that lets no further step begin.
  */
 export async function openStep(
   write: Write,
-  run: RunRow,
-  input: { step: number; attempt: NewAttempt; mayOpen(run: RunRow): boolean },
+  run: LockedRun,
+  input: { step: number; attempt: NewAttempt; reached?: StopReason | undefined },
 ): Promise<OpenedStep> {
   if (run.steps >= input.step) return { kind: 'stored', run, calls: await callsOf(write, run, input.step) };
   // Ended behind its workflow's back: there is nothing to answer any more.
   if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
-  const waiting = await waitingInputs(write.tx, run.id);
-  if (stopAmong(waiting) !== 'none' || !input.mayOpen(run)) return { kind: 'stopped' };
+  const { waiting } = run;
+  if (stopAmong(waiting) !== 'none') return { kind: 'stopped' };
+  if (input.reached !== undefined) return { kind: 'limit', reason: input.reached };
   const stall = await judgeStall(write, run, { step: input.step, hasMessages: waiting.some(isMessage) });
   if (stall.kind === 'stalled') return stall;
-  const { earlier, lost } = await beginAttempt(write, run, input.attempt);
+  const begun = await beginAttempt(write, run, input.attempt);
   const event: NewEvent =
-    earlier === 0
+    begun.earlier === 0
       ? { type: 'step-start', payload: { step: input.step, model: run.model } }
       : {
           type: 'message-reset',
           payload: { step: input.step, reason: 'The attempt before did not finish.' },
         };
-  await write.append({
+  write.append({
     ...streamFor(run),
     events: stall.kind === 'replan' ? [event, ...stall.events] : [event],
-    fence: { unit: input.attempt.unit, attempt: input.attempt.attempt },
+    fence: begun.ref,
+    dedupeKey: keyOfBegin(begun.ref),
   });
   await applyMessages(write, run, input.step, waiting);
-  return { kind: 'opened', run, earlier, lost };
+  return { kind: 'opened', run, ...begun };
 }
 
 export interface Answer {
-  tenantId: string;
   attempt: AttemptRef;
   step: number;
   text: string;
@@ -87,49 +96,50 @@ export interface Patience {
 
 export interface StoredAnswer {
   /** With what the answer used; its lock is held. */
-  run: RunRow;
+  run: LockedRun;
   calls: CallRow[];
 }
 
-/** Stores the answer once; stored again by the same attempt, it is read back. */
-export async function storeAnswer(write: Write, answer: Answer): Promise<StoredAnswer> {
-  const run = await lockRun(write, answer.tenantId, answer.attempt.runId);
-  if (!run) throw new Error(`There is no run ${answer.attempt.runId}.`);
+/** Stores the answer of a run whose lock the caller holds, once; stored again by the same attempt, it is read back. */
+export async function storeAnswer(write: Write, run: LockedRun, answer: Answer): Promise<StoredAnswer> {
+  const { attempt, step, use } = answer;
   // The answer to an earlier COMMIT of this very attempt may have been lost.
-  if (run.steps >= answer.step && (await hasBooked(write, answer.attempt, answer.step)))
-    return { run, calls: await callsOf(write, run, answer.step) };
-  await write.append({
+  if (run.steps >= step && (await hasBooked(write, attempt, step)))
+    return { run, calls: await callsOf(write, run, step) };
+  if (isTerminal(run.status as RunStatus)) throw new StreamEnded(`run ${run.id} has ended`);
+  write.append({
     ...streamFor(run),
     events: eventsOf(answer),
-    fence: answer.attempt,
-    dedupeKey: `answer/${answer.step}`,
+    fence: attempt,
+    dedupeKey: `answer/${step}`,
   });
-  await endAttempt(write, answer.attempt, answer.use.status);
-  const answered = await recordUse(
-    write,
-    { ...run, steps: answer.step },
-    answer.attempt,
-    answer.step,
-    answer.use,
-    {
-      run_id: run.id,
-      tenant_id: run.tenant_id,
-      step: answer.step,
-      phase: 1,
-      position: 0,
-      role: 'assistant',
-      text: toStorable(answer.text),
-      calls:
-        answer.calls.length === 0
-          ? null
-          : JSON.stringify(
-              answer.calls.map((call) => ({ callId: call.callId, name: call.tool, input: call.inputText })),
-            ),
-    },
+  const queries = write.tx
+    .with('ended', () => ending(write, run, attempt, use.status))
+    .with('said', (db) =>
+      db.insertInto('messages').values([toMessage(run, answer), ...refusalMessages(run, answer)]),
+    )
+    .with('booked', (db) => db.insertInto('model_calls').values(toBooking(run, attempt, step, use)));
+  const answered = usedBy({ ...run, steps: step }, use);
+  const counted = queries.with('counted', (db) =>
+    db.updateTable('runs').set(countersOf(answered)).where('id', '=', run.id),
   );
-  const calls = await insertCalls(write, run, answer);
+  const calls = await insertCalls(counted, run, answer);
   await askPeople(write, run, answer);
   return { run: answered, calls };
+}
+
+function toMessage(run: RunRow, { step, text, calls }: Answer): Insertable<Messages> {
+  const asked = calls.map((call) => ({ callId: call.callId, name: call.tool, input: call.inputText }));
+  return {
+    run_id: run.id,
+    tenant_id: run.tenant_id,
+    step,
+    phase: 1,
+    position: 0,
+    role: 'assistant',
+    text: toStorable(text),
+    calls: asked.length === 0 ? null : JSON.stringify(asked),
+  };
 }
 
 async function askPeople(write: Write, run: RunRow, { calls, step, patience }: Answer): Promise<void> {
@@ -138,7 +148,7 @@ async function askPeople(write: Write, run: RunRow, { calls, step, patience }: A
     decision === 'ask' && asks ? [{ ...asks, ...patience, step, callId, inputHash }] : [],
   );
   const events = await requestApprovals(write, run, asked);
-  if (events.length > 0) await write.append({ ...streamFor(run), events });
+  if (events.length > 0) write.append({ ...streamFor(run), events });
 }
 
 async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow[]> {
@@ -164,46 +174,67 @@ export async function hasBooked(write: Write, attempt: AttemptRef, step: number)
 }
 
 /**
- * Adds what a model call used to the run, whatever became of the call: it was billed. Stores the run's steps too, and
- * the message it answered with, if any. Returns the run as it is now.
+ * Adds what a model call used to the run, whose lock the caller holds, whatever became of the call: it was billed.
+ * Returns the run as it is now.
  */
-export async function recordUse(
+export async function recordUse<Run extends RunRow>(
   write: Write,
-  run: RunRow,
+  run: Run,
   attempt: AttemptRef,
   step: number,
   use: ModelUse,
-  message?: Insertable<Messages>,
-): Promise<RunRow> {
-  const said = message ? write.tx.with('said', (db) => db.insertInto('messages').values(message)) : write.tx;
-  return said
-    .with('booked', (db) =>
-      db.insertInto('model_calls').values({
-        run_id: run.id,
-        step,
-        attempt: attempt.attempt,
-        tenant_id: run.tenant_id,
-        model: use.model,
-        status: use.status,
-        input_tokens: use.inputTokens,
-        cached_input_tokens: use.cachedInputTokens,
-        output_tokens: use.outputTokens,
-        cost_micros: use.costMicros,
-        priced: use.priced,
-        estimated: use.estimated,
-      }),
-    )
+): Promise<Run> {
+  const used = usedBy(run, use);
+  await write.tx
+    .with('booked', (db) => db.insertInto('model_calls').values(toBooking(run, attempt, step, use)))
     .updateTable('runs')
-    .set((eb) => ({
-      steps: run.steps,
-      input_tokens: eb('input_tokens', '+', use.inputTokens),
-      cached_input_tokens: eb('cached_input_tokens', '+', use.cachedInputTokens),
-      output_tokens: eb('output_tokens', '+', use.outputTokens),
-      cost_micros: eb('cost_micros', '+', use.costMicros),
-    }))
+    .set(countersOf(used))
     .where('id', '=', run.id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
+    .execute();
+  return used;
+}
+
+function toBooking(
+  run: RunRow,
+  { attempt }: AttemptRef,
+  step: number,
+  use: ModelUse,
+): Insertable<ModelCalls> {
+  return {
+    run_id: run.id,
+    step,
+    attempt,
+    tenant_id: run.tenant_id,
+    model: use.model,
+    status: use.status,
+    input_tokens: use.inputTokens,
+    cached_input_tokens: use.cachedInputTokens,
+    output_tokens: use.outputTokens,
+    cost_micros: use.costMicros,
+    priced: use.priced,
+    estimated: use.estimated,
+  };
+}
+
+/** Its lock keeps anybody else from adding to the same counters. */
+function usedBy<Run extends RunRow>(run: Run, use: ModelUse): Run {
+  return {
+    ...run,
+    input_tokens: run.input_tokens + use.inputTokens,
+    cached_input_tokens: run.cached_input_tokens + use.cachedInputTokens,
+    output_tokens: run.output_tokens + use.outputTokens,
+    cost_micros: run.cost_micros + use.costMicros,
+  };
+}
+
+function countersOf({
+  steps,
+  input_tokens,
+  cached_input_tokens,
+  output_tokens,
+  cost_micros,
+}: RunRow): Updateable<Runs> {
+  return { steps, input_tokens, cached_input_tokens, output_tokens, cost_micros };
 }
 
 function eventsOf(answer: Answer): NewEvent[] {

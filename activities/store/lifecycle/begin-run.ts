@@ -4,12 +4,12 @@ import type { EffectiveLimits, RunStatus } from '../../../workflows/contracts/ru
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import { lockRun, type RunRow } from '../runs/runs.ts';
+import { type LockedRun, lockRun, type RunRow } from '../runs/runs.ts';
 import { sql } from 'kysely';
 import type { CallRow } from '../calls/calls.ts';
 
 export interface BegunRun {
-  run: RunRow;
+  run: LockedRun;
   /** Calls of the last step that have no result yet, in call order. */
   openCalls: CallRow[];
 }
@@ -51,7 +51,7 @@ export async function beginRun(
       })
       .where('id', '=', run.id)
       .execute();
-    await write.append({
+    write.append({
       tenantId: run.tenant_id,
       stream: streamOf('run', run.id),
       conversationId: run.conversation_id,

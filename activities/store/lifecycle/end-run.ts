@@ -8,7 +8,7 @@ import { closeCall, type CallRow } from '../calls/calls.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
 import { fullFor, releasing, waitsFor } from '../allowances/run-places.ts';
-import { parentFor, type RunRow, streamFor } from '../runs/runs.ts';
+import { type LockedRun, parentFor, type RunRow, streamFor } from '../runs/runs.ts';
 
 export interface RunEnd {
   status: RunStatus;
@@ -26,8 +26,8 @@ export interface EndedRun {
   waiting: boolean;
 }
 
-/** Ends a run whose lock the caller holds. After the commit comes `afterEnd`. */
-export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<EndedRun> {
+/** Ends a run whose lock, and whose conversation's, the caller holds. After the commit comes `afterEnd`. */
+export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise<EndedRun> {
   if (!canBecome(run.status as RunStatus, end.status)) {
     // Ending as it has ended is a retry whose first answer was lost, not somebody who comes late.
     if (isTerminal(run.status as RunStatus) && run.reason !== end.reason)
@@ -37,12 +37,12 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
   const open = await openOf(write.tx, run);
   const events: NewEvent[] = [
     ...(open.calls ? await closeCalls(write, run) : []),
-    ...dropAnswers(open.units),
-    ...(open.inputs ? await refuseInputs(write, run) : []),
+    ...dropAnswers(run.fences),
+    ...(run.waiting.length > 0 ? await refuseInputs(write, run) : []),
     ...(open.approvals ? await withdrawApprovals(write, run, 'the end of the run') : []),
   ];
   // A call that is closed here has no result for people.
-  const finalMessage = open.finish || open.answer;
+  const finalMessage = open.lastWord || open.answer;
   const places = releasing(run);
   const { waiting, ...ended } = await write.tx
     .with('account', () => places.account)
@@ -78,7 +78,7 @@ export async function endRun(write: Write, run: RunRow, end: RunEnd): Promise<En
       costMicros: run.cost_micros,
     },
   });
-  await write.append({
+  write.append({
     tenantId: run.tenant_id,
     stream: streamOf('run', run.id),
     conversationId: run.conversation_id,
@@ -95,10 +95,10 @@ const stops = {
   cancel: { status: 'cancelled', text: 'Cancelled before it started.' },
 } as const;
 
-/** Ends a run that is told to stop and that no workflow has taken up; undefined when one has, which is to be woken. */
+/** Ends a run that is told to stop and that no workflow has taken up, under the same locks; undefined when one has, which is to be woken. */
 export async function endUnstarted(
   write: Write,
-  run: RunRow,
+  run: LockedRun,
   stop: keyof typeof stops,
 ): Promise<EndedRun | undefined> {
   if (run.status !== 'queued' || run.execution_id !== null) return undefined;
@@ -117,12 +117,6 @@ async function openOf(queries: Queries, run: RunRow) {
           .where('status', 'in', ['requested', 'running']),
       ).as('calls'),
       exists(
-        selectFrom('inputs')
-          .select(val(1).as('one'))
-          .where('run_id', '=', run.id)
-          .where('status', '=', 'accepted'),
-      ).as('inputs'),
-      exists(
         selectFrom('approvals')
           .select(val(1).as('one'))
           .where('run_id', '=', run.id)
@@ -135,15 +129,14 @@ async function openOf(queries: Queries, run: RunRow) {
           .where('parked', '=', true)
           .where('status', '=', 'queued'),
       ).as('parked'),
-      selectFrom('stream_heads').select('fences').where('stream', '=', streamOf('run', run.id)).as('units'),
       selectFrom('calls')
         .select('output')
         .where('run_id', '=', run.id)
         .where('step', '=', run.steps)
-        .where('tool', '=', 'finish')
+        .where('ends_run', '=', true)
         .where('status', '=', 'succeeded')
         .limit(1)
-        .as('finish'),
+        .as('lastWord'),
       selectFrom('messages')
         .select('text')
         .where('run_id', '=', run.id)
@@ -183,8 +176,8 @@ async function closeCalls(write: Write, run: RunRow): Promise<NewEvent[]> {
 }
 
 /** Drops what a dead attempt streamed of an answer that was never finished. */
-function dropAnswers(fences: unknown): NewEvent[] {
-  return Object.keys((fences ?? {}) as object).flatMap((unit): NewEvent[] => {
+function dropAnswers(fences: LockedRun['fences']): NewEvent[] {
+  return Object.keys(fences).flatMap((unit): NewEvent[] => {
     const [kind, step] = unit.split('/');
     if (kind !== 'model') return [];
     return [{ type: 'message-reset', payload: { step: Number(step), reason: 'The run ended first.' } }];
@@ -249,7 +242,7 @@ async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefi
     .where('id', '=', next.id)
     .returningAll()
     .executeTakeFirstOrThrow();
-  await write.append({
+  write.append({
     tenantId: next.tenant_id,
     stream: streamOf('run', next.id),
     conversationId: next.conversation_id,
@@ -269,9 +262,9 @@ export async function recordLate(
     { type: 'late-write', payload: { runId: run.id, unit: who.unit, attempt: who.attempt, what } },
   ];
   if (!isTerminal(run.status as RunStatus)) {
-    await write.append({ ...streamFor(run), events });
+    write.append({ ...streamFor(run), events });
     return;
   }
   const stream = streamOf('tenant', run.tenant_id);
-  await write.append({ tenantId: run.tenant_id, stream, conversationId: null, events });
+  write.append({ tenantId: run.tenant_id, stream, conversationId: null, events });
 }

@@ -3,23 +3,23 @@
 import { addDeadLetter, dropRunLetter } from '../runs/dead-letters.ts';
 import { type EndedRun, endRun } from './end-run.ts';
 import type { Write } from '../log/events.ts';
-import { lockRun, type RunRow, streamFor } from '../runs/runs.ts';
+import { type LockedRun, lockRun, lockRunAndConversation, type RunRow, streamFor } from '../runs/runs.ts';
 
 /** The execution that was looked at. */
 type Seen = Pick<RunRow, 'id' | 'tenant_id' | 'execution_id' | 'generation'>;
 
-async function lockSeen(write: Write, seen: Seen): Promise<RunRow | undefined> {
-  const run = await lockRun(write, seen.tenant_id, seen.id);
+async function lockSeen(write: Write, seen: Seen, lock = lockRun): Promise<LockedRun | undefined> {
+  const run = await lock(write, seen.tenant_id, seen.id);
   if (!run || run.ended_at || run.generation !== seen.generation) return undefined;
   return run.execution_id === seen.execution_id ? run : undefined;
 }
 
 /** Books what a run has used that left no account, at the prices of whoever gives it; the caller holds the run's lock. */
-export type Book = (write: Write, run: RunRow) => Promise<RunRow>;
+export type Book = (write: Write, run: LockedRun) => Promise<LockedRun>;
 
 /** Ends a run whose workflow is gone. Undefined when it has ended or has another execution. */
 export async function endLostRun(write: Write, seen: Seen, book: Book): Promise<EndedRun | undefined> {
-  const run = await lockSeen(write, seen);
+  const run = await lockSeen(write, seen, lockRunAndConversation);
   if (!run) return undefined;
   return endRun(write, await book(write, run), {
     status: 'failed',
@@ -34,7 +34,7 @@ export async function markStuck(write: Write, seen: Seen, tries: number): Promis
   if (!run || run.stuck !== null) return false;
   const reason = `Its workflow task has failed ${tries} times in a row; the worker's log says why.`;
   await write.tx.updateTable('runs').set({ stuck: reason }).where('id', '=', run.id).execute();
-  await write.append({ ...streamFor(run), events: [{ type: 'run-stuck', payload: { reason } }] });
+  write.append({ ...streamFor(run), events: [{ type: 'run-stuck', payload: { reason } }] });
   await addDeadLetter(write, run, { kind: 'run', reason, attempts: tries });
   return true;
 }
@@ -45,6 +45,6 @@ export async function markGoingOn(write: Write, seen: Seen): Promise<void> {
   if (!run || run.stuck === null) return;
   await write.tx.updateTable('runs').set({ stuck: null }).where('id', '=', run.id).execute();
   const reason = 'Its workflow task succeeded.';
-  await write.append({ ...streamFor(run), events: [{ type: 'run-resume', payload: { reason } }] });
+  write.append({ ...streamFor(run), events: [{ type: 'run-resume', payload: { reason } }] });
   await dropRunLetter(write, run, 'the reconciler');
 }

@@ -1,8 +1,9 @@
-// Appending batches of events: one at a time inside somebody's transaction, or many streams' batches that come at
-// once in one transaction of their own, since a transaction for each would cost many times what its rows do.
-import { sql } from 'kysely';
+// Appending batches of events: those of a transaction in one statement at its end, or many streams' batches that come
+// at once in one transaction of their own, since a transaction for each would cost many times what its rows do.
+import { type RawBuilder, sql } from 'kysely';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import { type Db, isStoreOutage, type Queries } from '../db/database.ts';
+import { thenCommit } from '../db/preparing-client.ts';
 import { toStorableJson } from '../db/storable.ts';
 
 export interface EventBatch {
@@ -11,8 +12,10 @@ export interface EventBatch {
   /** Runs of a conversation also take its next numbers; null for streams outside any. */
   conversationId: string | null;
   events: NewEvent[];
-  /** The attempt that writes; refused with Superseded when it is not the unit's current one. */
+  /** The attempt that writes; refused with Superseded when it is not the unit's current one, or becomes it now. */
   fence?: { unit: string; attempt: number };
+  /** Takes the unit's fence for the attempt, or lets go of it behind these events: nothing more is written for it. */
+  change?: 'take' | 'drop';
   /** Names this batch: appended again under the same key, it changes nothing. */
   dedupeKey?: string;
   /** The batch holds the terminal event. */
@@ -37,28 +40,50 @@ function toRefusal(code: string | undefined, message: string): Error | undefined
 
 type Redact = (text: string) => string;
 
-export async function appendBatch(
-  queries: Queries,
-  batch: EventBatch,
-  redact: Redact,
-): Promise<number | undefined> {
-  const { types, payloads } = columnsOf(batch, redact);
+interface Appended {
+  /** Counted from one. */
+  place: number;
+  /** The last number given out; null when the batch was there already. */
+  seq: number | null;
+  code: string | null;
+  problem: string | null;
+}
+
+function appending(batches: readonly EventBatch[], redact: Redact, wait: boolean): RawBuilder<Appended> {
+  const events = batches.flatMap((batch, index) =>
+    batch.events.map((event, at) => ({ ...event, place: index + 1, number: at + 1 })),
+  );
+  return sql<Appended>`select * from append_batches(${wait},
+    ${batches.map((batch) => batch.tenantId)}, ${batches.map((batch) => batch.stream)},
+    ${batches.map((batch) => batch.conversationId)}, ${batches.map((batch) => batch.fence?.unit ?? null)},
+    ${batches.map((batch) => batch.fence?.attempt ?? null)}, ${batches.map((batch) => batch.change ?? null)},
+    ${batches.map((batch) => batch.dedupeKey ?? null)}, ${batches.map((batch) => batch.end ?? false)},
+    ${batches.map((batch) => batch.events.length)}, ${events.map(({ place }) => place)},
+    ${events.map(({ number }) => number)}, ${events.map(({ type }) => type)},
+    ${events.map(({ payload }) => redact(toStorableJson(payload)))})`;
+}
+
+async function refusing<T>(act: Promise<T>): Promise<T> {
   try {
-    const { rows } = await sql<{ seq: number | null }>`select append_events(
-      ${batch.tenantId}, ${batch.stream}, ${batch.conversationId}, ${batch.fence?.unit ?? null},
-      ${batch.fence?.attempt ?? null}, ${batch.dedupeKey ?? null}, ${batch.end ?? false},
-      ${types}, ${payloads}) as seq`.execute(queries);
-    return rows[0]?.seq ?? undefined;
+    return await act;
   } catch (error) {
     throw toRefusal((error as { code?: string }).code, (error as Error).message) ?? error;
   }
 }
 
-function columnsOf({ events }: EventBatch, redact: Redact): { types: string[]; payloads: string[] } {
-  return {
-    types: events.map((event) => event.type),
-    payloads: events.map((event) => redact(toStorableJson(event.payload))),
-  };
+/** All batches of a transaction, which commits with them: what runs side by side wait for is held no longer. */
+export async function appendAndCommit(
+  tx: Queries,
+  batches: readonly EventBatch[],
+  redact: Redact,
+): Promise<void> {
+  await refusing(sql`${appending(batches, redact, true)} ${sql.raw(thenCommit)}`.execute(tx));
+}
+
+/** One batch in a transaction of its own. */
+async function appendAlone(db: Db, batch: EventBatch, redact: Redact): Promise<number | undefined> {
+  const { rows } = await refusing(appending([batch], redact, true).execute(db));
+  return rows[0]?.seq ?? undefined;
 }
 
 interface Waiting {
@@ -75,29 +100,30 @@ const mostShared = 8;
 const groupsAtOnce = 2;
 
 /**
- * Appends as appendBatch does on its own. What comes while others are being appended waits for them and goes
- * together; on a quiet machine nothing waits. Batches of one stream must come one after the other, as writers of a
- * log do that wait for each answer.
+ * Appends each batch as on its own. What comes while others are being appended waits for them and goes together; on a
+ * quiet machine nothing waits. Batches of one stream must come one after the other, as writers of a log do that wait
+ * for each answer.
  */
 export function createGroupedAppend(
   db: Db,
   redact: Redact,
 ): (batch: EventBatch) => Promise<number | undefined> {
-  const waiting: Waiting[] = [];
+  let waiting: Waiting[] = [];
   let underWay = 0;
 
   async function next(): Promise<void> {
     if (underWay >= groupsAtOnce || waiting.length === 0) return;
     underWay += 1;
-    const group = waiting.splice(0, mostTogether);
+    const group = firstOfEach(waiting);
+    waiting = waiting.filter((one) => !group.includes(one));
     const alone = await appendTogether(db, group, redact);
     underWay -= 1;
-    for (const one of alone) appendBatch(db, one.batch, redact).then(one.resolve, one.reject);
+    for (const one of alone) appendAlone(db, one.batch, redact).then(one.resolve, one.reject);
     void next();
   }
 
   return (batch) => {
-    if (batch.events.length > mostShared) return appendBatch(db, batch, redact);
+    if (batch.events.length > mostShared) return appendAlone(db, batch, redact);
     return new Promise((resolve, reject) => {
       waiting.push({ batch, resolve, reject });
       void next();
@@ -105,35 +131,20 @@ export function createGroupedAppend(
   };
 }
 
-/** Conversations before streams, each in the order of its name. */
-function lockOrderOf({ conversationId, stream }: EventBatch): string {
-  return `${conversationId ?? ''} ${stream}`;
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : Number(one > other);
-}
-
-interface Appended {
-  /** Counted from one. */
-  place: number;
-  seq: number | null;
-  code: string | null;
-  problem: string | null;
+/** One of each stream: whether the next is the same batch is only seen once this one is stored. */
+function firstOfEach(waiting: readonly Waiting[]): Waiting[] {
+  const group = new Map<string, Waiting>();
+  for (const one of waiting) {
+    if (group.size < mostTogether && !group.has(one.batch.stream)) group.set(one.batch.stream, one);
+  }
+  return [...group.values()];
 }
 
 /** Answers those it can; returns those that are to be appended alone, where a lock is waited for. */
 async function appendTogether(db: Db, group: Waiting[], redact: Redact): Promise<Waiting[]> {
-  group.sort((one, other) => compare(lockOrderOf(one.batch), lockOrderOf(other.batch)));
-  const batches = group.map(({ batch }) => ({ ...batch, ...columnsOf(batch, redact) }));
   try {
-    const { rows } = await sql<Appended>`select * from append_batches(
-      ${batches.map((batch) => batch.tenantId)}, ${batches.map((batch) => batch.stream)},
-      ${batches.map((batch) => batch.conversationId)}, ${batches.map((batch) => batch.fence?.unit ?? null)},
-      ${batches.map((batch) => batch.fence?.attempt ?? null)},
-      ${batches.map((batch) => batch.dedupeKey ?? null)}, ${batches.map((batch) => batch.end ?? false)},
-      ${batches.map((batch) => batch.types.length)}, ${batches.flatMap((batch) => batch.types)},
-      ${batches.flatMap((batch) => batch.payloads)})`.execute(db);
+    const batches = group.map(({ batch }) => batch);
+    const { rows } = await appending(batches, redact, false).execute(db);
     for (const row of rows) {
       const one = group[row.place - 1];
       const refusal = toRefusal(row.code ?? undefined, row.problem ?? '');

@@ -1,27 +1,31 @@
-// The event log: appending under the lock of a stream's head, reading pages back. Redacts every payload on the
+// The event log: appending under the locks of heads, reading pages back. Redacts every payload on the
 // way in and wakes readers after the commit, never inside it: a NOTIFY in each commit costs two thirds of the
 // write throughput.
 import type { Transaction } from 'kysely';
 import type { Event, EventType } from '../../../workflows/contracts/event.ts';
-import { appendBatch, createGroupedAppend, type EventBatch } from './append.ts';
-import type { Db, Queries } from '../db/database.ts';
+import { appendAndCommit, createGroupedAppend, type EventBatch } from './append.ts';
+import type { Db } from '../db/database.ts';
 import type { Notifier } from './notifier.ts';
 import type { DB } from '../db/tables.ts';
+import { transact } from '../db/transactions.ts';
 
 export { StreamEnded, Superseded } from './append.ts';
 export type { EventBatch } from './append.ts';
 
 export interface Write {
   tx: Transaction<DB>;
-  /** The last number given out; undefined when the batch was there already. */
-  append(batch: EventBatch): Promise<number | undefined>;
+  /**
+   * Appended with all others of the transaction in its last statement. What is refused then, with Superseded or
+   * StreamEnded, takes the whole transaction back.
+   */
+  append(batch: EventBatch): void;
 }
 
 export interface EventLog {
   db: Db;
   /**
-   * One transaction under a name that logs, metrics and pg_stat_activity show; readers of the streams appended to are
-   * woken once it has committed.
+   * One transaction under a name that logs and pg_stat_activity show; readers of the streams appended to are woken once
+   * it has committed.
    */
   write<T>(name: string, act: (write: Write) => Promise<T>): Promise<T>;
   /** One batch, in a transaction of its own or shared with other streams' batches that come at the same time. */
@@ -39,18 +43,14 @@ export function createEventLog(input: {
   return {
     db,
     redact,
-    async write(_name, act) {
-      const touched: EventBatch[] = [];
-      const result = await db.transaction().execute((tx) =>
-        act({
-          tx,
-          append: async (batch) => {
-            touched.push(batch);
-            return appendBatch(tx, batch, redact);
-          },
-        }),
-      );
-      for (const batch of touched) notifier.touch(batch.stream, batch.conversationId);
+    async write(name, act) {
+      const batches: EventBatch[] = [];
+      const result = await transact(db, name, async (tx) => {
+        const acted = await act({ tx, append: (batch) => void batches.push(batch) });
+        if (batches.length > 0) await appendAndCommit(tx, batches, redact);
+        return acted;
+      });
+      for (const batch of batches) notifier.touch(batch.stream, batch.conversationId);
       return result;
     },
     async append(batch) {
@@ -96,24 +96,6 @@ export async function readConversationEvents(
     .limit(page.limit);
   if (page.type) query = query.where('type', '=', page.type);
   return (await query.execute()).map(toEvent);
-}
-
-export interface StreamHead {
-  seq: number;
-  ended: boolean;
-}
-
-export async function readHead(
-  db: Queries,
-  tenantId: string,
-  stream: string,
-): Promise<StreamHead | undefined> {
-  return db
-    .selectFrom('stream_heads')
-    .select(['seq', 'ended'])
-    .where('stream', '=', stream)
-    .where('tenant_id', '=', tenantId)
-    .executeTakeFirst();
 }
 
 export interface EventRow {

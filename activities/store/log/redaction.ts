@@ -1,9 +1,11 @@
 // The one function that hides known secret values, whole or split over pieces, as they are or in a usual encoding.
 // It knows values, not shapes: what it was not told of it cannot hide.
 export interface Redactor {
-  text(value: string): string;
+  text: (value: string) => string;
   /** For one stream of pieces: what was pushed comes out whole, as early as it cannot be the start of a secret. */
   stream(): RedactedStream;
+  /** Hides one more value from now on, also in what open streams have not let out yet. */
+  learn(value: string): void;
 }
 
 export interface RedactedStream {
@@ -51,16 +53,33 @@ function escapeForPattern(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 }
 
-export function createRedactor(secrets: string[]): Redactor {
-  const known = secrets.map((secret) => secret.trim()).filter((secret) => secret.length >= shortestSecret);
+/** All that is known at one moment. */
+interface Known {
+  forms: string[];
+  longest: number;
+  mark: string;
+  pattern: RegExp;
+}
+
+function toKnown(secrets: Iterable<string>): Known {
   // Longest first: where two begin at one place, the longer one is hidden whole.
-  const forms = [...new Set(known.flatMap(formsOf))].sort((left, right) => right.length - left.length);
-  const longest = forms[0]?.length ?? 0;
-  const mark = forms.some((form) => usualMark.includes(form)) ? otherMark : usualMark;
-  const pattern = new RegExp(forms.map(escapeForPattern).join('|') || '(?!)', 'g');
+  const forms = [...new Set([...secrets].flatMap(formsOf))].sort((left, right) => right.length - left.length);
+  return {
+    forms,
+    longest: forms[0]?.length ?? 0,
+    mark: forms.some((form) => usualMark.includes(form)) ? otherMark : usualMark,
+    pattern: new RegExp(forms.map(escapeForPattern).join('|') || '(?!)', 'g'),
+  };
+}
+
+export function createRedactor(values: readonly string[]): Redactor {
+  const isSecret = (value: string): boolean => value.length >= shortestSecret;
+  const secrets = new Set(values.map((value) => value.trim()).filter(isSecret));
+  let known = toKnown(secrets);
 
   /** Where the text may go on to become a secret; its length when nowhere. */
   function openFrom(text: string, settled: number): number {
+    const { forms, longest } = known;
     for (let start = Math.max(settled, text.length - longest + 1); start < text.length; start += 1) {
       const rest = text.slice(start);
       if (forms.some((form) => form.length > rest.length && form.startsWith(rest))) return start;
@@ -72,6 +91,7 @@ export function createRedactor(secrets: string[]): Redactor {
     let held = '';
     return {
       push(chunk) {
+        const { pattern, mark } = known;
         held += chunk;
         let out = '';
         let settled = 0;
@@ -90,12 +110,21 @@ export function createRedactor(secrets: string[]): Redactor {
         }
       },
       end() {
-        const rest = held.replace(pattern, mark);
+        const rest = held.replace(known.pattern, known.mark);
         held = '';
         return rest;
       },
     };
   }
 
-  return { text: (value) => value.replace(pattern, mark), stream };
+  return {
+    text: (value) => value.replace(known.pattern, known.mark),
+    stream,
+    learn(given) {
+      const value = given.trim();
+      if (!isSecret(value) || secrets.has(value)) return;
+      secrets.add(value);
+      known = toKnown(secrets);
+    },
+  };
 }

@@ -11,29 +11,37 @@ export interface Tail {
   after: number;
 }
 
+export interface StreamHead {
+  /** The number of its last event. */
+  seq: number;
+  /** Nothing can follow. */
+  ended: boolean;
+}
+
 /** How far each stream has come; streams that do not exist are left out. */
-export async function streamPositions(
+export async function streamHeads(
   db: Db,
   tenantId: string,
   streams: string[],
-): Promise<Map<string, number>> {
+): Promise<Map<string, StreamHead>> {
   if (streams.length === 0) return new Map();
-  const { rows } = await sql<{ stream: string; seq: number }>`
-    select stream, seq from stream_heads where stream = any(${streams}::text[]) and tenant_id = ${tenantId}`.execute(
-    db,
-  );
-  return new Map(rows.map((row) => [row.stream, row.seq]));
+  const { rows } = await sql<StreamHead & { stream: string }>`
+    select stream, seq, ended from stream_heads
+    where stream = any(${streams}::text[]) and tenant_id = ${tenantId}`.execute(db);
+  return new Map(rows.map(({ stream, ...head }) => [stream, head]));
 }
 
-export async function conversationPositions(
+/** The same of conversations, by their own numbers; they never end. */
+export async function conversationHeads(
   db: Db,
   tenantId: string,
   ids: string[],
-): Promise<Map<string, number>> {
+): Promise<Map<string, StreamHead>> {
   if (ids.length === 0) return new Map();
   const { rows } = await sql<{ id: string; seq: number }>`
-    select id, seq from conversations where id = any(${ids}::uuid[]) and tenant_id = ${tenantId}`.execute(db);
-  return new Map(rows.map((row) => [row.id, row.seq]));
+    select conversation_id as id, seq from conversation_heads
+    where conversation_id = any(${ids}::uuid[]) and tenant_id = ${tenantId}`.execute(db);
+  return new Map(rows.map(({ id, seq }) => [id, { seq, ended: false }]));
 }
 
 /** The next events of each stream, at most `limit` of each, in order. */

@@ -1,7 +1,7 @@
 // Policy profiles: built-in ones that nobody changes, custom ones in versions that stay, and which of them apply where.
 import { sql } from 'kysely';
-import type { PolicyProfile, PolicyScopeName } from '../../../workflows/contracts/policy.ts';
-import { Failure } from '../../../workflows/contracts/failures.ts';
+import type { PolicyProfile, PolicyScopeName, PolicyView } from '../../../workflows/contracts/policy.ts';
+import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import { builtInProfiles, builtInVersion } from '../../../workflows/policy/presets.ts';
 import { addAudit } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
@@ -112,6 +112,10 @@ function toStored(row: { profile: unknown; version: number; built_in: boolean })
   return { profile: row.profile as PolicyProfile, version: row.version, builtIn: row.built_in };
 }
 
+export function toPolicyView({ profile, version, builtIn }: StoredPolicy): PolicyView {
+  return { ...profile, version, builtIn };
+}
+
 export interface PolicyChange {
   tenantId: string;
   by: string;
@@ -182,7 +186,7 @@ export async function deletePolicy(
 }
 
 async function lockCustom(write: Write, tenantId: string, id: string, version: number): Promise<void> {
-  const head = await write.tx
+  const row = await write.tx
     .selectFrom('policies')
     .selectAll()
     .where('tenant_id', '=', tenantId)
@@ -190,7 +194,7 @@ async function lockCustom(write: Write, tenantId: string, id: string, version: n
     .where('deleted_at', 'is', null)
     .forUpdate()
     .executeTakeFirst();
-  if (!head) throw new Failure('NotFound', `There is no policy ${id}.`);
+  const head = found(row, `policy ${id}`);
   if (head.built_in) {
     throw new Failure(
       'PolicyBuiltIn',

@@ -1,7 +1,7 @@
 // Which profiles a run is held against, from near to far, and the answers people had remembered for it.
 import { v7 as uuid } from 'uuid';
 import type { PolicyProfile, PolicyRule, PolicyScopeName } from '../../../workflows/contracts/policy.ts';
-import { Failure } from '../../../workflows/contracts/failures.ts';
+import { found } from '../../../workflows/contracts/failures.ts';
 import { addAudit } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
@@ -13,6 +13,14 @@ type WideScope = Exclude<PolicyScopeName, 'run'>;
 export interface PolicyPlace {
   scope: WideScope;
   key: string;
+}
+
+/** Whatever link leads to a project, it is the same place. Whether there is such a directory, the run finds out. */
+export async function placeOfProject(
+  { realPath }: { realPath(path: string): Promise<string> },
+  projectPath: string | null,
+): Promise<string | null> {
+  return projectPath === null ? null : realPath(projectPath).catch(() => projectPath);
 }
 
 export async function applyPolicy(
@@ -30,7 +38,7 @@ export async function applyPolicy(
       .execute();
   } else {
     // Held until the commit: whoever deletes it meanwhile waits, and then sees where it applies.
-    const head = await write.tx
+    const held = await write.tx
       .selectFrom('policies')
       .select('id')
       .where('tenant_id', '=', tenantId)
@@ -38,7 +46,7 @@ export async function applyPolicy(
       .where('deleted_at', 'is', null)
       .forKeyShare()
       .executeTakeFirst();
-    if (!head) throw new Failure('NotFound', `There is no policy ${policyId}.`);
+    found(held, `policy ${policyId}`);
     await write.tx
       .insertInto('policy_scopes')
       .values({ tenant_id: tenantId, scope, key, policy_id: policyId })
@@ -186,22 +194,17 @@ export async function listRemembered(
   return (await query.execute()).map(toRemembered);
 }
 
-/** False when there is none of that id. */
-export async function forgetAnswer(
-  write: Write,
-  id: string,
-  { tenantId, by }: PolicyChange,
-): Promise<boolean> {
+export async function forgetAnswer(write: Write, id: string, { tenantId, by }: PolicyChange): Promise<void> {
   const forgotten = await write.tx
     .updateTable('remembered_answers')
     .set({ forgotten_at: new Date() })
     .where('tenant_id', '=', tenantId)
     .where('id', '=', id)
     .where('forgotten_at', 'is', null)
+    .returning('id')
     .executeTakeFirst();
-  if (forgotten.numUpdatedRows !== 1n) return false;
+  found(forgotten, `remembered answer ${id}`);
   await addAudit(write, [{ tenantId, actor: by, action: 'answer-forget', detail: { id } }]);
-  return true;
 }
 
 function toRemembered(row: {

@@ -1,114 +1,165 @@
-// Attempts: who works on which unit of a run right now, under which Temporal task token and with which process
-// group. The latest attempt of a unit is its fence; older ones can write nothing.
-import { sql } from 'kysely';
-import { streamOf } from '../../../workflows/contracts/event.ts';
+// Attempts: who works on which unit of a run right now, under which Temporal task token and with which command. The
+// latest attempt of a unit is its fence; older ones can write nothing.
+import { type RawBuilder, sql } from 'kysely';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
+import type { Handle } from '../../sandbox/sandbox.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { Superseded, type Write } from '../log/events.ts';
-import type { RunRow } from './runs.ts';
+import { type LockedRun, streamFor } from './runs.ts';
 
+/** An attempt that was opened. Its number is counted within its unit: 1, 2, 3 and so on. */
 export interface AttemptRef {
   runId: string;
   unit: string;
   attempt: number;
 }
 
-// Attempts of one execution stay far below this; the next execution's start above it.
-const attemptsPerGeneration = 1_000_000;
-
-// Attempts at a step from one wait for a person to the next.
-const attemptsPerPause = 10_000;
-
-// One more would count as the next execution.
-const mostPauses = attemptsPerGeneration / attemptsPerPause - 1;
-
-/** The number of an execution's attempt: above those of every execution, and of every activity, before it. */
-export function attemptNumber(generation: number, attempt: number, pauses = 0): number {
-  return generation * attemptsPerGeneration + pauses * attemptsPerPause + attempt;
-}
-
-/** Whether the step of an attempt may wait for a person once more. */
-export function mayPause({ attempt }: Pick<AttemptRef, 'attempt'>): boolean {
-  return Math.floor((attempt % attemptsPerGeneration) / attemptsPerPause) < mostPauses;
-}
-
-/** The outcome of an attempt that asked nobody anything, for want of money or because it was stopped first. */
-export const notMade = 'not_made';
-
-export interface NewAttempt extends AttemptRef {
+/** An attempt to be opened: which of all tries at its unit it is, and who makes it. */
+export interface NewAttempt {
+  runId: string;
+  unit: string;
+  /** The run's execution that wants it. */
+  generation: number;
+  /** How often its step has waited for a person before. */
+  pauses: number;
+  /** Temporal's count of tries, which starts anew with each execution and after each wait. */
+  tried: number;
   executorId: string;
   /** What fails this attempt in Temporal without waiting for its timeouts. */
   taskToken: Uint8Array;
 }
 
+export interface BegunAttempt {
+  ref: AttemptRef;
+  /** How many attempts of this unit asked anything before, and how many of those lost their worker. */
+  earlier: number;
+  lost: number;
+}
+
+// A step that waits for people more often gets nowhere.
+const mostPauses = 99;
+
+/** Whether the step of an attempt may wait for a person once more. */
+export function mayPause({ pauses }: Pick<NewAttempt, 'pauses'>): boolean {
+  return pauses < mostPauses;
+}
+
+/** Whether nothing can have come before it. */
+export function isFirst({ generation, pauses, tried }: NewAttempt): boolean {
+  return generation === 0 && pauses === 0 && tried === 1;
+}
+
+/** The outcome of an attempt that asked nobody anything, for want of money or because it was stopped first. */
+export const notMade = 'not_made';
+
+interface Known {
+  /** The number of the attempt that this statement opened; null when it opened none. */
+  opened: number | null;
+  /** Null where no attempt is known. */
+  attempt: number | null;
+  /** The very attempt that is to begin, still open: the answer to an earlier COMMIT was lost. */
+  same: boolean;
+  lost: boolean;
+  outcome: string;
+}
+
 /**
- * Opens an attempt and takes the unit's fence; the caller holds the run's lock. Returns how many attempts of
- * this unit asked anything before and how many of those lost their worker; what this very executor left open failed,
- * and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
- * Throws Superseded when the run was handed over to another execution than the attempt's.
+ * Opens an attempt and takes the unit's fence; the caller holds the run's lock. What this very executor left open
+ * failed, and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
+ * Begun again, an attempt is found as it was. Throws Superseded when it comes after a newer one, or when the run was
+ * handed over to another execution than the attempt's. `claim`: what else is written where it opens, by `newest`.
  */
 export async function beginAttempt(
   write: Write,
-  run: RunRow,
+  run: LockedRun,
   attempt: NewAttempt,
-): Promise<{ earlier: number; lost: number }> {
+  claim?: RawBuilder<unknown>,
+): Promise<BegunAttempt> {
+  const { unit, generation, pauses, tried, executorId } = attempt;
   // The hand-over took every fence away, and nobody holds those of units that were not open: it is this that keeps an
   // execution from beginning anything more.
-  if (Math.floor(attempt.attempt / attemptsPerGeneration) !== run.generation)
-    throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is of another execution`);
-  // One statement: the run's lock keeps what it reads from changing, and the head's, which it takes last, orders it
-  // with every append of the attempt we replace.
-  const { rows: earlier } = await sql<{ attempt: number; lost: boolean; outcome: string }>`
-    with earlier as (
-      select attempt, executor_id = ${attempt.executorId} as own, coalesce(outcome, 'open') as outcome,
+  if (generation !== run.generation) throw new Superseded(`${nameOf(attempt)} is of another execution`);
+  // One statement: the run's lock keeps what it reads from changing.
+  const { rows } = await sql<Known>`
+    with known as (
+      select attempt, (generation, pauses, tried) as place, executor_id = ${executorId} as own,
+        coalesce(outcome, 'open') as outcome,
         not exists (select from executors where id = executor_id and ended_at is null) as gone
-      from attempts where run_id = ${run.id} and unit = ${attempt.unit}
+      from attempts where run_id = ${run.id} and unit = ${unit}
+    ), wanted as (
+      select row(${generation}::integer, ${pauses}::integer, ${tried}::integer) as place
     ), newest as (
-      select 1 where not exists (select from earlier where attempt >= ${attempt.attempt})
+      select (select coalesce(max(attempt), 0) + 1 from known) as attempt
+      where not exists (select from known, wanted where known.place >= wanted.place)
     ), opened as (
-      insert into attempts (run_id, unit, tenant_id, attempt, executor_id, task_token)
-      select ${run.id}::uuid, ${attempt.unit}, ${run.tenant_id}::uuid, ${attempt.attempt}::integer,
-        ${attempt.executorId}::uuid, ${Buffer.from(attempt.taskToken)}::bytea from newest
+      insert into attempts (run_id, unit, tenant_id, attempt, generation, pauses, tried, executor_id, task_token)
+      select ${run.id}::uuid, ${unit}, ${run.tenant_id}::uuid, attempt, ${generation}::integer, ${pauses}::integer,
+        ${tried}::integer, ${executorId}::uuid, ${Buffer.from(attempt.taskToken)}::bytea from newest
     ), left_open as (
       update attempts set ended_at = ${new Date()},
-        outcome = case when earlier.own then 'failed' when earlier.gone then 'lost' else 'superseded' end
-      from earlier
-      where run_id = ${run.id} and unit = ${attempt.unit} and attempts.attempt = earlier.attempt
+        outcome = case when known.own then 'failed' when known.gone then 'lost' else 'superseded' end
+      from known
+      where run_id = ${run.id} and unit = ${unit} and attempts.attempt = known.attempt
         and ended_at is null and exists (select from newest)
-    ), fenced as (
-      update stream_heads
-      set fences = fences || jsonb_build_object(${attempt.unit}::text, ${attempt.attempt}::integer)
-      where stream = ${streamOf('run', run.id)} and exists (select from newest)
+    ), claimed as (
+      ${claim ?? sql`select`}
     )
-    select attempt, outcome, outcome = 'lost' or (outcome in ('open', 'superseded') and gone and not own) as lost
-    from earlier`.execute(write.tx);
-  if (earlier.some((row) => row.attempt >= attempt.attempt)) {
-    throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} comes late`);
-  }
-  const made = earlier.filter(({ outcome }) => outcome !== notMade);
-  return { earlier: made.length, lost: earlier.filter(({ lost }) => lost).length };
+    select newest.attempt as opened, known.attempt, known.outcome,
+      known.place = wanted.place and own and known.outcome = 'open' as same,
+      known.outcome = 'lost' or (known.outcome in ('open', 'superseded') and gone and not own) as lost
+    from wanted left join known on true left join newest on true
+    order by known.attempt`.execute(write.tx);
+  const begun = rows[0]?.opened ?? (rows.at(-1)?.same ? rows.at(-1)?.attempt : null);
+  if (begun == null) throw new Superseded(`${nameOf(attempt)} comes late`);
+  const ref = { runId: run.id, unit, attempt: begun };
+  run.fences[unit] = begun;
+  // The head's lock, which comes last, orders it with every append of the attempt we replace.
+  write.append({ ...streamFor(run), events: [], fence: ref, change: 'take' });
+  const before = rows.filter((row) => row.attempt !== null && row.attempt < begun);
+  return {
+    ref,
+    earlier: before.filter(({ outcome }) => outcome !== notMade).length,
+    lost: before.filter(({ lost }) => lost).length,
+  };
+}
+
+/** Under which what it says first is appended: before its first batch. */
+export function keyOfBegin({ unit, attempt }: AttemptRef): string {
+  return `${unit}/${attempt}/0`;
+}
+
+function nameOf({ unit, generation, pauses, tried }: NewAttempt): string {
+  return `try ${tried} of ${unit} in execution ${generation}, after ${pauses} waits,`;
 }
 
 /**
  * Ends an attempt whose result the caller stores in the same transaction: the fence closes, so nothing more is
  * written for the unit. Throws Superseded when the attempt is not the current one.
  */
-export async function endAttempt(write: Write, attempt: AttemptRef, outcome: string): Promise<void> {
-  const { rows } = await sql`
-    with closed as (
-      update stream_heads set fences = fences - ${attempt.unit}::text
-      where stream = ${streamOf('run', attempt.runId)}
-        and (fences ->> ${attempt.unit}::text)::integer = ${attempt.attempt}
-      returning stream
-    ), ended as (
-      update attempts set ended_at = ${new Date()}, outcome = ${outcome}
-      where run_id = ${attempt.runId} and unit = ${attempt.unit} and attempt = ${attempt.attempt}
-        and exists (select from closed)
-    )
-    select stream from closed`.execute(write.tx);
-  if (rows.length !== 1) {
+export async function endAttempt(
+  write: Write,
+  run: LockedRun,
+  attempt: AttemptRef,
+  outcome: string,
+): Promise<void> {
+  await sql`with ended as ${ending(write, run, attempt, outcome)} select`.execute(write.tx);
+}
+
+/** The same as a part of another statement. */
+export function ending(
+  write: Write,
+  run: LockedRun,
+  attempt: AttemptRef,
+  outcome: string,
+): RawBuilder<Record<string, unknown>> {
+  if (run.fences[attempt.unit] !== attempt.attempt)
     throw new Superseded(`attempt ${attempt.attempt} of ${attempt.unit} is not the current one`);
-  }
+  delete run.fences[attempt.unit];
+  write.append({ ...streamFor(run), events: [], fence: attempt, change: 'drop' });
+  return sql`(
+    update attempts set ended_at = ${new Date()}, outcome = ${outcome}
+    where run_id = ${attempt.runId} and unit = ${attempt.unit} and attempt = ${attempt.attempt}
+  )`;
 }
 
 /** Whether an attempt has ended without asking anybody anything. */
@@ -159,15 +210,11 @@ export async function adoptToken(db: Queries, attempt: NewAttempt): Promise<void
     .execute();
 }
 
-/** Makes the process group durable before its command can act, so that anybody can kill it later. */
-export async function noteProcessGroup(
-  db: Db,
-  attempt: AttemptRef,
-  group: { pgid: number; startedTicks: string },
-): Promise<void> {
+/** Makes the handle of a command durable before it can act, so that any worker can kill it later. */
+export async function noteHandle(db: Db, attempt: AttemptRef, handle: Handle): Promise<void> {
   const noted = await db
     .updateTable('attempts')
-    .set({ process_group: group.pgid, process_started: group.startedTicks })
+    .set({ handle: JSON.stringify(handle) })
     .where('run_id', '=', attempt.runId)
     .where('unit', '=', attempt.unit)
     .where('attempt', '=', attempt.attempt)
@@ -178,85 +225,54 @@ export async function noteProcessGroup(
 }
 
 export interface OpenAttempt extends AttemptRef {
-  executorId: string;
   taskToken: Buffer;
-  group: { pgid: number; startedTicks: string } | undefined;
 }
 
 /** What an executor was working on. Attempts of its background processes count too. */
 export async function openAttemptsOf(db: Queries, executorId: string): Promise<OpenAttempt[]> {
-  const rows = await db
+  return db
     .selectFrom('attempts')
-    .selectAll()
+    .select(['run_id as runId', 'unit', 'attempt', 'task_token as taskToken'])
     .where('executor_id', '=', executorId)
     .where('ended_at', 'is', null)
     .execute();
-  return rows.map(toOpenAttempt);
 }
 
-/** The attempts of a unit before this one that left a process group behind, and the host that ran each. */
-export async function groupsBefore(
+/** What the attempts of a unit have started: all of them, or those before one. */
+export async function handlesOf(
   db: Queries,
-  attempt: AttemptRef,
-): Promise<{ host: string; group: { pgid: number; startedTicks: string } }[]> {
-  const rows = await db
+  { runId, unit }: Pick<AttemptRef, 'runId' | 'unit'>,
+  before?: number,
+): Promise<Handle[]> {
+  let query = db
     .selectFrom('attempts')
-    .innerJoin('executors', 'executors.id', 'attempts.executor_id')
-    .select(['executors.host', 'attempts.process_group', 'attempts.process_started'])
-    .where('attempts.run_id', '=', attempt.runId)
-    .where('attempts.unit', '=', attempt.unit)
-    .where('attempts.attempt', '<', attempt.attempt)
-    .where('attempts.process_group', 'is not', null)
-    .execute();
-  return rows.map((row) => ({
-    host: row.host,
-    group: { pgid: row.process_group ?? 0, startedTicks: row.process_started ?? '' },
-  }));
-}
-
-function toOpenAttempt(row: {
-  run_id: string;
-  unit: string;
-  attempt: number;
-  executor_id: string;
-  task_token: Buffer;
-  process_group: number | null;
-  process_started: string | null;
-}): OpenAttempt {
-  const group =
-    row.process_group === null
-      ? undefined
-      : { pgid: row.process_group, startedTicks: row.process_started ?? '' };
-  return {
-    runId: row.run_id,
-    unit: row.unit,
-    attempt: row.attempt,
-    executorId: row.executor_id,
-    taskToken: row.task_token,
-    group,
-  };
+    .select('handle')
+    .where('run_id', '=', runId)
+    .where('unit', '=', unit)
+    .where('handle', 'is not', null)
+    .orderBy('attempt');
+  if (before !== undefined) query = query.where('attempt', '<', before);
+  return (await query.execute()).map(toHandle);
 }
 
 /**
- * Every process group an executor started for runs that are still active: those of open attempts, and those its
- * background commands left running after their call had ended. `key` is the mark their processes carry.
+ * What an executor has started for runs that are still active: by open attempts, and by those whose commands went on
+ * in the background after their call had ended.
  */
-export async function groupsOf(
-  db: Queries,
-  executorId: string,
-): Promise<{ key: string; group: { pgid: number; startedTicks: string } }[]> {
+export async function handlesLeftBy(db: Queries, executorId: string): Promise<Handle[]> {
   const rows = await db
     .selectFrom('attempts')
     .innerJoin('runs', 'runs.id', 'attempts.run_id')
-    .select(['run_id', 'unit', 'process_group', 'process_started'])
+    .select('handle')
     .where('executor_id', '=', executorId)
-    .where('process_group', 'is not', null)
+    .where('handle', 'is not', null)
     .where('runs.status', 'in', activeStatuses)
     .execute();
-  return rows.map((row) => ({
-    key: `${row.run_id}/${row.unit.slice('call/'.length)}`,
-    group: { pgid: row.process_group ?? 0, startedTicks: row.process_started ?? '' },
-  }));
+  return rows.map(toHandle);
+}
+
+function toHandle({ handle }: { handle: unknown }): Handle {
+  return handle as Handle;
 }
 
 /** Ends every open attempt of a dead executor. */

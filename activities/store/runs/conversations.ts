@@ -7,16 +7,19 @@ import type { Conversations } from '../db/tables.ts';
 
 export type ConversationRow = Selectable<Conversations>;
 
+/** With the number of its last event. */
 export async function findConversation(
   db: Db,
   tenantId: string,
   id: string,
-): Promise<ConversationRow | undefined> {
+): Promise<(ConversationRow & { seq: number }) | undefined> {
   return db
     .selectFrom('conversations')
-    .selectAll()
-    .where('id', '=', id)
-    .where('tenant_id', '=', tenantId)
+    .leftJoin('conversation_heads as head', 'head.conversation_id', 'conversations.id')
+    .selectAll('conversations')
+    .select(({ fn, val }) => fn.coalesce('head.seq', val(0)).as('seq'))
+    .where('conversations.id', '=', id)
+    .where('conversations.tenant_id', '=', tenantId)
     .executeTakeFirst();
 }
 

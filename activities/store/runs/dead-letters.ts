@@ -1,7 +1,7 @@
 // Dead letters: whatever used up its attempts, until a person retries or drops it.
 import { type Selectable, type SqlBool, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
-import { Failure } from '../../../workflows/contracts/failures.ts';
+import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import type { DeadLetterView } from '../../../workflows/contracts/system.ts';
 import type { Db, Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
@@ -34,7 +34,7 @@ export async function addDeadLetter(
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
   if (added.numInsertedOrUpdatedRows !== 1n) return;
-  await write.append({
+  write.append({
     ...streamFor(run),
     events: [
       { type: 'dead-letter', payload: { runId: run.id, id, kind: letter.kind, reason: letter.reason } },
@@ -94,14 +94,14 @@ export async function resolveDeadLetter(
   write: Write,
   input: { tenantId: string; id: string; resolution: 'retried' | 'dropped'; by: string },
 ): Promise<DeadLetterRow> {
-  const letter = await write.tx
+  const locked = await write.tx
     .selectFrom('dead_letters')
     .selectAll()
     .where('id', '=', input.id)
     .where('tenant_id', '=', input.tenantId)
     .forUpdate()
     .executeTakeFirst();
-  if (!letter) throw new Failure('NotFound', `There is no dead letter ${input.id}.`);
+  const letter = found(locked, `dead letter ${input.id}`);
   if (letter.resolution) {
     throw new Failure(
       'AlreadyResolved',

@@ -8,9 +8,9 @@ import { isTerminal } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
 import { stopsChannel } from '../log/notifier.ts';
-import type { RunRow } from './runs.ts';
-import { expressionBuilder, type Selectable, sql } from 'kysely';
-import type { DB, Inputs } from '../db/tables.ts';
+import type { LockedRun, RunRow, WaitingInput } from './runs.ts';
+import { type Selectable, sql } from 'kysely';
+import type { Inputs } from '../db/tables.ts';
 
 export type InputRow = Selectable<Inputs>;
 
@@ -22,7 +22,7 @@ export interface NewInput {
 }
 
 /** Stores an input of a run whose lock the caller holds (lockRun). The same message id again changes nothing. */
-export async function addInput(write: Write, run: RunRow, input: NewInput): Promise<ReceiptView> {
+export async function addInput(write: Write, run: LockedRun, input: NewInput): Promise<ReceiptView> {
   const known = await write.tx
     .selectFrom('inputs')
     .select(['status', 'applied_step'])
@@ -46,10 +46,11 @@ export async function addInput(write: Write, run: RunRow, input: NewInput): Prom
       },
     );
   }
+  const id = uuid();
   await write.tx
     .insertInto('inputs')
     .values({
-      id: uuid(),
+      id,
       tenant_id: run.tenant_id,
       run_id: run.id,
       kind: input.kind,
@@ -58,9 +59,11 @@ export async function addInput(write: Write, run: RunRow, input: NewInput): Prom
       by: input.by,
     })
     .execute();
+  const { kind, messageId: message_id, text } = input;
+  run.waiting.push({ id, kind, message_id, text });
   if (input.kind !== 'settle') {
     const payload = { messageId: input.messageId, by: input.by };
-    await write.append({
+    write.append({
       tenantId: run.tenant_id,
       stream: streamOf('run', run.id),
       conversationId: run.conversation_id,
@@ -101,18 +104,6 @@ export async function pendingStop(queries: Queries, runId: string): Promise<Stop
   return stopAmong(await waitingInputs(queries, runId));
 }
 
-/** Whether somebody asked the run to stop, as a part of another statement. */
-export function stopIsAsked(runId: string) {
-  const { exists, selectFrom, val } = expressionBuilder<DB>();
-  return exists(
-    selectFrom('inputs')
-      .select(val(1).as('one'))
-      .where('run_id', '=', runId)
-      .where('kind', 'in', ['interrupt', 'cancel'])
-      .where('status', '=', 'accepted'),
-  );
-}
-
 /** Which of these runs somebody asked to stop. */
 export async function stoppedAmong(db: Db, runIds: string[]): Promise<string[]> {
   if (runIds.length === 0) return [];
@@ -137,7 +128,7 @@ export async function applyMessages(
   write: Write,
   run: RunRow,
   step: number,
-  inputs: readonly InputRow[],
+  inputs: readonly WaitingInput[],
 ): Promise<number> {
   const waiting = inputs.filter(isMessage);
   if (waiting.length === 0) return 0;
@@ -173,7 +164,7 @@ export async function applyMessages(
     .execute();
   const steers = waiting.filter((input) => input.kind === 'steer');
   if (steers.length > 0) {
-    await write.append({
+    write.append({
       tenantId: run.tenant_id,
       stream: streamOf('run', run.id),
       conversationId: run.conversation_id,

@@ -1,12 +1,12 @@
 // Runs: reading them, locking them in the one lock order, and the view people get. Accepting and ending a run
 // have files of their own.
-import type { ExpressionBuilder, Selectable } from 'kysely';
+import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
 import { type Priority, priorities, type RunStatus, type RunView } from '../../../workflows/contracts/run.ts';
 import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import type { DB, Runs } from '../db/tables.ts';
+import type { DB, Inputs, Runs } from '../db/tables.ts';
 
 export type RunRow = Selectable<Runs>;
 
@@ -28,22 +28,41 @@ export async function findRun(db: Queries, tenantId: string, id: string): Promis
     .executeTakeFirst();
 }
 
+/** What was sent into a run and waits for it. */
+export type WaitingInput = Pick<Selectable<Inputs>, 'id' | 'kind' | 'message_id' | 'text'>;
+
 /**
- * Locks the run's conversation, then the run: the lock order everywhere (pools, conversation, runs from root to
- * leaf, stream heads). Whoever appends events of a run after locking the run alone would wait in a circle.
+ * With what waits for it, in the order it came, and the attempts that hold its fences: all of it changes only under this
+ * lock.
  */
-export async function lockRun(write: Write, tenantId: string, id: string): Promise<RunRow | undefined> {
-  return (
-    write.tx
-      .selectFrom('conversations')
-      .innerJoin('runs', 'runs.conversation_id', 'conversations.id')
-      .selectAll('runs')
-      .where('runs.id', '=', id)
-      .where('runs.tenant_id', '=', tenantId)
-      // Rows are locked in the order they are named in, and read again once the locks are there.
-      .forNoKeyUpdate(['conversations', 'runs'])
-      .executeTakeFirst()
-  );
+export type LockedRun = RunRow & { waiting: WaitingInput[]; fences: Record<string, number> };
+
+/**
+ * Locks the run: all that a run at work needs. The lock order everywhere: pools by id, conversation, runs from root to
+ * leaf; the heads of streams and conversations come last, with the appends.
+ */
+export function lockRun(write: Write, tenantId: string, id: string): Promise<LockedRun | undefined> {
+  return lock(write, tenantId, id, false);
+}
+
+/** Locks its conversation first: for what may end the run, promote the next, or accept another. */
+export function lockRunAndConversation(
+  write: Write,
+  tenantId: string,
+  id: string,
+): Promise<LockedRun | undefined> {
+  return lock(write, tenantId, id, true);
+}
+
+async function lock(
+  { tx }: Write,
+  tenantId: string,
+  id: string,
+  conversation: boolean,
+): Promise<LockedRun | undefined> {
+  const { rows } = await sql<LockedRun>`select (locked.run).*, locked.waiting, locked.fences
+    from lock_run(${tenantId}, ${id}, ${conversation}) locked`.execute(tx);
+  return rows[0];
 }
 
 export interface RunList {

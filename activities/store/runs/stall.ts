@@ -18,12 +18,11 @@ type Progress = Pick<RunRow, 'progress_step' | 'recent_outputs'>;
 /** What the result of a call changes about its run; undefined when it is no progress, or nobody looks. */
 export function progressOf(
   run: RunRow,
-  call: { step: number; tool: string; effect: string | null; input_hash: string },
+  call: { step: number; effect: string | null; progress: boolean | null; input_hash: string },
   result: { status: string; output: string },
 ): Progress | undefined {
-  const { tool, effect, step } = call;
-  // Only a person's answer has a question succeed: where somebody talks with the agent, it gets somewhere.
-  const counts = tool === 'ask-person' || (effect !== 'read' && effect !== 'network');
+  const { effect, step } = call;
+  const counts = call.progress ?? (effect !== 'read' && effect !== 'network');
   if (run.stall === null || result.status !== 'succeeded' || !counts) return undefined;
   const told = result.output.length < tellingLength ? `${call.input_hash} ${result.output}` : result.output;
   const hash = createHash('sha256').update(told).digest('hex').slice(0, 16);

@@ -1,7 +1,7 @@
 // `perdure allowances`: the pools runs draw from, their limits and how far they are used; and setting limits.
 import { Command, InvalidArgumentError } from 'commander';
 import type { AllowanceView } from '../../../workflows/contracts/allowance.ts';
-import { type NamedLimit, namedLimits, toAmount, toPeriod } from './limits.ts';
+import { type NamedLimit, namedLimits, toAmount, toPeriod } from '../terminal/limit-words.ts';
 import { tableOf } from '../terminal/output.ts';
 import { UsageError } from '../server.ts';
 import type { Cli } from '../surroundings.ts';

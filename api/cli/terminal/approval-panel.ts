@@ -4,7 +4,8 @@ import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
 import type { PolicyRule } from '../../../workflows/contracts/policy.ts';
 import { plural, toDuration } from './figures.ts';
 import type { Output } from './output.ts';
-import { exactJson, printableLine, writtenOut } from './printable.ts';
+import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
+import { exactJson, printableLine } from './printable.ts';
 
 // A screen's half: the arguments of a write are a whole file.
 const argumentLines = 12;

@@ -1,24 +1,18 @@
 // Text of models, tools and people as a terminal may show it: nothing in it can move the cursor, change colours,
 // reorder what is read or hide.
 import { stripVTControlCharacters } from 'node:util';
-
-// Control and format characters (escape, bidi overrides, zero-width), line and paragraph separators, lone
-// surrogates, and the fillers that are letters by name and invisible by nature. Tab and newline stay.
-const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
+import { hiddenCharacters } from '../../../workflows/contracts/hidden-characters.ts';
 
 export function printable(text: string): string {
-  return stripVTControlCharacters(text).replace(/\r\n?/g, '\n').replace(hidden, '');
-}
-
-/** The same characters written out instead of taken away, for what a person decides on. */
-export function writtenOut(text: string): string {
-  return text.replace(hidden, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+  return stripVTControlCharacters(text).replace(/\r\n?/g, '\n').replace(hiddenCharacters, '');
 }
 
 /** A value as JSON on one line, in escapes that JSON itself has where a character would hide. */
 export function exactJson(value: unknown): string {
   const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(value).replace(hidden, (character) => character.split('').map(escaped).join(''));
+  return JSON.stringify(value).replace(hiddenCharacters, (character) =>
+    character.split('').map(escaped).join(''),
+  );
 }
 
 /** Printable text on one line of at most `width` characters. */

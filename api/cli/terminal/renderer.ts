@@ -3,10 +3,11 @@
 import type { Event, EventPayload } from '../../../workflows/contracts/event.ts';
 import { type CallDrawing, createCallDrawing } from './call-drawing.ts';
 import { plural, toDollars, toDuration } from './figures.ts';
-import { toAmount, toPeriod } from '../commands/limits.ts';
+import { toAmount, toPeriod } from './limit-words.ts';
 import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
-import { printable, printableLine, writtenOut } from './printable.ts';
+import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
+import { printable, printableLine } from './printable.ts';
 
 export interface Renderer {
   render(event: Event): void;

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type LlmMessage, untagged } from '../../../activities/llm/llm.ts';
-import { assemble, type DynamicContext } from '../../../activities/prompt/assemble.ts';
+import { assemble } from '../../../activities/prompt/assemble.ts';
+import { contextOf } from '../../../activities/step/request.ts';
 import type { StoredMessage } from '../../../workflows/contracts/message.ts';
 
 const tools = [
@@ -10,12 +11,12 @@ const tools = [
   { name: 'read', description: 'Reads a file.', inputSchema: { type: 'object' } },
 ];
 
-const dynamic: DynamicContext = {
-  step: 3,
-  stepLimit: 50,
-  projectPath: '/home/ada/engine',
-  date: '2026-03-01',
+const run = {
+  limits: { steps: 50, seconds: 3600, costMicros: 1_000_000, tokens: 1_000_000 },
+  project_path: '/home/ada/engine',
 };
+
+const contextAt = (step: number) => contextOf(run, step, new Date('2026-03-01T23:59:59Z'));
 
 // What most messages are not.
 const plain = { internal: false, calls: undefined, callId: undefined, failed: false };
@@ -45,8 +46,8 @@ function result(runId: string, step: number, index: number, text: string, failed
 }
 
 /** What follows the protocol text, which has a snapshot of its own. */
-function conversation(history: StoredMessage[], context = dynamic): LlmMessage[] {
-  return assemble({ tools, history, dynamic: context }).messages.slice(1);
+function conversation(history: StoredMessage[]): LlmMessage[] {
+  return assemble({ tools, history, context: contextAt(3) }).messages.slice(1);
 }
 
 describe('the three ways into a run', () => {
@@ -54,7 +55,7 @@ describe('the three ways into a run', () => {
     const assembled = assemble({
       tools,
       history: [input('a', 1, 'Fix the test.')],
-      dynamic: { ...dynamic, step: 1 },
+      context: contextAt(1),
     });
     expect(assembled).toMatchSnapshot();
   });
@@ -91,10 +92,23 @@ describe('the three ways into a run', () => {
 
 test('tools are listed in one order, however they come', () => {
   const history = [input('a', 1, 'Hello.')];
-  const one = assemble({ tools, history, dynamic });
-  const other = assemble({ tools: tools.toReversed(), history, dynamic });
+  const one = assemble({ tools, history, context: contextAt(3) });
+  const other = assemble({ tools: tools.toReversed(), history, context: contextAt(3) });
   expect(one.tools.map(({ name }) => name)).toEqual(['read', 'shell']);
   expect(other).toEqual(one);
+});
+
+test('the context holds the blocks in the order given, one of each owner', () => {
+  const limits = { owner: 'limits', text: 'Step 1 of at most 2' };
+  const clock = { owner: 'clock', text: 'Date: today' };
+  const told = (context: { owner: string; text: string }[]) =>
+    assemble({ tools, history: [], context }).messages.slice(1);
+  expect(told([clock, limits])).toEqual([
+    { role: 'user', text: '<perdure:context>\nDate: today\nStep 1 of at most 2\n</perdure:context>' },
+  ]);
+  expect(() => told([clock, limits, clock])).toThrow('an owner has two blocks: clock, limits, clock');
+  const [, project] = contextOf({ ...run, project_path: null }, 1, new Date());
+  expect(project).toEqual({ owner: 'project', text: 'Project: none' });
 });
 
 test('a call without a result, with two, and a result without a call are bugs', () => {
@@ -200,7 +214,7 @@ test('what was sent in one turn is a prefix of what is sent in the next', () => 
         const { messages, tools: listed } = assemble({
           tools,
           history,
-          dynamic: { ...dynamic, step: index + 1 },
+          context: contextAt(index + 1),
         });
         return JSON.stringify([listed, ...messages.slice(0, -1)]).slice(0, -1);
       });

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import type { ProcessGroup } from '../../../activities/sandbox/sandbox.ts';
+import type { Handle } from '../../../activities/sandbox/sandbox.ts';
 import { type Opened, run } from './opened.ts';
 
 export function commandRules(opened: () => Opened): void {
@@ -26,17 +26,17 @@ export function commandRules(opened: () => Opened): void {
     });
   });
 
-  test('a command does not act before its group is recorded, and never when that fails', async () => {
-    const { sandbox, project, groupIsAlive } = opened();
+  test('a command does not act before its handle is recorded, and never when that fails', async () => {
+    const { driver, sandbox, project } = opened();
     const file = path.join(project, 'acted');
     let seen: { acted: boolean; alive: boolean } | undefined;
     await sandbox.exec({
       command: 'touch acted',
       key: 'run/1.0',
       signal: new AbortController().signal,
-      async onStart(group) {
+      async onStart(handle) {
         await new Promise((resolve) => setTimeout(resolve, 200));
-        seen = { acted: existsSync(file), alive: groupIsAlive(group) };
+        seen = { acted: existsSync(file), alive: await driver.isAlive(handle) };
       },
       onOutput() {},
     });
@@ -55,28 +55,28 @@ export function commandRules(opened: () => Opened): void {
 
 export function endingRules(opened: () => Opened): void {
   test('what a command leaves behind is ended with it and does not hold the answer', async () => {
-    const { sandbox, groupIsAlive } = opened();
+    const { driver, sandbox } = opened();
     const started = performance.now();
     const ran = await run(sandbox, 'sleep 600 & (setsid sleep 600 &) ; set -m; sleep 600 & echo done');
-    expect([ran.stdout, groupIsAlive(ran.group)]).toEqual(['done\n', false]);
+    expect([ran.stdout, await driver.isAlive(ran.handle)]).toEqual(['done\n', false]);
     // Far below the 600 seconds of what held its output; only a hang should fail here.
     expect(performance.now() - started).toBeLessThan(20_000);
   });
 
-  test('aborting ends the whole group and gives the reason, also when it ignores being asked', async () => {
-    const { sandbox, groupIsAlive } = opened();
+  test('aborting ends the whole command and gives the reason, also when it ignores being asked', async () => {
+    const { driver, sandbox } = opened();
     for (const command of [
       'sleep 600 | cat & wait',
       'trap "" TERM; (trap "" TERM; sleep 600; sleep 600) & sleep 600; sleep 600',
     ]) {
       const stop = new AbortController();
-      let group: ProcessGroup | undefined;
+      let handle: Handle | undefined;
       const running = run(sandbox, `echo go; ${command}`, stop.signal, (started) => {
-        group = started;
+        handle = started;
         setTimeout(() => stop.abort(new Error('the run was interrupted')), 200);
       });
       await expect(running).rejects.toThrow('the run was interrupted');
-      expect(groupIsAlive(group as ProcessGroup)).toBe(false);
+      expect(await driver.isAlive(handle as Handle)).toBe(false);
     }
   });
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { commandRules, endingRules } from './command-rules.ts';
 import { fileRules, searchRules } from './file-rules.ts';
+import { handleRules, openingRules } from './handle-rules.ts';
 import type { Opened } from './opened.ts';
 import { nameRules, pathRules } from './path-rules.ts';
 
@@ -23,5 +24,7 @@ export function sandboxConformance(name: string, openSandbox: () => Promise<Open
     describe('names', () => nameRules(() => opened));
     describe('commands', () => commandRules(() => opened));
     describe('ends', () => endingRules(() => opened));
+    describe('handles', () => handleRules(() => opened));
+    describe('openings', () => openingRules(() => opened));
   });
 }

@@ -11,8 +11,7 @@ import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { openMount } from '../../../activities/sandbox/mount.ts';
-import { callIsAlive, killMarked } from '../../../activities/sandbox/process-group.ts';
+import { openMount } from '../../../activities/sandbox/mount/mount.ts';
 import { createBackground } from '../../../activities/tools/background.ts';
 import { publicEgress } from '../../../activities/tools/fetch.ts';
 import { createTools } from '../../../activities/tools/index.ts';
@@ -21,7 +20,7 @@ import { createPathCheck } from '../../../workflows/policy/path-check.ts';
 import { findProfile } from '../../../workflows/policy/presets.ts';
 
 const tools = createTools({
-  background: createBackground({ callIsAlive, killMarked }),
+  background: createBackground(),
   egress: publicEgress,
 });
 
@@ -55,20 +54,20 @@ async function hold(policy: string): Promise<Held> {
       const { effect, subjectKind } = tool;
       const policyCall = { tool: name, effect, subject: tool.subject(input), subjectKind };
       const mayUse = createPathCheck(scopes, policyCall, context);
-      const sandbox = await openMount({ root: project, mayUse });
+      const opened = await openMount({ root: project });
       try {
         return await tool.run(input, {
           runId: 'run',
           callId: '1.0',
           key: 'run/1.0',
-          sandbox,
+          sandbox: await opened.forCall({ mayUse }),
           signal: new AbortController().signal,
-          recordGroup: async () => {},
+          recordHandle: async () => {},
           noteIntent: async () => {},
           output: () => {},
         });
       } finally {
-        await sandbox.close();
+        await opened.close('ended');
       }
     },
   };

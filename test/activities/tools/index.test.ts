@@ -41,6 +41,18 @@ test('each tool says what it does to the world, on what, and whether it may be r
   ]);
 });
 
+test('one tool ends the run, and one is progress though it only reads: a person has answered it', async () => {
+  const { tool } = await openBench();
+  const said = [...Object.keys(samples), 'ask-person'].flatMap((name) => {
+    const { endsRun, progress, asks } = tool(name);
+    return endsRun || progress !== undefined || asks ? [[name, endsRun, progress, asks !== undefined]] : [];
+  });
+  expect(said).toEqual([
+    ['finish', true, undefined, false],
+    ['ask-person', undefined, true, true],
+  ]);
+});
+
 test('inputs are strict: nothing unknown, nothing missing, nothing that cannot be stored', async () => {
   const { tool } = await openBench();
   for (const [name, input] of Object.entries(samples)) {

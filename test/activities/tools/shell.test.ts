@@ -2,19 +2,21 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { callIsAlive, groupIsAlive } from '../../../activities/sandbox/process-group.ts';
 import { openBench } from './tool-bench.ts';
+
+/** Which of the commands that were started still live. */
+const alive = (bench: Awaited<ReturnType<typeof openBench>>) => Promise.all(bench.handles.map(bench.isAlive));
 
 const live = (text: string): string => text.replace(/\[.*\]$/, '').trim();
 
 describe('shell', () => {
-  test('answers output and exit code, shows it live, and records its group first', async () => {
+  test('answers output and exit code, shows it live, and records its handle first', async () => {
     const bench = await openBench();
     const result = await bench.call('shell', { command: 'echo out; echo err >&2; exit 7' });
     expect(result.ok).toBe(false);
     expect(result.output.split('\n').sort()).toEqual(['[exit code 7]', 'err', 'out']);
     expect(bench.live.join('').split('\n').sort()).toEqual(['', 'err', 'out']);
-    expect(bench.groups.map(groupIsAlive)).toEqual([false]);
+    expect(await alive(bench)).toEqual([false]);
     expect(await bench.call('shell', { command: 'true' })).toEqual({ ok: true, output: '[exit code 0]' });
   });
 
@@ -27,7 +29,8 @@ describe('shell', () => {
   });
 
   test('a call that is stopped ends its command and throws the reason', async () => {
-    const { call, context, groups } = await openBench();
+    const bench = await openBench();
+    const { call, context } = bench;
     const stop = new AbortController();
     const given = context('1.0', stop.signal);
     const running = call(
@@ -35,14 +38,14 @@ describe('shell', () => {
       { command: 'sleep 600' },
       {
         ...given,
-        async recordGroup(group) {
-          await given.recordGroup(group);
+        async recordHandle(handle) {
+          await given.recordHandle(handle);
           setTimeout(() => stop.abort(new Error('the run was interrupted')), 50);
         },
       },
     );
     await expect(running).rejects.toThrow('the run was interrupted');
-    expect(groups.map(groupIsAlive)).toEqual([false]);
+    expect(await alive(bench)).toEqual([false]);
   });
 
   test('output of any size and shape comes back bounded and storable', async () => {
@@ -92,22 +95,24 @@ describe('background shell', () => {
   });
 
   test('is killed with all it started', async () => {
-    const { call, context, groups } = await openBench();
+    const bench = await openBench();
+    const { call, context } = bench;
     await call('shell', { command: 'sleep 600 & sleep 600', background: true }, context('3.2'));
     expect(await call('shell-kill', { id: '3.2' })).toEqual({ ok: true, output: '[killed]' });
-    expect(groups.map(groupIsAlive)).toEqual([false]);
+    expect(await alive(bench)).toEqual([false]);
     expect(await call('shell-kill', { id: '3.2' })).toEqual({ ok: true, output: '[killed]' });
   });
 
   test('ends with its run and leaves the others alone', async () => {
-    const { call, context, background, groups } = await openBench();
+    const bench = await openBench();
+    const { call, context, background } = bench;
     await call('shell', { command: 'sleep 600', background: true });
     await call('shell', { command: 'sleep 600', background: true }, { ...context(), runId: 'another' });
     await background.endRun('another');
-    expect(groups.map(groupIsAlive)).toEqual([true, false]);
+    expect(await alive(bench)).toEqual([true, false]);
     await background.endRun('another');
     await background.close();
-    expect(groups.map(groupIsAlive)).toEqual([false, false]);
+    expect(await alive(bench)).toEqual([false, false]);
   });
 
   test('a noisy one keeps its last output and says how much was dropped', async () => {
@@ -118,9 +123,9 @@ describe('background shell', () => {
     expect(output).toMatch(/\n99999\n100000\n\[ended, exit code 0\]$/);
   });
 
-  test('one whose group cannot be recorded is not started', async () => {
+  test('one whose handle cannot be recorded is not started', async () => {
     const { call, context, project } = await openBench();
-    const given = { ...context('3.4'), recordGroup: () => Promise.reject(new Error('no database')) };
+    const given = { ...context('3.4'), recordHandle: () => Promise.reject(new Error('no database')) };
     await expect(call('shell', { command: 'touch acted', background: true }, given)).rejects.toThrow(
       'no database',
     );
@@ -164,7 +169,7 @@ describe('background shell', () => {
     ]);
     // Another worker's command is one of the same call that this registry does not hold.
     const elsewhere = bench.call('shell', { command: 'sleep 600' }, given);
-    while (!callIsAlive(given.key)) await sleep(10);
+    while (bench.handles.length === 0) await sleep(10);
     expect((await bench.call('shell-poll', { id: '5.0' })).output).toMatch(/still runs, but another worker/);
     expect(await bench.call('shell-kill', { id: '5.0' })).toEqual({ ok: true, output: '[killed]' });
     expect(await elsewhere).toEqual({ ok: false, output: '[ended by SIGKILL]' });

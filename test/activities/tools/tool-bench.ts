@@ -4,9 +4,8 @@ import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import { openMount } from '../../../activities/sandbox/mount.ts';
-import { callIsAlive, killMarked } from '../../../activities/sandbox/process-group.ts';
-import type { ProcessGroup } from '../../../activities/sandbox/sandbox.ts';
+import { createMount } from '../../../activities/sandbox/mount/mount.ts';
+import type { Handle } from '../../../activities/sandbox/sandbox.ts';
 import { type Background, createBackground } from '../../../activities/tools/background.ts';
 import { type Egress, publicEgress } from '../../../activities/tools/fetch.ts';
 import { createTools } from '../../../activities/tools/index.ts';
@@ -15,7 +14,8 @@ import type { Probe, Tool, ToolContext, ToolResult } from '../../../activities/t
 interface Bench {
   project: string;
   background: Background;
-  groups: ProcessGroup[];
+  handles: Handle[];
+  isAlive(handle: Handle): Promise<boolean>;
   live: string[];
   tool(name: string): Tool;
   context(callId?: string, signal?: AbortSignal): ToolContext;
@@ -32,15 +32,19 @@ export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
   const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-tools-')));
   const project = path.join(folder, 'project');
   mkdirSync(project);
-  const sandbox = await openMount({ root: project });
-  const background = createBackground({ callIsAlive, killMarked });
+  const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '' });
+  const opened = await driver.open({ id: path.basename(folder), projectPath: project });
+  const sandbox = await opened.forCall();
+  const handles: Handle[] = [];
+  const handlesOf = async (ofRun: string, callId: string): Promise<Handle[]> =>
+    handles.filter(({ call }) => call === `${ofRun}/${callId}`);
+  const background = createBackground({ ...driver, handlesOf });
   onTestFinished(async () => {
     await background.close();
-    await sandbox.close();
+    await opened.close('ended');
     rmSync(folder, { recursive: true });
   });
   const tools = createTools({ background, egress });
-  const groups: ProcessGroup[] = [];
   const live: string[] = [];
   const tool = (name: string): Tool => tools.find((each) => each.name === name) as Tool;
   // Unique over test files: the marks of processes are looked for on the whole machine.
@@ -52,14 +56,15 @@ export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
     key: `${runId}/${callId}`,
     sandbox,
     signal,
-    recordGroup: async (group) => void groups.push(group),
+    recordHandle: async (handle) => void handles.push(handle),
     noteIntent: async () => {},
     output: (_from, text) => void live.push(text),
   });
   return {
     project,
     background,
-    groups,
+    handles,
+    isAlive: driver.isAlive,
     live,
     tool,
     context,

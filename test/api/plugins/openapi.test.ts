@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { hiddenCharacters } from '../../../workflows/contracts/hidden-characters.ts';
 import { createTestApp } from '../../support/test-app.ts';
 
 interface Operation {
@@ -14,7 +15,7 @@ async function operations() {
     embedded: {
       processes: async () => ({ embedded: true, items: [], temporalUi: null }),
       kill: async () => {},
-      demo: async () => Promise.reject(new Error('nobody starts it here')),
+      copyDemo: async () => Promise.reject(new Error('nobody starts it here')),
     },
   });
   const document = (await api.app.inject({ url: '/api/openapi.json' })).json();
@@ -66,6 +67,13 @@ test('the reference and the page are open, and run scripts of our own only', asy
     expect(policy).toContain('default-src');
     expect(policy).not.toMatch(/script-src[^;]*'unsafe-inline'/);
   }
+});
+
+test('the page takes the same characters for hidden as the command line', async () => {
+  const { api } = await operations();
+  const { body, headers } = await api.app.inject({ url: '/hidden-characters.js' });
+  expect(headers['content-type']).toMatch(/^text\/javascript/);
+  expect(body).toBe(`globalThis.hiddenCharacters = ${hiddenCharacters};\n`);
 });
 
 test('no path leads out of the folder of the page', async () => {

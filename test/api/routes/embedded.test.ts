@@ -1,7 +1,5 @@
-import { acceptRun } from '../../../activities/store/lifecycle/accept-run.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
 import { expect, test } from 'vitest';
-import { aRun } from '../../support/store.ts';
 import { createTestApp } from '../../support/test-app.ts';
 
 const embedded = () => {
@@ -14,7 +12,7 @@ const embedded = () => {
         if (name === 'supervisor') throw new Failure('NotRunnable', 'It watches itself.');
         killed.push(name);
       },
-      demo: async () => Promise.reject(new Error('no demo here')),
+      copyDemo: async () => Promise.reject(new Error('no demo here')),
     },
   };
 };
@@ -58,14 +56,9 @@ test('the demo is accepted in the name of the caller, with its key or not at all
   const api = await createTestApp({
     embedded: {
       ...deps,
-      async demo(write, by, requestId) {
+      async copyDemo() {
         folders += 1;
-        const accepted = await acceptRun(write, aRun({ by, requestId }));
-        const { run } = accepted;
-        return {
-          accepted,
-          view: { runId: run.id, conversationId: run.conversation_id, project: `/demo/${folders}` },
-        };
+        return `/demo/${folders}`;
       },
     },
   });

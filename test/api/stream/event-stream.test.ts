@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
-import pg from 'pg';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { createEventLog } from '../../../activities/store/log/events.ts';
 import type { Event } from '../../../workflows/contracts/event.ts';
 import type { StartRunView } from '../../../workflows/contracts/run.ts';
 import { type CuttingProxy, createCuttingProxy } from '../../support/cutting-proxy.ts';
@@ -230,17 +230,18 @@ test('a lost notice costs a second, not an event', async () => {
   const url = await api.listen();
   const run = await startRun(api);
   const reading = readStream(`${url}${run.streamUrl}`, api.auth, (frames) => frames.length === 2);
-  const client = new pg.Client({ connectionString: api.database.url });
-  await client.connect();
-  // Written past the event log, so that nobody is told.
-  await client.query(`select append_events($1, $2, $3, null, null, null, false, $4, $5)`, [
-    api.tenantId,
-    `run/${run.id}`,
-    run.conversationId,
-    ['text-delta'],
-    ['{"step":1,"block":0,"text":"x"}'],
-  ]);
-  await client.end();
+  // By a log that tells nobody.
+  const silent = createEventLog({
+    db: api.database.db,
+    notifier: { touch: () => {}, close: async () => {} },
+    redact: (text) => text,
+  });
+  await silent.append({
+    tenantId: api.tenantId,
+    stream: `run/${run.id}`,
+    conversationId: run.conversationId,
+    events: [{ type: 'text-delta', payload: { step: 1, block: 0, text: 'x' } }],
+  });
   expect((await reading).frames.at(-1)?.event).toBe('text-delta');
 });
 

@@ -1,8 +1,10 @@
 import pino from 'pino';
 import { expect, test } from 'vitest';
-import { bookUnanswered } from '../../../activities/model-use.ts';
+import { bookUnanswered } from '../../../activities/step/use.ts';
 import { createReconciler } from '../../../api/upkeep/reconciler.ts';
-import { createRuns, type RunWorkflow, type TemporalRuns } from '../../../api/upkeep/executions.ts';
+import { createExecutions, type Executions, type SeenWorkflow } from '../../../api/upkeep/executions.ts';
+import { runKind } from '../../../api/upkeep/run-kind.ts';
+import { createRunUpkeep } from '../../../api/upkeep/run-upkeep.ts';
 import { modelPrice } from '../../../worker/processes/model-price.ts';
 import { openClient } from '../../../worker/processes/temporal.ts';
 import { openTenant } from '../../support/allowances.ts';
@@ -11,21 +13,22 @@ import { anAttempt, openTestStore } from '../../support/store.ts';
 const store = await openTestStore();
 const priced = { input: 1_000_000, output: 2_000_000 };
 const price = modelPrice({ prices: { 'compatible/*': priced }, unknownPriceMicrosPerMillion: priced });
-const healthy: RunWorkflow = { isRunning: true, generation: 0, chain: 'execution-1', tries: 1 };
+const healthy: SeenWorkflow = { isRunning: true, generation: 0, chain: 'execution-1', tries: 1 };
 
 /** Passes until it is so, over a Temporal that answers as said; what was logged at which level. */
 async function reconcileUntil(
-  describe: TemporalRuns['describe'],
+  describe: Executions['describe'],
   isSo: (levels: number[]) => boolean | Promise<boolean>,
 ): Promise<number[]> {
   const levels: number[] = [];
-  const reconciler = createReconciler({
+  const logger = pino({ level: 'debug' }, { write: (line) => void levels.push(JSON.parse(line).level) });
+  const upkeep = createRunUpkeep({
     log: store.log,
     runs: { started() {}, wake() {}, async settled() {}, isStarted: () => false, describe },
-    logger: pino({ level: 'debug' }, { write: (line) => void levels.push(JSON.parse(line).level) }),
+    logger,
     book: (write, run) => bookUnanswered({ price }, write, run),
-    everyMs: 10,
   });
+  const reconciler = createReconciler({ db: store.log.db, kinds: [upkeep], logger, everyMs: 10 });
   try {
     await expect.poll(() => isSo(levels), { timeout: 10_000 }).toBe(true);
   } finally {
@@ -52,7 +55,7 @@ test('while Temporal is away nobody is taken for lost, and one run of a pass is 
   const run = await store.started();
   await store.started();
   const client = openClient({ temporalAddress: '127.0.0.1:1', temporalNamespace: 'default' });
-  const runs = createRuns({ client, logger: pino({ level: 'silent' }) });
+  const runs = createExecutions(runKind, client, pino({ level: 'silent' }));
   const asked: string[] = [];
   const levels = await reconcileUntil(
     (runId) => {

@@ -1,23 +1,22 @@
 import pino from 'pino';
 import { expect, test } from 'vitest';
-import { changeLimits } from '../../../activities/store/allowances/allowance-limits.ts';
-import type { ActivityDeps } from '../../../activities/deps.ts';
-import { askForPool } from '../../../activities/limit-question.ts';
-import { listUnclosed, reserve } from '../../../activities/store/allowances/allowances.ts';
+import { changeLimits } from '../../../activities/store/allowances/change-limits.ts';
+import { listUnclosed } from '../../../activities/store/allowances/allowances.ts';
 import { defaultTenant } from '../../../activities/store/db/database.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { streamOf } from '../../../workflows/contracts/event.ts';
+import { createRunUpkeep } from '../../../api/upkeep/run-upkeep.ts';
 import { createSweeper } from '../../../api/upkeep/sweeper.ts';
-import { openTenant, settleUnused } from '../../support/allowances.ts';
-import { eventsOf, lockedRun, openTestStore } from '../../support/store.ts';
+import { askForRoom, openTenant, settleUnused } from '../../support/allowances.ts';
+import { eventsOf, openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore();
-const deps = { approvalSeconds: 60 } as ActivityDeps;
 
 function sweeping() {
   const told: string[] = [];
   const woken: string[] = [];
-  const sweeper = createSweeper({
+  const logger = pino({ level: 'silent' });
+  const upkeep = createRunUpkeep({
     log: store.log,
     runs: {
       started: ({ id }) => void told.push(id),
@@ -28,21 +27,11 @@ function sweeping() {
         return undefined;
       },
     },
-    logger: pino({ level: 'silent' }),
-    everyMs: 10,
+    logger,
+    book: async (_, run) => run,
   });
+  const sweeper = createSweeper({ db: store.log.db, kinds: [upkeep], logger, everyMs: 10 });
   return { told, woken, sweeper };
-}
-
-/** The run asks for more, having found too little for its call. */
-async function asking(run: RunRow, costMicros: number): Promise<void> {
-  await store.log.write('test', async (write) => {
-    const key = { tenantId: run.tenant_id, runId: run.id, step: 1, attempt: 1 };
-    const worst = { inputTokens: 0, outputTokens: 0, costMicros };
-    const exceeded = await reserve(write.tx, { ...key, model: 'openai/gpt', worst });
-    if (exceeded.kind !== 'exceeded') throw new Error(`It is ${exceeded.kind}.`);
-    await askForPool(deps, write, await lockedRun(write, run.id), { step: 1, exceeded });
-  });
 }
 
 /** Makes it old enough to be started. */
@@ -121,7 +110,7 @@ test('a question that cannot be answered and a threshold that cannot be told kee
   const [broken, other] = [await tenant.run(), await tenant.run()];
   for (const run of [broken, other]) {
     await store.begin(run);
-    await asking(run, 10);
+    await askForRoom(store, run, { costMicros: 10 });
   }
   await settleUnused(store.database.db, { tenantId: tenant.id, runId: holder.id, step: 1, attempt: 1 });
   const spent: RunRow[] = [];
@@ -161,7 +150,7 @@ test('a run that waits for an allowance is woken when there is room again, and w
   const [holder, run] = [await tenant.run(), await tenant.run()];
   await store.begin(run);
   await tenant.reserve(holder, {}, { costMicros: 10 });
-  await asking(run, 2);
+  await askForRoom(store, run, { costMicros: 2 });
   const { woken, sweeper } = sweeping();
   try {
     await new Promise((resolve) => setTimeout(resolve, 200));

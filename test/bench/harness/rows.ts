@@ -23,8 +23,8 @@ const questions = {
       or (select count(*) from events where stream = 'run/' || runs.id and type = 'call-end'
         and payload ->> 'callId' = calls.call_id) <> 1)`,
   'conversations whose numbers have a gap': sql<{ count: number }>`
-    select count(*) from conversations where seq <> (
-      select count(distinct conversation_seq) from events where conversation_id = conversations.id)`,
+    select count(*) from conversation_heads head where head.seq <> (
+      select count(distinct conversation_seq) from events where conversation_id = head.conversation_id)`,
   'runs that did not succeed': sql<{ count: number }>`
     select count(*) from runs where status not in ('succeeded', 'interrupted')`,
 };

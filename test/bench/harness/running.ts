@@ -2,9 +2,10 @@
 // see it appends to their streams itself, as an activity would.
 import { createRedactor } from '../../../activities/store/log/redaction.ts';
 import { type Database, defaultTenant, openDatabase } from '../../../activities/store/db/database.ts';
-import { createEventLog, type EventLog, readHead } from '../../../activities/store/log/events.ts';
+import { createEventLog, type EventLog } from '../../../activities/store/log/events.ts';
 import { createNotifier } from '../../../activities/store/log/notifier.ts';
 import { streamOf } from '../../../workflows/contracts/event.ts';
+import { streamHeads } from '../../../activities/store/log/tails.ts';
 import { findRun } from '../../../activities/store/runs/runs.ts';
 import { now, type Product } from './product.ts';
 import type { Target } from './reader.ts';
@@ -56,7 +57,7 @@ async function toRunning(
 ): Promise<RunningRun> {
   const stream = streamOf('run', id);
   const row = await findRun(db, defaultTenant, id);
-  let last = (await readHead(db, defaultTenant, stream))?.seq ?? 0;
+  let last = (await streamHeads(db, defaultTenant, [stream])).get(stream)?.seq ?? 0;
   const { hostname, port } = new URL(platform.url);
   return {
     id,

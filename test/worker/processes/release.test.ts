@@ -1,6 +1,7 @@
+import { tmpdir } from 'node:os';
 import pino from 'pino';
 import { expect, inject, test } from 'vitest';
-import { thisHost } from '../../../activities/sandbox/process-table.ts';
+import { thisHost } from '../../../activities/host/process-table.ts';
 import { lostReservations } from '../../../activities/store/allowances/allowances.ts';
 import { beginAttempt, openAttemptsOf } from '../../../activities/store/runs/attempts.ts';
 import { defaultTenant } from '../../../activities/store/db/database.ts';
@@ -35,6 +36,7 @@ test('money that cannot be settled keeps back neither the runs of a dead worker 
     databaseUrl: store.url,
     temporalAddress: inject('temporalAddress'),
     temporalNamespace: 'default',
+    dataFolder: tmpdir(),
     log: pino({ level: 'silent' }),
   });
   expect(await openAttemptsOf(database.db, executorId)).toEqual([]);

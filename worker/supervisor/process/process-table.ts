@@ -5,7 +5,7 @@ import {
   findProcess,
   listProcesses,
   type ProcessRow,
-} from '../../../activities/sandbox/process-table.ts';
+} from '../../../activities/host/process-table.ts';
 
 export interface ProcessIdentity {
   pid: number;

@@ -10,7 +10,7 @@ import {
 import { admitWaiting } from '../../../../activities/store/allowances/run-places.ts';
 import { openStep } from '../../../../activities/store/lifecycle/answers.ts';
 import type { Write } from '../../../../activities/store/log/events.ts';
-import { lockRun, type RunRow } from '../../../../activities/store/runs/runs.ts';
+import { type LockedRun, lockRun, type RunRow } from '../../../../activities/store/runs/runs.ts';
 import { openTenant, settleUnused, type TestTenant } from '../../../support/allowances.ts';
 import { anAttempt, openTestStore } from '../../../support/store.ts';
 
@@ -85,7 +85,7 @@ const acts = {
     return log.write('test', async (write) => {
       await reserve(write.tx, reservation(key, turn));
       const attempt = anAttempt(key.of.run, `model/${key.step}`, key.attempt);
-      await openStep(write, await runOf(write, key), { step: key.step, attempt, mayOpen: () => true });
+      await openStep(write, await runOf(write, key), { step: key.step, attempt });
     });
   },
   end: async (world: World, turn: Turn) => {
@@ -101,7 +101,7 @@ const acts = {
     }),
 };
 
-async function runOf(write: Write, { tenantId, runId }: DrawingAttempt): Promise<RunRow> {
+async function runOf(write: Write, { tenantId, runId }: DrawingAttempt): Promise<LockedRun> {
   const run = await lockRun(write, tenantId, runId);
   if (!run) throw new Error('There is no run.');
   return run;

@@ -7,13 +7,13 @@ import {
 } from '../../../../activities/store/allowances/allowances.ts';
 import { beginAttempt } from '../../../../activities/store/runs/attempts.ts';
 import { readLedger } from '../../../../activities/store/allowances/ledger.ts';
-import { allOf, openTenant, reserved, sums } from '../../../support/allowances.ts';
+import { allOf, askForRoom, openTenant, reserved, sums } from '../../../support/allowances.ts';
 import { anAttempt, executorId, lockedRun, openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore({ connections: 40 });
 const { db } = store.database;
 
-test('a raised limit names the runs that wait for it, until they have reserved or ended', async () => {
+test('a raised limit lets the runs go on that wait for it, until they have reserved or ended', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', { costMicros: 100 });
   await tenant.limit('owner/user/ada', { tokens: 10 });
@@ -21,11 +21,13 @@ test('a raised limit names the runs that wait for it, until they have reserved o
     [1, 2, 3, 4].map(() => tenant.run(['owner/user/ada'])),
   );
   if (!first || !second || !third || !other) throw new Error('There are four.');
-  for (const run of [first, second, third]) await tenant.reserve(run, {}, { costMicros: 200 });
-  await tenant.reserve(other, {}, { tokens: 20 });
+  for (const run of [first, second, third, other]) await store.begin(run);
+  for (const run of [first, second, third]) await askForRoom(store, run, { costMicros: 200 });
+  await askForRoom(store, other, { tokens: 20 });
   await store.end(third, { status: 'cancelled', reason: 'cancelled' });
   expect(await tenant.limit('tenant', { costMicros: 250 })).toEqual([first.id, second.id]);
   expect(await tenant.reserve(first, {}, { costMicros: 200 })).toEqual(reserved);
+  await askForRoom(store, second, { costMicros: 200 });
   expect(await tenant.limit('tenant', { costMicros: 300 })).toEqual([second.id]);
   expect(await tenant.limit('owner/user/ada', { tokens: 0 })).toEqual([other.id]);
 });
@@ -97,7 +99,6 @@ test('an answer that was booked and not settled is settled with what was booked'
   await tenant.reserve(run, {}, { costMicros: 100, tokens: 11 });
   await store.begin(run);
   await store.step(run, 1, {
-    tenantId: tenant.id,
     use: {
       model: 'openai/gpt',
       status: 'answered',

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { closeAccount } from '../../../../activities/store/allowances/allowances.ts';
-import { readLedger, readUsage, type UsageBy } from '../../../../activities/store/allowances/ledger.ts';
+import { readLedger, readUsage } from '../../../../activities/store/allowances/ledger.ts';
+import type { UsageBy } from '../../../../workflows/contracts/allowance.ts';
 import { openTenant } from '../../../support/allowances.ts';
 import { openTestStore } from '../../../support/store.ts';
 

@@ -5,11 +5,9 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { createTestDatabase } from '../../../support/postgres.ts';
+import { askForOwn, askForRoom, openTenant } from '../../../support/allowances.ts';
 import { aCall, anAttempt, storeOver } from '../../../support/store.ts';
-import {
-  changeLimits,
-  seedTenantAllowance,
-} from '../../../../activities/store/allowances/allowance-limits.ts';
+import { changeLimits, seedTenantAllowance } from '../../../../activities/store/allowances/change-limits.ts';
 import { reserve } from '../../../../activities/store/allowances/allowances.ts';
 import { createContents } from '../../../../activities/store/log/contents.ts';
 import { defaultTenant, openDatabase } from '../../../../activities/store/db/database.ts';
@@ -181,6 +179,137 @@ test('runs under way get their places with the tables of allowances', async () =
   } finally {
     await database.close();
   }
+});
+
+test('calls of runs under way are told what their tools say of themselves', async () => {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: 4, name: 'test-calls' });
+  try {
+    const notifier = { touch: () => {}, close: async () => {} };
+    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
+    const store = storeOver(url, database, log);
+    await seedTenantAllowance(database.db, defaultTenant);
+    const tools = ['finish', 'ask-person', 'shell'];
+    const calls = tools.map((tool, index) => aCall(`1.${index}`, { tool }));
+    const ended = await store.started();
+    await store.step(ended, 1, { calls });
+    await store.end(ended);
+    await store.step(await store.started(), 1, { calls });
+    while (
+      (await migrationStatus(url)).some(
+        ({ name, appliedAt }) => name === '0014-ends-and-progress' && appliedAt,
+      )
+    )
+      await migrateDown(url);
+    await migrateUp(url);
+    const told =
+      'select tool, ends_run, progress from calls where ends_run or progress is not null order by 1';
+    expect(await ask(url, told)).toEqual([
+      { tool: 'ask-person', ends_run: false, progress: true },
+      { tool: 'finish', ends_run: true, progress: null },
+    ]);
+  } finally {
+    await database.close();
+  }
+});
+
+test('what open questions about money are about comes along, forth and back', async () => {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: 4, name: 'test-questions' });
+  const questions = 'select allowance_id, limit_name, input_hash from approvals order by id';
+  try {
+    const notifier = { touch: () => {}, close: async () => {} };
+    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
+    const store = storeOver(url, database, log);
+    const tenant = openTenant(store);
+    await tenant.limit('tenant', { dayTokens: 5 });
+    const { id } = await tenant.pool('tenant');
+    const [own, drawing] = [await tenant.run(), await tenant.run()];
+    for (const run of [own, drawing]) await store.begin(run);
+    await askForOwn(store, own);
+    await askForRoom(store, drawing, { tokens: 9 });
+    const before = await ask(url, questions);
+    expect(before).toEqual([
+      { allowance_id: null, limit_name: 'costMicros', input_hash: '' },
+      { allowance_id: id, limit_name: 'dayTokens', input_hash: '' },
+    ]);
+    while ((await migrateDown(url))[0] !== '0013-questions-of-money');
+    expect(await ask(url, 'select input_hash from approvals order by id')).toEqual([
+      { input_hash: 'run/costMicros' },
+      { input_hash: `${id}/dayTokens` },
+    ]);
+    await migrateUp(url);
+    expect(await ask(url, questions)).toEqual(before);
+  } finally {
+    await database.close();
+  }
+});
+
+test('attempts from before keep their numbers and places, and what they started can be killed by its handle', async () => {
+  const { url } = await createTestDatabase();
+  const database = openDatabase({ url, connections: 4, name: 'test-attempts' });
+  try {
+    const notifier = { touch: () => {}, close: async () => {} };
+    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
+    const store = storeOver(url, database, log);
+    await seedTenantAllowance(database.db, defaultTenant);
+    const run = await store.started();
+    const executor = { id: uuid(), tenantId: defaultTenant, host: 'here', pid: 1, startedTicks: '1' };
+    await registerExecutor(database.db, { ...executor, queues: [], capacity: {} });
+    while (
+      (await migrationStatus(url)).some(({ name, appliedAt }) => name === '0011-attempt-numbers' && appliedAt)
+    )
+      await migrateDown(url);
+    await ask(
+      url,
+      `insert into attempts (run_id, unit, tenant_id, attempt, executor_id, task_token, process_group, process_started)
+       values ('${run.id}', 'call/1.0', '${defaultTenant}', 1020003, '${executor.id}', '', 7, 'boot:5:mark'),
+         ('${run.id}', 'call/1.0', '${defaultTenant}', 4, '${executor.id}', '', null, null)`,
+    );
+    await migrateUp(url);
+    expect(
+      await ask(url, 'select attempt, generation, pauses, tried, handle from attempts order by attempt'),
+    ).toEqual([
+      { attempt: 4, generation: 0, pauses: 0, tried: 4, handle: null },
+      {
+        ...{ attempt: 1_020_003, generation: 1, pauses: 2, tried: 3 },
+        handle: { kind: 'mount', host: 'here', call: `${run.id}/1.0`, pgid: 7, startedTicks: 'boot:5:mark' },
+      },
+    ]);
+  } finally {
+    await database.close();
+  }
+});
+
+// As databases name them that were made when several migrations had one number.
+const namesBefore: Record<string, string> = {
+  '0004-crossings-of-allowances': '0003-crossings-of-allowances',
+  '0005-draw-on-allowances': '0003-draw-on-allowances',
+  '0006-room-in-allowances': '0003-room-in-allowances',
+  '0007-approvals': '0005-approvals',
+  '0008-policies': '0006-policies',
+  '0009-stall': '0007-stall',
+};
+
+test('a database from before the migrations were numbered once each goes on from where it is', async () => {
+  const { url } = await createTestDatabase();
+  const fresh = await schema(url);
+  await fill(url);
+  const counts = await rowCounts(url);
+  const [numbered] = await ask(url, 'select conversation_id, seq from conversation_heads');
+  const isLater = (name: string): boolean => name > '0009-stall';
+  for (;;) {
+    const last = (await migrationStatus(url)).findLast(({ appliedAt }) => appliedAt !== null);
+    if (!last || !isLater(last.name)) break;
+    await migrateDown(url);
+  }
+  expect(await ask(url, 'select id as conversation_id, seq from conversations')).toEqual([numbered]);
+  for (const [now, before] of Object.entries(namesBefore))
+    await ask(url, `update kysely_migration set name = '${before}' where name = '${now}'`);
+  expect((await migrateUp(url)).every(isLater)).toBe(true);
+  expect(await schema(url)).toEqual(fresh);
+  expect(await rowCounts(url)).toEqual(counts);
+  expect(await ask(url, 'select conversation_id, seq from conversation_heads')).toEqual([numbered]);
 });
 
 test('several processes may migrate at once', async () => {

@@ -72,6 +72,7 @@ test('an accepted run has its row, its message and its first event, and opens a 
   ).toEqual([['user', 'Mend  the\ntest.']]);
   const conversation = await database.db
     .selectFrom('conversations')
+    .innerJoin('conversation_heads', 'conversation_id', 'id')
     .select(['title', 'seq'])
     .where('id', '=', run.conversation_id)
     .executeTakeFirst();

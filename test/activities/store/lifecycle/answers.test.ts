@@ -147,9 +147,9 @@ test('a step is not opened for a run that is to stop, is over a limit, or has en
   const run = await store.started();
   const attempt = anAttempt(run, 'model/1');
   const over = log.write('test', async (write) =>
-    openStep(write, await lockedRun(write, run.id), { step: 1, attempt, mayOpen: () => false }),
+    openStep(write, await lockedRun(write, run.id), { step: 1, attempt, reached: 'limit_steps' }),
   );
-  expect(await over).toEqual({ kind: 'stopped' });
+  expect(await over).toEqual({ kind: 'limit', reason: 'limit_steps' });
   await store.input(run, { kind: 'interrupt', messageId: 'stop' });
   expect(await store.open(attempt)).toEqual({ kind: 'stopped' });
   const before = await store.events(run);

@@ -179,9 +179,9 @@ test('a parked message that is cancelled makes no room, and is passed over when 
   await expectWholeLog(store);
 });
 
-test('the message of the finish tool is the final one', async () => {
+test('the output of a call that ends the run is the final message', async () => {
   const run = await store.started();
-  await store.step(run, 1, { text: 'I am done.', calls: [aCall('1.0', { tool: 'finish', repeat: 'safe' })] });
+  await store.step(run, 1, { text: 'I am done.', calls: [aCall('1.0', { endsRun: true, repeat: 'safe' })] });
   await store.claim(anAttempt(run, 'call/1.0'));
   await store.record(anAttempt(run, 'call/1.0'), { output: 'All three tests pass.' });
   await store.end(run);

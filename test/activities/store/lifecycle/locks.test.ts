@@ -1,15 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { aCall, anAttempt, expectWholeLog, openTestStore } from '../../../support/store.ts';
+import { aCall, anAttempt, besideRun, expectWholeLog, openTestStore } from '../../../support/store.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { addDeadLetter, resolveDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
 import { Superseded, StreamEnded } from '../../../../activities/store/log/events.ts';
-import {
-  attemptNumber,
-  failAttempt,
-  markLost,
-  noteProcessGroup,
-} from '../../../../activities/store/runs/attempts.ts';
+import { failAttempt, markLost, noteHandle } from '../../../../activities/store/runs/attempts.ts';
 import { handOver, noteTree } from '../../../../activities/store/lifecycle/begin-run.ts';
 import { recordLate } from '../../../../activities/store/lifecycle/end-run.ts';
 import { lockRun, type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
@@ -40,17 +35,20 @@ const acts: Record<string, Act> = {
     log.append({ ...streamFor(run), events: [{ type: 'text-end', payload: { step: 1, block: 0 } }] }),
   answer: async (run) => {
     const { steps, generation } = await store.run(run.id);
-    const attempt = anAttempt(run, `model/${steps + 1}`, attemptNumber(generation, (attempts += 1)));
-    await store.open(attempt);
-    await store.answer(attempt, { calls: [aCall(`${steps + 1}.0`), aCall(`${steps + 1}.1`)] });
+    const attempt = { ...anAttempt(run, `model/${steps + 1}`, (attempts += 1)), generation };
+    const opened = await store.open(attempt);
+    await store.answer(opened.kind === 'opened' ? opened.ref : attempt, {
+      calls: [aCall(`${steps + 1}.0`), aCall(`${steps + 1}.1`)],
+    });
   },
   call: async (run) => {
     const { steps, generation } = await store.run(run.id);
     const unit = `call/${steps}.${attempts % 2}`;
-    const attempt = anAttempt(run, unit, attemptNumber(generation, (attempts += 1)));
-    await store.claim(attempt);
-    await noteProcessGroup(database.db, attempt, { pgid: 1, startedTicks: 't' });
-    await store.record(attempt);
+    const attempt = { ...anAttempt(run, unit, (attempts += 1)), generation };
+    const claim = await store.claim(attempt);
+    const ref = claim.kind === 'claimed' ? claim.ref : attempt;
+    await noteHandle(database.db, ref, { kind: 'test' });
+    await store.record(ref);
   },
   fail: (run) => failAttempt(database.db, anAttempt(run, 'model/1', attempts), 'failed'),
   lose: () => markLost(database.db, executorId),
@@ -117,6 +115,7 @@ test('whatever is done to a few runs at once, nobody waits in a circle and no pr
       async (program) => {
         const opened = await Promise.all(Array.from({ length: 3 }, () => store.started()));
         const conversations = opened.map((run) => run.conversation_id);
+        for (const run of opened) await besideRun(store, run, 1);
         const unexpected: unknown[] = [];
         let next = 0;
         const worker = async (): Promise<void> => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { StreamEnded, Superseded } from '../../../../activities/store/log/append.ts';
 import { type EventBatch, readEvents } from '../../../../activities/store/log/events.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
-import { lockRun, streamFor } from '../../../../activities/store/runs/runs.ts';
+import { streamFor } from '../../../../activities/store/runs/runs.ts';
 import type { NewEvent } from '../../../../workflows/contracts/event.ts';
 import { anAttempt, expectWholeLog, openTestStore } from '../../../support/store.ts';
 
@@ -79,7 +79,13 @@ test('a stream that somebody holds is waited for, and holds up nobody else', asy
   if (!held) throw new Error('There is no run.');
   let waited: Promise<number | undefined> | undefined;
   await log.write('test', async (write) => {
-    await lockRun(write, held.tenant_id, held.id);
+    const { stream } = streamFor(held);
+    await write.tx
+      .selectFrom('stream_heads')
+      .select('seq')
+      .where('stream', '=', stream)
+      .forUpdate()
+      .execute();
     const appends = [held, ...free].map((run) => log.append({ ...streamFor(run), events: [delta('x')] }));
     waited = appends[0];
     await Promise.all(appends.slice(1));

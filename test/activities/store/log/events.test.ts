@@ -1,19 +1,24 @@
 import fc from 'fast-check';
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { anAttempt, expectWholeLog, openTestStore } from '../../../support/store.ts';
-import { beginAttempt, endAttempt, type NewAttempt } from '../../../../activities/store/runs/attempts.ts';
+import { anAttempt, expectWholeLog, lockedRun, openTestStore } from '../../../support/store.ts';
+import {
+  type AttemptRef,
+  beginAttempt,
+  endAttempt,
+  type NewAttempt,
+} from '../../../../activities/store/runs/attempts.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import {
   createEventLog,
   type EventBatch,
   readConversationEvents,
   readEvents,
-  readHead,
   StreamEnded,
   Superseded,
 } from '../../../../activities/store/log/events.ts';
-import { lockRun, type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
+import { streamHeads } from '../../../../activities/store/log/tails.ts';
+import { type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
 import type { NewEvent } from '../../../../workflows/contracts/event.ts';
 
 const store = await openTestStore({ connections: 20 });
@@ -38,10 +43,13 @@ async function textsOf(stream: string): Promise<string[]> {
   return events.map((event) => (event.payload as { text: string }).text);
 }
 
+async function headOf(stream: string) {
+  return (await streamHeads(database.db, defaultTenant, [stream])).get(stream);
+}
+
 async function take(run: RunRow, attempt: NewAttempt): Promise<void> {
   await log.write('test', async (write) => {
-    await lockRun(write, run.tenant_id, run.id);
-    await beginAttempt(write, run, attempt);
+    await beginAttempt(write, await lockedRun(write, run.id), attempt);
   });
 }
 
@@ -66,7 +74,7 @@ test('an appended batch is read back whole, numbered from one, with the number a
       payload: { step: 1, block: 0, text },
     })),
   );
-  expect(await readHead(database.db, defaultTenant, batch.stream)).toEqual({ seq: 3, ended: false });
+  expect(await headOf(batch.stream)).toEqual({ seq: 3, ended: false });
 });
 
 test('sixteen writers at once leave no gap in the stream nor in the conversation of two streams', async () => {
@@ -117,7 +125,7 @@ test('an attempt that does not hold the fence writes nothing', async () => {
   const run = await store.started();
   const first = anAttempt(run, 'model/1', 1);
   const second = anAttempt(run, 'model/1', 2);
-  const batchOf = (attempt: NewAttempt): EventBatch => ({
+  const batchOf = (attempt: AttemptRef): EventBatch => ({
     ...streamFor(run),
     events: [delta(`attempt ${attempt.attempt}`)],
     fence: attempt,
@@ -128,7 +136,9 @@ test('an attempt that does not hold the fence writes nothing', async () => {
   await take(run, second);
   await expect(log.append(batchOf(first)), 'after a newer one took it').rejects.toThrow(Superseded);
   await log.append(batchOf(second));
-  await log.write('test', (write) => endAttempt(write, second, 'answered'));
+  await log.write('test', async (write) =>
+    endAttempt(write, await lockedRun(write, run.id), second, 'answered'),
+  );
   await expect(log.append(batchOf(second)), 'after its result is stored').rejects.toThrow(Superseded);
   expect((await store.events(run)).slice(2)).toEqual([delta('attempt 1'), delta('attempt 2')]);
   await expectWholeLog(store);
@@ -136,8 +146,9 @@ test('an attempt that does not hold the fence writes nothing', async () => {
 
 test('the fence of one unit leaves other units alone', async () => {
   const run = await store.started();
-  const [left, right] = [anAttempt(run, 'call/1.0', 1), anAttempt(run, 'call/1.1', 5)];
+  const [left, right] = [anAttempt(run, 'call/1.0', 1), anAttempt(run, 'call/1.1', 2)];
   await take(run, left);
+  await take(run, anAttempt(run, 'call/1.1', 1));
   await take(run, right);
   for (const attempt of [left, right, left]) {
     await log.append({ ...streamFor(run), events: [delta(attempt.unit)], fence: attempt });
@@ -149,7 +160,7 @@ test('the fence of one unit leaves other units alone', async () => {
   });
   expect(events.map(({ attempt, payload }) => [attempt, (payload as { text: string }).text])).toEqual([
     [1, 'call/1.0'],
-    [5, 'call/1.1'],
+    [2, 'call/1.1'],
     [1, 'call/1.0'],
   ]);
 });
@@ -172,13 +183,13 @@ test('nothing follows the end of a stream, and the batch that ended it may be re
   expect(await log.append(batch)).toBe(1);
   expect(await log.append(batch)).toBeUndefined();
   await expect(log.append({ ...batch, dedupeKey: 'other', end: false })).rejects.toThrow(StreamEnded);
-  expect(await readHead(database.db, defaultTenant, batch.stream)).toEqual({ seq: 1, ended: true });
+  expect(await headOf(batch.stream)).toEqual({ seq: 1, ended: true });
 });
 
 test('a transaction that fails after its append leaves no event and no gap', async () => {
   const batch = fresh();
   const failing = log.write('test', async (write) => {
-    await write.append(batch);
+    write.append(batch);
     throw new Error('the rest failed');
   });
   await expect(failing).rejects.toThrow('the rest failed');

@@ -106,6 +106,39 @@ describe('a redactor', () => {
     expect(shorter.push('abcdefg') + shorter.push('x') + shorter.end()).toBe('[redacted]gx');
   });
 
+  test('hides a value learned later in every text from then on, also in a stream that is open', () => {
+    const lengths = fc.array(fc.nat({ max: 9 }), { maxLength: 40 });
+    const later = scene.chain(({ values, text }) =>
+      fc.record({ values: fc.constant(values), text: fc.constant(text), before: textWith(values), lengths }),
+    );
+    fc.assert(
+      fc.property(later, fc.nat({ max: 4 }), ({ values, text, before, lengths: cuts }, first) => {
+        const redactor = createRedactor(values.slice(0, first));
+        const stream = redactor.stream();
+        stream.push(before);
+        for (const value of values) redactor.learn(value);
+        expect(redactor.text(text)).toBe(createRedactor(values).text(text));
+        // What is held back of what came before is let out first: the text stands apart from it.
+        const apart = '\u0001'.repeat(100);
+        const out = cut(apart + text, cuts).map((piece) => stream.push(piece));
+        const said = out.join('') + stream.end();
+        expect(said.slice(said.indexOf(apart) + apart.length)).toBe(redactor.text(text));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('hides a value that is learned while it streams, as long as none of it is out', () => {
+    const redactor = createRedactor(['sk-live-123456']);
+    const stream = redactor.stream();
+    expect(stream.push('sk-liv')).toBe('');
+    redactor.learn('sk-lively-9');
+    expect([stream.push('ely-9'), stream.push('!'), stream.end()]).toEqual(['[redacted]', '!', '']);
+    redactor.learn(' hunter22\n');
+    redactor.learn('short');
+    expect(redactor.text('hunter22 is short')).toBe('[redacted] is short');
+  });
+
   test('lets everything through when it knows nothing', () => {
     const redactor = createRedactor(['', 'short']);
     expect(redactor.text('short text')).toBe('short text');

@@ -1,21 +1,23 @@
 import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { aCall, anAttempt, executorId, openTestStore } from '../../../support/store.ts';
+import { aCall, anAttempt, executorId, lockedRun, openTestStore } from '../../../support/store.ts';
 import {
   adoptToken,
+  type AttemptRef,
   beginAttempt,
   endAttempt,
   endsOf,
   failAttempt,
-  groupsBefore,
-  groupsOf,
+  handlesLeftBy,
+  handlesOf,
   markLost,
   type NewAttempt,
-  noteProcessGroup,
+  noteHandle,
   openAttemptsOf,
 } from '../../../../activities/store/runs/attempts.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
+import { handOver } from '../../../../activities/store/lifecycle/begin-run.ts';
 import { Superseded } from '../../../../activities/store/log/events.ts';
 import {
   beat,
@@ -29,6 +31,12 @@ import { lockRun } from '../../../../activities/store/runs/runs.ts';
 const store = await openTestStore();
 const { log, database } = store;
 const { db } = database;
+
+async function end(attempt: AttemptRef): Promise<void> {
+  await log.write('test', async (write) =>
+    endAttempt(write, await lockedRun(write, attempt.runId), attempt, 'answered'),
+  );
+}
 
 function take(attempt: NewAttempt) {
   return log.write('test', async (write) => {
@@ -66,12 +74,14 @@ test('an attempt learns how many came before it and how many of those lost their
   const run = await store.started();
   const unit = 'call/1.0';
   const [second, third] = [uuid(), uuid()];
-  expect(await take(anAttempt(run, unit, 1))).toEqual({ earlier: 0, lost: 0 });
+  const ref = (attempt: number) => ({ runId: run.id, unit, attempt });
+  expect(await take(anAttempt(run, unit, 1))).toEqual({ ref: ref(1), earlier: 0, lost: 0 });
   await failAttempt(db, anAttempt(run, unit, 1), 'failed');
-  expect(await take(anAttempt(run, unit, 2))).toEqual({ earlier: 1, lost: 0 });
-  expect(await take(anAttempt(run, unit, 3, second))).toEqual({ earlier: 2, lost: 1 });
-  expect(await take(anAttempt(run, unit, 7, third))).toEqual({ earlier: 3, lost: 2 });
+  expect(await take(anAttempt(run, unit, 2))).toEqual({ ref: ref(2), earlier: 1, lost: 0 });
+  expect(await take(anAttempt(run, unit, 3, second))).toEqual({ ref: ref(3), earlier: 2, lost: 1 });
+  expect(await take(anAttempt(run, unit, 7, third))).toEqual({ ref: ref(4), earlier: 3, lost: 2 });
   expect(await take(anAttempt(run, unit, 8, third)), 'the worker lives, its attempt failed').toEqual({
+    ref: ref(5),
     earlier: 4,
     lost: 2,
   });
@@ -79,8 +89,55 @@ test('an attempt learns how many came before it and how many of those lost their
     [1, 'failed'],
     [2, 'lost'],
     [3, 'lost'],
-    [7, 'failed'],
-    [8, null],
+    [4, 'failed'],
+    [5, null],
+  ]);
+});
+
+test('tries count within a wait, and waits within an execution: whatever is below the newest comes late', async () => {
+  const run = await store.started();
+  const at = (pauses: number, tried: number) => ({ ...anAttempt(run, 'model/1', tried), pauses });
+  for (const [pauses, tried, attempt] of [
+    [0, 2, 1],
+    [1, 1, 2],
+    [1, 12_345, 3],
+    [2, 1, 4],
+  ] as const)
+    expect((await take(at(pauses, tried))).ref.attempt).toBe(attempt);
+  for (const [pauses, tried] of [
+    [0, 3],
+    [1, 20_000],
+    [2, 0],
+  ] as const)
+    await expect(take(at(pauses, tried))).rejects.toThrow(Superseded);
+  const foreign = { ...at(3, 1), generation: 1 };
+  await expect(take(foreign), 'of an execution that does not have the run').rejects.toThrow(Superseded);
+  const handedOver = await log.write('test', async (write) =>
+    handOver(write, await lockedRun(write, run.id)),
+  );
+  await expect(take(at(3, 1)), 'of the execution before').rejects.toThrow(Superseded);
+  expect((await take({ ...at(0, 1), generation: handedOver.generation })).ref.attempt).toBe(5);
+});
+
+test('an attempt that begins again is found as it was, and no other is opened', async () => {
+  const run = await store.started();
+  await take(anAttempt(run, 'model/1', 1, uuid()));
+  const second = anAttempt(run, 'model/1', 2);
+  const begun = await take(second);
+  expect(begun).toEqual({ ref: { runId: run.id, unit: 'model/1', attempt: 2 }, earlier: 1, lost: 1 });
+  expect(await take(second)).toEqual(begun);
+  await expect(take({ ...second, executorId: uuid() }), 'by another worker').rejects.toThrow(Superseded);
+  const step = anAttempt(run, 'model/1', 3);
+  await store.open(step);
+  const events = await store.events(run);
+  expect(await store.open(step)).toMatchObject({ kind: 'opened', ref: { attempt: 3 }, earlier: 2 });
+  expect(await store.events(run), 'it says nothing twice').toEqual(events);
+  await end(step);
+  await expect(take(step), 'once it has ended').rejects.toThrow(Superseded);
+  expect(await outcomes(run.id)).toEqual([
+    [1, 'lost'],
+    [2, 'failed'],
+    [3, 'answered'],
   ]);
 });
 
@@ -88,16 +145,19 @@ test('what a living worker was at is superseded; it counts as lost once that wor
   const run = await store.started();
   const [slow, next, last] = [await executor('slow'), await executor('next'), await executor('last')];
   await take(anAttempt(run, 'model/1', 1, slow));
-  expect(await take(anAttempt(run, 'model/1', 2, next))).toEqual({ earlier: 1, lost: 0 });
+  expect(await take(anAttempt(run, 'model/1', 2, next))).toMatchObject({ earlier: 1, lost: 0 });
   await endExecutor(db, next);
-  expect(await take(anAttempt(run, 'model/1', 3, last)), 'the second died').toEqual({ earlier: 2, lost: 1 });
+  expect(await take(anAttempt(run, 'model/1', 3, last)), 'the second died').toMatchObject({
+    earlier: 2,
+    lost: 1,
+  });
   expect(await outcomes(run.id)).toEqual([
     [1, 'superseded'],
     [2, 'lost'],
     [3, null],
   ]);
   await endExecutor(db, slow);
-  expect(await take(anAttempt(run, 'model/1', 4, last))).toEqual({ earlier: 3, lost: 2 });
+  expect(await take(anAttempt(run, 'model/1', 4, last))).toMatchObject({ earlier: 3, lost: 2 });
 });
 
 test('only the attempts before this one that ended in the same way are told, in order', async () => {
@@ -126,25 +186,29 @@ test('whoever joins an attempt under way hands it its own token', async () => {
   expect(await openAttemptsOf(db, id)).toMatchObject([{ attempt: 1, taskToken: joining.taskToken }]);
 });
 
-test('an attempt that comes after a newer one, or twice, is refused and writes nothing', async () => {
+test('an attempt that comes after a newer one is refused and writes nothing', async () => {
   const run = await store.started();
   await take(anAttempt(run, 'model/1', 3));
   await expect(take(anAttempt(run, 'model/1', 2))).rejects.toThrow(Superseded);
-  await expect(take(anAttempt(run, 'model/1', 3))).rejects.toThrow(Superseded);
-  expect(await outcomes(run.id)).toEqual([[3, null]]);
+  expect(await outcomes(run.id)).toEqual([[1, null]]);
 });
 
 test('of attempts that begin at once the newest holds the fence', async () => {
   const run = await store.started();
-  await Promise.allSettled([4, 2, 5, 1, 3].map((attempt) => take(anAttempt(run, 'model/1', attempt))));
-  await expect(
-    log.write('test', (write) => endAttempt(write, anAttempt(run, 'model/1', 4), 'answered')),
-  ).rejects.toThrow(Superseded);
-  await log.write('test', (write) => endAttempt(write, anAttempt(run, 'model/1', 5), 'answered'));
+  const begun = await Promise.allSettled(
+    [4, 2, 5, 1, 3].map(async (tried) => ({ tried, ...(await take(anAttempt(run, 'model/1', tried))) })),
+  );
+  const taken = begun.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  expect(taken.map(({ ref }) => ref.attempt).sort()).toEqual(taken.map((_, index) => index + 1));
+  for (const { tried, ref } of taken.toSorted((one, other) => one.tried - other.tried)) {
+    const ending = end(ref);
+    if (tried < 5) await expect(ending).rejects.toThrow(Superseded);
+    else await ending;
+  }
 });
 
 // Whatever an older attempt does next, at whatever point the newer one took over, it is told so.
-const points: [string, (old: NewAttempt) => Promise<unknown>][] = [
+const points: [string, (old: NewAttempt & AttemptRef) => Promise<unknown>][] = [
   [
     'appends',
     (old) =>
@@ -156,8 +220,8 @@ const points: [string, (old: NewAttempt) => Promise<unknown>][] = [
         fence: old,
       }),
   ],
-  ['ends', (old) => log.write('test', (write) => endAttempt(write, old, 'answered'))],
-  ['notes its process group', (old) => noteProcessGroup(db, old, { pgid: 7, startedTicks: 'now' })],
+  ['ends', end],
+  ['notes the handle of its command', (old) => noteHandle(db, old, { kind: 'test', at: 7 })],
   ['stores its answer', (old) => store.answer(old)],
   ['opens its step again', (old) => store.open(old)],
 ];
@@ -178,32 +242,26 @@ for (const [what, act] of points) {
   });
 }
 
-test('a worker that died leaves its open attempts with their tokens and process groups', async () => {
+test('a worker that died leaves its open attempts with their tokens and the handles of their commands', async () => {
   const run = await store.started();
   const id = await executor('elsewhere');
   const ended = { ...anAttempt(run, 'model/1'), executorId: id };
   const executing = { ...anAttempt(run, 'call/1.0'), executorId: id };
   await take(ended);
-  await log.write('test', (write) => endAttempt(write, ended, 'answered'));
+  await end(ended);
   await take(executing);
-  await noteProcessGroup(db, executing, { pgid: 4711, startedTicks: 'ticks' });
+  await noteHandle(db, executing, { kind: 'test', at: 4711 });
   await take(anAttempt(run, 'call/1.1'));
   expect(await openAttemptsOf(db, id)).toEqual([
-    {
-      runId: run.id,
-      unit: 'call/1.0',
-      attempt: 1,
-      executorId: id,
-      taskToken: executing.taskToken,
-      group: { pgid: 4711, startedTicks: 'ticks' },
-    },
+    { runId: run.id, unit: 'call/1.0', attempt: 1, taskToken: executing.taskToken },
   ]);
+  expect(await handlesLeftBy(db, id)).toEqual([{ kind: 'test', at: 4711 }]);
   await markLost(db, id);
   expect(await openAttemptsOf(db, id)).toEqual([]);
   expect(await openAttemptsOf(db, executorId)).not.toEqual([]);
 });
 
-test('a successor is told of every process group its predecessors left, and on which host', async () => {
+test('a successor is told of the handle of every command its predecessors started', async () => {
   const run = await store.started();
   const [here, there] = [await executor('here'), await executor('there')];
   for (const [attempt, id] of [
@@ -213,26 +271,26 @@ test('a successor is told of every process group its predecessors left, and on w
   ] as const) {
     const each = { ...anAttempt(run, 'call/1.0', attempt), executorId: id };
     await take(each);
-    if (attempt < 3) await noteProcessGroup(db, each, { pgid: attempt, startedTicks: `t${attempt}` });
+    await noteHandle(db, each, { kind: 'test', at: attempt });
   }
-  expect(await groupsBefore(db, anAttempt(run, 'call/1.0', 3))).toEqual([
-    { host: 'here', group: { pgid: 1, startedTicks: 't1' } },
-    { host: 'there', group: { pgid: 2, startedTicks: 't2' } },
-  ]);
-  expect(await groupsBefore(db, anAttempt(run, 'call/1.0', 1))).toEqual([]);
+  const [first, second, third] = [1, 2, 3].map((at) => ({ kind: 'test', at }));
+  const unit = { runId: run.id, unit: 'call/1.0' };
+  expect(await handlesOf(db, unit, 3)).toEqual([first, second]);
+  expect(await handlesOf(db, unit, 1)).toEqual([]);
+  expect(await handlesOf(db, unit)).toEqual([first, second, third]);
 });
 
-test('the groups of a dead worker are those of active runs, those of ended calls included', async () => {
+test('what a dead worker left are the commands of active runs, those of ended calls included', async () => {
   const id = await executor('gone');
   const run = await store.started();
   await store.step(run, 1, { calls: [aCall('1.0')] });
   const attempt = { ...anAttempt(run, 'call/1.0'), executorId: id };
   await store.claim(attempt);
-  await noteProcessGroup(db, attempt, { pgid: 5, startedTicks: 't' });
+  await noteHandle(db, attempt, { kind: 'test', at: 5 });
   await store.record(attempt);
-  expect(await groupsOf(db, id)).toEqual([{ key: `${run.id}/1.0`, group: { pgid: 5, startedTicks: 't' } }]);
+  expect(await handlesLeftBy(db, id)).toEqual([{ kind: 'test', at: 5 }]);
   await store.end(run);
-  expect(await groupsOf(db, id)).toEqual([]);
+  expect(await handlesLeftBy(db, id)).toEqual([]);
 });
 
 test('an executor beats until somebody declares it ended, and then it is told so', async () => {

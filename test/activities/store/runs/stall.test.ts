@@ -91,7 +91,7 @@ async function question(run: RunRow, number: number, inputHash: string, said: st
   await store.step(run, number, {
     calls: [
       aCall(`${number}.0`, {
-        ...{ tool: 'ask-person', effect: 'read', repeat: 'safe', inputHash, decision: 'ask' },
+        ...{ effect: 'read', progress: true, repeat: 'safe', inputHash, decision: 'ask' },
         asks: { kind: 'question', text: 'Which one?', choices: [] },
       }),
     ],

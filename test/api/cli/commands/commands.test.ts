@@ -13,7 +13,7 @@ test('status shows processes, runs in progress and what is stuck', async () => {
   const embedded = {
     processes,
     kill: async () => {},
-    demo: async () => Promise.reject(new Error('not here')),
+    copyDemo: async () => Promise.reject(new Error('not here')),
   };
   const { api, call } = await startApi({ embedded });
   const run = await startRun(api, { prompt: 'a \u001b[31mred\u001b[0m\nprompt' });

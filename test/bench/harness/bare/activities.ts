@@ -5,7 +5,7 @@ import path from 'node:path';
 import { Context } from '@temporalio/activity';
 import { createLlms, findLlm } from '../../../../activities/llm/index.ts';
 import type { LlmMessage } from '../../../../activities/llm/llm.ts';
-import { openMount } from '../../../../activities/sandbox/mount.ts';
+import { openMount } from '../../../../activities/sandbox/mount/mount.ts';
 import { createBackground } from '../../../../activities/tools/background.ts';
 import { publicEgress } from '../../../../activities/tools/fetch.ts';
 import { createTools, toToolSpec } from '../../../../activities/tools/index.ts';
@@ -23,7 +23,7 @@ export interface BareActivities {
 export function bareActivities(compatibleBaseUrl: string): BareActivities {
   const llm = findLlm(createLlms({ compatibleBaseUrl }), 'compatible/fake')?.llm;
   if (!llm) throw new Error('The compatible provider is not there.');
-  const background = createBackground({ callIsAlive: () => false, killMarked: async () => undefined });
+  const background = createBackground();
   const tools = createTools({ background, egress: publicEgress });
   const specs = tools.map(toToolSpec);
   const sandbox = mkdtemp(path.join(tmpdir(), 'perdure-bare-')).then((root) => openMount({ root }));
@@ -66,10 +66,10 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
         runId: 'bare',
         callId: '1.0',
         key: 'bare/1.0',
-        sandbox: await sandbox,
+        sandbox: await (await sandbox).forCall(),
         signal: Context.current().cancellationSignal,
         output: () => undefined,
-        recordGroup: async () => undefined,
+        recordHandle: async () => undefined,
         noteIntent: async () => undefined,
       });
     },

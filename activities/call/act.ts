@@ -1,0 +1,105 @@
+// Has a claimed call act: decides what an interrupted predecessor means, runs the tool in its time, and returns the one
+// result, whatever became of it.
+import { createPathCheck, type PathCheck } from '../../workflows/policy/path-check.ts';
+import { type ActivityDeps, type Attempt, WorkerStopping } from '../deps.ts';
+import { createCallOutput } from './output.ts';
+import { untilStored } from '../store/db/until-stored.ts';
+import { judgePredecessor } from './predecessor.ts';
+import { reviewContextOf } from './review.ts';
+import { RunStopped } from '../store/runs/stops.ts';
+import { noteHandle } from '../store/runs/attempts.ts';
+import { type CallResult, type CallRow, type Claim, noteIntent } from '../store/calls/calls.ts';
+import { cutOutput } from '../store/calls/cut-output.ts';
+import { StreamEnded, Superseded } from '../store/log/events.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts';
+import { findTool, toolsOf } from './tools-of.ts';
+
+type Claimed = Extract<Claim, { kind: 'claimed' }>;
+
+export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt): Promise<CallResult> {
+  const { run, call, predecessor } = claim;
+  const found = findTool(toolsOf(deps, run), call.tool);
+  if (found?.kind !== 'built-in')
+    return { status: 'failed', output: `This worker has no tool "${call.tool}".`, failed: true };
+  const { tool } = found;
+  const output = createCallOutput(deps, run, call, attempt);
+  const mayUse = await pathCheckFor(deps, run, call, tool);
+  const sandbox = await deps.openSandbox({ id: run.id, projectPath: run.project_path, mayUse });
+  try {
+    const context: ToolContext = {
+      runId: run.id,
+      callId: call.call_id,
+      key: `${run.id}/${call.call_id}`,
+      sandbox,
+      signal: attempt.signal,
+      recordHandle: (handle) => untilStored(() => noteHandle(deps.log.db, attempt.ref, handle)),
+      noteIntent: (intent) => untilStored(() => noteIntent(deps.log.db, call, intent)),
+      output: output.add,
+    };
+    if (predecessor) {
+      const verdict = await judgePredecessor(deps, { run, call, tool, predecessor, attempt, context });
+      if (verdict) return verdict;
+    }
+    return await runInTime(deps, tool, call, context, attempt);
+  } finally {
+    await output.close();
+    await sandbox.close();
+  }
+}
+
+/** The second look at every path, against the profiles the run began with. */
+async function pathCheckFor(deps: ActivityDeps, run: RunRow, call: CallRow, tool: Tool): Promise<PathCheck> {
+  const context = await reviewContextOf({ ...deps, db: deps.log.db }, run);
+  const { name, effect, subjectKind } = tool;
+  return createPathCheck(context.scopes, { tool: name, effect, subject: call.subject, subjectKind }, context);
+}
+
+async function runInTime(
+  deps: ActivityDeps,
+  tool: Tool,
+  call: CallRow,
+  context: ToolContext,
+  attempt: Attempt,
+): Promise<CallResult> {
+  const limit = AbortSignal.timeout(call.timeout_seconds * 1000);
+  const signal = AbortSignal.any([attempt.signal, limit]);
+  try {
+    const result = await tool.run(call.input, { ...context, signal });
+    return await toCallResult(deps, call.tenant_id, result);
+  } catch (error) {
+    if (!signal.aborted) {
+      if (error instanceof Superseded || error instanceof StreamEnded) throw error;
+      // A bug of the tool must not be tried for ever; the model and the log are told.
+      deps.logger.error({ err: error, runId: call.run_id, callId: call.call_id }, `tool ${tool.name} threw`);
+      return { status: 'failed', output: `${tool.name} failed: ${(error as Error).message}`, failed: true };
+    }
+    const reason: unknown = signal.reason;
+    if (reason instanceof RunStopped)
+      return stopped('Stopped: the run was interrupted or out of time while this was under way.');
+    if (reason instanceof WorkerStopping)
+      return stopped('Stopped: the worker was shut down while this was under way.');
+    if (limit.aborted && !attempt.signal.aborted) {
+      return {
+        status: 'failed',
+        output: `Stopped after ${call.timeout_seconds} seconds, its time limit.`,
+        failed: true,
+      };
+    }
+    if (reason instanceof Superseded || reason instanceof StreamEnded) throw reason;
+    return stopped('Stopped: the run was told to end while this was under way.');
+  }
+}
+
+function stopped(output: string): CallResult {
+  return { status: 'stopped', output, failed: true };
+}
+
+async function toCallResult(deps: ActivityDeps, tenantId: string, result: ToolResult): Promise<CallResult> {
+  const status = result.ok ? 'succeeded' : result.denied ? 'denied' : 'failed';
+  const cut = await cutOutput(deps.log.redact(result.output), (mediaType, bytes) =>
+    // The tool has acted: an outage of Postgres must not make a failure of what it did.
+    untilStored(() => deps.contents.put(tenantId, mediaType, bytes)),
+  );
+  return { status, ...cut, failed: !result.ok };
+}

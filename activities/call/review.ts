@@ -1,0 +1,250 @@
+// Reviews the calls of an answer: do they name a tool, do the arguments fit, does policy allow them. Runs
+// nothing: the decisions are stored with the model's message and reach the workflow with its result.
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
+import { evaluate, type PolicyContext, type PolicyScope } from '../../workflows/policy/evaluate.ts';
+import { recall } from '../../workflows/policy/remember.ts';
+import type { PolicyCall } from '../../workflows/policy/subject.ts';
+import { parseFor, parseJson } from './arguments.ts';
+import { externalInputProblem } from './external.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { LlmCall } from '../llm/llm.ts';
+import type { EditedCall } from '../store/approvals/approvals.ts';
+import type { ReviewedCall } from '../store/calls/reviewed-calls.ts';
+import type { Queries } from '../store/db/database.ts';
+import type { ScopeRef } from '../store/policies/policies.ts';
+import { type RememberedAnswer, rememberedFor } from '../store/policies/policy-scopes.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import { toStorable } from '../store/db/storable.ts';
+import { findTool, type RunTool, toolsOf } from './tools-of.ts';
+
+// More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.
+const mostCallsPerStep = 64;
+
+export interface ReviewContext extends PolicyContext {
+  tools: readonly RunTool[];
+  /** They answer what the profiles ask about, and nothing else: what is denied stays denied. */
+  remembered: readonly RememberedAnswer[];
+  scopes: readonly PolicyScope[];
+}
+
+export interface ReviewNeeds extends Pick<ActivityDeps, 'tools' | 'profileOf'> {
+  db: Queries;
+}
+
+/** Reviews the calls of an answer against what the run began with, and what people had remembered since. */
+export async function reviewFor(
+  needs: ReviewNeeds,
+  run: RunRow,
+  step: number,
+  calls: readonly LlmCall[],
+): Promise<ReviewedCall[]> {
+  if (calls.length === 0) return [];
+  const context = await reviewContextOf(needs, run);
+  const reviewed = await reviewCalls(context, step, calls);
+  if (!reviewed.some(({ decided }) => decided.original === 'ask')) return reviewed;
+  const place = { ...run, project_path: await placeOf(run.project_path) };
+  const remembered = await rememberedFor(needs.db, place, context.now);
+  return remembered.length === 0 ? reviewed : reviewCalls({ ...context, remembered }, step, calls);
+}
+
+/** As answers are remembered: whatever link leads to a project, it is the same place. */
+async function placeOf(projectPath: string | null): Promise<string | null> {
+  // One that is gone is no place of anybody's; the run finds out by itself.
+  return projectPath === null ? null : realpath(projectPath).catch(() => projectPath);
+}
+
+export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<ReviewContext> {
+  const scopes: PolicyScope[] = [];
+  // One after the other: it may be a transaction, which has one connection.
+  for (const ref of run.policy_scopes as unknown as ScopeRef[]) {
+    const profile = await needs.profileOf(run.tenant_id, ref, needs.db);
+    scopes.push({ scope: ref.scope, profile, version: ref.version });
+  }
+  return {
+    tools: toolsOf(needs, run),
+    scopes,
+    remembered: [],
+    projectRoot: run.project_path,
+    mode: null,
+    attended: run.attended,
+    now: new Date(),
+  };
+}
+
+/** One may take a tenth of a second: in between, heartbeats and other runs have their turn. */
+export async function reviewCalls(
+  context: ReviewContext,
+  step: number,
+  calls: readonly LlmCall[],
+): Promise<ReviewedCall[]> {
+  const reviewed: ReviewedCall[] = [];
+  for (const [index, call] of calls.entries()) {
+    reviewed.push(reviewOne(context, step, index, call));
+    await setImmediate();
+  }
+  return reviewed;
+}
+
+function reviewOne(context: ReviewContext, step: number, index: number, written: LlmCall): ReviewedCall {
+  // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
+  const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
+  return {
+    callId: `${step}.${index}`,
+    index,
+    providerCallId: call.id,
+    tool: call.name,
+    inputText: toStorable(call.input),
+    inputHash: createHash('sha256').update(call.input).digest('hex'),
+    ...(index < mostCallsPerStep ? reviewCall(context, call) : oneTooMany(call)),
+  };
+}
+
+function oneTooMany(call: LlmCall): Outcome {
+  const problem = `Not run: at most ${mostCallsPerStep} calls are made in one step. Ask again in the next.`;
+  return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
+}
+
+/** Reviews other arguments for a call that is asked about; what is refused now stays refused. */
+export function reviewEdit(
+  context: ReviewContext,
+  call: { step: number; tool: string; timeout_seconds: number },
+  input: unknown,
+): EditedCall | { problem: string } {
+  const written = { id: 'edit', name: call.tool, input: JSON.stringify(input) };
+  const reviewed = reviewOne(context, call.step, 0, written);
+  const { refusal, inputHash, subject, timeoutSeconds } = reviewed;
+  if (refusal) return { problem: refusal.output };
+  // Its workflow has planned the call with the time it was asked for, and ends it after that.
+  if (timeoutSeconds > call.timeout_seconds) {
+    const problem = `These arguments may take ${timeoutSeconds} seconds and the call was asked for with ${call.timeout_seconds}: give no more, or deny it with a note that it be asked for with more.`;
+    return { problem };
+  }
+  return { input: reviewed.input, inputHash, subject, timeoutSeconds };
+}
+
+/** What policy would be asked about a call, as far as its tool can tell without a disk. */
+export function describeCall(
+  tools: readonly RunTool[],
+  call: { tool: string; input: unknown },
+): PolicyCall | { problem: string } {
+  const found = findTool(tools, call.tool);
+  if (found?.kind !== 'built-in') return { problem: `There is no tool "${call.tool}".` };
+  const { tool } = found;
+  const parsed = parseFor(tool, JSON.stringify(call.input ?? {}));
+  if (!parsed.ok) return { problem: parsed.problem };
+  const { name, effect, subjectKind } = tool;
+  return { tool: name, effect, subject: toStorable(tool.subject(parsed.input)), subjectKind };
+}
+
+type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool' | 'inputText' | 'inputHash'>;
+
+const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0, decided: {} };
+
+function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
+  try {
+    return reviewReadable(context, call);
+  } catch (error) {
+    // Whatever a model writes has an answer: thrown, it would be asked for and paid for again at each attempt.
+    const problem = `The call cannot be looked at (${(error as Error).message.slice(0, 300)}). Send a simpler one.`;
+    return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
+  }
+}
+
+function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
+  const { tools, scopes, projectRoot, mode, attended } = context;
+  const found = findTool(tools, call.name);
+  if (!found) {
+    const names = tools.map(({ tool }) => tool.name).join(', ');
+    return {
+      ...nothingKnown,
+      input: toStorable(call.input),
+      ...refused(`There is no tool "${call.name}". There are: ${names}.`),
+    };
+  }
+  if (found.kind === 'external') return reviewExternal(found.tool, call);
+  const { tool } = found;
+  const parsed = parseFor(tool, call.input);
+  if (!parsed.ok) return { ...nothingKnown, input: toStorable(call.input), ...refused(parsed.problem) };
+  // Decided on the whole of it: what was cut off would be allowed unseen.
+  const subject = toStorable(tool.subject(parsed.input));
+  const { name, effect, subjectKind } = tool;
+  const policyCall = { tool: name, effect, subject, subjectKind };
+  const ruled = evaluate(scopes, policyCall, context);
+  const decided = (ruled.original === 'ask' && recall(policyCall, context.remembered, context)) || ruled;
+  const { decision, ruleIndex, profileId, ruleText } = decided;
+  const rule = toStorable(ruleIndex === null ? ruleText : `${profileId}: ${ruleText}`);
+  const reason = toStorable(decided.reason.slice(0, 1000));
+  return {
+    input: parsed.input,
+    effect,
+    subject,
+    repeat: tool.repeat,
+    endsRun: tool.endsRun,
+    progress: tool.progress,
+    decision,
+    decided: {
+      ...decided,
+      projectRoot,
+      mode,
+      attended,
+      ...(subjectKind === undefined ? {} : { subjectKind }),
+    },
+    rule,
+    reason,
+    timeoutSeconds: tool.timeoutSeconds(parsed.input),
+    ...(decision === 'deny'
+      ? { refusal: { status: 'denied', output: `Denied by policy (${rule}): ${reason}.` } }
+      : { refusal: undefined }),
+    ...(decision === 'ask' ? { asks: { kind: 'call', text: `${name} ${subject}`, choices: [] } } : {}),
+    // To be asked about a question is the question.
+    ...(decision !== 'deny' && tool.asks ? toQuestion(tool.asks(parsed.input), context) : {}),
+  };
+}
+
+/** A question waits for its answer as a call that is asked about does. */
+function toQuestion(
+  question: { text: string; choices: string[] },
+  { attended }: ReviewContext,
+): Pick<Outcome, 'decision' | 'refusal' | 'asks'> {
+  if (attended) {
+    const [text, choices] = [toStorable(question.text), question.choices.map(toStorable)];
+    return { decision: 'ask', asks: { kind: 'question', text, choices }, refusal: undefined };
+  }
+  const output =
+    'Nobody is there to answer. Decide it yourself as carefully as you can, or finish and say what you need to know.';
+  return { decision: 'deny', refusal: { status: 'denied', output } };
+}
+
+/** What a caller runs is the caller's to allow: it is asked for, not reviewed. */
+function reviewExternal(tool: ExternalTool, call: LlmCall): Outcome {
+  const parsed = parseJson(call.input);
+  const problem = parsed.ok ? externalInputProblem(tool, parsed.input) : parsed.problem;
+  const input = parsed.ok ? parsed.input : toStorable(call.input);
+  if (problem !== undefined) return { ...nothingKnown, input, ...refused(problem) };
+  return {
+    ...nothingKnown,
+    input,
+    subject: tool.name,
+    repeat: 'once',
+    decision: 'ask',
+    rule: 'external tool',
+    reason: 'the caller runs it and brings the result',
+    refusal: undefined,
+    asks: { kind: 'result', text: `${tool.name} ${JSON.stringify(input)}`.slice(0, 4000), choices: [] },
+  };
+}
+
+/** Not run for a reason that is no matter of policy. Nobody is asked about it. */
+function refused(problem: string): Pick<Outcome, 'decision' | 'rule' | 'reason' | 'refusal' | 'asks'> {
+  const output = toStorable(problem);
+  return {
+    decision: 'deny',
+    rule: 'not a valid call',
+    reason: toStorable(output.slice(0, 500)),
+    refusal: { status: 'failed', output },
+    asks: undefined,
+  };
+}

@@ -1,0 +1,35 @@
+// The tools of a run: the built-in ones, and those its caller has brought. The one place that says which a run has; what
+// else a run may bring or go without joins here.
+import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import { toToolSpec } from '../tools/index.ts';
+import type { Tool, ToolSpec } from '../tools/tool.ts';
+import { externalToolsOf } from './external.ts';
+
+export type RunTool =
+  | { kind: 'built-in'; tool: Tool }
+  /** Its caller executes it and brings the result. */
+  | { kind: 'external'; tool: ExternalTool };
+
+/** For one look at the run: what its caller has brought shares the time of it. */
+export function toolsOf(
+  { tools }: Pick<ActivityDeps, 'tools'>,
+  run: Pick<RunRow, 'external_tools'>,
+): RunTool[] {
+  return [
+    ...tools.map((tool): RunTool => ({ kind: 'built-in', tool })),
+    ...externalToolsOf(run).map((tool): RunTool => ({ kind: 'external', tool })),
+  ];
+}
+
+export function findTool(tools: readonly RunTool[], name: string): RunTool | undefined {
+  return tools.find(({ tool }) => tool.name === name);
+}
+
+/** What a model is told of it. */
+export function toSpec({ kind, tool }: RunTool): ToolSpec {
+  if (kind === 'built-in') return toToolSpec(tool);
+  const { name, description, inputSchema } = tool;
+  return { name, description, inputSchema };
+}

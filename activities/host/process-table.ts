@@ -1,0 +1,103 @@
+// What the operating system tells about processes: who is in which group, since when, and with which marks in its
+// environment. Linux reads /proc. Elsewhere `ps` stands in, which shows no marks, so only groups are found there.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+export interface ProcessRow {
+  pid: number;
+  pgid: number;
+  /** The set of groups it belongs to (setsid): a program may leave its group, seldom its set. */
+  setId: number;
+  /** A dead process that nobody has reaped: it holds its id but cannot act. */
+  dead: boolean;
+  /** Halted by SIGSTOP: it lives and does nothing. */
+  stopped: boolean;
+  /** Boot and start time: together with the pid this names a process for good. */
+  started: string;
+}
+
+const isLinux = process.platform === 'linux';
+// Ticks count from the boot, so the same pid and ticks can come back after a reboot.
+const boot = isLinux ? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8) : 'boot';
+
+export function listProcesses(): ProcessRow[] {
+  if (!isLinux) return listByPs();
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map((pid) => findProcess(Number(pid))).filter((row) => row !== undefined);
+}
+
+export function findProcess(pid: number): ProcessRow | undefined {
+  if (!isLinux) return listByPs().find((row) => row.pid === pid);
+  const stat = readProc(pid, 'stat');
+  if (stat === undefined) return undefined;
+  // The name, in parentheses, may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, , pgid, setId] = fields;
+  return {
+    pid,
+    pgid: Number(pgid),
+    setId: Number(setId),
+    dead: state === 'Z' || state === 'X',
+    stopped: state === 'T',
+    started: `${boot}:${fields[19]}`,
+  };
+}
+
+/** Its arguments joined by one space; empty when they cannot be read. */
+export function commandOf(pid: number): string {
+  if (isLinux) return (readProc(pid, 'cmdline') ?? '').split('\0').join(' ').trimEnd();
+  return execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+}
+
+/** The marks (`NAME=value` with the given prefix) a process was started with; empty when they cannot be read. */
+export function marksOf(pid: number, prefix: string): Map<string, string> {
+  const environment = isLinux ? (readProc(pid, 'environ') ?? '') : '';
+  const marks = environment.split('\0').filter((entry) => entry.startsWith(prefix) && entry.includes('='));
+  return new Map(
+    marks.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+  );
+}
+
+/** Names the set of process ids we see: a container on this machine has another one, with the same numbers. */
+export function pidNamespace(): string {
+  return isLinux ? readlinkSync('/proc/self/ns/pid') : 'host';
+}
+
+/** The machine as far as process ids go: containers that share a host's name see other processes. */
+export function thisHost(): string {
+  return `${hostname()} ${pidNamespace()}`;
+}
+
+/** Undefined when the process is gone, or belongs to somebody who does not let us look. */
+function readProc(pid: number, file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(code)) return undefined;
+    throw error;
+  }
+}
+
+function listByPs(): ProcessRow[] {
+  const table = execFileSync('ps', ['-A', '-o', 'pid=,pgid=,stat=,lstart='], {
+    encoding: 'utf8',
+    env: { LC_ALL: 'C' },
+  });
+  return table.split('\n').flatMap((line) => {
+    const match = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
+    if (match === null) return [];
+    const [, pid, pgid, state, started] = match;
+    // `ps` shows no set of groups that equals the leader's pid; the group stands for it.
+    const row = { pid: Number(pid), pgid: Number(pgid), setId: Number(pgid) };
+    return [
+      {
+        ...row,
+        dead: state?.startsWith('Z') ?? false,
+        stopped: state?.startsWith('T') ?? false,
+        started: `${boot}:${started?.replaceAll(':', '.')}`,
+      },
+    ];
+  });
+}

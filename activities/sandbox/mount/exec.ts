@@ -1,0 +1,126 @@
+// Runs one shell command as a process group of its own. The command cannot act before its group is recorded, and
+// this returns only when nothing of the group is left.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openPipes, type Pipes } from './pipes.ts';
+import { SandboxRefusal, type ExecOptions, type ExecResult } from '../sandbox.ts';
+import { toHandle } from './handles.ts';
+import { endGroup, groupIsAlive, groupOf, killGroup, marksFor, type ProcessGroup } from './process-group.ts';
+
+// Waits for a line before it turns into the command. When the worker dies first, the descriptor closes without one
+// and the command never runs.
+const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$0" -c "$1"';
+// What a program gets to clean up after itself before it is killed.
+const graceMs = 2000;
+// Filters at the end of a pipeline may live a moment longer than the shell; what lives longer was left behind.
+const lingerMs = 250;
+// Without a writer the pipes end at once; a process that hides from us and keeps one open must not hold the call.
+const drainMs = 500;
+
+export interface CommandPlace {
+  shell: string;
+  directory: string;
+  environment: Record<string, string>;
+}
+
+export async function runCommand(place: CommandPlace, options: ExecOptions): Promise<ExecResult> {
+  options.signal.throwIfAborted();
+  const token = randomBytes(8).toString('hex');
+  const pipes = await openPipes();
+  const child = startWaiting(place, options, token, pipes);
+  const exited = exitOf(child);
+  // The wrapper may be killed before it reads its line; its exit tells.
+  (child.stdio[3] as Socket).on('error', () => {});
+  const drained = Promise.all([
+    drain(pipes.stdout.reader, (bytes) => options.onOutput('stdout', bytes)),
+    drain(pipes.stderr.reader, (bytes) => options.onOutput('stderr', bytes)),
+  ]);
+  try {
+    await Promise.all([spawned(child, place), pipes.stdout.writer.close(), pipes.stderr.writer.close()]);
+    const group = groupOf(child.pid as number, token);
+    return await superviseCommand(child, group, exited, options);
+  } finally {
+    await Promise.race([drained, sleep(drainMs, undefined, { ref: false })]);
+    pipes.stdout.reader.destroy();
+    pipes.stderr.reader.destroy();
+  }
+}
+
+async function superviseCommand(
+  child: ChildProcess,
+  group: ProcessGroup,
+  exited: Promise<ExecResult>,
+  options: ExecOptions,
+): Promise<ExecResult> {
+  try {
+    await options.onStart(toHandle(group, options.key));
+    options.signal.throwIfAborted();
+  } catch (error) {
+    await killGroup(group);
+    await exited;
+    throw error;
+  }
+  (child.stdio[3] as Socket).end('go\n');
+  const aborted = abortOf(options.signal);
+  await Promise.race([exited, aborted.promise]);
+  aborted.dispose();
+  if (options.signal.aborted) {
+    await endGroup(group, graceMs);
+    await exited;
+    throw options.signal.reason;
+  }
+  const result = await exited;
+  await endLeftovers(group);
+  return result;
+}
+
+async function endLeftovers(group: ProcessGroup): Promise<void> {
+  const until = performance.now() + lingerMs;
+  while (groupIsAlive(group)) {
+    if (performance.now() > until) return await endGroup(group, graceMs);
+    await sleep(10);
+  }
+}
+
+function startWaiting(place: CommandPlace, options: ExecOptions, token: string, pipes: Pipes): ChildProcess {
+  return spawn('/bin/sh', ['-c', waitForGo, place.shell, options.command], {
+    cwd: place.directory,
+    env: { ...place.environment, ...marksFor(token, options.key) },
+    detached: true,
+    stdio: ['ignore', pipes.stdout.writer.fd, pipes.stderr.writer.fd, 'pipe'],
+  });
+}
+
+async function spawned(child: ChildProcess, place: CommandPlace): Promise<void> {
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') throw new SandboxRefusal(`the project directory ${place.directory} is gone`);
+    if (code === 'E2BIG')
+      throw new SandboxRefusal('the command is too long; write it to a file and run that');
+    throw error;
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<ExecResult> {
+  return new Promise((resolve) => {
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }));
+  });
+}
+
+async function drain(reader: Socket, onBytes: (bytes: Buffer) => void): Promise<void> {
+  reader.on('data', onBytes);
+  await once(reader, 'close');
+}
+
+function abortOf(signal: AbortSignal): { promise: Promise<void>; dispose(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const onAbort = (): void => resolve();
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) resolve();
+  return { promise, dispose: () => signal.removeEventListener('abort', onAbort) };
+}

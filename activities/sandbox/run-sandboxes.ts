@@ -1,0 +1,123 @@
+// The sandboxes of the runs this worker works for: each opened once, lent to call after call, and let go when its run
+// ends, when nobody has used it for a while, or when the worker stops. Handles go to the driver of their kind.
+import type { Handle, Handles, OpenSandbox, PathRule, Sandbox, SandboxDriver } from './sandbox.ts';
+
+// Between two calls of a run lies a model call of a minute at most; a run that waits for a person may wait for days.
+const keptMs = 5 * 60_000;
+
+export interface LentSandbox extends Sandbox {
+  /** Gives it back. What it runs goes on. */
+  close(): Promise<void>;
+}
+
+export interface RunSandboxes extends Handles {
+  lend(run: { id: string; projectPath: string | null }, mayUse?: PathRule): Promise<LentSandbox>;
+  /** Lets go of a run's sandbox once nothing uses it any more: the run has ended. */
+  endRun(runId: string): Promise<void>;
+  /** The runs it holds one of. */
+  runIds(): string[];
+  close(): Promise<void>;
+}
+
+interface Held {
+  opening: Promise<OpenSandbox>;
+  users: number;
+  ended: boolean;
+  timer?: NodeJS.Timeout;
+}
+
+export function createRunSandboxes(input: {
+  drivers: readonly SandboxDriver[];
+  /** Told when one could not be let go of; what it holds ends with the process. */
+  onFailure(error: unknown): void;
+  idleMs?: number;
+}): RunSandboxes {
+  const { drivers, onFailure, idleMs = keptMs } = input;
+  const runs = new Map<string, Held>();
+
+  function find(run: { id: string; projectPath: string | null }): Held {
+    const known = runs.get(run.id);
+    if (known) return known;
+    const [driver] = drivers;
+    if (!driver) throw new Error('There is no sandbox in the list.');
+    const held: Held = { opening: driver.open(run), users: 0, ended: false };
+    runs.set(run.id, held);
+    // What could not be opened is tried again by the next call.
+    held.opening.catch(() => forget(held));
+    return held;
+  }
+
+  function forget(held: Held): void {
+    for (const [runId, one] of runs) if (one === held) runs.delete(runId);
+  }
+
+  async function take(held: Held): Promise<OpenSandbox> {
+    clearTimeout(held.timer);
+    held.users += 1;
+    return held.opening;
+  }
+
+  async function leave(held: Held): Promise<void> {
+    held.users -= 1;
+    if (held.users > 0) return;
+    if (held.ended) await letGo(held);
+    else held.timer = setTimeout(() => void letGo(held), idleMs).unref();
+  }
+
+  async function letGo(held: Held): Promise<void> {
+    clearTimeout(held.timer);
+    forget(held);
+    try {
+      await (await held.opening).close(held.ended ? 'ended' : 'goes-on');
+    } catch (error) {
+      onFailure(error);
+    }
+  }
+
+  return {
+    ...createHandles(drivers),
+    async lend(run, mayUse) {
+      const held = find(run);
+      const sandbox = await take(held);
+      const view = await sandbox.forCall(mayUse ? { mayUse } : {}).catch(async (error: unknown) => {
+        await leave(held);
+        throw error;
+      });
+      return {
+        ...view,
+        // In use until the command has ended, which may be long after its call.
+        async exec(options) {
+          await take(held);
+          try {
+            return await view.exec(options);
+          } finally {
+            await leave(held);
+          }
+        },
+        close: () => leave(held),
+      };
+    },
+    async endRun(runId) {
+      const held = runs.get(runId);
+      if (!held) return;
+      held.ended = true;
+      if (held.users === 0) await letGo(held);
+    },
+    runIds: () => [...runs.keys()],
+    async close() {
+      await Promise.all([...runs.values()].map(letGo));
+    },
+  };
+}
+
+export function createHandles(drivers: readonly SandboxDriver[]): Handles {
+  const driverOf = ({ kind }: Handle): SandboxDriver | undefined => drivers.find(({ mode }) => mode === kind);
+  return {
+    // Of a kind that is not in the list nobody here can tell.
+    kill: async (handle) => driverOf(handle)?.kill(handle) ?? 'elsewhere',
+    isAlive: async (handle) => driverOf(handle)?.isAlive(handle) ?? false,
+    async sweep(handles) {
+      for (const driver of drivers) await driver.sweep(handles.filter(({ kind }) => kind === driver.mode));
+    },
+  };
+}

@@ -1,0 +1,92 @@
+// Asks the model: streams its answer into the event log, and returns what it said, what that used and how it ended.
+import type { NewEvent } from '../../workflows/contracts/event.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { findLlm } from '../llm/index.ts';
+import { type Llm, type LlmCall, LlmError, type LlmRequest } from '../llm/llm.ts';
+import type { ModelUse } from '../store/lifecycle/answers.ts';
+import { streamFor } from '../store/runs/runs.ts';
+import { RunStopped } from '../store/runs/stops.ts';
+import { createJournal, type Journal } from './journal.ts';
+import type { ModelCall } from './open.ts';
+import { type Streamed, useOf } from './use.ts';
+
+export interface Said {
+  text: string;
+  calls: LlmCall[];
+  use: ModelUse;
+  /** What is left of what was streamed, and the end of its blocks. */
+  closing: NewEvent[];
+}
+
+/** `stopped`: somebody stopped the run; what was said until then is kept, and none of its calls. */
+export type Asked = Said & ({ kind: 'answered' | 'stopped' } | { kind: 'failed'; cause: unknown });
+
+export async function askModel(
+  deps: ActivityDeps,
+  { run, step, attempt }: ModelCall,
+  request: LlmRequest,
+): Promise<Asked> {
+  const giveUp = new AbortController();
+  const signal = AbortSignal.any([attempt.signal, giveUp.signal]);
+  const journal = createJournal({
+    log: deps.log,
+    ...streamFor(run),
+    attempt: attempt.ref,
+    step,
+    redactor: deps.redactor.stream(),
+    onFailure: (error) => giveUp.abort(error),
+  });
+  const { streamed, failure } = await listen(findLlm(deps.llms, run.model)?.llm, request, signal, journal);
+  const closing = await journal.seal();
+  const said = (status: ModelUse['status']): Said => ({
+    text: streamed.text,
+    calls: status === 'answered' ? streamed.calls : [],
+    use: useOf(deps, run.model, request, streamed, status),
+    closing,
+  });
+  if (failure) {
+    if (signal.reason instanceof RunStopped) return { kind: 'stopped', ...said('stopped') };
+    const cause: unknown = signal.aborted ? signal.reason : failure.error;
+    return { kind: 'failed', cause, ...said('failed') };
+  }
+  // The journal may have failed while the last pieces were sent. A stop at that time changes nothing about an answer
+  // that is whole and paid for.
+  if (giveUp.signal.aborted) return { kind: 'failed', cause: giveUp.signal.reason, ...said('failed') };
+  return { kind: 'answered', ...said('answered') };
+}
+
+/** What the model says, as far as it comes. */
+async function listen(
+  llm: Llm | undefined,
+  request: LlmRequest,
+  signal: AbortSignal,
+  journal: Journal,
+): Promise<{ streamed: Streamed; failure?: { error: unknown } }> {
+  const streamed: Streamed = { text: '', calls: [], usage: undefined };
+  try {
+    if (!llm) throw new LlmError('bad_request', 'No model of that provider is configured on this worker.');
+    for await (const part of llm.stream(request, signal)) {
+      switch (part.type) {
+        case 'text':
+          streamed.text += part.text;
+          journal.text(part.text);
+          break;
+        case 'thinking':
+          journal.thinking(part.text);
+          break;
+        case 'call':
+          streamed.calls.push(part.call);
+          break;
+        case 'finish':
+          streamed.usage = part.usage;
+          if (part.reason === 'refused')
+            throw new LlmError('content_refused', 'The provider refused the content.');
+          break;
+      }
+    }
+    signal.throwIfAborted();
+    return { streamed };
+  } catch (error) {
+    return { streamed, failure: { error } };
+  }
+}

@@ -1,0 +1,145 @@
+// What becomes of a model call that failed: what was used is booked, an event says what happened, and the verdict tells
+// whether and when it is tried again.
+import { type FailureCode, failures } from '../../workflows/contracts/failures.ts';
+import { type ActivityDeps, type Attempt, CalledOff, WorkerStopping } from '../deps.ts';
+import type { Said } from './ask.ts';
+import { LogBehind } from './journal.ts';
+import type { ModelCall } from './open.ts';
+import { LlmError, type LlmErrorKind } from '../llm/llm.ts';
+import { isOutOfPatience } from './patience.ts';
+import { untilStored } from '../store/db/until-stored.ts';
+import { hasBooked, recordUse } from '../store/lifecycle/answers.ts';
+import { endsOf, failAttempt } from '../store/runs/attempts.ts';
+import { isStoreOutage } from '../store/db/database.ts';
+import { addDeadLetter } from '../store/runs/dead-letters.ts';
+import { StreamEnded, Superseded, type Write } from '../store/log/events.ts';
+import { lockRun, streamFor } from '../store/runs/runs.ts';
+import { toStorable } from '../store/db/storable.ts';
+
+const types: Record<LlmErrorKind, FailureCode> = {
+  rate_limited: 'ModelRateLimited',
+  overloaded: 'ModelOverloaded',
+  timeout: 'ModelTimeout',
+  network: 'ModelNetwork',
+  bad_request: 'ModelBadRequest',
+  auth: 'ModelUnauthorized',
+  context_too_long: 'ModelContextTooLong',
+  content_refused: 'ModelContentRefused',
+};
+
+// Whatever breaks in here five times over breaks the sixth time too: a person should hear of it.
+const mostBroken = 5;
+
+/** The step has taken so many workers down that no other is put at risk. */
+export class WorkersLost extends Error {
+  override name = 'WorkersLost';
+  readonly lost: number;
+
+  constructor(step: number, lost: number) {
+    super(`The model call of step ${step} took its worker down ${lost} times; it is not tried again.`);
+    this.lost = lost;
+  }
+}
+
+/** The verdict on a failed model call. */
+export class ModelCallFailed extends Error {
+  override name = 'ModelCallFailed';
+  readonly type: FailureCode;
+  /** Trying again is of no use. */
+  readonly forGood: boolean;
+  /** What the provider asks for. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    type: FailureCode,
+    message: string,
+    verdict: Partial<Pick<ModelCallFailed, 'forGood' | 'retryAfterMs'>>,
+  ) {
+    super(message);
+    this.type = type;
+    this.forGood = verdict.forGood ?? false;
+    this.retryAfterMs = verdict.retryAfterMs;
+  }
+}
+
+/** Returns what the attempt fails with. */
+export async function failModelCall(
+  deps: ActivityDeps,
+  { run, step, attempt }: ModelCall,
+  error: unknown,
+  { use, closing }: Pick<Said, 'use' | 'closing'>,
+): Promise<unknown> {
+  if (error instanceof Superseded || error instanceof StreamEnded) return error;
+  const { unit, attempt: number } = attempt.ref;
+  const outcome = outcomeOf(error);
+  const reason = toReason(deps, error instanceof Error ? error.message : String(error));
+  if (outcome === 'broken')
+    deps.logger.error({ err: error, runId: run.id, unit }, 'a model call broke in here');
+  const failure = await untilStored(() =>
+    deps.log.write('fail-model-call', async (write) => {
+      const current = await lockRun(write, run.tenant_id, run.id);
+      if (!current) return undefined;
+      const verdict = await verdictOn(write, attempt, error, outcome, reason);
+      if (await hasBooked(write, attempt.ref, step)) return verdict;
+      await recordUse(write, current, attempt.ref, step, use);
+      write.append({
+        ...streamFor(current),
+        events: [
+          ...closing,
+          {
+            type: 'attempt-error',
+            payload: { unit, attempt: number, reason, retry: verdict?.forGood !== true },
+          },
+        ],
+        fence: attempt.ref,
+      });
+      await failAttempt(write.tx, attempt.ref, outcome);
+      if (error instanceof WorkersLost)
+        await addDeadLetter(write, current, { kind: 'run', reason, attempts: error.lost });
+      return verdict;
+    }),
+  );
+  return failure ?? error;
+}
+
+/** Redacted before it is cut, so that no half of a secret stays; storable after, since cutting may split a pair. */
+function toReason(deps: ActivityDeps, message: string): string {
+  return toStorable(deps.log.redact(message).slice(0, 500));
+}
+
+type Outcome = 'failed' | 'broken' | 'stopped' | 'given_up';
+
+/** Only a provider's failures use up patience, and only what breaks in here counts as broken. */
+function outcomeOf(error: unknown): Outcome {
+  if (error instanceof LlmError) return 'failed';
+  if (error instanceof WorkersLost) return 'given_up';
+  // Neither the provider's doing nor a mistake: the next attempt goes on, however often this happens.
+  const outage = error instanceof LogBehind || isStoreOutage(error);
+  const passes = outage || error instanceof WorkerStopping || error instanceof CalledOff;
+  return passes ? 'stopped' : 'broken';
+}
+
+/** Undefined: it fails with the error itself, and is tried again. */
+async function verdictOn(
+  write: Write,
+  attempt: Attempt,
+  error: unknown,
+  outcome: Outcome,
+  message: string,
+): Promise<ModelCallFailed | undefined> {
+  if (error instanceof WorkersLost) return forGood('ModelWorkersLost', message);
+  if (!(error instanceof LlmError)) {
+    if (outcome !== 'broken') return undefined;
+    const before = await endsOf(write.tx, attempt.ref, outcome);
+    return before.length + 1 >= mostBroken ? forGood('InternalError', message) : undefined;
+  }
+  const type = types[error.kind];
+  if (!failures[type].retryable) return forGood(type, message);
+  if (isOutOfPatience(await endsOf(write.tx, attempt.ref, outcome), new Date()))
+    return forGood('ModelUnavailable', message);
+  return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
+}
+
+function forGood(type: FailureCode, message: string): ModelCallFailed {
+  return new ModelCallFailed(type, message, { forGood: true });
+}

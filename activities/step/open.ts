@@ -1,0 +1,92 @@
+// Opens the step of a model call, or says what becomes of it: another execution has the run, an earlier attempt stored
+// the answer, somebody stopped the run, a limit is reached, or a question about money is open.
+import type { CallModelInput, CallModelResult } from '../../workflows/contracts/activities.ts';
+import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
+import type { ActivityDeps, ActivityTask, Attempt } from '../deps.ts';
+import { isScripted } from '../llm/index.ts';
+import { ownShortage } from '../store/allowances/own-limits.ts';
+import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
+import { beginRun } from '../store/lifecycle/begin-run.ts';
+import type { Write } from '../store/log/events.ts';
+import type { NewAttempt } from '../store/runs/attempts.ts';
+import { type LockedRun, lockRun, type RunRow } from '../store/runs/runs.ts';
+import { askForMore, questionOf, reasonOf } from './ask-for-money.ts';
+import { toStepResult } from './result.ts';
+
+/** One call of a model: the only one of its run at that time. */
+export interface ModelCall {
+  run: RunRow;
+  step: number;
+  attempt: Attempt;
+}
+
+type Opened = Extract<OpenedStep, { kind: 'opened' }>;
+
+export async function openModelCall(
+  deps: ActivityDeps,
+  input: CallModelInput,
+  { task }: ActivityTask,
+): Promise<Opened | { result: CallModelResult }> {
+  const { step } = input;
+  return deps.log.write('open-step', async (write) => {
+    const run = await runFor(deps, write, input);
+    if (!run) return { result: { kind: 'foreign' } };
+    const question = run.steps < step && (await questionOf(write.tx, run, { step, task }));
+    if (question) return { result: question };
+    const opened = await openStep(write, run, { step, attempt: task, reached: limitReached(run) });
+    switch (opened.kind) {
+      case 'opened':
+        return opened;
+      case 'stored':
+        return { result: toStepResult(opened) };
+      case 'stopped':
+        return { result: { kind: 'stopped' } };
+      case 'stalled':
+        return { result: { kind: 'limit', reason: 'stalled' } };
+      case 'limit':
+        return { result: await limited(deps, write, { run, step, task }, opened.reason) };
+    }
+  });
+}
+
+/** The run, locked; begun with this call where nothing came before it. Undefined when it is another execution's. */
+async function runFor(
+  deps: ActivityDeps,
+  write: Write,
+  input: CallModelInput,
+): Promise<LockedRun | undefined> {
+  const { tenantId, runId, begins } = input;
+  if (begins !== undefined) {
+    const begun = await beginRun(write, {
+      tenantId,
+      runId,
+      executionId: begins,
+      generation: 0,
+      isScripted: (model) => isScripted(deps.llms, model),
+    });
+    if (begun) return begun.run;
+  }
+  const run = await lockRun(write, tenantId, runId);
+  if (!run) throw new Error(`There is no run ${runId}.`);
+  // An attempt before this one may have stored the answer, and ended the run with it.
+  return begins === undefined || run.execution_id === begins ? run : undefined;
+}
+
+/** Checked before a call, so that none is started beyond a limit; what one call uses may go over it once. */
+function limitReached(run: RunRow): StopReason | undefined {
+  const { steps } = run.limits as unknown as EffectiveLimits;
+  if (run.steps >= steps) return 'limit_steps';
+  const short = ownShortage(run);
+  return short && reasonOf(short);
+}
+
+/** For more money a person is asked; every other limit ends the run. */
+async function limited(
+  deps: ActivityDeps,
+  write: Write,
+  { run, step, task }: { run: RunRow; step: number; task: NewAttempt },
+  reason: StopReason,
+): Promise<CallModelResult> {
+  const short = reason === 'limit_steps' ? undefined : ownShortage(run);
+  return short ? askForMore(deps, write, run, { step, task, short }) : { kind: 'limit', reason };
+}

@@ -1,0 +1,74 @@
+// What a model call asks: the messages and tools of its run, and the context of its step. What earlier attempts asked
+// and never accounted for is booked, and the worst case drawn, before the request may be sent.
+import type { CallModelResult } from '../../workflows/contracts/activities.ts';
+import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
+import { toolsOf, toSpec } from '../call/tools-of.ts';
+import type { ActivityDeps } from '../deps.ts';
+import type { LlmRequest } from '../llm/llm.ts';
+import { assemble, type ContextBlock } from '../prompt/assemble.ts';
+import { readContext } from '../store/runs/messages.ts';
+import { lockRun, type RunRow } from '../store/runs/runs.ts';
+import { draw } from './draw.ts';
+import { failModelCall, WorkersLost } from './failure.ts';
+import type { ModelCall } from './open.ts';
+import { bookLost, noUse } from './use.ts';
+
+// Room for a long file in one answer; providers cut at their own maximum below it.
+const maxOutputTokens = 32_000;
+// Kills that come by chance must never end a run, and a model call is safe to make again: only a prompt that takes
+// down whoever sends it meets ten deaths in one step.
+const mostLostAttempts = 10;
+
+/** What to ask, or what becomes of the step when it may not be asked for want of money. */
+export async function prepareRequest(
+  deps: ActivityDeps,
+  call: ModelCall,
+  before: { earlier: number; lost: number },
+): Promise<{ request: LlmRequest } | { result: CallModelResult }> {
+  const { run, step, attempt } = call;
+  try {
+    if (before.lost >= mostLostAttempts) throw new WorkersLost(step, before.lost);
+    const request = await requestFor(deps, run, step);
+    if (before.earlier > 0) {
+      await deps.log.write('book-lost', async (write) => {
+        const locked = await lockRun(write, run.tenant_id, run.id);
+        if (locked) await bookLost(deps, write, locked, { step, before: attempt.ref.attempt, request });
+      });
+    }
+    const result = await draw(deps, run, step, attempt, request);
+    return result ? { result } : { request };
+  } catch (error) {
+    throw await failModelCall(deps, call, error, { use: noUse(deps, run.model), closing: [] });
+  }
+}
+
+async function requestFor(deps: ActivityDeps, run: RunRow, step: number): Promise<LlmRequest> {
+  const prompt = assemble({
+    tools: toolsOf(deps, run).map(toSpec),
+    history: await readContext(deps.log.db, run.tenant_id, run.id),
+    context: contextOf(run, step, new Date()),
+  });
+  return {
+    model: run.model.slice(run.model.indexOf('/') + 1),
+    messages: prompt.messages,
+    tools: prompt.tools,
+    maxOutputTokens,
+    runId: run.id,
+    step,
+  };
+}
+
+/** What a model is told anew with each step, in this order: the one place that knows who has something to say. */
+export function contextOf(
+  run: Pick<RunRow, 'limits' | 'project_path'>,
+  step: number,
+  now: Date,
+): ContextBlock[] {
+  const { steps } = run.limits as unknown as EffectiveLimits;
+  const project = run.project_path === null ? 'none' : JSON.stringify(run.project_path);
+  return [
+    { owner: 'limits', text: `Step ${step} of at most ${steps}` },
+    { owner: 'project', text: `Project: ${project}` },
+    { owner: 'clock', text: `Date: ${now.toISOString().slice(0, 10)}` },
+  ];
+}

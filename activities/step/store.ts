@@ -1,0 +1,57 @@
+// Stores the answer of a model together with the review of its calls, and ends a run that has nothing left to do.
+import type { RunStatus } from '../../workflows/contracts/run.ts';
+import { isTerminal } from '../../workflows/run/transitions.ts';
+import { reviewFor } from '../call/review.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { untilStored } from '../store/db/until-stored.ts';
+import { storeAnswer } from '../store/lifecycle/answers.ts';
+import type { EndedRun } from '../store/lifecycle/end-run.ts';
+import type { Said } from './ask.ts';
+import { settleUse } from './draw.ts';
+import { concludeRun, settleEnd } from './end.ts';
+import { patienceOf } from './ask-for-money.ts';
+import { lockRun, lockRunAndConversation } from '../store/runs/runs.ts';
+import type { ModelCall } from './open.ts';
+import type { StoredStep } from './result.ts';
+
+export async function storeReviewed(
+  deps: ActivityDeps,
+  { run, step, attempt }: ModelCall,
+  { text, calls: written, use, closing }: Said,
+): Promise<StoredStep> {
+  // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
+  const { redact } = deps.log;
+  const asked = written.map((call) => ({ ...call, input: redact(call.input) }));
+  const calls = await reviewFor({ ...deps, db: deps.log.db }, run, step, asked);
+  const answer = {
+    attempt: attempt.ref,
+    step,
+    text: redact(text),
+    calls,
+    use,
+    closing,
+    patience: patienceOf(deps),
+  };
+  // What has nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
+  // end of what runs in the background.
+  const ends =
+    use.status === 'answered' && calls.length === 0 && !run.project_path && !deps.hasBackground(run.id);
+  const stored = await untilStored(() =>
+    deps.log.write('store-answer', async (write): Promise<StoredStep & Partial<EndedRun>> => {
+      const lock = ends ? lockRunAndConversation : lockRun;
+      const current = await lock(write, run.tenant_id, run.id);
+      if (!current) throw new Error(`There is no run ${run.id}.`);
+      const { run: locked, calls: rows } = await storeAnswer(write, current, answer);
+      // Read back after a lost COMMIT, it may have ended with the first one.
+      const mayEnd = ends && !isTerminal(locked.status as RunStatus);
+      const ended =
+        mayEnd && (await concludeRun(deps, write, locked, { outcome: 'succeeded', reason: 'finished' }));
+      return { calls: rows, ...(ended || { run: locked }) };
+    }),
+  );
+  const { ended = false, waiting = false } = stored;
+  // The end of the account settles what is open with what was booked.
+  if (ended) await settleEnd(deps, { ...stored, ended, waiting });
+  else await settleUse(deps, run, step, attempt, use);
+  return stored;
+}

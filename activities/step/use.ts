@@ -1,0 +1,82 @@
+// What model calls have used: out of the provider's words, or estimated where it did not come to say. Books what
+// attempts used whose worker died before it could.
+import type { ActivityDeps } from '../deps.ts';
+import { estimateUsage } from '../llm/estimate-usage.ts';
+import type { LlmCall, LlmRequest, LlmUsage } from '../llm/llm.ts';
+import { type ModelUse, recordUse } from '../store/lifecycle/answers.ts';
+import type { Write } from '../store/log/events.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import { unbookedAttempts } from '../store/runs/unbooked-attempts.ts';
+
+export interface Streamed {
+  text: string;
+  calls: LlmCall[];
+  usage: LlmUsage | undefined;
+}
+
+const nothing: LlmUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+
+export function useOf(
+  deps: ActivityDeps,
+  model: string,
+  request: LlmRequest,
+  streamed: Streamed,
+  status: ModelUse['status'],
+): ModelUse {
+  const output = streamed.text + streamed.calls.map((call) => call.input).join('');
+  // Refused before it said anything, a call is not billed; once it has spoken, its input was read.
+  const silent = status === 'failed' && output === '';
+  const usage = streamed.usage ?? (silent ? nothing : estimateUsage(request, output));
+  return {
+    model,
+    status,
+    ...usage,
+    ...deps.price(model, usage),
+    estimated: streamed.usage === undefined && !silent,
+  };
+}
+
+/** The use of an attempt that failed before it asked the provider. */
+export function noUse(deps: ActivityDeps, model: string): ModelUse {
+  return { model, status: 'failed', ...nothing, ...deps.price(model, nothing), estimated: false };
+}
+
+/** What turns use into money. */
+type Pricing = Pick<ActivityDeps, 'price'>;
+
+/**
+ * Books the attempts of a step that left no account of themselves; the caller holds the run's lock. Whether the
+ * provider had read all of their prompt, what it thought unseen, and what it wrote after the last stored piece,
+ * nobody can tell; they are booked as billed for `request` and for what they streamed. Returns the run as it is now.
+ */
+export async function bookLost<Run extends RunRow>(
+  deps: Pricing,
+  write: Write,
+  run: Run,
+  lost: { step: number; before?: number; request: Pick<LlmRequest, 'messages' | 'tools'> },
+): Promise<Run> {
+  let booked = run;
+  for (const { ref, text } of await unbookedAttempts(write.tx, run.id, lost.step, lost.before)) {
+    const usage = estimateUsage(lost.request, text);
+    booked = await recordUse(write, booked, ref, lost.step, {
+      model: run.model,
+      status: 'failed',
+      ...usage,
+      ...deps.price(run.model, usage),
+      estimated: true,
+    });
+  }
+  return booked;
+}
+
+/**
+ * Books what the step under way has used when its run ends and nobody will ask again. The prompt went with its
+ * worker: what was streamed is all that is known.
+ */
+export async function bookUnanswered<Run extends RunRow>(
+  deps: Pricing,
+  write: Write,
+  run: Run,
+): Promise<Run> {
+  return bookLost(deps, write, run, { step: run.steps + 1, request: { messages: [], tools: [] } });
+}

@@ -1,0 +1,19 @@
+// The most a model call can use and cost, as far as anybody can tell before it: what is reserved for it.
+import { mostInputTokens } from '../llm/estimate-usage.ts';
+import type { ModelPrice } from '../deps.ts';
+import type { LlmRequest } from '../llm/llm.ts';
+import type { Draw } from '../store/allowances/allowances.ts';
+
+/** A model nobody knows the price of costs the configured ceiling, never nothing. */
+export function worstCaseOf(
+  price: ModelPrice,
+  model: string,
+  request: Pick<LlmRequest, 'messages' | 'tools' | 'maxOutputTokens'>,
+): Draw {
+  const inputTokens = mostInputTokens(request);
+  const usage = { inputTokens, cachedInputTokens: 0, outputTokens: request.maxOutputTokens };
+  // Where writing to the provider's cache has a price of its own, it is above that of reading anew.
+  const written = { ...usage, cacheWriteTokens: inputTokens };
+  const costMicros = Math.max(price(model, usage).costMicros, price(model, written).costMicros);
+  return { inputTokens, outputTokens: request.maxOutputTokens, costMicros };
+}

@@ -1,0 +1,1 @@
+-- Gone: append_batches appends one batch as it does many.

@@ -1,0 +1,90 @@
+// Starting a run: what the request leaves open is decided here, then it is accepted. Every run begins this way.
+import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
+import { Failure } from '../../../workflows/contracts/failures.ts';
+import type { StartRunBody } from '../../../workflows/contracts/run.ts';
+import { defaultProfile, toRunLimits } from '../../../workflows/policy/presets.ts';
+import type { HeldPools } from '../allowances/run-places.ts';
+import type { Queries } from '../db/database.ts';
+import type { Write } from '../log/events.ts';
+import { placeOfProject, resolveScopes, type ResolvedScopes } from '../policies/policy-scopes.ts';
+import { type Accepted, acceptRun } from './accept-run.ts';
+
+/** What only the process that starts a run can tell. */
+export interface StartNeeds {
+  defaultModel(): string;
+  /** True when the provider in a model's name is one we can reach. */
+  hasModel(name: string): boolean;
+  /** The one path of a directory, whatever links lead to it. Throws a Failure when there is none. */
+  realPath(path: string): Promise<string>;
+  /** Why these tools of the caller's own cannot be offered, in one sentence. */
+  externalToolsProblem(tools: readonly ExternalTool[]): string | undefined;
+  redact(text: string): string;
+}
+
+/** In whose name a run is started. */
+export interface Starter {
+  tenantId: string;
+  /** As events and records show it. */
+  by: string;
+  requestId: string;
+}
+
+/**
+ * Refuses a model or a policy there is not. `held`: pools that are locked already, by a caller that takes other locks
+ * before this; the run draws from them, whatever its owner.
+ */
+export async function startRun(
+  write: Write,
+  needs: StartNeeds,
+  starter: Starter,
+  wanted: StartRunBody,
+  held?: HeldPools,
+): Promise<Accepted> {
+  const { conversationId, messageId, owner, externalTools = [] } = wanted;
+  const projectPath = wanted.project?.path ?? null;
+  const model = modelOf(needs, wanted);
+  const { refs, profiles } = await scopesOf(write.tx, needs, starter, { policy: wanted.policy, projectPath });
+  const [profile] = profiles;
+  const problem = needs.externalToolsProblem(externalTools);
+  if (problem !== undefined) throw new Failure('InvalidInput', problem);
+  const run = {
+    ...starter,
+    // On entry: what is a secret here is one for the model and the log too.
+    prompt: needs.redact(wanted.prompt),
+    model,
+    policy: profile.id,
+    policyScopes: refs,
+    priority: wanted.priority ?? 'normal',
+    projectPath,
+    limits: { ...toRunLimits(profile), ...wanted.limits },
+    stall: profile.stall,
+    metadata: wanted.metadata ?? {},
+    whenBusy: wanted.whenBusy ?? 'reject',
+    attended: wanted.attended ?? false,
+    externalTools,
+    pools: owner === undefined ? [] : [`owner/${owner}` as const],
+    ...(conversationId !== undefined && { conversationId }),
+    ...(messageId !== undefined && { messageId }),
+  };
+  return acceptRun(write, run, held);
+}
+
+function modelOf(needs: StartNeeds, { model = needs.defaultModel() }: StartRunBody): string {
+  if (needs.hasModel(model)) return model;
+  const detail = `No provider here has the model ${model}; GET /api/v1/models lists the providers.`;
+  throw new Failure('UnknownModel', detail);
+}
+
+async function scopesOf(
+  queries: Queries,
+  needs: StartNeeds,
+  { tenantId }: Starter,
+  { policy, projectPath }: { policy: string | undefined; projectPath: string | null },
+): Promise<ResolvedScopes> {
+  const fallback = defaultProfile;
+  const place = await placeOfProject(needs, projectPath);
+  const resolved = await resolveScopes(queries, tenantId, { policy, projectPath: place, fallback });
+  if (resolved) return resolved;
+  const detail = `There is no policy ${policy ?? fallback}; GET /api/v1/policies lists them.`;
+  throw new Failure('UnknownPolicy', detail);
+}

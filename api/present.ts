@@ -1,0 +1,8 @@
+// An object without the fields that are there and undefined, as bodies and queries come.
+export type Present<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
+
+export function present<Fields extends object>(fields: Fields): Present<Fields> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Present<Fields>;
+}

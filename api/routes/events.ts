@@ -1,0 +1,157 @@
+// What happened in a run, or in all runs of a conversation by its own numbers: pages of events, their export, and the
+// same events as they come.
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import {
+  type Event,
+  EventListView,
+  EventsQuery,
+  type EventType,
+  StreamQuery,
+} from '../../workflows/contracts/event.ts';
+import { id } from '../../workflows/contracts/fields.ts';
+import type { Parts, Routes } from '../parts.ts';
+import { present } from '../present.ts';
+import { checkCursor, cursorOf } from '../stream/event-stream.ts';
+import { headOf, numberIn, readTopic, type Topic } from '../stream/topics.ts';
+import { at, pageExample, runId } from './examples.ts';
+import { problems } from './problems.ts';
+
+const params = z.object({ id });
+
+const event = {
+  stream: `run/${runId}`,
+  seq: 7,
+  conversationSeq: 7,
+  at,
+  version: 1,
+  attempt: 1,
+  type: 'text-delta',
+  payload: { step: 1, block: 0, text: 'The test fails because ' },
+};
+
+const streamAnswers = {
+  200: {
+    description:
+      'Events as they come: `id` is the number, `event` the type, `data` the event. Ends with the last.',
+    content: { 'text/event-stream': { schema: z.string() } },
+  },
+  204: z.undefined().describe('Nothing follows the cursor, now or later.'),
+  ...problems,
+};
+
+interface Described {
+  operationId: string;
+  summary: string;
+}
+
+export const runEventRoutes = routesOf('run', {
+  list: {
+    operationId: 'listRunEvents',
+    summary: 'Events of a run in order; `format=jsonl` without a limit exports all of them',
+  },
+  stream: {
+    operationId: 'streamRun',
+    summary: 'Events of a run over SSE, resumable with Last-Event-ID or `after`',
+  },
+});
+
+export const conversationEventRoutes = routesOf('conversation', {
+  list: {
+    operationId: 'listConversationEvents',
+    summary: 'Events of all runs of a conversation; cursors are `conversationSeq`',
+  },
+  stream: {
+    operationId: 'streamConversation',
+    summary: 'Events of all runs of a conversation over SSE; it goes on until you leave',
+  },
+});
+
+function routesOf(kind: Topic['kind'], described: { list: Described; stream: Described }): Routes {
+  return (api, parts) => {
+    api.get(
+      `/${kind}s/:id/events`,
+      {
+        config: { example: { answer: pageExample(event) } },
+        schema: {
+          tags: ['events'],
+          ...described.list,
+          params,
+          querystring: EventsQuery,
+          response: { 200: EventListView, ...problems },
+        },
+      },
+      async (request, reply) => {
+        const topic = { kind, id: request.params.id };
+        return listEvents(parts, reply, request.caller.tenantId, topic, request.query);
+      },
+    );
+
+    api.get(
+      `/${kind}s/:id/stream`,
+      {
+        exposeHeadRoute: false,
+        schema: {
+          tags: ['events'],
+          ...described.stream,
+          params,
+          querystring: StreamQuery,
+          response: streamAnswers,
+        },
+      },
+      async (request, reply) => {
+        const after = cursorOf(request, request.query.after);
+        const topic = { kind, id: request.params.id };
+        const head = await headOf(parts.db, request.caller.tenantId, topic);
+        return parts.streams.open(request, reply, { topic, head, after });
+      },
+    );
+  };
+}
+
+// A screenful of a chatty run; clients that want all ask for more at once or for the export.
+const usualEvents = 100;
+// What one query of an export reads.
+const exportEvents = 1_000;
+
+type Read = (page: { after: number; limit: number }) => Promise<Event[]>;
+
+async function listEvents(
+  { db }: Parts,
+  reply: FastifyReply,
+  tenantId: string,
+  topic: Topic,
+  { after: cursor = '0', limit, type, format }: z.infer<typeof EventsQuery>,
+): Promise<EventListView | FastifyReply> {
+  const head = await headOf(db, tenantId, topic);
+  const after = Number(cursor);
+  checkCursor(after, head.seq);
+  const only: { type?: EventType } = present({ type });
+  const read: Read = (page) => readTopic(db, tenantId, topic, { ...page, ...only });
+  const numberOf = numberIn(topic);
+  if (format === 'jsonl') {
+    const lines = exported(after, limit, read, numberOf);
+    return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(lines));
+  }
+  const items = await read({ after, limit: limit ?? usualEvents });
+  const last = items.length === (limit ?? usualEvents) ? items.at(-1) : undefined;
+  return { items, nextCursor: last ? String(numberOf(last)) : null };
+}
+
+/** One event a line; everything there is unless a limit was asked for. */
+async function* exported(
+  after: number,
+  limit: number | undefined,
+  read: Read,
+  numberOf: (event: Event) => number | null,
+): AsyncGenerator<string, void> {
+  let cursor = after;
+  for (;;) {
+    const events = await read({ after: cursor, limit: limit ?? exportEvents });
+    if (events.length > 0) yield events.map((each) => `${JSON.stringify(each)}\n`).join('');
+    const last = events.at(-1);
+    if (!last || limit !== undefined || events.length < exportEvents) return;
+    cursor = numberOf(last) ?? cursor;
+  }
+}

@@ -1,0 +1,126 @@
+// Trying a dead letter again: a stuck run gets another execution, a run hears that it may make a call again, and what a
+// failed run was asked is asked again in a new run.
+import type { Accepted } from '../../activities/store/lifecycle/accept-run.ts';
+import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
+import { startRun } from '../../activities/store/lifecycle/start-run.ts';
+import {
+  type DeadLetterRow,
+  findDeadLetter,
+  resolveDeadLetter,
+  retryMessageId,
+  toDeadLetterView,
+} from '../../activities/store/runs/dead-letters.ts';
+import type { Write } from '../../activities/store/log/events.ts';
+import { chainOf, type HeldPools, holdPools } from '../../activities/store/allowances/run-places.ts';
+import { addInput } from '../../activities/store/runs/inputs.ts';
+import {
+  type LockedRun,
+  lockRunAndConversation,
+  priorityOf,
+  type RunRow,
+} from '../../activities/store/runs/runs.ts';
+import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
+import { Failure, found } from '../../workflows/contracts/failures.ts';
+import type { RunLimits, RunStatus, StartRunBody } from '../../workflows/contracts/run.ts';
+import type { DeadLetterView } from '../../workflows/contracts/system.ts';
+import { isTerminal } from '../../workflows/run/transitions.ts';
+import { tellAccepted } from './send-message.ts';
+import { actorOf, type Caller, type Verb, type VerbParts } from './verb.ts';
+
+type Resolve = { letterId: string };
+
+export const retryDeadLetter: Verb<Resolve, DeadLetterView> = async (parts, write, caller, { letterId }) => {
+  const { tenantId, by } = actorOf(caller);
+  const known = found(await findDeadLetter(write.tx, tenantId, letterId), `dead letter ${letterId}`);
+  // What is asked again draws from what the first run drew from. Pools before the run, the run before the letter: the
+  // one lock order.
+  const pools = await chainOf(write.tx, known.run_id);
+  const held = await holdPools(write.tx, { tenantId, others: pools });
+  const run = await lockRunAndConversation(write, tenantId, known.run_id);
+  if (!run) throw new Error(`Dead letter ${letterId} is of run ${known.run_id}, which is not there.`);
+  const letter = await resolveDeadLetter(write, { tenantId, id: letterId, resolution: 'retried', by });
+  if (isTerminal(run.status as RunStatus)) {
+    const accepted = await askAgain(parts, write, caller, { run, letter, held });
+    return { body: viewOf(letter, accepted.run), after: () => tellAccepted(parts, accepted) };
+  }
+  const after =
+    letter.kind === 'run'
+      ? await retryRun(parts, write, run)
+      : await retryCall(parts, write, { run, letter, by });
+  return { body: viewOf(letter), after };
+};
+
+export const dropDeadLetter: Verb<Resolve, DeadLetterView> = async (_parts, write, caller, { letterId }) => {
+  const { tenantId, by } = actorOf(caller);
+  return {
+    body: viewOf(await resolveDeadLetter(write, { tenantId, id: letterId, resolution: 'dropped', by })),
+  };
+};
+
+function viewOf(letter: DeadLetterRow, again?: RunRow): DeadLetterView {
+  return toDeadLetterView({ ...letter, retried_as: again?.id ?? null });
+}
+
+/**
+ * An ended run stays ended: its stream is closed, its conversation may have gone on. But a failed run is in no context,
+ * so what it was asked can be asked again as if for the first time.
+ */
+async function askAgain(
+  parts: VerbParts,
+  write: Write,
+  caller: Caller,
+  { run, letter, held }: { run: RunRow; letter: DeadLetterRow; held: HeldPools },
+): Promise<Accepted> {
+  const refused =
+    letter.kind === 'call'
+      ? 'no call of an ended run is made again'
+      : run.status === 'failed'
+        ? undefined
+        : 'only what a failed run was asked is asked again';
+  if (refused !== undefined) {
+    const what = `Run ${run.id} has ended as ${run.status}, and ${refused}`;
+    throw new Failure('RunEnded', `${what}: send a new message, or drop this dead letter.`);
+  }
+  const wanted: StartRunBody = {
+    conversationId: run.conversation_id,
+    prompt: run.prompt,
+    model: run.model,
+    policy: run.policy,
+    priority: priorityOf(run.priority),
+    limits: run.limits as RunLimits,
+    metadata: run.metadata as Record<string, string>,
+    messageId: retryMessageId(letter),
+    // A person who asks for another try need not watch for the moment in which the conversation is idle.
+    whenBusy: 'queue',
+    attended: run.attended,
+    externalTools: run.external_tools as unknown as ExternalTool[],
+    ...(run.project_path !== null && { project: { path: run.project_path } }),
+  };
+  return startRun(write, parts, actorOf(caller), wanted, held);
+}
+
+/** Takes the run away from its execution; the next is started after the commit, or by the sweeper. */
+async function retryRun(parts: VerbParts, write: Write, run: RunRow): Promise<() => void> {
+  if (run.stuck === null) {
+    throw new Failure(
+      'NotRunnable',
+      `Run ${run.id} is not stuck any more and goes on by itself; drop this dead letter instead.`,
+    );
+  }
+  const handedOver = await handOver(write, run);
+  return () => parts.runs.started(handedOver);
+}
+
+async function retryCall(
+  parts: VerbParts,
+  write: Write,
+  { run, letter, by }: { run: LockedRun; letter: DeadLetterRow; by: string },
+): Promise<() => void> {
+  await addInput(write, run, {
+    kind: 'settle',
+    messageId: retryMessageId(letter),
+    text: `A person looked at call ${letter.call_id}, which was given up (${letter.reason}): it may be tried again.`,
+    by,
+  });
+  return () => parts.runs.wake(run.id);
+}

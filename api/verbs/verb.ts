@@ -1,0 +1,67 @@
+// What every verb has in common. A verb is a thing a caller can make happen, over any face: a function of what it is
+// built from, a transaction, the caller and the input. It knows no HTTP.
+import type { EditedCall } from '../../activities/store/approvals/approvals.ts';
+import type { CallRow } from '../../activities/store/calls/calls.ts';
+import { type Queries, violatedConstraint } from '../../activities/store/db/database.ts';
+import type { StartNeeds, Starter } from '../../activities/store/lifecycle/start-run.ts';
+import type { EventLog, Write } from '../../activities/store/log/events.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
+import type { Runs } from '../upkeep/run-kind.ts';
+
+export interface Caller {
+  tenantId: string;
+  /** The token's name, or who a gateway knows the person as. */
+  name: string;
+  /** Where it came from, such as `cli`. A label for people: nothing is allowed or refused by it. */
+  surface: string;
+  requestId: string;
+}
+
+/** A caller as the store takes it: `by` is what events and records show. */
+export function actorOf({ tenantId, name, surface, requestId }: Caller): Starter {
+  return { tenantId, by: `${name} (${surface})`, requestId };
+}
+
+/** What verbs are built from. */
+export interface VerbParts extends StartNeeds {
+  log: EventLog;
+  runs: Runs;
+  /**
+   * Other arguments for a call that is asked about. Throws a Failure when they do not fit or policy denies them. Reads
+   * with the caller's queries: a second connection, asked for inside a transaction, may never come.
+   */
+  reviewEdit(queries: Queries, run: RunRow, call: CallRow, input: unknown): Promise<EditedCall>;
+  /** Keeps what is too long for a row of its own; returns the key it is read by. */
+  keepContent(queries: Queries, tenantId: string, mediaType: string, bytes: Buffer): Promise<string>;
+}
+
+export interface Outcome<Body = unknown> {
+  /** For the caller; undefined when there is nothing to say. */
+  body: Body;
+  /** Called once the effect has been committed, before the answer; never for an answer given again. */
+  after?: () => void | Promise<void>;
+}
+
+export type Verb<Input, Body = unknown> = (
+  parts: VerbParts,
+  write: Write,
+  caller: Caller,
+  input: Input,
+) => Promise<Outcome<Body>>;
+
+// Two requests with one message id may both find it new; the second one finds the row when it looks again.
+const racing = new Set(['runs_opening', 'runs_conversation_id_message_id_key']);
+
+/** One transaction and what follows its commit. `act` may run twice: only its last transaction commits. */
+export async function perform<Done extends { after?: Outcome['after'] }>(
+  log: EventLog,
+  name: string,
+  act: (write: Write) => Promise<Done>,
+): Promise<Done> {
+  const done = await log.write(name, act).catch((error: unknown) => {
+    if (!racing.has(violatedConstraint(error) ?? '')) throw error;
+    return log.write(name, act);
+  });
+  await done.after?.();
+  return done;
+}

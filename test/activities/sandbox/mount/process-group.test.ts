@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import {
+  groupIsAlive,
+  groupOf,
+  killGroup,
+  killMarked,
+  killOrphans,
+  marksFor,
+  type ProcessGroup,
+} from '../../../../activities/sandbox/mount/process-group.ts';
+import { findProcess } from '../../../../activities/host/process-table.ts';
+
+const marksOfNobody = { PATH: '/usr/bin:/bin' };
+
+function start(command: string, marks: Record<string, string>): { child: ChildProcess; pid: number } {
+  const child = spawn('/bin/sh', ['-c', command], {
+    detached: true,
+    env: { ...marksOfNobody, ...marks },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const exited = once(child, 'exit');
+  onTestFinished(async () => {
+    try {
+      // The shell and what it started.
+      process.kill(-(child.pid as number), 'SIGKILL');
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ESRCH' });
+    }
+    await exited;
+  });
+  return { child, pid: child.pid as number };
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  const [chunk] = (await once(child.stdout!, 'data')) as [Buffer];
+  return chunk.toString().trim();
+}
+
+const isAlive = (pid: number): boolean => findProcess(pid)?.dead === false;
+
+test('a group is killed with what left it, and is seen gone', async () => {
+  const { child, pid } = start('setsid sleep 600 & echo $!; sleep 600', marksFor('t1', 'run/2.0'));
+  const group = groupOf(pid, 't1');
+  const stray = Number(await firstLine(child));
+  expect(groupIsAlive(group)).toBe(true);
+  await killGroup(group);
+  expect([groupIsAlive(group), isAlive(pid), isAlive(stray)]).toEqual([false, false, false]);
+  await killGroup(group);
+});
+
+test('members of a group are found after its leader died', async () => {
+  const { child, pid } = start('sleep 600 & echo $!', marksFor('t2', 'run/2.1'));
+  const group = groupOf(pid, 't2');
+  const exited = once(child, 'exit');
+  const member = Number(await firstLine(child));
+  await exited;
+  expect([isAlive(pid), groupIsAlive(group)]).toEqual([false, true]);
+  await killGroup(group);
+  expect(isAlive(member)).toBe(false);
+});
+
+test('a process that has got the number of a dead group is never hit', async () => {
+  const stranger = start('sleep 600', {});
+  const other = start('sleep 600', marksFor('other', 'run/2.2'));
+  const orphaned = start('sleep 600 & echo $!', marksFor('third', 'run/2.3'));
+  const member = Number(await firstLine(orphaned.child));
+  if (orphaned.child.exitCode === null) await once(orphaned.child, 'exit');
+  const recordedFor = (pid: number): ProcessGroup => ({ pgid: pid, startedTicks: 'long:ago:mine' });
+  for (const pid of [stranger.pid, other.pid, orphaned.pid]) await killGroup(recordedFor(pid));
+  expect([stranger.pid, other.pid, member].map(isAlive)).toEqual([true, true, true]);
+  await killMarked('run/2.3');
+  expect([other.pid, member].map(isAlive)).toEqual([true, false]);
+});
+
+test('orphans of a killed worker are killed, and those of a living one are not', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'perdure-orphans-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const worker = spawn(process.execPath, [path.join(import.meta.dirname, 'orphan-maker.ts'), folder], {
+    stdio: 'inherit',
+  });
+  const exited = once(worker, 'exit');
+  const ours = start('sleep 600', marksFor('ours', 'run/3.0'));
+  const pids = (): number[] => {
+    try {
+      return readFileSync(path.join(folder, 'pids'), 'utf8').trim().split('\n').map(Number);
+    } catch {
+      return [];
+    }
+  };
+  while (pids().length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+  await killOrphans();
+  expect(pids().map(isAlive)).toEqual([true, true, true]);
+  worker.kill('SIGKILL');
+  await exited;
+  expect(pids().map(isAlive)).toEqual([true, true, true]);
+  await killOrphans();
+  expect(pids().map(isAlive)).toEqual([false, false, false]);
+  expect(isAlive(ours.pid)).toBe(true);
+});
+
+test('a command whose worker dies before it was told to start never acts', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'perdure-orphans-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const maker = path.join(import.meta.dirname, 'orphan-maker.ts');
+  const worker = spawn(process.execPath, [maker, folder, 'die-before-start'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(worker, 'exit');
+  const group = JSON.parse(await firstLine(worker)) as ProcessGroup;
+  await exited;
+  while (groupIsAlive(group)) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(() => readFileSync(path.join(folder, 'pids'))).toThrow('ENOENT');
+});

@@ -1,0 +1,42 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { isOutOfPatience } from '../../../activities/step/patience.ts';
+
+const minute = 60_000;
+const now = new Date('2026-03-02T09:00:00Z');
+
+/** Failures so many minutes before now. */
+function ago(...minutes: number[]): Date[] {
+  return minutes.map((each) => new Date(now.getTime() - each * minute));
+}
+
+function every(from: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => from - index);
+}
+
+test('a provider that has failed for more than half an hour, ten times and more, is given up', () => {
+  expect(isOutOfPatience(ago(...every(31, 9)), now)).toBe(true);
+  expect(isOutOfPatience(ago(...every(31, 31)), now)).toBe(true);
+});
+
+test('a provider is borne with for half an hour, and until it has failed ten times', () => {
+  expect(isOutOfPatience([], now)).toBe(false);
+  expect(isOutOfPatience(ago(...every(29, 29)), now)).toBe(false);
+  expect(isOutOfPatience(ago(...every(45, 8)), now)).toBe(false);
+});
+
+test('what failed before a long silence does not count: nobody asked in that time', () => {
+  const friday = every(3 * 24 * 60, 40);
+  expect(isOutOfPatience(ago(...friday), now)).toBe(false);
+  expect(isOutOfPatience(ago(...friday, ...every(12, 12)), now)).toBe(false);
+  expect(isOutOfPatience(ago(...friday, ...every(31, 31)), now)).toBe(true);
+});
+
+test('patience never ends within half an hour of the first failure, however often it failed', () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 0, max: 30, noNaN: true }), { maxLength: 200 }), (minutes) => {
+      const failed = ago(...minutes.toSorted((one, other) => other - one));
+      expect(isOutOfPatience(failed, now)).toBe(false);
+    }),
+  );
+});

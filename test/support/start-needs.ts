@@ -1,0 +1,10 @@
+// What starting a run asks of its process, where every scripted model is there and nothing is a secret.
+import type { StartNeeds } from '../../activities/store/lifecycle/start-run.ts';
+
+export const startNeeds: StartNeeds = {
+  defaultModel: () => 'scripted/hello',
+  hasModel: (name) => name.startsWith('scripted/'),
+  realPath: async (folder) => folder,
+  externalToolsProblem: () => undefined,
+  redact: (text) => text,
+};

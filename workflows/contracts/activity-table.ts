@@ -1,0 +1,95 @@
+// Every activity with its queue, its timeouts, its retries and the reason for each number. What workflows ask for
+// (proxies.ts) and what workers take are made from it: an activity without a row does not compile. No zod here.
+import type { RetryPolicy } from '@temporalio/common';
+import type { Activities } from './activities.ts';
+import { taskQueues } from './messages.ts';
+
+export type ActivityName = keyof Activities;
+export type ActivityInput<Name extends ActivityName> = Parameters<Activities[Name]>[0];
+export type TaskQueue = (typeof taskQueues)[keyof typeof taskQueues];
+
+type Duration = `${number} ${'milliseconds' | 'second' | 'seconds' | 'minute' | 'minutes'}`;
+/** The same for all, or as the input says. */
+type Of<Input, Value> = Value | ((input: Input) => Value);
+
+export interface ActivityRow<Input> {
+  queue: TaskQueue;
+  /** What one attempt may take. */
+  startToClose: Of<Input, Duration>;
+  /** What all attempts may take together; undefined: as long as it needs. */
+  scheduleToClose?: Of<Input, Duration | undefined>;
+  /** A silence of this length is a worker's death; without one `startToClose` tells of it. */
+  heartbeat?: Duration;
+  /** What a cancel does: wait until the attempt has said how it ended, or let go of it. */
+  cancellation: 'wait' | 'try';
+  retry: RetryPolicy;
+  /** Why its numbers are what they are. */
+  reason: string;
+}
+
+// Small transactions on the workflow's own queue, so that they start eagerly.
+const bookkeeping = {
+  queue: taskQueues.wf,
+  startToClose: '5 seconds',
+  cancellation: 'try',
+  // The rows these write are what the run is; an outage of Postgres ends, and then they succeed.
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
+} as const;
+const bookkeepingReason =
+  'A frozen Postgres is waited for by retrying for ever, not by holding on to one attempt. It is over before a heartbeat ' +
+  'would be due, and a worker that dies inside it costs no more than its timeout.';
+
+const long = {
+  // A ten-second pause of the Temporal server must restart nothing; a worker's death is told by its supervisor, and
+  // by this only where that did not see it.
+  heartbeat: '30 seconds',
+  // What the activity stored must be known before the run goes on.
+  cancellation: 'wait',
+} as const;
+
+export const activityTable = {
+  beginRun: { ...bookkeeping, reason: bookkeepingReason },
+  pendingInput: { ...bookkeeping, reason: bookkeepingReason },
+  finishRun: { ...bookkeeping, reason: bookkeepingReason },
+  snapshotProject: {
+    ...long,
+    queue: taskQueues.trees,
+    startToClose: ({ when }) => (when === 'start' ? '10 minutes' : '1 minute'),
+    scheduleToClose: ({ when }) => (when === 'start' ? undefined : '2 minutes'),
+    retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 5 },
+    reason:
+      'A queue of its own: no run waits for its start or its end behind the hour-long command of another. At the start ' +
+      'every file of a very large repository is hashed for the first time; at the end what changed takes seconds, and a ' +
+      'person who stopped the run waits for it. A disk that fails five times is for a person; the run goes on ' +
+      'without the tree.',
+  },
+  callModel: {
+    ...long,
+    queue: taskQueues.llm,
+    startToClose: '30 minutes',
+    retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+    reason:
+      'The longest answers with thinking take about twenty minutes. Provider trouble passes; how long it may last is for ' +
+      "the activity to decide, which alone can tell a provider's failure from a worker's death. A provider's own " +
+      'Retry-After replaces the interval.',
+  },
+  runTool: {
+    ...long,
+    queue: taskQueues.tools,
+    startToClose: ({ timeoutSeconds }) => `${timeoutSeconds + 60} seconds`,
+    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+    reason:
+      "The activity enforces the tool's own limit; the minute on top is for killing, storing and saying so. It is tried " +
+      'for ever: after three deaths of its worker the activity itself records that the call is given up.',
+  },
+} satisfies { [Name in ActivityName]: ActivityRow<ActivityInput<Name>> };
+
+/** The row of an activity, seen as that of any. */
+export function rowOf<Name extends ActivityName>(name: Name): ActivityRow<ActivityInput<Name>> {
+  return activityTable[name] as ActivityRow<ActivityInput<Name>>;
+}
+
+/** What a worker of a queue takes, out of all there is. */
+export function activitiesOn(queue: TaskQueue): ActivityName[] {
+  return (Object.keys(activityTable) as ActivityName[]).filter((name) => activityTable[name].queue === queue);
+}

@@ -1,0 +1,107 @@
+// What reaches a run from outside: people, who send a wake and leave the rest in rows (stops, answers, the deadlines of
+// open questions), and the end of its time. Plain code: Temporal comes in through the ports, and it is replayed.
+import type { PendingInputResult } from '../contracts/activities.ts';
+import type { Guarded, RunEnding } from './loop.ts';
+
+export interface OutsidePorts {
+  /** What people have said in rows. */
+  pendingInput(): Promise<PendingInputResult>;
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+  /** Resolves once it holds, or after so long. */
+  until(holds: () => boolean, ms?: number): Promise<unknown>;
+  /** Begins work that can be cancelled; the result comes when the work has stopped. */
+  begin<T>(work: () => Promise<T>): { result: Promise<T>; cancel(): void };
+  /** What it means for the run that work failed so. Undefined: it is not the run's failure. */
+  endingOf(error: unknown): RunEnding | undefined;
+}
+
+export interface Outside {
+  /** There may be something in the rows. */
+  wake(): void;
+  /** Looks into the rows with every wake and deadline, until the run is to end. */
+  watch(): Promise<void>;
+  /** Ends the run when its time is up: so much is left, and while it waits for a person its clock stands still. */
+  within(leftMs: number): Promise<void>;
+  /** Runs work that a stop or the end of the time cancels; waits for the work to have stopped. */
+  guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
+  /** Waits for a person's word. */
+  allowed(waits: string): Promise<boolean>;
+}
+
+const interrupted: RunEnding = { outcome: 'stopped', reason: 'interrupted' };
+const timedOut: RunEnding = { outcome: 'timed_out', reason: 'limit_seconds' };
+
+export function createOutside(ports: OutsidePorts): Outside {
+  let woken = false;
+  let ending: RunEnding | undefined;
+  let cancelWork: (() => void) | undefined;
+  const answers = new Map<string, boolean>();
+  let asking = 0;
+  let askedAt = 0;
+  let waitedMs = 0;
+
+  /** The first reason to end is the one that counts. */
+  function end(why: RunEnding): void {
+    ending ??= why;
+    cancelWork?.();
+  }
+
+  return {
+    wake() {
+      woken = true;
+    },
+    async watch() {
+      let dueMs: number | undefined;
+      for (;;) {
+        await ports.until(() => woken || ending !== undefined, dueMs);
+        if (ending) return;
+        // What comes while the rows are read is looked for again.
+        woken = false;
+        const pending = await ports.pendingInput();
+        for (const { waits, allowed } of pending.answered) answers.set(waits, allowed);
+        dueMs = pending.dueMs;
+        if (pending.stop !== 'none') return end(interrupted);
+      }
+    },
+    async within(leftMs) {
+      // One timer for the whole execution, which takes it along when it ends: a timer per step would cost two events
+      // each. What is out of time at its begin is told so at once: a timer may be late by a second.
+      const began = ports.now();
+      for (;;) {
+        const left = began + leftMs + waitedMs - ports.now();
+        if (left > 0) await ports.sleep(left);
+        else if (asking > 0) await ports.until(() => asking === 0);
+        else return end(timedOut);
+      }
+    },
+    async guard(work) {
+      if (ending) return { kind: 'ended', ending };
+      const { result, cancel } = ports.begin(work);
+      cancelWork = cancel;
+      try {
+        const value = await result;
+        return ending ? { kind: 'ended', ending } : { kind: 'done', value };
+      } catch (error) {
+        const failed = ending ?? ports.endingOf(error);
+        if (!failed) throw error;
+        return { kind: 'ended', ending: failed };
+      } finally {
+        cancelWork = undefined;
+      }
+    },
+    async allowed(waits) {
+      if (asking === 0) askedAt = ports.now();
+      asking += 1;
+      // The answer may have come before the question did: the first look tells, and when the next is due.
+      woken = true;
+      try {
+        await ports.until(() => answers.has(waits));
+        return answers.get(waits) === true;
+      } finally {
+        asking -= 1;
+        if (asking === 0) waitedMs += ports.now() - askedAt;
+      }
+    },
+  };
+}
