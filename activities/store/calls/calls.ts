@@ -1,7 +1,7 @@
 // Calls: each from its request over its claim to its one result. A claim without a result is never acted on
 // again by the store's doing; whoever finds one decides (probe, unknown, or a re-run where that is safe).
 import { type RawBuilder, type Selectable, sql } from 'kysely';
-import type { CallStatus, CallView } from '../../../workflows/contracts/call.ts';
+import { type CallStatus, type CallView, otherText } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import {
   type AttemptRef,
@@ -298,6 +298,7 @@ export function toCallView(row: CallRow): CallView {
     input: row.input,
     effect: row.effect as CallView['effect'],
     subject: row.subject,
+    runs: otherText(row.subject, row.runs),
     repeat: row.repeat as CallView['repeat'],
     decision: row.decision as CallView['decision'],
     rule: row.rule,

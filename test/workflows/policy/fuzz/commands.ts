@@ -1,6 +1,6 @@
 // Compares what policy judged with what a real shell runs, for as long as is wanted: every text that a profile allows is
 // run in the form in which it would run, and nothing but the judged commands may have run then.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createDice, type Dice } from '../../../chaos/dice.ts';
 import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
 import { splitCommand } from '../../../../workflows/policy/command.ts';
@@ -18,7 +18,7 @@ export interface FuzzSettings {
   seed: number;
   /** Asked between batches: whether that is enough. */
   until(soFar: FuzzResult): boolean;
-  /** Texts to begin with, as agents write them. */
+  /** Texts to begin with; those that agents write, unless said otherwise. */
   corpus?: readonly string[];
   /** Of the allowed texts one in so many is run; all, unless said otherwise. */
   runOneIn?: number;
@@ -46,6 +46,10 @@ export interface FuzzResult {
 }
 
 export const canFuzz = existsSync(bash);
+
+const agentCommands = Object.keys(
+  JSON.parse(readFileSync(new URL('../agent-commands.json', import.meta.url), 'utf8')) as object,
+);
 
 const profiles: readonly PolicyProfile[] = [
   ...builtInProfiles.filter(
@@ -75,7 +79,7 @@ const mostRemembered = 200_000;
 export function fuzzCommands({
   seed,
   until,
-  corpus = [],
+  corpus = agentCommands,
   runOneIn = 1,
   form = 'written',
 }: FuzzSettings): FuzzResult {
