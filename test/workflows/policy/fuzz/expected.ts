@@ -79,7 +79,9 @@ function runList(shell: Shell, list: List): void {
     if (!chain.background) runChain(shell, chain);
     else {
       shell.expected.unordered = true;
-      inSubshell(shell, (sub) => runChain(sub, chain));
+      const sub = inSubshell(shell, (each) => runChain(each, chain));
+      // It says so whenever it comes to it.
+      if (sub.printed !== '') throw new Unsure();
       shell.status = 0;
     }
   }

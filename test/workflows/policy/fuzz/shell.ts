@@ -34,13 +34,16 @@ printf '%s\\0' "$#" "\${0##*/}" "$@" >> "$LOG"
 case \${0##*/} in nope) exit 1 ;; esac
 `;
 
+// Bash writes line by line, and what runs beside it may write in between: line ends stand as this sign until they are read.
+const lineEnd = '\u001e';
+
 // Each text has a file for what it runs. `whole`: a shell of its own and real programs, as in the product. Else a part of
 // this shell, which is told of every program that it does not find; that is many times faster.
 const driver = `
 mapfile -d '' -t texts < "$1"
 mode=$3
 command_not_found_handle() {
-  printf '%s\\0' "$(($# - 1))" "$@" >> "$LOG"
+  printf '%s\\0' "$(($# - 1))" "\${@//$'\\n'/$'\\x1e'}" >> "$LOG"
   case $1 in nope) return 1 ;; ${programs.join('|')}) return 0 ;; *) return 127 ;; esac
 }
 export -f command_not_found_handle
@@ -107,12 +110,12 @@ function readLog(file: string): string[][] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-  const fields = text.split('\0').slice(0, -1);
+  const fields = text.replaceAll(lineEnd, '\n').split('\0').slice(0, -1);
   const runs: string[][] = [];
   for (let at = 0; at < fields.length; ) {
     const count = Number(fields[at]);
     runs.push(
-      fields.slice(at + 1, at + 2 + count).map((field) => field.replace(/^\/dev\/fd\/\d+$/, '/dev/fd/N')),
+      fields.slice(at + 1, at + 2 + count).map((field) => field.replace(/\/dev\/fd\/\d+/g, '/dev/fd/N')),
     );
     at += 2 + count;
   }
