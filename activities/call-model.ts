@@ -4,7 +4,7 @@ import type { CallModelInput, CallModelResult } from '../workflows/contracts/act
 import { withAttempt } from './attempt.ts';
 import type { ActivityDeps } from './deps.ts';
 import { askModel } from './step/ask.ts';
-import { settleUse } from './step/draw.ts';
+import { closeReserved } from './step/draw.ts';
 import { failModelCall } from './step/failure.ts';
 import { openModelCall } from './step/open.ts';
 import { prepareRequest } from './step/request.ts';
@@ -29,7 +29,7 @@ export function createCallModel(deps: ActivityDeps): (input: CallModelInput) => 
       try {
         throw await failModelCall(deps, call, asked.cause, asked);
       } finally {
-        await settleUse(deps, call.run, step, attempt, asked.use);
+        await closeReserved(deps, call.run, step, attempt, asked.use);
       }
     });
   };

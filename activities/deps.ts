@@ -42,7 +42,9 @@ export interface ActivityDeps {
   killHandle: Handles['kill'];
   /** Whether the run has commands in the background of this process. */
   hasBackground(runId: string): boolean;
-  /** Ends what a run left running in this process, and lets go of its sandbox. */
+  /** Ends what a run left running in this process. */
+  endBackground(runId: string): Promise<void>;
+  /** The same of a run that has ended, and lets go of its sandbox. */
   leaveRun(runId: string): Promise<void>;
   /** Starts the workflow of a run whose turn has come; never throws, the sweeper repairs. */
   startRun(run: RunRow): void;

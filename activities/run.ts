@@ -12,7 +12,7 @@ import type {
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
-import { concludeRun, mustGoOn, settleEnd } from './step/end.ts';
+import { concludeRun, mustGoOn, followEnd } from './step/end.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './step/result.ts';
@@ -20,7 +20,7 @@ import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
 import { stopAmong, waitingInputs } from './store/runs/inputs.ts';
-import { findRun, lockRun, lockRunAndConversation, type RunRow } from './store/runs/runs.ts';
+import { findRun, lockRun, lockRunAndConversation, requireRun, type RunRow } from './store/runs/runs.ts';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
@@ -55,8 +55,7 @@ function leftOf({ deadline_at: deadline, awaiting_since: since }: RunRow): numbe
 export function createPendingInput(deps: ActivityDeps): (input: RunRef) => Promise<PendingInputResult> {
   return async ({ tenantId, runId }) =>
     deps.log.write('pending-input', async (write) => {
-      const run = await lockRun(write, tenantId, runId);
-      if (!run) throw new Error(`There is no run ${runId}.`);
+      const run = requireRun(await lockRun(write, tenantId, runId), runId);
       const { dueMs, ...attended } = await attendApprovals(write, run);
       return { stop: stopAmong(run.waiting), ...attended, ...(dueMs === undefined ? {} : { dueMs }) };
     });
@@ -98,10 +97,9 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     // A run that goes on keeps what it runs in the background.
     if (ending.outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
       return { finished: false };
-    await deps.leaveRun(runId);
+    await deps.endBackground(runId);
     const ended = await deps.log.write('finish-run', async (write): Promise<EndedRun | undefined> => {
-      const run = await lockRunAndConversation(write, tenantId, runId);
-      if (!run) throw new Error(`There is no run ${runId}.`);
+      const run = requireRun(await lockRunAndConversation(write, tenantId, runId), runId);
       // Another execution has the run: this one ends without a word.
       if (generation !== run.generation || (run.execution_id ?? executionId) !== executionId)
         return unended(run);
@@ -111,13 +109,16 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
       return concludeRun(deps, write, run, ending);
     });
     if (!ended) return { finished: false };
-    await settleEnd(deps, ended);
+    await followEnd(deps, ended);
     const status = ended.run.status as RunStatus;
-    return isTerminal(status) ? { finished: true, status } : { finished: true };
+    if (!isTerminal(status)) return { finished: true };
+    // Not before it has ended: one that goes on keeps its sandbox.
+    await deps.leaveRun(runId);
+    return { finished: true, status };
   };
 }
 
-/** It is for somebody else to end, or has ended already. */
+/** Another execution ends it, or it has ended already. */
 function unended(run: RunRow): EndedRun {
   return { ended: false, run, waiting: false };
 }

@@ -1,4 +1,4 @@
-// An object without the fields that are there and undefined, as bodies and queries come.
+// Leaves out the fields of a body or a query that are there and undefined.
 export type Present<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
 
 export function present<Fields extends object>(fields: Fields): Present<Fields> {

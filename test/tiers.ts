@@ -72,7 +72,7 @@ export const longFiles: readonly string[] = [
   'test/workflows/allowances.temporal.test.ts',
   'test/workflows/steer.temporal.test.ts',
   'test/api/stream/event-stream.test.ts',
-  'test/activities/sandbox/mount.test.ts',
+  'test/activities/sandbox/mount/mount.test.ts',
   'test/e2e/faults-chaos.test.ts',
   'test/e2e/faults-silence.test.ts',
   'test/e2e/faults-platform.test.ts',

@@ -1,5 +1,5 @@
-// Has a claimed call act: decides what an interrupted predecessor means, runs the tool in its time, and returns the one
-// result, whatever became of it.
+// Has a claimed call act: decides what an interrupted predecessor means, runs the tool within its time, and returns the
+// one result.
 import { createPathCheck, type PathCheck } from '../../workflows/policy/path-check.ts';
 import { type ActivityDeps, type Attempt, WorkerStopping } from '../deps.ts';
 import { createCallOutput } from './output.ts';

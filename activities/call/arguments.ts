@@ -1,6 +1,7 @@
 // The arguments of a call as a model wrote them: read, and held against what the tool takes. What is wrong with them is
 // a sentence for the model.
-import { isDeeperThan, isStorable } from '../store/db/storable.ts';
+import { isDeeperThan } from '../store/db/storable.ts';
+import { isStorable } from '../../workflows/contracts/storable.ts';
 import type { Tool } from '../tools/tool.ts';
 
 export type Parsed = { ok: true; input: unknown } | { ok: false; problem: string };

@@ -1,5 +1,5 @@
-// What to do about an earlier attempt that claimed a call and left no result: see its processes dead, find out
-// whether it acted, and say "unknown" where nobody can tell.
+// What to do about an earlier attempt that claimed a call and left no result: see its processes dead, find out whether
+// it acted, and say "unknown" where that cannot be known.
 import type { ActivityDeps, Attempt } from '../deps.ts';
 import { handlesOf } from '../store/runs/attempts.ts';
 import type { CallResult, CallRow } from '../store/calls/calls.ts';

@@ -1,5 +1,5 @@
-// The tools of a run: the built-in ones, and those its caller has brought. The one place that says which a run has; what
-// else a run may bring or go without joins here.
+// The tools of a run: the built-in ones, and those its caller has brought. The one place that says which tools a run
+// has; a new source of tools, or a way to take some away, is added here.
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { RunRow } from '../store/runs/runs.ts';

@@ -29,7 +29,7 @@ const usualStalls: Stalls = {
   betweenMs: 60_000,
 };
 
-/** Call it once per process: the circuit breakers are shared by whoever shares the list. */
+/** Call it once per process: the circuit breakers are shared with the list. */
 export function createLlms(settings: LlmSettings): Llm[] {
   const stalls = settings.stalls ?? usualStalls;
   const providers = [

@@ -15,7 +15,7 @@ export type PriceOverlay = Record<string, Price>;
 
 export interface Cost {
   costMicros: number;
-  /** False: nobody knows the price, the ceiling was charged. */
+  /** False: the price is not known, the ceiling was charged. */
   priced: boolean;
 }
 

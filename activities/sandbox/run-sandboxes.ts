@@ -1,5 +1,5 @@
 // The sandboxes of the runs this worker works for: each opened once, lent to call after call, and let go when its run
-// ends, when nobody has used it for a while, or when the worker stops. Handles go to the driver of their kind.
+// ends, when it has not been used for a while, or when the worker stops. Handles go to the driver of their kind.
 import type { Handle, Handles, OpenSandbox, PathRule, Sandbox, SandboxDriver } from './sandbox.ts';
 
 // Between two calls of a run lies a model call of a minute at most; a run that waits for a person may wait for days.

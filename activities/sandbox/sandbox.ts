@@ -1,5 +1,5 @@
 // The port through which tools reach files and processes, and workers the sandboxes of their runs. `mount` (the host
-// directory) implements it; whatever joins it passes the same compliance list.
+// directory) implements it; every other kind passes the same list of tests.
 
 /**
  * What a command needs to be found and killed by any worker, stored as JSON before the command can act. Only the
@@ -19,7 +19,7 @@ export interface ExecOptions {
   /** `run/call`: whose command it is. */
   key: string;
   signal: AbortSignal;
-  /** Called once, before the command can act: the caller stores it so that anybody can kill the command later. */
+  /** Called once, before the command can act: the caller stores it so that any worker can kill the command later. */
   onStart(handle: Handle): Promise<void>;
   onOutput(from: 'stdout' | 'stderr', bytes: Buffer): void;
 }
@@ -102,7 +102,7 @@ export interface OpenSandbox {
 export interface Handles {
   /**
    * Kills what a handle names and returns once it is seen gone; a stranger that has its number since is never hit.
-   * `elsewhere`: nobody here can reach it, or see whether it is gone.
+   * `elsewhere`: it cannot be reached from here, nor seen to be gone.
    */
   kill(handle: Handle): Promise<'gone' | 'elsewhere'>;
   /** False also of what is elsewhere. */

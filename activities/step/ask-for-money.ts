@@ -6,7 +6,7 @@ import type { StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { Exceeded } from '../store/allowances/allowances.ts';
 import type { OwnShortage } from '../store/allowances/own-limits.ts';
-import type { Patience } from '../store/lifecycle/answers.ts';
+import type { AnswerTime } from '../store/lifecycle/answers.ts';
 import { type ApprovalRow, requestApprovals } from '../store/approvals/approvals.ts';
 import { type AttemptRef, isFirst, mayPause, type NewAttempt } from '../store/runs/attempts.ts';
 import type { Queries } from '../store/db/database.ts';
@@ -17,7 +17,7 @@ import { type RunRow, streamFor } from '../store/runs/runs.ts';
 type Paused = Extract<CallModelResult, { kind: 'paused' }>;
 
 /** How long people have, from now on: what they are given, or longer. */
-export function patienceOf({ approvalSeconds }: ActivityDeps, atLeastMs = 0): Patience {
+export function answerTimeOf({ approvalSeconds }: ActivityDeps, atLeastMs = 0): AnswerTime {
   const now = Date.now();
   const ms = Math.max(approvalSeconds * 1000, atLeastMs);
   return { escalateAt: new Date(now + ms / 2), deadlineAt: new Date(now + ms) };
@@ -25,7 +25,7 @@ export function patienceOf({ approvalSeconds }: ActivityDeps, atLeastMs = 0): Pa
 
 /**
  * What this step has asked and was not granted, of a run whose lock the caller holds: the workflow is to wait for that
- * answer, or to hear it. Of a first attempt only what is open can be: whoever asked before was heard.
+ * answer, or to hear it. Of a first attempt only what is open can be: earlier questions have their answers.
  */
 export async function questionOf(
   queries: Queries,
@@ -68,7 +68,7 @@ export async function askForMore(
     step,
     about: { allowanceId, limit },
     text: own ? ownSentence(short) : sentenceOf(short),
-    ...patienceOf(deps, own ? 0 : passesInMs(short)),
+    ...answerTimeOf(deps, own ? 0 : passesInMs(short)),
   };
   const events = await requestApprovals(write, run, [question]);
   write.append({ ...streamFor(run), events });
@@ -80,7 +80,7 @@ export async function askForMore(
 // The sweeper comes by every few seconds and answers only so many at a time; on a busy machine both take longer.
 const sweptWithinMs = 60_000;
 
-/** When nobody needs to answer any more, since the shortage ended by itself: a run that was told so waits for that. */
+/** When no answer is needed any more, since the shortage ended by itself: a run that was told so waits for that. */
 function passesInMs({ allowed, needed, endsAt }: Exceeded): number {
   if (endsAt === null || needed > allowed) return 0;
   return Date.parse(endsAt) + sweptWithinMs - Date.now();

@@ -18,7 +18,7 @@ export interface Said {
   closing: NewEvent[];
 }
 
-/** `stopped`: somebody stopped the run; what was said until then is kept, and none of its calls. */
+/** `stopped`: a person stopped the run; what was said until then is kept, and none of its calls. */
 export type Asked = Said & ({ kind: 'answered' | 'stopped' } | { kind: 'failed'; cause: unknown });
 
 export async function askModel(

@@ -1,5 +1,5 @@
-// Drawing a model call's worst case from the allowances of its run before it is made, and settling it after. Where
-// there is too little the run asks a person for more; it never makes a call that nobody has granted.
+// Reserves a model call's worst case in the allowances of its run before the call, and closes the reservation after it.
+// Where there is too little, the run asks people for more; a call without a reservation is never made.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { ActivityDeps, Attempt } from '../deps.ts';
@@ -7,16 +7,16 @@ import type { LlmRequest } from '../llm/llm.ts';
 import { askedBy, askForMore } from './ask-for-money.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { RunStopped } from '../store/runs/stops.ts';
-import { type DrawingAttempt, reserve, settle } from '../store/allowances/allowances.ts';
+import { type DrawingAttempt, reserve, closeReservation } from '../store/allowances/allowances.ts';
 import type { ModelUse } from '../store/lifecycle/answers.ts';
 import { endAttempt, hasLeft, notMade } from '../store/runs/attempts.ts';
 import { takeWarnings, tellCrossings } from '../store/allowances/crossings.ts';
 import { isStoreOutage } from '../store/db/database.ts';
 import { Superseded, type Write } from '../store/log/events.ts';
-import { type LockedRun, lockRun, type RunRow, streamFor } from '../store/runs/runs.ts';
+import { type LockedRun, lockRun, requireRun, type RunRow, streamFor } from '../store/runs/runs.ts';
 import { worstCaseOf } from './worst-case.ts';
 
-// What others hold comes back when their answers do, most within seconds. A longer wait would take a place from calls
+// What others hold comes back when their answers do, most within seconds. A longer wait would take a slot from calls
 // that have money: as a question it takes none, and goes on by itself all the same.
 const passingMs = 30_000;
 const firstPauseMs = 200;
@@ -81,7 +81,7 @@ async function leave(
 }
 
 /**
- * Asks a person for more. The pools stay locked until the question is stored: whoever raises a limit does so before,
+ * Asks a person for more. The pools stay locked until the question is stored: a raise of the limit comes before,
  * and then there is room, or finds the question and answers it.
  */
 async function ask(
@@ -116,13 +116,11 @@ async function ask(
 }
 
 async function locked(write: Write, { tenant_id, id }: RunRow): Promise<LockedRun> {
-  const run = await lockRun(write, tenant_id, id);
-  if (!run) throw new Error(`There is no run ${id}.`);
-  return run;
+  return requireRun(await lockRun(write, tenant_id, id), id);
 }
 
 /** After the use of a call was stored. */
-export async function settleUse(
+export async function closeReserved(
   deps: ActivityDeps,
   run: RunRow,
   step: number,
@@ -130,13 +128,13 @@ export async function settleUse(
   use: ModelUse,
 ): Promise<void> {
   try {
-    const { crossed } = await settle(deps.log.db, keyOf(run, step, attempt), use);
+    const { crossed } = await closeReservation(deps.log.db, keyOf(run, step, attempt), use);
     await tellCrossings(deps.log, run, crossed);
   } catch (error) {
     if (!isStoreOutage(error)) throw error;
     deps.logger.warn(
       { err: error, runId: run.id },
-      "the run's next reservation, or its end, settles this one; the sweeper tells of what it reached",
+      "the run's next reservation, or its end, closes this reservation; the sweeper tells of what it reached",
     );
   }
 }

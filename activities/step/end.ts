@@ -1,5 +1,5 @@
-// How an execution ends its run: with the outcome it asks for, unless somebody stopped the run or said something that
-// must be heard first.
+// How an execution ends its run: with the outcome it asks for, unless a person has stopped the run, or has sent a
+// message that must be read first.
 import type { FinishRunInput } from '../../workflows/contracts/activities.ts';
 import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps } from '../deps.ts';
@@ -63,12 +63,12 @@ export async function concludeRun(
   return endRun(write, booked, { ...ending, reasonText });
 }
 
-/** Whoever said something before the end is heard, unless somebody stopped the run. */
+/** A message that came before the end is still read, unless the run was stopped. */
 export function mustGoOn(waiting: readonly { kind: string }[]): boolean {
   return stopAmong(waiting) === 'none' && waiting.some(isMessage);
 }
 
-/** After the commit: the account is closed, and whoever had to wait for this end is started. */
-export async function settleEnd(deps: ActivityDeps, ended: EndedRun): Promise<void> {
+/** After the commit: the account is closed, and the runs that waited for this end are started. */
+export async function followEnd(deps: ActivityDeps, ended: EndedRun): Promise<void> {
   for (const run of await afterEnd(deps.log, ended)) deps.startRun(run);
 }

@@ -1,5 +1,5 @@
 // Opens the step of a model call, or says what becomes of it: another execution has the run, an earlier attempt stored
-// the answer, somebody stopped the run, a limit is reached, or a question about money is open.
+// the answer, the run was stopped, a limit is reached, or a question about money is open.
 import type { CallModelInput, CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps, ActivityTask, Attempt } from '../deps.ts';
@@ -9,7 +9,7 @@ import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
 import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
 import type { NewAttempt } from '../store/runs/attempts.ts';
-import { type LockedRun, lockRun, type RunRow } from '../store/runs/runs.ts';
+import { type LockedRun, lockRun, requireRun, type RunRow } from '../store/runs/runs.ts';
 import { askForMore, questionOf, reasonOf } from './ask-for-money.ts';
 import { toStepResult } from './result.ts';
 
@@ -66,8 +66,7 @@ async function runFor(
     });
     if (begun) return begun.run;
   }
-  const run = await lockRun(write, tenantId, runId);
-  if (!run) throw new Error(`There is no run ${runId}.`);
+  const run = requireRun(await lockRun(write, tenantId, runId), runId);
   // An attempt before this one may have stored the answer, and ended the run with it.
   return begins === undefined || run.execution_id === begins ? run : undefined;
 }

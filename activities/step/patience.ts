@@ -1,5 +1,5 @@
-// How long a provider's failures are borne with. Only failures count, never the time in which nobody asked: a machine
-// that was off over a weekend has not waited for the provider.
+// How long a provider's failures are retried. Only failures count, never a time without requests: a machine that was
+// off over a weekend has not waited for the provider.
 
 // Outages of providers pass within minutes; after half an hour a person should hear that nothing works.
 const patienceMs = 30 * 60_000;

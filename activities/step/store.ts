@@ -7,10 +7,10 @@ import { untilStored } from '../store/db/until-stored.ts';
 import { storeAnswer } from '../store/lifecycle/answers.ts';
 import type { EndedRun } from '../store/lifecycle/end-run.ts';
 import type { Said } from './ask.ts';
-import { settleUse } from './draw.ts';
-import { concludeRun, settleEnd } from './end.ts';
-import { patienceOf } from './ask-for-money.ts';
-import { lockRun, lockRunAndConversation } from '../store/runs/runs.ts';
+import { closeReserved } from './draw.ts';
+import { concludeRun, followEnd } from './end.ts';
+import { answerTimeOf } from './ask-for-money.ts';
+import { lockRun, lockRunAndConversation, requireRun } from '../store/runs/runs.ts';
 import type { ModelCall } from './open.ts';
 import type { StoredStep } from './result.ts';
 
@@ -30,7 +30,7 @@ export async function storeReviewed(
     calls,
     use,
     closing,
-    patience: patienceOf(deps),
+    answerTime: answerTimeOf(deps),
   };
   // What has nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
   // end of what runs in the background.
@@ -39,8 +39,7 @@ export async function storeReviewed(
   const stored = await untilStored(() =>
     deps.log.write('store-answer', async (write): Promise<StoredStep & Partial<EndedRun>> => {
       const lock = ends ? lockRunAndConversation : lockRun;
-      const current = await lock(write, run.tenant_id, run.id);
-      if (!current) throw new Error(`There is no run ${run.id}.`);
+      const current = requireRun(await lock(write, run.tenant_id, run.id), run.id);
       const { run: locked, calls: rows } = await storeAnswer(write, current, answer);
       // Read back after a lost COMMIT, it may have ended with the first one.
       const mayEnd = ends && !isTerminal(locked.status as RunStatus);
@@ -50,8 +49,8 @@ export async function storeReviewed(
     }),
   );
   const { ended = false, waiting = false } = stored;
-  // The end of the account settles what is open with what was booked.
-  if (ended) await settleEnd(deps, { ...stored, ended, waiting });
-  else await settleUse(deps, run, step, attempt, use);
+  // Closing the account also closes what is open, with what was booked.
+  if (ended) await followEnd(deps, { ...stored, ended, waiting });
+  else await closeReserved(deps, run, step, attempt, use);
   return stored;
 }

@@ -1,5 +1,5 @@
-// What model calls have used: out of the provider's words, or estimated where it did not come to say. Books what
-// attempts used whose worker died before it could.
+// What model calls have used: as the provider says, or estimated where its answer was cut off before it said so. Books
+// what attempts used whose worker died before it could.
 import type { ActivityDeps } from '../deps.ts';
 import { estimateUsage } from '../llm/estimate-usage.ts';
 import type { LlmCall, LlmRequest, LlmUsage } from '../llm/llm.ts';

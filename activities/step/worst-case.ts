@@ -1,10 +1,10 @@
-// The most a model call can use and cost, as far as anybody can tell before it: what is reserved for it.
+// The most a model call can use and cost, as far as that can be known before it: what is reserved for it.
 import { mostInputTokens } from '../llm/estimate-usage.ts';
 import type { ModelPrice } from '../deps.ts';
 import type { LlmRequest } from '../llm/llm.ts';
 import type { Draw } from '../store/allowances/allowances.ts';
 
-/** A model nobody knows the price of costs the configured ceiling, never nothing. */
+/** A model without a known price costs the configured ceiling, never nothing. */
 export function worstCaseOf(
   price: ModelPrice,
   model: string,

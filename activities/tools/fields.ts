@@ -1,8 +1,6 @@
 // The input fields several tools share, each with its bound and the reason for it.
 import { z } from 'zod';
-
-// Postgres text holds no NUL, and files are written as UTF-8, which has no lone surrogates.
-const isStorable = (value: string): boolean => !value.includes('\0') && value.isWellFormed();
+import { isStorable } from '../../workflows/contracts/storable.ts';
 
 function within(maxBytes: number): (value: string) => boolean {
   return (value) => Buffer.byteLength(value) <= maxBytes;

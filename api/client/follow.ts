@@ -21,7 +21,7 @@ export interface Stream {
   open(after: number, signal: AbortSignal): Promise<Response>;
   numberOf(event: Event): number | null;
   isLast(event: Event): boolean;
-  /** How long nobody may answer before this ends as unreachable. */
+  /** How long the server may not answer before this ends as unreachable. */
   giveUpAfterMs: number;
 }
 

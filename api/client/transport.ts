@@ -11,7 +11,7 @@ export interface TransportSettings {
   /** What speaks for the person, as "who decided" names it; `api` unless said otherwise. */
   surface?: 'cli' | 'page';
   fetch?: typeof fetch;
-  /** How long a request is tried again while nobody answers; 5 seconds unless said otherwise. */
+  /** How long a request is tried again while the server does not answer; 5 seconds unless said otherwise. */
   retryForMs?: number;
 }
 

@@ -4,12 +4,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Write } from '../../activities/store/log/events.ts';
 import {
   claimKey,
+  keepAnswer,
   type KeyScope,
   type StoredAnswer,
-  storeAnswer,
 } from '../../activities/store/access/idempotency.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
-import { type Outcome, perform, type Verb, type VerbParts } from '../verbs/verb.ts';
+import { commit, type Outcome, perform, type Verb, type VerbParts } from '../verbs/verb.ts';
 import { pathOf, problemType, toProblem } from './errors.ts';
 
 /**
@@ -51,14 +51,15 @@ export function createMutate(parts: VerbParts): Mutate {
 
   /** Under a key. A refusal is an answer too: what was written before it has been taken back, and it is stored. */
   async function once(request: FastifyRequest, name: string, scope: KeyScope, act: Act): Promise<Done> {
-    const keeping = (effect: Act): Promise<Done> => perform(log, name, keep(scope, request.bodyHash, effect));
-    try {
-      return await keeping(act);
-    } catch (error) {
+    const keeping = (effect: Act): Promise<Done> => commit(log, name, keep(scope, request.bodyHash, effect));
+    const done = await keeping(act).catch((error: unknown) => {
       const refusal = toRefusal(error, request.id);
       if (!refusal) throw error;
       return keeping(async () => refusal);
-    }
+    });
+    // A failure from here on is no refusal: the effect has been committed, and its answer is stored.
+    await done.after?.();
+    return done;
   }
 
   return async (request, reply, verb, input, toView = (body) => body) => {
@@ -98,7 +99,7 @@ function keep(scope: KeyScope, bodyHash: string, effect: Act): Act {
     }
     if (known) return { ...known, replayed: true };
     const done = await effect(write);
-    await storeAnswer(write.tx, scope, bodyHash, done);
+    await keepAnswer(write.tx, scope, bodyHash, done);
     return done;
   };
 }

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Failure } from '../../workflows/contracts/failures.ts';
+import { isStorable } from '../../workflows/contracts/storable.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -72,20 +73,6 @@ function isShallow(value: unknown): boolean {
         ? Object.values(each).filter((child) => typeof child === 'object' && child !== null)
         : [],
     );
-  }
-  return true;
-}
-
-/** Walks without recursion: a body may be nested as deep as it is long. */
-function isStorable(value: unknown): boolean {
-  const left: unknown[] = [value];
-  while (left.length > 0) {
-    const next = left.pop();
-    if (typeof next === 'string') {
-      if (next.includes('\u0000') || !next.isWellFormed()) return false;
-    } else if (typeof next === 'object' && next !== null) {
-      for (const [key, child] of Object.entries(next)) left.push(key, child);
-    }
   }
   return true;
 }

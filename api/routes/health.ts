@@ -1,4 +1,4 @@
-// Whether this process lives, and whether what it depends on does. Open to everybody: it tells no content.
+// Whether this process lives, and whether what it depends on does. It needs no token and tells no content.
 import { performance } from 'node:perf_hooks';
 import { countBeating } from '../../activities/store/runs/executors.ts';
 import { HealthView, ReadyView } from '../../workflows/contracts/system.ts';

@@ -1,5 +1,5 @@
-// A kind of execution: rows that have a workflow each (a run is one). What it is to Temporal and which of its rows want
-// what; starting, waking, sweeping and reconciling are written once over it.
+// A kind of execution: rows that have a workflow each (a run is one). A kind says how its workflow is started and which
+// of its rows need something; starting, waking, sweeping and reconciling are written once over all kinds.
 import type { Priority, SearchAttributePair } from '@temporalio/common';
 import type { Db } from '../../activities/store/db/database.ts';
 import type { WorkflowKind } from '../../workflows/contracts/messages.ts';

@@ -1,6 +1,6 @@
-// Every few seconds, for every kind of execution: starts what was accepted and no workflow has taken up, wakes what has
-// something to read, and does the kind's own chores. All of it is safe to repeat; nothing accepted depends on any
-// process having lived to do it at the time. No part and no kind keeps another back.
+// Every few seconds, for every kind of execution: starts what was accepted and has no workflow, wakes what has
+// something to read, and does the kind's own chores. All of it is safe to repeat, so no accepted work depends on the
+// process that accepted it living long enough to do it. No part and no kind keeps another back.
 import type { Logger } from 'pino';
 import type { Db } from '../../activities/store/db/database.ts';
 import type { ExecutionRow } from './kind.ts';

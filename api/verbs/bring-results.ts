@@ -1,4 +1,4 @@
-// What the tools answered that a caller executes itself: all of the results are taken or none.
+// The results of tools that the caller executes itself: all of them are taken, or none.
 import { openApprovals } from '../../activities/store/approvals/approval-lists.ts';
 import { type ApprovalRow, answerApproval } from '../../activities/store/approvals/approvals.ts';
 import type { CallResult } from '../../activities/store/calls/calls.ts';

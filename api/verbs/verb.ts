@@ -52,16 +52,25 @@ export type Verb<Input, Body = unknown> = (
 // Two requests with one message id may both find it new; the second one finds the row when it looks again.
 const racing = new Set(['runs_opening', 'runs_conversation_id_message_id_key']);
 
-/** One transaction and what follows its commit. `act` may run twice: only its last transaction commits. */
+/** One transaction. `act` may run twice: only its last transaction commits. */
+export async function commit<Done>(
+  log: EventLog,
+  name: string,
+  act: (write: Write) => Promise<Done>,
+): Promise<Done> {
+  return log.write(name, act).catch((error: unknown) => {
+    if (!racing.has(violatedConstraint(error) ?? '')) throw error;
+    return log.write(name, act);
+  });
+}
+
+/** One transaction and what follows its commit. */
 export async function perform<Done extends { after?: Outcome['after'] }>(
   log: EventLog,
   name: string,
   act: (write: Write) => Promise<Done>,
 ): Promise<Done> {
-  const done = await log.write(name, act).catch((error: unknown) => {
-    if (!racing.has(violatedConstraint(error) ?? '')) throw error;
-    return log.write(name, act);
-  });
+  const done = await commit(log, name, act);
   await done.after?.();
   return done;
 }

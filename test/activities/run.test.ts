@@ -9,12 +9,14 @@ import type { FinishRunInput } from '../../workflows/contracts/activities.ts';
 import { eventsOf, openTestStore } from '../support/store.ts';
 
 const store = await openTestStore();
-const finishRun = createFinishRun({
+const given: Partial<ActivityDeps> = {
   log: store.log,
   logger: pino({ level: 'silent' }),
+  endBackground: async () => {},
   leaveRun: async () => {},
   startRun() {},
-} as Partial<ActivityDeps> as ActivityDeps);
+};
+const finishRun = createFinishRun(given as ActivityDeps);
 
 function ending(run: RunRow, changes: Partial<FinishRunInput> = {}): FinishRunInput {
   return {
@@ -69,4 +71,22 @@ test('an execution that a run was taken away from does not end it', async () => 
   const before = await store.events(run);
   expect(await finishRun(ending(run))).toEqual({ finished: true });
   expect([await store.run(run.id), await store.events(run)]).toEqual([next, before]);
+});
+
+test('a run that goes on for a message which came at its very end keeps its sandbox until it has ended', async () => {
+  const run = await store.started();
+  const left: string[] = [];
+  let messages = 0;
+  const finish = createFinishRun({
+    ...given,
+    async endBackground() {
+      messages += 1;
+      if (messages === 1) await store.input(run, { kind: 'steer', messageId: 'late' });
+    },
+    leaveRun: async (runId) => void left.push(runId),
+  } as ActivityDeps);
+  const done = ending(run, { outcome: 'succeeded', reason: 'finished' });
+  expect([await finish(done), left]).toEqual([{ finished: false }, []]);
+  await store.step(run, 1);
+  expect([await finish(done), left]).toEqual([{ finished: true, status: 'succeeded' }, [run.id]]);
 });

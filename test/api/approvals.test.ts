@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ApprovalKind, ApprovalView } from '../../workflows/contracts/approval.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { aCall, patienceOf, storeOver } from '../support/store.ts';
+import { aCall, answerTimeOf, storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp, type TestAppOptions } from '../support/test-app.ts';
 
 interface Waiting {
@@ -16,7 +16,7 @@ interface Waiting {
 async function waiting(
   kinds: ApprovalKind[],
   options: TestAppOptions = {},
-  patienceMs = 60_000,
+  answerMs = 60_000,
 ): Promise<Waiting> {
   const api = await createTestApp(options);
   const store = storeOver('', api.database, api.log);
@@ -28,7 +28,7 @@ async function waiting(
       asks: { kind, text: `May I? ${index}`, choices: kind === 'question' ? ['yes', 'no'] : [] },
     }),
   );
-  await store.step(run, 1, { calls, patience: patienceOf(patienceMs) });
+  await store.step(run, 1, { calls, answerTime: answerTimeOf(answerMs) });
   const { items } = (await api.ask('GET', `/approvals?runId=${run.id}&status=open`)).json<{
     items: ApprovalView[];
   }>();

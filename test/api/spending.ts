@@ -1,6 +1,6 @@
 // What runs spend and may spend, asked for and changed over the API.
 import { expect } from 'vitest';
-import { reserve, settle } from '../../activities/store/allowances/allowances.ts';
+import { reserve, closeReservation } from '../../activities/store/allowances/allowances.ts';
 import type { AllowanceView } from '../../workflows/contracts/allowance.ts';
 import type { TestApp } from '../support/test-app.ts';
 
@@ -29,5 +29,5 @@ export async function use(
   const worst = { inputTokens: 10, outputTokens: 10, costMicros };
   const { kind } = await reserve(api.database.db, { ...key, model: 'scripted/hello', worst });
   expect(kind).toBe('reserved');
-  await settle(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: false });
+  await closeReservation(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: false });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { reserve, settle } from '../../activities/store/allowances/allowances.ts';
+import { reserve, closeReservation } from '../../activities/store/allowances/allowances.ts';
 import { storeOver } from '../support/store.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { pool, use } from './spending.ts';
@@ -68,7 +68,7 @@ test('without a first day usage is of the thirty days up to the last', async () 
     const key = { tenantId: api.tenantId, runId: run.id, step: index + 1, attempt: 1, at: daysAgo(days) };
     const worst = { inputTokens: 1, outputTokens: 1, costMicros: 1 };
     await reserve(api.database.db, { ...key, model: 'scripted/hello', worst });
-    await settle(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: false });
+    await closeReservation(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: false });
   }
   const days = async (query: string) =>
     (await api.ask('GET', `/usage${query}`)).json().items.map(({ key }: { key: string }) => key);

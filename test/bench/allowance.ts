@@ -1,10 +1,10 @@
-// Allowances: reserving and settling a model call up a chain of three pools, one of them shared by all, against two
+// Allowances: reserving and closing a model call up a chain of three pools, one of them shared by all, against two
 // bare updates of the same three rows. With one shared row those cannot deadlock, though they lock in no order.
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import { startRun } from '../../activities/store/lifecycle/start-run.ts';
 import { changeLimits, seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
-import { reserve, settle } from '../../activities/store/allowances/allowances.ts';
+import { reserve, closeReservation } from '../../activities/store/allowances/allowances.ts';
 import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createEventLog } from '../../activities/store/log/events.ts';
@@ -61,12 +61,12 @@ function limitOf(tx: Parameters<typeof changeLimits>[0], name: `owner/${string}`
   });
 }
 
-async function drawAndSettle(caller: Caller): Promise<void> {
+async function drawAndClose(caller: Caller): Promise<void> {
   const key = { tenantId: defaultTenant, runId: caller.runId, step: (caller.step += 1), attempt: 1 };
   const worst = { inputTokens: 1000, outputTokens: 1000, costMicros: 100 };
   const answer = await reserve(db, { ...key, model: 'scripted/hello', worst });
   if (answer.kind !== 'reserved') throw new Error(`The reservation is ${answer.kind}.`);
-  await settle(db, key, { ...worst, outputTokens: 10, cachedInputTokens: 0, estimated: false });
+  await closeReservation(db, key, { ...worst, outputTokens: 10, cachedInputTokens: 0, estimated: false });
 }
 
 async function updateTwice({ pools }: Caller): Promise<void> {
@@ -102,7 +102,7 @@ function measure(many: number): ReturnType<typeof measurePairs> {
   return measurePairs({
     name: `allowance, ${many} at once`,
     floor: { name: 'two bare updates', measure: (seconds) => calls(many, seconds, updateTwice) },
-    ours: { name: 'reserve and settle', measure: (seconds) => calls(many, seconds, drawAndSettle) },
+    ours: { name: 'reserve and close', measure: (seconds) => calls(many, seconds, drawAndClose) },
     settings: settings(),
     pids: () => withDescendants([process.pid, server.pid]),
   });
@@ -119,7 +119,7 @@ report({
   name: 'allowance',
   checks: [
     {
-      what: 'time of reserve and settle against two bare updates of the same rows',
+      what: 'time of reserving and closing against two bare updates of the same rows',
       value: times.alone.median,
       target: 1.5,
       mustReach: 2,

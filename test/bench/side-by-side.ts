@@ -1,5 +1,6 @@
 // Runs side by side: events a second of sixteen runs at work in one conversation, against sixteen in conversations of
-// their own. A run opens a step, streams an answer piece by piece, stores it with a call, claims the call and records it.
+// their own. A run opens a step, streams an answer piece by piece, stores it with a call, claims the call and records
+// it.
 import { v7 as uuid } from 'uuid';
 import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { createEventLog } from '../../activities/store/log/events.ts';
@@ -96,7 +97,7 @@ async function work(
       calls: [call],
       use,
       closing: [],
-      patience: { escalateAt: new Date(), deadlineAt: new Date() },
+      answerTime: { escalateAt: new Date(), deadlineAt: new Date() },
     }),
   );
   const calling = attemptAt(run.id, `call/${call.callId}`);

@@ -9,7 +9,7 @@ import { until } from '../support/platform.ts';
 import { openRoles, type Roles } from '../support/roles.ts';
 
 // What any of these takes at most, heartbeat timeouts included; past it the test says what it waited for.
-const patienceMs = 100_000;
+const longestMs = 100_000;
 
 const theatre = await openTheatre();
 const environment = { PERDURE_COMPATIBLE_BASE_URL: theatre.model.url };
@@ -99,7 +99,7 @@ test('a worker whose event loop stands still loses its call to another one, and 
   const refused = `select payload from events where type = 'late-write' and payload ->> 'runId' = $1`;
   await until(
     async () => (await queryRows(zombie, refused, run.id)).length > 0,
-    patienceMs,
+    longestMs,
     () => `The zombie never spoke:\n${zombie.log()}`,
     100,
   );

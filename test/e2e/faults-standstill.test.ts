@@ -8,7 +8,7 @@ import { anEffect, aProgram, onlyRun, openTheatre } from '../support/faults.ts';
 import { type Platform, startPlatform, until } from '../support/platform.ts';
 
 // Past it a wait says what it waited for.
-const patienceMs = 90_000;
+const longestMs = 90_000;
 // Somewhat longer than a process may stand still.
 const standstillMs = 25_000;
 
@@ -46,7 +46,7 @@ async function play(platform: Platform, programs: Program[]): Promise<{ over: Pr
       deltas.filter((events) => events.some(({ type }) => type === 'text-delta')).length === 2
     );
   };
-  await until(underWay, patienceMs, () => `Not both are under way:\n${platform.log('worker')}`, 100);
+  await until(underWay, longestMs, () => `Not both are under way:\n${platform.log('worker')}`, 100);
   return { over };
 }
 
@@ -64,7 +64,7 @@ async function hang(platform: Platform): Promise<void> {
     const { api, worker } = pids(platform);
     return api !== undefined && worker !== undefined && api !== before.api && worker !== before.worker;
   };
-  await until(replaced, patienceMs, () => `Not both were replaced:\n${platform.log('supervisor')}`);
+  await until(replaced, longestMs, () => `Not both were replaced:\n${platform.log('supervisor')}`);
   const afterMs = Date.now() - at;
   const played = await over;
   const states = played.map(onlyRunOf(await theatre.expectRight(platform, played)));

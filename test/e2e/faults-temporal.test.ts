@@ -10,7 +10,7 @@ import { until } from '../support/platform.ts';
 import { openStand, type Stand } from '../support/stand.ts';
 
 // Past it a wait says what it waited for.
-const patienceMs = 90_000;
+const longestMs = 90_000;
 
 const theatre = await openTheatre();
 
@@ -106,7 +106,7 @@ test('nor with Temporal killed or frozen for 10 s, while work is accepted with 2
     const now = await Promise.all(ids.map((id) => roles.client.run(id)));
     return now.every(({ status }) => status === 'succeeded');
   };
-  await until(allEnded, patienceMs, () => `Not all have succeeded:\n${roles.log().slice(-3_000)}`, 100);
+  await until(allEnded, longestMs, () => `Not all have succeeded:\n${roles.log().slice(-3_000)}`, 100);
   const { items } = await roles.client.runEvents(ids[0] ?? '', { type: 'steer-response' });
   expect(items.map(({ payload }) => payload)).toEqual([
     { messageId: 'early', outcome: 'applied', step: 1, reason: null },

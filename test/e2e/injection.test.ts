@@ -29,7 +29,7 @@ const ways = new Map(attacks.toReversed().map((attack) => [`${attack.setting} ${
 const chosen = withFaults ? attacks : [...ways.values()];
 
 // A minute on a quiet machine; past this something hangs.
-const patienceMs = 400_000;
+const longestMs = 400_000;
 
 const stage = await openStage();
 const { roles, grounds, web, model } = stage;
@@ -192,7 +192,7 @@ test(
     expect(attacks.length).toBeGreaterThanOrEqual(100);
     expect(() => process.kill(pid, 0), 'the worker was not killed').not.toThrow();
   },
-  patienceMs,
+  longestMs,
 );
 
 test('what counts effects sees them where nothing is contained: a profile that trusts, and tests on a mount', async () => {

@@ -9,7 +9,7 @@ import { until } from '../support/platform.ts';
 import { openRoles } from '../support/roles.ts';
 
 // Three processes and a run, on a busy machine; this only ends a hang.
-const patienceMs = 90_000;
+const longestMs = 90_000;
 
 const theatre = await openTheatre();
 const roles = await openRoles({ PERDURE_COMPATIBLE_BASE_URL: theatre.model.url });
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 
 test('whatever a dead worker left running is dead before its call is called unknown, a detached grandchild too', {
-  timeout: patienceMs,
+  timeout: longestMs,
 }, async ({ onTestFinished }) => {
   const first = await roles.startWorker();
   onTestFinished(() => first.kill());
@@ -37,7 +37,7 @@ test('whatever a dead worker left running is dead before its call is called unkn
     ).flatMap((text) => text.trim().split('\n'));
   await until(
     async () => (await lines()).length > 10,
-    patienceMs,
+    longestMs,
     () => 'Nothing is written.',
   );
   first.kill();

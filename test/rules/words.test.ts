@@ -16,7 +16,7 @@ const bans: Ban[] = [
     // The operating system's groups of processes, a setting of Postgres, a browser's storage, and the table that
     // translates others' words.
     except:
-      /^(README\.md$|activities\/sandbox\/process-|worker\/supervisor\/process\/detached-process)|sessi[o]nStorage|in_transaction_sessi[o]n/,
+      /^(README\.md$|worker\/supervisor\/process\/detached-process)|sessi[o]nStorage|in_transaction_sessi[o]n/,
   },
   {
     pattern: /npm[j]s\.(org|com)|registry\.[a-z]|proxy\.golan[g]|pypi\.or[g]|crates\.i[o]|deb\.debia[n]/i,

@@ -12,8 +12,8 @@ import {
   type PoolName,
   reserve,
   type Reservation,
-  settle,
-  type Settlement,
+  closeReservation,
+  type Closing,
 } from '../../activities/store/allowances/allowances.ts';
 import type { Queries } from '../../activities/store/db/database.ts';
 import { holdPools } from '../../activities/store/allowances/run-places.ts';
@@ -36,11 +36,11 @@ export interface TestTenant {
     key: Partial<DrawingAttempt>,
     worst: { tokens?: number; costMicros?: number; model?: string },
   ): Promise<Reservation>;
-  settle(
+  closeReservation(
     run: { id: string },
     key: Partial<DrawingAttempt>,
     use: { tokens?: number; costMicros?: number; estimated?: boolean },
-  ): Promise<Settlement>;
+  ): Promise<Closing>;
 }
 
 export interface Refused {
@@ -97,8 +97,8 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
         model,
         worst: { inputTokens: Math.floor(tokens / 2), outputTokens: Math.ceil(tokens / 2), costMicros },
       }),
-    settle: (run, key, { tokens = 0, costMicros = 0, estimated = false }) =>
-      settle(db, keyOf(run, key), {
+    closeReservation: (run, key, { tokens = 0, costMicros = 0, estimated = false }) =>
+      closeReservation(db, keyOf(run, key), {
         inputTokens: Math.floor(tokens / 2),
         cachedInputTokens: 0,
         outputTokens: Math.ceil(tokens / 2),
@@ -152,9 +152,9 @@ export async function askForOwn({ log }: Pick<TestStore, 'log'>, run: RunRow, st
 const impatient = { approvalSeconds: 60 } as ActivityDeps;
 
 /** Settles a reservation of which nothing was used. */
-export function settleUnused(queries: Queries, key: DrawingAttempt): Promise<Settlement> {
+export function closeUnused(queries: Queries, key: DrawingAttempt): Promise<Closing> {
   const nothing = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, costMicros: 0 };
-  return settle(queries, key, { ...nothing, estimated: false });
+  return closeReservation(queries, key, { ...nothing, estimated: false });
 }
 
 /** Of a pool: what is used and held of money and of tokens, in all and today. */

@@ -14,7 +14,7 @@ import { until } from './platform.ts';
 import type { Servers } from './roles.ts';
 
 // A successor's start and its model call on a busy machine; past it a wait says what it waited for.
-const patienceMs = 90_000;
+const longestMs = 90_000;
 // The activity that looks for answers.
 const look = 'pendingInput';
 const command = path.resolve(import.meta.dirname, '..', '..', 'worker', 'perdure.mjs');
@@ -37,7 +37,7 @@ export async function openApproval(product: Product, program: Program): Promise<
     found.push(...(await product.client.approvals({ runId: run.id, status: 'open' })).items);
     return found.length > 0;
   }
-  await until(isThere, patienceMs, () => `Nothing of program ${program.id} waits for an answer.`, 50);
+  await until(isThere, longestMs, () => `Nothing of program ${program.id} waits for an answer.`, 50);
   return found[0] as ApprovalView;
 }
 
@@ -66,7 +66,7 @@ export async function awaitedApproval(
     );
   }
   try {
-    await until(hasLooked, patienceMs, () => `The run of program ${program.id} does not look.`, 50);
+    await until(hasLooked, longestMs, () => `The run of program ${program.id} does not look.`, 50);
   } finally {
     await connection.close();
   }

@@ -42,7 +42,7 @@ export interface Product {
 
 let nextProgram = 1;
 // Beginning takes a second or two; past this a wait says what it waited for.
-const patienceMs = 60_000;
+const longestMs = 60_000;
 
 /** To be called at the top of a test file: model and ledger live as long as the file. */
 export async function openTheatre(): Promise<Theatre> {
@@ -81,7 +81,7 @@ export async function openTheatre(): Promise<Theatre> {
     const waiting = (): Program[] => programs.filter((program) => asksOf(program).length === 0);
     await until(
       () => waiting().length === 0,
-      patienceMs,
+      longestMs,
       () =>
         `The model was never asked by programs ${waiting()
           .map(({ id }) => id)
@@ -118,7 +118,7 @@ export async function openTheatre(): Promise<Theatre> {
         if (!run) return false;
         return (await product.client.runEvents(run.id, { type: 'call-delta' })).items.length > 0;
       };
-      await until(hasSpoken, patienceMs, () => `No command of program ${program.id} has said anything.`);
+      await until(hasSpoken, longestMs, () => `No command of program ${program.id} has said anything.`);
     },
   };
 }

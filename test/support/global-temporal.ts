@@ -1,4 +1,4 @@
-// Vitest's global set-up of the projects that need Temporal: the shared server, and a place for the bundle.
+// Vitest's global set-up of the projects that need Temporal: the shared server, and a folder for the bundle.
 import type { TestProject } from 'vitest/node';
 import { sharedBundles, sharedTemporal, stopSharedServers } from './servers.ts';
 

@@ -82,7 +82,7 @@ export interface WorkerChanges {
 const { EventType } = proto.temporal.api.enums.v1;
 
 // Well above what any step of a test takes, below the time a test has: a hang is told with the run's events.
-const patienceMs = 20_000;
+const longestMs = 20_000;
 const bundle = workflowBundle(inject('bundles'));
 const logger = pino({ level: process.env['KERNEL_LOG'] ?? 'fatal' });
 installRuntime(logger);
@@ -270,7 +270,7 @@ async function until<T>(
   what: string,
   look: () => Promise<T | undefined>,
 ): Promise<T> {
-  const deadline = Date.now() + patienceMs;
+  const deadline = Date.now() + longestMs;
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;

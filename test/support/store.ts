@@ -7,7 +7,7 @@ import { seedTenantAllowance } from '../../activities/store/allowances/change-li
 import {
   type Answer,
   type ModelUse,
-  type Patience,
+  type AnswerTime,
   openStep,
   storeAnswer,
 } from '../../activities/store/lifecycle/answers.ts';
@@ -70,9 +70,9 @@ export interface TestStore {
 }
 
 /** Opened at the top of a file or in `beforeAll`; closed by itself. */
-export async function openTestStore(options: { connections?: number } = {}): Promise<TestStore> {
+export async function openTestStore({ connections = 20 } = {}): Promise<TestStore> {
   const { url } = await createTestDatabase();
-  const database = openDatabase({ url, connections: options.connections ?? 20, name: 'test-store' });
+  const database = openDatabase({ url, connections, name: 'test-store' });
   await seedTenantAllowance(database.db, defaultTenant);
   const notifier = createNotifier(database.pool, (error) => {
     throw error;
@@ -165,11 +165,8 @@ export async function besideRun(store: TestStore, run: RunRow, count: number): P
   const { conversation_id, tenant_id } = run;
   return Promise.all(
     runs.map(async ({ run: { id } }) => {
-      await store.database.db
-        .updateTable('runs')
-        .set({ kind: 'subagent', conversation_id })
-        .where('id', '=', id)
-        .execute();
+      const change = { kind: 'subagent', conversation_id };
+      await store.database.db.updateTable('runs').set(change).where('id', '=', id).execute();
       await store.begin({ ...run, id, tenant_id });
       return store.run(id);
     }),
@@ -255,12 +252,12 @@ function anAnswer(attempt: AttemptRef, changes: Partial<Answer> = {}): Answer {
     calls: [],
     use,
     closing: [],
-    patience: patienceOf(hours(24)),
+    answerTime: answerTimeOf(hours(24)),
     ...changes,
   };
 }
 
-export function patienceOf(ms: number): Patience {
+export function answerTimeOf(ms: number): AnswerTime {
   return { escalateAt: new Date(Date.now() + ms / 2), deadlineAt: new Date(Date.now() + ms) };
 }
 

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { LlmUsage } from '../../activities/llm/llm.ts';
 import { changeLimits } from '../../activities/store/allowances/change-limits.ts';
 import type { Limits } from '../../activities/store/allowances/list-allowances.ts';
-import { type PoolName, reserve, settle } from '../../activities/store/allowances/allowances.ts';
+import { type PoolName, reserve, closeReservation } from '../../activities/store/allowances/allowances.ts';
 import { answerApproval } from '../../activities/store/approvals/approvals.ts';
 import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
@@ -82,7 +82,7 @@ withKernel(
       const key = { tenantId: defaultTenant, runId: spender.id, step: 1, attempt: 1 };
       const used = { inputTokens: 40_000, outputTokens: 0, costMicros: 0 };
       await reserve(db, { ...key, model: spender.model, worst: used });
-      await settle(db, key, { ...used, cachedInputTokens: 0, estimated: false });
+      await closeReservation(db, key, { ...used, cachedInputTokens: 0, estimated: false });
       const model = await kernel.script(done);
       const runs = await Promise.all([1, 2, 3].map(() => kernel.start({ model, limits: generous, pools })));
       for (const run of runs) await kernel.seen(run, 'approval-request');

@@ -130,7 +130,7 @@ function fromFlags(flags: readonly string[]): Map<string, Given> {
 }
 
 /** The value that counts for one setting, checked, with a sentence that names where the wrong one came from. */
-function settle(setting: Setting, layers: Map<string, Given>[]): Given {
+function decide(setting: Setting, layers: Map<string, Given>[]): Given {
   const { value, source } = layers
     .map((layer) => layer.get(setting.name))
     .find((each) => each !== undefined) ?? {
@@ -191,7 +191,7 @@ export function loadConfig(input: ConfigInput = {}): Config {
   const values: Record<string, unknown> = {};
   const sources: Record<string, string> = {};
   for (const setting of settings) {
-    const { value, source } = settle(setting, layers);
+    const { value, source } = decide(setting, layers);
     assign(values, setting.path, value);
     sources[setting.name] = source;
   }

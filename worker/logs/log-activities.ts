@@ -1,4 +1,4 @@
-// Carries the request id of whoever accepted a run into the worker's log, so that one search finds all of its trail.
+// Carries the id of the request that started a run into the worker's log, so that one search finds all of its trail.
 import { Context } from '@temporalio/activity';
 import type { ActivityInterceptors } from '@temporalio/worker';
 import type { Logger } from 'pino';

@@ -41,6 +41,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
     trees: createTrees(config.dataFolder),
     killHandle: sandboxes.kill,
     hasBackground: (runId) => background.runIds().includes(runId),
+    endBackground: background.endRun,
     async leaveRun(runId) {
       await background.endRun(runId);
       await sandboxes.endRun(runId);

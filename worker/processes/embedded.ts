@@ -1,4 +1,4 @@
-// What the API can say and do about its own supervisor's processes; nothing when nobody supervises it.
+// What the API can say and do about its own supervisor's processes; nothing where there is no supervisor.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { copyDemo } from '../../api/demo.ts';

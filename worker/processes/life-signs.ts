@@ -1,5 +1,5 @@
-// A child's sign of life: a file whose time changes as long as the event loop turns, whatever its servers do. Its
-// supervisor looks at it; nobody else reads it.
+// A child's sign of life: a file whose time changes as long as the event loop turns, whatever its servers do. Only its
+// supervisor looks at it.
 import { closeSync, futimesSync, openSync, rmSync } from 'node:fs';
 
 /** Until the function returned is called. */

@@ -1,9 +1,9 @@
-// Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it
-// gone, fail what it was at, settle what it had reserved, and send its workflows to whoever lives. Safe to run twice.
+// Letting go of what a dead worker held, at once instead of after its timeouts: kill what is left of it, see it gone,
+// fail its activities, close what it had reserved, and send its workflows to the workers that live. Safe to run twice.
 import type { Logger } from 'pino';
 import { findProcess, thisHost } from '../../activities/host/process-table.ts';
 import { createHandles } from '../../activities/sandbox/run-sandboxes.ts';
-import { lostReservations, settleLost } from '../../activities/store/allowances/allowances.ts';
+import { lostReservations, closeLost } from '../../activities/store/allowances/allowances.ts';
 import {
   handlesLeftBy,
   markLost,
@@ -53,7 +53,7 @@ async function release(db: Db, client: Client, input: ReleaseInput, executor: Ex
   await createHandles(sandboxDrivers(input)).sweep(handles);
   await markLost(db, executor.id);
   await Promise.all(attempts.map((attempt) => failByToken(client, input, attempt)));
-  await settleReserved(db, input, executor);
+  await closeReservations(db, input, executor);
   await endExecutor(db, executor.id);
   input.log.warn(
     { executor: executor.id, pid: executor.pid, attempts: attempts.length, handles: handles.length },
@@ -62,15 +62,15 @@ async function release(db: Db, client: Client, input: ReleaseInput, executor: Ex
 }
 
 /** After the attempts, and each by itself: a lock on a tenant's money must not keep back the runs it held up. */
-async function settleReserved(db: Db, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
+async function closeReservations(db: Db, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
   for (const lost of await lostReservations(db, executor.id)) {
     try {
       // The sweeper tells of what it reaches.
-      await settleLost(db, lost);
+      await closeLost(db, lost);
     } catch (error) {
       input.log.warn(
         { err: error, runId: lost.run.id },
-        "what a dead worker had reserved was not settled; the run's next attempt, or its end, does so",
+        "what a dead worker had reserved was not closed; the run's next attempt, or its end, does so",
       );
     }
   }

@@ -2,13 +2,22 @@
 import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 
+/**
+ * Beside these there are `supervisor.lock` (one supervisor per folder, with its pid and start time), `cache/` (the
+ * workflow bundle), `contents/` (large content), `work/` (runs without a project) and `trees/` (recorded projects).
+ */
 export interface DataFolder {
   folder: string;
+  /** Its files, and in `password` the database's password. */
   postgres: string;
   temporal: string;
+  /** Written by the supervisor: where everything is. The CLI, the page and the API read it; gone after an orderly stop. */
   processesFile: string;
+  /** Written by the supervisor: the Temporal cluster and namespace that have the runs. */
   temporalIdentityFile: string;
+  /** Written by the API at its first start, for the owner of the folder alone. */
   tokenFile: string;
+  /** 10 MB each, with three older copies. */
   logFile(name: string): string;
   readyFile(name: string): string;
   /** Changed by the process as long as it lives; by pid, since a standby becomes the worker. */

@@ -1,4 +1,4 @@
-// processes.json: what runs, where, and how it is, for everybody else. Written whole on each change.
+// processes.json: what runs, where, and how it is, for all other processes. Written whole on each change.
 import { processNames, type ProcessView } from '../../workflows/contracts/system.ts';
 import { version } from '../version.ts';
 import type { KeptProcess } from './process/keep-running.ts';

@@ -1,4 +1,5 @@
-// Postgres and Temporal as the supervisor sees them: ours and kept running, or somebody else's and only checked.
+// Postgres and Temporal as the supervisor sees them: our own, which are kept running, or given ones, which are only
+// checked.
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { userCacheFolder } from '../config/config.ts';

@@ -1,4 +1,4 @@
-// A small file that readers see whole, old or new, whenever they look and whoever dies.
+// A small file that readers see whole, old or new, at any moment, also when its writer dies.
 import { renameSync, writeFileSync } from 'node:fs';
 
 export function writeFileWhole(file: string, text: string): void {

@@ -99,7 +99,7 @@ export interface PendingInputResult {
   stop: 'none' | 'interrupt' | 'cancel';
   /** Answers to what the present step asked; `waits`: a call's id, or `limit`. */
   answered: { waits: string; allowed: boolean }[];
-  /** How much nobody has answered yet. */
+  /** How many questions are still open. */
   open: number;
   /** When the next deadline or escalation of that is due, in milliseconds from now. */
   dueMs?: number;

@@ -1,4 +1,4 @@
-// Approvals: what a run waits for a person to answer. One row each, answered once, by whoever comes first.
+// Approvals: what a run waits for a person to answer. One row each; the first answer is the only one.
 import { z } from 'zod';
 import { Effect, OtherText } from './call.ts';
 import { PolicyRule, PolicyScopeName } from './policy.ts';

@@ -1,11 +1,10 @@
 // The field shapes that several contracts share, each with its bound and the reason for it.
 import { z } from 'zod';
-import { toStorable } from './storable.ts';
+import { isStorable } from './storable.ts';
 
 export const id = z.uuid({ version: 'v7', error: 'must be a UUID (version 7)' });
 export const when = z.iso.datetime();
 
-const storable = (value: string): boolean => value === toStorable(value);
 const storableProblem = 'must be well-formed Unicode without NUL';
 
 // A prompt larger than this belongs into a file the agent reads; the request body is capped at 1 MiB anyway.
@@ -13,14 +12,14 @@ export const text = z
   .string()
   .max(400_000)
   .refine((value) => value.trim().length > 0, 'must not be empty')
-  .refine(storable, storableProblem);
+  .refine(isStorable, storableProblem);
 
 /** A text that may say nothing, such as the output of a tool. */
-export const anyText = z.string().max(400_000).refine(storable, storableProblem);
+export const anyText = z.string().max(400_000).refine(isStorable, storableProblem);
 
 /** A short text, such as a name, a pattern or a reason; each use says how short. */
 export function shortText(most: number) {
-  return z.string().min(1).max(most).refine(storable, storableProblem);
+  return z.string().min(1).max(most).refine(isStorable, storableProblem);
 }
 
 // PATH_MAX on Linux.
@@ -29,7 +28,7 @@ export const projectPath = z
   .min(1)
   .max(4096)
   .refine((value) => value.startsWith('/'), 'must be an absolute path on the machine of the worker')
-  .refine(storable, storableProblem);
+  .refine(isStorable, storableProblem);
 
 // Integers stay exact in JSON and JavaScript up to 2^53.
 export const money = z.int().max(Number.MAX_SAFE_INTEGER);

@@ -1,5 +1,5 @@
-// Text that Postgres can hold: NUL it stores not, and half of a surrogate pair is no UTF-8. Models, tools and people
-// produce both.
+// Makes text storable in Postgres, which takes no NUL and no half of a surrogate pair. Models, tools and people produce
+// both.
 
 export function toStorable(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
@@ -8,4 +8,21 @@ export function toStorable(text: string): string {
 /** Of files, programs and pages, where a NUL is part of what there is to see. */
 export function toStorableOutput(text: string): string {
   return toStorable(text.replaceAll('\u0000', '\u2400'));
+}
+
+/**
+ * Whether a text is, or every text in a value. Walks without recursion: what was parsed may be nested as deep as its
+ * text is long.
+ */
+export function isStorable(value: unknown): boolean {
+  const left: unknown[] = [value];
+  while (left.length > 0) {
+    const next = left.pop();
+    if (typeof next === 'string') {
+      if (toStorable(next) !== next) return false;
+    } else if (typeof next === 'object' && next !== null) {
+      for (const [key, inner] of Object.entries(next)) left.push(key, inner);
+    }
+  }
+  return true;
 }

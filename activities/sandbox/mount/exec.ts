@@ -21,13 +21,13 @@ const lingerMs = 250;
 // Without a writer the pipes end at once; a process that hides from us and keeps one open must not hold the call.
 const drainMs = 500;
 
-export interface CommandPlace {
+export interface Surroundings {
   shell: string;
   directory: string;
   environment: Record<string, string>;
 }
 
-export async function runCommand(place: CommandPlace, options: ExecOptions): Promise<ExecResult> {
+export async function runCommand(surroundings: Surroundings, options: ExecOptions): Promise<ExecResult> {
   options.signal.throwIfAborted();
   if (options.needsBash === true && basename(place.shell) !== 'bash') {
     throw new SandboxRefusal(
@@ -36,7 +36,7 @@ export async function runCommand(place: CommandPlace, options: ExecOptions): Pro
   }
   const token = randomBytes(8).toString('hex');
   const pipes = await openPipes();
-  const child = startWaiting(place, options, token, pipes);
+  const child = startWaiting(surroundings, options, token, pipes);
   const exited = exitOf(child);
   // The wrapper may be killed before it reads its line; its exit tells.
   (child.stdio[3] as Socket).on('error', () => {});
@@ -45,7 +45,11 @@ export async function runCommand(place: CommandPlace, options: ExecOptions): Pro
     drain(pipes.stderr.reader, (bytes) => options.onOutput('stderr', bytes)),
   ]);
   try {
-    await Promise.all([spawned(child, place), pipes.stdout.writer.close(), pipes.stderr.writer.close()]);
+    await Promise.all([
+      spawned(child, surroundings),
+      pipes.stdout.writer.close(),
+      pipes.stderr.writer.close(),
+    ]);
     const group = groupOf(child.pid as number, token);
     return await superviseCommand(child, group, exited, options);
   } finally {
@@ -91,21 +95,27 @@ async function endLeftovers(group: ProcessGroup): Promise<void> {
   }
 }
 
-function startWaiting(place: CommandPlace, options: ExecOptions, token: string, pipes: Pipes): ChildProcess {
-  return spawn('/bin/sh', ['-c', waitForGo, place.shell, options.command], {
-    cwd: place.directory,
-    env: { ...place.environment, ...marksFor(token, options.key) },
+function startWaiting(
+  surroundings: Surroundings,
+  options: ExecOptions,
+  token: string,
+  pipes: Pipes,
+): ChildProcess {
+  return spawn('/bin/sh', ['-c', waitForGo, surroundings.shell, options.command], {
+    cwd: surroundings.directory,
+    env: { ...surroundings.environment, ...marksFor(token, options.key) },
     detached: true,
     stdio: ['ignore', pipes.stdout.writer.fd, pipes.stderr.writer.fd, 'pipe'],
   });
 }
 
-async function spawned(child: ChildProcess, place: CommandPlace): Promise<void> {
+async function spawned(child: ChildProcess, surroundings: Surroundings): Promise<void> {
   try {
     await once(child, 'spawn');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') throw new SandboxRefusal(`the project directory ${place.directory} is gone`);
+    if (code === 'ENOENT')
+      throw new SandboxRefusal(`the project directory ${surroundings.directory} is gone`);
     if (code === 'E2BIG')
       throw new SandboxRefusal('the command is too long; write it to a file and run that');
     throw error;

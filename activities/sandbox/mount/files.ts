@@ -3,9 +3,9 @@ import { constants, type Stats } from 'node:fs';
 import { open, opendir, readdir, rename, stat as statOf, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join, posix } from 'node:path';
-import { insidePath, locate, recheck, requireUse, type Place, type Root, type Walk } from './place.ts';
+import { insidePath, locate, recheck, requireUse, type Located, type Root, type Walk } from './locate.ts';
 import { type FileStat, type Sandbox, SandboxRefusal } from '../sandbox.ts';
-import { searchPlace } from './search.ts';
+import { searchIn } from './search.ts';
 
 // A listing this long helps nobody and costs memory per entry.
 const maxEntries = 100_000;
@@ -15,15 +15,15 @@ const temporaryName = /^\.perdure-[0-9a-f]{24}\.tmp$/;
 
 export function filesOf(root: Root): Omit<Sandbox, 'root' | 'exec'> {
   return {
-    read: (path, maxBytes) => at(root, path, reading, (place) => readFile(place, path, maxBytes)),
-    write: (path, bytes) => at(root, path, writing, (place) => writeFile(root, place, path, bytes)),
-    remove: (path) => at(root, path, looking, (place) => removeFile(place, path)),
-    stat: (path) => at(root, path, looking, async (place) => place?.stat && toFileStat(place.stat)),
+    read: (path, maxBytes) => at(root, path, reading, (located) => readFile(located, path, maxBytes)),
+    write: (path, bytes) => at(root, path, writing, (located) => writeFile(root, located, path, bytes)),
+    remove: (path) => at(root, path, looking, (located) => removeFile(located, path)),
+    stat: (path) => at(root, path, looking, async (located) => located?.stat && toFileStat(located.stat)),
     list: (path) =>
-      at(root, path, reading, (place) => listDirectory(place, path, mayFind(root, path, place))),
+      at(root, path, reading, (located) => listDirectory(located, path, mayFind(root, path, located))),
     search: (options) =>
-      at(root, options.path, reading, (place) =>
-        searchPlace(place, options, mayFind(root, options.path, place)),
+      at(root, options.path, reading, (located) =>
+        searchIn(located, options, mayFind(root, options.path, located)),
       ),
   };
 }
@@ -36,47 +36,48 @@ async function at<Result>(
   root: Root,
   path: string,
   walk: Walk,
-  use: (place: Place | undefined) => Promise<Result>,
+  use: (located: Located | undefined) => Promise<Result>,
 ): Promise<Result> {
-  let place: Place | undefined;
+  let located: Located | undefined;
   try {
-    place = await locate(root, path, walk);
-    if (place !== undefined) requireAllowed(root, path, place);
-    return await use(place);
+    located = await locate(root, path, walk);
+    if (located !== undefined) requireAllowed(root, path, located);
+    return await use(located);
   } catch (error) {
     throw refusal(error as NodeJS.ErrnoException, path);
   } finally {
-    await place?.close();
+    await located?.close();
   }
 }
 
 /** A directory that lies where its name says is held to what is found in it, each by itself. */
-function requireAllowed(root: Root, path: string, place: Place): void {
+function requireAllowed(root: Root, path: string, located: Located): void {
   const named = insidePath(root, path) || '.';
-  if (place.real === named && place.stat?.isDirectory() === true) return;
-  if (place.stat?.isDirectory() !== true) requireUse(root, named);
-  requireUse(root, place.real);
+  if (located.real === named && located.stat?.isDirectory() === true) return;
+  if (located.stat?.isDirectory() !== true) requireUse(root, named);
+  requireUse(root, located.real);
 }
 
 /** Whether a listing or a search may show what it has found: by the name it has there, and by its real one. */
-function mayFind(root: Root, path: string, place: Place | undefined): (name: string) => boolean {
-  const bases = new Set([insidePath(root, path), ...(place === undefined ? [] : [place.real])]);
+function mayFind(root: Root, path: string, located: Located | undefined): (name: string) => boolean {
+  const bases = new Set([insidePath(root, path), ...(located === undefined ? [] : [located.real])]);
   return (name) => [...bases].every((base) => root.mayUse(posix.join(base, name), 'below') === undefined);
 }
 
 async function readFile(
-  place: Place | undefined,
+  located: Located | undefined,
   path: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
-  if (place?.self === undefined || place.stat === undefined) return undefined;
-  if (!place.stat.isFile()) throw new SandboxRefusal(`\`${path}\` is ${describe(place.stat)}, not a file`);
-  if (place.stat.size > maxBytes) throw tooLarge(path, maxBytes);
-  const file = await open(place.self, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (located?.self === undefined || located.stat === undefined) return undefined;
+  if (!located.stat.isFile())
+    throw new SandboxRefusal(`\`${path}\` is ${describe(located.stat)}, not a file`);
+  if (located.stat.size > maxBytes) throw tooLarge(path, maxBytes);
+  const file = await open(located.self, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const now = await file.stat();
-    // Where places are not held by descriptor, the file may have been swapped since it was looked at.
-    if (now.ino !== place.stat.ino || now.dev !== place.stat.dev)
+    // Where paths are not held by descriptor, the file may have been swapped since it was looked at.
+    if (now.ino !== located.stat.ino || now.dev !== located.stat.dev)
       throw new SandboxRefusal(`\`${path}\` is being replaced`);
     const chunks: Buffer[] = [];
     let size = 0;
@@ -92,23 +93,28 @@ async function readFile(
   }
 }
 
-async function writeFile(root: Root, place: Place | undefined, path: string, bytes: Buffer): Promise<void> {
-  if (place === undefined) throw new SandboxRefusal(`the directory of \`${path}\` was removed meanwhile`);
-  if (place.stat !== undefined && !place.stat.isFile()) {
-    throw new SandboxRefusal(`\`${path}\` is ${describe(place.stat)}, not a file`);
+async function writeFile(
+  root: Root,
+  located: Located | undefined,
+  path: string,
+  bytes: Buffer,
+): Promise<void> {
+  if (located === undefined) throw new SandboxRefusal(`the directory of \`${path}\` was removed meanwhile`);
+  if (located.stat !== undefined && !located.stat.isFile()) {
+    throw new SandboxRefusal(`\`${path}\` is ${describe(located.stat)}, not a file`);
   }
-  await removeStale(place.directory);
-  const temporary = join(place.directory, `.perdure-${randomBytes(12).toString('hex')}.tmp`);
+  await removeStale(located.directory);
+  const temporary = join(located.directory, `.perdure-${randomBytes(12).toString('hex')}.tmp`);
   try {
-    await writeDurably(temporary, bytes, place.stat);
-    await recheck(root, place, path);
+    await writeDurably(temporary, bytes, located.stat);
+    await recheck(root, located, path);
     // Replaces the name: what else is linked to the old file is left alone.
-    await rename(temporary, join(place.directory, place.name));
+    await rename(temporary, join(located.directory, located.name));
   } catch (error) {
     await unlink(temporary).catch(unlessMissing);
     throw error;
   }
-  await syncDirectory(place.directory);
+  await syncDirectory(located.directory);
 }
 
 async function writeDurably(temporary: string, bytes: Buffer, before: Stats | undefined): Promise<void> {
@@ -149,23 +155,23 @@ async function removeStale(directory: string): Promise<void> {
   }
 }
 
-async function removeFile(place: Place | undefined, path: string): Promise<void> {
-  if (place?.stat === undefined) return;
-  if (place.stat.isDirectory())
+async function removeFile(located: Located | undefined, path: string): Promise<void> {
+  if (located?.stat === undefined) return;
+  if (located.stat.isDirectory())
     throw new SandboxRefusal(`\`${path}\` is a directory; only files can be removed`);
-  await unlink(join(place.directory, place.name)).catch(unlessMissing);
-  await syncDirectory(place.directory);
+  await unlink(join(located.directory, located.name)).catch(unlessMissing);
+  await syncDirectory(located.directory);
 }
 
 async function listDirectory(
-  place: Place | undefined,
+  located: Located | undefined,
   path: string,
   mayShow: (name: string) => boolean,
 ): Promise<{ name: string; kind: FileStat['kind'] }[]> {
-  if (place?.self === undefined) throw new SandboxRefusal(`there is no directory \`${path}\``);
-  if (!place.stat?.isDirectory()) throw new SandboxRefusal(`\`${path}\` is not a directory`);
+  if (located?.self === undefined) throw new SandboxRefusal(`there is no directory \`${path}\``);
+  if (!located.stat?.isDirectory()) throw new SandboxRefusal(`\`${path}\` is not a directory`);
   const entries: { name: string; kind: FileStat['kind'] }[] = [];
-  for await (const entry of await opendir(place.self)) {
+  for await (const entry of await opendir(located.self)) {
     if (temporaryName.test(entry.name) || !mayShow(entry.name)) continue;
     if (entries.length === maxEntries)
       throw new SandboxRefusal(`\`${path}\` holds more than 100,000 entries`);

@@ -8,7 +8,7 @@ import { type OpenSandbox, type SandboxDriver, SandboxRefusal } from '../sandbox
 import { runCommand } from './exec.ts';
 import { filesOf, refusal } from './files.ts';
 import { mountHandles } from './handles.ts';
-import { openRoot, type Root } from './place.ts';
+import { openRoot, type Root } from './locate.ts';
 
 export interface MountNeeds {
   /** Where runs without a project have a folder each. */
@@ -55,10 +55,10 @@ export async function openMount(options: {
   return {
     async forCall({ mayUse = () => undefined } = {}) {
       const root = await current();
-      const place = { shell, directory: root.real, environment };
+      const surroundings = { shell, directory: root.real, environment };
       return {
         root: given,
-        exec: (options) => runCommand(place, options),
+        exec: (options) => runCommand(surroundings, options),
         ...filesOf({ ...root, mayUse }),
       };
     },

@@ -1,10 +1,10 @@
-// Searches file contents with ripgrep, started without a shell in the very directory that was checked. It only
-// reads, so nobody has to find it after its worker's death: its pipe breaks and it ends.
+// Searches file contents with ripgrep, started without a shell in the very directory that was checked. It only reads,
+// so it need not be found after its worker's death: its pipe breaks and it ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { rgPath } from '@vscode/ripgrep';
-import type { Place } from './place.ts';
+import type { Located } from './locate.ts';
 import { SandboxRefusal, type SearchOptions, type SearchResult } from '../sandbox.ts';
 
 const flags = [
@@ -34,20 +34,20 @@ const binaryNotice =
 const maxErrorBytes = 2000;
 
 /** `mayShow` is asked for each file below a directory. */
-export async function searchPlace(
-  place: Place | undefined,
+export async function searchIn(
+  located: Located | undefined,
   options: SearchOptions,
   mayShow: (name: string) => boolean,
 ): Promise<SearchResult> {
   const { path, pattern, maxLines, signal } = options;
-  if (place?.self === undefined || place.stat === undefined)
+  if (located?.self === undefined || located.stat === undefined)
     throw new SandboxRefusal(`there is no \`${path}\``);
-  const isDirectory = place.stat.isDirectory();
-  if (!isDirectory && !place.stat.isFile())
+  const isDirectory = located.stat.isDirectory();
+  if (!isDirectory && !located.stat.isFile())
     throw new SandboxRefusal(`\`${path}\` is neither a file nor a directory`);
   signal.throwIfAborted();
-  const child = spawn(rgPath, [...flags, '-e', pattern, '--', isDirectory ? './' : `./${place.name}`], {
-    cwd: isDirectory ? place.self : place.directory,
+  const child = spawn(rgPath, [...flags, '-e', pattern, '--', isDirectory ? './' : `./${located.name}`], {
+    cwd: isDirectory ? located.self : located.directory,
     env: { LC_ALL: 'C.UTF-8' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -46,7 +46,7 @@ export async function claimKey(
 }
 
 /** Stores the answer in the transaction of its effect; takes the place of one that is too old to count. */
-export async function storeAnswer(
+export async function keepAnswer(
   tx: Queries,
   scope: KeyScope,
   bodyHash: string,

@@ -26,7 +26,7 @@ export async function findToken(db: Db, tenantId: string, hash: Buffer): Promise
   return row && timingSafeEqual(row.hash, hash) ? row : undefined;
 }
 
-/** Which of these tokens nobody has revoked. */
+/** Which of these tokens are not revoked. */
 export async function liveTokens(db: Db, tenantId: string, ids: string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
   const rows = await db

@@ -1,12 +1,13 @@
-// Drawing on allowances: the worst case of a model call is reserved up the whole chain of its run before the call and
-// settled after it. Each of these is one statement that takes the pools' locks: call it before the conversation's.
+// Drawing on allowances: the worst case of a model call is reserved up the whole chain of its run before the call, and
+// the reservation is closed with what was used. Each is one statement that takes the pools' locks: call it before the
+// conversation's. The database and the ledger call closing a reservation `settle`.
 import { type RawBuilder, sql } from 'kysely';
 import type { LimitName } from '../../../workflows/contracts/allowance.ts';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
 import type { Queries } from '../db/database.ts';
 import type { RunRow } from '../runs/runs.ts';
 
-/** What a run draws from. An owner is whoever somebody wants to limit: a user, a preset, a schedule. */
+/** What a run draws from. An owner is any other thing to be limited: a user, a preset, a schedule. */
 export type PoolName = 'tenant' | `conversation/${string}` | `run/${string}` | `owner/${string}`;
 
 /** Which pool: its name, and the model whose calls alone draw from it; empty for all. */
@@ -37,12 +38,12 @@ export interface Exceeded extends PoolRef {
   missing: number;
   /** Null: it does not end by itself. */
   endsAt: string | null;
-  /** It would fit but for what is held, part of which comes back when those calls settle: worth another try. */
+  /** It would fit but for what is held, part of which comes back when those calls end: worth another try. */
   passing: boolean;
 }
 
 /**
- * `closed`: this attempt's reservation was settled, or a newer attempt has reserved: it must not make its call.
+ * `closed`: this attempt's reservation is closed, or a newer attempt has reserved: it must not make its call.
  * `exceeded` leaves a note of what the run waits for; its next reservation makes that out of date.
  */
 export type Reservation = { crossed: Crossing[] } & (
@@ -67,7 +68,7 @@ export interface Draw {
   costMicros: number;
 }
 
-/** All or nothing; again with the same key, it is the same reservation. Settles what dead attempts of the run left. */
+/** All or nothing; again with the same key, it is the same reservation. Closes what dead attempts of the run left open. */
 export async function reserve(
   queries: Queries,
   attempt: DrawingAttempt & { model: string; worst: Draw },
@@ -106,20 +107,20 @@ function sentenceOf(
   return why === 'model' ? `The allowance ${name} does not list the model ${model}.` : denials[why];
 }
 
-export interface Settlement {
-  /** `closed`: it was settled before, and stays so. */
+export interface Closing {
+  /** `closed`: it was closed before, and stays so. */
   kind: 'settled' | 'closed';
   crossed: Crossing[];
 }
 
-/** Settles a reservation with what was used, which may be more than was reserved. */
-export async function settle(
+/** Closes a reservation with what was used, which may be more than was reserved. */
+export async function closeReservation(
   queries: Queries,
   { tenantId, runId, step, attempt, at }: DrawingAttempt,
   use: Draw & { cachedInputTokens: number; estimated: boolean },
-): Promise<Settlement> {
+): Promise<Closing> {
   const { inputTokens, cachedInputTokens, outputTokens, costMicros, estimated } = use;
-  const answer = await ask<Settlement | { kind: 'unreserved' }>(
+  const answer = await ask<Closing | { kind: 'unreserved' }>(
     queries,
     sql`settle_allowance(${tenantId}, ${runId}, ${step}, ${attempt}, ${inputTokens}, ${cachedInputTokens},
       ${outputTokens}, ${costMicros}, ${estimated}, 'What the call used.', ${at ?? null})`,
@@ -129,7 +130,7 @@ export async function settle(
   return answer;
 }
 
-/** A reservation that its worker did not live to settle. */
+/** A reservation that its worker did not live to close. */
 export interface LostReservation {
   run: Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id'>;
   step: number;
@@ -138,7 +139,7 @@ export interface LostReservation {
 
 /** Those of an executor that is seen dead, in runs that have not ended. */
 export async function lostReservations(queries: Queries, executorId: string): Promise<LostReservation[]> {
-  // Whatever a run reserved before its last reservation, that has settled.
+  // What a run reserved before its last reservation is closed.
   const { rows } = await sql<LostReservation['run'] & { step: number; attempt: number }>`
     select runs.id, runs.tenant_id, runs.conversation_id, last.step, last.attempt
     from runs cross join lateral (
@@ -153,31 +154,28 @@ export async function lostReservations(queries: Queries, executorId: string): Pr
 }
 
 /**
- * Settles one at once, as the run's next reservation would: that has to wait for a worker, and whoever waits for what
+ * Closes one at once, as the run's next reservation would: that has to wait for a worker, and runs that wait for what
  * is held must not wait for it in vain.
  */
-export async function settleLost(
-  queries: Queries,
-  { run, step, attempt }: LostReservation,
-): Promise<Settlement> {
-  return ask<Settlement>(
+export async function closeLost(queries: Queries, { run, step, attempt }: LostReservation): Promise<Closing> {
+  return ask<Closing>(
     queries,
     sql`settle_lost_allowance(${run.tenant_id}, ${run.id}, ${step}, ${attempt}, null)`,
   );
 }
 
 /**
- * Settles what a run that has ended left open and gives back tokens: half of a failed run's, all of a cancelled one's.
+ * Closes what a run that has ended left open and gives back tokens: half of a failed run's, all of a cancelled one's.
  * `closed`: that was done before, or the run has not ended.
  */
 export async function closeAccount(
   queries: Queries,
   { tenantId, runId, at }: { tenantId: string; runId: string; at?: Date },
-): Promise<Settlement> {
-  return ask<Settlement>(queries, sql`close_run_allowance(${tenantId}, ${runId}, ${at ?? null})`);
+): Promise<Closing> {
+  return ask<Closing>(queries, sql`close_run_allowance(${tenantId}, ${runId}, ${at ?? null})`);
 }
 
-/** Runs that have ended and whose account nobody has closed: whoever should have died first. */
+/** Runs that have ended and whose account is not closed: the process that should have died first. */
 export async function listUnclosed(
   queries: Queries,
   limit: number,

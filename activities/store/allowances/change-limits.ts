@@ -36,7 +36,7 @@ export interface LimitChange {
   reason: string;
 }
 
-/** `stale`: somebody else has changed or made it. `raised`: the limits by which more model calls may fit than before. */
+/** `stale`: it was changed or made meanwhile. `raised`: the limits by which more model calls may fit than before. */
 export type ChangedLimits =
   | { kind: 'changed'; id: string; version: number; raised: LimitName[] }
   | { kind: 'stale'; version: number };

@@ -1,4 +1,5 @@
-// What is wrong with limits somebody wants to set, as one sentence. Refused is what would be stored and never hold.
+// What is wrong with limits that are to be set, as one sentence. Limits that would be stored and never hold are
+// refused.
 import type { ChangeAllowanceBody } from '../../../workflows/contracts/allowance.ts';
 import { ownerKey } from '../../../workflows/contracts/run.ts';
 

@@ -51,7 +51,7 @@ export async function tellTenant(
   });
 }
 
-/** What of these nobody has told yet, for the caller to append in this transaction. */
+/** Those that were not told yet, for the caller to append in this transaction. */
 export async function takeWarnings({ tx }: Write, crossed: readonly Crossing[]): Promise<NewEvent[]> {
   if (crossed.length === 0) return [];
   const taken = await tx
@@ -70,7 +70,7 @@ export async function takeWarnings({ tx }: Write, crossed: readonly Crossing[]):
   return toWarnings(taken.map(({ crossing }) => crossing as unknown as Crossing));
 }
 
-/** What was reached by somebody who has not told of it since: the oldest first. */
+/** What was reached and has not been told since: the oldest first. */
 export async function listUntold(
   queries: Queries,
   olderThanMs: number,

@@ -1,4 +1,4 @@
-// Allowances as people see them: the limits of each pool and how far it is used. Reading tells nobody anything.
+// Allowances as people see them: the limits of each pool and how far it is used. Reading sends no event.
 import { type Selectable, sql } from 'kysely';
 import type { AllowanceView } from '../../../workflows/contracts/allowance.ts';
 import type { PoolName } from './allowances.ts';

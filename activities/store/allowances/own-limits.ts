@@ -1,6 +1,7 @@
-// What a run may use of money and of tokens: the limits of the pool that it brings along. Its counters are those of the
-// run. They are looked at before a step opens, under the run's lock, and hold what calls have used, never a worst case:
-// a run with little money still makes its calls, and one whose workers die does not pay for what nobody has asked.
+// What a run may use of money and of tokens: the limits of the pool that it brings along, whose counters are those of
+// the run. They are looked at before a step opens, under the run's lock, and hold what calls have used, never a worst
+// case: a run with little money still makes its calls, and one whose workers die does not pay for calls that were never
+// made.
 import type { LimitName } from '../../../workflows/contracts/allowance.ts';
 import type { EffectiveLimits, RunLimits } from '../../../workflows/contracts/run.ts';
 import { addAudit } from '../access/audit.ts';

@@ -61,7 +61,7 @@ export async function findPlace(
     const endsAt = new Date(Date.parse(day) + 86_400_000).toISOString();
     return { kind: 'refused', pool, limit: 'dayRuns', allowed, used, endsAt };
   }
-  // Nobody overtakes those who wait already.
+  // No run overtakes those that wait already.
   const full = counted.find(isFull);
   const crossed = await tellRuns(queries, counted, day);
   if (run.parked) return { kind: 'waits', crossed, full: undefined };
@@ -188,7 +188,7 @@ const mostAtOnce = 500;
 
 /**
  * Gives free places to runs that wait, by priority and then by age, and returns those whose workflow is to be started.
- * One that waits for a full pool holds up nobody who does not need that pool. In a transaction of its own.
+ * One that waits for a full pool holds up no run that does not need that pool. In a transaction of its own.
  */
 export async function admitWaiting(queries: Queries, tenantId: string): Promise<string[]> {
   await sql`select from allowances where tenant_id = ${tenantId} and concurrent_runs > 0 order by id
@@ -245,7 +245,7 @@ async function freePlaces(queries: Queries, tenantId: string): Promise<Map<strin
 
 /**
  * Gives a run's places back; part of the statement that ends the run, and needs no pool's lock. Its account is closed
- * after it. `waiting`: somebody waits for a place.
+ * after it. `waiting`: another run waits for a place.
  */
 export function releasing(run: { id: string; tenant_id: string }): {
   account: RawBuilder<Row>;

@@ -1,4 +1,4 @@
-// Reading approvals: those of a run, those of everybody, and the view people decide on.
+// Reading approvals: those of a run, those of all runs, and the view people decide on.
 import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../../workflows/contracts/approval.ts';
 import { type Effect, otherText } from '../../../workflows/contracts/call.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';

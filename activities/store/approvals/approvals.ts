@@ -1,5 +1,5 @@
-// Approvals: what a run waits for a person to answer. One row each, answered once: whoever comes first holds the
-// run's lock, and so do a deadline and the end of the run. What a decision means for its call is done with it.
+// Approvals: what a run waits for a person to answer. One row each, answered once, under the run's lock: by a person,
+// by the deadline, or by the end of the run. What a decision means for its call is done with it.
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { LimitName } from '../../../workflows/contracts/allowance.ts';
@@ -112,7 +112,7 @@ const words: Record<'denied' | 'expired' | 'withdrawn', (by: string) => string> 
 
 /**
  * Answers an open approval of a run whose lock the caller holds, and does what the answer means: a denied call has its
- * result, an edited one its new arguments, and the run goes on once nothing is open. Undefined when somebody was first.
+ * result, an edited one its new arguments, and the run goes on once nothing is open. Undefined when it had its answer.
  */
 export async function answerApproval(
   write: Write,

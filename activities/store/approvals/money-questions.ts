@@ -9,7 +9,7 @@ import { type ApprovalRow, answerApproval } from './approvals.ts';
 import type { AttemptRef } from '../runs/attempts.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import { lockRun, type RunRow } from '../runs/runs.ts';
+import { lockRun, requireRun, type RunRow } from '../runs/runs.ts';
 
 /** The latest of a run. */
 export async function findLimitQuestion(
@@ -89,7 +89,7 @@ export async function answerRaised(
     .where('approvals.status', '=', sql.lit('open'))
     .where('allowance_id', '=', allowanceId)
     .where('limit_name', 'in', raised)
-    // Of several conversations in one order, whoever else does this.
+    // Of several conversations in one order, the same for all that do this.
     .orderBy('conversation_id')
     .orderBy('run_id')
     .execute();
@@ -127,7 +127,7 @@ export async function listAnswerable(
 
 /** Asked again of each: who was answered before it may draw the same room. */
 export async function answerWithRoom(write: Write, question: Answerable): Promise<boolean> {
-  // Before the conversation's lock, as by whoever reserves.
+  // Before the conversation's lock, as with every reservation.
   const noted = await write.tx
     .updateTable('allowance_waits')
     .set({ granted_at: sql<Date>`clock_timestamp()` })
@@ -138,14 +138,13 @@ export async function answerWithRoom(write: Write, question: Answerable): Promis
   return tryAgain(write, question, { by: 'the allowance', note: 'There is room for the call by now.' });
 }
 
-/** False when somebody was first. */
+/** False when it had its answer. */
 async function tryAgain(
   write: Write,
   { id, run_id, tenant_id }: Answerable,
   said: { by: string; note: string },
 ): Promise<boolean> {
-  const run = await lockRun(write, tenant_id, run_id);
-  if (!run) throw new Error(`There is no run ${run_id}.`);
+  const run = requireRun(await lockRun(write, tenant_id, run_id), run_id);
   return (await answerApproval(write, run, id, { status: 'approved', ...said })) !== undefined;
 }
 

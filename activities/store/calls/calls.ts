@@ -1,5 +1,5 @@
-// Calls: each from its request over its claim to its one result. A claim without a result is never acted on
-// again by the store's doing; whoever finds one decides (probe, unknown, or a re-run where that is safe).
+// Calls: each from its request over its claim to its one result. The store never lets a claimed call without a result
+// act again; the attempt that finds one decides (probe, unknown, or a re-run where that is safe).
 import { type RawBuilder, type Selectable, sql } from 'kysely';
 import { type CallStatus, type CallView, otherText } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
@@ -15,7 +15,7 @@ import { addAudit } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { toldOf, useApproval } from './approval-use.ts';
 import { Superseded, type Write } from '../log/events.ts';
-import { type LockedRun, type RunRow, streamFor } from '../runs/runs.ts';
+import { type LockedRun, requireRun, type RunRow, streamFor } from '../runs/runs.ts';
 import { stopAmong } from '../runs/inputs.ts';
 import { progressOf } from '../runs/stall.ts';
 import { toStorable } from '../db/storable.ts';
@@ -232,9 +232,7 @@ async function lockCall(
     select (locked.run).*, locked.waiting, locked.fences, locked.call from lock_call(${tenantId}, ${runId}, ${callId}) locked`.execute(
     tx,
   );
-  const [found] = rows;
-  if (!found) throw new Error(`There is no run ${runId}.`);
-  const { call, ...run } = found;
+  const { call, ...run } = requireRun(rows[0], runId);
   if (!call) throw new Error(`Run ${runId} has no call ${callId}.`);
   // As JSON has them, times are texts.
   const time = (value: Date | null): Date | null => value && new Date(value);

@@ -1,4 +1,5 @@
-// What a model is given of an output, whoever brought it: all of it, or its head and tail and where the whole is.
+// What a model is given of an output, from a tool, a person or a caller: all of it, or its head and tail and where the
+// whole is.
 import type { CallResult } from './calls.ts';
 
 // What a model can use of an output at once; the whole stays readable by its reference.

@@ -1,4 +1,4 @@
-// Calls as they were decided, of whatever run, for drafts of policies to be held against. Newest runs first.
+// Calls of all runs as they were decided, for drafts of policies to be held against. Newest runs first.
 import type { Decision, Effect } from '../../../workflows/contracts/call.ts';
 import type { StoredCall } from '../../../workflows/policy/backtest.ts';
 import type { CallDecision } from './reviewed-calls.ts';

@@ -19,20 +19,6 @@ function clean(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [toStorable(key), clean(inner)]));
 }
 
-/** Walks without recursion: what was parsed may be nested as deep as its text is long. */
-export function isStorable(value: unknown): boolean {
-  const left: unknown[] = [value];
-  while (left.length > 0) {
-    const next = left.pop();
-    if (typeof next === 'string') {
-      if (toStorable(next) !== next) return false;
-    } else if (typeof next === 'object' && next !== null) {
-      for (const [key, inner] of Object.entries(next)) left.push(key, inner);
-    }
-  }
-  return true;
-}
-
 /** Whether anything in a value stands within more than so many objects and arrays. */
 export function isDeeperThan(levels: number, value: unknown): boolean {
   let level: unknown[] = [value];

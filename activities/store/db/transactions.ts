@@ -1,5 +1,5 @@
 // Transactions have names: pg_stat_activity shows that of each under way, and an error that ended one carries it into
-// the log. Those that took long are told of to whoever listens.
+// the log. Listeners are told of those that took long.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { channel } from 'node:diagnostics_channel';
 import type { Kysely, Transaction } from 'kysely';

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isStoreOutage } from './database.ts';
 
 // Longer than a restart of Postgres with crash recovery; beyond it the attempt fails and is taken up again.
-const patienceMs = 120_000;
+const longestMs = 120_000;
 const firstPauseMs = 100;
 const longestPauseMs = 2000;
 
 export async function untilStored<T>(act: () => Promise<T>): Promise<T> {
-  const giveUpAt = Date.now() + patienceMs;
+  const giveUpAt = Date.now() + longestMs;
   let pauseMs = firstPauseMs;
   for (;;) {
     try {

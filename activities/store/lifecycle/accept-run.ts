@@ -84,6 +84,9 @@ export async function acceptRun(write: Write, input: NewRun, held?: HeldPools): 
   // Without the lock of its conversation it cannot end, and under its own it is what it is.
   const active = busy && (await lockRun(write, tenantId, busy.id));
   if (!active) return insertRun(write, input, places, { conversationId, parked: false });
+  // And once more under the run's lock, the only one that a steer takes.
+  const said = await findByMessage(write.tx, input);
+  if (said) return { run: said, became: 'known' };
   switch (input.whenBusy) {
     case 'reject':
       if (active.status === 'awaiting_input')

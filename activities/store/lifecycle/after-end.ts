@@ -1,5 +1,5 @@
-// What follows the end of a run once that has committed: its account is closed, and whoever waits for a place gets it.
-// Both are repaired by the sweeper when nobody lives long enough to do them.
+// What follows the end of a run once that has committed: its account is closed, and a run that waits for a place gets
+// it. The sweeper repairs both where the process dies before it has done them.
 import { closeAccount } from '../allowances/allowances.ts';
 import { tellTenant } from '../allowances/crossings.ts';
 import { isStoreOutage } from '../db/database.ts';

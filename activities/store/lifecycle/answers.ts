@@ -86,10 +86,10 @@ export interface Answer {
   /** What is left of what was streamed, and the end of its blocks; comes first. */
   closing: NewEvent[];
   /** How long people have to answer what it asks them. */
-  patience: Patience;
+  answerTime: AnswerTime;
 }
 
-export interface Patience {
+export interface AnswerTime {
   escalateAt: Date;
   deadlineAt: Date;
 }
@@ -142,10 +142,10 @@ function toMessage(run: RunRow, { step, text, calls }: Answer): Insertable<Messa
   };
 }
 
-async function askPeople(write: Write, run: RunRow, { calls, step, patience }: Answer): Promise<void> {
+async function askPeople(write: Write, run: RunRow, { calls, step, answerTime }: Answer): Promise<void> {
   const asked = calls.flatMap(({ callId, inputHash, decision, asks }) =>
     // Of what is not made, nobody would close the question.
-    decision === 'ask' && asks ? [{ ...asks, ...patience, step, callId, inputHash }] : [],
+    decision === 'ask' && asks ? [{ ...asks, ...answerTime, step, callId, inputHash }] : [],
   );
   const events = await requestApprovals(write, run, asked);
   if (events.length > 0) write.append({ ...streamFor(run), events });

@@ -1,4 +1,4 @@
-// The end of a run: the only writer of terminal state. Everything that is open is settled in one transaction,
+// The end of a run: the only writer of terminal state. Everything that is open is closed in one transaction,
 // and the next parked message of the conversation gets its turn.
 import { type NewEvent, streamOf } from '../../../workflows/contracts/event.ts';
 import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';

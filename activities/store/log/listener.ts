@@ -1,5 +1,5 @@
 // A connection that listens for notices of Postgres. It comes back by itself; what was sent while it was away is
-// lost, so whoever uses it looks for itself after each connect.
+// lost, so its user looks for itself after each connect.
 import pg from 'pg';
 import type { Logger } from 'pino';
 

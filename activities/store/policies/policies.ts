@@ -1,4 +1,4 @@
-// Policy profiles: built-in ones that nobody changes, custom ones in versions that stay, and which of them apply where.
+// Policy profiles: built-in ones that never change, custom ones in versions that stay, and which of them apply where.
 import { sql } from 'kysely';
 import type { PolicyProfile, PolicyScopeName, PolicyView } from '../../../workflows/contracts/policy.ts';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';

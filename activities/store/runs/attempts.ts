@@ -53,12 +53,10 @@ export function isFirst({ generation, pauses, tried }: NewAttempt): boolean {
 export const notMade = 'not_made';
 
 interface Known {
-  /** The number of the attempt that this statement opened; null when it opened none. */
-  opened: number | null;
+  /** The number of the attempt that this statement opened. */
+  opened: number;
   /** Null where no attempt is known. */
   attempt: number | null;
-  /** The very attempt that is to begin, still open: the answer to an earlier COMMIT was lost. */
-  same: boolean;
   lost: boolean;
   outcome: string;
 }
@@ -66,8 +64,9 @@ interface Known {
 /**
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. What this very executor left open
  * failed, and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
- * Begun again, an attempt is found as it was. Throws Superseded when it comes after a newer one, or when the run was
- * handed over to another execution than the attempt's. `claim`: what else is written where it opens, by `newest`.
+ * Throws Superseded when it comes twice, since nobody can tell what it has done by then, or after a newer one, or when
+ * the run was handed over to another execution than the attempt's. A lost COMMIT needs no second begin: what comes after
+ * it is another try. `claim`: what else is written where it opens, by `newest`.
  */
 export async function beginAttempt(
   write: Write,
@@ -105,17 +104,16 @@ export async function beginAttempt(
       ${claim ?? sql`select`}
     )
     select newest.attempt as opened, known.attempt, known.outcome,
-      known.place = wanted.place and own and known.outcome = 'open' as same,
       known.outcome = 'lost' or (known.outcome in ('open', 'superseded') and gone and not own) as lost
-    from wanted left join known on true left join newest on true
+    from newest left join known on true
     order by known.attempt`.execute(write.tx);
-  const begun = rows[0]?.opened ?? (rows.at(-1)?.same ? rows.at(-1)?.attempt : null);
-  if (begun == null) throw new Superseded(`${nameOf(attempt)} comes late`);
+  const begun = rows[0]?.opened;
+  if (begun === undefined) throw new Superseded(`${nameOf(attempt)} comes late`);
   const ref = { runId: run.id, unit, attempt: begun };
   run.fences[unit] = begun;
   // The head's lock, which comes last, orders it with every append of the attempt we replace.
   write.append({ ...streamFor(run), events: [], fence: ref, change: 'take' });
-  const before = rows.filter((row) => row.attempt !== null && row.attempt < begun);
+  const before = rows.filter((row) => row.attempt !== null);
   return {
     ref,
     earlier: before.filter(({ outcome }) => outcome !== notMade).length,

@@ -100,10 +100,6 @@ export function stopAmong(waiting: readonly { kind: string }[]): Stop {
   return waiting.some(({ kind }) => kind === 'interrupt') ? 'interrupt' : 'none';
 }
 
-export async function pendingStop(queries: Queries, runId: string): Promise<Stop> {
-  return stopAmong(await waitingInputs(queries, runId));
-}
-
 /** Which of these runs somebody asked to stop. */
 export async function stoppedAmong(db: Db, runIds: string[]): Promise<string[]> {
   if (runIds.length === 0) return [];

@@ -65,6 +65,12 @@ async function lock(
   return rows[0];
 }
 
+/** A run that must be there: what names it is a row of it, or its workflow. */
+export function requireRun<Row>(run: Row | undefined, id: string): Row {
+  if (run === undefined) throw new Error(`There is no run ${id}.`);
+  return run;
+}
+
 export interface RunList {
   tenantId: string;
   limit: number;

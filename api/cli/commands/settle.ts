@@ -1,4 +1,4 @@
-// `perdure settle`: records what really happened in a call whose outcome nobody could tell.
+// `perdure settle`: records what really happened in a call whose outcome is unknown.
 import { Argument, Command } from 'commander';
 import type { SettleBody } from '../../../workflows/contracts/call.ts';
 import type { Cli } from '../surroundings.ts';

@@ -19,7 +19,7 @@ interface Asking {
 // Longer arguments are easier to type anew than to change on one line.
 const longestBegun = 2_000;
 
-/** Resolves when it is decided, here or elsewhere, or when nobody is asked any more. */
+/** Resolves when it is decided, here or elsewhere, or when the question is taken back. */
 export async function putApproval(asking: Asking): Promise<void> {
   const ask = { call: askCall, limit: askLimit, question: askQuestion, result: undefined }[
     asking.approval.kind

@@ -9,7 +9,7 @@ export interface Terminal {
 }
 
 export interface Prompt {
-  /** What was typed; undefined once nobody is asked any more. `begun` is there already and can be changed. */
+  /** What was typed; undefined once the question is taken back. `begun` is there already and can be changed. */
   ask(question: string, begun?: string): Promise<string | undefined>;
   close(): void;
 }
@@ -22,7 +22,7 @@ export interface PromptInput {
 }
 
 // What is in the keyboard's buffer arrives at once; a person needs longer than this to read what is asked.
-const settleMs = 150;
+const unreadMs = 150;
 const ctrlC = 3;
 
 /** Nothing typed before this resolves counts: it was typed before the question could be read. */
@@ -33,7 +33,7 @@ export async function openPrompt(terminal: Terminal, { signal, onCtrlC }: Prompt
   let answer: ((line: string | undefined) => void) | undefined;
   let closed = false;
 
-  function settle(line: string | undefined): void {
+  function give(line: string | undefined): void {
     answer?.(line);
     answer = undefined;
   }
@@ -43,7 +43,7 @@ export async function openPrompt(terminal: Terminal, { signal, onCtrlC }: Prompt
       moveCursor(terminal.output, 0, -lines.getCursorPos().rows);
       cursorTo(terminal.output, 0);
       clearScreenDown(terminal.output);
-      settle(undefined);
+      give(undefined);
     }
     lines.close();
   }
@@ -54,7 +54,7 @@ export async function openPrompt(terminal: Terminal, { signal, onCtrlC }: Prompt
     signal.removeEventListener('abort', takeAway);
     // Ctrl-D leaves the question where it stands; what follows begins on a line of its own.
     if (answer !== undefined) terminal.output.write('\n');
-    settle(undefined);
+    give(undefined);
   });
   signal.addEventListener('abort', takeAway, { once: true });
   if (signal.aborted) lines.close();
@@ -64,7 +64,7 @@ export async function openPrompt(terminal: Terminal, { signal, onCtrlC }: Prompt
       new Promise((resolve) => {
         if (closed) return resolve(undefined);
         answer = resolve;
-        lines.question(question, settle);
+        lines.question(question, give);
         lines.write(begun);
       }),
     close: () => lines.close(),
@@ -81,7 +81,7 @@ async function dropTyped(input: Terminal['input'], signal: AbortSignal): Promise
   input.setRawMode?.(true);
   input.on('data', drop);
   try {
-    await pause(settleMs, undefined, { signal });
+    await pause(unreadMs, undefined, { signal });
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {

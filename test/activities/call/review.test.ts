@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type ReviewContext, reviewCalls, reviewEdit } from '../../../activities/call/review.ts';
 import { type RunTool, toolsOf } from '../../../activities/call/tools-of.ts';
 import type { ReviewedCall } from '../../../activities/store/calls/reviewed-calls.ts';
-import { isStorable } from '../../../activities/store/db/storable.ts';
+import { isStorable } from '../../../workflows/contracts/storable.ts';
 import { askPerson } from '../../../activities/tools/ask-person.ts';
 import { defineTool, type Tool } from '../../../activities/tools/tool.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';

@@ -10,7 +10,7 @@ import { beginAttempt } from '../../../activities/store/runs/attempts.ts';
 import { Superseded } from '../../../activities/store/log/events.ts';
 import { findLimitQuestion } from '../../../activities/store/approvals/money-questions.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
-import { askForOwn, openTenant, reserved, settleUnused } from '../../support/allowances.ts';
+import { askForOwn, openTenant, reserved, closeUnused } from '../../support/allowances.ts';
 import { anAttempt, eventsOf, lockedRun, openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore();
@@ -60,11 +60,11 @@ async function scene(pauses = 0, before?: (run: RunRow) => Promise<unknown>): Pr
     attempt: { task, ref, signal: abort.signal, supersede: () => {} },
     stop: (why) => abort.abort(why),
     limit: (limits) => tenant.limit('tenant', limits),
-    use: (costMicros) => tenant.settle(other, {}, { costMicros }),
+    use: (costMicros) => tenant.closeReservation(other, {}, { costMicros }),
     held: async () => (await tenant.pool('tenant')).held.costMicros,
     async letGo() {
       const key = { tenantId: tenant.id, runId: other.id, step: 1, attempt: 1 };
-      await settleUnused(store.database.db, key);
+      await closeUnused(store.database.db, key);
     },
   };
 }

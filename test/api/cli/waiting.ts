@@ -1,7 +1,7 @@
 // A run that waits for a person, brought there by the store's own functions.
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
-import { aCall, patienceOf, storeOver, type TestStore } from '../../support/store.ts';
+import { aCall, answerTimeOf, storeOver, type TestStore } from '../../support/store.ts';
 import type { TestApp } from '../../support/test-app.ts';
 
 type Changes = Parameters<typeof aCall>[1];
@@ -15,7 +15,7 @@ export interface WaitingRun {
 }
 
 // Long enough for any test, short enough to be told in minutes.
-const patienceMs = 600_000;
+const answerMs = 600_000;
 
 export function asks(text: string, changes: Changes = {}): Changes {
   return { decision: 'ask', subject: text, asks: { kind: 'call', text, choices: [] }, ...changes };
@@ -34,7 +34,7 @@ export async function waitingRun(api: TestApp, calls: Changes[], given?: RunRow)
     : await store.started({ tenantId: api.tenantId, attended: true });
   await store.step(row, 1, {
     calls: calls.map((changes, index) => aCall(`1.${index}`, changes)),
-    patience: patienceOf(patienceMs),
+    answerTime: answerTimeOf(answerMs),
   });
   const { items } = (await api.ask('GET', `/approvals?runId=${row.id}`)).json<{ items: ApprovalView[] }>();
   const approvals = items.toSorted((one, other) => (one.id < other.id ? -1 : 1));

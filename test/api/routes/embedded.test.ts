@@ -37,6 +37,16 @@ test('a process is killed once for one key, and only one there is', async () => 
   expect(killed).toEqual(['worker']);
 });
 
+test('what cannot be killed is told with a key as without one', async () => {
+  const { killed, ...deps } = embedded();
+  const api = await createTestApp(deps);
+  const key = { 'idempotency-key': 'kill-2' };
+  const answer = await api.ask('POST', '/embedded/processes/supervisor/kill', {}, key);
+  expect([answer.statusCode, answer.json().detail]).toEqual([422, 'It watches itself.']);
+  expect(answer.headers['idempotent-replayed']).toBeUndefined();
+  expect(killed).toEqual([]);
+});
+
 test('callers from elsewhere are refused, whatever their headers say', async () => {
   const { killed, ...deps } = embedded();
   const api = await createTestApp(deps);

@@ -7,7 +7,7 @@ import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { streamOf } from '../../../workflows/contracts/event.ts';
 import { createRunUpkeep } from '../../../api/upkeep/run-upkeep.ts';
 import { createSweeper } from '../../../api/upkeep/sweeper.ts';
-import { askForRoom, openTenant, settleUnused } from '../../support/allowances.ts';
+import { askForRoom, openTenant, closeUnused } from '../../support/allowances.ts';
 import { eventsOf, openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore();
@@ -112,7 +112,7 @@ test('a question that cannot be answered and a threshold that cannot be told kee
     await store.begin(run);
     await askForRoom(store, run, { costMicros: 10 });
   }
-  await settleUnused(store.database.db, { tenantId: tenant.id, runId: holder.id, step: 1, attempt: 1 });
+  await closeUnused(store.database.db, { tenantId: tenant.id, runId: holder.id, step: 1, attempt: 1 });
   const spent: RunRow[] = [];
   for (let count = 0; count < 2; count += 1) {
     const its = openTenant(store);
@@ -120,7 +120,7 @@ test('a question that cannot be answered and a threshold that cannot be told kee
     const run = await its.run();
     spent.push(run);
     await its.reserve(run, {}, { costMicros: 10 });
-    await its.settle(run, {}, { costMicros: 8 });
+    await its.closeReservation(run, {}, { costMicros: 8 });
   }
   const [untold, told] = spent as [RunRow, RunRow];
   await pool.query(`
@@ -155,7 +155,7 @@ test('a run that waits for an allowance is woken when there is room again, and w
   try {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(woken).not.toContain(run.id);
-    await tenant.settle(holder, {}, { costMicros: 8 });
+    await tenant.closeReservation(holder, {}, { costMicros: 8 });
     await expect.poll(() => woken).toContain(run.id);
     const warned = async () => {
       const events = await eventsOf(store.database, streamOf('run', holder.id), tenant.id);

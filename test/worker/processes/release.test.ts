@@ -12,7 +12,7 @@ import { anAttempt, executorId, lockedRun, openTestStore } from '../../support/s
 
 const store = await openTestStore();
 
-test('money that cannot be settled keeps back neither the runs of a dead worker nor the money of others', async () => {
+test('money that cannot be closed keeps back neither the runs of a dead worker nor the money of others', async () => {
   const { database, log } = store;
   // Above the highest id that a kernel gives out.
   const pid = 2 ** 22 + 1;

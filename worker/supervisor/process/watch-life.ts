@@ -1,5 +1,5 @@
-// Notices a child that stands still without being dead. It counts looks, not time: a machine that was suspended, or a
-// supervisor that was stopped itself, has not looked, and takes nobody for dead.
+// Notices a child that stands still without being dead. It counts looks, not time: after a sleep of the machine, or a
+// stop of the supervisor itself, no look was missed, and no child is taken for dead.
 import { statSync } from 'node:fs';
 
 export interface LifeWatch {

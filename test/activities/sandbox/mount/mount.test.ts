@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { runCommand } from '../../../../activities/sandbox/mount/exec.ts';
 import { createMount, openMount } from '../../../../activities/sandbox/mount/mount.ts';
-import { locateByRealPath } from '../../../../activities/sandbox/mount/place.ts';
+import { locateByRealPath } from '../../../../activities/sandbox/mount/locate.ts';
 import { sandboxConformance } from '../conformance.ts';
 import { type Opened, run } from '../opened.ts';
 

@@ -5,13 +5,13 @@ import {
   closeAccount,
   type PoolName,
   reserve,
-  settle,
+  closeReservation,
 } from '../../../../activities/store/allowances/allowances.ts';
 import { admitWaiting } from '../../../../activities/store/allowances/run-places.ts';
 import { openStep } from '../../../../activities/store/lifecycle/answers.ts';
 import type { Write } from '../../../../activities/store/log/events.ts';
 import { type LockedRun, lockRun, type RunRow } from '../../../../activities/store/runs/runs.ts';
-import { openTenant, settleUnused, type TestTenant } from '../../../support/allowances.ts';
+import { openTenant, closeUnused, type TestTenant } from '../../../support/allowances.ts';
 import { anAttempt, openTestStore } from '../../../support/store.ts';
 
 const connections = 24;
@@ -66,10 +66,10 @@ const acts = {
     key.of.attempt += 1;
     return reserve(db, reservation(key, turn));
   },
-  settle: async (world: World, turn: Turn) => {
+  closeReservation: async (world: World, turn: Turn) => {
     const key = keyOf(world, turn);
     const { amount } = turn;
-    await settle(db, key, {
+    await closeReservation(db, key, {
       inputTokens: amount,
       cachedInputTokens: 0,
       outputTokens: 0,
@@ -78,7 +78,7 @@ const acts = {
     });
     key.of.step += 1;
   },
-  settleUnused: (world: World, turn: Turn) => settleUnused(db, keyOf(world, turn)),
+  closeUnused: (world: World, turn: Turn) => closeUnused(db, keyOf(world, turn)),
   // Inside a transaction that then takes the conversation's lock, as an activity may.
   open: (world: World, turn: Turn) => {
     const key = keyOf(world, turn);
@@ -108,7 +108,7 @@ async function runOf(write: Write, { tenantId, runId }: DrawingAttempt): Promise
 }
 
 function isExpected(error: unknown): boolean {
-  // A settlement before its reservation, an attempt that comes late, and a limit somebody else has just changed.
+  // A close before its reservation, an attempt that comes late, and a limit that was changed meanwhile.
   return error instanceof Error && /Nothing was reserved|comes late|to match object/.test(error.message);
 }
 

@@ -3,7 +3,7 @@ import {
   closeAccount,
   listUnclosed,
   lostReservations,
-  settleLost,
+  closeLost,
 } from '../../../../activities/store/allowances/allowances.ts';
 import { beginAttempt } from '../../../../activities/store/runs/attempts.ts';
 import { readLedger } from '../../../../activities/store/allowances/ledger.ts';
@@ -32,14 +32,14 @@ test('a raised limit lets the runs go on that wait for it, until they have reser
   expect(await tenant.limit('owner/user/ada', { tokens: 0 })).toEqual([other.id]);
 });
 
-test('a dead attempt is settled at its worst case by the next one, and is told so when it comes back', async () => {
+test('a dead attempt is closed at its worst case by the next one, and is told so when it comes back', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', {});
   const run = await tenant.run();
   await tenant.reserve(run, { attempt: 1 }, { costMicros: 100, tokens: 11 });
   expect(await tenant.reserve(run, { attempt: 2 }, { costMicros: 60, tokens: 7 })).toEqual(reserved);
   expect(sums(await tenant.pool('tenant'))).toEqual(allOf([100, 60], [11, 7]));
-  expect((await tenant.settle(run, { attempt: 1 }, { costMicros: 1 })).kind).toBe('closed');
+  expect((await tenant.closeReservation(run, { attempt: 1 }, { costMicros: 1 })).kind).toBe('closed');
   expect((await tenant.reserve(run, { attempt: 1 }, { costMicros: 1 })).kind).toBe('closed');
   expect(sums(await tenant.pool('tenant'))).toEqual(allOf([100, 60], [11, 7]));
   const [entry] = (
@@ -53,7 +53,7 @@ test('a dead attempt is settled at its worst case by the next one, and is told s
   });
 });
 
-test('what an executor that died had reserved is settled at once, so that nobody waits for it in vain', async () => {
+test('what an executor that died had reserved is closed at once, so that no run waits for it in vain', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', { costMicros: 100 });
   const [run, ended, other] = [await tenant.run(), await tenant.run(), await tenant.run()];
@@ -78,13 +78,13 @@ test('what an executor that died had reserved is settled at once, so that nobody
     [],
   ]);
   if (!reservation) throw new Error('There is one.');
-  const settled = await Promise.all([settleLost(db, reservation), settleLost(db, reservation)]);
-  expect(settled.map(({ kind }) => kind).toSorted()).toEqual(['closed', 'settled']);
+  const closed = await Promise.all([closeLost(db, reservation), closeLost(db, reservation)]);
+  expect(closed.map(({ kind }) => kind).toSorted()).toEqual(['closed', 'settled']);
   expect(await lost()).toEqual([]);
   await closeAccount(db, { tenantId: tenant.id, runId: ended.id });
   expect(sums(await tenant.pool('tenant')).costMicros).toEqual([80, 0]);
   expect(await waits()).toMatchObject({ kind: 'exceeded', passing: false });
-  // The next attempt of the run finds nothing left to settle.
+  // The next attempt of the run finds nothing left to close.
   expect(await tenant.reserve(run, { attempt: 2 }, { costMicros: 20 })).toEqual({
     kind: 'reserved',
     crossed: [],
@@ -92,7 +92,7 @@ test('what an executor that died had reserved is settled at once, so that nobody
   expect(sums(await tenant.pool('tenant')).costMicros).toEqual([80, 20]);
 });
 
-test('an answer that was booked and not settled is settled with what was booked', async () => {
+test('an answer that was booked and not closed is closed with what was booked', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', {});
   const run = await tenant.run();
@@ -138,7 +138,7 @@ test.for([
     ] as const;
     for (const [who, step, tokens, at] of calls) {
       await tenant.reserve(who, { step, at }, { costMicros: 10, tokens });
-      await tenant.settle(who, { step, at }, { costMicros: 10, tokens });
+      await tenant.closeReservation(who, { step, at }, { costMicros: 10, tokens });
     }
     // What is under way when the run ends is charged at its worst case, and comes back as the rest does.
     await tenant.reserve(run, { step: 3, at: tuesday }, { costMicros: 10, tokens: 50 });
@@ -186,5 +186,5 @@ test('an ended run reserves nothing more, and its account is on the list until s
   expect(closings.filter(({ kind }) => kind === 'settled')).toHaveLength(1);
   expect(await unclosed()).toEqual([]);
   expect(sums(await tenant.pool('tenant')).costMicros).toEqual([10, 0]);
-  expect((await tenant.settle(run, {}, { costMicros: 1 })).kind).toBe('closed');
+  expect((await tenant.closeReservation(run, {}, { costMicros: 1 })).kind).toBe('closed');
 });

@@ -14,7 +14,7 @@ test('a model’s own pool limits that model’s calls alone: by the day, by the
   await tenant.limit('tenant', { hourCalls: 1 }, 'google/*');
   const run = await tenant.run();
   await tenant.reserve(run, { step: 1, at }, { tokens: 60, costMicros: 30 });
-  await tenant.settle(run, { step: 1, at }, { tokens: 60, costMicros: 30 });
+  await tenant.closeReservation(run, { step: 1, at }, { tokens: 60, costMicros: 30 });
   expect(await tenant.reserve(run, { step: 2, at }, { tokens: 60 })).toMatchObject({
     limit: 'dayTokens',
     model: 'openai/gpt',
@@ -54,7 +54,7 @@ test('a call that runs over midnight counts for the day on which it was reserved
     dayCostMicros: [0, 90],
     dayTokens: [0, 90],
   });
-  await tenant.settle(run, { at: after }, { costMicros: 80, tokens: 80 });
+  await tenant.closeReservation(run, { at: after }, { costMicros: 80, tokens: 80 });
   expect(sums(await tenant.pool('tenant', after))).toEqual({
     costMicros: [80, 90],
     tokens: [80, 90],
@@ -69,7 +69,7 @@ test('a call that runs over midnight counts for the day on which it was reserved
   // A pool nobody has drawn from since shows nothing of an earlier day.
   expect(sums(await tenant.pool('tenant', new Date('2025-03-06T00:00:00Z'))).dayCostMicros).toEqual([0, 0]);
   // A clock that is behind does not bring the day before back.
-  await tenant.settle(other, { at: before }, { costMicros: 90, tokens: 90 });
+  await tenant.closeReservation(other, { at: before }, { costMicros: 90, tokens: 90 });
   expect(await tenant.reserve(other, { step: 2, at: before }, { costMicros: 90 })).toMatchObject({
     kind: 'exceeded',
     endsAt: '2025-03-06T00:00:00.000Z',
@@ -85,7 +85,7 @@ test('in no sixty minutes are there more calls than allowed, and the next is pos
     const key = { step: (step += 1), at: new Date(`2025-03-04T${time}Z`) };
     const answer = await tenant.reserve(run, key, {});
     if (answer.kind === 'exceeded') step -= 1;
-    else await tenant.settle(run, key, {});
+    else await tenant.closeReservation(run, key, {});
     return answer.kind === 'exceeded' ? `until ${answer.endsAt?.slice(11)}` : answer.kind;
   };
   expect(await call('10:00:00.000')).toBe('reserved');
@@ -124,7 +124,8 @@ test('80 and 100 percent are told once in a period, the first refusal for want o
   const use = async (costMicros: number, tokens: number, day: string) => {
     const key = { step: (step += 1), at: new Date(`${day}T12:00:00Z`) };
     const answer = await tenant.reserve(run, key, { costMicros, tokens });
-    if (answer.kind !== 'exceeded') return (await tenant.settle(run, key, { costMicros, tokens })).crossed;
+    if (answer.kind !== 'exceeded')
+      return (await tenant.closeReservation(run, key, { costMicros, tokens })).crossed;
     step -= 1;
     return answer.crossed;
   };
@@ -157,6 +158,6 @@ test('what a pool only holds for others tells nobody that it is used up', async 
   const [one, other] = [await tenant.run(), await tenant.run()];
   await tenant.reserve(one, {}, { costMicros: 90 });
   expect(await tenant.reserve(other, {}, { costMicros: 90 })).toMatchObject({ passing: true, crossed: [] });
-  await tenant.settle(one, {}, { costMicros: 5 });
+  await tenant.closeReservation(one, {}, { costMicros: 5 });
   expect(await tenant.reserve(other, {}, { costMicros: 90 })).toEqual(reserved);
 });

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { closeAccount } from '../../../../activities/store/allowances/allowances.ts';
 import { readLedger } from '../../../../activities/store/allowances/ledger.ts';
-import { allOf, openTenant, reserved, settleUnused, sums } from '../../../support/allowances.ts';
+import { allOf, openTenant, reserved, closeUnused, sums } from '../../../support/allowances.ts';
 import { openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore({ connections: 40 });
 const { db } = store.database;
 const most = Number.MAX_SAFE_INTEGER;
 
-test('a call is reserved in every pool of its chain, settled with what it used, or with nothing', async () => {
+test('a call is reserved in every pool of its chain, closed with what it used, or with nothing', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', { dayCostMicros: 1000 });
   await tenant.limit('owner/user/ada', { tokens: 1000 });
@@ -21,20 +21,20 @@ test('a call is reserved in every pool of its chain, settled with what it used, 
 
   expect(await tenant.reserve(run, { step: 1 }, { costMicros: 100, tokens: 21 })).toEqual(reserved);
   expect(await sumsOfOurs()).toEqual(ours.map(() => allOf([0, 100], [0, 21])));
-  expect(await tenant.settle(run, { step: 1 }, { costMicros: 40, tokens: 7 })).toEqual({
+  expect(await tenant.closeReservation(run, { step: 1 }, { costMicros: 40, tokens: 7 })).toEqual({
     kind: 'settled',
     crossed: [],
   });
   expect(await sumsOfOurs()).toEqual(ours.map(() => allOf([40, 0], [7, 0])));
   expect(await tenant.reserve(run, { step: 2 }, { costMicros: 100, tokens: 20 })).toEqual(reserved);
-  expect(await settleUnused(db, { tenantId: tenant.id, runId: run.id, step: 2, attempt: 1 })).toEqual({
+  expect(await closeUnused(db, { tenantId: tenant.id, runId: run.id, step: 2, attempt: 1 })).toEqual({
     kind: 'settled',
     crossed: [],
   });
   expect(await sumsOfOurs()).toEqual(ours.map(() => allOf([40, 0], [7, 0])));
   // More than was reserved is charged all the same: it was used.
   await tenant.reserve(run, { step: 3 }, { costMicros: 100, tokens: 20 });
-  await tenant.settle(run, { step: 3 }, { costMicros: 150, tokens: 30 });
+  await tenant.closeReservation(run, { step: 3 }, { costMicros: 150, tokens: 30 });
   expect(await sumsOfOurs()).toEqual(ours.map(() => allOf([190, 0], [37, 0])));
   expect(sums(await tenant.pool('owner/user/bob'))).toEqual(allOf([0, 0], [0, 0]));
 });
@@ -69,24 +69,26 @@ test('when one pool has too little left, none is touched, and the answer says wh
   expect(await readLedger(db, { tenantId: tenant.id, limit: 10, runId: run.id })).toEqual([]);
 });
 
-test('a reservation asked for again is the same one, and a settled one stays settled', async () => {
+test('a reservation asked for again is the same one, and a closed one stays closed', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', {});
   const run = await tenant.run();
   const again = () => tenant.reserve(run, {}, { costMicros: 100 });
   expect(await Promise.all([again(), again(), again()])).toEqual([reserved, reserved, reserved]);
   expect(sums(await tenant.pool('tenant')).costMicros).toEqual([0, 100]);
-  const settled = await Promise.all([10, 20, 30].map((costMicros) => tenant.settle(run, {}, { costMicros })));
-  expect(settled.map(({ kind }) => kind).toSorted()).toEqual(['closed', 'closed', 'settled']);
+  const closed = await Promise.all(
+    [10, 20, 30].map((costMicros) => tenant.closeReservation(run, {}, { costMicros })),
+  );
+  expect(closed.map(({ kind }) => kind).toSorted()).toEqual(['closed', 'closed', 'settled']);
   const after = sums(await tenant.pool('tenant')).costMicros;
-  expect(after).toEqual([settled.findIndex(({ kind }) => kind === 'settled') * 10 + 10, 0]);
-  expect((await settleUnused(db, { tenantId: tenant.id, runId: run.id, step: 1, attempt: 1 })).kind).toBe(
+  expect(after).toEqual([closed.findIndex(({ kind }) => kind === 'settled') * 10 + 10, 0]);
+  expect((await closeUnused(db, { tenantId: tenant.id, runId: run.id, step: 1, attempt: 1 })).kind).toBe(
     'closed',
   );
   expect(sums(await tenant.pool('tenant')).costMicros).toEqual(after);
-  // Whoever reserves under a key that is settled was taken for dead.
+  // An attempt that reserves under a key that is closed was taken for dead.
   expect(await again()).toEqual({ kind: 'closed', crossed: [] });
-  await expect(tenant.settle(run, { step: 9 }, {})).rejects.toThrow(/Nothing was reserved/);
+  await expect(tenant.closeReservation(run, { step: 9 }, {})).rejects.toThrow(/Nothing was reserved/);
 });
 
 test('of 64 reservations at once on one pool as many are made as fit, and no more', async () => {
@@ -100,7 +102,7 @@ test('of 64 reservations at once on one pool as many are made as fit, and no mor
   // Each uses more than it said it would: all that goes over is what calls used over their own worst case.
   await Promise.all(
     runs.map(async (run, index) => {
-      if (answers[index]?.kind === 'reserved') await tenant.settle(run, {}, { costMicros: 31 });
+      if (answers[index]?.kind === 'reserved') await tenant.closeReservation(run, {}, { costMicros: 31 });
     }),
   );
   expect(sums(await tenant.pool('tenant')).dayCostMicros).toEqual([1023, 0]);
@@ -136,7 +138,7 @@ test('integers are exact up to 2^53, beyond which an unlimited pool refuses', as
   const run = await tenant.run(['owner/free']);
   await tenant.reserve(run, { step: 1 }, { costMicros: most - 1 });
   expect((await tenant.pool('tenant')).held.costMicros).toBe(most - 1);
-  await tenant.settle(run, { step: 1 }, { costMicros: most - 1 });
+  await tenant.closeReservation(run, { step: 1 }, { costMicros: most - 1 });
   expect((await tenant.pool('tenant')).used.costMicros).toBe(most - 1);
   expect(await tenant.reserve(run, { step: 2 }, { costMicros: 2 })).toMatchObject({
     name: 'tenant',
@@ -145,7 +147,7 @@ test('integers are exact up to 2^53, beyond which an unlimited pool refuses', as
     missing: 1,
   });
   expect(await tenant.reserve(run, { step: 2 }, { costMicros: 1, tokens: most })).toEqual(reserved);
-  await tenant.settle(run, { step: 2 }, { costMicros: 1, tokens: most });
+  await tenant.closeReservation(run, { step: 2 }, { costMicros: 1, tokens: most });
   expect(sums(await tenant.pool('owner/free'))).toEqual(allOf([most, 0], [most, 0]));
   await tenant.limit('tenant', { costMicros: 0 });
   expect(await tenant.reserve(run, { step: 3 }, { tokens: 1 })).toMatchObject({
@@ -162,7 +164,7 @@ test('a key of another tenant reaches nothing', async () => {
   expect((await stranger.reserve(run, {}, { costMicros: 5 })).kind).toBe('denied');
   await store.begin(run);
   await tenant.reserve(run, {}, { costMicros: 5 });
-  await expect(stranger.settle(run, {}, {})).rejects.toThrow(/Nothing was reserved/);
+  await expect(stranger.closeReservation(run, {}, {})).rejects.toThrow(/Nothing was reserved/);
   await store.end(run);
   expect((await closeAccount(db, { tenantId: stranger.id, runId: run.id })).kind).toBe('closed');
   expect(sums(await stranger.pool('tenant')).costMicros).toEqual([0, 0]);

@@ -27,7 +27,7 @@ async function spent() {
   const run: RunRow = await tenant.run();
   await store.begin(run);
   await tenant.reserve(run, {}, { costMicros: 10 });
-  return { run, ...(await tenant.settle(run, {}, { costMicros: 10 })) };
+  return { run, ...(await tenant.closeReservation(run, {}, { costMicros: 10 })) };
 }
 
 const all = {

@@ -22,7 +22,7 @@ test('usage is summed by run, conversation, model, project and day, with what is
   ];
   for (const { run, step, at, ...use } of calls) {
     await tenant.reserve(run, { step, at }, { ...use, costMicros: 1000 });
-    await tenant.settle(run, { step, at }, use);
+    await tenant.closeReservation(run, { step, at }, use);
   }
   await tenant.reserve(second, { step: 2, at: tuesday }, { tokens: 1, costMicros: 50 });
   await store.end(first, { status: 'cancelled', reason: 'cancelled' });
@@ -81,12 +81,12 @@ test('usage is summed by run, conversation, model, project and day, with what is
   expect(await usage('day', { to: '2025-03-03' })).toEqual([{ key: '2025-03-03', ...onMonday }]);
 });
 
-test('the ledger has every reservation, settlement, refund and change in order, in pages', async () => {
+test('the ledger has every reservation, close, refund and change in order, in pages', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', {});
   const run = await tenant.run();
   await tenant.reserve(run, { at: monday }, { tokens: 4, costMicros: 9 });
-  await tenant.settle(run, { at: monday }, { tokens: 2, costMicros: 3 });
+  await tenant.closeReservation(run, { at: monday }, { tokens: 2, costMicros: 3 });
   await store.end(run, { status: 'cancelled', reason: 'cancelled' });
   await closeAccount(db, { tenantId: tenant.id, runId: run.id, at: monday });
   const entries = await readLedger(db, { tenantId: tenant.id, limit: 10 });

@@ -6,7 +6,7 @@ import {
   hours,
   lockedRun,
   openTestStore,
-  patienceOf,
+  answerTimeOf,
 } from '../../../support/store.ts';
 import {
   type ApprovalAnswer,
@@ -35,7 +35,7 @@ function asking(callId: string) {
 /** A run whose first step asks about these calls. */
 async function asked(...callIds: string[]): Promise<RunRow> {
   const run = await store.started();
-  await store.step(run, 1, { calls: callIds.map(asking), patience: patienceOf(hours(24)) });
+  await store.step(run, 1, { calls: callIds.map(asking), answerTime: answerTimeOf(hours(24)) });
   return store.run(run.id);
 }
 

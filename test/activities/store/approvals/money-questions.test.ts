@@ -13,7 +13,7 @@ import {
   askForRoom,
   openTenant,
   reserved,
-  settleUnused,
+  closeUnused,
   type TestTenant,
 } from '../../../support/allowances.ts';
 import { lockedRun, openTestStore } from '../../../support/store.ts';
@@ -56,7 +56,7 @@ test('what was held and comes back lets those go on who waited for it: the oldes
   for (const costMicros of [10, 30, 10, 10]) runs.push(await asking(tenant, { costMicros }));
   const [one, never, two, three] = runs as [RunRow, RunRow, RunRow, RunRow];
   expect(await pass(tenant)).toEqual([]);
-  await settleUnused(database.db, first(holder));
+  await closeUnused(database.db, first(holder));
   expect(await pass(tenant)).toEqual([one.id, two.id]);
   expect(await findLimitQuestion(database.db, one)).toMatchObject({
     status: 'approved',
@@ -68,7 +68,7 @@ test('what was held and comes back lets those go on who waited for it: the oldes
   for (const run of [one, two])
     expect(await tenant.reserve(run, { attempt: 2 }, { costMicros: 10 })).toEqual(reserved);
   expect(await pass(tenant)).toEqual([]);
-  await tenant.settle(one, { attempt: 2 }, { costMicros: 1 });
+  await tenant.closeReservation(one, { attempt: 2 }, { costMicros: 1 });
   expect(await pass(tenant)).toEqual([three.id]);
   expect(await findLimitQuestion(database.db, never)).toMatchObject({ status: 'open' });
 });
@@ -79,13 +79,13 @@ test('who was told of room and found none waits again, and is told again when th
   const holder = await tenant.run();
   await tenant.reserve(holder, {}, { costMicros: 10 });
   const run = await asking(tenant, { costMicros: 10 });
-  await settleUnused(database.db, first(holder));
+  await closeUnused(database.db, first(holder));
   expect(await pass(tenant)).toEqual([run.id]);
   const faster = await tenant.run();
   expect(await tenant.reserve(faster, {}, { costMicros: 5 })).toEqual(reserved);
   await askForRoom(store, run, { costMicros: 10 }, { attempt: 2 });
   expect(await pass(tenant)).toEqual([]);
-  await settleUnused(database.db, first(faster));
+  await closeUnused(database.db, first(faster));
   expect(await pass(tenant)).toEqual([run.id]);
 });
 
@@ -119,7 +119,7 @@ test('tokens that a cancelled run gives back let those go on who waited for them
   await tenant.limit('tenant', { tokens: 100 });
   const spender = await tenant.run();
   await tenant.reserve(spender, {}, { tokens: 90 });
-  await tenant.settle(spender, {}, { tokens: 90 });
+  await tenant.closeReservation(spender, {}, { tokens: 90 });
   const run = await asking(tenant, { tokens: 20 });
   expect(await pass(tenant)).toEqual([]);
   await log.write('test', async (write) => {

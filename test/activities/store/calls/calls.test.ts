@@ -2,9 +2,16 @@ import { expect, onTestFinished, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { aCall, anAttempt, expectWholeLog, openTestStore, storeOver } from '../../../support/store.ts';
 import { createCuttingProxy } from '../../../support/cutting-proxy.ts';
-import { findCall, listCalls, noteIntent, toCallView } from '../../../../activities/store/calls/calls.ts';
+import {
+  type CallRow,
+  findCall,
+  listCalls,
+  noteIntent,
+  toCallView,
+} from '../../../../activities/store/calls/calls.ts';
 import { defaultTenant, isStoreOutage, openDatabase } from '../../../../activities/store/db/database.ts';
 import { createEventLog, Superseded } from '../../../../activities/store/log/events.ts';
+import { noteHandle } from '../../../../activities/store/runs/attempts.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
 import type { RunRow } from '../../../../activities/store/runs/runs.ts';
 
@@ -112,6 +119,18 @@ test('a retry that finds a claim without a result is told of it, with what was n
   });
   expect(await store.claim(anAttempt(run, 'call/1.0', 3, uuid()))).toMatchObject({
     predecessor: { lost: 2 },
+  });
+});
+
+test('a claim is given to an attempt once: what it has done since then, nobody can tell', async () => {
+  const run = await asked();
+  const attempt = anAttempt(run, 'call/1.0');
+  const { call: claimed } = (await store.claim(attempt)) as { call: CallRow };
+  await noteIntent(database.db, claimed, { before: 'aa' });
+  await noteHandle(database.db, attempt, { kind: 'test' });
+  await expect(store.claim(attempt)).rejects.toThrow(Superseded);
+  expect(await store.claim(anAttempt(run, 'call/1.0', 2))).toMatchObject({
+    predecessor: { intent: { before: 'aa' } },
   });
 });
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { createTestDatabase } from '../../../support/postgres.ts';
 import { askForOwn, askForRoom, openTenant } from '../../../support/allowances.ts';
-import { aCall, anAttempt, storeOver } from '../../../support/store.ts';
+import { aCall, anAttempt, storeOver, type TestStore } from '../../../support/store.ts';
 import { changeLimits, seedTenantAllowance } from '../../../../activities/store/allowances/change-limits.ts';
 import { reserve } from '../../../../activities/store/allowances/allowances.ts';
 import { createContents } from '../../../../activities/store/log/contents.ts';
@@ -14,7 +14,7 @@ import { defaultTenant, openDatabase } from '../../../../activities/store/db/dat
 import { addDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
 import { createEventLog } from '../../../../activities/store/log/events.ts';
 import { registerExecutor } from '../../../../activities/store/runs/executors.ts';
-import { storeAnswer } from '../../../../activities/store/access/idempotency.ts';
+import { keepAnswer } from '../../../../activities/store/access/idempotency.ts';
 import { ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
 import { applyPolicy, rememberAnswer } from '../../../../activities/store/policies/policy-scopes.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../../../../activities/store/db/migrate.ts';
@@ -62,13 +62,22 @@ async function schema(url: string): Promise<unknown> {
   return Promise.all(parts.map((text) => ask(url, text)));
 }
 
-/** Rows in every table, written by the product itself. */
-async function fill(url: string): Promise<void> {
-  const database = openDatabase({ url, connections: 4, name: 'test-fill' });
+/** The store over a database that is there already; closed when the work is done. */
+async function onStore(url: string, act: (store: TestStore) => Promise<void>): Promise<void> {
+  const database = openDatabase({ url, connections: 4, name: 'test-store' });
   const notifier = { touch: () => {}, close: async () => {} };
   const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
-  const store = storeOver(url, database, log);
   try {
+    await act(storeOver(url, database, log));
+  } finally {
+    await database.close();
+  }
+}
+
+/** Rows in every table, written by the product itself. */
+async function fill(url: string): Promise<void> {
+  await onStore(url, async (store) => {
+    const { database, log } = store;
     await seedTenantAllowance(database.db, defaultTenant);
     const run = await store.started();
     const asks = { kind: 'call' as const, text: 'shell true', choices: [] };
@@ -119,10 +128,8 @@ async function fill(url: string): Promise<void> {
       });
     }
     const scope = { tenantId: defaultTenant, method: 'POST', path: '/runs', key: 'key' };
-    await storeAnswer(database.db, scope, 'hash', { status: 202, headers: {}, body: '{}' });
-  } finally {
-    await database.close();
-  }
+    await keepAnswer(database.db, scope, 'hash', { status: 202, headers: {}, body: '{}' });
+  });
 }
 
 test('every migration goes up, down and up again on a database with rows in every table', async () => {
@@ -149,15 +156,8 @@ test('every migration goes up, down and up again on a database with rows in ever
 
 test('runs under way get their places with the tables of allowances', async () => {
   const { url } = await createTestDatabase();
-  const database = openDatabase({ url, connections: 4, name: 'test-places' });
-  try {
-    const notifier = { touch: () => {}, close: async () => {} };
-    const store = storeOver(
-      url,
-      database,
-      createEventLog({ db: database.db, notifier, redact: (text) => text }),
-    );
-    await seedTenantAllowance(database.db, defaultTenant);
+  await onStore(url, async (store) => {
+    await seedTenantAllowance(store.database.db, defaultTenant);
     const run = await store.started();
     const parked = (await store.accept({ conversationId: run.conversation_id, whenBusy: 'queue' })).run;
     const ended = await store.started();
@@ -176,19 +176,13 @@ test('runs under way get their places with the tables of allowances', async () =
         ],
       ),
     );
-  } finally {
-    await database.close();
-  }
+  });
 });
 
 test('calls of runs under way are told what their tools say of themselves', async () => {
   const { url } = await createTestDatabase();
-  const database = openDatabase({ url, connections: 4, name: 'test-calls' });
-  try {
-    const notifier = { touch: () => {}, close: async () => {} };
-    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
-    const store = storeOver(url, database, log);
-    await seedTenantAllowance(database.db, defaultTenant);
+  await onStore(url, async (store) => {
+    await seedTenantAllowance(store.database.db, defaultTenant);
     const tools = ['finish', 'ask-person', 'shell'];
     const calls = tools.map((tool, index) => aCall(`1.${index}`, { tool }));
     const ended = await store.started();
@@ -208,19 +202,13 @@ test('calls of runs under way are told what their tools say of themselves', asyn
       { tool: 'ask-person', ends_run: false, progress: true },
       { tool: 'finish', ends_run: true, progress: null },
     ]);
-  } finally {
-    await database.close();
-  }
+  });
 });
 
 test('what open questions about money are about comes along, forth and back', async () => {
   const { url } = await createTestDatabase();
-  const database = openDatabase({ url, connections: 4, name: 'test-questions' });
   const questions = 'select allowance_id, limit_name, input_hash from approvals order by id';
-  try {
-    const notifier = { touch: () => {}, close: async () => {} };
-    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
-    const store = storeOver(url, database, log);
+  await onStore(url, async (store) => {
     const tenant = openTenant(store);
     await tenant.limit('tenant', { dayTokens: 5 });
     const { id } = await tenant.pool('tenant');
@@ -240,22 +228,16 @@ test('what open questions about money are about comes along, forth and back', as
     ]);
     await migrateUp(url);
     expect(await ask(url, questions)).toEqual(before);
-  } finally {
-    await database.close();
-  }
+  });
 });
 
 test('attempts from before keep their numbers and places, and what they started can be killed by its handle', async () => {
   const { url } = await createTestDatabase();
-  const database = openDatabase({ url, connections: 4, name: 'test-attempts' });
-  try {
-    const notifier = { touch: () => {}, close: async () => {} };
-    const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
-    const store = storeOver(url, database, log);
-    await seedTenantAllowance(database.db, defaultTenant);
+  await onStore(url, async (store) => {
+    await seedTenantAllowance(store.database.db, defaultTenant);
     const run = await store.started();
     const executor = { id: uuid(), tenantId: defaultTenant, host: 'here', pid: 1, startedTicks: '1' };
-    await registerExecutor(database.db, { ...executor, queues: [], capacity: {} });
+    await registerExecutor(store.database.db, { ...executor, queues: [], capacity: {} });
     while (
       (await migrationStatus(url)).some(({ name, appliedAt }) => name === '0011-attempt-numbers' && appliedAt)
     )
@@ -276,9 +258,7 @@ test('attempts from before keep their numbers and places, and what they started 
         handle: { kind: 'mount', host: 'here', call: `${run.id}/1.0`, pgid: 7, startedTicks: 'boot:5:mark' },
       },
     ]);
-  } finally {
-    await database.close();
-  }
+  });
 });
 
 // As databases name them that were made when several migrations had one number.

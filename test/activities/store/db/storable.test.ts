@@ -1,12 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openTestStore } from '../../../support/store.ts';
-import {
-  isDeeperThan,
-  isStorable,
-  toStorable,
-  toStorableJson,
-} from '../../../../activities/store/db/storable.ts';
+import { isDeeperThan, toStorable, toStorableJson } from '../../../../activities/store/db/storable.ts';
+import { isStorable } from '../../../../workflows/contracts/storable.ts';
 
 const { database } = await openTestStore();
 

@@ -1,7 +1,8 @@
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { expectWholeLog, openTestStore } from '../../../support/store.ts';
+import { expectWholeLog, lockedRun, openTestStore } from '../../../support/store.ts';
 import { violatedConstraint } from '../../../../activities/store/db/database.ts';
+import { addInput } from '../../../../activities/store/runs/inputs.ts';
 import { activeRunOf, toRunView } from '../../../../activities/store/runs/runs.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
 import { Failure } from '../../../../workflows/contracts/failures.ts';
@@ -249,6 +250,31 @@ test('of fifty accepts that race for one conversation exactly one run becomes ac
   expect(active).toHaveLength(1);
   await expectWholeLog(store);
 });
+
+test.each(['queue', 'interrupt', 'steer', 'reject'] as const)(
+  'a message on its way into the active run is known, and no run of its own, when it is sent with %s at once',
+  async (whenBusy) => {
+    const run = await store.started();
+    const message = { messageId: `both-${whenBusy}`, by: 'test' };
+    let sent: ReturnType<typeof store.accept> | undefined;
+    await store.log.write('test', async (write) => {
+      const locked = await lockedRun(write, run.id);
+      await addInput(write, locked, { kind: 'steer', text: 'Be quick.', ...message });
+      sent = store.accept({ conversationId: run.conversation_id, whenBusy, ...message });
+      // It has the conversation, and waits for the run.
+      await expect.poll(waitingForLocks).toBe(1);
+    });
+    expect(await sent).toMatchObject({ became: 'known', run: { id: run.id } });
+    expect(await inputsOf(run.id)).toHaveLength(1);
+  },
+);
+
+async function waitingForLocks(): Promise<number> {
+  const { rows } = await database.pool.query<{ count: number }>(
+    "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+  );
+  return rows[0]?.count ?? 0;
+}
 
 test('a new message goes on from the latest run that left a snapshot', async () => {
   const chain: (string | null)[] = [];

@@ -119,28 +119,6 @@ test('tries count within a wait, and waits within an execution: whatever is belo
   expect((await take({ ...at(0, 1), generation: handedOver.generation })).ref.attempt).toBe(5);
 });
 
-test('an attempt that begins again is found as it was, and no other is opened', async () => {
-  const run = await store.started();
-  await take(anAttempt(run, 'model/1', 1, uuid()));
-  const second = anAttempt(run, 'model/1', 2);
-  const begun = await take(second);
-  expect(begun).toEqual({ ref: { runId: run.id, unit: 'model/1', attempt: 2 }, earlier: 1, lost: 1 });
-  expect(await take(second)).toEqual(begun);
-  await expect(take({ ...second, executorId: uuid() }), 'by another worker').rejects.toThrow(Superseded);
-  const step = anAttempt(run, 'model/1', 3);
-  await store.open(step);
-  const events = await store.events(run);
-  expect(await store.open(step)).toMatchObject({ kind: 'opened', ref: { attempt: 3 }, earlier: 2 });
-  expect(await store.events(run), 'it says nothing twice').toEqual(events);
-  await end(step);
-  await expect(take(step), 'once it has ended').rejects.toThrow(Superseded);
-  expect(await outcomes(run.id)).toEqual([
-    [1, 'lost'],
-    [2, 'failed'],
-    [3, 'answered'],
-  ]);
-});
-
 test('what a living worker was at is superseded; it counts as lost once that worker has ended', async () => {
   const run = await store.started();
   const [slow, next, last] = [await executor('slow'), await executor('next'), await executor('last')];
@@ -186,10 +164,13 @@ test('whoever joins an attempt under way hands it its own token', async () => {
   expect(await openAttemptsOf(db, id)).toMatchObject([{ attempt: 1, taskToken: joining.taskToken }]);
 });
 
-test('an attempt that comes after a newer one is refused and writes nothing', async () => {
+test('an attempt that comes after a newer one, or twice, is refused and writes nothing', async () => {
   const run = await store.started();
   await take(anAttempt(run, 'model/1', 3));
   await expect(take(anAttempt(run, 'model/1', 2))).rejects.toThrow(Superseded);
+  await expect(take(anAttempt(run, 'model/1', 3)), 'nobody can tell what the first has done').rejects.toThrow(
+    Superseded,
+  );
   expect(await outcomes(run.id)).toEqual([[1, null]]);
 });
 

@@ -4,7 +4,7 @@ import { anAttempt, expectWholeLog, openTestStore } from '../../../support/store
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import {
   isMessage,
-  pendingStop,
+  stopAmong,
   stoppedAmong,
   waitingInputs,
 } from '../../../../activities/store/runs/inputs.ts';
@@ -98,13 +98,13 @@ test('a cancel wins over an interrupt, and a stop is heard by who listens', asyn
     await client.query(`listen ${stopsChannel}`);
     const heard: string[] = [];
     client.on('notification', (notice) => heard.push(notice.payload ?? ''));
-    expect(await pendingStop(db, run.id)).toBe('none');
+    expect(stopAmong(await waitingInputs(db, run.id))).toBe('none');
     await store.input(run, { kind: 'interrupt', messageId: 'i' });
-    expect(await pendingStop(db, run.id)).toBe('interrupt');
+    expect(stopAmong(await waitingInputs(db, run.id))).toBe('interrupt');
     await store.input(run, { kind: 'cancel', messageId: 'c' });
     await store.input(run, { kind: 'cancel', messageId: 'c' });
     await store.input(other, { kind: 'steer', messageId: 's' });
-    expect(await pendingStop(db, run.id)).toBe('cancel');
+    expect(stopAmong(await waitingInputs(db, run.id))).toBe('cancel');
     expect(await stoppedAmong(db, [run.id, other.id])).toEqual([run.id]);
     expect(await stoppedAmong(db, [])).toEqual([]);
     // Notices of one connection arrive in order: once a later one is there, so are those before it.

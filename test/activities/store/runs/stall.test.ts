@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { answerApproval } from '../../../../activities/store/approvals/approvals.ts';
 import type { RunRow } from '../../../../activities/store/runs/runs.ts';
-import { aCall, anAttempt, hours, lockedRun, openTestStore, patienceOf } from '../../../support/store.ts';
+import { aCall, anAttempt, hours, lockedRun, openTestStore, answerTimeOf } from '../../../support/store.ts';
 
 const store = await openTestStore();
 const stall = { steps: 3, replans: 2 };
@@ -95,7 +95,7 @@ async function question(run: RunRow, number: number, inputHash: string, said: st
         asks: { kind: 'question', text: 'Which one?', choices: [] },
       }),
     ],
-    patience: patienceOf(hours(1)),
+    answerTime: answerTimeOf(hours(1)),
   });
   await store.log.write('test', async (write) => {
     const locked = await lockedRun(write, run.id);

@@ -1,6 +1,6 @@
 // Looking at allowances and what was used, and setting limits, against the real API.
 import { expect, test } from 'vitest';
-import { reserve, settle } from '../../../../activities/store/allowances/allowances.ts';
+import { reserve, closeReservation } from '../../../../activities/store/allowances/allowances.ts';
 import { storeOver } from '../../../support/store.ts';
 import type { TestApp } from '../../../support/test-app.ts';
 import { startApi } from '../captured.ts';
@@ -16,7 +16,7 @@ async function use(api: TestApp): Promise<string> {
   const key = { tenantId: api.tenantId, runId: run.id, step: 1, attempt: 1 };
   const worst = { inputTokens: 12_000, outputTokens: 300, costMicros: 1_250_000 };
   await reserve(api.database.db, { ...key, model: 'openai/gpt', worst });
-  await settle(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: true });
+  await closeReservation(api.database.db, key, { ...worst, cachedInputTokens: 0, estimated: true });
   await reserve(api.database.db, { ...key, step: 2, model: 'openai/gpt', worst });
   return run.id;
 }

@@ -16,7 +16,7 @@ export interface Root {
   mayUse: PathRule;
 }
 
-export interface Place {
+export interface Located {
   /** The directory that holds it, as a path for system calls that is valid until `close`. */
   directory: string;
   /** Its name in that directory; empty for the root itself. */
@@ -59,7 +59,7 @@ export function requireUse({ mayUse }: Root, real: string): void {
 }
 
 /** Undefined when a directory on the way is missing, or is none. */
-export async function locate(root: Root, path: string, walk: Walk): Promise<Place | undefined> {
+export async function locate(root: Root, path: string, walk: Walk): Promise<Located | undefined> {
   const inside = insidePath(root, path);
   return root.handle === undefined
     ? await locateByRealPath(root, inside, path, walk)
@@ -87,7 +87,7 @@ async function locateByDescriptor(
   inside: string,
   path: string,
   walk: Walk,
-): Promise<Place | undefined> {
+): Promise<Located | undefined> {
   const opened: FileHandle[] = [];
   const stack: FileHandle[] = [rootHandle];
   const close = async (): Promise<void> => {
@@ -95,7 +95,7 @@ async function locateByDescriptor(
   };
   // The names of the directories on the stack, the root's left out.
   const way: string[] = [];
-  const place = (name: string, handle: FileHandle | undefined, stat: Stats | undefined): Place => {
+  const located = (name: string, handle: FileHandle | undefined, stat: Stats | undefined): Located => {
     const directory = viaDescriptor(stack.at(-1) as FileHandle);
     const real = toReal([...way, name]);
     return { directory, name, real, self: handle && viaDescriptor(handle), stat, close };
@@ -105,7 +105,7 @@ async function locateByDescriptor(
     for (let links = 0; ; ) {
       const name = queue.shift();
       const top = stack.at(-1) as FileHandle;
-      if (name === undefined) return place('', top, await top.stat());
+      if (name === undefined) return located('', top, await top.stat());
       if (name === '..') {
         if (stack.length === 1) throw outside(path);
         stack.pop();
@@ -122,7 +122,7 @@ async function locateByDescriptor(
         handle = await openBare(at, constants.O_NOFOLLOW);
       }
       if (handle === undefined) {
-        if (isLast) return place(name, undefined, undefined);
+        if (isLast) return located(name, undefined, undefined);
         await close();
         return undefined;
       }
@@ -138,7 +138,7 @@ async function locateByDescriptor(
         }
         queue.unshift(...target.names);
       } else if (isLast) {
-        return place(name, handle, stat);
+        return located(name, handle, stat);
       } else if (stat.isDirectory()) {
         stack.push(handle);
         way.push(name);
@@ -171,7 +171,7 @@ export async function locateByRealPath(
   inside: string,
   path: string,
   walk: Walk,
-): Promise<Place | undefined> {
+): Promise<Located | undefined> {
   const close = async (): Promise<void> => {};
   if (inside === '') {
     const stat = await lstat(root.real);
@@ -214,9 +214,9 @@ async function makeInside(root: Root, directory: string, path: string): Promise<
   await mkdir(directory, { recursive: true });
 }
 
-/** The second look where places cannot be held: it must still be inside after the use. */
-export async function recheck(root: Root, place: Place, path: string): Promise<void> {
-  if (root.handle === undefined) requireInside(root, await realpath(place.directory), path);
+/** The second look where paths cannot be held: it must still be inside after the use. */
+export async function recheck(root: Root, located: Located, path: string): Promise<void> {
+  if (root.handle === undefined) requireInside(root, await realpath(located.directory), path);
 }
 
 function requireInside(root: Root, real: string, path: string): void {
