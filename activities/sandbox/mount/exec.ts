@@ -29,7 +29,7 @@ export interface Surroundings {
 
 export async function runCommand(surroundings: Surroundings, options: ExecOptions): Promise<ExecResult> {
   options.signal.throwIfAborted();
-  if (options.needsBash === true && basename(place.shell) !== 'bash') {
+  if (options.needsBash === true && basename(surroundings.shell) !== 'bash') {
     throw new SandboxRefusal(
       'the command was allowed as bash reads it, and this machine has no bash; a person has to install it',
     );
