@@ -33,6 +33,7 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
       key: `${run.id}/${call.call_id}`,
       sandbox,
       signal: attempt.signal,
+      ...(call.runs !== null && { runs: call.runs }),
       recordHandle: (handle) => untilStored(() => noteHandle(deps.log.db, attempt.ref, handle)),
       noteIntent: (intent) => untilStored(() => noteIntent(deps.log.db, call, intent)),
       output: output.add,

@@ -91,15 +91,24 @@ export async function reviewCalls(
 function reviewOne(context: ReviewContext, step: number, index: number, written: LlmCall): ReviewedCall {
   // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
   const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
+  const outcome = index < mostCallsPerStep ? reviewCall(context, call) : oneTooMany(call);
   return {
     callId: `${step}.${index}`,
     index,
     providerCallId: call.id,
     tool: call.name,
     inputText: toStorable(call.input),
-    inputHash: createHash('sha256').update(call.input).digest('hex'),
-    ...(index < mostCallsPerStep ? reviewCall(context, call) : oneTooMany(call)),
+    inputHash: hashOf(call.input, outcome.runs),
+    ...outcome,
   };
+}
+
+/** What an approval is bound to: the arguments, and the text that runs in place of theirs. */
+function hashOf(input: string, runs: string | undefined): string {
+  const hash = createHash('sha256').update(input);
+  // No arguments that fit hold a NUL.
+  if (runs !== undefined) hash.update(`\0${runs}`);
+  return hash.digest('hex');
 }
 
 function oneTooMany(call: LlmCall): Outcome {
@@ -115,14 +124,14 @@ export function reviewEdit(
 ): EditedCall | { problem: string } {
   const written = { id: 'edit', name: call.tool, input: JSON.stringify(input) };
   const reviewed = reviewOne(context, call.step, 0, written);
-  const { refusal, inputHash, subject, timeoutSeconds } = reviewed;
+  const { refusal, inputHash, subject, runs, timeoutSeconds } = reviewed;
   if (refusal) return { problem: refusal.output };
   // Its workflow has planned the call with the time it was asked for, and ends it after that.
   if (timeoutSeconds > call.timeout_seconds) {
     const problem = `These arguments may take ${timeoutSeconds} seconds and the call was asked for with ${call.timeout_seconds}: give no more, or deny it with a note that it be asked for with more.`;
     return { problem };
   }
-  return { input: reviewed.input, inputHash, subject, timeoutSeconds };
+  return { input: reviewed.input, inputHash, subject, runs, timeoutSeconds };
 }
 
 /** What policy would be asked about a call, as far as its tool can tell without a disk. */
@@ -173,7 +182,8 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
   const { name, effect, subjectKind } = tool;
   const policyCall = { tool: name, effect, subject, subjectKind };
   const ruled = evaluate(scopes, policyCall, context);
-  const decided = (ruled.original === 'ask' && recall(policyCall, context.remembered, context)) || ruled;
+  const evaluated = (ruled.original === 'ask' && recall(policyCall, context.remembered, context)) || ruled;
+  const { runs, ...decided } = evaluated;
   const { decision, ruleIndex, profileId, ruleText } = decided;
   const rule = toStorable(ruleIndex === null ? ruleText : `${profileId}: ${ruleText}`);
   const reason = toStorable(decided.reason.slice(0, 1000));
@@ -181,6 +191,7 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
     input: parsed.input,
     effect,
     subject,
+    runs,
     repeat: tool.repeat,
     endsRun: tool.endsRun,
     progress: tool.progress,

@@ -14,6 +14,8 @@ export interface Handle {
 export interface ExecOptions {
   /** Given to `bash -c` (or `sh -c`) as one argument. */
   command: string;
+  /** It was judged as bash reads it: refused where there is none. */
+  needsBash?: boolean;
   /** `run/call`: whose command it is. */
   key: string;
   signal: AbortSignal;

@@ -48,7 +48,7 @@ export function createShell(background: Background): Tool {
     run: (input, context) =>
       answer(async () => {
         if (input.background !== true) return await runForeground(input, context);
-        const problem = await background.start(input.command, context);
+        const problem = await background.start(context.runs ?? input.command, context);
         if (problem !== undefined) return failed(problem);
         return done(
           `Started in the background with the id ${context.callId}. Read its output with shell-poll.`,
@@ -96,7 +96,8 @@ async function runForeground(input: z.infer<typeof shellInput>, context: ToolCon
   const capture = createCapture({ live: context.output });
   try {
     const result = await context.sandbox.exec({
-      command: input.command,
+      command: context.runs ?? input.command,
+      needsBash: context.runs !== undefined,
       key: context.key,
       signal: AbortSignal.any([context.signal, timeUp]),
       onStart: context.recordHandle,

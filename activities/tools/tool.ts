@@ -25,6 +25,8 @@ export interface ToolContext {
   callId: string;
   /** `run/call`: passed on by tools that are `keyed`. */
   key: string;
+  /** What runs in place of the subject: the text that was judged, when it is not trusted as it is. */
+  runs?: string;
   sandbox: Sandbox;
   /** Aborted on interrupt, cancel, timeout and shutdown; the tool stops what it started and throws the reason. */
   signal: AbortSignal;

@@ -20,6 +20,7 @@ const call = {
   input: { command: 'npm publish' },
   effect: 'execute',
   subject: 'npm publish',
+  runs: null,
   repeat: 'once',
   decision: 'allow',
   rule: 'trusted-mount-autonomous: allow anything',

@@ -7,6 +7,7 @@ import {
   resolveScopes,
 } from '../../activities/store/policies/policy-scopes.ts';
 import { storedCalls } from '../../activities/store/calls/stored-calls.ts';
+import { otherText } from '../../workflows/contracts/call.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import {
   BacktestBody,
@@ -44,7 +45,16 @@ const group = {
 const evaluated = {
   body: { policy: 'shop', calls: [{ tool: 'shell', input: { command: 'npm publish' } }] },
   answer: {
-    items: [{ tool: 'shell', subject: 'npm publish', effect: 'execute', problem: null, decision: asked }],
+    items: [
+      {
+        tool: 'shell',
+        subject: 'npm publish',
+        runs: null,
+        effect: 'execute',
+        problem: null,
+        decision: asked,
+      },
+    ],
   },
 };
 const backtested = {
@@ -84,12 +94,12 @@ export const policyCheckRoutes: Routes = (api, parts) => {
         const described = parts.describeCall(call);
         if ('problem' in described) {
           const { problem } = described;
-          items.push({ tool: call.tool, subject: '', effect: null, problem, decision: null });
+          items.push({ tool: call.tool, subject: '', runs: null, effect: null, problem, decision: null });
           continue;
         }
         const { tool, subject, effect } = described;
-        const decision = preview(applying, described, context);
-        items.push({ tool, subject, effect, problem: null, decision });
+        const { runs, ...decision } = preview(applying, described, context);
+        items.push({ tool, subject, runs: otherText(subject, runs), effect, problem: null, decision });
       }
       return { items };
     },

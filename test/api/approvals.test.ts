@@ -47,6 +47,7 @@ test('what waits for an answer is listed with exactly what it is about, and noth
     tool: 'shell',
     effect: 'execute',
     subject: 'rm -r build\\u{202e}',
+    runs: null,
     input: { command: 'true' },
     inputHash: 'hash',
     text: 'May I? 0',

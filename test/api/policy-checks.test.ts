@@ -35,6 +35,7 @@ test('a preview tells what would be decided, by which rule, why, and what the ne
     {
       tool: 'shell',
       subject: 'npm ci',
+      runs: null,
       effect: 'execute',
       problem: null,
       decision: {
@@ -50,15 +51,29 @@ test('a preview tells what would be decided, by which rule, why, and what the ne
       },
     },
     expect.objectContaining({ decision: expect.objectContaining({ decision: 'ask', ruleIndex: null }) }),
-    { tool: 'fly', subject: '', effect: null, problem: 'There is no tool "fly".', decision: null },
+    {
+      tool: 'fly',
+      subject: '',
+      runs: null,
+      effect: null,
+      problem: 'There is no tool "fly".',
+      decision: null,
+    },
     {
       tool: 'shell',
       subject: '',
+      runs: null,
       effect: null,
       problem: expect.stringContaining('do not fit shell'),
       decision: null,
     },
   ]);
+});
+
+test('a preview tells what would run in place of a command that a rule about commands allows', async () => {
+  const api = await createTestApp();
+  const calls = ['npm  test', 'npm test', 'ls  a'].map(shell);
+  expect((await evaluated(api, { calls })).map(({ runs }) => runs)).toEqual(['npm test', null, null]);
 });
 
 test('without a policy it is what a new run would get, mode and people as they are said to be', async () => {

@@ -1,6 +1,8 @@
-// `npm run chaos -- --programs N --seed S [--kills K]`: plays random programs while the platform is killed around
-// them, prints every figure, and ends with 1 when an invariant did not hold.
+// `npm run chaos -- --programs N --seed S [--kills K] [--commands N]`: plays random programs while the platform is killed
+// around them, and holds N decisions about shell commands against what a real shell runs. Prints every figure, and ends
+// with 1 when an invariant did not hold.
 import { parseArgs } from 'node:util';
+import { fuzzCommands } from '../workflows/policy/fuzz/commands.ts';
 import { runChaos } from './chaos.ts';
 import { describeResult } from './describe-result.ts';
 
@@ -10,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     kills: { type: 'string' },
     'at-once': { type: 'string' },
+    commands: { type: 'string', default: '0' },
   },
 });
 
@@ -19,12 +22,23 @@ const kills = Number(values.kills ?? Math.ceil(programs * 0.6));
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const started = performance.now();
 process.stdout.write(`chaos with seed ${seed}\n`);
-const result = await runChaos({
-  seed,
-  programs,
-  kills,
-  ...(values['at-once'] === undefined ? {} : { atOnce: Number(values['at-once']) }),
-  say: (line) => process.stdout.write(`${Math.round((performance.now() - started) / 1000)} s  ${line}\n`),
-});
-process.stdout.write(`${describeResult(result)}\n`);
-process.exitCode = result.violations.length === 0 ? 0 : 1;
+
+const decisions = Number(values.commands);
+if (decisions > 0) {
+  const { differences, ...figures } = fuzzCommands({ seed, until: (soFar) => soFar.decisions >= decisions });
+  for (const difference of differences) process.stdout.write(`${JSON.stringify(difference)}\n`);
+  process.stdout.write(`commands ${JSON.stringify({ ...figures, differences: differences.length })}\n`);
+  if (differences.length > 0) process.exitCode = 1;
+}
+
+if (programs > 0) {
+  const result = await runChaos({
+    seed,
+    programs,
+    kills,
+    ...(values['at-once'] === undefined ? {} : { atOnce: Number(values['at-once']) }),
+    say: (line) => process.stdout.write(`${Math.round((performance.now() - started) / 1000)} s  ${line}\n`),
+  });
+  process.stdout.write(`${describeResult(result)}\n`);
+  if (result.violations.length > 0) process.exitCode = 1;
+}

@@ -1,6 +1,6 @@
 // Approvals: what a run waits for a person to answer. One row each; the first answer is the only one.
 import { z } from 'zod';
-import { Effect } from './call.ts';
+import { Effect, OtherText } from './call.ts';
 import { PolicyRule, PolicyScopeName } from './policy.ts';
 import { anyText, id, money, page, shortText, when } from './fields.ts';
 
@@ -29,6 +29,7 @@ export const ApprovalView = z
       .string()
       .nullable()
       .describe('The exact command, path or host; control and direction characters are written out.'),
+    runs: OtherText,
     input: z.unknown().describe('The exact arguments; edited ones once it is approved with an edit.'),
     inputHash: z.string(),
     text: z.string().describe('What is asked.'),

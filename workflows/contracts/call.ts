@@ -31,6 +31,19 @@ export const callStatuses = [
 export const CallStatus = z.enum(callStatuses).meta({ id: 'CallStatus' });
 export type CallStatus = z.infer<typeof CallStatus>;
 
+/** What of a call runs in place of its subject: shown where it is another text. */
+export const OtherText = z
+  .string()
+  .nullable()
+  .describe(
+    'What runs in place of the subject, written from what was judged; null where that is the same text.',
+  );
+
+export function otherText(subject: string, runs: string | null | undefined): string | null {
+  const text = runs ?? subject;
+  return text === subject ? null : text;
+}
+
 export const CallView = z
   .object({
     runId: id,
@@ -40,6 +53,7 @@ export const CallView = z
     input: z.unknown(),
     effect: Effect.nullable(),
     subject: z.string(),
+    runs: OtherText,
     repeat: z.enum(['safe', 'keyed', 'once']).nullable(),
     decision: Decision,
     rule: z.string(),

@@ -1,7 +1,7 @@
 // What an agent may do: rules and profiles as they are stored, sent and written in YAML, and the answer to "may it do
 // this". Shapes only; what a pattern means and whether an example holds is for workflows/policy to say.
 import { z } from 'zod';
-import { Decision, Effect } from './call.ts';
+import { Decision, Effect, OtherText } from './call.ts';
 import { id, page, projectPath, shortText, when } from './fields.ts';
 import { RunLimits } from './run.ts';
 
@@ -226,6 +226,7 @@ export const EvaluateView = z
       z.object({
         tool: z.string(),
         subject: z.string(),
+        runs: OtherText,
         effect: Effect.nullable(),
         problem: z.string().nullable().describe('Why it is no valid call at all.'),
         decision: PolicyDecision.nullable(),

@@ -1,14 +1,8 @@
 // What other rules would have decided: a call previewed, and stored calls decided again. Both need nothing
 // but what was stored with the calls.
 import type { Decision } from '../contracts/call.ts';
-import type {
-  BacktestResult,
-  PolicyDecision,
-  PolicyMode,
-  PolicyRule,
-  PolicyScopeName,
-} from '../contracts/policy.ts';
-import { evaluate, type PolicyContext, type PolicyScope } from './evaluate.ts';
+import type { BacktestResult, PolicyMode, PolicyRule, PolicyScopeName } from '../contracts/policy.ts';
+import { evaluate, type Evaluated, type PolicyContext, type PolicyScope } from './evaluate.ts';
 import { recall } from './remember.ts';
 import type { PolicyCall } from './subject.ts';
 
@@ -31,12 +25,12 @@ export interface Applying {
 }
 
 /** What would be decided for this call, by which rule, why, and what the next rules would say. */
-export function preview(applying: Applying, call: PolicyCall, context: PolicyContext): PolicyDecision {
+export function preview(applying: Applying, call: PolicyCall, context: PolicyContext): Evaluated {
   return decide(applying, call, { ...context, explain: true });
 }
 
 /** As calls are reviewed: a remembered answer counts where a person would be asked, and nowhere else. */
-function decide({ scopes, remembered }: Applying, call: PolicyCall, context: PolicyContext): PolicyDecision {
+function decide({ scopes, remembered }: Applying, call: PolicyCall, context: PolicyContext): Evaluated {
   const ruled = evaluate(scopes, call, context);
   return (ruled.original === 'ask' && recall(call, remembered, context)) || ruled;
 }

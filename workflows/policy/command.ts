@@ -1,15 +1,11 @@
-// Splits a shell command into every simple command it would run: through pipes, lists, subshells, substitutions,
-// heredocs and functions. What it does not know for certain it says; it never guesses in favour of a command.
-import {
-  type Command,
-  forEachChild,
-  type ParsedScript,
-  parse,
-  type Redirection,
-  type SyntaxNode,
-} from 'unbash';
-import { assignmentDoubt, builtinDoubt, commandsInside, nodeDoubt } from './command-doubt.ts';
-import { readWord, type Word } from './command-word.ts';
+// Splits a shell command into every simple command it would run: through pipes, lists, blocks, substitutions and loops.
+// A text in the language of plain commands is known, and has a form in which it runs. Every other one is in doubt.
+import { commandsInside, programDoubt, settingDoubt } from './command-doubt.ts';
+import { guessCommands } from './command-guess.ts';
+import { toWord, type Word } from './command-word.ts';
+import { readPlain } from './plain-command.ts';
+import type { Block, List, PlainCommand, PlainWord, Redirect, Simple } from './plain-syntax.ts';
+import { writePlain } from './plain-text.ts';
 
 export interface SimpleCommand {
   /** As it is written. */
@@ -28,8 +24,16 @@ export interface SimpleCommand {
   inner: boolean;
 }
 
-// The parser's time grows with the square of the depth; nobody writes a longer command by hand.
+export interface SplitCommand {
+  commands: SimpleCommand[];
+  /** The text that runs exactly these; undefined when the command is more than plain commands. */
+  runs?: string;
+}
+
+// Nobody writes a longer command by hand, and the parser that guesses is slow with deep ones.
 const longestText = 20_000;
+// One argument of a program may hold 128 KiB on Linux, and a sign has up to four bytes.
+const longestWritten = 30_000;
 // Commands inside of commands, as in bash -c "eval '…'".
 const deepestText = 3;
 // Every command and every word, and every piece that may be a name, is held against every pattern. A long build script
@@ -40,131 +44,119 @@ const mostNames = 3000;
 const mostGlobSigns = 500;
 const tooMuch = 'it runs too much to be looked through; split it';
 
-export function splitCommand(text: string, depth = 0): SimpleCommand[] {
-  if (text.length > longestText) return [inDoubt(text.slice(0, 200), 'it is too long to be looked through')];
-  try {
-    const commands = commandsOf(parse(text), text, depth);
-    const words = commands.flatMap((each) => [...each.words, ...each.files]);
-    const isSmall =
-      commands.length <= mostCommands && namesIn(words) <= mostNames && globSignsIn(words) <= mostGlobSigns;
-    if (isSmall) return commands;
-    const [hidden = tooMuch] = commands.flatMap((each) => each.hidden ?? []);
-    return [inDoubt(text.slice(0, 200), hidden)];
-  } catch (error) {
-    // The parser gives up on some input by throwing, on deep nests for one: that input is not understood.
-    if (!(error instanceof Error)) throw error;
-    return [inDoubt(text.slice(0, 200), 'it cannot be read')];
-  }
+export function splitCommand(text: string, depth = 0): SplitCommand {
+  if (text.length > longestText) return inDoubt(text, 'it is too long to be looked through');
+  const plain = readPlain(text);
+  const runs = 'list' in plain ? writePlain(plain.list) : '';
+  const commands = 'list' in plain ? commandsOf(plain.list, depth) : guess(text, plain.outside, depth);
+  const words = commands.flatMap((each) => [...each.words, ...each.files]);
+  const globSigns = words.reduce((sum, { glob = '' }) => sum + glob.length, 0);
+  const isSmall =
+    commands.length <= mostCommands && namesIn(words) <= mostNames && globSigns <= mostGlobSigns;
+  if (!isSmall || runs.length > longestWritten) return inDoubt(text, tooMuch);
+  return 'list' in plain ? { commands, runs } : { commands };
 }
 
 function namesIn(words: readonly Word[]): number {
   return words.reduce((sum, { raw }) => sum + 1 + (raw.match(/[=:@,{}]/g)?.length ?? 0), 0);
 }
 
-function globSignsIn(words: readonly Word[]): number {
-  return words
-    .flatMap(({ globs = [] }) => (globs === 'unknown' ? [] : globs))
-    .reduce((sum, glob) => sum + glob.length, 0);
+function inDoubt(text: string, hidden: string): SplitCommand {
+  return { commands: [{ text: text.slice(0, 200), words: [], files: [], hidden, inner: false }] };
 }
 
-function inDoubt(text: string, hidden: string): SimpleCommand {
-  return { text, words: [], files: [], hidden, inner: false };
+function guess(text: string, outside: string, depth: number): SimpleCommand[] {
+  const hidden = `it is more than plain commands (${outside}): write it in plain ones, ask, or write it as a script file`;
+  return guessCommands(text).flatMap((each) => [{ ...each, hidden, inner: false }, ...insideOf(each, depth)]);
 }
 
-/** Positions in a tree count in one text; a substitution in escaped backticks has a text of its own. */
-function commandsOf(script: ParsedScript, text: string, depth: number): SimpleCommand[] {
+function commandsOf(list: List, depth: number): SimpleCommand[] {
   const found: SimpleCommand[] = [];
-  const visit = (node: SyntaxNode): void => {
-    if (node.type === 'Script' && node.source !== undefined && node !== script) {
-      found.push(...commandsOf(node, node.source, depth));
-      return;
-    }
-    const written = text.slice(node.pos, node.end);
-    const hidden = nodeDoubt(node);
-    if (hidden !== undefined) found.push(inDoubt(written, hidden));
-    if (node.type === 'Command') found.push(...readCommand(node, written, depth));
-    if (node.type === 'Redirected') found.push(withRedirects(written, node.redirects));
-    if (node.type === 'For') {
-      const files = (node.wordlist ?? []).map(readWord);
-      found.push({ text: written, words: [], files, inner: true });
-    }
-    forEachChild(node, visit);
+  const visitWords = (words: readonly PlainWord[]) => {
+    for (const piece of words.flat()) if ('list' in piece) visit(piece.list);
   };
-  visit(script);
+  const visitCommand = (command: PlainCommand) => {
+    if (command.kind === 'simple') {
+      found.push(...readSimple(command, depth));
+      visitWords([...command.words, ...command.settings.map(({ value }) => value)]);
+    } else if (command.kind === 'test') {
+      const files = command.words.flatMap((word) => (typeof word === 'string' ? [] : toWord(word)));
+      found.push(withRedirects({ ...command, words: [] }, files));
+    } else {
+      found.push(...readBlock(command));
+      visitWords(command.loop?.words ?? []);
+      for (const part of command.parts) visit(part.list);
+    }
+  };
+  const visit = (inside: List) => {
+    for (const { pipelines } of inside)
+      for (const { pipeline } of pipelines) pipeline.commands.forEach(visitCommand);
+  };
+  visit(list);
   return found;
 }
 
-function readCommand(node: Command, text: string, depth: number): SimpleCommand[] {
-  const words = [...(node.name === undefined ? [] : [node.name]), ...node.args].map(readWord);
-  const assignments = node.prefix.filter((each) => each.type === 'Assignment');
-  const redirects = judgeRedirects(node.redirects);
+function readSimple({ text, words: written, settings, redirects }: Simple, depth: number): SimpleCommand[] {
+  const whole = written.map(toWord);
+  const isTimed =
+    whole[0]?.text === 'timeout' && /^[0-9]+[smhd]?$/.test(whole[1]?.text ?? '') && whole.length > 2;
+  const words = isTimed ? whole.slice(2) : whole;
+  const around = judgeRedirects(redirects);
   const hidden =
-    assignments.map((each) => assignmentDoubt(each, words.length > 0)).find((each) => each !== undefined) ??
-    builtinDoubt(node, words) ??
-    redirects.hidden;
-  const values = assignments.flatMap(({ value }) =>
-    (value.type === 'Word' ? [value] : value.elements).map(readWord),
-  );
+    settings.map(({ name }) => settingDoubt(name, words.length > 0)).find((doubt) => doubt !== undefined) ??
+    programDoubt(words) ??
+    around.hidden;
   const command: SimpleCommand = {
-    ...redirects,
+    ...around,
     text,
     words,
-    files: [...redirects.files, ...values],
+    files: [...around.files, ...settings.map(({ value }) => toWord(value))],
     ...(hidden !== undefined && { hidden }),
-    ...(assignments.length > 0 && { beside: 'it sets variables for what it runs' }),
+    ...(settings.length > 0 && { beside: 'it sets variables for what it runs' }),
+    ...(isTimed && { beside: 'it has a limit of time in front' }),
     // Setting a variable of the shell runs nothing, but its value may be a name that is forbidden.
-    inner: words.length === 0 && hidden === undefined && redirects.caution === undefined,
+    inner: words.length === 0 && hidden === undefined && around.caution === undefined,
   };
-  const inside = commandsInside(words).flatMap((each): Omit<SimpleCommand, 'inner'>[] => {
-    if (typeof each !== 'string') return [{ text, words: each, files: [] }];
-    return depth < deepestText ? splitCommand(each, depth + 1) : [];
+  // By its own name it can be forbidden still.
+  const timed: SimpleCommand[] = isTimed ? [{ text, words: whole, files: [], inner: true }] : [];
+  return [command, ...timed, ...insideOf(command, depth)];
+}
+
+/** What wrappers and shells may run of their arguments. */
+function insideOf({ text, words }: Pick<SimpleCommand, 'text' | 'words'>, depth: number): SimpleCommand[] {
+  return commandsInside(words).flatMap((each): SimpleCommand[] => {
+    if (typeof each !== 'string') return [{ text, words: each, files: [], inner: true }];
+    if (depth >= deepestText) return [];
+    return splitCommand(each, depth + 1).commands.map((command) => ({ ...command, inner: true }));
   });
-  return [command, ...inside.map((each) => ({ ...each, inner: true }))];
 }
 
-function withRedirects(text: string, redirections: readonly Redirection[]): SimpleCommand {
-  const redirects = judgeRedirects(redirections);
-  const isHarmless = redirects.hidden === undefined && redirects.caution === undefined;
-  return { ...redirects, text, words: [], inner: isHarmless };
+function readBlock(block: Block): SimpleCommand[] {
+  const hidden = block.loop && settingDoubt(block.loop.name, false);
+  const command = withRedirects(block, block.loop?.words.map(toWord) ?? []);
+  return [{ ...command, ...(hidden !== undefined && { hidden, inner: false }) }];
 }
 
-interface Redirects {
-  files: Word[];
-  hidden?: string;
-  caution?: string;
-  beside?: string;
+function withRedirects({ text, redirects }: PlainCommand, files: readonly Word[]): SimpleCommand {
+  const around = judgeRedirects(redirects);
+  const isHarmless = around.hidden === undefined && around.caution === undefined;
+  return { ...around, files: [...around.files, ...files], text, words: [], inner: isHarmless };
 }
 
 // Writing there changes nothing.
 const nowhere = /^\/dev\/(null|stdout|stderr|fd\/[0-9]+)$/;
 
-function judgeRedirects(redirections: readonly Redirection[]): Redirects {
-  const files: Word[] = [];
-  const hidden: string[] = [];
-  const caution: string[] = [];
-  const gets = redirections.some(({ operator }) => operator.startsWith('<'));
-  for (const redirection of redirections) {
-    if (redirection.descriptor?.type === 'FileDescriptorVariable')
-      hidden.push('a redirection sets a variable');
-    if (redirection.type === 'HereDoc' && redirection.closing === undefined)
-      hidden.push('a heredoc has no end');
-    if (redirection.type !== 'Redirect') continue;
-    const word = redirection.target && readWord(redirection.target);
-    const target = word?.text;
-    if (word === undefined || target === undefined)
-      hidden.push('where a redirection leads is known only when it runs');
-    else if (/^\/dev\/(tcp|udp)\//.test(target)) hidden.push(`${target} opens a connection`);
-    else if (/^[<>]&$/.test(redirection.operator) && /^(\d+-?|-)$/.test(target)) continue;
-    else {
-      files.push(word);
-      const writes = redirection.operator !== '<' && redirection.operator !== '<&' && !nowhere.test(target);
-      if (writes) caution.push(`it writes to ${target}; use a tool that writes files`);
-    }
-  }
+type Around = Pick<SimpleCommand, 'files' | 'hidden' | 'caution' | 'beside'>;
+
+function judgeRedirects(redirects: readonly Redirect[]): Around {
+  const named = redirects.filter((each) => each.kind === 'file');
+  const hidden = named.find(({ target }) => /^\/dev\/(tcp|udp)\//.test(target));
+  const written = named.find(({ sign, target }) => sign !== '<' && !nowhere.test(target));
+  const gets = redirects.some((each) => each.kind === 'input' || (each.kind === 'file' && each.sign === '<'));
   return {
-    files,
-    ...(hidden[0] !== undefined && { hidden: hidden[0] }),
-    ...(caution[0] !== undefined && { caution: caution[0] }),
+    files: named.map(({ target }) => ({ text: target, splits: false, raw: target })),
+    ...(hidden && { hidden: `${hidden.target} opens a connection` }),
+    ...(written && { caution: `it writes to ${written.target}; use a tool that writes files` }),
     ...(gets && { beside: 'it gets input that its words do not show' }),
   };
 }

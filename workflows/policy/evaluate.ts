@@ -25,6 +25,11 @@ export interface PolicyContext {
   explain?: boolean;
 }
 
+/** What was decided, and for a command that a rule about commands (or silence) allows: the text to run in its place. */
+export interface Evaluated extends PolicyDecision {
+  runs?: string;
+}
+
 type Ruled = Omit<PolicyDecision, 'original' | 'part' | 'next'>;
 
 const strictness: Record<Decision, number> = { allow: 0, ask: 1, deny: 2 };
@@ -33,7 +38,7 @@ export function evaluate(
   scopes: readonly PolicyScope[],
   call: PolicyCall,
   context: PolicyContext,
-): PolicyDecision {
+): Evaluated {
   const unknown = scopes.find(({ profile }) => profile === undefined);
   const [nearest] = scopes;
   if (nearest?.profile === undefined || unknown !== undefined) {
@@ -58,11 +63,27 @@ export function evaluate(
     return after > before || (after === before && isInner(one.part) && !isInner(other.part)) ? other : one;
   });
   const decision = withoutPeople(strictest.ruled, context);
+  const runs = decision.decision === 'allow' ? textToRun(scopes, decided) : undefined;
   return {
     ...settled(decision, strictest.part.text),
     original: strictest.ruled.decision,
+    ...(runs !== undefined && { runs }),
     ...(context.explain === true && { next: matchesBehind(scopes, strictest, call, context) }),
   };
+}
+
+/** Undefined where only rules that trust every text have allowed it. */
+function textToRun(
+  scopes: readonly PolicyScope[],
+  decided: readonly { part: Part; ruled: Ruled }[],
+): string | undefined {
+  for (const { part, ruled } of decided) {
+    if (part.kind !== 'command' || part.runs === undefined || part.command.inner) continue;
+    const { profile } = scopes.find(({ scope }) => scope === ruled.scope) ?? {};
+    const rule = ruled.ruleIndex === null ? undefined : profile?.rules[ruled.ruleIndex];
+    if (rule === undefined || rule.commands !== undefined) return part.runs;
+  }
+  return undefined;
 }
 
 // What people and models see of a part; the whole stands in the call.

@@ -1,8 +1,8 @@
 // "Allow always": from one approved call, the narrowest rule that allows exactly that call again, for a while; and the
 // calls that such a rule then answers.
-import type { PolicyDecision, PolicyProfile, PolicyRule, PolicyScopeName } from '../contracts/policy.ts';
+import type { PolicyProfile, PolicyRule, PolicyScopeName } from '../contracts/policy.ts';
 import { quotePattern } from './command-pattern.ts';
-import { evaluate, type PolicyContext } from './evaluate.ts';
+import { evaluate, type Evaluated, type PolicyContext } from './evaluate.ts';
 import { compileRule } from './rule-match.ts';
 import { ruleProblem } from './profile-problem.ts';
 import { type Part, type PolicyCall, splitSubject, type SubjectProblem } from './subject.ts';
@@ -54,7 +54,7 @@ export function recall(
   call: PolicyCall,
   remembered: readonly { scope: PolicyScopeName; rule: PolicyRule }[],
   context: PolicyContext,
-): PolicyDecision | undefined {
+): Evaluated | undefined {
   const outer = remembered.length === 0 ? undefined : outerParts(call, context.projectRoot);
   // What could not be remembered is not what was remembered, whatever its words say.
   if (outer === undefined || 'what' in outer || besideProblem(call, outer) !== undefined) return undefined;

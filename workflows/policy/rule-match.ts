@@ -4,7 +4,7 @@ import { braceExpand, Minimatch } from 'minimatch';
 import type { Effect } from '../contracts/call.ts';
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { SimpleCommand } from './command.ts';
-import type { Word } from './command-word.ts';
+import { unknownNames, type Word } from './command-word.ts';
 import {
   allowsCommand,
   type CommandPattern,
@@ -166,15 +166,9 @@ function matchNamedFiles(globs: Globs, command: SimpleCommand, root: string | nu
 }
 
 /** Whether the shell may make a forbidden name of it. */
-function mayName({ globs: names }: Word, globs: Globs, root: string | null): boolean {
-  if (names === undefined) return false;
-  return (
-    names === 'unknown' ||
-    names.flatMap(piecesOf).some((piece) => {
-      const path = comparable(piece, root);
-      return /[*?[(]/.test(path) ? globs.meets(path) : globs.match(path) === 'yes';
-    })
-  );
+function mayName({ glob }: Word, globs: Globs, root: string | null): boolean {
+  if (glob === undefined || glob === unknownNames) return glob === unknownNames;
+  return piecesOf(glob).some((piece) => globs.meets(comparable(piece, root)));
 }
 
 function piecesOf(word: string): string[] {

@@ -15,7 +15,7 @@ export interface PolicyCall {
 
 export type Part =
   | { kind: 'path'; text: string; path: string }
-  | { kind: 'command'; text: string; command: SimpleCommand; root: string | null }
+  | { kind: 'command'; text: string; command: SimpleCommand; root: string | null; runs: string | undefined }
   | { kind: 'host'; text: string; host: string }
   | { kind: 'run'; text: string };
 
@@ -82,9 +82,9 @@ function splitPaths(subject: string, root: string | null): Part[] | SubjectProbl
 function splitParts(subject: string, root: string | null): Part[] | SubjectProblem {
   if (subject.includes('\0'))
     return { what: 'unusable command', reason: 'the command holds a NUL character' };
-  const commands = splitCommand(subject);
+  const { commands, runs } = splitCommand(subject);
   if (commands.every(({ inner }) => inner)) {
     return { what: 'empty subject', reason: 'the command runs nothing' };
   }
-  return commands.map((command) => ({ kind: 'command', text: command.text, command, root }));
+  return commands.map((command) => ({ kind: 'command', text: command.text, command, root, runs }));
 }

@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openPipes, type Pipes } from './pipes.ts';
 import { SandboxRefusal, type ExecOptions, type ExecResult } from '../sandbox.ts';
@@ -28,6 +29,11 @@ export interface Surroundings {
 
 export async function runCommand(surroundings: Surroundings, options: ExecOptions): Promise<ExecResult> {
   options.signal.throwIfAborted();
+  if (options.needsBash === true && basename(surroundings.shell) !== 'bash') {
+    throw new SandboxRefusal(
+      'the command was allowed as bash reads it, and this machine has no bash; a person has to install it',
+    );
+  }
   const token = randomBytes(8).toString('hex');
   const pipes = await openPipes();
   const child = startWaiting(surroundings, options, token, pipes);

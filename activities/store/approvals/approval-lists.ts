@@ -1,6 +1,6 @@
 // Reading approvals: those of a run, those of all runs, and the view people decide on.
 import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../../workflows/contracts/approval.ts';
-import type { Effect } from '../../../workflows/contracts/call.ts';
+import { type Effect, otherText } from '../../../workflows/contracts/call.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import type { PolicyRule } from '../../../workflows/contracts/policy.ts';
 import { remember } from '../../../workflows/policy/remember.ts';
@@ -51,6 +51,7 @@ type ListedApproval = ApprovalRow & {
   tool: string | null;
   effect: string | null;
   subject: string | null;
+  runs: string | null;
   input: unknown;
   rule: string | null;
   reason: string | null;
@@ -69,6 +70,7 @@ export async function listApprovals(db: Queries, list: ApprovalList): Promise<Li
       'calls.tool',
       'calls.effect',
       'calls.subject',
+      'calls.runs',
       'calls.input',
       'calls.rule',
       'calls.reason',
@@ -85,6 +87,7 @@ export async function listApprovals(db: Queries, list: ApprovalList): Promise<Li
 }
 
 export function toApprovalView(row: ListedApproval): ApprovalView {
+  const runs = otherText(row.subject ?? '', row.runs);
   return {
     id: row.id,
     runId: row.run_id,
@@ -93,6 +96,7 @@ export function toApprovalView(row: ListedApproval): ApprovalView {
     tool: row.tool,
     effect: row.effect as ApprovalView['effect'],
     subject: row.subject === null ? null : writtenOut(row.subject),
+    runs: runs === null ? null : writtenOut(runs),
     input: row.input,
     inputHash: row.kind === 'limit' ? `${row.allowance_id ?? 'run'}/${row.limit_name}` : row.input_hash,
     text: writtenOut(row.text),

@@ -90,6 +90,7 @@ export interface EditedCall {
   input: unknown;
   inputHash: string;
   subject: string;
+  runs?: string | undefined;
   timeoutSeconds: number;
 }
 
@@ -198,6 +199,7 @@ async function applyTo(
       input: JSON.stringify(edited.input),
       input_hash: edited.inputHash,
       subject: edited.subject,
+      runs: edited.runs ?? null,
       timeout_seconds: edited.timeoutSeconds,
     })
     .where('run_id', '=', run.id)

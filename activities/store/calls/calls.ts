@@ -1,7 +1,7 @@
 // Calls: each from its request over its claim to its one result. The store never lets a claimed call without a result
 // act again; the attempt that finds one decides (probe, unknown, or a re-run where that is safe).
 import { type RawBuilder, type Selectable, sql } from 'kysely';
-import type { CallStatus, CallView } from '../../../workflows/contracts/call.ts';
+import { type CallStatus, type CallView, otherText } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import { type AttemptRef, beginAttempt, endAttempt, ending, type NewAttempt } from '../runs/attempts.ts';
 import { addAudit } from '../access/audit.ts';
@@ -288,6 +288,7 @@ export function toCallView(row: CallRow): CallView {
     input: row.input,
     effect: row.effect as CallView['effect'],
     subject: row.subject,
+    runs: otherText(row.subject, row.runs),
     repeat: row.repeat as CallView['repeat'],
     decision: row.decision as CallView['decision'],
     rule: row.rule,

@@ -1,6 +1,6 @@
 // The calls of an answer as they are stored: each reviewed, with what was decided about it and why.
 import type { ApprovalKind } from '../../../workflows/contracts/approval.ts';
-import type { SubjectKind } from '../../../workflows/contracts/call.ts';
+import { otherText, type SubjectKind } from '../../../workflows/contracts/call.ts';
 import type { PolicyDecision, PolicyMode } from '../../../workflows/contracts/policy.ts';
 import { type NewAudit, toAuditRow } from '../access/audit.ts';
 import { type CallRow, toolMessage } from './calls.ts';
@@ -20,6 +20,8 @@ export interface ReviewedCall {
   inputHash: string;
   effect: string | null;
   subject: string;
+  /** What runs in place of the subject, where a rule about commands or silence has allowed it. */
+  runs?: string | undefined;
   repeat: string | null;
   /** What its tool says of itself: a success ends the run, or is progress whatever the effect. */
   endsRun?: boolean | undefined;
@@ -83,6 +85,7 @@ export async function insertCalls(
         input_hash: call.inputHash,
         effect: call.effect,
         subject: call.subject,
+        runs: call.runs ?? null,
         repeat: call.repeat,
         ends_run: call.endsRun ?? false,
         progress: call.progress ?? null,
@@ -107,6 +110,7 @@ const auditedSubject = 500;
 /** Who decided about a call, by which rule and why, whatever became of the call. */
 function toDecision(run: RunRow, call: ReviewedCall): NewAudit {
   const { scope, profileId, profileVersion, ruleIndex, original } = call.decided;
+  const runs = otherText(call.subject, call.runs);
   return {
     tenantId: run.tenant_id,
     actor: profileId === undefined ? 'Perdure' : `policy ${profileId}`,
@@ -119,6 +123,7 @@ function toDecision(run: RunRow, call: ReviewedCall): NewAudit {
       tool: call.tool,
       effect: call.effect,
       subject: toStorable(call.subject.slice(0, auditedSubject)),
+      ...(runs !== null && { runs: toStorable(runs.slice(0, auditedSubject)) }),
       ...{ scope, profileVersion, ruleIndex, original },
     },
   };

@@ -195,6 +195,7 @@ export interface Calls {
   repeat: string | null;
   rule: string;
   run_id: string;
+  runs: string | null;
   settled: string | null;
   settled_by: string | null;
   started_at: Timestamp | null;

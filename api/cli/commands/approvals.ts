@@ -57,10 +57,10 @@ function stateOf({ status, deadlineAt, decidedBy }: ApprovalView, now: number): 
   return toDuration(Math.max(0, Date.parse(deadlineAt) - now));
 }
 
-function toWhat({ kind, text, tool }: ApprovalView): string {
+function toWhat({ kind, text, runs, tool }: ApprovalView): string {
   switch (kind) {
     case 'call':
-      return text;
+      return runs === null ? text : `${text} (runs as ${runs})`;
     case 'question':
       return `question: ${text}`;
     case 'result':

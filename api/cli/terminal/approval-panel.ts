@@ -16,7 +16,7 @@ const leastWidth = 16;
 /** True when arguments were left out; `whole` leaves none out. */
 export function showApproval(output: Output, approval: ApprovalView, whole = false): boolean {
   const { colors, line } = output;
-  const { tool, effect, subject, text, input, choices, rule, reason, kind } = approval;
+  const { tool, effect, subject, runs, text, input, choices, rule, reason, kind } = approval;
   const show = (lines: string[]): void => {
     for (const each of lines) line(`${edge}${each}`);
   };
@@ -30,6 +30,10 @@ export function showApproval(output: Output, approval: ApprovalView, whole = fal
   }
   line(colors.bold(`  ${printableLine(tool ?? '', 80)} (${effect ?? 'effect unknown'})`));
   show(wrap(subject ?? text));
+  if (runs !== null) {
+    line('  which runs as');
+    show(wrap(runs));
+  }
   const given = isSaidBy(subject, input) ? [] : wrap(exactJson(input));
   const left = whole ? 0 : Math.max(0, given.length - argumentLines);
   if (given.length > 0) line('  with the arguments');

@@ -1,7 +1,7 @@
 // How every sandbox runs commands, and how it ends them.
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Handle } from '../../../activities/sandbox/sandbox.ts';
 import { type Opened, run } from './opened.ts';
 
@@ -17,6 +17,23 @@ export function commandRules(opened: () => Opened): void {
       stdout: `${project}\nHOME LANG PATH PERDURE_CALL PERDURE_GROUP PERDURE_WORKER TERM\n`,
       stderr: 'to stderr\n',
     });
+  });
+
+  test('nothing that a worker was started with tells bash how to read a command', async () => {
+    const { sandbox, outside } = opened();
+    const file = path.join(outside, 'settings');
+    writeFileSync(file, 'echo settings; alias ls=false');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    for (const name of ['BASH_ENV', 'ENV']) vi.stubEnv(name, file);
+    for (const name of ['SHELLOPTS', 'POSIXLY_CORRECT']) vi.stubEnv(name, 'posix');
+    vi.stubEnv('BASHOPTS', 'expand_aliases:extglob');
+    vi.stubEnv('BASH_FUNC_ls%%', '() { echo function; }');
+    const names = ['BASH_ENV', 'ENV', 'POSIXLY_CORRECT'].map((name) => `\${${name}-none}`).join(' ');
+    const { stdout } = await run(
+      sandbox,
+      `type -t ls; echo ${names}; shopt -p extglob expand_aliases; shopt -po posix; true`,
+    );
+    expect(stdout).toBe('file\nnone none none\nshopt -u extglob\nshopt -u expand_aliases\nset +o posix\n');
   });
 
   test('a command that a signal ends says which', async () => {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { type Sandbox, SandboxRefusal } from '../../../activities/sandbox/sandbox.ts';
 import { openBench } from './tool-bench.ts';
 
 /** Which of the commands that were started still live. */
@@ -62,6 +63,28 @@ describe('shell', () => {
     expect(output).toMatch(/bytes left out here/);
     expect(output.length).toBeLessThan(8 * 1024 * 1024 + 200);
     expect(shown.join('').length).toBeLessThan(1024 * 1024 + 200);
+  });
+
+  test('a text that is given in place of the command runs, in the background too, and only in bash', async () => {
+    const { call, context } = await openBench();
+    const given = { ...context('1.0'), runs: 'echo judged' };
+    const command = 'echo written';
+    expect((await call('shell', { command }, given)).output).toBe('judged\n[exit code 0]');
+    await call('shell', { command, background: true }, given);
+    expect((await call('shell-poll', { id: '1.0', waitSeconds: 60 })).output).toBe(
+      'judged\n[ended, exit code 0]',
+    );
+    const exec: Sandbox['exec'] = async ({ needsBash }) => {
+      if (needsBash === true) throw new SandboxRefusal('there is no bash');
+      throw new Error('It was not told what it needs.');
+    };
+    const without = { ...given, sandbox: { ...given.sandbox, exec } };
+    for (const kind of [{}, { background: true }]) {
+      expect(await call('shell', { command, ...kind }, without)).toEqual({
+        ok: false,
+        output: 'There is no bash.',
+      });
+    }
   });
 
   test('a command longer than the system takes is refused by its schema', async () => {

@@ -1,8 +1,13 @@
 // What the tests of policy decide with: a project at /project, a person who is there unless said otherwise, and short
 // ways to write a profile and a call.
 import type { Effect } from '../../../workflows/contracts/call.ts';
-import type { PolicyDecision, PolicyProfile, PolicyRule } from '../../../workflows/contracts/policy.ts';
-import { evaluate, type PolicyContext, type PolicyScope } from '../../../workflows/policy/evaluate.ts';
+import type { PolicyProfile, PolicyRule } from '../../../workflows/contracts/policy.ts';
+import {
+  type Evaluated,
+  evaluate,
+  type PolicyContext,
+  type PolicyScope,
+} from '../../../workflows/policy/evaluate.ts';
 import { builtInVersion, findProfile } from '../../../workflows/policy/presets.ts';
 import type { PolicyCall } from '../../../workflows/policy/subject.ts';
 
@@ -39,7 +44,7 @@ export function decide(
   profile: PolicyProfile | string,
   wanted: PolicyCall,
   context: Partial<PolicyContext> = {},
-): PolicyDecision {
+): Evaluated {
   const found = typeof profile === 'string' ? findProfile(profile) : profile;
   return evaluate(runScope(found), wanted, { ...attended, ...context });
 }

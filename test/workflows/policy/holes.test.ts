@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Decision } from '../../../workflows/contracts/call.ts';
 import type { PolicyCall } from '../../../workflows/policy/subject.ts';
 import { call, decide, profileWith } from './decide.ts';
+import { knownHoles } from './fuzz/known-holes.ts';
 
 // The system this replaces, in a few lines: names of tools, lists compared as given, a prefix is enough for a command,
 // what is empty passes every list, a hit in a list of what is forbidden only makes the rule not match, and what no rule
@@ -201,7 +202,6 @@ test('braces and globs that can spell no forbidden name are nobody’s business'
     'cat .git[a]ignore .eslint*',
     'for f in src/*.ts; do wc -l "$f"; done',
     'x=${y:-src/a.ts}; cat "$x"',
-    'files=(src/*.ts); wc -l "${files[@]}"',
   ];
   const context = { attended: false };
   expect(
@@ -248,4 +248,81 @@ test('closed: a command of very many parts, words or paths held up whoever decid
   ]);
   expect(decide(profile, call('write', 'a\n'.repeat(1000).trim(), 'patch')).decision).toBe('allow');
   expect(decide(profile, call('write', 'a\n'.repeat(1001).trim(), 'patch')).ruleText).toBe('too many paths');
+});
+
+const gitOnly = profileWith([{ commands: ['git status', 'git log **'], decision: 'allow' }]);
+const byDefault = profileWith([], { mode: 'delegate' });
+
+test.each(knownHoles)('closed: a shell runs more of it than another parser sees: %j', (command) => {
+  const decided = [safe, permissive, gitOnly, byDefault].map((each) =>
+    decide(each, call('execute', command)),
+  );
+  expect(decided.map(({ decision, runs }) => [decision, runs])).toEqual(
+    ['deny', 'ask', 'ask', 'ask'].map((decision) => [decision, undefined]),
+  );
+});
+
+test('what is more than plain commands is asked about in words that say how to go on', () => {
+  const { reason } = decide(byDefault, call('execute', 'git log "$((1))"'));
+  expect(reason).toBe(
+    'it is more than plain commands ($((…): write it in plain ones, ask, or write it as a script file',
+  );
+});
+
+test('the text to run comes with what a rule about commands or silence allows, and with nothing else', () => {
+  const runs = (profile: Parameters<typeof decide>[0], command: string) =>
+    decide(profile, call('execute', command)).runs;
+  const trusting = profileWith([
+    { commands: ['git status'], decision: 'allow' },
+    { effect: 'execute', decision: 'allow' },
+  ]);
+  const command = 'git "status" ;\tls  "a b"';
+  expect([
+    runs(permissive, command),
+    runs(byDefault, command),
+    // One rule about commands among those that allowed it is enough.
+    runs(trusting, command),
+    runs(trusting, 'ls "a b"'),
+    runs('trusted-mount-autonomous', command),
+    runs('ask-everything', command),
+    runs(safe, command),
+  ]).toEqual([
+    "git status; ls 'a b'",
+    "git status; ls 'a b'",
+    "git status; ls 'a b'",
+    ...Array(4).fill(undefined),
+  ]);
+});
+
+test('a rule that trusts every text still gives way to one that forbids, which is asked where it cannot tell', () => {
+  const profile = profileWith([
+    { commands: ['git push **'], decision: 'deny' },
+    { effect: 'execute', decision: 'allow' },
+  ]);
+  const commands = [
+    'git push',
+    'f() { git push; }; f',
+    'timeout 5 git push',
+    'ls; git log',
+    'f() { ls; }; f',
+  ];
+  expect(commands.map((each) => decide(profile, call('execute', each)).decision)).toEqual([
+    'deny',
+    'deny',
+    'deny',
+    'allow',
+    'ask',
+  ]);
+});
+
+test('a command behind a limit of time is the command, and the limit can be forbidden by its name', () => {
+  const decisions = ['timeout 60 npm test', 'timeout 60 rm -rf src', 'timeout -s KILL 60 npm test'].map(
+    (command) => decide(safe, call('execute', command)).decision,
+  );
+  expect(decisions).toEqual(['allow', 'deny', 'deny']);
+  const profile = profileWith([
+    { commands: ['timeout **'], decision: 'deny' },
+    { commands: ['**'], decision: 'allow' },
+  ]);
+  expect(decide(profile, call('execute', 'timeout 60 npm test')).decision).toBe('deny');
 });

@@ -73,7 +73,7 @@ const never: [PolicyCall, RegExp][] = [
   [call('execute', 'if true; then rm -rf data; fi'), /of a chain/],
   [call('execute', 'while :; do rm -rf data; done'), /of a chain/],
   [call('execute', 'for x in 1 2; do rm -rf data; done'), /more than one plain command/],
-  [call('execute', 'clean() { rm -rf data; }'), /more than one plain command/],
+  [call('execute', 'clean() { rm -rf data; }'), /more than plain commands/],
   [call('execute', ''), /names nothing/],
   [call('write', '../a'), /outside the project/],
   [{ tool: 'delegate', effect: 'execute', subjectKind: 'run', subject: 'x' }, /nothing to be narrow about/],

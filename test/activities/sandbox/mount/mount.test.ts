@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
+import { runCommand } from '../../../../activities/sandbox/mount/exec.ts';
 import { createMount, openMount } from '../../../../activities/sandbox/mount/mount.ts';
 import { locateByRealPath } from '../../../../activities/sandbox/mount/locate.ts';
 import { sandboxConformance } from '../conformance.ts';
@@ -38,6 +39,18 @@ async function openForTest(): Promise<Opened> {
 }
 
 sandboxConformance('a mount', openInFolder);
+
+test('what was judged as bash reads it is run by no other shell', async () => {
+  const { project } = await openForTest();
+  const place = { shell: '/bin/sh', directory: project, environment: {} };
+  const { signal } = new AbortController();
+  const options = { key: 'run/1.0', signal, onStart: async () => {}, onOutput() {} };
+  await expect(runCommand(place, { ...options, command: ': > ran', needsBash: true })).rejects.toThrow(
+    'this machine has no bash',
+  );
+  expect(await readdir(project)).toEqual([]);
+  expect((await runCommand(place, { ...options, command: ': > ran' })).exitCode).toBe(0);
+});
 
 /** Runs endless synchronous code in another thread, which does not wait for ours. */
 function swap(project: string, code: string): void {

@@ -57,6 +57,7 @@ test('a call goes from its request over its claim to its one result', async () =
     input: { command: 'true' },
     effect: 'execute',
     subject: 'true',
+    runs: null,
     repeat: 'once',
     decision: 'allow',
     rule: 'any tool',

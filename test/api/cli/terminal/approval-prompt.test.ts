@@ -13,6 +13,7 @@ const limit: ApprovalView = {
   tool: null,
   effect: null,
   subject: null,
+  runs: null,
   input: null,
   inputHash: 'run/costMicros',
   text: 'This run may spend $1.00 and has spent $1.00.',
@@ -85,6 +86,11 @@ const call: ApprovalView = {
     expiresAt: '2030-01-01T00:00:00.000Z',
   },
 };
+
+test('what runs in place of the command is shown under it', async () => {
+  const { shown } = await sentOf({ ...call, runs: "make 'a b'" }, 'y');
+  expect(shown).toContain("  │ make\n  which runs as\n  │ make 'a b'\n");
+});
 
 test('r shows what would be remembered, and is sent only with where', async () => {
   const { sent, shown } = await sentOf(call, 'r', 'here', '', 'r', 'everywhere');

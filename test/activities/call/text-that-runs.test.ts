@@ -1,0 +1,218 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pino from 'pino';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { act } from '../../../activities/call/act.ts';
+import { reviewContextOf, reviewEdit, reviewFor } from '../../../activities/call/review.ts';
+import type { ActivityDeps } from '../../../activities/deps.ts';
+import { createMount } from '../../../activities/sandbox/mount/mount.ts';
+import { createRunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
+import { listApprovals, toApprovalView } from '../../../activities/store/approvals/approval-lists.ts';
+import { answerApproval, type EditedCall } from '../../../activities/store/approvals/approvals.ts';
+import { type CallRow, findCall, toCallView } from '../../../activities/store/calls/calls.ts';
+import { defaultTenant } from '../../../activities/store/db/database.ts';
+import { createContents } from '../../../activities/store/log/contents.ts';
+import { createRedactor } from '../../../activities/store/log/redaction.ts';
+import type { RunRow } from '../../../activities/store/runs/runs.ts';
+import { createBackground } from '../../../activities/tools/background.ts';
+import { publicEgress } from '../../../activities/tools/fetch.ts';
+import { createTools } from '../../../activities/tools/index.ts';
+import type { PolicyProfile } from '../../../workflows/contracts/policy.ts';
+import { findProfile } from '../../../workflows/policy/presets.ts';
+import { anAttempt, lockedRun, openTestStore } from '../../support/store.ts';
+import { profileWith } from '../../workflows/policy/decide.ts';
+import { knownHoles } from '../../workflows/policy/fuzz/known-holes.ts';
+
+const store = await openTestStore();
+const { db } = store.database;
+const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-runs-')));
+const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '' });
+const background = createBackground();
+const sandboxes = createRunSandboxes({
+  drivers: [driver],
+  onFailure(error) {
+    throw error;
+  },
+});
+afterAll(async () => {
+  await background.close();
+  await sandboxes.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Allows what begins with these, and asks about the rest. */
+const plain = profileWith(
+  [{ commands: ['echo **', 'git status **', 'git log **', 'true'], decision: 'allow' }],
+  { id: 'plain' },
+);
+const deps = {
+  log: store.log,
+  contents: createContents(db, folder),
+  redactor: createRedactor([]),
+  logger: pino({ level: 'silent' }),
+  tools: createTools({ background, egress: publicEgress }),
+  profileOf: async (_tenantId, { id }): Promise<PolicyProfile | undefined> =>
+    id === plain.id ? plain : findProfile(id),
+  openSandbox: ({ id, projectPath, mayUse }) => sandboxes.lend({ id, projectPath }, mayUse),
+  killHandle: driver.kill,
+} as Partial<ActivityDeps> as ActivityDeps;
+
+async function startedRun(policy: string): Promise<RunRow> {
+  const projectPath = mkdtempSync(path.join(folder, 'project-'));
+  spawnSync('git', ['init', '--quiet'], { cwd: projectPath });
+  return store.started({ policy, projectPath, attended: true });
+}
+
+let calls = 0;
+
+/** Has the model ask for each of these commands, in a step of the run. */
+async function ask(run: RunRow, step: number, ...inputs: object[]): Promise<CallRow[]> {
+  const asked = inputs.map((input) => {
+    calls += 1;
+    return { id: `provider-${calls}`, name: 'shell', input: JSON.stringify(input) };
+  });
+  return store.step(run, step, { calls: await reviewFor({ ...deps, db }, run, step, asked) });
+}
+
+/** What the call answers when this attempt makes it. */
+async function make(run: RunRow, callId: string, attempt = 1): Promise<string> {
+  const task = anAttempt(run, `call/${callId}`, attempt);
+  const claim = await store.claim(task);
+  if (claim.kind !== 'claimed') throw new Error(`The call was not claimed: it is ${claim.kind}.`);
+  const { signal } = new AbortController();
+  const result = await act(deps, claim, { task, ref: claim.ref, signal, supersede() {} });
+  await store.record(claim.ref, result);
+  return result.output;
+}
+
+async function approve(run: RunRow, callId: string, edited?: EditedCall): Promise<void> {
+  const [approval] = await listApprovals(db, { tenantId: defaultTenant, runId: run.id, limit: 1 });
+  expect(approval?.call_id).toBe(callId);
+  await store.log.write('test', async (write) =>
+    answerApproval(write, await lockedRun(write, run.id), approval?.id ?? '', {
+      ...{ status: 'approved', by: 'ada' },
+      ...(edited && { edited }),
+    }),
+  );
+}
+
+async function rowOf(run: RunRow, callId: string): Promise<CallRow> {
+  const row = await findCall(db, defaultTenant, run.id, callId);
+  if (!row) throw new Error(`There is no call ${callId}.`);
+  return row;
+}
+
+// A shell that is asked for the text it was given.
+const written = 'echo   "$BASH_EXECUTION_STRING"  ';
+const canonical = 'echo "${BASH_EXECUTION_STRING}"';
+const textOf = (output: string): string => output.replace(/\n\[exit code 0\]$/, '');
+
+test.each(['headless-safe-sandbox', 'headless-permissive-sandbox', plain.id])(
+  'of commands that hide another, %s runs none',
+  async (policy) => {
+    const run = await startedRun(policy);
+    const asked = await ask(run, 1, ...knownHoles.map((command) => ({ command })));
+    expect(asked.map(({ decision, runs }) => [decision === 'allow', runs])).toEqual(
+      knownHoles.map(() => [false, null]),
+    );
+    for (const { call_id: callId } of asked)
+      expect((await store.claim(anAttempt(run, `call/${callId}`))).kind).toBe('recorded');
+    expect(readdirSync(run.project_path ?? '')).toEqual(['.git']);
+  },
+);
+
+const neighbours = [
+  "git status '$(touch P)'",
+  'git  log "a b" 2>&1 ; git status -s',
+  'git log "\\$((touch P) )"',
+  "git log '$\\\n((touch P) )' '{x@P}' '2>(touch' 'P)'",
+  'git status \\\n --short',
+  "echo '`' 2>/dev/null",
+  "echo '<<E' $'a\\nb'",
+];
+
+test.each(neighbours)('what is allowed beside them runs nothing that hides: %j', async (command) => {
+  const run = await startedRun(plain.id);
+  const [call] = await ask(run, 1, { command });
+  expect([call?.decision, typeof call?.runs]).toEqual(['allow', 'string']);
+  await make(run, '1.0');
+  expect(readdirSync(run.project_path ?? '')).toEqual(['.git']);
+});
+
+test('what a rule about commands allows runs as it was written from what was judged, and shows it', async () => {
+  const run = await startedRun(plain.id);
+  const [first, second] = await ask(run, 1, { command: written }, { command: canonical });
+  expect([first?.subject, first?.runs, second?.runs]).toEqual([written, canonical, canonical]);
+  expect(textOf(await make(run, '1.0'))).toBe(canonical);
+  const rows = [await rowOf(run, '1.0'), await rowOf(run, '1.1')];
+  expect(rows.map((row) => toCallView(row).runs)).toEqual([canonical, null]);
+  const audit = await db
+    .selectFrom('audit')
+    .select('detail')
+    .where('run_id', '=', run.id)
+    .where('action', '=', 'call-allow')
+    .orderBy('id')
+    .execute();
+  expect(audit.map(({ detail }) => (detail as { runs?: string }).runs)).toEqual([canonical, undefined]);
+  const input = JSON.stringify({ command: written });
+  expect(first?.input_hash).toBe(createHash('sha256').update(`${input}\0${canonical}`).digest('hex'));
+});
+
+test('the same in the background', async () => {
+  const run = await startedRun(plain.id);
+  onTestFinished(() => background.endRun(run.id));
+  await ask(run, 1, { command: written, background: true });
+  await make(run, '1.0');
+  const { output } = await background.poll(run.id, '1.0', 60_000, new AbortController().signal);
+  expect(output.trim()).toBe(canonical);
+});
+
+test('what is allowed by a rule that trusts every text runs as the model wrote it', async () => {
+  const run = await startedRun('trusted-mount-autonomous');
+  const [call] = await ask(run, 1, { command: written });
+  expect(call?.runs).toBeNull();
+  expect(textOf(await make(run, '1.0'))).toBe(written);
+});
+
+test('what a person allows runs as it was shown, in the language or not', async () => {
+  const run = await startedRun('ask-everything');
+  for (const [step, command] of [written, `x=$((1 + 2)); ${written}`].entries()) {
+    const callId = `${step + 1}.0`;
+    const [call] = await ask(run, step + 1, { command });
+    expect([call?.decision, call?.runs]).toEqual(['ask', null]);
+    await approve(run, callId);
+    expect(textOf(await make(run, callId))).toBe(command);
+  }
+});
+
+test('an attempt after a death runs the text that is stored, whatever the arguments would be read as now', async () => {
+  const run = await startedRun(plain.id);
+  await ask(run, 1, { command: written });
+  await store.claim(anAttempt(run, 'call/1.0'));
+  await db
+    .updateTable('calls')
+    .set({ runs: 'echo what was stored' })
+    .where('run_id', '=', run.id)
+    .where('call_id', '=', '1.0')
+    .execute();
+  expect(textOf(await make(run, '1.0', 2))).toBe('what was stored');
+});
+
+test('other arguments that a person gives are reviewed, and run as that says', async () => {
+  const run = await startedRun(plain.id);
+  const [call] = await ask(run, 1, { command: 'make all' });
+  if (!call) throw new Error('Nothing was asked.');
+  const edited = reviewEdit(await reviewContextOf({ ...deps, db }, run), call, { command: written });
+  if ('problem' in edited) throw new Error(edited.problem);
+  await approve(run, '1.0', edited);
+  const [approval] = await listApprovals(db, { tenantId: defaultTenant, runId: run.id, limit: 1 });
+  expect(approval && toApprovalView(approval)).toMatchObject({
+    ...{ edited: true, subject: written, runs: canonical, input: { command: written } },
+    inputHash: edited.inputHash,
+  });
+  expect(textOf(await make(run, '1.0'))).toBe(canonical);
+});

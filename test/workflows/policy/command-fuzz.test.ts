@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { withFaults } from '../../support/with-faults.ts';
+import { canFuzz, compareTexts, fuzzCommands } from './fuzz/commands.ts';
+import { knownHoles } from './fuzz/known-holes.ts';
+
+// Long enough to meet every piece many times, short enough for each run of the suite.
+const fuzzMs = withFaults ? 60_000 : 15_000;
+
+test.skipIf(!canFuzz)(
+  'what a profile allows runs exactly what was judged in a real shell',
+  () => {
+    const seed = Number(process.env.PERDURE_FUZZ_SEED ?? Date.now() % 1_000_000);
+    const end = Date.now() + fuzzMs;
+    const result = fuzzCommands({ seed, until: () => Date.now() > end });
+    const { decisions, allowed, ran, told, differences } = result;
+    console.log(
+      `Fuzzed commands with seed ${seed}: ${decisions} decisions, ${allowed} texts allowed, ${ran} run.`,
+    );
+    expect({ seed, differences }).toEqual({ seed, differences: [] });
+    expect(Math.min(ran, told)).toBeGreaterThan(0);
+  },
+  fuzzMs * 4,
+);
+
+test.skipIf(!canFuzz)(
+  'with the model’s own text by the word of another parser, the same comparison finds what was open',
+  () => {
+    const found = compareTexts(knownHoles).filter(({ why }) => why.includes('touch'));
+    expect(found.length).toBeGreaterThanOrEqual(15);
+    const result = fuzzCommands({
+      seed: 1,
+      corpus: [],
+      form: 'own',
+      until: ({ decisions }) => decisions >= 2000,
+    });
+    expect(result.differences.length).toBeGreaterThan(0);
+  },
+  fuzzMs * 4,
+);
