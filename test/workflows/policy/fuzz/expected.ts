@@ -156,7 +156,7 @@ function runFor(
   list: List,
 ): void {
   const values = (loop?.words ?? []).flatMap((word) => expand(shell, word));
-  shell.status = 0;
+  if (values.length === 0) shell.status = 0;
   for (const value of values) {
     shell.values.set(loop?.name ?? '', value);
     runList(shell, list);
