@@ -95,7 +95,14 @@ function runChain(shell: Shell, { pipelines }: Chain): void {
   }
 }
 
-function runPipeline(shell: Shell, { commands, negated }: Pipeline): void {
+/** What a shell says of its own accord goes into a pipe too, and may end it there. */
+function complain(shell: Shell, status: number): void {
+  if (shell.piped) throw new Unsure();
+  shell.status = status;
+}
+
+function runPipeline(shell: Shell, { commands, negated, timed }: Pipeline): void {
+  if (timed && shell.piped) throw new Unsure();
   const [only, ...others] = commands;
   if (only !== undefined && others.length === 0) runCommand(shell, only);
   else {
@@ -115,10 +122,7 @@ function runCommand(shell: Shell, command: PlainCommand): void {
   shell.fuel.left -= 1;
   if (shell.fuel.left < 0) throw new Unsure();
   if (command.kind === 'simple') return runSimple(shell, command);
-  if (!canRedirect(command.redirects)) {
-    shell.status = 1;
-    return;
-  }
+  if (!canRedirect(command.redirects)) return complain(shell, 1);
   if (command.kind === 'test') return runTest(shell, command.words);
   const [first, second] = command.parts;
   if (first === undefined) return;
@@ -202,10 +206,7 @@ function runSimple(shell: Shell, command: Extract<PlainCommand, { kind: 'simple'
   // What was a program may have come to nothing, and then the next word is one.
   if (name === undefined || command.words[0]?.some(({ kind }) => kind !== 'text')) throw new Unsure();
   if (command.settings.some(({ value }) => value.some(({ kind }) => kind !== 'text'))) throw new Unsure();
-  if (!canRedirect(command.redirects)) {
-    shell.status = 1;
-    return;
-  }
+  if (!canRedirect(command.redirects)) return complain(shell, 1);
   if (name === 'exit') throw args.length === 0 ? new Exit(shell.status) : new Unsure();
   if (name === 'true' || name === ':' || name === 'false') shell.status = name === 'false' ? 1 : 0;
   else if (name === 'echo') {
@@ -219,7 +220,7 @@ function runSimple(shell: Shell, command: Extract<PlainCommand, { kind: 'simple'
     name === ''
   ) {
     throw new Unsure();
-  } else if (name.includes('/')) shell.status = 127;
+  } else if (name.includes('/')) complain(shell, 127);
   else {
     shell.expected.runs.push([name, ...args]);
     shell.status = name === 'nope' ? 1 : programs.includes(name) ? 0 : 127;
