@@ -8,7 +8,6 @@ import { readMoney } from '../chaos/evidence.ts';
 import { marked, startFakeModel } from '../chaos/fake-model.ts';
 import { until } from '../support/platform.ts';
 import { openRoles, type Role } from '../support/roles.ts';
-import { withFaults } from '../support/with-faults.ts';
 
 // What any of these waits for takes at most; past it the test says what it waited for.
 const longestMs = 120_000;
@@ -16,7 +15,7 @@ const longestMs = 120_000;
 // what it used, a call is charged about the 4,000 that were reserved for it.
 const prices = JSON.stringify({ 'compatible/*': { input: 1_000_000, output: 10_000 } });
 const slots = 16;
-const runs = withFaults ? 64 : 32;
+const runs = 64;
 const steps = 2;
 const tiny = 'tiny/0';
 
@@ -111,7 +110,7 @@ async function ledgerSums(): Promise<{ most: number; used: number; held: number 
   return sums;
 }
 
-test(`of ${runs} runs at once whose workers and API die under them, none spends what is not there, and all go on when there is more`, async () => {
+test('of 64 runs at once whose workers and API die under them, none spends what is not there, and all go on when there is more', async () => {
   // Two workers that die with every slot at work charge less than that, and all runs together need more.
   const allowed = 125_000;
   await limit(allowed);

@@ -74,7 +74,9 @@ describe('perdure config', () => {
 });
 
 describe('perdure db', () => {
-  test('migrates the embedded database up and down, and leaves nothing running', async () => {
+  test('migrates the embedded database up and down, and leaves nothing running', {
+    tags: ['faults'],
+  }, async () => {
     const port = String(await freePort());
     const db = (name: string) => run(['db', name], { PERDURE_POSTGRES_PORT: port });
     const up = db('up');

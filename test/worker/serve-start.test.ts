@@ -21,7 +21,9 @@ beforeEach(prepareServe);
 afterEach(cleanUpServe);
 
 describe('a start of perdure serve', () => {
-  test('uses servers that already run, checks whose they are, and leaves them running', async () => {
+  test('uses servers that already run, checks whose they are, and leaves them running', {
+    tags: ['faults'],
+  }, async () => {
     const outer = path.dirname(folder);
     const [postgres, temporal] = await Promise.all([
       startPostgres({

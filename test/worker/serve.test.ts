@@ -106,7 +106,9 @@ describe('perdure serve', () => {
     await stop(started);
   });
 
-  test('takes over what a killed supervisor left: the servers go on, the API and the worker are new', async () => {
+  test('takes over what a killed supervisor left: the servers go on, the API and the worker are new', {
+    tags: ['faults'],
+  }, async () => {
     const first = await startWhole();
     const before = Object.fromEntries(everyName.map((name) => [name, pidOf(name)]));
     const run = await runToItsEnd();
