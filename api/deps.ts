@@ -5,6 +5,8 @@ import type { RunRow } from '../activities/store/runs/runs.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
 import type { ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
 import type { PolicyCall } from '../workflows/policy/subject.ts';
+import type { Killer } from './verbs/kill-process.ts';
+import type { DemoCopies } from './verbs/start-demo.ts';
 import type { VerbParts } from './verbs/verb.ts';
 
 export interface ApiDeps extends VerbParts {
@@ -28,10 +30,6 @@ export interface ApiDeps extends VerbParts {
   uiFolder: string;
 }
 
-export interface EmbeddedDeps {
+export interface EmbeddedDeps extends Killer, DemoCopies {
   processes(): Promise<ProcessListView>;
-  /** kill -9. Throws a Failure when there is nothing of that name to kill. */
-  kill(name: string): Promise<void>;
-  /** Makes a fresh copy of the demo's project; returns its path. */
-  copyDemo(): Promise<string>;
 }

@@ -1,13 +1,15 @@
 // The demo: a scripted run that mends a fresh copy of a small project with a failing test.
 import { startRun } from '../../activities/store/lifecycle/start-run.ts';
 import type { DemoView } from '../../workflows/contracts/system.ts';
-import type { EmbeddedDeps } from '../deps.ts';
 import { tellAccepted } from './send-message.ts';
 import { actorOf, type Verb } from './verb.ts';
 
-type Demo = Pick<EmbeddedDeps, 'copyDemo'>;
+export interface DemoCopies {
+  /** Makes a fresh copy of the demo's project; returns its path. */
+  copyDemo(): Promise<string>;
+}
 
-export const startDemo: Verb<Demo, DemoView> = async (parts, write, caller, { copyDemo }) => {
+export const startDemo: Verb<DemoCopies, DemoView> = async (parts, write, caller, { copyDemo }) => {
   const project = await copyDemo();
   const accepted = await startRun(write, parts, actorOf(caller), {
     prompt: 'A test of this project fails. Find out why, mend it, and prove that it is mended.',
