@@ -4,7 +4,7 @@ import { migrateDown, migrateUp, migrationStatus } from '../activities/store/db/
 import type { Config } from './config/config.ts';
 import { loadConfig } from './config/config.ts';
 import { ConfigProblem } from './config/config-problem.ts';
-import { prepareDataFolder } from './supervisor/data-folder.ts';
+import { prepareDataFolder } from './data-folder.ts';
 import { databaseProblem } from './supervisor/postgres/database-problem.ts';
 import { startPostgres } from './supervisor/postgres/postgres.ts';
 

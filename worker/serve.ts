@@ -4,7 +4,7 @@ import { createRedactor } from '../activities/store/log/redaction.ts';
 import { knownSecrets, loadConfig } from './config/config.ts';
 import { createLogging, logCrashes } from './logs/logging.ts';
 import { banner } from './supervisor/banner.ts';
-import { prepareDataFolder } from './supervisor/data-folder.ts';
+import { prepareDataFolder } from './data-folder.ts';
 import { lockFolder } from './supervisor/folder-lock.ts';
 import { createSupervisor } from './supervisor/supervisor.ts';
 import { version } from './version.ts';

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { findProcesses } from '../../worker/supervisor/process/process-table.ts';
+import { findProcesses } from '../../worker/process-table.ts';
 import { stopProcess } from '../../worker/supervisor/process/stop-process.ts';
 import { portSettings } from '../support/ports.ts';
 import { copyRepository } from '../support/repository.ts';

@@ -5,8 +5,8 @@ import { addressProblem } from '../../activities/tools/address.ts';
 import { createFetch, publicEgress } from '../../activities/tools/fetch.ts';
 import { loadConfig } from '../../worker/config/config.ts';
 import type { RoleConfig } from '../../worker/processes/deps.ts';
-import { readyFile } from '../../worker/supervisor/data-folder.ts';
-import { writeFileWhole } from '../../worker/supervisor/write-file-whole.ts';
+import { readyFile } from '../../worker/data-folder.ts';
+import { writeFileWhole } from '../../worker/write-file-whole.ts';
 import { prepareWorker } from '../../worker/processes/worker-process.ts';
 
 // The parser of addresses writes it as ::ffff:7f00:1, so that no address a model writes is taken for this one.

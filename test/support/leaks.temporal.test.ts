@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
-import { findProcesses } from '../../worker/supervisor/process/process-table.ts';
+import { findProcesses } from '../../worker/process-table.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 

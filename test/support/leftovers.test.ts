@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { runningProcess } from '../../worker/supervisor/process/process-table.ts';
+import { runningProcess } from '../../worker/process-table.ts';
 import { recordStarted, removeLeftovers } from './leftovers.ts';
 
 /** A process that stands for a server, ended with the test when nobody else ends it. */

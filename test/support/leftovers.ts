@@ -2,7 +2,7 @@
 // Ends nothing it did not record: a process is known by its id and its start time.
 import { appendFile, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type ProcessIdentity, runningProcess } from '../../worker/supervisor/process/process-table.ts';
+import { type ProcessIdentity, runningProcess } from '../../worker/process-table.ts';
 import { stopProcess } from '../../worker/supervisor/process/stop-process.ts';
 
 const folderName = /^perdure-test-(\d+)-/;

@@ -6,8 +6,8 @@ import type { Tool, ToolContext } from '../../activities/tools/tool.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { loadConfig } from '../../worker/config/config.ts';
 import type { RoleConfig } from '../../worker/processes/deps.ts';
-import { readyFile } from '../../worker/supervisor/data-folder.ts';
-import { writeFileWhole } from '../../worker/supervisor/write-file-whole.ts';
+import { readyFile } from '../../worker/data-folder.ts';
+import { writeFileWhole } from '../../worker/write-file-whole.ts';
 import { prepareWorker } from '../../worker/processes/worker-process.ts';
 
 export const points = [

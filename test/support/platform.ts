@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../../api/client/client.ts';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
 import { withDescendants } from '../bench/harness/cpu.ts';
-import { findProcesses, isRunning } from '../../worker/supervisor/process/process-table.ts';
+import { findProcesses, isRunning } from '../../worker/process-table.ts';
 import { portSettings } from './ports.ts';
 
 export type ProcessName = ProcessView['name'];

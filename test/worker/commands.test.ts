@@ -8,7 +8,7 @@ import { databaseProblem } from '../../worker/supervisor/postgres/database-probl
 import type { PostgresServer } from '../../worker/supervisor/postgres/postgres.ts';
 import { startPostgres } from '../../worker/supervisor/postgres/postgres.ts';
 import { freePort } from '../../worker/supervisor/ports.ts';
-import { findProcesses } from '../../worker/supervisor/process/process-table.ts';
+import { findProcesses } from '../../worker/process-table.ts';
 
 const main = path.resolve(import.meta.dirname, '../../worker/main.ts');
 

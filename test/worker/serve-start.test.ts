@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startPostgres } from '../../worker/supervisor/postgres/postgres.ts';
-import { findProcesses, runningProcess } from '../../worker/supervisor/process/process-table.ts';
+import { findProcesses, runningProcess } from '../../worker/process-table.ts';
 import { startTemporal } from '../../worker/supervisor/temporal/temporal-server.ts';
 import {
   cleanUpServe,

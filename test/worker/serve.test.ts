@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { findProcesses, runningProcess } from '../../worker/supervisor/process/process-table.ts';
+import { findProcesses, runningProcess } from '../../worker/process-table.ts';
 import {
   call,
   cleanUpServe,

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, inject } from 'vitest';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
-import { findProcesses, runningProcess } from '../../worker/supervisor/process/process-table.ts';
+import { findProcesses, runningProcess } from '../../worker/process-table.ts';
 import { stopProcess } from '../../worker/supervisor/process/stop-process.ts';
 import { portSettings } from '../support/ports.ts';
 

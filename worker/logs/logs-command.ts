@@ -8,7 +8,7 @@ import { loadConfig } from '../config/config.ts';
 import { ConfigProblem } from '../config/config-problem.ts';
 import type { LogLine } from './log-line.ts';
 import { isError, toLogLine } from './log-line.ts';
-import { logFolder } from '../supervisor/data-folder.ts';
+import { logFolder } from '../data-folder.ts';
 
 interface Wanted {
   process?: string | undefined;

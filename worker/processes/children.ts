@@ -8,8 +8,8 @@ import { ConfigProblem } from '../config/config-problem.ts';
 import type { RoleConfig } from './deps.ts';
 import { giveLifeSigns } from './life-signs.ts';
 import { createLogging, logCrashes } from '../logs/logging.ts';
-import { prepareDataFolder, readyFile } from '../supervisor/data-folder.ts';
-import { writeFileWhole } from '../supervisor/write-file-whole.ts';
+import { prepareDataFolder, readyFile } from '../data-folder.ts';
+import { writeFileWhole } from '../write-file-whole.ts';
 
 interface RunningChild {
   /** Resolves when the process may end by itself. */

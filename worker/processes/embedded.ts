@@ -5,7 +5,7 @@ import { copyDemo } from '../../api/demo.ts';
 import type { EmbeddedDeps } from '../../api/deps.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
-import { isRunning } from '../supervisor/process/process-table.ts';
+import { isRunning } from '../process-table.ts';
 
 interface ProcessesFile {
   version: string;

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createColors } from 'picocolors';
 import type { Config } from '../config/config.ts';
-import type { DataFolder } from './data-folder.ts';
+import type { DataFolder } from '../data-folder.ts';
 
 export interface BannerInput {
   version: string;

@@ -2,8 +2,8 @@
 // reused pid keeps the next one out.
 import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { ProcessIdentity } from './process/process-table.ts';
-import { isRunning, runningProcess } from './process/process-table.ts';
+import type { ProcessIdentity } from '../process-table.ts';
+import { isRunning, runningProcess } from '../process-table.ts';
 
 export interface FolderLock {
   release(): void;

@@ -2,8 +2,8 @@
 import { processNames, type ProcessView } from '../../workflows/contracts/system.ts';
 import { version } from '../version.ts';
 import type { KeptProcess } from './process/keep-running.ts';
-import { runningProcess } from './process/process-table.ts';
-import { writeFileWhole } from './write-file-whole.ts';
+import { runningProcess } from '../process-table.ts';
+import { writeFileWhole } from '../write-file-whole.ts';
 
 export interface Publication {
   places(url: string, temporalUi: string | null): void;

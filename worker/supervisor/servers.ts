@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { userCacheFolder } from '../config/config.ts';
-import type { DataFolder } from './data-folder.ts';
+import type { DataFolder } from '../data-folder.ts';
 import { databaseProblem } from './postgres/database-problem.ts';
 import type { RunningPart } from './process/keep-running.ts';
 import type { PostgresServer } from './postgres/postgres.ts';

@@ -16,7 +16,7 @@ import type { PostgresCluster } from './postgres-cluster.ts';
 import { prepareCluster, superuser } from './postgres-cluster.ts';
 import type { PostgresUser } from './postgres-user.ts';
 import { accessProblem, letPass, postgresUser } from './postgres-user.ts';
-import { findProcesses, isRunning, isStopped } from '../process/process-table.ts';
+import { findProcesses, isRunning, isStopped } from '../../process-table.ts';
 import { stopProcess } from '../process/stop-process.ts';
 
 export interface PostgresInput extends WantedPort {

@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProcessIdentity } from './process-table.ts';
-import { isRunning, runningProcess } from './process-table.ts';
+import type { ProcessIdentity } from '../../process-table.ts';
+import { isRunning, runningProcess } from '../../process-table.ts';
 
 export interface DetachedInput {
   executable: string;

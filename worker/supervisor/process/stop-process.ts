@@ -1,7 +1,7 @@
 // Ends one process and sees it gone, whether or not it is a child of this one.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProcessIdentity } from './process-table.ts';
-import { isRunning, isStopped } from './process-table.ts';
+import type { ProcessIdentity } from '../../process-table.ts';
+import { isRunning, isStopped } from '../../process-table.ts';
 
 export interface StopStage {
   signal: NodeJS.Signals;

@@ -1,7 +1,7 @@
 // Which Temporal server this data folder belongs to. With another one every run would look lost and be ended.
 import { existsSync, readFileSync } from 'node:fs';
 import type { TemporalIdentity } from './temporal-cluster.ts';
-import { writeFileWhole } from '../write-file-whole.ts';
+import { writeFileWhole } from '../../write-file-whole.ts';
 
 /** One sentence when the server is another than the remembered one; remembers the first. */
 export function temporalIdentityProblem(

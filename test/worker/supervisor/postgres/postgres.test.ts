@@ -9,7 +9,7 @@ import type { PostgresServer } from '../../../../worker/supervisor/postgres/post
 import { startPostgres } from '../../../../worker/supervisor/postgres/postgres.ts';
 import { postgresBinaries } from '../../../../worker/supervisor/postgres/postgres-binaries.ts';
 import { accessProblem, postgresUser } from '../../../../worker/supervisor/postgres/postgres-user.ts';
-import { isRunning } from '../../../../worker/supervisor/process/process-table.ts';
+import { isRunning } from '../../../../worker/process-table.ts';
 
 let folder: string;
 let server: PostgresServer | undefined;

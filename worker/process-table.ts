@@ -1,11 +1,6 @@
 // Which process is which: a pid together with its start time, so that a reused pid never passes for the old process.
 // The kernel's table is the truth; what was written to a file before a crash may be missing or stale.
-import {
-  commandOf,
-  findProcess,
-  listProcesses,
-  type ProcessRow,
-} from '../../../activities/host/process-table.ts';
+import { commandOf, findProcess, listProcesses, type ProcessRow } from '../activities/host/process-table.ts';
 
 export interface ProcessIdentity {
   pid: number;
