@@ -220,8 +220,10 @@ function runSimple(shell: Shell, command: Extract<PlainCommand, { kind: 'simple'
     name === ''
   ) {
     throw new Unsure();
-  } else if (name.includes('/')) complain(shell, 127);
-  else {
+  } else if (name.includes('/')) {
+    // 126 where there is such a file, 127 where there is none.
+    throw new Unsure();
+  } else {
     shell.expected.runs.push([name, ...args]);
     shell.status = name === 'nope' ? 1 : programs.includes(name) ? 0 : 127;
   }
