@@ -17,7 +17,7 @@ import type { Queries } from '../store/db/database.ts';
 import type { ScopeRef } from '../store/policies/policies.ts';
 import { type RememberedAnswer, rememberedFor } from '../store/policies/policy-scopes.ts';
 import type { RunRow } from '../store/runs/runs.ts';
-import { toStorable } from '../store/db/storable.ts';
+import { toStorable } from '../../workflows/contracts/storable.ts';
 import { findTool, type RunTool, toolsOf } from './tools-of.ts';
 
 // More than a model sensibly asks for in one breath; the rest is answered with a sentence, not run.

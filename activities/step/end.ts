@@ -9,7 +9,7 @@ import { type EndedRun, endRun } from '../store/lifecycle/end-run.ts';
 import type { Write } from '../store/log/events.ts';
 import { isMessage, stopAmong } from '../store/runs/inputs.ts';
 import type { LockedRun } from '../store/runs/runs.ts';
-import { toStorable } from '../store/db/storable.ts';
+import { toStorable } from '../../workflows/contracts/storable.ts';
 
 const sentences: Record<StopReason, string> = {
   finished: 'The agent finished.',

@@ -14,7 +14,7 @@ import { isStoreOutage } from '../store/db/database.ts';
 import { addDeadLetter } from '../store/runs/dead-letters.ts';
 import { StreamEnded, Superseded, type Write } from '../store/log/events.ts';
 import { lockRun, streamFor } from '../store/runs/runs.ts';
-import { toStorable } from '../store/db/storable.ts';
+import { toStorable } from '../../workflows/contracts/storable.ts';
 
 const types: Record<LlmErrorKind, FailureCode> = {
   rate_limited: 'ModelRateLimited',

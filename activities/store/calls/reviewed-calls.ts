@@ -5,7 +5,7 @@ import type { PolicyDecision, PolicyMode } from '../../../workflows/contracts/po
 import { type NewAudit, toAuditRow } from '../access/audit.ts';
 import { type CallRow, toolMessage } from './calls.ts';
 import type { RunRow } from '../runs/runs.ts';
-import { toStorable } from '../db/storable.ts';
+import { toStorable } from '../../../workflows/contracts/storable.ts';
 import type { DB } from '../db/tables.ts';
 import type { QueryCreator } from 'kysely';
 

@@ -9,7 +9,7 @@ import { type CallRow, findCall } from './calls.ts';
 import type { Write } from '../log/events.ts';
 import { addInput } from '../runs/inputs.ts';
 import { lockRun, streamFor } from '../runs/runs.ts';
-import { toStorable } from '../db/storable.ts';
+import { toStorable } from '../../../workflows/contracts/storable.ts';
 
 export interface Settlement {
   tenantId: string;

@@ -1,8 +1,6 @@
 // What Postgres can hold: text and JSON made storable, and whether they are.
 import { toStorable } from '../../../workflows/contracts/storable.ts';
 
-export { toStorable };
-
 // How JSON.stringify writes the two; a look at the text is much cheaper than visiting every value.
 const suspicious = /\\u0000|\\ud[89a-f]/;
 

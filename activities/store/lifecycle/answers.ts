@@ -17,7 +17,7 @@ import { applyMessages, isMessage, stopAmong } from '../runs/inputs.ts';
 import { insertCalls, refusalMessages, type ReviewedCall } from '../calls/reviewed-calls.ts';
 import { type LockedRun, type RunRow, streamFor } from '../runs/runs.ts';
 import { judgeStall } from '../runs/stall.ts';
-import { toStorable } from '../db/storable.ts';
+import { toStorable } from '../../../workflows/contracts/storable.ts';
 import type { Messages, ModelCalls, Runs } from '../db/tables.ts';
 
 export interface ModelUse {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openTestStore } from '../../../support/store.ts';
-import { isDeeperThan, toStorable, toStorableJson } from '../../../../activities/store/db/storable.ts';
+import { isDeeperThan, toStorableJson } from '../../../../activities/store/db/storable.ts';
+import { toStorable } from '../../../../workflows/contracts/storable.ts';
 import { isStorable } from '../../../../workflows/contracts/storable.ts';
 
 const { database } = await openTestStore();
