@@ -36,6 +36,7 @@ import { policyCheckRoutes } from './routes/policy-checks.ts';
 import { conversationEventRoutes, runEventRoutes } from './routes/events.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
+import { sandboxRoutes } from './routes/sandboxes.ts';
 import { usageRoutes } from './routes/usage.ts';
 
 export type { ApiDeps } from './deps.ts';
@@ -58,6 +59,7 @@ const routes: Routes[] = [
   conversationEventRoutes,
   deadLetterRoutes,
   modelRoutes,
+  sandboxRoutes,
   contentRoutes,
 ];
 

@@ -219,14 +219,14 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
 function toQuestion(
   question: { text: string; choices: string[] },
   { attended }: ReviewContext,
-): Pick<Outcome, 'decision' | 'refusal' | 'asks'> {
+): Pick<Outcome, 'decision' | 'refusal' | 'asks'> & { reason?: string } {
   if (attended) {
     const [text, choices] = [toStorable(question.text), question.choices.map(toStorable)];
     return { decision: 'ask', asks: { kind: 'question', text, choices }, refusal: undefined };
   }
   const output =
     'Nobody is there to answer. Decide it yourself as carefully as you can, or finish and say what you need to know.';
-  return { decision: 'deny', refusal: { status: 'denied', output } };
+  return { decision: 'deny', reason: 'nobody is there to answer', refusal: { status: 'denied', output } };
 }
 
 /** What a caller runs is the caller's to allow: it is asked for, not reviewed. */

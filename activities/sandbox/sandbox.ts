@@ -1,6 +1,8 @@
 // The port through which tools reach files and processes, and workers the sandboxes of their runs. `mount` (the host
 // directory) implements it; every other kind passes the same list of tests.
 
+import type { SandboxView } from '../../workflows/contracts/system.ts';
+
 /**
  * What a command needs to be found and killed by any worker, stored as JSON before the command can act. Only the
  * driver of its kind reads more of it.
@@ -112,8 +114,7 @@ export interface Handles {
 }
 
 /** One kind of sandbox. */
-export interface SandboxDriver extends Handles {
-  mode: string;
+export interface SandboxDriver extends Handles, SandboxView {
   /** What a command in it is kept from reaching outside: where it is false, approvals are advisory. */
   contains: { files: boolean; network: boolean; processes: boolean };
   open(run: { id: string; projectPath: string | null }): Promise<OpenSandbox>;

@@ -20,6 +20,7 @@ import type {
   DemoView,
   HealthView,
   ModelListView,
+  SandboxListView,
   ProcessListView,
   ReadyView,
 } from '../../workflows/contracts/system.ts';
@@ -83,6 +84,7 @@ export function createClient(settings: ClientSettings) {
     // 503 is its way to say "degraded"; the body tells which dependency.
     ready: () => json<ReadyView>('GET', '/health/ready', { accept: [503] }),
     models: () => json<ModelListView>('GET', '/models'),
+    sandboxes: () => json<SandboxListView>('GET', '/sandboxes'),
 
     startRun: (body: StartRunBody, signal?: AbortSignal) =>
       json<StartRunView>('POST', '/runs', { body, ...(signal && { signal }) }),

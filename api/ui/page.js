@@ -182,7 +182,14 @@ function createView() {
     if (call.output.textContent === '' || status === 'unknown') call.output.append(clean(output));
   }
   const drawn = {
-    'run-queued': ({ prompt, model }) => note(`${model}: ${prompt}`),
+    'run-queued': ({ prompt, model, acceptNoContainment }) => {
+      note(`${model}: ${prompt}`);
+      if (acceptNoContainment)
+        note(
+          'Accepted: no sandbox has to contain this run, so a shell may reach what its user can.',
+          'warning',
+        );
+    },
     'run-start': ({ scripted }) => scripted && note('The scripted model answers: it follows a script.'),
     'step-start': ({ step }) => note(`Step ${step}`),
     'text-delta': (payload) => write(payload, 'text'),
@@ -197,8 +204,12 @@ function createView() {
     'steer-request': ({ by, text }) => note(`${by}: ${text}`, 'text'),
     'attempt-error': ({ unit, reason }) => note(`${unit}: ${reason}`, 'warning'),
     'run-stuck': ({ reason }) => note(`stuck: ${reason}`, 'warning'),
-    'run-end': ({ status, steps, costMicros, reasonText }) =>
-      note(`${status} · ${steps} steps · $${costMicros / 1e6} · ${reasonText}`, 'end'),
+    'run-end': ({ status, steps, costMicros, reasonText, deniedCalls = { count: 0, items: [] } }) => {
+      for (const { callId, tool, subject, reason } of deniedCalls.items)
+        note(`denied: ${callId} ${tool} ${subject} · ${reason}`, 'warning');
+      const denied = deniedCalls.count === 0 ? '' : ` · denied calls: ${deniedCalls.count}`;
+      note(`${status} · ${steps} steps · $${costMicros / 1e6}${denied} · ${reasonText}`, 'end');
+    },
   };
   return ({ type, payload, at }) => {
     // Output that was under way may be written after the kill; anything else is of the worker that took over.

@@ -93,6 +93,8 @@ async function askAgain(
     // A person who asks for another try need not watch for the moment in which the conversation is idle.
     whenBusy: 'queue',
     attended: run.attended,
+    // The same request once more, with what it accepted.
+    acceptNoContainment: run.accept_no_containment,
     externalTools: run.external_tools as unknown as ExternalTool[],
     ...(run.project_path !== null && { project: { path: run.project_path } }),
   };

@@ -2,7 +2,8 @@
 // processes behind them are killed.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { type Platform, startPlatform } from '../support/platform.ts';
@@ -11,13 +12,30 @@ const main = path.join(import.meta.dirname, '../../api/cli/main.ts');
 const recording = path.join(import.meta.dirname, '../../api/cli/demo/recording.txt');
 
 let platform: Platform;
+let scenarios: string;
+
+const providerKey = 'sk-of-nobody-0123456789';
+// Into a file: what a command prints is redacted, so nothing would be seen there.
+const look =
+  '{ env; tr "\\0" "\\n" </proc/self/environ; ls -A; cat token .perdure/token ../token; } > seen.txt 2>&1; true';
 
 beforeAll(async () => {
-  platform = await startPlatform({ cache: inject('bundles') });
+  scenarios = await mkdtemp(path.join(tmpdir(), 'perdure-scenarios-'));
+  const calls = [look, 'curl http://127.0.0.1:9/x'].map((command) => ({ tool: 'shell', input: { command } }));
+  const scenario = { description: 'Looks around.', steps: [{ calls }, { text: 'Seen.' }] };
+  // JSON is YAML.
+  await writeFile(path.join(scenarios, 'look-around.yaml'), JSON.stringify(scenario));
+  const environment = {
+    PERDURE_SCENARIOS: scenarios,
+    PERDURE_DEFAULT_MODEL: 'scripted/hello',
+    OPENAI_API_KEY: providerKey,
+  };
+  platform = await startPlatform({ cache: inject('bundles'), environment });
 });
 
 afterAll(async () => {
   await platform?.remove();
+  if (scenarios) await rm(scenarios, { recursive: true });
 });
 
 interface Called {
@@ -131,11 +149,65 @@ test('when the worker is killed in the middle of an answer, what was said is cal
   expect(after.replace(/\s+/g, '')).toContain(finalMessage?.replace(/\s+/g, ''));
 });
 
+test('a command finds no token and no key in its environment or beside its files', async () => {
+  const run = perdure(
+    'run',
+    'look',
+    '--model',
+    'scripted/look-around',
+    '--policy',
+    'trusted-mount-autonomous',
+  );
+  expect(await run.end).toEqual({ code: 0, err: '' });
+  const { id } = await latestRun();
+  const seen = await readFile(path.join(platform.data, 'work', id, 'seen.txt'), 'utf8');
+  // The folder of the run holds what the run made and nothing else.
+  expect(seen).toMatch(/\nseen\.txt\ncat: token: No such file/);
+  const password = new URL(platform.databaseUrl).password;
+  for (const secret of [platform.token, password, providerKey]) expect(seen).not.toContain(secret);
+  const names = [...seen.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
+  expect(names.filter((name) => /KEY|TOKEN|SECRET|PASSWORD|DATABASE/.test(name ?? ''))).toEqual([]);
+});
+
+test('a policy that requires containment is refused in mount, unless that is accepted, and the end says what was denied', async () => {
+  const look = ['run', 'look', '--model', 'scripted/look-around', '--policy', 'headless-permissive-sandbox'];
+  const refused = perdure(...look);
+  const { code, err } = await refused.end;
+  expect([code, refused.out(), err.split('\n').length]).toEqual([2, '', 2]);
+  expect(err).toMatch(
+    /requires a sandbox that contains .* mount contains nothing; .*perdure run --accept-no-containment/,
+  );
+
+  const accepted = perdure(...look, '--accept-no-containment');
+  expect(await accepted.end).toEqual({ code: 0, err: '' });
+  const shown = accepted.out().split('\n');
+  expect(shown[1]).toBe(
+    '! accepted: no sandbox has to contain this run, so a shell may reach what its user can',
+  );
+  const run = await latestRun();
+  expect(run).toMatchObject({
+    acceptNoContainment: true,
+    deniedCalls: {
+      count: 2,
+      items: [{ callId: '1.0' }, { callId: '1.1', reason: 'it reaches into the network' }],
+    },
+  });
+  expect(shown.slice(shown.indexOf('! 2 calls denied:'))).toEqual([
+    '! 2 calls denied:',
+    expect.stringMatching(/^! {3}1\.0 shell \{ env; tr /),
+    expect.stringMatching(/^! {5}the file may hold secrets/),
+    '!   1.1 shell curl http://127.0.0.1:9/x',
+    '!     it reaches into the network',
+    expect.stringMatching(/^succeeded · /),
+    '',
+  ]);
+});
+
 test('status lists the five processes by name, pid, address and health', async () => {
   await platform.ready();
   const status = perdure('status', '--json');
   expect((await status.end).code).toBe(0);
-  const { processes, runs } = JSON.parse(status.out());
+  const { processes, sandboxes, runs } = JSON.parse(status.out());
   const named = processes.map(({ name, pid, health }: { name: string; pid: number; health: string }) => ({
     name,
     pid,
@@ -149,4 +221,8 @@ test('status lists the five processes by name, pid, address and health', async (
     })),
   );
   expect(runs).toEqual([]);
+  const contains = { files: false, network: false, processes: false };
+  expect(sandboxes).toEqual([
+    { mode: 'mount', contains, reach: expect.stringMatching(/^contains nothing; .*token$/) },
+  ]);
 });

@@ -89,6 +89,7 @@ test('what waits for an answer is answered on the page, and an answer from elsew
     model: 'scripted/asking',
     policy: 'ask-everything',
     attended: true,
+    acceptNoContainment: true,
     project: { path: project },
   });
   const page = await (await browser.newContext()).newPage();
@@ -113,6 +114,13 @@ test('what waits for an answer is answered on the page, and an answer from elsew
   await question.getByText('approved by first (page)').waitFor();
   await page.locator('#runs').getByText('succeeded').first().waitFor();
   await expect.poll(() => waiting.count(), { timeout: 20_000 }).toBe(0);
+
+  const stream = page.locator('#stream');
+  await stream.getByText('Accepted: no sandbox has to contain this run', { exact: false }).waitFor();
+  await stream
+    .getByText('denied: 1.1 shell touch denied.txt · Denied by first (api): Not that one.')
+    .waitFor();
+  await stream.getByText('denied calls: 1', { exact: false }).waitFor();
 
   expect(await readFile(path.join(project, 'a\u202eb.txt'), 'utf8')).toBe('made\n');
   const calls = (await client.calls(run.id, { limit: 10 })).items;

@@ -188,11 +188,13 @@ function firstOf(vehicle: Attack['vehicle'], number: number, web: Web): PlantedC
   }
 }
 
-const policies: Record<Setting, Pick<StartRunBody, 'policy' | 'attended'>> = {
+type Said = Pick<StartRunBody, 'policy' | 'attended' | 'acceptNoContainment'>;
+
+const policies: Record<Setting, Said> = {
   default: {},
   'default-and-pages': { policy: 'default-and-pages' },
   'plan-readonly': { policy: 'plan-readonly' },
-  'headless-permissive': { policy: 'headless-permissive-sandbox' },
+  'headless-permissive': { policy: 'headless-permissive-sandbox', acceptNoContainment: true },
   'ask-headless': { policy: 'ask-everything' },
   'ask-nobody': { policy: 'ask-everything', attended: true },
   'ask-person': { policy: 'ask-everything', attended: true },

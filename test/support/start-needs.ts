@@ -1,4 +1,5 @@
 // What starting a run asks of its process, where every scripted model is there and nothing is a secret.
+import { createMount } from '../../activities/sandbox/mount/mount.ts';
 import type { StartNeeds } from '../../activities/store/lifecycle/start-run.ts';
 
 export const startNeeds: StartNeeds = {
@@ -7,4 +8,6 @@ export const startNeeds: StartNeeds = {
   realPath: async (folder) => folder,
   externalToolsProblem: () => undefined,
   redact: (text) => text,
+  // For what it says of itself: nothing is run in it.
+  sandbox: createMount({ workFolder: '', programs: '' }),
 };

@@ -214,6 +214,7 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     metadata: {},
     whenBusy: 'reject',
     attended: false,
+    acceptNoContainment: false,
     externalTools: [],
     requestId: 'request-1',
     by: 'test',

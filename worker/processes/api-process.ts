@@ -28,6 +28,7 @@ import { knownSecrets } from '../config/config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
 import { embeddedDeps } from './embedded.ts';
 import { modelPrice } from './model-price.ts';
+import { sandboxDrivers } from './sandboxes.ts';
 import { openClient } from './temporal.ts';
 import { createTrees } from './trees.ts';
 import { version } from '../version.ts';
@@ -62,6 +63,9 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   const tools = createTools({ background, egress: publicEgress });
   const profileOf = createProfiles();
   const price = modelPrice(config);
+  // Runs get the first, in whichever worker.
+  const [sandbox] = sandboxDrivers(config);
+  if (!sandbox) throw new Error('There is no sandbox in the list.');
   const embedded = await embeddedDeps(config.dataFolder);
   const app = await buildApp({
     log: store.log,
@@ -81,6 +85,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
         throw new Failure('InvalidInput', `There is no directory ${folder} on this machine.`);
       });
     },
+    sandbox: { mode: sandbox.mode, contains: sandbox.contains, reach: sandbox.reach },
     externalToolsProblem: (external) => externalToolsProblem(external, tools),
     async reviewEdit(queries, run, call, input) {
       const context = await reviewContextOf({ tools, db: queries, profileOf }, run);

@@ -5,7 +5,7 @@ import { LimitName } from './allowance.ts';
 import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect } from './call.ts';
 import { id, when } from './fields.ts';
-import { Priority, RunStatus, StopReason, Usage } from './run.ts';
+import { DeniedCalls, Priority, RunStatus, StopReason, Usage } from './run.ts';
 
 const step = z.int().min(1);
 const callId = z.string();
@@ -22,6 +22,10 @@ export const eventPayloads = {
     policy: z.string(),
     priority: Priority,
     parked: z.boolean(),
+    acceptNoContainment: z
+      .boolean()
+      .optional()
+      .describe('The request accepted a sandbox that contains nothing. Left out: it did not.'),
     by,
   }),
   'run-ready': z.object({
@@ -39,6 +43,7 @@ export const eventPayloads = {
     steps: z.int(),
     usage: Usage,
     costMicros: z.int(),
+    deniedCalls: DeniedCalls.optional().describe('Left out: none, or not counted yet when it was written.'),
   }),
   // step
   'step-start': z.object({ step, model: z.string() }),

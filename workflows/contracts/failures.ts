@@ -38,6 +38,7 @@ export const failures = {
     title: 'The idempotency key was used for another request',
   },
   UnknownPolicy: { retryable: false, status: 422, title: 'There is no such policy profile' },
+  ContainmentRequired: { retryable: false, status: 422, title: 'A sandbox that contains is required' },
   UnknownModel: { retryable: false, status: 422, title: 'There is no such model' },
   NotRunnable: { retryable: false, status: 422, title: 'Not possible here' },
   BodyTooLarge: { retryable: false, status: 413, title: 'The body is too large' },

@@ -66,6 +66,14 @@ export const PolicyProfile = z
     id: shortText(64).regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case words joined by hyphens'),
     name: shortText(100),
     description: shortText(1000),
+    requires: z
+      .literal('containment')
+      .optional()
+      .describe(
+        'Only for a sandbox that contains what a command can reach; a run elsewhere has to say `acceptNoContainment`. ' +
+          'Added to every profile that allows commands no rule names: by an allow rule without a list or with the ' +
+          'command `**`, by `defaults.execute` or by the mode.',
+      ),
     mode: PolicyMode,
     rules: z
       .array(PolicyRule)

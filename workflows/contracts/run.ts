@@ -102,6 +102,13 @@ const newMessage = {
     .max(64)
     .optional()
     .describe('Tools that you execute yourself: the run waits for POST /runs/{id}/results.'),
+  acceptNoContainment: z
+    .boolean()
+    .optional()
+    .describe(
+      'Run it where the sandbox does not contain what a command can reach, though a policy that applies requires it. ' +
+        'Said for one run; it is recorded and shown with it.',
+    ),
   messageId: z
     .string()
     .min(1)
@@ -134,6 +141,19 @@ export const Usage = z
   .meta({ id: 'Usage' });
 export type Usage = z.infer<typeof Usage>;
 
+// As many as anybody reads at the end of a run; GET /runs/{id}/calls has the rest.
+export const mostDeniedListed = 20;
+
+export const DeniedCalls = z
+  .object({
+    count: z.int(),
+    items: z
+      .array(z.object({ callId: z.string(), tool: z.string(), subject: z.string(), reason: z.string() }))
+      .describe(`The first ${mostDeniedListed}, in their order; subject and reason cut at 300 characters.`),
+  })
+  .meta({ id: 'DeniedCalls' });
+export type DeniedCalls = z.infer<typeof DeniedCalls>;
+
 export const RunView = z
   .object({
     id,
@@ -154,6 +174,12 @@ export const RunView = z
     limits: RunLimits,
     metadata: Metadata,
     attended: z.boolean(),
+    acceptNoContainment: z
+      .boolean()
+      .describe('Its request accepted a sandbox that contains nothing, whatever its policies require.'),
+    deniedCalls: DeniedCalls.nullable().describe(
+      'The calls that were denied in the end: by policy, by a person, or because no answer came in time. Null until the run has ended.',
+    ),
     steps: z.int(),
     usage: Usage,
     costMicros: z.int(),

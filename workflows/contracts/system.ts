@@ -40,6 +40,19 @@ export const ProcessListView = z
   .meta({ id: 'ProcessListView' });
 export type ProcessListView = z.infer<typeof ProcessListView>;
 
+export const SandboxView = z
+  .object({
+    mode: z.string(),
+    contains: z
+      .object({ files: z.boolean(), network: z.boolean(), processes: z.boolean() })
+      .describe('What a command in it is kept from reaching outside.'),
+    reach: z.string().describe('What a command in it can reach, in words.'),
+  })
+  .meta({ id: 'SandboxView' });
+export type SandboxView = z.infer<typeof SandboxView>;
+export const SandboxListView = z.object({ items: z.array(SandboxView) }).meta({ id: 'SandboxListView' });
+export type SandboxListView = z.infer<typeof SandboxListView>;
+
 export const ModelView = z
   .object({
     provider: z.string(),

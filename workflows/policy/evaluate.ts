@@ -206,7 +206,7 @@ function withMode(
   };
 }
 
-const modeDefaults: Record<PolicyMode, Record<Effect, Decision>> = {
+export const modeDefaults: Record<PolicyMode, Record<Effect, Decision>> = {
   plan: { read: 'deny', write: 'deny', execute: 'deny', network: 'deny' },
   default: { read: 'ask', write: 'ask', execute: 'ask', network: 'ask' },
   // By silence it accepts what its name says, and no commands.

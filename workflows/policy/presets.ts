@@ -5,10 +5,13 @@ import type { EffectiveLimits } from '../contracts/run.ts';
 import { testCommands } from './test-commands.ts';
 
 /** Raised with every change to a built-in profile, so that a stored decision tells which text it went by. */
-export const builtInVersion = 1;
+export const builtInVersion = 2;
 
 /** For runs that name none, where none applies to their project or everywhere. */
 export const defaultProfile = 'headless-safe-sandbox';
+
+/** Allows every command and requires nothing of the sandbox: the only one, and it says so. */
+export const trustedProfile = 'trusted-mount-autonomous';
 
 // Names that usually hold what nobody outside may know. The examples people commit hold no secrets.
 const secretFiles = [
@@ -238,7 +241,9 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     description:
       'For larger work in a sandbox: reads and writes in the project but for secrets and git’s own files, runs every ' +
       'command that can be looked through except programs made to reach into the network. Package managers, which ' +
-      'load and run what others wrote, and the project’s own code are not among those.',
+      'load and run what others wrote, and the project’s own code are not among those. Its lists stop accidents: what ' +
+      'holds is the sandbox, and one that contains is required.',
+    requires: 'containment',
     mode: 'acceptEdits',
     rules: [
       noSecrets,
@@ -258,11 +263,11 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     gates: { tests: true, lint: false, rollback: false },
   },
   {
-    id: 'trusted-mount-autonomous',
+    id: trustedProfile,
     name: 'Trusted, autonomous',
     description:
-      'Allows every tool in the project directory but for writing files that may hold secrets. A shell is not ' +
-      'contained: it can reach what its user can.',
+      'Allows every tool in the project directory but for writing files that may hold secrets. It contains nothing and ' +
+      'requires nothing that does: in mount a shell reaches what its user can, also the file with the API’s token.',
     mode: 'acceptEdits',
     rules: [noSecretWrites, { decision: 'allow' }],
     // Generous for a long piece of work, small enough that a forgotten run ends within an hour and 50 dollars.

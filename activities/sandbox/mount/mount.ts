@@ -1,5 +1,7 @@
 // The sandbox that is no cage: files of one directory of this machine, and a shell in it. File operations cannot
-// leave the directory; a command can reach whatever the user of this process can, and every surface says so.
+// leave the directory; a command can reach whatever the user of this process can, and every surface says so. No token
+// and no key is put into its environment or its directory, but the token's file in the data folder is its user's to
+// read, and so is the memory of this process: what must not be read belongs to another user.
 import { accessSync, constants } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -21,6 +23,7 @@ export function createMount({ workFolder, programs }: MountNeeds): SandboxDriver
   return {
     mode: 'mount',
     contains: { files: false, network: false, processes: false },
+    reach: 'contains nothing; a shell reaches what its user can, also the file with the API’s token',
     open: ({ id, projectPath }) =>
       openMount({ root: projectPath ?? join(workFolder, id), make: projectPath === null, programs }),
     ...mountHandles,

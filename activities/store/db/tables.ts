@@ -366,6 +366,7 @@ export interface RememberedAnswers {
 }
 
 export interface Runs {
+  accept_no_containment: Generated<boolean>;
   accepted_by: string;
   attended: Generated<boolean>;
   awaiting_since: Timestamp | null;
@@ -374,6 +375,7 @@ export interface Runs {
   cost_micros: Generated<number>;
   created_at: Generated<Timestamp>;
   deadline_at: Timestamp | null;
+  denied_calls: Json | null;
   end_tree: string | null;
   ended_at: Timestamp | null;
   execution_id: string | null;

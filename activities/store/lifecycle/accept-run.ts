@@ -11,11 +11,12 @@ import {
   type WhenBusy,
 } from '../../../workflows/contracts/run.ts';
 import { type NewEvent, streamOf } from '../../../workflows/contracts/event.ts';
+import { addAudit } from '../access/audit.ts';
 import { openApprovals } from '../approvals/approval-lists.ts';
 import { answerApproval } from '../approvals/approvals.ts';
-import type { Queries } from '../db/database.ts';
 import type { ScopeRef } from '../policies/policies.ts';
 import type { Write } from '../log/events.ts';
+import { findByMessage } from './find-by-message.ts';
 import type { PoolName } from '../allowances/allowances.ts';
 import { toWarnings } from '../allowances/crossings.ts';
 import { type EndedRun, endUnstarted } from './end-run.ts';
@@ -52,6 +53,10 @@ export interface NewRun {
   externalTools: ExternalTool[];
   requestId: string;
   by: string;
+  /** Whatever its policies require, a sandbox that does not contain is accepted. */
+  acceptNoContainment: boolean;
+  /** Why no run may be made of it; what goes into a run there is needs no sandbox of its own. */
+  uncontained?: Failure;
   /** What it draws from beside the tenant's pool, its conversation's and its own. */
   pools?: readonly PoolName[];
 }
@@ -154,33 +159,6 @@ async function sayInstead(write: Write, run: LockedRun, input: NewRun): Promise<
   return run;
 }
 
-/** The run this message has already become, or went into as a steer. */
-async function findByMessage(queries: Queries, input: NewRun): Promise<RunRow | undefined> {
-  const { tenantId, messageId, conversationId } = input;
-  if (messageId === undefined) return undefined;
-  const query = queries
-    .selectFrom('runs')
-    .selectAll()
-    .where('tenant_id', '=', tenantId)
-    .where('message_id', '=', messageId);
-  if (conversationId === undefined) return query.where('opens', '=', true).executeTakeFirst();
-  const started = await query.where('conversation_id', '=', conversationId).executeTakeFirst();
-  if (started) return started;
-  return (
-    queries
-      .selectFrom('inputs')
-      .innerJoin('runs', 'runs.id', 'inputs.run_id')
-      .selectAll('runs')
-      .where('runs.tenant_id', '=', tenantId)
-      .where('runs.conversation_id', '=', conversationId)
-      .where('inputs.message_id', '=', messageId)
-      .where('inputs.kind', '=', 'steer')
-      // One that came too late for its run was never applied: sent again, it becomes a run.
-      .where('inputs.status', '!=', 'refused')
-      .executeTakeFirst()
-  );
-}
-
 async function lockConversation(write: Write, input: NewRun): Promise<string> {
   const locked = await write.tx
     .updateTable('conversations')
@@ -211,6 +189,7 @@ async function insertRun(
   held: HeldPools,
   { conversationId, parked }: { conversationId: string; parked: boolean },
 ): Promise<Accepted> {
+  if (input.uncontained) throw input.uncontained;
   const place = await findPlace(write.tx, held, { tenantId: input.tenantId, parked });
   if (place.kind === 'refused') throw refusal(place);
   const id = uuid();
@@ -259,6 +238,7 @@ async function insertRun(
       policy_scopes: JSON.stringify(input.policyScopes),
       stall: input.stall && JSON.stringify(input.stall),
       attended: input.attended,
+      accept_no_containment: input.acceptNoContainment,
       external_tools: JSON.stringify(input.externalTools),
       // What a person sees of a queued run that nothing happens to.
       reason_text: place.kind === 'waits' ? waitsFor(place.full) : null,
@@ -268,6 +248,10 @@ async function insertRun(
     .executeTakeFirstOrThrow();
   if (!placed)
     throw new Failure('NotRunnable', 'The tenant has no allowance; make one to let it run anything.');
+  if (input.acceptNoContainment) {
+    const entry = { tenantId: input.tenantId, actor: input.by, runId: id, rule: input.policy };
+    await addAudit(write, [{ ...entry, action: 'accept-no-containment', reason: 'the request said so' }]);
+  }
   write.append({
     tenantId: input.tenantId,
     stream: streamOf('run', id),
@@ -277,7 +261,7 @@ async function insertRun(
   return { run, became: parked ? 'parked' : place.kind === 'waits' ? 'waiting' : 'started' };
 }
 
-function queued(run: RunRow, { policy, priority, by }: NewRun): NewEvent {
+function queued(run: RunRow, { policy, priority, acceptNoContainment, by }: NewRun): NewEvent {
   return {
     type: 'run-queued',
     payload: {
@@ -290,6 +274,7 @@ function queued(run: RunRow, { policy, priority, by }: NewRun): NewEvent {
       policy,
       priority,
       parked: run.parked,
+      ...(acceptNoContainment && { acceptNoContainment }),
       by,
     },
   };

@@ -1,7 +1,13 @@
 // The end of a run: the only writer of terminal state. Everything that is open is closed in one transaction,
 // and the next parked message of the conversation gets its turn.
 import { type NewEvent, streamOf } from '../../../workflows/contracts/event.ts';
-import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
+import { sql } from 'kysely';
+import {
+  type DeniedCalls,
+  mostDeniedListed,
+  type RunStatus,
+  type StopReason,
+} from '../../../workflows/contracts/run.ts';
 import { activeStatuses, canBecome, isTerminal } from '../../../workflows/run/transitions.ts';
 import { withdrawApprovals } from '../approvals/approvals.ts';
 import { closeCall, type CallRow } from '../calls/calls.ts';
@@ -56,6 +62,7 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
       stuck: null,
       awaiting_since: null,
       final_message: finalMessage,
+      denied_calls: JSON.stringify(open.denied),
       ended_at: new Date(),
     })
     .where('id', '=', run.id)
@@ -76,6 +83,7 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
         outputTokens: run.output_tokens,
       },
       costMicros: run.cost_micros,
+      ...(open.denied.count > 0 && { deniedCalls: open.denied }),
     },
   });
   write.append({
@@ -145,8 +153,18 @@ async function openOf(queries: Queries, run: RunRow) {
         .orderBy('step', 'desc')
         .limit(1)
         .as('answer'),
+      deniedOf(run.id).as('denied'),
     ])
     .executeTakeFirstOrThrow();
+}
+
+/** A call counts whose last word is that it was not made because policy, a person or silence said no. */
+function deniedOf(runId: string) {
+  return sql<DeniedCalls>`(select jsonb_build_object('count', count(*), 'items', coalesce(jsonb_agg(
+      jsonb_build_object('callId', call_id, 'tool', tool, 'subject', left(subject, 300), 'reason', left(case decision when 'deny' then reason else output end, 300))
+      order by place) filter (where place <= ${mostDeniedListed}), '[]'))
+    from (select *, row_number() over (order by step, index) as place from calls
+      where run_id = ${runId} and status = 'denied') denied)`;
 }
 
 /** Gives every open call its one result. */

@@ -2,6 +2,8 @@
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
 import type { StartRunBody } from '../../../workflows/contracts/run.ts';
+import type { SandboxView } from '../../../workflows/contracts/system.ts';
+import { whyContained } from '../../../workflows/policy/containment.ts';
 import { defaultProfile, toRunLimits } from '../../../workflows/policy/presets.ts';
 import type { HeldPools } from '../allowances/run-places.ts';
 import type { Queries } from '../db/database.ts';
@@ -19,6 +21,8 @@ export interface StartNeeds {
   /** Why these tools of the caller's own cannot be offered, in one sentence. */
   externalToolsProblem(tools: readonly ExternalTool[]): string | undefined;
   redact(text: string): string;
+  /** The sandbox that runs get. */
+  sandbox: SandboxView;
 }
 
 /** In whose name a run is started. */
@@ -30,7 +34,7 @@ export interface Starter {
 }
 
 /**
- * Refuses a model or a policy there is not. `held`: pools that are locked already, by a caller that takes other locks
+ * Refuses a model or a policy there is not, and a policy that requires more of the sandbox than there is. `held`: pools that are locked already, by a caller that takes other locks
  * before this; the run draws from them, whatever its owner.
  */
 export async function startRun(
@@ -45,6 +49,8 @@ export async function startRun(
   const model = modelOf(needs, wanted);
   const { refs, profiles } = await scopesOf(write.tx, needs, starter, { policy: wanted.policy, projectPath });
   const [profile] = profiles;
+  const acceptNoContainment = wanted.acceptNoContainment ?? false;
+  const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, profiles);
   const problem = needs.externalToolsProblem(externalTools);
   if (problem !== undefined) throw new Failure('InvalidInput', problem);
   const run = {
@@ -62,9 +68,11 @@ export async function startRun(
     whenBusy: wanted.whenBusy ?? 'reject',
     attended: wanted.attended ?? false,
     externalTools,
+    acceptNoContainment,
     pools: owner === undefined ? [] : [`owner/${owner}` as const],
     ...(conversationId !== undefined && { conversationId }),
     ...(messageId !== undefined && { messageId }),
+    ...(uncontained && { uncontained }),
   };
   return acceptRun(write, run, held);
 }
@@ -73,6 +81,25 @@ function modelOf(needs: StartNeeds, { model = needs.defaultModel() }: StartRunBo
   if (needs.hasModel(model)) return model;
   const detail = `No provider here has the model ${model}; GET /api/v1/models lists the providers.`;
   throw new Failure('UnknownModel', detail);
+}
+
+/** Any profile that a run is held against may require it, its own or one that applies to its project or everywhere. */
+function containmentProblem(
+  { mode, contains, reach }: SandboxView,
+  profiles: ResolvedScopes['profiles'],
+): Failure | undefined {
+  if (Object.values(contains).every(Boolean)) return undefined;
+  const requiring = profiles.flatMap((profile) => {
+    const why = profile && whyContained(profile);
+    return why === undefined ? [] : [{ id: profile?.id, why }];
+  });
+  if (requiring.length === 0) return undefined;
+  const policies = requiring.map(({ id }) => id);
+  const detail =
+    `The policy ${policies.join(' and ')} requires a sandbox that contains (${requiring.map(({ why }) => why).join('; ')}), ` +
+    `and ${mode} ${reach}. Use another policy, or accept that for this run with acceptNoContainment: true ` +
+    '(perdure run --accept-no-containment).';
+  return new Failure('ContainmentRequired', detail, { policies, sandbox: mode });
 }
 
 async function scopesOf(

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { PolicyProfile, PolicyScopeName, PolicyView } from '../../../workflows/contracts/policy.ts';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import { builtInProfiles, builtInVersion } from '../../../workflows/policy/presets.ts';
+import { withRequirement } from '../../../workflows/policy/containment.ts';
 import { addAudit } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
@@ -124,9 +125,10 @@ export interface PolicyChange {
 /** Refuses an id that is taken, by a deleted profile too: old runs and calls name it. */
 export async function createPolicy(
   write: Write,
-  profile: PolicyProfile,
+  given: PolicyProfile,
   { tenantId, by }: PolicyChange,
 ): Promise<StoredPolicy> {
+  const profile = withRequirement(given);
   const made = await write.tx
     .insertInto('policies')
     .values({ tenant_id: tenantId, id: profile.id, version: 1, built_in: false })
@@ -142,10 +144,11 @@ export async function createPolicy(
 /** Another version of a custom profile; `version` is the one the change was made to. */
 export async function updatePolicy(
   write: Write,
-  profile: PolicyProfile,
+  given: PolicyProfile,
   version: number,
   { tenantId, by }: PolicyChange,
 ): Promise<StoredPolicy> {
+  const profile = withRequirement(given);
   await lockCustom(write, tenantId, profile.id, version);
   const next = version + 1;
   await write.tx

@@ -250,6 +250,8 @@ export function toRunView(row: RunRow): RunView {
     limits: row.limits as RunView['limits'],
     metadata: row.metadata as RunView['metadata'],
     attended: row.attended,
+    acceptNoContainment: row.accept_no_containment,
+    deniedCalls: row.denied_calls as RunView['deniedCalls'],
     steps: row.steps,
     usage: {
       inputTokens: row.input_tokens,

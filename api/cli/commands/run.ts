@@ -15,6 +15,7 @@ interface RunOptions {
   model?: string;
   policy?: string;
   attended?: boolean;
+  acceptNoContainment?: boolean;
   limitSteps?: number;
   limitSeconds?: number;
   limitCost?: number;
@@ -42,6 +43,7 @@ export function runCommand(cli: Cli): Command {
     .option('--policy <name>', 'the policy profile: what it may do, what is asked about')
     .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
     .option('--no-attended', 'nobody is there: what policy asks about is denied')
+    .option('--accept-no-containment', 'run it though its policy requires a sandbox that contains')
     .option('--limit-steps <n>', 'model calls it may make', positiveInteger)
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
     .option('--limit-cost <dollars>', 'money it may spend', dollars)
@@ -79,6 +81,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.project !== undefined && { project: { path: resolve(cli.folder, options.project) } }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
+    ...(options.acceptNoContainment && { acceptNoContainment: true }),
     ...(options.priority && { priority: options.priority }),
     ...(options.conversation !== undefined && { conversationId: options.conversation }),
     ...(options.owner !== undefined && { owner: options.owner }),

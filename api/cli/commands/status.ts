@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
 import type { RunView } from '../../../workflows/contracts/run.ts';
-import type { DeadLetterView, ProcessView } from '../../../workflows/contracts/system.ts';
+import type { DeadLetterView, ProcessView, SandboxView } from '../../../workflows/contracts/system.ts';
 import { Unreachable } from '../../client/client.ts';
 import { approvalTable } from './approvals.ts';
 import { deadLetterTable } from './dead-letters.ts';
@@ -21,6 +21,7 @@ interface Status {
 }
 
 interface Work {
+  sandboxes: SandboxView[];
   runs: RunView[];
   approvals: ApprovalView[];
   deadLetters: DeadLetterView[];
@@ -46,8 +47,9 @@ export function statusCommand(cli: Cli): Command {
 
 async function askServer(cli: Cli): Promise<Status> {
   const client = cli.client();
-  const [processes, runs, approvals, letters] = await Promise.all([
+  const [processes, sandboxes, runs, approvals, letters] = await Promise.all([
     client.processes(),
+    client.sandboxes(),
     client.runs({ active: true, limit: 200 }),
     client.approvals({ status: 'open', limit: 200 }),
     client.deadLetters({ limit: 200 }),
@@ -55,7 +57,12 @@ async function askServer(cli: Cli): Promise<Status> {
   return {
     embedded: processes.embedded,
     processes: processes.items,
-    work: { runs: runs.items, approvals: approvals.items, deadLetters: letters.items },
+    work: {
+      sandboxes: sandboxes.items,
+      runs: runs.items,
+      approvals: approvals.items,
+      deadLetters: letters.items,
+    },
   };
 }
 
@@ -69,7 +76,8 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
   const { output } = cli;
   if (json) {
     const { processes, work } = status;
-    return output.json({ processes, ...(work ?? { runs: null, approvals: null, deadLetters: null }) });
+    const unknown = { sandboxes: null, runs: null, approvals: null, deadLetters: null };
+    return output.json({ processes, ...(work ?? unknown) });
   }
   if (status.embedded) {
     const rows = status.processes.map((each) => [
@@ -86,9 +94,12 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
   if (status.work !== null) showWork(cli, status.work);
 }
 
-function showWork(cli: Cli, { runs, approvals, deadLetters }: Work): void {
+function showWork(cli: Cli, { sandboxes, runs, approvals, deadLetters }: Work): void {
   const { output } = cli;
   const { yellow } = output.colors;
+  output.line();
+  for (const { mode, reach } of sandboxes)
+    output.line(`Sandbox ${printableLine(mode, 40)}: ${printableLine(reach, 200)}.`);
   output.line();
   if (runs.length === 0) output.line('No run is in progress.');
   else output.line(tableOf(output, ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'], runs.map(toRow)));

@@ -72,8 +72,10 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined): void {
   const { note, warn, short } = pen;
   switch (event.type) {
     case 'run-queued': {
-      const { model, policy, priority, parked } = event.payload;
+      const { model, policy, priority, parked, acceptNoContainment } = event.payload;
       note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority`);
+      if (acceptNoContainment)
+        warn('accepted: no sandbox has to contain this run, so a shell may reach what its user can');
       return parked
         ? note('the conversation is busy: this run starts when the active one has ended')
         : undefined;
@@ -127,13 +129,27 @@ const asks = {
 
 function drawEnd(pen: Pen, end: EventPayload<'run-end'>, milliseconds: number | undefined): void {
   const { colors } = pen;
-  const { status, reason, reasonText, steps, usage, costMicros } = end;
+  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = end;
   if (reason !== 'finished') pen.line(printable(reasonText || reason));
+  if (deniedCalls) drawDenied(pen, deniedCalls);
   const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
   const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
   const [put, got] = [usage.inputTokens, usage.outputTokens].map((count) => count.toLocaleString('en'));
   const rest = [toDollars(costMicros), plural(steps, 'step'), ...took, `${put} tokens in, ${got} out`];
   pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
+}
+
+/** Beside the end: what was denied long ago has scrolled away. */
+function drawDenied(
+  { warn, short }: Pen,
+  { count, items }: NonNullable<EventPayload<'run-end'>['deniedCalls']>,
+): void {
+  warn(`${plural(count, 'call')} denied:`);
+  for (const { callId, tool, subject, reason } of items) {
+    warn(`  ${callId} ${short(`${tool} ${subject}`)}`);
+    warn(`    ${short(reason)}`);
+  }
+  if (count > items.length) warn(`  … ${count - items.length} more`);
 }
 
 function drawStep(pen: Pen, event: StepEvent): void {

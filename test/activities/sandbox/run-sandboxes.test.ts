@@ -24,6 +24,7 @@ function scene(idleMs = 60_000, open: () => Promise<void> = async () => {}): Sce
     (mode): SandboxDriver => ({
       mode,
       contains: { files: false, network: false, processes: false },
+      reach: 'contains nothing',
       async open({ id }) {
         told.push(`open ${mode} ${id}`);
         await open();

@@ -113,6 +113,8 @@ test('what a failed run was asked is asked again in a new run, once, and the lis
   const asked = {
     prompt: 'Mend the test.',
     model: 'scripted/other',
+    policy: 'headless-permissive-sandbox',
+    acceptNoContainment: true,
     priority: 'high',
     limits: { steps: 7 },
     metadata: { ticket: '12' },
@@ -138,8 +140,10 @@ test('what a failed run was asked is asked again in a new run, once, and the lis
     limits,
     metadata,
     project_path,
+    accept_no_containment,
   }: RunRow) => ({
     ...{ conversation_id, prompt, model, policy, priority, limits, metadata, project_path },
+    accept_no_containment,
   });
   expect(what(after)).toEqual(what(before));
   expect(after).toMatchObject({ status: 'queued', parent_id: null, message_id: `retry-${id}` });

@@ -44,6 +44,8 @@ test('an accepted run has its row, its message and its first event, and opens a 
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
     metadata: { ticket: '7' },
     attended: false,
+    acceptNoContainment: false,
+    deniedCalls: null,
     steps: 0,
     usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },
     costMicros: 0,

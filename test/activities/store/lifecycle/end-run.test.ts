@@ -3,7 +3,7 @@ import { aCall, anAttempt, eventsOf, expectWholeLog, openTestStore } from '../..
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { StreamEnded } from '../../../../activities/store/log/events.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
-import { lockRun, type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
+import { lockRun, type RunRow, streamFor, toRunView } from '../../../../activities/store/runs/runs.ts';
 import { recordLate } from '../../../../activities/store/lifecycle/end-run.ts';
 import { type RunStatus, runStatuses } from '../../../../workflows/contracts/run.ts';
 import { canBecome } from '../../../../workflows/run/transitions.ts';
@@ -31,6 +31,7 @@ test('a run ends once, with one terminal event, and nothing follows it', async (
     reason: 'finished',
     reason_text: 'The agent finished.',
     final_message: 'The answer.',
+    denied_calls: { count: 0, items: [] },
     ended_at: expect.any(Date),
   });
   expect((await store.events(run)).at(-1)).toEqual({
@@ -115,6 +116,31 @@ test('every call that is open at the end is closed with what is known of it', as
     'run-end',
   ]);
   await expectWholeLog(store);
+});
+
+test('the end of a run says which of its calls were denied, the first twenty of them', async () => {
+  const run = await store.started();
+  const refusal = { status: 'denied', output: 'Denied by policy (any): not here.' } as const;
+  const denied = {
+    decision: 'deny',
+    reason: 'not here',
+    refusal,
+    subject: 'curl x'.padEnd(400, 'x'),
+  } as const;
+  const calls = Array.from({ length: 22 }, (_, index) => aCall(`1.${index}`, denied));
+  const invalid = { ...denied, refusal: { status: 'failed', output: 'There is no such tool.' } } as const;
+  await store.step(run, 1, { calls: [...calls, aCall('1.22', invalid), aCall('1.23')] });
+  const attempt = anAttempt(run, 'call/1.23');
+  await store.claim(attempt);
+  // Decided to be allowed, and refused when the path was used.
+  await store.record(attempt, { status: 'denied', output: 'The link leads out.', failed: true });
+  await store.end(run);
+  const items = calls.slice(0, 20).map(({ callId }) => ({
+    ...{ callId, tool: 'shell', subject: denied.subject.slice(0, 300), reason: 'not here' },
+  }));
+  const deniedCalls = { count: 23, items };
+  expect((await store.events(run)).at(-1)).toMatchObject({ type: 'run-end', payload: { deniedCalls } });
+  expect(toRunView(await store.run(run.id))).toMatchObject({ deniedCalls });
 });
 
 test('a half-streamed answer is dropped and waiting messages are refused', async () => {

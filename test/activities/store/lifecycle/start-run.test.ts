@@ -4,10 +4,18 @@ import { holdPools } from '../../../../activities/store/allowances/run-places.ts
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import type { Accepted } from '../../../../activities/store/lifecycle/accept-run.ts';
 import { type StartNeeds, startRun } from '../../../../activities/store/lifecycle/start-run.ts';
-import { ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
+import { listAudit } from '../../../../activities/store/access/audit.ts';
+import { createPolicy, ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
 import { applyPolicy } from '../../../../activities/store/policies/policy-scopes.ts';
+import { toRunView } from '../../../../activities/store/runs/runs.ts';
+import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
 import type { StartRunBody } from '../../../../workflows/contracts/run.ts';
-import { defaultProfile, findProfile, toRunLimits } from '../../../../workflows/policy/presets.ts';
+import {
+  builtInVersion,
+  defaultProfile,
+  findProfile,
+  toRunLimits,
+} from '../../../../workflows/policy/presets.ts';
 import { startNeeds } from '../../../support/start-needs.ts';
 import { openTestStore } from '../../../support/store.ts';
 
@@ -35,7 +43,7 @@ test('what a request leaves open is decided, and the run keeps it', async () => 
     prompt: 'My key is [secret].',
     model: 'scripted/hello',
     policy: defaultProfile,
-    policy_scopes: [{ scope: 'run', id: defaultProfile, version: 1 }],
+    policy_scopes: [{ scope: 'run', id: defaultProfile, version: builtInVersion }],
     limits: toRunLimits(profile),
     stall: profile.stall,
     attended: false,
@@ -70,6 +78,72 @@ test.each([
   ['a conversation there is not', { conversationId: defaultTenant }, {}, 'NotFound'],
 ])('%s is refused', async (_what, wanted, needs, code) => {
   await expect(start({ prompt: 'Go.', ...wanted }, needs)).rejects.toMatchObject({ code });
+});
+
+const permissive = 'headless-permissive-sandbox';
+const contained = {
+  mode: 'cage',
+  contains: { files: true, network: true, processes: true },
+  reach: 'its files',
+};
+
+test('what requires containment is refused in mount, whichever profile of the run it is', async () => {
+  const change = { tenantId: defaultTenant, by: 'test' };
+  const byRules = {
+    ...findProfile('ask-everything'),
+    id: 'open',
+    mode: 'delegate',
+    rules: [],
+  } as PolicyProfile;
+  await log.write('test', async (write) => {
+    await createPolicy(write, byRules, change);
+    // As it was stored before profiles had to say so.
+    await write.tx
+      .updateTable('policy_versions')
+      .set({ profile: JSON.stringify(byRules) })
+      .where('policy_id', '=', 'open')
+      .execute();
+    await applyPolicy(write, { scope: 'project', key: '/srv/open' }, permissive, change);
+  });
+  const refusals = [
+    [{ policy: permissive }, [permissive]],
+    [{ policy: 'open' }, ['open']],
+    [{ project: { path: '/srv/open' } }, [permissive]],
+    [{ policy: defaultProfile, project: { path: '/srv/open' } }, [permissive]],
+    [{ policy: 'open', project: { path: '/srv/open' } }, ['open', permissive]],
+  ] as const;
+  for (const [wanted, policies] of refusals) {
+    await expect(start({ prompt: 'Go.', ...wanted })).rejects.toMatchObject({
+      code: 'ContainmentRequired',
+      message: expect.stringMatching(
+        /^The policy .* requires .* mount contains nothing; .* --accept-no-containment/,
+      ),
+      extra: { policies, sandbox: 'mount' },
+    });
+    expect((await start({ prompt: 'Go.', ...wanted }, { sandbox: contained })).became).toBe('started');
+  }
+  expect((await start({ prompt: 'Go.', policy: 'trusted-mount-autonomous' })).became).toBe('started');
+  const { contains } = contained;
+  const halfway = { ...contained, contains: { ...contains, network: false } };
+  await expect(start({ prompt: 'Go.', policy: permissive }, { sandbox: halfway })).rejects.toMatchObject({
+    code: 'ContainmentRequired',
+  });
+});
+
+test('that a run needs no containment is accepted for that run alone, and kept with it', async () => {
+  const { run } = await start({ prompt: 'Go.', policy: permissive, acceptNoContainment: true });
+  expect(toRunView(run)).toMatchObject({ policy: permissive, acceptNoContainment: true });
+  expect((await store.events(run))[0]).toMatchObject({ payload: { acceptNoContainment: true } });
+  expect(await listAudit(database.db, { tenantId: defaultTenant, runId: run.id, limit: 10 })).toMatchObject([
+    { actor: 'a schedule', action: 'accept-no-containment', rule: permissive },
+  ]);
+  const next = { prompt: 'And?', conversationId: run.conversation_id, policy: permissive };
+  // A word into the run there is makes no other run; the next one has to say it again.
+  expect(await start({ ...next, whenBusy: 'steer' })).toMatchObject({
+    became: 'steered',
+    run: { id: run.id },
+  });
+  await expect(start({ ...next, whenBusy: 'queue' })).rejects.toMatchObject({ code: 'ContainmentRequired' });
 });
 
 test('a run draws from its owner’s pool, or from those its starter has locked', async () => {

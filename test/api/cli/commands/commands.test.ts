@@ -20,18 +20,22 @@ test('status shows processes, runs in progress and what is stuck', async () => {
   await api.log.db.updateTable('runs').set({ stuck: 'its workflow fails' }).execute();
   const table = call('status');
   expect(await table.code).toBe(0);
-  const [head, processRow, , runsHead, runRow] = table.out().split('\n');
+  const [head, processRow, , sandbox, , runsHead, runRow] = table.out().split('\n');
   expect([head, processRow, runsHead].map((line) => line?.split(/\s+/))).toEqual([
     ['PROCESS', 'PID', 'ADDRESS', 'HEALTH', 'RESTARTS'],
     ['worker', '42', '-', 'up', '1'],
     ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'],
   ]);
+  expect(sandbox).toMatch(
+    /^Sandbox mount: contains nothing; a shell reaches what its user can, also .* token\.$/,
+  );
   expect(runRow).toMatch(new RegExp(`^${run.id} {2}stuck: its workflow fails {2}.* {2}a red prompt$`));
   const json = call('status', '--json');
   expect(await json.code).toBe(0);
   const { items } = (await api.ask('GET', '/runs')).json();
   expect(JSON.parse(json.out())).toEqual({
     processes: [worker],
+    sandboxes: (await api.ask('GET', '/sandboxes')).json().items,
     runs: items,
     approvals: [],
     deadLetters: [],
@@ -47,6 +51,7 @@ test('status without the API says what the supervisor noted, and that the rest i
   expect(await called.code).toBe(6);
   expect(JSON.parse(called.out())).toEqual({
     processes: [worker],
+    sandboxes: null,
     runs: null,
     approvals: null,
     deadLetters: null,

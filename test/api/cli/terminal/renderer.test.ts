@@ -205,6 +205,39 @@ test('a run reads as one text: what is said, what is called, what comes back, ho
   );
 });
 
+test('what a run accepted stands in its first lines, and what was denied beside its end', () => {
+  const [queued] = table['run-queued'];
+  const [ended] = table['run-end'];
+  const item = {
+    callId: '3.1',
+    tool: 'shell',
+    subject: 'curl \u202ex'.padEnd(300, 'x'),
+    reason: 'no\u001b[2J network',
+  };
+  const events: NewEvent[] = [
+    { type: 'run-queued', payload: { ...queued, parked: false, acceptNoContainment: true } },
+    {
+      type: 'run-end',
+      payload: {
+        ...ended,
+        reason: 'finished',
+        status: 'succeeded',
+        deniedCalls: { count: 22, items: [item] },
+      },
+    },
+  ];
+  expect(drawn(events).split('\n')).toEqual([
+    expect.stringMatching(/^— run/),
+    '! accepted: no sandbox has to contain this run, so a shell may reach what its user can',
+    '! 22 calls denied:',
+    expect.stringMatching(/^! {3}3\.1 shell curl x{60,69}…$/),
+    '!     no network',
+    '!   … 21 more',
+    expect.stringMatching(/^succeeded · /),
+    '',
+  ]);
+});
+
 test('an unknown outcome is said, together with what the agent was told, even after live output', () => {
   const events: NewEvent[] = [
     { type: 'call-delta', payload: { callId: '1.0', from: 'stdout', text: 'half\n' } },

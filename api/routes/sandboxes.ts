@@ -1,0 +1,26 @@
+// The sandboxes runs get, and what each keeps a command from reaching.
+import { SandboxListView } from '../../workflows/contracts/system.ts';
+import type { Routes } from '../parts.ts';
+import { problems } from './problems.ts';
+
+const mount = {
+  mode: 'mount',
+  contains: { files: false, network: false, processes: false },
+  reach: 'contains nothing; a shell reaches what its user can, also the file with the API’s token',
+};
+
+export const sandboxRoutes: Routes = (api, { sandbox }) => {
+  api.get(
+    '/sandboxes',
+    {
+      config: { example: { answer: { items: [mount] } } },
+      schema: {
+        tags: ['system'],
+        operationId: 'listSandboxes',
+        summary: 'What a command of a run can reach',
+        response: { 200: SandboxListView, ...problems },
+      },
+    },
+    async () => ({ items: [sandbox] }),
+  );
+};

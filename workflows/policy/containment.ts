@@ -1,0 +1,50 @@
+// What a profile requires of the sandbox. A list of what is forbidden is no wall: whoever may start any program that no
+// rule names can reach all that its user can. So a profile that allows by default requires containment, said or not.
+import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
+import { parsePattern } from './command-pattern.ts';
+import { modeDefaults } from './evaluate.ts';
+import { trustedProfile } from './presets.ts';
+import { ruleText } from './rule-text.ts';
+
+/** The one tool that runs the commands it is given; rules may name it in place of the effect. */
+export const commandTool = 'shell';
+
+/** What of the profile allows commands that no rule names, in words; undefined when nothing does. */
+export function allowsByDefault(profile: PolicyProfile): string | undefined {
+  for (const [index, rule] of profile.rules.entries()) {
+    if (!isAboutEveryCommand(rule)) continue;
+    if (rule.decision === 'allow') return `rules[${index}] (${ruleText(rule)})`;
+    // It decides every command from here on, unless it ends one day.
+    if (rule.expiresAt === undefined) return undefined;
+  }
+  const { mode, defaults } = profile;
+  // Plan mode denies what its defaults allow.
+  if (mode === 'plan' || (defaults?.execute ?? modeDefaults[mode].execute) !== 'allow') return undefined;
+  return defaults?.execute === 'allow' ? 'defaults.execute' : `mode ${mode}`;
+}
+
+function isAboutEveryCommand({ tool, effect, paths, commands, hosts }: PolicyRule): boolean {
+  if (tool !== undefined && tool !== commandTool) return false;
+  if (effect !== undefined && effect !== 'execute') return false;
+  // What names paths or hosts matches no command, or not every one.
+  if (paths !== undefined || hosts !== undefined) return false;
+  return commands === undefined || commands.some(isAnyCommand);
+}
+
+function isAnyCommand(pattern: string): boolean {
+  const parsed = parsePattern(pattern);
+  return !('problem' in parsed) && parsed[0]?.kind === 'rest';
+}
+
+/** Why runs under this profile need a sandbox that contains, in words; undefined when they do not. */
+export function whyContained(profile: PolicyProfile): string | undefined {
+  if (profile.id === trustedProfile) return undefined;
+  const open = allowsByDefault(profile);
+  if (open !== undefined) return `${profile.id} allows commands that no rule names, by ${open}`;
+  return profile.requires === undefined ? undefined : `${profile.id} says so`;
+}
+
+/** The profile as it is stored: one that allows by default says what it requires. */
+export function withRequirement(profile: PolicyProfile): PolicyProfile {
+  return whyContained(profile) === undefined ? profile : { ...profile, requires: 'containment' };
+}
