@@ -12,6 +12,7 @@ import { diffCommand } from './commands/diff.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
 import { interruptCommand } from './commands/interrupt.ts';
 import { modelsCommand } from './commands/models.ts';
+import { policiesCommand } from './commands/policies.ts';
 import { printable, printableLine } from './terminal/printable.ts';
 import { processSideCommands } from './process-side.ts';
 import { runCommand } from './commands/run.ts';
@@ -69,6 +70,7 @@ export async function runProgram(
     diffCommand,
     settleCommand,
     modelsCommand,
+    policiesCommand,
     deadLettersCommand,
     demoCommand,
   ]) {

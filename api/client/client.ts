@@ -3,6 +3,7 @@
 import type { CallListView, CallView, SettleBody } from '../../workflows/contracts/call.ts';
 import type { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import type { Event, EventListView, EventType } from '../../workflows/contracts/event.ts';
+import type { PolicyListView } from '../../workflows/contracts/policy.ts';
 import type {
   DiffView,
   ReceiptView,
@@ -20,15 +21,15 @@ import type {
   DemoView,
   HealthView,
   ModelListView,
-  SandboxListView,
   ProcessListView,
   ReadyView,
+  SandboxListView,
 } from '../../workflows/contracts/system.ts';
 import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { ProblemError } from './problem.ts';
-import { createTransport, type TransportSettings } from './transport.ts';
+import { createTransport, type Transport, type TransportSettings } from './transport.ts';
 
 export { BrokenStream, ProblemError, Unreachable } from './problem.ts';
 export type { FollowOptions } from './follow.ts';
@@ -83,8 +84,7 @@ export function createClient(settings: ClientSettings) {
     health: () => json<HealthView>('GET', '/health'),
     // 503 is its way to say "degraded"; the body tells which dependency.
     ready: () => json<ReadyView>('GET', '/health/ready', { accept: [503] }),
-    models: () => json<ModelListView>('GET', '/models'),
-    sandboxes: () => json<SandboxListView>('GET', '/sandboxes'),
+    ...choiceCalls(transport),
 
     startRun: (body: StartRunBody, signal?: AbortSignal) =>
       json<StartRunView>('POST', '/runs', { body, ...(signal && { signal }) }),
@@ -144,5 +144,14 @@ export function createClient(settings: ClientSettings) {
     killProcess: (name: string) =>
       json<void>('POST', `/embedded/processes/${encodeURIComponent(name)}/kill`, {}),
     startDemo: () => json<DemoView>('POST', '/embedded/demo', { body: {} }),
+  };
+}
+
+/** What a run can be given. */
+function choiceCalls({ json }: Transport) {
+  return {
+    models: () => json<ModelListView>('GET', '/models'),
+    policies: (query?: PageQuery) => json<PolicyListView>('GET', '/policies', { query: { ...query } }),
+    sandboxes: () => json<SandboxListView>('GET', '/sandboxes'),
   };
 }

@@ -204,10 +204,10 @@ function createView() {
     'steer-request': ({ by, text }) => note(`${by}: ${text}`, 'text'),
     'attempt-error': ({ unit, reason }) => note(`${unit}: ${reason}`, 'warning'),
     'run-stuck': ({ reason }) => note(`stuck: ${reason}`, 'warning'),
-    'run-end': ({ status, steps, costMicros, reasonText, deniedCalls = { count: 0, items: [] } }) => {
-      for (const { callId, tool, subject, reason } of deniedCalls.items)
+    'run-end': ({ status, steps, costMicros, reasonText, deniedCalls }) => {
+      for (const { callId, tool, subject, reason } of deniedCalls?.items ?? [])
         note(`denied: ${callId} ${tool} ${subject} · ${reason}`, 'warning');
-      const denied = deniedCalls.count === 0 ? '' : ` · denied calls: ${deniedCalls.count}`;
+      const denied = deniedCalls ? ` · denied calls: ${deniedCalls.count}` : '';
       note(`${status} · ${steps} steps · $${costMicros / 1e6}${denied} · ${reasonText}`, 'end');
     },
   };

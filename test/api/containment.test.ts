@@ -3,6 +3,7 @@ import type { PolicyProfile, PolicyView } from '../../workflows/contracts/policy
 import { builtInVersion, findProfile } from '../../workflows/policy/presets.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { own } from './asked.ts';
+import { startApi } from './cli/captured.ts';
 
 const permissive = 'headless-permissive-sandbox';
 const open: PolicyProfile = { ...own, id: 'open', rules: [{ effect: 'execute', decision: 'allow' }] };
@@ -72,6 +73,22 @@ test('a run and a message are refused with what to do, and one that accepts it s
   const next = { prompt: 'And?', policy: permissive, whenBusy: 'queue' };
   expect((await api.ask('POST', messages, next)).json().code).toBe('ContainmentRequired');
   expect((await api.ask('POST', messages, { ...next, acceptNoContainment: true })).statusCode).toBe(202);
+});
+
+test('the command line lists the profiles with what they require', async () => {
+  const { api, call } = await startApi();
+  await api.ask('POST', '/policies', { profile: { ...open, name: 'All\u001b[2J of it' } });
+  const called = call('policies');
+  expect(await called.code).toBe(0);
+  const lines = called.out().split('\n');
+  expect([lines[0], lines.at(-2), lines.find((line) => line.startsWith(permissive))]).toEqual([
+    expect.stringMatching(/^POLICY +VERSION +WHOSE +REQUIRES +NAME$/),
+    expect.stringMatching(/^open +1 +own +containment +All of it$/),
+    expect.stringMatching(/ built in +containment +Headless, permissive$/),
+  ]);
+  const json = call('policies', '--json');
+  expect(await json.code).toBe(0);
+  expect(JSON.parse(json.out())).toEqual((await api.ask('GET', '/policies?limit=200')).json());
 });
 
 test('what is said of a sandbox is what its driver says', async () => {

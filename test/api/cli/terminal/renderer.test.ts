@@ -230,7 +230,7 @@ test('what a run accepted stands in its first lines, and what was denied beside 
     expect.stringMatching(/^— run/),
     '! accepted: no sandbox has to contain this run, so a shell may reach what its user can',
     '! 22 calls denied:',
-    expect.stringMatching(/^! {3}3\.1 shell curl x{60,69}…$/),
+    expect.stringMatching(/^! {3}3\.1 shell curl x+…$/),
     '!     no network',
     '!   … 21 more',
     expect.stringMatching(/^succeeded · /),
