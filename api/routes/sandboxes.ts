@@ -6,7 +6,7 @@ import { problems } from './problems.ts';
 const mount = {
   mode: 'mount',
   contains: { files: false, network: false, processes: false },
-  reach: 'contains nothing; a shell reaches what its user can, also the file with the API’s token',
+  reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
 };
 
 export const sandboxRoutes: Routes = (api, { sandbox }) => {

@@ -50,9 +50,9 @@ test('a run and a message are refused with what to do, and one that accepts it s
       code: 'ContainmentRequired',
       title: 'A sandbox that contains is required',
       detail:
-        `The policy ${permissive} requires a sandbox that contains (${permissive} allows commands that no rule names, ` +
-        'by rules[8] (allow execute: **)), and mount contains nothing; a shell reaches what its user can, also the file ' +
-        'with the API’s token. Use another policy, or accept that for this run with acceptNoContainment: true ' +
+        `The policy ${permissive} requires a sandbox that contains: it allows commands that no rule names, by rules[8] ` +
+        '(allow execute: **). The sandbox mount contains nothing; a shell reaches what its user can, also the token’s ' +
+        'file. Use another policy, or accept that for this run with acceptNoContainment: true ' +
         '(perdure run --accept-no-containment).',
       policies: [permissive],
       sandbox: 'mount',
@@ -98,7 +98,7 @@ test('what is said of a sandbox is what its driver says', async () => {
       {
         mode: 'mount',
         contains: { files: false, network: false, processes: false },
-        reach: 'contains nothing; a shell reaches what its user can, also the file with the API’s token',
+        reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
       },
     ],
   });

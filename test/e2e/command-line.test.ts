@@ -175,7 +175,7 @@ test('a policy that requires containment is refused in mount, unless that is acc
   const { code, err } = await refused.end;
   expect([code, refused.out(), err.split('\n').length]).toEqual([2, '', 2]);
   expect(err).toMatch(
-    /requires a sandbox that contains .* mount contains nothing; .*perdure run --accept-no-containment/,
+    /requires a sandbox that contains: it allows .* The sandbox mount contains nothing; .*perdure run --accept-no-containment/,
   );
 
   const accepted = perdure(...look, '--accept-no-containment');
@@ -223,6 +223,6 @@ test('status lists the five processes by name, pid, address and health', async (
   expect(runs).toEqual([]);
   const contains = { files: false, network: false, processes: false };
   expect(sandboxes).toEqual([
-    { mode: 'mount', contains, reach: expect.stringMatching(/^contains nothing; .*token$/) },
+    { mode: 'mount', contains, reach: expect.stringMatching(/^contains nothing; .*token’s file$/) },
   ]);
 });

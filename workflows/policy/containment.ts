@@ -40,8 +40,8 @@ function isAnyCommand(pattern: string): boolean {
 export function whyContained(profile: PolicyProfile): string | undefined {
   if (profile.id === trustedProfile) return undefined;
   const open = allowsByDefault(profile);
-  if (open !== undefined) return `${profile.id} allows commands that no rule names, by ${open}`;
-  return profile.requires === undefined ? undefined : `${profile.id} says so`;
+  if (open !== undefined) return `it allows commands that no rule names, by ${open}`;
+  return profile.requires === undefined ? undefined : 'it says so';
 }
 
 /** The profile as it is stored: one that allows by default says what it requires. */

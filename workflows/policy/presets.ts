@@ -267,7 +267,7 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     name: 'Trusted, autonomous',
     description:
       'Allows every tool in the project directory but for writing files that may hold secrets. It contains nothing and ' +
-      'requires nothing that does: in mount a shell reaches what its user can, also the file with the API’s token.',
+      'requires nothing that does: in mount a shell reaches what its user can, also the token’s file.',
     mode: 'acceptEdits',
     rules: [noSecretWrites, { decision: 'allow' }],
     // Generous for a long piece of work, small enough that a forgotten run ends within an hour and 50 dollars.

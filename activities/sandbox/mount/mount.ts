@@ -23,7 +23,7 @@ export function createMount({ workFolder, programs }: MountNeeds): SandboxDriver
   return {
     mode: 'mount',
     contains: { files: false, network: false, processes: false },
-    reach: 'contains nothing; a shell reaches what its user can, also the file with the API’s token',
+    reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
     open: ({ id, projectPath }) =>
       openMount({ root: projectPath ?? join(workFolder, id), make: projectPath === null, programs }),
     ...mountHandles,

@@ -47,10 +47,10 @@ export async function startRun(
   const { conversationId, messageId, owner, externalTools = [] } = wanted;
   const projectPath = wanted.project?.path ?? null;
   const model = modelOf(needs, wanted);
-  const { refs, profiles } = await scopesOf(write.tx, needs, starter, { policy: wanted.policy, projectPath });
-  const [profile] = profiles;
+  const scopes = await scopesOf(write.tx, needs, starter, { policy: wanted.policy, projectPath });
+  const [profile] = scopes.profiles;
   const acceptNoContainment = wanted.acceptNoContainment ?? false;
-  const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, profiles);
+  const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, scopes);
   const problem = needs.externalToolsProblem(externalTools);
   if (problem !== undefined) throw new Failure('InvalidInput', problem);
   const run = {
@@ -59,7 +59,7 @@ export async function startRun(
     prompt: needs.redact(wanted.prompt),
     model,
     policy: profile.id,
-    policyScopes: refs,
+    policyScopes: scopes.refs,
     priority: wanted.priority ?? 'normal',
     projectPath,
     limits: { ...toRunLimits(profile), ...wanted.limits },
@@ -83,23 +83,28 @@ function modelOf(needs: StartNeeds, { model = needs.defaultModel() }: StartRunBo
   throw new Failure('UnknownModel', detail);
 }
 
-/** Any profile that a run is held against may require it, its own or one that applies to its project or everywhere. */
+const places = { run: '', project: ', which applies to the project,', global: ', which applies everywhere,' };
+
+/** Any profile that a run is held against may require it: its own, or one that applies to its project or everywhere. */
 function containmentProblem(
   { mode, contains, reach }: SandboxView,
-  profiles: ResolvedScopes['profiles'],
+  { refs, profiles }: ResolvedScopes,
 ): Failure | undefined {
   if (Object.values(contains).every(Boolean)) return undefined;
-  const requiring = profiles.flatMap((profile) => {
+  const requiring = refs.flatMap(({ scope, id }, index) => {
+    const profile = profiles[index];
     const why = profile && whyContained(profile);
-    return why === undefined ? [] : [{ id: profile?.id, why }];
+    const says = `The policy ${id}${places[scope]} requires a sandbox that contains: ${why}.`;
+    return why === undefined ? [] : [{ id, says }];
   });
   if (requiring.length === 0) return undefined;
-  const policies = requiring.map(({ id }) => id);
   const detail =
-    `The policy ${policies.join(' and ')} requires a sandbox that contains (${requiring.map(({ why }) => why).join('; ')}), ` +
-    `and ${mode} ${reach}. Use another policy, or accept that for this run with acceptNoContainment: true ` +
-    '(perdure run --accept-no-containment).';
-  return new Failure('ContainmentRequired', detail, { policies, sandbox: mode });
+    `${requiring.map(({ says }) => says).join(' ')} The sandbox ${mode} ${reach}. Use another policy, or accept that ` +
+    'for this run with acceptNoContainment: true (perdure run --accept-no-containment).';
+  return new Failure('ContainmentRequired', detail, {
+    policies: requiring.map(({ id }) => id),
+    sandbox: mode,
+  });
 }
 
 async function scopesOf(

@@ -122,6 +122,11 @@ test('what requires containment is refused in mount, whichever profile of the ru
     });
     expect((await start({ prompt: 'Go.', ...wanted }, { sandbox: contained })).became).toBe('started');
   }
+  await expect(
+    start({ prompt: 'Go.', project: { path: '/srv/open' }, policy: 'plan-readonly' }),
+  ).rejects.toThrow(
+    `The policy ${permissive}, which applies to the project, requires a sandbox that contains: `,
+  );
   expect((await start({ prompt: 'Go.', policy: 'trusted-mount-autonomous' })).became).toBe('started');
   const { contains } = contained;
   const halfway = { ...contained, contains: { ...contains, network: false } };

@@ -27,7 +27,7 @@ test('status shows processes, runs in progress and what is stuck', async () => {
     ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'],
   ]);
   expect(sandbox).toMatch(
-    /^Sandbox mount: contains nothing; a shell reaches what its user can, also .* token\.$/,
+    /^Sandbox mount: contains nothing; a shell reaches what its user can, also the token’s file\.$/,
   );
   expect(runRow).toMatch(new RegExp(`^${run.id} {2}stuck: its workflow fails {2}.* {2}a red prompt$`));
   const json = call('status', '--json');
