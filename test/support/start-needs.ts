@@ -7,4 +7,5 @@ export const startNeeds: StartNeeds = {
   realPath: async (folder) => folder,
   externalToolsProblem: () => undefined,
   redact: (text) => text,
+  diskProblem: () => undefined,
 };

@@ -1,6 +1,7 @@
-// Where log lines wait for a slow disk or a stopped reader: bounded, so that logging never eats the memory or the
-// time of the work it tells about. Errors are written before the call returns.
+// Where log lines wait for a slow disk, a full one or a stopped reader: bounded, so that logging never eats the memory or
+// the time of the work it tells about. Errors are written before the call returns. Nothing here throws.
 import { write, writeSync } from 'node:fs';
+import type { LogTarget } from './log-file.ts';
 
 export interface LogQueue {
   /** What pino calls with each line, right after it has set `lastLevel`. */
@@ -19,10 +20,16 @@ const keptOneIn = 10;
 const errorLevel = 50;
 // Large enough to keep up with a burst, small enough to come back to other work.
 const batchSize = 500;
+// A disk that took nothing is asked again so soon that little more is lost when there is room.
+const retryMs = 1_000;
 
-export function createLogQueue(fd: number): LogQueue {
+export function createLogQueue(target: LogTarget): LogQueue {
   let waiting: string[] = [];
+  // What is left of a batch that was written in part, or not at all.
+  let rest: Buffer | undefined;
   let writing = false;
+  let retry: NodeJS.Timeout | undefined;
+  let fd = -1;
   let dropped = 0;
   let seen = 0;
 
@@ -42,26 +49,57 @@ export function createLogQueue(fd: number): LogQueue {
     const lines = waiting.slice(0, size);
     waiting = waiting.slice(size);
     if (waiting.length === 0 && dropped > 0) lines.push(notice());
-    return lines.length === 0 ? undefined : Buffer.from(lines.join(''), 'utf8');
+    const bytes = lines.length === 0 ? undefined : Buffer.from(lines.join(''), 'utf8');
+    const left = rest;
+    rest = undefined;
+    return left === undefined || bytes === undefined ? (left ?? bytes) : Buffer.concat([left, bytes]);
+  }
+
+  /** Not replaced in the middle of a write. */
+  function open(): number {
+    if (!writing) fd = target();
+    return fd;
+  }
+
+  function keep(bytes: Buffer, error: unknown): void {
+    // A reader that is gone does not come back; a disk does.
+    if ((error as NodeJS.ErrnoException | null)?.code === 'EPIPE') return;
+    rest = rest === undefined ? bytes : Buffer.concat([bytes, rest]);
+    retry ??= setTimeout(() => {
+      retry = undefined;
+      drain();
+    }, retryMs).unref();
   }
 
   function drain(): void {
-    const batch = writing ? undefined : nextBatch(batchSize);
+    if (writing || retry !== undefined) return;
+    const batch = nextBatch(rest === undefined ? batchSize : 0);
     if (batch === undefined) return;
+    try {
+      open();
+    } catch (error) {
+      keep(batch, error);
+      return;
+    }
     writing = true;
     // A write under way is finished by the process's exit too, so that a flush need not know of it.
-    write(fd, batch, (error, written) => {
+    write(fd, batch, (error, written = 0) => {
       writing = false;
-      // Whoever read the log is gone, or the disk is full: the work goes on without its log.
-      if (error !== null) return;
-      if (written < batch.length) writeWhole(fd, batch.subarray(written));
+      // Only a part of it fits on a disk that is nearly full.
+      if (error !== null || written < batch.length) keep(batch.subarray(written), error);
       drain();
     });
   }
 
   function flush(): void {
-    const rest = nextBatch(Number.MAX_SAFE_INTEGER);
-    if (rest !== undefined) writeWhole(fd, rest);
+    const batch = nextBatch(Number.MAX_SAFE_INTEGER);
+    if (batch === undefined) return;
+    try {
+      const { left, error } = writeWhole(open(), batch);
+      if (left.length > 0) keep(left, error);
+    } catch (error) {
+      keep(batch, error);
+    }
   }
 
   function keeps(): boolean {
@@ -73,22 +111,24 @@ export function createLogQueue(fd: number): LogQueue {
   const queue: LogQueue = {
     lastLevel: 0,
     write(line) {
-      if (queue.lastLevel >= errorLevel) {
-        waiting.push(line);
-        flush();
-      } else if (keeps()) {
-        waiting.push(line);
-        // After this turn, so that what belongs together is written together.
-        if (waiting.length === 1) setImmediate(drain);
-      } else dropped += 1;
+      // While nothing can be written an error waits like the rest of them, and within the same bound.
+      const atOnce = queue.lastLevel >= errorLevel && retry === undefined;
+      if (!atOnce && !keeps()) {
+        dropped += 1;
+        return;
+      }
+      waiting.push(line);
+      if (atOnce) flush();
+      // After this turn, so that what belongs together is written together.
+      else if (waiting.length === 1) setImmediate(drain);
     },
     flush,
   };
   return queue;
 }
 
-/** Writes all of it now. A pipe that is full makes this wait; a reader that is gone makes it give up. */
-function writeWhole(fd: number, bytes: Buffer): void {
+/** Writes what can be written now. A pipe that is full makes this wait. */
+function writeWhole(fd: number, bytes: Buffer): { left: Buffer; error?: unknown } {
   let offset = 0;
   // A reader that takes nothing for a second is not coming back in time.
   const deadline = Date.now() + 1_000;
@@ -96,10 +136,9 @@ function writeWhole(fd: number, bytes: Buffer): void {
     try {
       offset += writeSync(fd, bytes, offset);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EPIPE' || code === 'ENOSPC') return;
-      if (code !== 'EAGAIN') throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return { left: bytes.subarray(offset), error };
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
   }
+  return { left: bytes.subarray(offset) };
 }

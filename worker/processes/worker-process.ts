@@ -15,6 +15,7 @@ import { createExecutions } from '../../api/upkeep/executions.ts';
 import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
+import { createChores } from '../chores.ts';
 import { activityDeps } from './activity-deps.ts';
 import { workflowBundle } from './bundle.ts';
 import { knownSecrets } from '../config/config.ts';
@@ -96,12 +97,8 @@ export async function prepareWorker(
 
   /** A run may end on another worker, or by the reconciler: what it has running and open here ends with it. */
   async function leaveEnded(): Promise<void> {
-    try {
-      const held = new Set([...background.runIds(), ...sandboxes.runIds()]);
-      for (const runId of await endedAmong(store.database.db, [...held])) await deps.leaveRun(runId);
-    } catch (error) {
-      logger.warn({ err: error }, 'what ended runs had running here was not looked for');
-    }
+    const held = new Set([...background.runIds(), ...sandboxes.runIds()]);
+    for (const runId of await endedAmong(store.database.db, [...held])) await deps.leaveRun(runId);
   }
 
   return {
@@ -113,15 +110,18 @@ export async function prepareWorker(
       const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
         logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
       });
-      const beating = setInterval(() => {
-        void beatOnce(store.database.db, executor.id, logger);
-        void leaveEnded();
-      }, beatMs);
+      const chores = createChores(logger);
+      const stopBeating = [
+        chores.every('the heartbeat to Postgres', beatMs, () =>
+          beatOnce(store.database.db, executor.id, logger),
+        ),
+        chores.every('leaving what has ended elsewhere', beatMs, leaveEnded),
+      ];
       async function runToTheEnd(): Promise<void> {
         try {
           await workers.run();
         } finally {
-          clearInterval(beating);
+          for (const stop of stopBeating) stop();
           await releasing;
           await endExecutor(store.database.db, executor.id);
           await close();
@@ -148,14 +148,10 @@ async function register(db: Db, config: RoleConfig, executor: { id: string; host
 }
 
 async function beatOnce(db: Db, executorId: string, logger: Logger): Promise<void> {
-  try {
-    if (await beat(db, executorId)) return;
-    // Somebody has declared this process dead and given its work away: anything it still does comes late.
-    logger.fatal('this executor was declared dead; the process ends');
-    process.exit(1);
-  } catch (error) {
-    logger.warn({ err: error }, 'the heartbeat did not reach Postgres');
-  }
+  if (await beat(db, executorId)) return;
+  // Somebody has declared this process dead and given its work away: anything it still does comes late.
+  logger.fatal('this executor was declared dead; the process ends');
+  process.exit(1);
 }
 
 function openWorkerStore(config: RoleConfig, logger: Logger): Store {

@@ -1,11 +1,13 @@
 // One supervisor for a data folder. The lock names its holder by pid and start time, so that neither a crash nor a
 // reused pid keeps the next one out.
-import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ProcessIdentity } from '../process-table.ts';
 import { isRunning, runningProcess } from '../process-table.ts';
 
 export interface FolderLock {
+  /** Makes it again where somebody removed it, so that no second supervisor comes in. */
+  keep(): void;
   release(): void;
 }
 
@@ -61,7 +63,8 @@ export function lockFolder(folder: string): FolderLock {
     started: identity?.started,
     since: new Date().toISOString(),
   });
-  writeFileSync(mine, text, { mode: 0o600 });
+  const putDown = (): void => writeFileSync(mine, text, { mode: 0o600 });
+  putDown();
   try {
     // A file appears under its name with its content in one step; whoever links first has the folder.
     while (!linkUnlessThere(mine, lock)) {
@@ -79,6 +82,15 @@ export function lockFolder(folder: string): FolderLock {
     unlinkSync(mine);
   }
   return {
+    keep() {
+      if (existsSync(lock)) return;
+      putDown();
+      try {
+        linkUnlessThere(mine, lock);
+      } finally {
+        unlinkSync(mine);
+      }
+    },
     release() {
       if (readOrUndefined(lock) === text) unlinkSync(lock);
     },

@@ -19,6 +19,8 @@ export interface StartNeeds {
   /** Why these tools of the caller's own cannot be offered, in one sentence. */
   externalToolsProblem(tools: readonly ExternalTool[]): string | undefined;
   redact(text: string): string;
+  /** Why there is no room for new work on the disk, and what to do about it. */
+  diskProblem(): string | undefined;
 }
 
 /** In whose name a run is started. */
@@ -66,7 +68,12 @@ export async function startRun(
     ...(conversationId !== undefined && { conversationId }),
     ...(messageId !== undefined && { messageId }),
   };
-  return acceptRun(write, run, held);
+  return acceptRun(write, run, held, () => refuseWithoutRoom(needs));
+}
+
+function refuseWithoutRoom(needs: StartNeeds): void {
+  const problem = needs.diskProblem();
+  if (problem !== undefined) throw new Failure('DiskFull', problem);
 }
 
 function modelOf(needs: StartNeeds, { model = needs.defaultModel() }: StartRunBody): string {
