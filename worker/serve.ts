@@ -1,11 +1,12 @@
 // `perdure serve` in front of its supervisor: the lock, the log, the signals and what is printed.
+import { isDiskFull } from '../activities/store/db/database.ts';
 import { createRedactor } from '../activities/store/log/redaction.ts';
 import { knownSecrets, loadConfig } from './config/config.ts';
 import { followFile } from './logs/log-file.ts';
 import { createLogging, logCrashes } from './logs/logging.ts';
 import { banner } from './supervisor/banner.ts';
 import { type DataFolder, prepareDataFolder } from './data-folder.ts';
-import { lockFolder } from './supervisor/folder-lock.ts';
+import { type FolderLock, lockFolder } from './supervisor/folder-lock.ts';
 import { createSupervisor } from './supervisor/supervisor.ts';
 import { version } from './version.ts';
 
@@ -27,6 +28,16 @@ function onStopSignals(first: () => void, again: () => void): void {
   }
 }
 
+function takeFolder(folder: string): { data: DataFolder; lock: FolderLock } {
+  try {
+    const data = prepareDataFolder(folder);
+    return { data, lock: lockFolder(data.folder) };
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    throw new Error(`The disk of ${folder} is full: make room there and start again.`, { cause: error });
+  }
+}
+
 /** What runs is nobody's child, so a fault in here ends nothing else. */
 function lastWords(error: Error, data: DataFolder): string {
   return [
@@ -39,8 +50,7 @@ function lastWords(error: Error, data: DataFolder): string {
 export async function serve(args: string[]): Promise<number> {
   const startedAt = performance.now();
   const config = loadConfig({ flags: args });
-  const data = prepareDataFolder(config.dataFolder);
-  const lock = lockFolder(data.folder);
+  const { data, lock } = takeFolder(config.dataFolder);
   const redactor = createRedactor(knownSecrets(config));
   const redact = (text: string) => redactor.text(text);
   const to = followFile(data.logFile('supervisor'));

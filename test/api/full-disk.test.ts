@@ -31,14 +31,16 @@ test('without room new work is refused with 507, and what was accepted before, a
 });
 
 test('what Postgres refuses for want of room is called a full disk, also when it cannot be reached for it', async () => {
-  const failing = (code: string) => async () => Promise.reject(Object.assign(new Error('no'), { code }));
+  const failing = (code: string) => () => {
+    throw Object.assign(new Error('no'), { code });
+  };
   const ask = async (code: string, full: boolean) => {
     const api = await createTestApp({
-      realPath: failing(code),
+      externalToolsProblem: failing(code),
       diskProblem: () => (full ? problem : undefined),
       diskRoom: () => room,
     });
-    const answer = await api.ask('POST', '/runs', { prompt: 'x', project: { path: '/tmp' } });
+    const answer = await api.ask('POST', '/runs', { prompt: 'x' });
     return [answer.statusCode, answer.json().code, answer.json().detail];
   };
   expect(await ask('53100', false)).toEqual([

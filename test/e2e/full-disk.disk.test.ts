@@ -107,7 +107,7 @@ test('what is stored while the disk is full waits, new work is refused by name, 
   expect(await ended()).toEqual(allWell);
 });
 
-test('where room is scarce new work is refused, and what runs finishes', async () => {
+test('where room is scarce new work is refused, and what runs finishes', { tags: ['faults'] }, async () => {
   const { ended } = await play('scarce');
   disk.fill(200_000_000);
   const refused = await post('refused');

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
+import { globSync } from 'tinyglobby';
 import { beforeEach, expect, test } from 'vitest';
+import { root } from '../rules/product-files.ts';
 import { type Chores, createChores } from '../../worker/chores.ts';
 
 let told: unknown[][];
@@ -55,4 +59,13 @@ test('what takes longer than its interval is not done twice at once, and goes on
   await expect.poll(() => done, { timeout: 10_000 }).toBeGreaterThan(3);
   stop();
   expect(most).toBe(1);
+});
+
+test('nothing beside a process’s work repeats by a timer of its own', () => {
+  // Keeping the supervisor open does nothing that could fail, and the ticker of a build writes to the terminal.
+  const known = ['worker/chores.ts', 'worker/serve.ts', 'worker/supervisor/temporal/temporal-executable.ts'];
+  const found = globSync('worker/**/*.ts', { cwd: root }).filter((file) =>
+    readFileSync(path.join(root, file), 'utf8').includes('setInterval('),
+  );
+  expect(found.sort()).toEqual(known);
 });

@@ -23,13 +23,11 @@ const batchSize = 500;
 // A disk that took nothing is asked again so soon that little more is lost when there is room.
 const retryMs = 1_000;
 
-export function createLogQueue(target: LogTarget): LogQueue {
+/** The lines that wait, within the bound. */
+function createBuffer() {
   let waiting: string[] = [];
   // What is left of a batch that was written in part, or not at all.
   let rest: Buffer | undefined;
-  let writing = false;
-  let retry: NodeJS.Timeout | undefined;
-  let fd = -1;
   let dropped = 0;
   let seen = 0;
 
@@ -45,15 +43,41 @@ export function createLogQueue(target: LogTarget): LogQueue {
     return `${JSON.stringify(line)}\n`;
   }
 
-  function nextBatch(size: number): Buffer | undefined {
-    const lines = waiting.slice(0, size);
-    waiting = waiting.slice(size);
-    if (waiting.length === 0 && dropped > 0) lines.push(notice());
-    const bytes = lines.length === 0 ? undefined : Buffer.from(lines.join(''), 'utf8');
-    const left = rest;
-    rest = undefined;
-    return left === undefined || bytes === undefined ? (left ?? bytes) : Buffer.concat([left, bytes]);
+  function keeps(): boolean {
+    if (waiting.length < sampledFrom) return true;
+    seen += 1;
+    return waiting.length < bound && seen % keptOneIn === 0;
   }
+
+  return {
+    /** How many wait with it; 0 when it was dropped. `anyway`: over the bound too. */
+    add(line: string, anyway: boolean): number {
+      if (anyway || keeps()) return waiting.push(line);
+      dropped += 1;
+      return 0;
+    },
+    /** So many lines behind what is left of those before; only the latter where there is some, unless it is all. */
+    take(size = Number.POSITIVE_INFINITY): Buffer | undefined {
+      const count = rest !== undefined && Number.isFinite(size) ? 0 : size;
+      const lines = waiting.slice(0, count);
+      waiting = waiting.slice(count);
+      if (waiting.length === 0 && dropped > 0) lines.push(notice());
+      const bytes = lines.length === 0 ? undefined : Buffer.from(lines.join(''), 'utf8');
+      const left = rest;
+      rest = undefined;
+      return left === undefined || bytes === undefined ? (left ?? bytes) : Buffer.concat([left, bytes]);
+    },
+    putBack(bytes: Buffer): void {
+      rest = rest === undefined ? bytes : Buffer.concat([bytes, rest]);
+    },
+  };
+}
+
+export function createLogQueue(target: LogTarget): LogQueue {
+  const buffer = createBuffer();
+  let writing = false;
+  let retry: NodeJS.Timeout | undefined;
+  let fd = -1;
 
   /** Not replaced in the middle of a write. */
   function open(): number {
@@ -64,7 +88,7 @@ export function createLogQueue(target: LogTarget): LogQueue {
   function keep(bytes: Buffer, error: unknown): void {
     // A reader that is gone does not come back; a disk does.
     if ((error as NodeJS.ErrnoException | null)?.code === 'EPIPE') return;
-    rest = rest === undefined ? bytes : Buffer.concat([bytes, rest]);
+    buffer.putBack(bytes);
     retry ??= setTimeout(() => {
       retry = undefined;
       drain();
@@ -73,7 +97,7 @@ export function createLogQueue(target: LogTarget): LogQueue {
 
   function drain(): void {
     if (writing || retry !== undefined) return;
-    const batch = nextBatch(rest === undefined ? batchSize : 0);
+    const batch = buffer.take(batchSize);
     if (batch === undefined) return;
     try {
       open();
@@ -83,16 +107,17 @@ export function createLogQueue(target: LogTarget): LogQueue {
     }
     writing = true;
     // A write under way is finished by the process's exit too, so that a flush need not know of it.
-    write(fd, batch, (error, written = 0) => {
+    write(fd, batch, (error, bytes) => {
       writing = false;
+      const written = error === null ? bytes : 0;
       // Only a part of it fits on a disk that is nearly full.
-      if (error !== null || written < batch.length) keep(batch.subarray(written), error);
+      if (written < batch.length) keep(batch.subarray(written), error);
       drain();
     });
   }
 
   function flush(): void {
-    const batch = nextBatch(Number.MAX_SAFE_INTEGER);
+    const batch = buffer.take();
     if (batch === undefined) return;
     try {
       const { left, error } = writeWhole(open(), batch);
@@ -102,25 +127,15 @@ export function createLogQueue(target: LogTarget): LogQueue {
     }
   }
 
-  function keeps(): boolean {
-    if (waiting.length < sampledFrom) return true;
-    seen += 1;
-    return waiting.length < bound && seen % keptOneIn === 0;
-  }
-
   const queue: LogQueue = {
     lastLevel: 0,
     write(line) {
       // While nothing can be written an error waits like the rest of them, and within the same bound.
       const atOnce = queue.lastLevel >= errorLevel && retry === undefined;
-      if (!atOnce && !keeps()) {
-        dropped += 1;
-        return;
-      }
-      waiting.push(line);
+      const waiting = buffer.add(line, atOnce);
       if (atOnce) flush();
       // After this turn, so that what belongs together is written together.
-      else if (waiting.length === 1) setImmediate(drain);
+      else if (waiting === 1) setImmediate(drain);
     },
     flush,
   };

@@ -8,6 +8,7 @@ import { findProcess, thisHost } from '../../activities/host/process-table.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
+import { untilStored } from '../../activities/store/db/until-stored.ts';
 import { beat, endExecutor, registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
@@ -105,8 +106,9 @@ export async function prepareWorker(
     async activate() {
       // Whatever an earlier worker of this host left behind is ended before new work is taken.
       await sandboxes.sweep([]);
-      await seedTenantAllowance(store.database.db, defaultTenant);
-      await register(store.database.db, config, executor);
+      // A worker that takes over waits for an outage or a full disk, as what it takes over does.
+      await untilStored(() => seedTenantAllowance(store.database.db, defaultTenant));
+      await untilStored(() => register(store.database.db, config, executor));
       const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
         logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
       });

@@ -1,6 +1,6 @@
 // One supervisor for a data folder. The lock names its holder by pid and start time, so that neither a crash nor a
 // reused pid keeps the next one out.
-import { existsSync, linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ProcessIdentity } from '../process-table.ts';
 import { isRunning, runningProcess } from '../process-table.ts';
@@ -64,8 +64,8 @@ export function lockFolder(folder: string): FolderLock {
     since: new Date().toISOString(),
   });
   const putDown = (): void => writeFileSync(mine, text, { mode: 0o600 });
-  putDown();
   try {
+    putDown();
     // A file appears under its name with its content in one step; whoever links first has the folder.
     while (!linkUnlessThere(mine, lock)) {
       const theirs = readOrUndefined(lock);
@@ -79,16 +79,16 @@ export function lockFolder(folder: string): FolderLock {
       removeStale(lock, theirs);
     }
   } finally {
-    unlinkSync(mine);
+    rmSync(mine, { force: true });
   }
   return {
     keep() {
       if (existsSync(lock)) return;
-      putDown();
       try {
+        putDown();
         linkUnlessThere(mine, lock);
       } finally {
-        unlinkSync(mine);
+        rmSync(mine, { force: true });
       }
     },
     release() {

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { migrateUp } from '../../activities/store/db/migrate.ts';
+import { untilStored } from '../../activities/store/db/until-stored.ts';
 import type { Config } from '../config/config.ts';
 import { childEnvironment } from '../config/config.ts';
 import { createDisk } from '../../activities/host/disk.ts';
@@ -192,6 +193,17 @@ function keepHouse({ config, data, lock, logger, publication, chores, say }: Sce
   ];
 }
 
+/** Asked for while it is under way, it is that one. */
+function oneAtATime(act: () => Promise<void>): () => Promise<void> {
+  let underWay: Promise<void> | undefined;
+  return () => {
+    underWay ??= act().finally(() => {
+      underWay = undefined;
+    });
+    return underWay;
+  };
+}
+
 export function createSupervisor(input: SupervisorInput): Supervisor {
   const { config, data, logger } = input;
   const kept: Kept = {};
@@ -224,12 +236,14 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     publication.places(url, temporalUi);
     const env = childEnvironment(config, { dataFolder: data.folder, port, databaseUrl, temporalAddress });
     const { temporalNamespace } = config;
-    release = async () => {
-      const servers = { databaseUrl, temporalAddress, temporalNamespace };
-      await releaseExecutors({ ...servers, dataFolder: data.folder, log: logger }).catch((error: unknown) =>
-        logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
+    const servers = { databaseUrl, temporalAddress, temporalNamespace };
+    release = oneAtATime(async () => {
+      // Once there is room, or Postgres is back: sooner than its timeouts.
+      await untilStored(() => releaseExecutors({ ...servers, dataFolder: data.folder, log: logger })).catch(
+        (error: unknown) =>
+          logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
-    };
+    });
     const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env, address: url }));
     standby = createStandby({ start: roleStarter(scene, 'standby', { env, address: null }), logger });
     const worker = await keepRole(
