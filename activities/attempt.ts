@@ -5,6 +5,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { type ActivityDeps, type ActivityTask, CalledOff, WorkerStopping } from './deps.ts';
 import { ModelCallFailed } from './step/failure.ts';
+import { untilStored } from './store/db/until-stored.ts';
 import { adoptToken, type NewAttempt } from './store/runs/attempts.ts';
 import { RunStopped } from './store/runs/stops.ts';
 import { Superseded } from './store/log/events.ts';
@@ -35,7 +36,7 @@ export async function withAttempt<T>(
     // Another execution's work is not joined: it can store nothing any more.
     const key = `${input.runId} ${input.unit} ${input.generation}`;
     for (let predecessor = atWork.get(key); predecessor; predecessor = atWork.get(key)) {
-      await adoptToken(deps.log.db, task);
+      await untilStored(() => adoptToken(deps.log.db, task));
       try {
         return (await predecessor) as T;
       } catch (error) {

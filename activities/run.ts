@@ -18,6 +18,7 @@ import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './step/result.ts';
 import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
+import { untilStored } from './store/db/until-stored.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
 import { stopAmong, waitingInputs } from './store/runs/inputs.ts';
 import { findRun, lockRun, lockRunAndConversation, requireRun, type RunRow } from './store/runs/runs.ts';
@@ -71,12 +72,12 @@ export function createSnapshotProject(
     // Well inside the heartbeat timeout.
     const beat = setInterval(() => context.heartbeat(), 3000);
     try {
-      await noteTree(
-        deps.log.db,
-        runId,
-        when,
-        await deps.trees.record(run.project_path, (when === 'end' && run.start_tree) || undefined),
+      const { project_path: project, start_tree: since } = run;
+      // A full disk is waited for, by git as by the row.
+      const tree = await untilStored(() =>
+        deps.trees.record(project, (when === 'end' && since) || undefined),
       );
+      await untilStored(() => noteTree(deps.log.db, runId, when, tree));
       return {};
     } catch (error) {
       if (error instanceof ProjectProblem) return { problem: error.message };

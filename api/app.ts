@@ -70,8 +70,17 @@ const headerBytes = 16 * 1024;
 // A day's worth of keys is small; looking for old ones more often would only cost.
 const forgetMs = 3_600_000;
 
+// Postgres writes its log in pieces of 16 MiB: with less than one it stops, and cannot start.
+const fullBytes = 16 * 1_048_576;
+
+/** Unlike a disk on which there is no room for new work, one that explains why Postgres does not answer. */
+function fullDisk({ diskRoom, diskProblem }: ApiDeps): string | undefined {
+  const room = diskRoom();
+  return room && (room.freeBytes < fullBytes || !room.entriesLeft) ? diskProblem() : undefined;
+}
+
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
-  const answerError = createErrorAnswers(deps.redact);
+  const answerError = createErrorAnswers(deps.redact, () => fullDisk(deps));
   const app = fastify({
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),

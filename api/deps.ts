@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { RunRow } from '../activities/store/runs/runs.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
-import type { ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
+import type { DiskView, ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
 import type { PolicyCall } from '../workflows/policy/subject.ts';
 import type { Killer } from './verbs/kill-process.ts';
 import type { DemoCopies } from './verbs/start-demo.ts';
@@ -22,6 +22,8 @@ export interface ApiDeps extends VerbParts {
   describeCall(call: { tool: string; input: unknown }): PolicyCall | { problem: string };
   diff(run: RunRow): Promise<DiffView>;
   content(tenantId: string, key: string): Promise<{ mediaType: string; bytes: Buffer } | undefined>;
+  /** The disk with the least room below the data folder. */
+  diskRoom(): DiskView | undefined;
   /** Resolves when Temporal answers, throws otherwise. */
   temporalHealth(): Promise<void>;
   /** Only under our own supervisor. */

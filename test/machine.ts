@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import path from 'node:path';
 import { postgresBinaries } from '../worker/supervisor/postgres/postgres-binaries.ts';
 import { temporalExecutable } from '../worker/supervisor/temporal/temporal-executable.ts';
+import { smallDiskProblem } from './support/small-disk.ts';
 import type { Need } from './tiers.ts';
 
 const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
@@ -22,6 +23,7 @@ const questions: Record<Need, () => Promise<string | undefined>> = {
     const found = await findChromium();
     return found ? undefined : `none of ${chromiumNames.join(', ')} is on PATH`;
   },
+  mount: smallDiskProblem,
 };
 
 /** Why the machine cannot give this, or undefined when it can. */

@@ -18,7 +18,7 @@ interface Counts {
   skipped: number;
 }
 
-const needs: readonly Need[] = ['postgres', 'temporal', 'docker', 'chromium'];
+const needs: readonly Need[] = ['postgres', 'temporal', 'docker', 'chromium', 'mount'];
 
 class UsageError extends Error {}
 

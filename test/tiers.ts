@@ -1,7 +1,7 @@
 // The tiers of tests: where their files are and what of the machine they need.
-// A file's place says its tier; an ending (.replay, .temporal, .docker, .browser) says so where the place does not.
+// A file's place says its tier; an ending (.replay, .temporal, .docker, .browser, .disk) says so where the place does not.
 
-export type Need = 'postgres' | 'temporal' | 'docker' | 'chromium';
+export type Need = 'postgres' | 'temporal' | 'docker' | 'chromium' | 'mount';
 
 export interface Tier {
   name: string;
@@ -21,6 +21,7 @@ const byEnding = [
   '**/*.temporal.test.ts',
   '**/*.docker.test.ts',
   '**/*.browser.test.ts',
+  '**/*.disk.test.ts',
 ];
 
 /** What takes long and shows a guarantee once more: left out of `npm test`, and run by `npm test -- --faults`. */
@@ -55,6 +56,12 @@ export const tiers: readonly Tier[] = [
   }),
   tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
   tier('e2e', ['test/e2e/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
+  // A file system of a few hundred megabytes, which only root may mount.
+  tier('disk', ['test/**/*.disk.test.ts'], {
+    exclude: [],
+    needs: ['postgres', 'temporal', 'mount'],
+    ...wholeProcesses,
+  }),
   tier('browser', ['test/**/*.browser.test.ts'], {
     exclude: [],
     needs: ['postgres', 'temporal', 'chromium'],

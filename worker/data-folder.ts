@@ -34,11 +34,17 @@ const lifeEnding = '.life';
 /** Takes away the signs of life of processes that a supervisor before this one started; they have ended. */
 export function removeLifeFiles(dataFolder: string): void {
   const folder = path.join(dataFolder, 'run');
-  for (const name of readdirSync(folder)) if (name.endsWith(lifeEnding)) rmSync(path.join(folder, name));
+  for (const name of readdirSync(folder))
+    if (name.includes(lifeEnding)) rmSync(path.join(folder, name), { force: true });
 }
 
 export function logFolder(dataFolder: string): string {
   return path.join(dataFolder, 'logs');
+}
+
+/** What may lie on disks of their own: the servers' files are often put on another one. */
+export function diskFolders(dataFolder: string): string[] {
+  return [dataFolder, ...['postgres', 'temporal', 'contents'].map((name) => path.join(dataFolder, name))];
 }
 
 export function prepareDataFolder(folder: string): DataFolder {

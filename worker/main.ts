@@ -14,12 +14,15 @@ const roles: Record<string, () => Promise<Role>> = {
   logs: async () => (await import('./logs/logs-command.ts')).runLogsCommand,
 };
 
-// Whoever reads us has read enough, such as `head`; a supervisor goes on without its reader.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-
 const [name = '', ...args] = process.argv.slice(2);
+
+// Whoever reads us has read enough, such as `head`; a supervisor goes on without its reader, and where it cannot be
+// written what it says: its output may be a file on a full disk.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && name !== 'serve') throw error;
+  });
+}
 const role = Object.hasOwn(roles, name) ? roles[name] : undefined;
 if (role === undefined) {
   process.stderr.write(`There is no role "${name}": it is one of ${Object.keys(roles).join(', ')}.\n`);

@@ -1,11 +1,12 @@
 // `perdure serve` in front of its supervisor: the lock, the log, the signals and what is printed.
-import { openSync } from 'node:fs';
+import { isDiskFull } from '../activities/store/db/database.ts';
 import { createRedactor } from '../activities/store/log/redaction.ts';
 import { knownSecrets, loadConfig } from './config/config.ts';
+import { followFile } from './logs/log-file.ts';
 import { createLogging, logCrashes } from './logs/logging.ts';
 import { banner } from './supervisor/banner.ts';
-import { prepareDataFolder } from './data-folder.ts';
-import { lockFolder } from './supervisor/folder-lock.ts';
+import { type DataFolder, prepareDataFolder } from './data-folder.ts';
+import { type FolderLock, lockFolder } from './supervisor/folder-lock.ts';
 import { createSupervisor } from './supervisor/supervisor.ts';
 import { version } from './version.ts';
 
@@ -27,22 +28,43 @@ function onStopSignals(first: () => void, again: () => void): void {
   }
 }
 
+function takeFolder(folder: string): { data: DataFolder; lock: FolderLock } {
+  try {
+    const data = prepareDataFolder(folder);
+    return { data, lock: lockFolder(data.folder) };
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    throw new Error(`The disk of ${folder} is full: make room there and start again.`, { cause: error });
+  }
+}
+
+/** What runs is nobody's child, so a fault in here ends nothing else. */
+function lastWords(error: Error, data: DataFolder): string {
+  return [
+    `perdure: the supervisor ends by a fault of its own: ${error.message}`,
+    'What it started goes on, but is not started again when it dies.',
+    `Start it again the way you did, and it takes everything over; ${data.logFile('supervisor')} has the details.\n`,
+  ].join('\n');
+}
+
 export async function serve(args: string[]): Promise<number> {
   const startedAt = performance.now();
   const config = loadConfig({ flags: args });
-  const data = prepareDataFolder(config.dataFolder);
-  const lock = lockFolder(data.folder);
+  const { data, lock } = takeFolder(config.dataFolder);
   const redactor = createRedactor(knownSecrets(config));
-  const fd = openSync(data.logFile('supervisor'), 'a', 0o600);
   const redact = (text: string) => redactor.text(text);
-  const logging = createLogging({ service: 'supervisor', level: config.logLevel, redact, fd });
-  logCrashes(logging);
+  const to = followFile(data.logFile('supervisor'));
+  const logging = createLogging({ service: 'supervisor', level: config.logLevel, redact, to });
+  logCrashes(logging, (error) => process.stderr.write(redact(lastWords(error, data))));
   const say = (line: string) => void process.stdout.write(`${redact(line)}\n`);
   const onDatabase = (databaseUrl: string) => {
     for (const secret of knownSecrets({ ...config, databaseUrl })) redactor.learn(secret);
   };
-  const supervisor = createSupervisor({ config, data, logger: logging.logger, onDatabase, say });
+  const supervisor = createSupervisor({ config, data, lock, logger: logging.logger, onDatabase, say });
   const told = Promise.withResolvers<void>();
+  // Node waits neither for a detached child nor for housekeeping: without this it would end as soon as both are all
+  // there is, in the middle of its work.
+  const holding = setInterval(() => undefined, 60_000);
   onStopSignals(
     () => {
       say('Stopping; Ctrl-C again stops without waiting.');
@@ -67,6 +89,7 @@ export async function serve(args: string[]): Promise<number> {
     throw error;
   } finally {
     await supervisor.stop();
+    clearInterval(holding);
     lock.release();
     say('Stopped.');
     logging.flush();

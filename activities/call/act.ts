@@ -4,6 +4,7 @@ import { createPathCheck, type PathCheck } from '../../workflows/policy/path-che
 import { type ActivityDeps, type Attempt, WorkerStopping } from '../deps.ts';
 import { createCallOutput } from './output.ts';
 import { untilStored } from '../store/db/until-stored.ts';
+import { createTimeLimit } from './time-limit.ts';
 import { judgePredecessor } from './predecessor.ts';
 import { reviewContextOf } from './review.ts';
 import { RunStopped } from '../store/runs/stops.ts';
@@ -24,8 +25,11 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
     return { status: 'failed', output: `This worker has no tool "${call.tool}".`, failed: true };
   const { tool } = found;
   const output = createCallOutput(deps, run, call, attempt);
-  const mayUse = await pathCheckFor(deps, run, call, tool);
-  const sandbox = await deps.openSandbox({ id: run.id, projectPath: run.project_path, mayUse });
+  // Claimed, the call counts as begun: what fails from here on leaves its outcome to be judged, so that an outage or a
+  // full disk is waited for.
+  const mayUse = await untilStored(() => pathCheckFor(deps, run, call, tool));
+  const place = { id: run.id, projectPath: run.project_path, mayUse };
+  const sandbox = await untilStored(() => deps.openSandbox(place));
   try {
     const context: ToolContext = {
       runId: run.id,
@@ -63,10 +67,16 @@ async function runInTime(
   context: ToolContext,
   attempt: Attempt,
 ): Promise<CallResult> {
-  const limit = AbortSignal.timeout(call.timeout_seconds * 1000);
-  const signal = AbortSignal.any([attempt.signal, limit]);
+  const limit = createTimeLimit(call.timeout_seconds * 1000);
+  const signal = AbortSignal.any([attempt.signal, limit.signal]);
   try {
-    const result = await tool.run(call.input, { ...context, signal });
+    const result = await tool.run(call.input, {
+      ...context,
+      signal,
+      recordHandle: (handle) => limit.uncounted(() => context.recordHandle(handle)),
+      noteIntent: (intent) => limit.uncounted(() => context.noteIntent(intent)),
+    });
+    limit.clear();
     return await toCallResult(deps, call.tenant_id, result);
   } catch (error) {
     if (!signal.aborted) {
@@ -80,7 +90,7 @@ async function runInTime(
       return stopped('Stopped: the run was interrupted or out of time while this was under way.');
     if (reason instanceof WorkerStopping)
       return stopped('Stopped: the worker was shut down while this was under way.');
-    if (limit.aborted && !attempt.signal.aborted) {
+    if (limit.signal.aborted && !attempt.signal.aborted) {
       return {
         status: 'failed',
         output: `Stopped after ${call.timeout_seconds} seconds, its time limit.`,
@@ -89,6 +99,8 @@ async function runInTime(
     }
     if (reason instanceof Superseded || reason instanceof StreamEnded) throw reason;
     return stopped('Stopped: the run was told to end while this was under way.');
+  } finally {
+    limit.clear();
   }
 }
 

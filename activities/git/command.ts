@@ -6,9 +6,14 @@ import { addAbortListener, once } from 'node:events';
 
 /** Git could not do what was asked of it; the message is for people. */
 export class GitProblem extends Error {
+  /** As an error of the file system has it, where a full disk is all that was wrong. */
+  readonly code: 'ENOSPC' | undefined;
+
   constructor(message: string) {
     super(message);
     this.name = 'GitProblem';
+    // Our own environment has git speak the C locale.
+    this.code = /No space left on device|Disk quota exceeded/.test(message) ? 'ENOSPC' : undefined;
   }
 }
 

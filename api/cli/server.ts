@@ -2,7 +2,7 @@
 // of a `perdure serve`. It never guesses an address.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProcessView } from '../../workflows/contracts/system.ts';
+import type { PublishedProcess } from '../../activities/host/published-processes.ts';
 
 export interface Place {
   url: string;
@@ -20,7 +20,7 @@ interface Where {
 interface ProcessesFile {
   /** Null while the API has not started yet. */
   url: string | null;
-  processes: ProcessView[];
+  processes: PublishedProcess[];
 }
 
 /** Said as it is to the person at the keyboard: what is wrong and what to do. */

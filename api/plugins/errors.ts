@@ -2,7 +2,7 @@
 // What is in no row is a bug: logged in full, answered without details.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { isStoreOutage } from '../../activities/store/db/database.ts';
+import { isDiskFull, isStoreOutage } from '../../activities/store/db/database.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
 import type { ProblemView } from '../../workflows/contracts/system.ts';
 
@@ -10,6 +10,8 @@ export const problemType = 'application/problem+json; charset=utf-8';
 
 // A supervised Postgres or API is back in about a second.
 const retryAfterSeconds = '1';
+// A person makes room, which takes minutes; whoever waits for it need not ask more often.
+const roomAfterSeconds = '30';
 // Enough to correct a form with; a body of a million wrong items needs no million sentences.
 const mostFields = 20;
 // Names of unknown fields come from the caller and may be as long as the body.
@@ -38,10 +40,15 @@ export function toProblem(
 /** Answers an error as a problem; also for what fails before any hook has run, such as a path that is no path. */
 export type AnswerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
 
-export function createErrorAnswers(redact: (text: string) => string): AnswerError {
+/** `diskProblem`: a Postgres whose disk is full may not answer at all, and then that is what is said. */
+export function createErrorAnswers(
+  redact: (text: string) => string,
+  diskProblem: () => string | undefined,
+): AnswerError {
   return (error, request, reply) => {
-    const failure = toFailure(error);
+    const failure = toFailure(error, diskProblem);
     if (failure?.code === 'StoreUnavailable') request.log.warn({ err: error }, 'Postgres cannot be reached');
+    if (failure?.code === 'DiskFull') request.log.warn({ err: error }, 'the disk is full');
     if (!failure) request.log.error({ err: error }, 'a request failed');
     const problem = toProblem(failure ?? internal(request.id), request.id, redact);
     const after = retryAfter(failure, problem.status);
@@ -57,6 +64,7 @@ export function createErrorAnswers(redact: (text: string) => string): AnswerErro
 /** In seconds: when a fault has passed, or when a period ends. */
 function retryAfter(failure: Failure | undefined, status: number): string | undefined {
   if (status === 503) return retryAfterSeconds;
+  if (status === 507) return roomAfterSeconds;
   const endsAt = failure?.extra['endsAt'];
   if (status !== 429 || typeof endsAt !== 'string') return undefined;
   return String(Math.max(1, Math.ceil((Date.parse(endsAt) - Date.now()) / 1000)));
@@ -82,12 +90,18 @@ export function pathOf(url: string): string {
   return (url.split('?', 1)[0] ?? '').slice(0, 200);
 }
 
-function toFailure(error: unknown): Failure | undefined {
+// Postgres of its own machine, or a quota: only it can tell which.
+const elsewhereFull =
+  'The disk of Postgres, or of the data folder, is full; nothing was lost. Make room there and try again.';
+
+function toFailure(error: unknown, diskProblem: () => string | undefined): Failure | undefined {
   if (error instanceof Failure) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return invalidInput(error);
   const known = ofFramework(error as FastifyError);
   if (known) return known;
   if (isStoreOutage(error)) {
+    const full = diskProblem() ?? (isDiskFull(error) ? elsewhereFull : undefined);
+    if (full !== undefined) return new Failure('DiskFull', full);
     return new Failure('StoreUnavailable', 'Postgres cannot be reached; nothing was lost, try again.');
   }
   return undefined;

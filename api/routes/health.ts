@@ -10,6 +10,15 @@ const probeMs = 2_000;
 const beatingMs = 15_000;
 
 const upExample = { state: 'up', latencyMs: 0.8, problem: null };
+const diskExample = {
+  ...upExample,
+  room: {
+    folder: '/home/me/.perdure',
+    freeBytes: 77_309_411_328,
+    minFreeBytes: 268_435_456,
+    entriesLeft: true,
+  },
+};
 
 export const healthRoutes: Routes = (api, parts) => {
   api.get(
@@ -32,7 +41,13 @@ export const healthRoutes: Routes = (api, parts) => {
     {
       config: {
         example: {
-          answer: { status: 'ready', postgres: upExample, temporal: upExample, workers: upExample },
+          answer: {
+            status: 'ready',
+            postgres: upExample,
+            temporal: upExample,
+            workers: upExample,
+            disk: diskExample,
+          },
         },
       },
       schema: {
@@ -44,15 +59,21 @@ export const healthRoutes: Routes = (api, parts) => {
       },
     },
     async (_request, reply) => {
-      const [postgres, temporal, workers] = await Promise.all([
+      const room = parts.diskRoom() ?? null;
+      const [postgres, temporal, workers, disk] = await Promise.all([
         probe(async () => void (await parts.pool.query('select 1')), parts.redact),
         probe(() => parts.temporalHealth(), parts.redact),
         probe(async () => {
           if ((await countBeating(parts.db, beatingMs)) === 0) throw new Error('no worker is alive');
         }, parts.redact),
+        probe(async () => {
+          const problem = parts.diskProblem();
+          if (problem !== undefined) throw new Error(problem);
+        }, parts.redact),
       ]);
-      const up = [postgres, temporal, workers].every((one) => one.state === 'up');
-      const view: ReadyView = { status: up ? 'ready' : 'degraded', postgres, temporal, workers };
+      const up = [postgres, temporal, workers, disk].every((one) => one.state === 'up');
+      const status = up ? 'ready' : 'degraded';
+      const view: ReadyView = { status, postgres, temporal, workers, disk: { ...disk, room } };
       return reply.code(up ? 200 : 503).send(view);
     },
   );

@@ -9,5 +9,7 @@ const problem = (description: string) => ({
 /** Spread into `response` of every route. */
 export const problems = {
   '4xx': problem('The request was refused; `code` says why.'),
-  '5xx': problem('It could not be done now; try again when `code` is StoreUnavailable or ShuttingDown.'),
+  '5xx': problem(
+    'It could not be done now; try again when `code` is StoreUnavailable, ShuttingDown or DiskFull.',
+  ),
 };

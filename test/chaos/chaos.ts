@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Platform, startPlatform } from '../support/platform.ts';
+import { openSmallDisk, type SmallDisk, smallDiskProblem } from '../support/small-disk.ts';
 import { check } from './checker.ts';
 import { createDice } from './dice.ts';
 import { type Evidence, type Finding, readFiles, readMoney, readRuns } from './evidence.ts';
@@ -54,10 +55,14 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
     scriptOf(library.messageOf(marker), step, attempt, ledger.port),
   );
   let platform: Platform | undefined;
+  let disk: SmallDisk | undefined;
   try {
+    const problem = await smallDiskProblem();
+    if (problem === undefined) disk = await openSmallDisk();
+    else input.say?.(`no disk is filled: ${problem}`);
     for (const name of ['temporary', 'projects']) await mkdir(path.join(work, name));
     platform = await startPlatform({
-      parent: work,
+      parent: disk?.folder ?? work,
       ...(input.cache === undefined ? {} : { cache: input.cache }),
       environment: {
         PERDURE_COMPATIBLE_BASE_URL: model.url,
@@ -68,7 +73,8 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
       },
     });
     const resources = watchResources(platform, { work, temporary: path.join(work, 'temporary') });
-    const { played, faults } = await playAll(input, platform, library, path.join(work, 'projects'));
+    const projects = path.join(work, 'projects');
+    const { played, faults } = await playAll(input, { platform, disk }, library, projects);
     const left = await resources.finish();
     const evidence = await gather(platform, { played, faults, ledger, model });
     const found = check(evidence);
@@ -80,7 +86,13 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
       kills: killsIn(faults),
       seconds: Math.round((Date.now() - startedAt) / 1000),
       violations,
-      figures: { ...found.figures, ...left.figures },
+      figures: {
+        ...found.figures,
+        ...left.figures,
+        'disk filled, logs removed': ['full-disk', 'remove-logs']
+          .map((name) => faults.filter(({ kind }) => kind === name).length)
+          .join(', '),
+      },
       journal:
         violations.length > 0
           ? await writeJournal({ seed: input.seed, logs }, evidence, violations)
@@ -88,6 +100,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
     };
   } finally {
     await platform?.remove();
+    await disk?.remove();
     await model.close();
     await ledger.close();
     await rm(work, { recursive: true, force: true });
@@ -115,7 +128,7 @@ function createLibrary(seed: number) {
 
 async function playAll(
   input: ChaosInput,
-  platform: Platform,
+  { platform, disk }: { platform: Platform; disk: SmallDisk | undefined },
   library: ReturnType<typeof createLibrary>,
   folder: string,
 ): Promise<{ played: Played[]; faults: Fault[] }> {
@@ -125,7 +138,7 @@ async function playAll(
   let nemesis: Nemesis | undefined;
   const kills = (): number => (nemesis ? killsIn(nemesis.faults) : 0);
   const isDue = (): boolean => kills() * input.programs < library.count() * input.kills;
-  if (input.kills > 0) nemesis = startNemesis({ platform, dice: dice.derive(-1), pauseMs, isDue });
+  if (input.kills > 0) nemesis = startNemesis({ platform, disk, dice: dice.derive(-1), pauseMs, isDue });
 
   async function playOn(): Promise<void> {
     while (library.count() < input.programs || kills() < input.kills) {

@@ -1,7 +1,11 @@
-// Breaks things, by the dice: kills processes of the platform, freezes them, stops Postgres in the middle of it.
+// Breaks things, by the dice: kills processes of the platform, freezes them, stops Postgres in the middle of it, fills
+// its disk, removes its logs.
 // Every fault is noted with its time; whatever had to be started again by hand was.
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Platform, type ProcessName, until } from '../support/platform.ts';
+import type { SmallDisk } from '../support/small-disk.ts';
 import type { Dice } from './dice.ts';
 
 export type FaultKind =
@@ -15,12 +19,14 @@ export type FaultKind =
   | 'freeze-worker'
   | 'freeze-api'
   | 'freeze-postgres'
-  | 'freeze-temporal';
+  | 'freeze-temporal'
+  | 'full-disk'
+  | 'remove-logs';
 
 export interface Fault {
   kind: FaultKind;
   at: number;
-  /** When a frozen process was let go again. */
+  /** When a frozen process was let go again, or a full disk had room. */
   until?: number;
 }
 
@@ -45,6 +51,9 @@ const kinds: readonly FaultKind[] = [
   'freeze-api',
   'freeze-postgres',
   'freeze-temporal',
+  'full-disk',
+  'full-disk',
+  'remove-logs',
 ];
 
 // A process that does not come back for so long does not come back; a busy machine needs a quarter of it.
@@ -52,6 +61,8 @@ const notUpMs = 120_000;
 
 export interface NemesisInput {
   platform: Platform;
+  /** Where the data folder is; without it no disk is filled. */
+  disk?: SmallDisk | undefined;
   dice: Dice;
   /** Between two faults. */
   pauseMs: [number, number];
@@ -62,7 +73,7 @@ export interface NemesisInput {
 // Against the programs' seconds, nothing.
 const lookMs = 100;
 
-export function startNemesis({ platform, dice, pauseMs, isDue }: NemesisInput): Nemesis {
+export function startNemesis({ platform, disk, dice, pauseMs, isDue }: NemesisInput): Nemesis {
   const faults: Fault[] = [];
   const stopping = new AbortController();
 
@@ -93,6 +104,16 @@ export function startNemesis({ platform, dice, pauseMs, isDue }: NemesisInput): 
       case 'supervisor':
         platform.kill('supervisor');
         await platform.serve();
+        return { kind, at };
+      case 'full-disk': {
+        if (!disk) return undefined;
+        disk.fill();
+        await sleep(dice.between(500, 4_000));
+        disk.empty();
+        return { kind, at, until: Date.now() };
+      }
+      case 'remove-logs':
+        await rm(path.join(platform.data, 'logs'), { recursive: true, force: true });
         return { kind, at };
       default: {
         const until = await freeze(kind.slice('freeze-'.length) as ProcessName);
@@ -139,7 +160,7 @@ async function allUp(platform: Platform): Promise<void> {
   await until(isUp, notUpMs, () => `not all up: ${JSON.stringify(platform.processes())}`, 100);
 }
 
-/** Freezing kills nobody. */
+/** Freezing kills nobody, and neither does what is done to the disk. */
 export function killsIn(faults: readonly Fault[]): number {
-  return faults.filter(({ kind }) => !kind.startsWith('freeze')).length;
+  return faults.filter(({ kind }) => !/^freeze|^full-disk|^remove-logs/.test(kind)).length;
 }

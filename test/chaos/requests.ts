@@ -92,7 +92,8 @@ export function createRequests(input: { url: string; token: string; name: string
 }
 
 function isFinal({ status, text }: { status: number; text: string }): boolean {
-  if (status === 503) return false;
+  // Away for now, or its disk is full.
+  if (status === 503 || status === 507) return false;
   // Another request under the same key is under way.
   return !(status === 409 && text.includes('RequestInFlight'));
 }

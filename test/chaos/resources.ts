@@ -28,7 +28,7 @@ export function watchResources(
   return {
     async finish() {
       clearInterval(timer);
-      const orphans = processesOfCalls(folders.work);
+      const orphans = processesOfCalls([folders.work, platform.data]);
       const connections = await countConnections(platform.databaseUrl);
       const temporary = (await readdir(folders.temporary)).length;
       const violations: Finding['violations'] = [];
@@ -59,12 +59,12 @@ function residentBytes(pid: number): number {
 }
 
 /** Processes that carry the mark of a call and were started in this platform's folders. */
-function processesOfCalls(folder: string): string[] {
+function processesOfCalls(folders: readonly string[]): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       const environment = read(`/proc/${pid}/environ`);
-      return environment.includes('PERDURE_CALL=') && environment.includes(folder);
+      return environment.includes('PERDURE_CALL=') && folders.some((folder) => environment.includes(folder));
     });
 }
 

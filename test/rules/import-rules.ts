@@ -78,20 +78,20 @@ const verbsImport = '^api/((verbs|upkeep)/|(policy-file|present)\\.ts$)';
 const faceRules = [
   rule(
     'api-imports-the-store-and-contracts',
-    'api/ imports workflows/contracts, workflows/policy, workflows/run/transitions and activities/store; the rest is passed to buildApp.',
+    'api/ imports workflows/contracts, workflows/policy, workflows/run/transitions, activities/store and activities/host; the rest is passed to buildApp.',
     { path: '^api/' },
     {
       path: '^(workflows|activities|worker|test)/',
-      pathNot: '^(workflows/(contracts|policy)/|workflows/run/transitions\\.ts$|activities/store/)',
+      pathNot: '^(workflows/(contracts|policy)/|workflows/run/transitions\\.ts$|activities/(store|host)/)',
     },
   ),
   rule(
     'faces-talk-through-the-client',
-    'The CLI and the page talk to the server through api/client/ and know only types of workflows/contracts.',
+    'The CLI and the page talk to the server through api/client/ and know only types of workflows/contracts; which processes run is asked of activities/host.',
     { path: '^api/(cli|ui)/' },
     {
       path: '^(api|activities|workflows)/',
-      pathNot: ['^api/$1/', '^api/client/client\\.ts$', '^workflows/contracts/'],
+      pathNot: ['^api/$1/', '^api/client/client\\.ts$', '^workflows/contracts/', '^activities/host/'],
     },
   ),
   rule(

@@ -2,6 +2,7 @@
 // Ends nothing it did not record: a process is known by its id and its start time.
 import { appendFile, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { unmount } from './small-disk.ts';
 import { type ProcessIdentity, runningProcess } from '../../worker/process-table.ts';
 import { stopProcess } from '../../worker/supervisor/process/stop-process.ts';
 
@@ -24,6 +25,7 @@ export async function removeLeftovers(parent: string): Promise<void> {
       // Throw-away servers need no orderly end; five seconds allow for a busy machine before SIGKILL follows.
       await stopProcess(JSON.parse(line) as ProcessIdentity, [{ signal: 'SIGQUIT', waitMs: 5_000 }]);
     }
+    await unmount(folder);
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -10,4 +10,5 @@ export const startNeeds: StartNeeds = {
   redact: (text) => text,
   // For what it says of itself: nothing is run in it.
   sandbox: createMount({ workFolder: '', programs: '' }),
+  diskProblem: () => undefined,
 };

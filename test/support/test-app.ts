@@ -103,6 +103,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
     keepContent: async () => 'kept',
     content: async () => undefined,
+    diskRoom: () => undefined,
     temporalHealth: async () => {},
     uiFolder,
     ...changed,

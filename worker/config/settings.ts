@@ -54,6 +54,18 @@ export const Settings = z.strictObject({
     .min(1)
     .default('perdure')
     .meta(note('Keeps our workflows apart on a server of many.')),
+  // Postgres takes its write-ahead log in pieces of 16 MiB, and its checkpoints and Temporal's file a few times that;
+  // fifty calls at work that each store a large result are 100 MB. The rest is time for a person.
+  minFreeBytes: z
+    .int()
+    .min(0)
+    .max(1_099_511_627_776)
+    .default(268_435_456)
+    .meta(
+      note(
+        'With less free on a disk of the data folder no new work is accepted, so that what runs has room to finish.',
+      ),
+    ),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')

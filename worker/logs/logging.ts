@@ -2,14 +2,15 @@
 // No line leaves without passing the redactor.
 import pino from 'pino';
 import type { Logger } from 'pino';
+import type { LogTarget } from './log-file.ts';
 import { createLogQueue } from './log-queue.ts';
 
 export interface LoggingInput {
   service: string;
   level: string;
   redact(text: string): string;
-  /** Where lines go: 1, standard output, unless a process has a reason of its own. */
-  fd?: number;
+  /** Where lines go: standard output, unless a process has a reason of its own. */
+  to?: LogTarget;
 }
 
 export interface Logging {
@@ -19,7 +20,7 @@ export interface Logging {
 }
 
 export function createLogging(input: LoggingInput): Logging {
-  const queue = createLogQueue(input.fd ?? 1);
+  const queue = createLogQueue(input.to ?? (() => 1));
   const logger = pino(
     {
       level: input.level,
@@ -42,11 +43,16 @@ export function createLogging(input: LoggingInput): Logging {
   return { logger, flush: queue.flush };
 }
 
-/** A crash is logged, redacted and flushed like everything else, and then it is a crash. */
-export function logCrashes(logging: Logging): void {
+/**
+ * A crash is logged, redacted and flushed like everything else, and then it is a crash. `tell`: where people look, who
+ * learn from it what to do.
+ */
+export function logCrashes(logging: Logging, tell: (error: Error) => void = () => undefined): void {
+  // A promise that is rejected unheard comes here too.
   process.on('uncaughtException', (error) => {
     logging.logger.fatal({ err: error }, 'the process crashed');
     logging.flush();
+    tell(error);
     process.exit(1);
   });
 }

@@ -2,6 +2,7 @@
 import { chmod, realpath, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from 'pino';
+import { createDisk } from '../../activities/host/disk.ts';
 import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
 import { bookUnanswered } from '../../activities/step/use.ts';
@@ -25,6 +26,7 @@ import { runKind } from '../../api/upkeep/run-kind.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
 import type { ModelListView } from '../../workflows/contracts/system.ts';
 import { knownSecrets } from '../config/config.ts';
+import { diskFolders } from '../data-folder.ts';
 import { openStore, type RoleConfig } from './deps.ts';
 import { embeddedDeps } from './embedded.ts';
 import { modelPrice } from './model-price.ts';
@@ -66,6 +68,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   // Runs get the first, in whichever worker.
   const [sandbox] = sandboxDrivers(config);
   if (!sandbox) throw new Error('There is no sandbox in the list.');
+  const disk = createDisk(diskFolders(config.dataFolder), config.minFreeBytes);
   const embedded = await embeddedDeps(config.dataFolder);
   const app = await buildApp({
     log: store.log,
@@ -98,6 +101,8 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     diff: createTrees(config.dataFolder).diff,
     keepContent: (queries, ...kept) => store.contents.put(...kept, queries),
     content: (tenantId, key) => store.contents.get(tenantId, key),
+    diskRoom: disk.look,
+    diskProblem: disk.problem,
     async temporalHealth() {
       await client.connection.withDeadline(Date.now() + temporalProbeMs, () =>
         client.workflowService.getSystemInfo({}),

@@ -1,7 +1,7 @@
 // The workflow bundle: built once for each state of the sources and kept, so that a worker that replaces a dead
 // one does not spend a second on building what has not changed.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 
@@ -15,10 +15,15 @@ export async function workflowBundle(cacheFolder: string): Promise<WorkflowBundl
   });
   if (cached !== undefined) return JSON.parse(cached) as WorkflowBundleWithSourceMap;
   const bundle = await buildBundle();
-  await mkdir(cacheFolder, { recursive: true });
   const temporary = `${file}.${process.pid}`;
-  await writeFile(temporary, JSON.stringify(bundle));
-  await rename(temporary, file);
+  try {
+    await mkdir(cacheFolder, { recursive: true });
+    await writeFile(temporary, JSON.stringify(bundle));
+    await rename(temporary, file);
+  } catch {
+    // Kept or not, as on a full disk, it is good for this process.
+    await rm(temporary, { force: true });
+  }
   return bundle;
 }
 

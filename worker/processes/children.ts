@@ -1,5 +1,7 @@
 // The API and the worker as processes: configuration, log, readiness and signals around what they do.
+import { mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
+import path from 'node:path';
 import type { Logger } from 'pino';
 import { createRedactor } from '../../activities/store/log/redaction.ts';
 import type { Config } from '../config/config.ts';
@@ -7,6 +9,8 @@ import { knownSecrets, loadConfig } from '../config/config.ts';
 import { ConfigProblem } from '../config/config-problem.ts';
 import type { RoleConfig } from './deps.ts';
 import { giveLifeSigns } from './life-signs.ts';
+import { type Chores, createChores } from '../chores.ts';
+import { standardOutput } from '../logs/log-file.ts';
 import { createLogging, logCrashes } from '../logs/logging.ts';
 import { prepareDataFolder, readyFile } from '../data-folder.ts';
 import { writeFileWhole } from '../write-file-whole.ts';
@@ -31,24 +35,23 @@ function withServers(config: Config): RoleConfig {
 async function run(
   name: 'api' | 'worker' | 'standby',
   args: string[],
-  open: (config: RoleConfig, logger: Logger, told: Promise<void>) => Promise<RunningChild>,
+  open: (config: RoleConfig, logger: Logger, told: Promise<void>, chores: Chores) => Promise<RunningChild>,
 ): Promise<number> {
   const config = withServers(loadConfig({ flags: args }));
   const data = prepareDataFolder(config.dataFolder);
   const redactor = createRedactor(knownSecrets(config));
   const redact = (text: string) => redactor.text(text);
-  const logging = createLogging({
-    service: name === 'standby' ? 'worker' : name,
-    level: config.logLevel,
-    redact,
-  });
+  const service = name === 'standby' ? 'worker' : name;
+  const to = standardOutput(data.logFile(service));
+  const logging = createLogging({ service, level: config.logLevel, redact, to });
   logCrashes(logging);
-  const endLifeSigns = giveLifeSigns(data.lifeFile(process.pid), lifeSignMs);
+  const chores = createChores(logging.logger);
+  const endLifeSigns = giveLifeSigns(chores, data.lifeFile(process.pid), lifeSignMs);
   const told = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => told.resolve());
   try {
-    const child = await open(config, logging.logger, told.promise);
-    writeFileWhole(data.readyFile(name), String(process.pid));
+    const child = await open(config, logging.logger, told.promise, chores);
+    sayReady(chores, data.readyFile(name));
     logging.logger.info({ pid: process.pid }, 'ready');
     // Kept now and not at the exit, which a kill skips: it halves the start of the successor.
     flushCompileCache();
@@ -65,6 +68,20 @@ async function run(
     // Whatever still holds the process open has had its time: this one is done, and its supervisor waits.
     setTimeout(() => process.exit(), exitGraceMs).unref();
   }
+}
+
+// As good as at once, for a supervisor that waits for it.
+const sayAgainMs = 200;
+
+/** Work goes on while a full disk does not take the file, or its folder was removed; it is there once it can be. */
+function sayReady(chores: Chores, file: string): void {
+  const write = (): void => {
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    writeFileWhole(file, String(process.pid));
+    stop();
+  };
+  const stop = chores.every('saying that it is ready', sayAgainMs, write);
+  chores.run('saying that it is ready', write);
 }
 
 // Sockets that were just closed and a native library's threads are gone well within this.
@@ -94,7 +111,7 @@ export function runWorker(args: string[]): Promise<number> {
 
 /** A worker that has done everything but begin. SIGUSR2 makes it the worker; its supervisor sends it at a death. */
 export function runStandby(args: string[]): Promise<number> {
-  return run('standby', args, async (config, logger, told) => {
+  return run('standby', args, async (config, logger, told, chores) => {
     const { prepareWorker } = await import('./worker-process.ts');
     const prepared = await prepareWorker(config, logger);
     const called = new Promise<'called'>((resolve) => process.once('SIGUSR2', () => resolve('called')));
@@ -102,7 +119,7 @@ export function runStandby(args: string[]): Promise<number> {
     const worker = Promise.race([called, stopped]).then(async (what) => {
       if (what === 'stopped') return undefined;
       const running = await prepared.activate();
-      writeFileWhole(readyFile(config.dataFolder, 'worker'), String(process.pid));
+      sayReady(chores, readyFile(config.dataFolder, 'worker'));
       logger.info({ pid: process.pid }, 'a standby became the worker');
       return running;
     });

@@ -8,6 +8,7 @@ import { type Database, openDatabase } from '../../activities/store/db/database.
 import { slowTransactions } from '../../activities/store/db/transactions.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
+import { createChores } from '../chores.ts';
 import type { Config } from '../config/config.ts';
 
 /** What a child role needs beyond the settings: where its two servers are, embedded or not. */
@@ -46,22 +47,22 @@ export function openStore(input: {
   slowTransactions.subscribe(tellSlow);
   const tokenFile = path.join(input.dataFolder, 'token');
   const redactor = createRedactor(input.secrets);
+  const chores = createChores(logger);
   const learnToken = (): void => {
     if (!existsSync(tokenFile)) return;
     redactor.learn(readFileSync(tokenFile, 'utf8'));
-    clearInterval(waiting);
+    stopWaiting();
   };
   // The API makes the token at its first start, which may be after this process has opened.
-  const waiting = setInterval(learnToken, tokenMs);
-  waiting.unref();
-  learnToken();
+  const stopWaiting = chores.every('learning the token', tokenMs, learnToken);
+  chores.run('learning the token', learnToken);
   return {
     database,
     redactor,
     log: createEventLog({ db: database.db, notifier, redact: redactor.text }),
     contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
     async close() {
-      clearInterval(waiting);
+      stopWaiting();
       slowTransactions.unsubscribe(tellSlow);
       await notifier.close();
       await database.close();

@@ -1,6 +1,7 @@
 // What the API can say and do about its own supervisor's processes; nothing where there is no supervisor.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { seenNow } from '../../activities/host/published-processes.ts';
 import { copyDemo } from '../../api/demo.ts';
 import type { EmbeddedDeps } from '../../api/deps.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
@@ -32,7 +33,7 @@ export async function embeddedDeps(dataFolder: string): Promise<EmbeddedDeps | u
   return {
     async processes() {
       const now = await read();
-      return { embedded: true, items: now?.processes ?? [], temporalUi: now?.temporalUi ?? null };
+      return { embedded: true, items: seenNow(now?.processes ?? []), temporalUi: now?.temporalUi ?? null };
     },
     async kill(name) {
       const found = (await read())?.processes.find((candidate) => candidate.name === name);

@@ -8,6 +8,7 @@ import { findProcess, thisHost } from '../../activities/host/process-table.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
+import { untilStored } from '../../activities/store/db/until-stored.ts';
 import { beat, endExecutor, registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
@@ -15,6 +16,7 @@ import { createExecutions } from '../../api/upkeep/executions.ts';
 import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
+import { createChores } from '../chores.ts';
 import { activityDeps } from './activity-deps.ts';
 import { workflowBundle } from './bundle.ts';
 import { knownSecrets } from '../config/config.ts';
@@ -96,32 +98,32 @@ export async function prepareWorker(
 
   /** A run may end on another worker, or by the reconciler: what it has running and open here ends with it. */
   async function leaveEnded(): Promise<void> {
-    try {
-      const held = new Set([...background.runIds(), ...sandboxes.runIds()]);
-      for (const runId of await endedAmong(store.database.db, [...held])) await deps.leaveRun(runId);
-    } catch (error) {
-      logger.warn({ err: error }, 'what ended runs had running here was not looked for');
-    }
+    const held = new Set([...background.runIds(), ...sandboxes.runIds()]);
+    for (const runId of await endedAmong(store.database.db, [...held])) await deps.leaveRun(runId);
   }
 
   return {
     async activate() {
       // Whatever an earlier worker of this host left behind is ended before new work is taken.
       await sandboxes.sweep([]);
-      await seedTenantAllowance(store.database.db, defaultTenant);
-      await register(store.database.db, config, executor);
+      // A worker that takes over waits for an outage or a full disk, as what it takes over does.
+      await untilStored(() => seedTenantAllowance(store.database.db, defaultTenant));
+      await untilStored(() => register(store.database.db, config, executor));
       const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
         logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
       });
-      const beating = setInterval(() => {
-        void beatOnce(store.database.db, executor.id, logger);
-        void leaveEnded();
-      }, beatMs);
+      const chores = createChores(logger);
+      const stopBeating = [
+        chores.every('the heartbeat to Postgres', beatMs, () =>
+          beatOnce(store.database.db, executor.id, logger),
+        ),
+        chores.every('leaving what has ended elsewhere', beatMs, leaveEnded),
+      ];
       async function runToTheEnd(): Promise<void> {
         try {
           await workers.run();
         } finally {
-          clearInterval(beating);
+          for (const stop of stopBeating) stop();
           await releasing;
           await endExecutor(store.database.db, executor.id);
           await close();
@@ -148,14 +150,10 @@ async function register(db: Db, config: RoleConfig, executor: { id: string; host
 }
 
 async function beatOnce(db: Db, executorId: string, logger: Logger): Promise<void> {
-  try {
-    if (await beat(db, executorId)) return;
-    // Somebody has declared this process dead and given its work away: anything it still does comes late.
-    logger.fatal('this executor was declared dead; the process ends');
-    process.exit(1);
-  } catch (error) {
-    logger.warn({ err: error }, 'the heartbeat did not reach Postgres');
-  }
+  if (await beat(db, executorId)) return;
+  // Somebody has declared this process dead and given its work away: anything it still does comes late.
+  logger.fatal('this executor was declared dead; the process ends');
+  process.exit(1);
 }
 
 function openWorkerStore(config: RoleConfig, logger: Logger): Store {

@@ -1,11 +1,13 @@
 // One supervisor for a data folder. The lock names its holder by pid and start time, so that neither a crash nor a
 // reused pid keeps the next one out.
-import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ProcessIdentity } from '../process-table.ts';
 import { isRunning, runningProcess } from '../process-table.ts';
 
 export interface FolderLock {
+  /** Makes it again where somebody removed it, so that no second supervisor comes in. */
+  keep(): void;
   release(): void;
 }
 
@@ -61,8 +63,9 @@ export function lockFolder(folder: string): FolderLock {
     started: identity?.started,
     since: new Date().toISOString(),
   });
-  writeFileSync(mine, text, { mode: 0o600 });
+  const putDown = (): void => writeFileSync(mine, text, { mode: 0o600 });
   try {
+    putDown();
     // A file appears under its name with its content in one step; whoever links first has the folder.
     while (!linkUnlessThere(mine, lock)) {
       const theirs = readOrUndefined(lock);
@@ -76,9 +79,18 @@ export function lockFolder(folder: string): FolderLock {
       removeStale(lock, theirs);
     }
   } finally {
-    unlinkSync(mine);
+    rmSync(mine, { force: true });
   }
   return {
+    keep() {
+      if (existsSync(lock)) return;
+      try {
+        putDown();
+        linkUnlessThere(mine, lock);
+      } finally {
+        rmSync(mine, { force: true });
+      }
+    },
     release() {
       if (readOrUndefined(lock) === text) unlinkSync(lock);
     },

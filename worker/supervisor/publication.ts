@@ -1,6 +1,8 @@
 // processes.json: what runs, where, and how it is, for all other processes. Written whole on each change.
+import { existsSync } from 'node:fs';
 import { processNames, type ProcessView } from '../../workflows/contracts/system.ts';
 import { version } from '../version.ts';
+import type { Chores } from '../chores.ts';
 import type { KeptProcess } from './process/keep-running.ts';
 import { runningProcess } from '../process-table.ts';
 import { writeFileWhole } from '../write-file-whole.ts';
@@ -10,6 +12,8 @@ export interface Publication {
   /** A server that is used and not ours. */
   external(name: 'postgres' | 'temporal', address: string): void;
   write(): void;
+  /** Writes it again where somebody removed it, or an earlier write failed. */
+  keep(): void;
 }
 
 /** With the start time, so that a pid that was given to another process since is not taken for ours. */
@@ -18,12 +22,17 @@ function withStart(view: ProcessView): ProcessView & { started: string | null; v
   return { ...view, started: started ?? null, version };
 }
 
-export function createPublication(file: string, kept: () => (KeptProcess | undefined)[]): Publication {
+export function createPublication(
+  file: string,
+  chores: Chores,
+  kept: () => (KeptProcess | undefined)[],
+): Publication {
   const external: ProcessView[] = [];
   let url: string | null = null;
   let temporalUi: string | null = null;
+  let written = false;
 
-  function write(): void {
+  function writeNow(): void {
     const self: ProcessView = {
       name: 'supervisor',
       pid: process.pid,
@@ -34,8 +43,13 @@ export function createPublication(file: string, kept: () => (KeptProcess | undef
     const known = [self, ...kept().flatMap((part) => part?.view() ?? []), ...external];
     const views = processNames.flatMap((name) => known.filter((view) => view.name === name));
     const text = JSON.stringify({ version, url, temporalUi, processes: views.map(withStart) }, undefined, 2);
+    written = false;
     writeFileWhole(file, `${text}\n`);
+    written = true;
   }
+
+  // What it tells of goes on, whether it can be told or not.
+  const write = (): void => chores.run('publishing what runs', writeNow);
 
   return {
     places(newUrl, newTemporalUi) {
@@ -48,5 +62,8 @@ export function createPublication(file: string, kept: () => (KeptProcess | undef
       write();
     },
     write,
+    keep() {
+      if (!written || !existsSync(file)) write();
+    },
   };
 }

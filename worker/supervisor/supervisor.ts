@@ -1,15 +1,19 @@
 // `perdure serve`: takes over or starts Postgres and Temporal, migrates, keeps the API and the worker running, and
 // ends all of it in order. It holds no state of its own: a killed supervisor costs nothing but the restarts it
 // would have made.
-import { rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { migrateUp } from '../../activities/store/db/migrate.ts';
+import { untilStored } from '../../activities/store/db/until-stored.ts';
 import type { Config } from '../config/config.ts';
 import { childEnvironment } from '../config/config.ts';
+import { createDisk } from '../../activities/host/disk.ts';
+import { type Chores, createChores } from '../chores.ts';
 import { releaseExecutors } from '../processes/release.ts';
 import type { DataFolder } from '../data-folder.ts';
-import { logFolder } from '../data-folder.ts';
+import { diskFolders, logFolder } from '../data-folder.ts';
+import type { FolderLock } from './folder-lock.ts';
 import type { KeptProcess, RunningPart } from './process/keep-running.ts';
 import { keepRunning } from './process/keep-running.ts';
 import { logTail } from './process/log-tail.ts';
@@ -27,6 +31,7 @@ export interface SupervisorInput {
   config: Config;
   /** Locked by the caller. */
   data: DataFolder;
+  lock: FolderLock;
   logger: Logger;
   /** Called with the database's address before anything is told that might contain its password. */
   onDatabase(url: string): void;
@@ -48,7 +53,7 @@ export interface Supervisor {
 }
 
 // Often enough that a log is never far above its size, rare enough to cost nothing.
-const rotateEveryMs = 5_000;
+const houseEveryMs = 5_000;
 // Both are there within three seconds, and a first start's worker within eight; past this a person wants to know what
 // the one that is missing says.
 const slowRoleMs = 15_000;
@@ -62,6 +67,7 @@ type Kept = Partial<Record<'api' | 'worker' | 'postgres' | 'temporal', KeptProce
 interface Scene extends SupervisorInput {
   kept: Kept;
   publication: Publication;
+  chores: Chores;
 }
 
 function keepServer(scene: Scene, name: 'postgres' | 'temporal', part: ServerPart): void {
@@ -102,9 +108,9 @@ interface RolePlace {
 }
 
 function roleStarter(scene: Scene, role: Role, place: RolePlace) {
-  const { config, data, logger } = scene;
+  const { config, data, logger, chores } = scene;
   const drainMs = config.drainSeconds * 1_000 + goodbyeMs;
-  return () => startRole({ role, data, drainMs, logger, ...place });
+  return () => startRole({ role, data, drainMs, logger, chores, ...place });
 }
 
 async function keepRole(
@@ -145,32 +151,76 @@ function pageUrl(host: string, port: number): string {
 }
 
 async function untilReady(scene: Scene, role: 'api' | 'worker', kept: KeptProcess): Promise<void> {
-  const slow = setTimeout(() => {
+  const tell = (): void => {
     const file = scene.data.logFile(role);
     const name = role === 'api' ? 'API' : role;
     scene.say(`The ${name} is slow to start. Its log ${file} ends:\n${logTail(file)}`);
-  }, slowRoleMs);
+  };
+  const slow = setTimeout(() => scene.chores.run('saying what is slow', tell), slowRoleMs);
   slow.unref();
   await kept.ready;
   clearTimeout(slow);
 }
 
+/** What is looked after beside the processes, each by itself; answers what ends it. */
+function keepHouse({ config, data, lock, logger, publication, chores, say }: Scene): (() => void)[] {
+  const logs = logFolder(data.folder);
+  const disk = createDisk(diskFolders(data.folder), config.minFreeBytes);
+  let told = false;
+  const look = (): void => {
+    const problem = disk.problem();
+    if ((problem !== undefined) === told) return;
+    told = problem !== undefined;
+    if (problem === undefined) logger.info(disk.look(), 'the disk has room again');
+    else logger.error(disk.look(), problem);
+    say(problem ?? 'The disk has room again; new work is accepted.');
+  };
+  const restore = (): void => {
+    if (existsSync(logs)) return;
+    mkdirSync(logs, { mode: 0o700 });
+    logger.warn(
+      { folder: logs },
+      'the folder of logs was removed and is made again; Postgres and Temporal write there when they start next',
+    );
+  };
+  chores.run('looking at the disk', look);
+  return [
+    chores.every('looking at the disk', houseEveryMs, look),
+    chores.every('keeping the folder of logs', houseEveryMs, restore),
+    chores.every('rotating the logs', houseEveryMs, () => rotateLogs(logs)),
+    chores.every('keeping processes.json', houseEveryMs, publication.keep),
+    chores.every('keeping the lock of the data folder', houseEveryMs, lock.keep),
+  ];
+}
+
+/** Asked for while it is under way, it is that one. */
+function oneAtATime(act: () => Promise<void>): () => Promise<void> {
+  let underWay: Promise<void> | undefined;
+  return () => {
+    underWay ??= act().finally(() => {
+      underWay = undefined;
+    });
+    return underWay;
+  };
+}
+
 export function createSupervisor(input: SupervisorInput): Supervisor {
   const { config, data, logger } = input;
   const kept: Kept = {};
-  const publication = createPublication(data.processesFile, () => [
+  const chores = createChores(logger);
+  const publication = createPublication(data.processesFile, chores, () => [
     kept.api,
     kept.worker,
     kept.postgres,
     kept.temporal,
   ]);
-  const scene: Scene = { ...input, kept, publication };
+  const scene: Scene = { ...input, kept, publication, chores };
   let release = async (): Promise<void> => undefined;
   let standby: Standby | undefined;
   let stopping: Promise<void> | undefined;
   let starting: Promise<unknown> = Promise.resolve();
   const stopAsked = Promise.withResolvers<void>();
-  const rotating = setInterval(() => rotateLogs(logFolder(data.folder)), rotateEveryMs);
+  const stopHousekeeping = keepHouse(scene);
 
   async function start(): Promise<Places | undefined> {
     const stopped = await stopLeftovers(data.folder);
@@ -186,12 +236,14 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     publication.places(url, temporalUi);
     const env = childEnvironment(config, { dataFolder: data.folder, port, databaseUrl, temporalAddress });
     const { temporalNamespace } = config;
-    release = async () => {
-      const servers = { databaseUrl, temporalAddress, temporalNamespace };
-      await releaseExecutors({ ...servers, dataFolder: data.folder, log: logger }).catch((error: unknown) =>
-        logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
+    const servers = { databaseUrl, temporalAddress, temporalNamespace };
+    release = oneAtATime(async () => {
+      // Once there is room, or Postgres is back: sooner than its timeouts.
+      await untilStored(() => releaseExecutors({ ...servers, dataFolder: data.folder, log: logger })).catch(
+        (error: unknown) =>
+          logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
-    };
+    });
     const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env, address: url }));
     standby = createStandby({ start: roleStarter(scene, 'standby', { env, address: null }), logger });
     const worker = await keepRole(
@@ -217,8 +269,8 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     // What was being started when the stop came is known once it has started, or failed to.
     await starting.catch(() => undefined);
     for (const name of ['api', 'worker', 'temporal', 'postgres'] as const) await kept[name]?.stop();
-    clearInterval(rotating);
-    rmSync(data.processesFile, { force: true });
+    for (const end of stopHousekeeping) end();
+    chores.run('removing processes.json', () => rmSync(data.processesFile, { force: true }));
   }
 
   return {
@@ -232,7 +284,7 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
       return stopping;
     },
     hurry() {
-      for (const part of [kept.api, kept.worker]) void part?.kill();
+      for (const part of [kept.api, kept.worker]) chores.run('ending at once', () => part?.kill());
     },
   };
 }

@@ -47,6 +47,7 @@ export const failures = {
   InternalError: { retryable: false, status: 500, title: 'Something went wrong here' },
   ShuttingDown: { retryable: true, status: 503, title: 'The server is shutting down' },
   StoreUnavailable: { retryable: true, status: 503, title: 'Postgres cannot be reached' },
+  DiskFull: { retryable: true, status: 507, title: 'The disk is full' },
   // Of activities; their status is what a face shows when one ends a run.
   ModelRateLimited: { retryable: true, status: 503, title: 'The model provider limits our rate' },
   ModelOverloaded: { retryable: true, status: 503, title: 'The model provider is overloaded' },

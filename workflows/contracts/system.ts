@@ -12,12 +12,24 @@ const dependency = z.object({
   latencyMs: z.number(),
   problem: z.string().nullable(),
 });
+/** The disk with the least room of those the data folder lies on. */
+export const DiskView = z
+  .object({
+    folder: z.string(),
+    freeBytes: z.int(),
+    minFreeBytes: z.int().describe('Below it no new work is accepted.'),
+    entriesLeft: z.boolean().describe('Whether the file system takes more files.'),
+  })
+  .meta({ id: 'DiskView' });
+export type DiskView = z.infer<typeof DiskView>;
+
 export const ReadyView = z
   .object({
     status: z.enum(['ready', 'degraded']),
     postgres: dependency,
     temporal: dependency,
     workers: dependency,
+    disk: dependency.extend({ room: DiskView.nullable() }),
   })
   .meta({ id: 'ReadyView' });
 export type ReadyView = z.infer<typeof ReadyView>;

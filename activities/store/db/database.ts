@@ -69,6 +69,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 /** True for errors that say the server, not the statement, is the trouble: the same statement may work later. */
 export function isStoreOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (isDiskFull(error)) return true;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') {
     // Class 08 is connection trouble, 57P0x shutdown and crash recovery, 53 too few resources, 25006 a standby,
@@ -81,6 +82,12 @@ export function isStoreOutage(error: unknown): boolean {
   return /connection terminated|timeout exceeded when trying to connect|query read timeout|connection ended|is not queryable/i.test(
     error.message,
   );
+}
+
+/** True where a disk is what is missing: Postgres' or that of the data folder. */
+export function isDiskFull(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return code === '53100' || code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 /** The constraint a unique violation hit, or undefined for any other error. */

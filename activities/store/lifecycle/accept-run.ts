@@ -74,12 +74,21 @@ export interface Accepted {
   ended?: EndedRun;
 }
 
-/** `held` comes from whoever takes other locks before this. */
-export async function acceptRun(write: Write, input: NewRun, held?: HeldPools): Promise<Accepted> {
+/**
+ * `held` comes from whoever takes other locks before this. `mayBegin` throws where there is no room for new work; what
+ * was accepted before stays accepted.
+ */
+export async function acceptRun(
+  write: Write,
+  input: NewRun,
+  held?: HeldPools,
+  mayBegin: () => void = () => undefined,
+): Promise<Accepted> {
   const { tenantId } = input;
   const places = held ?? (await holdPools(write.tx, { ...input, others: input.pools ?? [] }));
   const known = await findByMessage(write.tx, input);
   if (known) return { run: known, became: 'known' };
+  mayBegin();
   const conversationId = input.conversationId ? await lockConversation(write, input) : uuid();
   // Asked again under the conversation's lock: the same message may have been accepted while we waited for it.
   const accepted = await findByMessage(write.tx, input);

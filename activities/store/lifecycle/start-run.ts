@@ -23,6 +23,8 @@ export interface StartNeeds {
   redact(text: string): string;
   /** The sandbox that runs get. */
   sandbox: SandboxView;
+  /** Why there is no room for new work on the disk, and what to do about it. */
+  diskProblem(): string | undefined;
 }
 
 /** In whose name a run is started. */
@@ -74,7 +76,12 @@ export async function startRun(
     ...(messageId !== undefined && { messageId }),
     ...(uncontained && { uncontained }),
   };
-  return acceptRun(write, run, held);
+  return acceptRun(write, run, held, () => refuseWithoutRoom(needs));
+}
+
+function refuseWithoutRoom(needs: StartNeeds): void {
+  const problem = needs.diskProblem();
+  if (problem !== undefined) throw new Failure('DiskFull', problem);
 }
 
 function modelOf(needs: StartNeeds, { model = needs.defaultModel() }: StartRunBody): string {

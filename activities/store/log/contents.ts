@@ -1,7 +1,7 @@
 // Large content by its SHA-256: up to 1 MiB in Postgres, above that in files of the data folder. Storing the
 // same bytes twice is storing them once.
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { v7 as uuid } from 'uuid';
 import type { Db, Queries } from '../db/database.ts';
@@ -56,10 +56,16 @@ async function writeOnce(folder: string, name: string, bytes: Buffer): Promise<v
   const temporary = path.join(folder, `.${name}.${uuid()}`);
   const file = await open(temporary, 'wx', 0o600);
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path.join(folder, name));
+  } catch (error) {
+    // It is tried again as long as the disk is full, which no try may make fuller.
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await rename(temporary, path.join(folder, name));
 }

@@ -2,8 +2,14 @@
 import { Command } from 'commander';
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
 import type { RunView } from '../../../workflows/contracts/run.ts';
-import type { DeadLetterView, ProcessView, SandboxView } from '../../../workflows/contracts/system.ts';
+import type {
+  DeadLetterView,
+  DiskView,
+  ProcessView,
+  SandboxView,
+} from '../../../workflows/contracts/system.ts';
 import { Unreachable } from '../../client/client.ts';
+import { seenNow } from '../../../activities/host/published-processes.ts';
 import { approvalTable } from './approvals.ts';
 import { deadLetterTable } from './dead-letters.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -18,6 +24,8 @@ interface Status {
   processes: ProcessView[];
   /** Null when the API could not be asked: unknown is not none. */
   work: Work | null;
+  /** Null when it could not be asked, or the system does not tell. */
+  disk: { room: DiskView; problem: string | null } | null;
 }
 
 interface Work {
@@ -26,6 +34,9 @@ interface Work {
   approvals: ApprovalView[];
   deadLetters: DeadLetterView[];
 }
+
+const unsupervised =
+  'The supervisor is gone, so nothing that dies is started again: start it the way you did, and it takes over what runs.';
 
 export function statusCommand(cli: Cli): Command {
   return new Command('status')
@@ -39,7 +50,7 @@ export function statusCommand(cli: Cli): Command {
         const known = processesOnDisk(cli);
         if (known === undefined) throw error;
         show(cli, known, options.json);
-        cli.output.remark(`${error.message} The processes are as the supervisor noted them last.`);
+        cli.output.remark(error.message);
         cli.exitWith(exitCodes.unreachable);
       }
     });
@@ -47,12 +58,13 @@ export function statusCommand(cli: Cli): Command {
 
 async function askServer(cli: Cli): Promise<Status> {
   const client = cli.client();
-  const [processes, sandboxes, runs, approvals, letters] = await Promise.all([
+  const [processes, sandboxes, runs, approvals, letters, { disk }] = await Promise.all([
     client.processes(),
     client.sandboxes(),
     client.runs({ active: true, limit: 200 }),
     client.approvals({ status: 'open', limit: 200 }),
     client.deadLetters({ limit: 200 }),
+    client.ready(),
   ]);
   return {
     embedded: processes.embedded,
@@ -63,21 +75,22 @@ async function askServer(cli: Cli): Promise<Status> {
       approvals: approvals.items,
       deadLetters: letters.items,
     },
+    disk: disk.room && { room: disk.room, problem: disk.problem },
   };
 }
 
 function processesOnDisk(cli: Cli): Status | undefined {
   const folder = cli.dataFolder();
   const file = folder === undefined ? undefined : readProcesses(folder);
-  return file && { embedded: true, processes: file.processes, work: null };
+  return file && { embedded: true, processes: seenNow(file.processes), work: null, disk: null };
 }
 
 function show(cli: Cli, status: Status, json: boolean | undefined): void {
   const { output } = cli;
   if (json) {
-    const { processes, work } = status;
+    const { processes, work, disk } = status;
     const unknown = { sandboxes: null, runs: null, approvals: null, deadLetters: null };
-    return output.json({ processes, ...(work ?? unknown) });
+    return output.json({ processes, disk, ...(work ?? unknown) });
   }
   if (status.embedded) {
     const rows = status.processes.map((each) => [
@@ -88,9 +101,12 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
       each.restarts,
     ]);
     output.line(tableOf(output, ['PROCESS', 'PID', 'ADDRESS', 'HEALTH', 'RESTARTS'], rows));
+    const supervisor = status.processes.find(({ name }) => name === 'supervisor');
+    if (supervisor?.health === 'down') output.line(output.colors.yellow(unsupervised));
   } else {
     output.line('This server does not supervise its own processes.');
   }
+  if (status.disk?.problem) output.line(output.colors.yellow(status.disk.problem));
   if (status.work !== null) showWork(cli, status.work);
 }
 

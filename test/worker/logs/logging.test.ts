@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRedactor } from '../../../activities/store/log/redaction.ts';
+import { followFile } from '../../../worker/logs/log-file.ts';
 import { createLogging } from '../../../worker/logs/logging.ts';
 
 let folder: string;
@@ -33,7 +34,12 @@ function lines(): Record<string, unknown>[] {
 
 describe('a log', () => {
   test('is JSON with a time, a level in words, a service and the ids of what it is about', () => {
-    const { logger, flush } = createLogging({ service: 'api', level: 'info', redact: unchanged, fd });
+    const { logger, flush } = createLogging({
+      service: 'api',
+      level: 'info',
+      redact: unchanged,
+      to: () => fd,
+    });
     logger.child({ requestId: 'request-1', runId: 'run-1' }).info('accepted');
     flush();
     expect(lines()).toEqual([
@@ -49,7 +55,7 @@ describe('a log', () => {
   });
 
   test('writes information after the turn and errors before the call returns, in order', async () => {
-    const { logger } = createLogging({ service: 'api', level: 'info', redact: unchanged, fd });
+    const { logger } = createLogging({ service: 'api', level: 'info', redact: unchanged, to: () => fd });
     logger.info('first');
     expect(lines()).toEqual([]);
     logger.error('second');
@@ -59,7 +65,7 @@ describe('a log', () => {
   });
 
   test('keeps 8,000 records of a burst, then one in ten up to 10,000, and counts the rest', async () => {
-    const { logger } = createLogging({ service: 'api', level: 'info', redact: unchanged, fd });
+    const { logger } = createLogging({ service: 'api', level: 'info', redact: unchanged, to: () => fd });
     for (let index = 0; index < 50_000; index += 1) logger.info({ index }, 'burst');
     await expect.poll(() => lines().at(-1)?.['msg'], { timeout: 10_000 }).toBe('log records were dropped');
     const written = lines();
@@ -79,7 +85,7 @@ describe('a log', () => {
       service: 'api',
       level: 'info',
       redact: (text) => redactor.text(text),
-      fd,
+      to: () => fd,
     });
     logger.error(
       { err: new Error('refused sk-live-"123456'), header: 'sk-live-"123456' },
@@ -95,12 +101,45 @@ describe('a log', () => {
     expect(readFileSync(file, 'utf8')).not.toContain('123456');
   });
 
+  test('is made again, folder and all, when it was removed', async () => {
+    const named = path.join(folder, 'logs', 'named.log');
+    const to = followFile(named);
+    const { logger } = createLogging({ service: 'api', level: 'info', redact: unchanged, to });
+    logger.error('before');
+    rmSync(path.dirname(named), { recursive: true });
+    // It is looked for once a second.
+    await expect
+      .poll(
+        () => {
+          logger.error('after');
+          return existsSync(named) && readFileSync(named, 'utf8');
+        },
+        { timeout: 5_000 },
+      )
+      .toContain('after');
+  });
+
+  test('drops and counts what a file that cannot be had keeps back beyond its bound', async () => {
+    let fails = true;
+    const to = () => {
+      if (fails) throw new Error('no file');
+      return fd;
+    };
+    const { logger } = createLogging({ service: 'api', level: 'info', redact: unchanged, to });
+    for (let index = 0; index < 50_000; index += 1) logger.error({ index }, 'burst');
+    fails = false;
+    await expect.poll(() => lines().at(-1)?.['msg'], { timeout: 10_000 }).toBe('log records were dropped');
+    const kept = lines().filter(({ msg }) => msg === 'burst').length;
+    expect(kept + (lines().at(-1)?.['dropped'] as number)).toBe(50_000);
+    expect(kept).toBeLessThanOrEqual(10_001);
+  });
+
   test('has everything up to a crash and the crash itself', () => {
     const logging = path.resolve(import.meta.dirname, '../../../worker/logs/logging.ts');
     const program = `
       import { createLogging, logCrashes } from ${JSON.stringify(logging)};
       const logging = createLogging({ service: 'worker', level: 'info', redact: (text) => text });
-      logCrashes(logging);
+      logCrashes(logging, (error) => process.stderr.write('next step after ' + error.message));
       logging.logger.info('before');
       Promise.reject(new Error('broken'));
     `;
@@ -113,6 +152,7 @@ describe('a log', () => {
       ['info', 'before'],
       ['fatal', 'the process crashed'],
     ]);
+    expect(ended.stderr).toBe('next step after broken');
     expect(ended.status).toBe(1);
   });
 });

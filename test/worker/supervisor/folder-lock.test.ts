@@ -25,6 +25,15 @@ test('a held folder is refused naming its holder, and is free again after the re
   lockFolder(folder).release();
 });
 
+test('a lock that was removed is made again, and keeps a second one out', () => {
+  const lock = lockFolder(folder);
+  rmSync(path.join(folder, 'supervisor.lock'));
+  lock.keep();
+  expect(() => lockFolder(folder)).toThrow('is held by the Perdure with pid');
+  lock.release();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 test('a lock whose pid was given to another process since keeps nobody out', () => {
   lockFolder(folder);
   const file = path.join(folder, 'supervisor.lock');

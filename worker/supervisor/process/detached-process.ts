@@ -25,8 +25,13 @@ export interface DetachedProcess extends ProcessIdentity {
 
 /** Opens a log for appending, so that it can be cut by its owner while several processes write to it. */
 function openLog(file: string): number {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  return openSync(file, 'a', 0o600);
+  try {
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    return openSync(file, 'a', 0o600);
+  } catch {
+    // A process without its log is better than none: the disk may be full, or only readable for now.
+    return openSync('/dev/null', 'a');
+  }
 }
 
 export async function spawnDetached(input: DetachedInput): Promise<DetachedProcess> {
@@ -53,11 +58,20 @@ export async function spawnDetached(input: DetachedInput): Promise<DetachedProce
   }
 }
 
+/** Where the table cannot be read, as with too many open files, nothing is taken for dead. */
+export function stillRuns(identity: ProcessIdentity): boolean {
+  try {
+    return isRunning(identity);
+  } catch {
+    return true;
+  }
+}
+
 /** The same shape for a process that another parent started. */
 export function adoptProcess(identity: ProcessIdentity): DetachedProcess {
   const watch = async (): Promise<void> => {
     // Nobody tells us when another's child ends; a restart half a second late is still quick.
-    while (isRunning(identity)) await sleep(500, undefined, { ref: false });
+    while (stillRuns(identity)) await sleep(500, undefined, { ref: false });
   };
   return { pid: identity.pid, started: identity.started, exited: watch() };
 }

@@ -18,7 +18,7 @@ export interface KeepInput {
   name: ProcessView['name'];
   first: RunningPart;
   start(): Promise<RunningPart>;
-  /** Called at each death, while the successor starts; must not throw. */
+  /** Called at each death, while the successor starts; must not throw, as `onChange` must not. */
   onDeath?(): void;
   onChange(): void;
   logger: Logger;

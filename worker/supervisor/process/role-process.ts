@@ -4,10 +4,11 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { Chores } from '../../chores.ts';
 import { type DataFolder, removeLifeFiles } from '../../data-folder.ts';
-import { spawnDetached } from './detached-process.ts';
+import { spawnDetached, stillRuns } from './detached-process.ts';
 import type { RunningPart } from './keep-running.ts';
-import { findProcesses, isRunning } from '../../process-table.ts';
+import { findProcesses } from '../../process-table.ts';
 import type { StopStage } from './stop-process.ts';
 import { stopProcess } from './stop-process.ts';
 import { watchLife } from './watch-life.ts';
@@ -24,17 +25,17 @@ function roleArgs(role: Role, folder: string): string[] {
 async function readPid(file: string): Promise<number | undefined> {
   try {
     return Number(await readFile(file, 'utf8'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+  } catch {
+    // Not there yet. Whatever else keeps it from being read may pass: it is looked at again.
+    return undefined;
   }
 }
 
 async function waitUntilReady(file: string, identity: { pid: number; started: string }): Promise<void> {
   // Short against the start of a process, which takes most of a second.
-  while (isRunning(identity) && (await readPid(file)) !== identity.pid) await sleep(20);
+  while (stillRuns(identity) && (await readPid(file)) !== identity.pid) await sleep(20);
   // Dead before it was ready: it never will be.
-  if (!isRunning(identity)) await new Promise<never>(() => undefined);
+  if (!stillRuns(identity)) await new Promise<never>(() => undefined);
 }
 
 export interface RoleInput {
@@ -45,6 +46,7 @@ export interface RoleInput {
   /** How long it may take to finish what it is doing. */
   drainMs: number;
   logger: Logger;
+  chores: Chores;
 }
 
 // A look a second costs nothing.
@@ -60,9 +62,10 @@ export interface RolePart extends RunningPart {
 }
 
 export async function startRole(input: RoleInput): Promise<RolePart> {
-  const { role, data } = input;
+  const { role, data, chores } = input;
   const file = data.readyFile(role);
-  rmSync(file, { force: true });
+  // A predecessor's holds another pid and does not count, so that it may stay where it cannot be removed.
+  chores.run('removing what said that a process is ready', () => rmSync(file, { force: true }));
   const child = await spawnDetached({
     executable: process.execPath,
     args: roleArgs(role, data.folder),
@@ -76,6 +79,7 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
     file: life,
     everyMs: lookMs,
     mostLooks,
+    chores,
     onStandstill() {
       input.logger.error({ process: role, pid: child.pid }, 'a process stands still and is killed');
       stopProcess(child, []).catch((error: unknown) => {
@@ -89,7 +93,7 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
   });
   void child.exited.then(() => {
     unwatch();
-    rmSync(life, { force: true });
+    chores.run('taking away a sign of life', () => rmSync(life, { force: true }));
   });
   const stages: StopStage[] = [{ signal: 'SIGTERM', waitMs: input.drainMs }];
   const part = {

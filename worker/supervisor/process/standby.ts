@@ -58,7 +58,13 @@ export function createStandby(input: { start(): Promise<RolePart>; logger: Logge
       const taken = part;
       part = undefined;
       isReady = false;
-      return taken.promote();
+      try {
+        return taken.promote();
+      } catch (error) {
+        // It died in this moment.
+        input.logger.warn({ err: error }, 'the standby worker could not be made the worker');
+        return undefined;
+      }
     },
     async stop() {
       stopping.abort();

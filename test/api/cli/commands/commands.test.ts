@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { findProcess } from '../../../../activities/host/process-table.ts';
 import { addDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
 import { lockedRun } from '../../../support/store.ts';
 import { endOfRun, startRun } from '../../stream/streams.ts';
@@ -36,6 +37,7 @@ test('status shows processes, runs in progress and what is stuck', async () => {
   expect(JSON.parse(json.out())).toEqual({
     processes: [worker],
     sandboxes: (await api.ask('GET', '/sandboxes')).json().items,
+    disk: null,
     runs: items,
     approvals: [],
     deadLetters: [],
@@ -44,19 +46,49 @@ test('status shows processes, runs in progress and what is stuck', async () => {
 
 test('status without the API says what the supervisor noted, and that the rest is unknown', async () => {
   const folder = await makeFolder();
-  const worker = { name: 'worker', pid: 42, address: null, health: 'up', restarts: 0 };
-  const file = { version: '1', url: 'http://127.0.0.1:9', temporalUi: null, processes: [worker] };
+  const self = findProcess(process.pid);
+  const alive = {
+    name: 'api',
+    pid: process.pid,
+    started: self?.started,
+    health: 'up',
+    restarts: 0,
+    address: null,
+  };
+  // The same number, another start: another program has it since.
+  const reused = { ...alive, name: 'supervisor', started: `${self?.started}0` };
+  const dead = { ...alive, name: 'worker', pid: 2 ** 30 };
+  const external = { ...alive, name: 'postgres', pid: null, started: null, health: 'external' };
+  const processes = [reused, alive, dead, external];
+  const file = { version: '1', url: 'http://127.0.0.1:9', temporalUi: null, processes };
   await writeFile(path.join(folder, 'processes.json'), JSON.stringify(file));
   const called = perdure(['status', '--json'], { environment: { PERDURE_DATA: folder } });
   expect(await called.code).toBe(6);
+  const gone = { pid: null, health: 'down' };
   expect(JSON.parse(called.out())).toEqual({
-    processes: [worker],
     sandboxes: null,
+    processes: [{ ...reused, ...gone }, alive, { ...dead, ...gone }, external],
+    disk: null,
     runs: null,
     approvals: null,
     deadLetters: null,
   });
   expect(called.err()).toContain('No answer from http://127.0.0.1:9');
+  const shown = perdure(['status'], { environment: { PERDURE_DATA: folder } });
+  expect(await shown.code).toBe(6);
+  expect(shown.out()).toContain('The supervisor is gone, so nothing that dies is started again');
+});
+
+test('status says that a disk is full, and by --json how full', async () => {
+  const disk = {
+    room: { folder: '/data', freeBytes: 5, minFreeBytes: 10, entriesLeft: true },
+    problem: 'The disk of /data is full.',
+  };
+  const { call } = await startApi({ diskRoom: () => disk.room, diskProblem: () => disk.problem });
+  const shown = call('status');
+  expect([await shown.code, shown.out().includes(disk.problem)]).toEqual([0, true]);
+  const json = call('status', '--json');
+  expect([await json.code, JSON.parse(json.out()).disk]).toEqual([0, disk]);
 });
 
 test('models says what is configured, what is missing, and that the default is a script', async () => {

@@ -4,12 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createChores } from '../../../../worker/chores.ts';
 import { watchLife } from '../../../../worker/supervisor/process/watch-life.ts';
 
 // A second and a half without a sign, of which a living process gives thirty in that time.
 const everyMs = 50;
 const mostLooks = 30;
+
+const chores = createChores(pino({ level: 'silent' }));
 
 let folder: string;
 let child: ChildProcess;
@@ -33,10 +37,11 @@ afterEach(async () => {
 /** A process that gives its signs, and says so once it has begun; `then` is what it does besides. */
 async function startAndWatch(then = ''): Promise<void> {
   const file = path.join(folder, 'life');
-  const module = path.resolve(import.meta.dirname, '../../../../worker/processes/life-signs.ts');
+  const worker = path.resolve(import.meta.dirname, '../../../../worker');
   const text = `
-    import { giveLifeSigns } from ${JSON.stringify(module)};
-    giveLifeSigns(${JSON.stringify(file)}, ${everyMs});
+    import { createChores } from ${JSON.stringify(path.join(worker, 'chores.ts'))};
+    import { giveLifeSigns } from ${JSON.stringify(path.join(worker, 'processes/life-signs.ts'))};
+    giveLifeSigns(createChores(console), ${JSON.stringify(file)}, ${everyMs});
     console.log('begun');
     setInterval(() => undefined, 1_000);
     ${then}`;
@@ -48,6 +53,7 @@ async function startAndWatch(then = ''): Promise<void> {
     file,
     everyMs,
     mostLooks,
+    chores,
     onStandstill: () => {
       standstills += 1;
     },
@@ -74,8 +80,23 @@ test('a process that never gave a sign is told too', async () => {
   stopWatching();
   const file = path.join(folder, 'never');
   const told = Promise.withResolvers<void>();
-  stopWatching = watchLife({ file, everyMs: 10, mostLooks: 5, onStandstill: told.resolve });
+  stopWatching = watchLife({ file, everyMs: 10, mostLooks: 5, chores, onStandstill: told.resolve });
   await told.promise;
+});
+
+test('a process that can give no sign, its folder being gone or its disk full, is not told', async () => {
+  await startAndWatch();
+  stopWatching();
+  const file = path.join(folder, 'gone', 'never');
+  stopWatching = watchLife({
+    file,
+    everyMs: 10,
+    mostLooks: 5,
+    chores,
+    onStandstill: () => void (standstills += 1),
+  });
+  await sleep(300);
+  expect(standstills).toBe(0);
 });
 
 test('while the watcher itself stands still, as with the machine suspended, nothing is counted', async () => {

@@ -1,0 +1,42 @@
+// The time a call may take. What it waits for the store, as with a full disk, is not its own time and is not counted.
+export interface TimeLimit {
+  /** Aborted when the time is over. */
+  signal: AbortSignal;
+  /** Does it while the clock stands still. */
+  uncounted<T>(act: () => Promise<T>): Promise<T>;
+  clear(): void;
+}
+
+export function createTimeLimit(milliseconds: number): TimeLimit {
+  const over = new AbortController();
+  let left = milliseconds;
+  let since = 0;
+  let waits = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  function go(): void {
+    since = performance.now();
+    timer = setTimeout(() => over.abort(), Math.max(0, left));
+  }
+
+  function stand(): void {
+    clearTimeout(timer);
+    left -= performance.now() - since;
+  }
+
+  go();
+  return {
+    signal: over.signal,
+    async uncounted(act) {
+      if (waits === 0) stand();
+      waits += 1;
+      try {
+        return await act();
+      } finally {
+        waits -= 1;
+        if (waits === 0) go();
+      }
+    },
+    clear: () => clearTimeout(timer),
+  };
+}
