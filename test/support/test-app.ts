@@ -104,6 +104,9 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     keepContent: async () => 'kept',
     content: async () => undefined,
     temporalHealth: async () => {},
+    hostNames: [],
+    temporalUi: { problem: 'There is no Web UI in this test.' },
+    loginKey: 'only for tests',
     uiFolder,
     ...changed,
   };

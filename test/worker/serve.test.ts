@@ -26,10 +26,9 @@ describe('perdure serve', () => {
   test('starts everything, says what is where, refuses a second start, and stops in order at a doubled Ctrl-C', async () => {
     const started = await startWhole();
     const file = readOrUndefined();
-    const { PERDURE_PORT, PERDURE_TEMPORAL_PORT, PERDURE_TEMPORAL_UI_PORT, PERDURE_POSTGRES_PORT } =
-      variables;
+    const { PERDURE_PORT, PERDURE_TEMPORAL_PORT, PERDURE_POSTGRES_PORT } = variables;
     const url = `http://127.0.0.1:${PERDURE_PORT}`;
-    const temporalUi = `http://127.0.0.1:${PERDURE_TEMPORAL_UI_PORT}`;
+    const temporalUi = `${url}/temporal`;
     expect({ url: file?.url, temporalUi: file?.temporalUi }).toEqual({ url, temporalUi });
     const views = file?.processes.map(({ name, address, health, restarts }) => ({
       name,

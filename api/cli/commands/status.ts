@@ -16,6 +16,7 @@ import type { Cli } from '../surroundings.ts';
 interface Status {
   embedded: boolean;
   processes: ProcessView[];
+  temporalUi: string | null;
   /** Null when the API could not be asked: unknown is not none. */
   work: Work | null;
 }
@@ -55,6 +56,7 @@ async function askServer(cli: Cli): Promise<Status> {
   return {
     embedded: processes.embedded,
     processes: processes.items,
+    temporalUi: processes.temporalUi,
     work: { runs: runs.items, approvals: approvals.items, deadLetters: letters.items },
   };
 }
@@ -62,14 +64,18 @@ async function askServer(cli: Cli): Promise<Status> {
 function processesOnDisk(cli: Cli): Status | undefined {
   const folder = cli.dataFolder();
   const file = folder === undefined ? undefined : readProcesses(folder);
-  return file && { embedded: true, processes: file.processes, work: null };
+  return file && { embedded: true, processes: file.processes, temporalUi: file.temporalUi, work: null };
 }
 
 function show(cli: Cli, status: Status, json: boolean | undefined): void {
   const { output } = cli;
   if (json) {
-    const { processes, work } = status;
-    return output.json({ processes, ...(work ?? { runs: null, approvals: null, deadLetters: null }) });
+    const { processes, temporalUi, work } = status;
+    return output.json({
+      processes,
+      temporalUi,
+      ...(work ?? { runs: null, approvals: null, deadLetters: null }),
+    });
   }
   if (status.embedded) {
     const rows = status.processes.map((each) => [
@@ -80,6 +86,7 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
       each.restarts,
     ]);
     output.line(tableOf(output, ['PROCESS', 'PID', 'ADDRESS', 'HEALTH', 'RESTARTS'], rows));
+    if (status.temporalUi !== null) output.line(`Temporal's Web UI: ${status.temporalUi}`);
   } else {
     output.line('This server does not supervise its own processes.');
   }

@@ -43,18 +43,18 @@ describe('the layers', () => {
       flags: ['--port', '1003'],
       environment: { PERDURE_CONFIG: file, PERDURE_PORT: '1002', PERDURE_TEMPORAL_PORT: '1002' },
     });
-    const { port, temporalPort, postgresPort, temporalUiPort, sources } = config;
-    expect({ port, temporalPort, postgresPort, temporalUiPort }).toEqual({
+    const { port, temporalPort, postgresPort, temporalUi, sources } = config;
+    expect({ port, temporalPort, postgresPort, temporalUi }).toEqual({
       port: 1003,
       temporalPort: 1002,
       postgresPort: 1001,
-      temporalUiPort: 7702,
+      temporalUi: 'on',
     });
     expect(sources).toMatchObject({
       port: '--port',
       temporalPort: 'PERDURE_TEMPORAL_PORT',
       postgresPort: `${file}:3`,
-      temporalUiPort: 'default',
+      temporalUi: 'default',
     });
   });
 
