@@ -71,9 +71,12 @@ export function createTemporalLogins({ db, tenantId, loginKey }: TemporalLoginPa
   };
 }
 
-/** The host of a header `Origin`; undefined for `null` and what is no origin. */
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+/** Whether `Origin` names the host that is asked; false for `null` and what is no origin. TLS may end before us. */
+function isOf(origin: string, host: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const { protocol, host: named } = new URL(origin);
+  const asked = `${protocol}//${host}`;
+  return URL.canParse(asked) && named !== '' && new URL(asked).host === named;
 }
 
 /**
@@ -88,7 +91,7 @@ export function refuseOtherOrigins({ method, headers }: FastifyRequest): void {
   const opens = reads && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
   const isOurs = site === undefined ? reads || origin !== undefined : site === 'same-origin';
   const byHand = site === 'none' && reads;
-  const otherOrigin = origin !== undefined && hostOf(origin) !== host.toLowerCase();
+  const otherOrigin = origin !== undefined && !isOf(origin, host);
   if (!otherOrigin && (isOurs || byHand || opens)) return;
   throw new Failure(
     'Forbidden',

@@ -50,7 +50,7 @@ export function temporalLoginRoutes(api: Api, { temporalUi }: Parts, logins: Tem
   api.post(
     '/temporal-login',
     {
-      config: { example: {} },
+      config: { example: { body: {} } },
       schema: {
         tags: ['system'],
         operationId: 'logInToTemporal',

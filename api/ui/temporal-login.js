@@ -12,7 +12,13 @@ async function logIn() {
       : (problem.detail ?? `The server answers ${response.status}.`);
 }
 
-const tryIt = () => logIn().catch(() => (element('notice').textContent = 'No answer; try again.'));
+function tryIt() {
+  logIn().catch(() => {
+    element('notice').textContent = 'No answer; try again.';
+  });
+}
 element('log-in').addEventListener('click', tryIt);
-element('token').addEventListener('keydown', ({ key }) => key === 'Enter' && tryIt());
+element('token').addEventListener('keydown', ({ key }) => {
+  if (key === 'Enter') tryIt();
+});
 element('token').focus();

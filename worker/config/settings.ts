@@ -49,7 +49,9 @@ export const Settings = z.strictObject({
         'More names under which the API is reached, such as that of a proxy in front of it; it answers to addresses, localhost, its own host and these.',
       ),
     ),
-  temporalPort: port().default(7701).meta(note('The embedded Temporal server.')),
+  temporalPort: port()
+    .default(7701)
+    .meta(note('The embedded Temporal server; it has no login, so any process of this machine may use it.')),
   temporalUi: z
     .enum(['on', 'off'])
     .default('on')
