@@ -13,11 +13,13 @@ import { answerErrors, createErrorAnswers } from './plugins/errors.ts';
 import { answerBrokenRequests } from './plugins/broken-requests.ts';
 import { createMutate } from './plugins/idempotency.ts';
 import { parseJsonBodies } from './plugins/json-body.ts';
+import { refuseUnknownHosts } from './plugins/known-host.ts';
 import { describeApi } from './plugins/openapi.ts';
 import { echoRequestIds, requestIdOf } from './plugins/request-id.ts';
 import { logRequests } from './plugins/request-log.ts';
 import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { drainOnClose } from './plugins/shutting-down.ts';
+import { createTemporalLogins } from './plugins/temporal-login.ts';
 import { refuseOtherMethods } from './plugins/wrong-method.ts';
 import { allowanceRoutes } from './routes/allowances.ts';
 import { auditRoutes } from './routes/audit.ts';
@@ -37,6 +39,7 @@ import { conversationEventRoutes, runEventRoutes } from './routes/events.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sandboxRoutes } from './routes/sandboxes.ts';
+import { temporalLoginRoutes, temporalUiRoutes } from './routes/temporal-ui.ts';
 import { usageRoutes } from './routes/usage.ts';
 
 export type { ApiDeps } from './deps.ts';
@@ -105,9 +108,12 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const streams = createEventStreams({ hub, db, tenantId, logger });
   const parts: Parts = { ...rest, db, streams, mutate: createMutate(deps) };
 
+  const logins = createTemporalLogins({ db, tenantId, loginKey: deps.loginKey });
+
   answerErrors(app, answerError);
   echoRequestIds(app);
   addSecurityHeaders(app);
+  refuseUnknownHosts(app, deps.hostNames);
   logRequests(app);
   drainOnClose(app, () => streams.end());
   parseJsonBodies(app);
@@ -123,10 +129,12 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
       authenticate(scope, { db, tenantId });
       const api: Api = scope.withTypeProvider<ZodTypeProvider>();
       for (const add of routes) add(api, parts);
+      temporalLoginRoutes(api, parts, logins);
       if (deps.embedded) embeddedRoutes(api, parts, deps.embedded);
     },
     { prefix },
   );
+  await app.register((scope) => temporalUiRoutes(scope, parts, logins));
   refuseTheRest();
 
   const forgetting = setInterval(() => {

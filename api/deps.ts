@@ -26,11 +26,19 @@ export interface ApiDeps extends VerbParts {
   diskRoom(): DiskView | undefined;
   /** Resolves when Temporal answers, throws otherwise. */
   temporalHealth(): Promise<void>;
+  /** Names this server answers to, beside addresses and localhost. */
+  hostNames: string[];
+  temporalUi: TemporalUi;
+  /** What logins to the Web UI are signed with: secret, the same in each process of the API and after a restart. */
+  loginKey: string;
   /** Only under our own supervisor. */
   embedded?: EmbeddedDeps;
   /** Where index.html, page.js and page.css are. */
   uiFolder: string;
 }
+
+/** Where Temporal's Web UI is, or in one sentence why it is not to be had here. */
+export type TemporalUi = { upstream: string; namespace: string } | { problem: string };
 
 export interface EmbeddedDeps extends Killer, DemoCopies {
   processes(): Promise<ProcessListView>;

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 /**
  * Beside these there are `supervisor.lock` (one supervisor per folder, with its pid and start time), `cache/` (the
- * workflow bundle), `contents/` (large content), `work/` (runs without a project) and `trees/` (recorded projects).
+ * workflow bundle), `contents/` (large content), `login-key` (what logins to Temporal's Web UI are signed with), `work/` (runs without a project) and `trees/` (recorded projects).
  */
 export interface DataFolder {
   folder: string;

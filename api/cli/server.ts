@@ -20,6 +20,7 @@ interface Where {
 interface ProcessesFile {
   /** Null while the API has not started yet. */
   url: string | null;
+  temporalUi: string | null;
   processes: PublishedProcess[];
 }
 
@@ -55,7 +56,11 @@ export function readProcesses(dataFolder: string): ProcessesFile | undefined {
   if (text === undefined) return undefined;
   try {
     const content = JSON.parse(text) as Partial<ProcessesFile>;
-    return { url: content.url ?? null, processes: content.processes ?? [] };
+    return {
+      url: content.url ?? null,
+      temporalUi: content.temporalUi ?? null,
+      processes: content.processes ?? [],
+    };
   } catch {
     throw new UsageError(
       `${join(dataFolder, 'processes.json')} is not readable JSON; start the server again.`,

@@ -33,7 +33,7 @@ export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): 
           answer: {
             embedded: true,
             items: [{ name: 'worker', pid: 4711, address: null, health: 'up', restarts: 0 }],
-            temporalUi: 'http://127.0.0.1:7702',
+            temporalUi: 'http://127.0.0.1:7700/temporal',
           },
         },
       },

@@ -2,7 +2,13 @@
 import type { FastifyInstance } from 'fastify';
 import { hiddenCharacters } from '../../workflows/contracts/hidden-characters.ts';
 
-const assets = { '/': 'index.html', '/page.js': 'page.js', '/page.css': 'page.css' };
+const assets = {
+  '/': 'index.html',
+  '/page.js': 'page.js',
+  '/page.css': 'page.css',
+  '/temporal-login': 'temporal-login.html',
+  '/temporal-login.js': 'temporal-login.js',
+};
 
 /** Needs @fastify/static registered without routes of its own. */
 export function pageRoutes(app: FastifyInstance): void {

@@ -37,7 +37,8 @@ async function ask(path, options = {}) {
   if (response.ok) return response;
   if (response.status === 401) throw new Error('No token: open the link that "npm start" prints.');
   const problem = await response.json().catch(() => ({}));
-  throw new Error(clean(problem.detail ?? `The server answers ${response.status}.`));
+  const { status } = response;
+  throw Object.assign(new Error(clean(problem.detail ?? `The server answers ${status}.`)), { status });
 }
 
 const get = async (path) => (await ask(path)).json();
@@ -222,6 +223,16 @@ function createView() {
   };
 }
 
+element('temporal').addEventListener('click', (event) => {
+  event.preventDefault();
+  // Without an opener, so that Temporal's page gets nothing of this one, the token above all.
+  const show = (address) => open(address, '_blank', 'noopener,noreferrer');
+  // Not found: it is not shown here but has a login of its own.
+  post('/temporal-login').then(
+    () => show('/temporal'),
+    (error) => (error.status === 404 ? show(element('temporal').href) : fail(error)),
+  );
+});
 press(element('demo'), async () => void watch((await (await post('/embedded/demo')).json()).runId));
 press(element('kill'), async () => {
   await post('/embedded/processes/worker/kill');

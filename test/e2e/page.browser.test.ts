@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Browser, chromium, type ConsoleMessage } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { portsBrowsersRefuse } from '../../worker/supervisor/ports.ts';
 import { findChromium } from '../machine.ts';
 import { type Platform, startPlatform } from '../support/platform.ts';
+import { listenersOf } from '../worker/listeners.ts';
 
 // Everything a browser would look up elsewhere is switched off: the test speaks to this machine alone.
 const flags = [
@@ -17,6 +19,8 @@ const flags = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // A name that somebody else has point to this machine.
+  '--host-resolver-rules=MAP evil.example 127.0.0.1',
 ];
 
 // The name of the file is full of what could hide; the answer is asked for after it.
@@ -129,6 +133,62 @@ test('what waits for an answer is answered on the page, and an answer from elsew
     ['shell', 'denied', 'Denied by first (api): Not that one.'],
     ['ask-person', 'succeeded', 'blue'],
   ]);
+});
+
+test("Temporal's page is opened from ours, asks for nothing but its own, and ends a run; other names get nothing", async () => {
+  const { client } = platform;
+  const run = await client.startRun({
+    prompt: 'Ask me about everything.',
+    model: 'scripted/asking',
+    policy: 'ask-everything',
+    attended: true,
+    project: { path: await mkdtemp(path.join(folder, 'project-')) },
+  });
+  const context = await browser.newContext();
+  const asked: string[] = [];
+  context.on('request', (request) => asked.push(request.url()));
+  const page = await context.newPage();
+  await page.goto(`${platform.url}/#token=${platform.token}`);
+  const opened = context.waitForEvent('page');
+  await page.getByRole('link', { name: 'Temporal' }).click();
+  const temporal = await opened;
+  await page.close();
+  const before = asked.length;
+  await temporal.reload();
+  await temporal
+    .getByRole('link', { name: `run/${run.id}` })
+    .first()
+    .click();
+  await temporal.getByRole('button', { name: 'More Actions' }).click();
+  await temporal.getByRole('menuitem', { name: 'Terminate' }).click();
+  await temporal.getByRole('dialog').getByRole('button', { name: 'Terminate' }).click();
+  await temporal.getByText('Terminated', { exact: true }).first().waitFor();
+  expect(asked.slice(before).filter((url) => !url.startsWith(`${platform.url}/temporal/`))).toEqual([]);
+  // Neither the page's token nor our cookie is in reach of what it shows.
+  const inReach = await temporal.evaluate('[sessionStorage.length, String(opener), document.cookie]');
+  expect(inReach).toEqual([0, 'null', expect.stringMatching(/^_csrf=[^;]*$/)]);
+
+  const stranger = await browser.newPage();
+  for (const url of [platform.url, `${platform.url}/temporal`]) {
+    const answer = await stranger.goto(url.replace('127.0.0.1', 'evil.example'));
+    expect([url, answer?.status()]).toEqual([url, 421]);
+  }
+  for (const { host, port } of await listenersOf(platform.pid('temporal') ?? 0)) {
+    if (!portsBrowsersRefuse.includes(port)) continue;
+    await expect(stranger.goto(`http://${host}:${port}/`)).rejects.toThrow('ERR_UNSAFE_PORT');
+  }
+});
+
+test('without a login the way to Temporal asks for the token, and says when it is wrong', async () => {
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`${platform.url}/temporal`);
+  expect(page.url()).toBe(`${platform.url}/temporal-login`);
+  await page.getByLabel('Token').fill('pdr_wrong');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByText('That is not a token of this server.').waitFor();
+  await page.getByLabel('Token').fill(platform.token);
+  await page.getByLabel('Token').press('Enter');
+  await page.waitForURL(`${platform.url}/temporal/namespaces/perdure/workflows`);
 });
 
 test('without a token the page says what to do', async () => {

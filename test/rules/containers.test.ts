@@ -80,6 +80,17 @@ test('what is published is published on loopback only', () => {
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
 });
 
+test("Temporal's UI is published nowhere: the API shows it", () => {
+  const { ports, environment } = compose.services['temporal-ui'] ?? {};
+  expect({ ports, path: environment?.['TEMPORAL_UI_PUBLIC_PATH'] }).toEqual({
+    ports: undefined,
+    path: '/temporal',
+  });
+  expect(compose.services['api']?.environment['PERDURE_TEMPORAL_UI_UPSTREAM']).toBe(
+    'http://temporal-ui:8080',
+  );
+});
+
 test('no secret stands in the file', () => {
   const secrets = services.flatMap(([, { environment }]) =>
     Object.entries(environment).filter(([name]) => /PASSWORD|PWD|KEY|TOKEN|SECRET/.test(name)),

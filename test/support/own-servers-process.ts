@@ -18,7 +18,7 @@ const folder = await mkdtemp(path.join(tmpdir(), 'perdure-own-servers-'));
 await chmod(folder, 0o755);
 
 // They come back at the address that they had.
-const ports = { postgres: await testPort(), temporal: await testPort(), temporalUi: await testPort() };
+const ports = { postgres: await testPort(), temporal: await testPort() };
 
 async function launchPostgres() {
   const logFile = path.join(folder, 'postgres.log');
@@ -29,7 +29,7 @@ async function launchTemporal() {
   return startTemporal({
     folder: path.join(folder, 'temporal'),
     port: ports.temporal,
-    uiPort: ports.temporalUi,
+    ui: 'off',
     logFile: path.join(folder, 'temporal.log'),
     namespace,
   });

@@ -26,7 +26,6 @@ export async function portSettings() {
   return {
     PERDURE_PORT: String(await testPort()),
     PERDURE_TEMPORAL_PORT: String(await testPort()),
-    PERDURE_TEMPORAL_UI_PORT: String(await testPort()),
     PERDURE_POSTGRES_PORT: String(await testPort()),
   };
 }

@@ -67,7 +67,7 @@ async function embeddedTemporal(): Promise<string> {
   const server = await startTemporal({
     folder: path.join(folder, 'temporal'),
     port: 0,
-    uiPort: 0,
+    ui: 'off',
     logFile: path.join(folder, 'temporal.log'),
     say: (line) => console.log(line),
   });

@@ -14,7 +14,7 @@ export async function createTestNamespace(): Promise<{ address: string; namespac
   const deadline = Date.now() + knownMs;
   for (;;) {
     try {
-      await prepareNamespace(address, namespace);
+      await prepareNamespace({ temporalAddress: address }, namespace);
       return { address, namespace };
     } catch (error) {
       if (Date.now() > deadline) throw error;

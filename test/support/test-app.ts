@@ -105,6 +105,9 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     content: async () => undefined,
     diskRoom: () => undefined,
     temporalHealth: async () => {},
+    hostNames: [],
+    temporalUi: { problem: 'There is no Web UI in this test.' },
+    loginKey: 'only for tests',
     uiFolder,
     ...changed,
   };

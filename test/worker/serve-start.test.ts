@@ -34,7 +34,7 @@ describe('a start of perdure serve', () => {
       startTemporal({
         folder: path.join(outer, 'temporal'),
         port: 0,
-        uiPort: 0,
+        ui: 'off',
         logFile: path.join(outer, 'temporal.log'),
       }),
     ]);

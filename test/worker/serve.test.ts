@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findProcesses, runningProcess } from '../../worker/process-table.ts';
+import { kindOf, listenersOf } from './listeners.ts';
 import {
   call,
   cleanUpServe,
@@ -19,6 +20,40 @@ import {
   variables,
 } from './served.ts';
 
+/** Every listening socket of the platform, and what each says to a page that has its own name point to it. */
+async function expectOnlyTheseListen(): Promise<void> {
+  const found = await Promise.all(
+    everyName.map(async (name) =>
+      (await listenersOf(pidOf(name))).map((listener) => ({ name, ...listener })),
+    ),
+  );
+  const { PERDURE_PORT, PERDURE_TEMPORAL_PORT, PERDURE_POSTGRES_PORT } = variables;
+  const named = new Map([
+    [Number(PERDURE_PORT), 'asked for'],
+    [Number(PERDURE_TEMPORAL_PORT), 'asked for'],
+    [Number(PERDURE_POSTGRES_PORT), 'asked for'],
+  ]);
+  const rows = found.flat().map((listener) => {
+    const { name, host, port } = listener;
+    const where = host === '127.0.0.1' ? host : host.replace(/^127\.\d+\.\d+\.\d+$/, 'a hidden address');
+    return `${name}: ${where}, ${named.get(port) ?? 'a free port'}, ${kindOf(listener)}`;
+  });
+  expect(rows.sort()).toEqual([
+    'api: 127.0.0.1, asked for, refuses',
+    'postgres: 127.0.0.1, asked for, no HTTP',
+    // Two of its services, which speak gRPC with each other.
+    'temporal: 127.0.0.1, a free port, no HTTP',
+    'temporal: 127.0.0.1, a free port, no HTTP',
+    // Its figures; on a machine with more of us than ports that browsers refuse they would say "answers" here.
+    'temporal: 127.0.0.1, a free port, no browser connects',
+    // Its HTTP API.
+    'temporal: 127.0.0.1, a free port, refuses',
+    'temporal: 127.0.0.1, asked for, no HTTP',
+    // Its Web UI.
+    'temporal: a hidden address, a free port, no browser connects',
+  ]);
+}
+
 beforeEach(prepareServe);
 afterEach(cleanUpServe);
 
@@ -26,10 +61,9 @@ describe('perdure serve', () => {
   test('starts everything, says what is where, refuses a second start, and stops in order at a doubled Ctrl-C', async () => {
     const started = await startWhole();
     const file = readOrUndefined();
-    const { PERDURE_PORT, PERDURE_TEMPORAL_PORT, PERDURE_TEMPORAL_UI_PORT, PERDURE_POSTGRES_PORT } =
-      variables;
+    const { PERDURE_PORT, PERDURE_TEMPORAL_PORT, PERDURE_POSTGRES_PORT } = variables;
     const url = `http://127.0.0.1:${PERDURE_PORT}`;
-    const temporalUi = `http://127.0.0.1:${PERDURE_TEMPORAL_UI_PORT}`;
+    const temporalUi = `${url}/temporal`;
     expect({ url: file?.url, temporalUi: file?.temporalUi }).toEqual({ url, temporalUi });
     const views = file?.processes.map(({ name, address, health, restarts }) => ({
       name,
@@ -54,6 +88,8 @@ describe('perdure serve', () => {
     expect(started.out()).toContain('no model key is set, so the scripted model answers');
     expect(statSync(path.join(folder, 'token')).mode & 0o077).toBe(0);
     expect(statSync(folder).mode & 0o007).toBe(0);
+
+    await expectOnlyTheseListen();
 
     const second = start();
     expect(await second.ended).toBe(1);

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { closestName } from './closest-name.ts';
+import { combinationProblem } from './combinations.ts';
 import { readConfigFile } from './config-file.ts';
 import { ConfigProblem } from './config-problem.ts';
 import type { Setting } from './settings.ts';
@@ -196,11 +197,8 @@ export function loadConfig(input: ConfigInput = {}): Config {
     sources[setting.name] = source;
   }
   const config = Settings.parse(values);
-  if (config.compatibleApiKey !== undefined && config.compatibleBaseUrl === undefined) {
-    throw new ConfigProblem(
-      'PERDURE_COMPATIBLE_API_KEY is given without PERDURE_COMPATIBLE_BASE_URL: set both.',
-    );
-  }
+  const problem = combinationProblem(config);
+  if (problem !== undefined) throw new ConfigProblem(problem);
   return deepFreeze({ ...config, sources });
 }
 

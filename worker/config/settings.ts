@@ -6,7 +6,7 @@ export type SettingNotes = {
   /** Only where the name is not PERDURE_ and the setting's own name. */
   variable?: string;
   secret?: true;
-  /** Taken relative to the folder the process was started in, and made absolute. */
+  /** Or a file: taken relative to the folder the process was started in, and made absolute. */
   folder?: true;
 };
 
@@ -14,6 +14,13 @@ const note = (why: string, more: Omit<SettingNotes, 'why'> = {}): SettingNotes =
 const key = () => z.string().min(1).optional();
 const address = () => z.url({ protocol: /^https?$/ }).optional();
 const port = () => z.int('must be a number').min(1).max(65_535);
+
+const file = (why: string) =>
+  z
+    .string()
+    .min(1)
+    .optional()
+    .meta(note(why, { folder: true }));
 
 const price = z.strictObject({
   input: z.number().nonnegative(),
@@ -33,8 +40,22 @@ export const Settings = z.strictObject({
     .default('127.0.0.1')
     .meta(note('The address the API listens on; anything but loopback lets other machines in.')),
   port: port().default(7700).meta(note('The API and the page.')),
-  temporalPort: port().default(7701).meta(note('The embedded Temporal server.')),
-  temporalUiPort: port().default(7702).meta(note("The embedded Temporal server's Web UI.")),
+  hostNames: z
+    .string()
+    .regex(/^[a-z0-9.-]+(,[a-z0-9.-]+)*$/, 'must look like perdure.example.com,api')
+    .optional()
+    .meta(
+      note(
+        'More names under which the API is reached, such as that of a proxy in front of it; it answers to addresses, localhost, its own host and these.',
+      ),
+    ),
+  temporalPort: port()
+    .default(7701)
+    .meta(note('The embedded Temporal server; it has no login, so any process of this machine may use it.')),
+  temporalUi: z
+    .enum(['on', 'off'])
+    .default('on')
+    .meta(note("Temporal's Web UI at /temporal, behind the API's login; off starts and shows none.")),
   postgresPort: port().default(7703).meta(note('The embedded Postgres.')),
   databaseUrl: z
     .url({ protocol: /^postgres(ql)?$/ })
@@ -66,6 +87,27 @@ export const Settings = z.strictObject({
         'With less free on a disk of the data folder no new work is accepted, so that what runs has room to finish.',
       ),
     ),
+  temporalUiUpstream: address().meta(
+    note(
+      'Where the API alone reaches the Web UI of that server, to show it at /temporal; it needs the public path /temporal.',
+    ),
+  ),
+  temporalUiLink: address().meta(
+    note('The Web UI of that server, where it has a login of its own; only linked.'),
+  ),
+  temporalTls: z
+    .enum(['on', 'off'])
+    .default('off')
+    .meta(note('Speaks TLS with that server; the settings below put it on by themselves.')),
+  temporalTlsCaFile: file("The certificates that sign that server's, when the system does not know them."),
+  temporalTlsCertFile: file('What we show that server, when it asks clients for a certificate.'),
+  temporalTlsKeyFile: file('The private key of that certificate.'),
+  temporalTlsServerName: z
+    .string()
+    .min(1)
+    .optional()
+    .meta(note("The name in that server's certificate, when it is not the one of its address.")),
+  temporalApiKey: key().meta(note('Sent to that server with each request.', { secret: true })),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')

@@ -1,5 +1,6 @@
 // The API role: builds the app from the configuration, listens, sweeps and reconciles, and drains on a stop.
 import { chmod, realpath, rename, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { createDisk } from '../../activities/host/disk.ts';
@@ -19,6 +20,7 @@ import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { buildApp } from '../../api/app.ts';
+import type { TemporalUi } from '../../api/deps.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
 import { createExecutions } from '../../api/upkeep/executions.ts';
 import { upkeepOf } from '../../api/upkeep/kinds.ts';
@@ -29,6 +31,7 @@ import { knownSecrets } from '../config/config.ts';
 import { diskFolders } from '../data-folder.ts';
 import { openStore, type RoleConfig } from './deps.ts';
 import { embeddedDeps } from './embedded.ts';
+import { keptKey } from './kept-key.ts';
 import { modelPrice } from './model-price.ts';
 import { sandboxDrivers } from './sandboxes.ts';
 import { openClient } from './temporal.ts';
@@ -109,6 +112,9 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       );
     },
     ...(embedded && { embedded }),
+    hostNames: [hostname(), config.host, ...(config.hostNames?.split(',') ?? [])],
+    temporalUi: temporalUiOf(config),
+    loginKey: keptKey(path.join(config.dataFolder, 'login-key')),
     uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
   });
   const upkeep = upkeepOf({
@@ -140,6 +146,16 @@ async function writeToken(dataFolder: string, token: string): Promise<void> {
   await writeFile(temporary, `${token}\n`, { mode: 0o600 });
   await chmod(temporary, 0o600);
   await rename(temporary, file);
+}
+
+function temporalUiOf(config: RoleConfig): TemporalUi {
+  const { temporalUi, temporalUiUpstream: upstream, temporalUiLink: link } = config;
+  if (temporalUi === 'off')
+    return { problem: "Temporal's Web UI is off: PERDURE_TEMPORAL_UI=on shows it here." };
+  if (upstream !== undefined) return { upstream, namespace: config.temporalNamespace };
+  const problem = "This server's Temporal is not its own, and its Web UI is not shown here";
+  if (link !== undefined) return { problem: `${problem}: it is at ${link}.` };
+  return { problem: `${problem}: set PERDURE_TEMPORAL_UI_UPSTREAM to where it is.` };
 }
 
 function toModelList(llms: Llm[], configured: string | undefined): ModelListView {

@@ -18,16 +18,14 @@ import { kinds } from '../../api/upkeep/kinds.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { failHeld, workerLost } from './fail-held.ts';
 import { sandboxDrivers } from './sandboxes.ts';
-import { openClient } from './temporal.ts';
+import { openClient, type TemporalAddress } from './temporal.ts';
 import type { Client } from '@temporalio/client';
 
-export interface ReleaseInput {
+export type ReleaseInput = TemporalAddress & {
   databaseUrl: string;
-  temporalAddress: string;
-  temporalNamespace: string;
   dataFolder: string;
   log: Logger;
-}
+};
 
 // Of each kind; those beyond it wait for their timeouts.
 const mostLookedAt = 1000;

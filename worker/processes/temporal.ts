@@ -13,15 +13,13 @@ import type { Activities } from '../../workflows/contracts/activities.ts';
 import { activitiesOn, type TaskQueue } from '../../workflows/contracts/activity-table.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { connectionOptions, type TemporalPlace } from '../temporal-connection.ts';
 
-export interface TemporalAddress {
-  temporalAddress: string;
-  temporalNamespace: string;
-}
+export type TemporalAddress = TemporalPlace & { temporalNamespace: string };
 
 /** Connects lazily: an API process starts and accepts work while Temporal is away. */
 export function openClient(settings: TemporalAddress): Client {
-  const connection = Connection.lazy({ address: settings.temporalAddress });
+  const connection = Connection.lazy(connectionOptions(settings));
   return new Client({ connection, namespace: settings.temporalNamespace });
 }
 
@@ -46,7 +44,7 @@ export interface WorkerSlots {
   drainSeconds: number;
 }
 
-export interface WorkersInput extends TemporalAddress {
+export type WorkersInput = TemporalAddress & {
   slots: WorkerSlots;
   identity: string;
   bundle: WorkflowBundleWithSourceMap;
@@ -54,7 +52,7 @@ export interface WorkersInput extends TemporalAddress {
   interceptors: WorkerOptions['interceptors'];
   /** 0 makes every workflow task a replay: what a test wants, and nobody else. */
   cachedWorkflows?: number;
-}
+};
 
 export interface Workers {
   /** Begins to poll; resolves when all have shut down, rejects when one breaks. */
@@ -81,7 +79,7 @@ function workflowOptions(input: WorkersInput): Partial<WorkerOptions> {
 /** Makes everything and polls nothing yet: a standby comes this far. */
 export async function createWorkers(input: WorkersInput): Promise<Workers> {
   const connection = await NativeConnection.connect({
-    address: input.temporalAddress,
+    ...connectionOptions(input),
     // On a loopback or local network compressing costs more than it saves.
     grpcCompression: { codec: 'none' },
   });

@@ -21,6 +21,14 @@ function modelLine(config: Config): string {
   return 'no model key is set, so the scripted model answers; set OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY or PERDURE_COMPATIBLE_BASE_URL for a real one';
 }
 
+function temporalUiLine(
+  { config, temporalUi }: BannerInput,
+  { cyan }: ReturnType<typeof createColors>,
+): string {
+  if (temporalUi !== null) return `${cyan(temporalUi)} (log in with the link on the page)`;
+  return config.temporalUi === 'off' ? 'off' : 'where your Temporal server has it';
+}
+
 export function banner(input: BannerInput): string {
   const { config, data, url } = input;
   const color = createColors(input.terminal);
@@ -28,10 +36,7 @@ export function banner(input: BannerInput): string {
   const rows: [string, string][] = [
     ['page', color.cyan(token === undefined ? url : `${url}/#token=${token}`)],
     ['API reference', color.cyan(`${url}/docs`)],
-    [
-      'Temporal UI',
-      input.temporalUi === null ? 'where your Temporal server has it' : color.cyan(input.temporalUi),
-    ],
+    ['Temporal UI', temporalUiLine(input, color)],
     ['token file', data.tokenFile],
     ['logs', `${data.folder}/logs`],
     ['model', modelLine(config)],

@@ -20,7 +20,8 @@ export interface ServerPart {
   /** For people, without a password. */
   address: string;
   note: string;
-  uiAddress?: string;
+  /** Where Temporal's Web UI is, for the API alone. */
+  ui?: string;
   /** Undefined when the server is not ours to keep. */
   first?: RunningPart;
   start?(): Promise<RunningPart>;
@@ -71,7 +72,10 @@ async function checkIdentity(data: DataFolder, address: string, server: Temporal
 }
 
 async function externalTemporal(config: Config, data: DataFolder, address: string): Promise<ServerPart> {
-  const identity = await prepareNamespace(address, config.temporalNamespace).catch((error: Error) => {
+  const identity = await prepareNamespace(
+    { ...config, temporalAddress: address },
+    config.temporalNamespace,
+  ).catch((error: Error) => {
     throw new Error(
       `The Temporal server of TEMPORAL_ADDRESS ${address} cannot be used (${error.message}): start it or correct the address.`,
     );
@@ -99,8 +103,7 @@ export async function openTemporal(
     ...place,
     port: config.temporalPort,
     movable: config.sources['temporalPort'] === 'default',
-    uiPort: config.temporalUiPort,
-    uiMovable: config.sources['temporalUiPort'] === 'default',
+    ui: config.temporalUi === 'on' ? 'hidden' : 'off',
   });
   await checkIdentity(data, server.address, server);
   logger.info({ identity: server.identity, takenOver: server.takenOver }, 'Temporal answers');
@@ -108,10 +111,10 @@ export async function openTemporal(
     target: server.address,
     address: server.address,
     note: noteOf(server, config.temporalPort),
-    uiAddress: server.uiAddress,
+    ...(server.ui && { ui: `http://${server.ui.host}:${server.ui.port}` }),
     first: toPart(server, server.address),
     async start() {
-      const next = await startTemporal({ ...place, port: server.port, uiPort: server.uiPort });
+      const next = await startTemporal({ ...place, port: server.port, ui: server.ui ?? 'off' });
       await checkIdentity(data, next.address, next);
       return toPart(next, next.address);
     },

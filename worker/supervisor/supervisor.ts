@@ -232,19 +232,25 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     const port = await choosePort({ port: config.port, movable }, 'The API', 'PERDURE_PORT', config.host);
     if (port !== config.port) input.say(`  ${'api'.padEnd(14)} port ${config.port} was in use, so ${port}`);
     const url = pageUrl(config.host, port);
-    const temporalUi = temporal.uiAddress ?? null;
+    const temporalUiUpstream = temporal.ui ?? config.temporalUiUpstream;
+    // Through the API, which asks for a login; the place itself is told to nobody else.
+    const temporalUi =
+      config.temporalUi === 'on' && temporalUiUpstream ? `${url}/temporal` : (config.temporalUiLink ?? null);
     publication.places(url, temporalUi);
-    const env = childEnvironment(config, { dataFolder: data.folder, port, databaseUrl, temporalAddress });
-    const { temporalNamespace } = config;
-    const servers = { databaseUrl, temporalAddress, temporalNamespace };
+    const servers = { databaseUrl, temporalAddress };
+    const decided = { dataFolder: data.folder, port, ...servers };
+    // A worker runs what agents ask for, so it is not told where the Web UI is.
+    const env = childEnvironment(config, { ...decided, temporalUiUpstream: undefined });
+    const apiEnv = childEnvironment(config, { ...decided, temporalUiUpstream });
     release = oneAtATime(async () => {
       // Once there is room, or Postgres is back: sooner than its timeouts.
-      await untilStored(() => releaseExecutors({ ...servers, dataFolder: data.folder, log: logger })).catch(
-        (error: unknown) =>
-          logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
+      await untilStored(() =>
+        releaseExecutors({ ...config, ...servers, dataFolder: data.folder, log: logger }),
+      ).catch((error: unknown) =>
+        logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
     });
-    const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env, address: url }));
+    const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env: apiEnv, address: url }));
     standby = createStandby({ start: roleStarter(scene, 'standby', { env, address: null }), logger });
     const worker = await keepRole(
       scene,

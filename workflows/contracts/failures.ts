@@ -13,6 +13,7 @@ export const failures = {
   InvalidCursor: { retryable: false, status: 400, title: 'The cursor is not valid' },
   Unauthorized: { retryable: false, status: 401, title: 'A valid token is needed' },
   Forbidden: { retryable: false, status: 403, title: 'Not allowed from here' },
+  HostUnknown: { retryable: false, status: 421, title: 'This server has another name' },
   NotFound: { retryable: false, status: 404, title: 'Not found' },
   MethodNotAllowed: { retryable: false, status: 405, title: 'Method not allowed' },
   ConversationBusy: { retryable: false, status: 409, title: 'The conversation has an active run' },
@@ -46,6 +47,7 @@ export const failures = {
   HeadersTooLarge: { retryable: false, status: 431, title: 'The headers are too large' },
   InternalError: { retryable: false, status: 500, title: 'Something went wrong here' },
   ShuttingDown: { retryable: true, status: 503, title: 'The server is shutting down' },
+  TemporalUnavailable: { retryable: true, status: 503, title: 'Temporal cannot be reached' },
   StoreUnavailable: { retryable: true, status: 503, title: 'Postgres cannot be reached' },
   DiskFull: { retryable: true, status: 507, title: 'The disk is full' },
   // Of activities; their status is what a face shows when one ends a run.

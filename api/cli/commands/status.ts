@@ -22,6 +22,7 @@ import type { Cli } from '../surroundings.ts';
 interface Status {
   embedded: boolean;
   processes: ProcessView[];
+  temporalUi: string | null;
   /** Null when the API could not be asked: unknown is not none. */
   work: Work | null;
   /** Null when it could not be asked, or the system does not tell. */
@@ -69,6 +70,7 @@ async function askServer(cli: Cli): Promise<Status> {
   return {
     embedded: processes.embedded,
     processes: processes.items,
+    temporalUi: processes.temporalUi,
     work: {
       sandboxes: sandboxes.items,
       runs: runs.items,
@@ -82,15 +84,17 @@ async function askServer(cli: Cli): Promise<Status> {
 function processesOnDisk(cli: Cli): Status | undefined {
   const folder = cli.dataFolder();
   const file = folder === undefined ? undefined : readProcesses(folder);
-  return file && { embedded: true, processes: seenNow(file.processes), work: null, disk: null };
+  if (!file) return undefined;
+  const { temporalUi, processes } = file;
+  return { embedded: true, processes: seenNow(processes), temporalUi, work: null, disk: null };
 }
 
 function show(cli: Cli, status: Status, json: boolean | undefined): void {
   const { output } = cli;
   if (json) {
-    const { processes, work, disk } = status;
+    const { processes, temporalUi, work, disk } = status;
     const unknown = { sandboxes: null, runs: null, approvals: null, deadLetters: null };
-    return output.json({ processes, disk, ...(work ?? unknown) });
+    return output.json({ processes, temporalUi, disk, ...(work ?? unknown) });
   }
   if (status.embedded) {
     const rows = status.processes.map((each) => [
@@ -103,6 +107,7 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
     output.line(tableOf(output, ['PROCESS', 'PID', 'ADDRESS', 'HEALTH', 'RESTARTS'], rows));
     const supervisor = status.processes.find(({ name }) => name === 'supervisor');
     if (supervisor?.health === 'down') output.line(output.colors.yellow(unsupervised));
+    if (status.temporalUi !== null) output.line(`Temporal's Web UI: ${status.temporalUi}`);
   } else {
     output.line('This server does not supervise its own processes.');
   }

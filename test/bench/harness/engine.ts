@@ -62,7 +62,7 @@ async function untilPrepared(address: string): Promise<void> {
   const deadline = Date.now() + 15_000;
   for (;;) {
     try {
-      await prepareNamespace(address, namespace);
+      await prepareNamespace({ temporalAddress: address }, namespace);
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;

@@ -43,18 +43,18 @@ describe('the layers', () => {
       flags: ['--port', '1003'],
       environment: { PERDURE_CONFIG: file, PERDURE_PORT: '1002', PERDURE_TEMPORAL_PORT: '1002' },
     });
-    const { port, temporalPort, postgresPort, temporalUiPort, sources } = config;
-    expect({ port, temporalPort, postgresPort, temporalUiPort }).toEqual({
+    const { port, temporalPort, postgresPort, temporalUi, sources } = config;
+    expect({ port, temporalPort, postgresPort, temporalUi }).toEqual({
       port: 1003,
       temporalPort: 1002,
       postgresPort: 1001,
-      temporalUiPort: 7702,
+      temporalUi: 'on',
     });
     expect(sources).toMatchObject({
       port: '--port',
       temporalPort: 'PERDURE_TEMPORAL_PORT',
       postgresPort: `${file}:3`,
-      temporalUiPort: 'default',
+      temporalUi: 'default',
     });
   });
 
@@ -133,6 +133,26 @@ describe('a mistake', () => {
     expect(problem({ environment: { PERDURE_COMPATIBLE_API_KEY: 'k' } })).toMatch(
       /without PERDURE_COMPATIBLE_BASE_URL/,
     );
+    const given = (environment: Record<string, string>) => problem({ environment });
+    for (const [variable, value] of [
+      ['PERDURE_TEMPORAL_UI_UPSTREAM', 'http://ui:8080'],
+      ['PERDURE_TEMPORAL_UI_LINK', 'https://temporal.example.com'],
+      ['PERDURE_TEMPORAL_TLS', 'on'],
+      ['PERDURE_TEMPORAL_TLS_CA_FILE', 'ca.pem'],
+      ['PERDURE_TEMPORAL_API_KEY', 'k'],
+    ] as const) {
+      expect(given({ [variable]: value })).toBe(
+        `${variable} is for a Temporal server that already runs: set TEMPORAL_ADDRESS too, or take it away.`,
+      );
+    }
+    const TEMPORAL_ADDRESS = 'temporal:7233';
+    expect(given({ TEMPORAL_ADDRESS, PERDURE_TEMPORAL_TLS_KEY_FILE: 'key.pem' })).toMatch(/set both or none/);
+    const PERDURE_TEMPORAL_UI_LINK = 'https://temporal.example.com';
+    expect(
+      given({ TEMPORAL_ADDRESS, PERDURE_TEMPORAL_UI_LINK, PERDURE_TEMPORAL_UI_UPSTREAM: 'http://ui' }),
+    ).toMatch(/set one of them/);
+    expect(given({ PERDURE_TEMPORAL_UI: 'yes' })).toMatch(/^PERDURE_TEMPORAL_UI: /);
+    expect(given({ PERDURE_HOST_NAMES: 'https://perdure.example.com' })).toMatch(/must look like/);
     const file = write('key', 'sk-1\n');
     expect(problem({ environment: { OPENAI_API_KEY: 'sk-2', OPENAI_API_KEY_FILE: file } })).toBe(
       'OPENAI_API_KEY and OPENAI_API_KEY_FILE both give openaiApiKey: keep one of them.',
@@ -169,7 +189,11 @@ describe('a secret', () => {
         ]),
     );
     const config = loadConfig({
-      environment: { ...environment, PERDURE_COMPATIBLE_BASE_URL: 'http://127.0.0.1:1' },
+      environment: {
+        ...environment,
+        PERDURE_COMPATIBLE_BASE_URL: 'http://127.0.0.1:1',
+        TEMPORAL_ADDRESS: '127.0.0.1:1',
+      },
     });
     expect(JSON.stringify(describeConfig(config))).not.toContain('canary');
     expect(knownSecrets(config)).toEqual(

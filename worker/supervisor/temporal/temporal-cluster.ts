@@ -3,6 +3,7 @@
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
+import { connectionOptions, type TemporalPlace } from '../../temporal-connection.ts';
 
 export interface TemporalIdentity {
   clusterId: string;
@@ -62,9 +63,9 @@ async function addSearchAttributes(connection: Connection, namespace: string): P
 }
 
 /** Makes what is missing and says who answered. May be called at every start and from several processes at once. */
-export async function prepareNamespace(address: string, namespace: string): Promise<TemporalIdentity> {
+export async function prepareNamespace(place: TemporalPlace, namespace: string): Promise<TemporalIdentity> {
   // A server that accepts and does not answer is frozen; five seconds tell it from a busy one.
-  const connection = await Connection.connect({ address, connectTimeout: 5_000 });
+  const connection = await Connection.connect({ ...connectionOptions(place), connectTimeout: 5_000 });
   try {
     return await connection.withDeadline(Date.now() + 15_000, async () => {
       const { clusterId } = await connection.workflowService.getClusterInfo({});

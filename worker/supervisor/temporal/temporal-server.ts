@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DetachedProcess } from '../process/detached-process.ts';
 import { adoptProcess, spawnDetached } from '../process/detached-process.ts';
 import { logTail } from '../process/log-tail.ts';
-import type { WantedPort } from '../ports.ts';
-import { choosePort } from '../ports.ts';
+import type { Place, WantedPort } from '../ports.ts';
+import { choosePort, hiddenPlace, plainPlace } from '../ports.ts';
 import type { ProcessIdentity } from '../../process-table.ts';
 import { findProcesses, isRunning } from '../../process-table.ts';
 import { stopProcess } from '../process/stop-process.ts';
@@ -19,8 +19,11 @@ import { temporalExecutable } from './temporal-executable.ts';
 export interface TemporalInput extends WantedPort {
   /** Holds everything of this server; made when missing. A server taken over in it keeps its own ports. */
   folder: string;
-  uiPort: number;
-  uiMovable?: boolean;
+  /**
+   * Where the Web UI listens, `hidden` for a new place where no page finds it, `off` for none. It has no login and
+   * answers any Host: only the API, which has both, may be told where it is.
+   */
+  ui: Place | 'hidden' | 'off';
   logFile: string;
   namespace?: string;
   cacheFolder?: string;
@@ -29,9 +32,9 @@ export interface TemporalInput extends WantedPort {
 
 export interface TemporalServer extends DetachedProcess {
   address: string;
-  uiAddress: string;
   port: number;
-  uiPort: number;
+  /** Undefined when it is off. */
+  ui: Place | undefined;
   identity: TemporalIdentity;
   takenOver: boolean;
   /** Ends it; what was acknowledged is in its file. May be called twice. */
@@ -46,6 +49,8 @@ export const dynamicConfiguration = {
   'history.visibilityProcessorMaxPollRPS': '2000',
   // As delivered, a retry that is due at once waits up to a second for the timers' clock: most of a recovery.
   'history.timerProcessorMaxTimeShift': '"20ms"',
+  // Its HTTP API cannot be switched off and has no login: it answers to no name that there is.
+  'frontend.httpAllowedHosts': '["off.invalid"]',
 };
 
 function serverArgs(file: string, namespace: string): string[] {
@@ -57,8 +62,30 @@ function serverArgs(file: string, namespace: string): string[] {
       '--dynamic-config-value',
       `${key}=${value}`,
     ]),
-    ...['--log-format', 'json', '--log-level', 'warn'],
+    ...['--log-format', 'json', '--log-level', 'warn', '--ui-public-path', '/temporal'],
   ];
+}
+
+interface Ports {
+  port: number;
+  metricsPort: number;
+  ui: Place | undefined;
+}
+
+function portArgs({ port, metricsPort, ui }: Ports): string[] {
+  return [
+    ...['--port', String(port), '--metrics-port', String(metricsPort)],
+    ...(ui ? ['--ui-ip', ui.host, '--ui-port', String(ui.port)] : ['--headless']),
+  ];
+}
+
+/** The reverse; undefined when it is something else's command line, or an older version's. */
+function portsOf(command: string): Ports | undefined {
+  const end = / --port (\d+) --metrics-port (\d+) (?:--headless|--ui-ip (\S+) --ui-port (\d+))$/;
+  const [, port, metricsPort, host, uiPort] = end.exec(command) ?? [];
+  if (port === undefined) return undefined;
+  const ui = host === undefined ? undefined : { host, port: Number(uiPort) };
+  return { port: Number(port), metricsPort: Number(metricsPort), ui };
 }
 
 function accepts(port: number): Promise<boolean> {
@@ -74,6 +101,8 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
+const endedAtOnce = 'it ended at once';
+
 interface Readiness {
   identity?: TemporalIdentity;
   problem: string;
@@ -88,11 +117,14 @@ async function waitUntilReady(
   const deadline = Date.now() + waitMs;
   let problem = 'it does not listen';
   for (;;) {
-    if (!isRunning(server)) return { problem: 'it ended at once' };
+    if (!isRunning(server)) return { problem: endedAtOnce };
     // The client backs off for a second after a refused connection; a bare socket does not.
     if (await accepts(port)) {
       try {
-        return { identity: await prepareNamespace(`127.0.0.1:${port}`, namespace), problem: '' };
+        return {
+          identity: await prepareNamespace({ temporalAddress: `127.0.0.1:${port}` }, namespace),
+          problem: '',
+        };
       } catch (error) {
         problem = (error as Error).message;
       }
@@ -110,15 +142,17 @@ async function stopTemporal(server: ProcessIdentity): Promise<void> {
 
 function toServer(
   server: DetachedProcess,
-  place: { port: number; uiPort: number; identity: TemporalIdentity; takenOver: boolean },
+  { port, ui }: Ports,
+  found: { identity: TemporalIdentity; takenOver: boolean },
 ): TemporalServer {
   return {
-    ...place,
+    ...found,
+    port,
+    ui,
     pid: server.pid,
     started: server.started,
     exited: server.exited,
-    address: `127.0.0.1:${place.port}`,
-    uiAddress: `http://127.0.0.1:${place.uiPort}`,
+    address: `127.0.0.1:${port}`,
     stop: () => stopTemporal(server),
   };
 }
@@ -127,33 +161,36 @@ async function takeOver(
   executable: string,
   file: string,
   namespace: string,
+  wantsUi: boolean,
 ): Promise<TemporalServer | undefined> {
-  const wanted = [executable, ...serverArgs(file, namespace)].join(' ');
+  const same = [executable, ...serverArgs(file, namespace)];
   const survivors = findProcesses((command) => command.includes(` --db-filename ${file} `));
   for (const survivor of survivors) {
-    const ports = / --port (\d+) --ui-port (\d+)$/.exec(survivor.command);
-    const [port, uiPort] = [Number(ports?.[1] ?? 0), Number(ports?.[2] ?? 0)];
-    if (survivor.command === `${wanted} --port ${port} --ui-port ${uiPort}`) {
+    const ports = portsOf(survivor.command);
+    const isSame = ports && survivor.command === [...same, ...portArgs(ports)].join(' ');
+    if (isSame && wantsUi === (ports.ui !== undefined)) {
       // A healthy survivor answers at once; a frozen one is not worth more waiting.
-      const { identity } = await waitUntilReady(survivor, port, namespace, 3_000);
+      const { identity } = await waitUntilReady(survivor, ports.port, namespace, 3_000);
       if (identity !== undefined)
-        return toServer(adoptProcess(survivor), { port, uiPort, identity, takenOver: true });
+        return toServer(adoptProcess(survivor), ports, { identity, takenOver: true });
     }
     await stopTemporal(survivor);
   }
   return undefined;
 }
 
-async function choosePorts(input: TemporalInput): Promise<{ port: number; uiPort: number }> {
+async function choosePorts(input: TemporalInput): Promise<Ports> {
+  const chosen = input.ui === 'hidden' ? await hiddenPlace() : input.ui;
+  const ui = chosen === 'off' ? undefined : chosen;
+  // Figures about the server, without a word of what runs.
+  const { port: metricsPort } = await plainPlace();
   const port = await choosePort(input, 'Temporal', 'PERDURE_TEMPORAL_PORT');
-  const ui = { port: input.uiPort, movable: input.uiMovable ?? false };
-  for (;;) {
-    const uiPort = await choosePort(ui, "Temporal's Web UI", 'PERDURE_TEMPORAL_UI_PORT');
-    // Nobody holds the first one yet, so the same may be offered twice.
-    if (uiPort !== port) return { port, uiPort };
-    ui.port = 0;
-  }
+  // A port is held by nobody until the server has it, so the same may have been offered twice.
+  return port === metricsPort ? choosePorts(input) : { port, metricsPort, ui };
 }
+
+// Between the choice of a port and its use another program may take it, and then the server ends at once.
+const mostStarts = 3;
 
 /** Resolves when the namespace is ready. A healthy server with the same settings on this folder is taken over. */
 export async function startTemporal(input: TemporalInput): Promise<TemporalServer> {
@@ -162,22 +199,25 @@ export async function startTemporal(input: TemporalInput): Promise<TemporalServe
   const file = path.join(folder, 'temporal.db');
   const namespace = input.namespace ?? 'perdure';
   const executable = await temporalExecutable(input);
-  const survivor = await takeOver(executable, file, namespace);
+  const survivor = await takeOver(executable, file, namespace, input.ui !== 'off');
   if (survivor !== undefined) return survivor;
-  const { port, uiPort } = await choosePorts(input);
-  const server = await spawnDetached({
-    executable,
-    args: [...serverArgs(file, namespace), '--port', String(port), '--ui-port', String(uiPort)],
-    // Its own variables (TEMPORAL_…) would change what it does, and it keeps a configuration file under HOME.
-    env: { PATH: '/usr/bin:/bin', HOME: folder, TZ: 'UTC' },
-    cwd: folder,
-    logFile: input.logFile,
-  });
-  // Replaying the write-ahead log of a crash takes seconds at most.
-  const { identity, problem } = await waitUntilReady(server, port, namespace, 60_000);
-  if (identity !== undefined) return toServer(server, { port, uiPort, identity, takenOver: false });
-  await stopTemporal(server);
-  throw new Error(
-    `Temporal did not start: ${problem}. Its log ${input.logFile} ends:\n${logTail(input.logFile)}`,
-  );
+  for (let starts = 1; ; starts += 1) {
+    const ports = await choosePorts(input);
+    const server = await spawnDetached({
+      executable,
+      args: [...serverArgs(file, namespace), ...portArgs(ports)],
+      // Its own variables (TEMPORAL_…) would change what it does, and it keeps a configuration file under HOME.
+      env: { PATH: '/usr/bin:/bin', HOME: folder, TZ: 'UTC' },
+      cwd: folder,
+      logFile: input.logFile,
+    });
+    // Replaying the write-ahead log of a crash takes seconds at most.
+    const { identity, problem } = await waitUntilReady(server, ports.port, namespace, 60_000);
+    if (identity !== undefined) return toServer(server, ports, { identity, takenOver: false });
+    await stopTemporal(server);
+    if (starts < mostStarts && problem === endedAtOnce) continue;
+    throw new Error(
+      `Temporal did not start: ${problem}. Its log ${input.logFile} ends:\n${logTail(input.logFile)}`,
+    );
+  }
 }

@@ -10,7 +10,8 @@ import { makeFolder, perdure, startApi } from '../captured.ts';
 
 test('status shows processes, runs in progress and what is stuck', async () => {
   const worker = { name: 'worker', pid: 42, address: null, health: 'up', restarts: 1 } as const;
-  const processes = async () => ({ embedded: true, items: [worker], temporalUi: null });
+  const temporalUi = 'http://127.0.0.1:7700/temporal';
+  const processes = async () => ({ embedded: true, items: [worker], temporalUi });
   const embedded = {
     processes,
     kill: async () => {},
@@ -21,7 +22,8 @@ test('status shows processes, runs in progress and what is stuck', async () => {
   await api.log.db.updateTable('runs').set({ stuck: 'its workflow fails' }).execute();
   const table = call('status');
   expect(await table.code).toBe(0);
-  const [head, processRow, , sandbox, , runsHead, runRow] = table.out().split('\n');
+  const [head, processRow, temporal, , sandbox, , runsHead, runRow] = table.out().split('\n');
+  expect(temporal).toBe(`Temporal's Web UI: ${temporalUi}`);
   expect([head, processRow, runsHead].map((line) => line?.split(/\s+/))).toEqual([
     ['PROCESS', 'PID', 'ADDRESS', 'HEALTH', 'RESTARTS'],
     ['worker', '42', '-', 'up', '1'],
@@ -36,6 +38,7 @@ test('status shows processes, runs in progress and what is stuck', async () => {
   const { items } = (await api.ask('GET', '/runs')).json();
   expect(JSON.parse(json.out())).toEqual({
     processes: [worker],
+    temporalUi,
     sandboxes: (await api.ask('GET', '/sandboxes')).json().items,
     disk: null,
     runs: items,
@@ -67,6 +70,7 @@ test('status without the API says what the supervisor noted, and that the rest i
   const gone = { pid: null, health: 'down' };
   expect(JSON.parse(called.out())).toEqual({
     sandboxes: null,
+    temporalUi: null,
     processes: [{ ...reused, ...gone }, alive, { ...dead, ...gone }, external],
     disk: null,
     runs: null,
