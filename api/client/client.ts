@@ -27,6 +27,7 @@ import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { ProblemError } from './problem.ts';
+import { tokenCalls } from './tokens.ts';
 import { createTransport, type TransportSettings } from './transport.ts';
 
 export { BrokenStream, ProblemError, Unreachable } from './problem.ts';
@@ -114,6 +115,7 @@ export function createClient(settings: ClientSettings) {
 
     ...approvalCalls(transport),
     ...allowanceCalls(transport),
+    ...tokenCalls(transport),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),

@@ -1,5 +1,5 @@
 // What API and worker processes both stand on, opened from the configuration and closed in reverse.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, unwatchFile, watchFile } from 'node:fs';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { createRedactor, type Redactor } from '../../activities/store/log/redaction.ts';
@@ -21,8 +21,8 @@ export interface Store {
   close(): Promise<void>;
 }
 
-// The token is written within a second of the API's start; nobody can have used it before.
-const tokenMs = 500;
+// How long the value of a token that was made anew may be unknown to the redactor; one look at a file each time.
+const tokenMs = 1_000;
 
 export function openStore(input: {
   databaseUrl: string;
@@ -47,13 +47,10 @@ export function openStore(input: {
   const tokenFile = path.join(input.dataFolder, 'token');
   const redactor = createRedactor(input.secrets);
   const learnToken = (): void => {
-    if (!existsSync(tokenFile)) return;
-    redactor.learn(readFileSync(tokenFile, 'utf8'));
-    clearInterval(waiting);
+    if (existsSync(tokenFile)) redactor.learn(readFileSync(tokenFile, 'utf8'));
   };
-  // The API makes the token at its first start, which may be after this process has opened.
-  const waiting = setInterval(learnToken, tokenMs);
-  waiting.unref();
+  // It is made at the first start, which may be after this process has opened, and may be made anew at any time.
+  watchFile(tokenFile, { interval: tokenMs, persistent: false }, learnToken);
   learnToken();
   return {
     database,
@@ -61,7 +58,7 @@ export function openStore(input: {
     log: createEventLog({ db: database.db, notifier, redact: redactor.text }),
     contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
     async close() {
-      clearInterval(waiting);
+      unwatchFile(tokenFile, learnToken);
       slowTransactions.unsubscribe(tellSlow);
       await notifier.close();
       await database.close();
