@@ -87,13 +87,16 @@ export async function runProgram(
 
 // Every command of the tree writes through our output and throws instead of ending the process.
 function prepare(command: Command, output: Surroundings['output']): void {
-  command.helpCommand(false).exitOverride().configureOutput({
-    writeOut: (text) => output.write(text),
-    writeErr: (text) => output.remark(text.trimEnd()),
-    getOutHelpWidth: () => output.columns,
-    getOutHasColors: () => false,
-    getErrHasColors: () => false,
-  });
+  command
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => output.write(text),
+      writeErr: (text) => output.remark(text.trimEnd()),
+      getOutHelpWidth: () => output.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   for (const child of command.commands) prepare(child, output);
 }
 
