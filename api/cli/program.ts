@@ -128,7 +128,9 @@ function explainProblem({ problem, status }: ProblemError, output: Surroundings[
     output.remark(`  ${printableLine(`${field.path}: ${field.problem}`, 500)}`);
   }
   if (status === 401)
-    output.remark('  Pass --token-file or PERDURE_TOKEN; `npm start` prints where the token is.');
+    output.remark(
+      '  Pass --token-file or PERDURE_TOKEN; on its machine, `perdure tokens remake` makes one anew.',
+    );
   if (problem.activeRunId !== undefined) {
     output.remark(`  Watch the active run with: perdure watch ${printableLine(problem.activeRunId, 100)}`);
   }

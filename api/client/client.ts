@@ -14,19 +14,11 @@ import type {
   StartRunView,
   SteerBody,
 } from '../../workflows/contracts/run.ts';
-import type {
-  DeadLetterListView,
-  DeadLetterView,
-  DemoView,
-  HealthView,
-  ModelListView,
-  ProcessListView,
-  ReadyView,
-} from '../../workflows/contracts/system.ts';
+import type { HealthView, ModelListView, ReadyView } from '../../workflows/contracts/system.ts';
 import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
 import { type FollowOptions, follow } from './follow.ts';
-import { ProblemError } from './problem.ts';
+import { systemCalls } from './system.ts';
 import { tokenCalls } from './tokens.ts';
 import { createTransport, type TransportSettings } from './transport.ts';
 
@@ -59,23 +51,12 @@ export function createClient(settings: ClientSettings) {
 
   const ofRun = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
   const ofConversation = (id: string): string => `/conversations/${encodeURIComponent(id)}`;
-  const ofDeadLetter = (id: string): string => `/dead-letters/${encodeURIComponent(id)}`;
 
   type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
   function watch(path: string, rules: Rules, options?: FollowOptions): AsyncGenerator<Event, void> {
     const connect = (after: number, signal: AbortSignal): Promise<Response> =>
       open(path, { after }, { accept: 'text/event-stream' }, signal);
     return follow({ ...rules, url, giveUpAfterMs, open: connect }, options);
-  }
-
-  // The route is there only under a supervisor, and only for callers on its machine.
-  async function processes(): Promise<ProcessListView> {
-    try {
-      return await json<ProcessListView>('GET', '/embedded/processes');
-    } catch (error) {
-      if (!(error instanceof ProblemError) || ![403, 404].includes(error.status)) throw error;
-      return { embedded: false, items: [], temporalUi: null };
-    }
   }
 
   return {
@@ -116,6 +97,7 @@ export function createClient(settings: ClientSettings) {
     ...approvalCalls(transport),
     ...allowanceCalls(transport),
     ...tokenCalls(transport),
+    ...systemCalls(transport),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),
@@ -134,15 +116,5 @@ export function createClient(settings: ClientSettings) {
         },
         options,
       ),
-
-    deadLetters: (query?: PageQuery) =>
-      json<DeadLetterListView>('GET', '/dead-letters', { query: { ...query } }),
-    retryDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/retry`, { body: {} }),
-    dropDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/drop`, { body: {} }),
-
-    processes,
-    killProcess: (name: string) =>
-      json<void>('POST', `/embedded/processes/${encodeURIComponent(name)}/kill`, {}),
-    startDemo: () => json<DemoView>('POST', '/embedded/demo', { body: {} }),
   };
 }
