@@ -144,6 +144,8 @@ function hearNotices(
   { databaseUrl, logger }: ApiDeps,
   { tokens, hub, streams }: { tokens: KnownTokens; hub: Hub; streams: EventStreams },
 ): Listener {
+  let wasConnected = false;
+
   function revoked(tokenId?: string): void {
     tokens.forget(tokenId);
     void streams.endRevoked();
@@ -153,10 +155,12 @@ function hearNotices(
     channels: { [eventsChannel]: hub.hear, [tokensChannel]: revoked },
     name: 'perdure-api-listen',
     logger,
-    // What was sent while the connection was away is lost.
+    // What was sent while the connection was away is lost. What is remembered from before the first connect is only just
+    // looked up, and forgotten soon.
     onConnect() {
       void hub.sweep();
-      revoked();
+      if (wasConnected) revoked();
+      wasConnected = true;
     },
   });
 }
