@@ -4,9 +4,12 @@ import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { forgetOldAnswers } from '../activities/store/access/idempotency.ts';
+import { createListener, type Listener } from '../activities/store/log/listener.ts';
+import { eventsChannel, tokensChannel } from '../activities/store/log/notifier.ts';
 import type { ApiDeps } from './deps.ts';
-import { createEventStreams } from './stream/event-stream.ts';
-import { createHub } from './stream/hub.ts';
+import { createKnownTokens, type KnownTokens } from './known-tokens.ts';
+import { createEventStreams, type EventStreams } from './stream/event-stream.ts';
+import { createHub, type Hub } from './stream/hub.ts';
 import type { Api, Parts, Routes } from './parts.ts';
 import { authenticate } from './plugins/auth.ts';
 import { answerErrors, createErrorAnswers } from './plugins/errors.ts';
@@ -40,6 +43,7 @@ import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sandboxRoutes } from './routes/sandboxes.ts';
 import { temporalLoginRoutes, temporalUiRoutes } from './routes/temporal-ui.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 
 export type { ApiDeps } from './deps.ts';
@@ -64,6 +68,7 @@ const routes: Routes[] = [
   modelRoutes,
   sandboxRoutes,
   contentRoutes,
+  tokenRoutes,
 ];
 
 // A body of 1 MiB over a slow line takes seconds; a sender that drips bytes would hold a connection for ever.
@@ -103,10 +108,12 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     log: { db },
     ...rest
   } = deps;
-  const { tenantId, databaseUrl, logger } = deps;
-  const hub = createHub({ db, databaseUrl, tenantId, logger });
-  const streams = createEventStreams({ hub, db, tenantId, logger });
-  const parts: Parts = { ...rest, db, streams, mutate: createMutate(deps) };
+  const { tenantId, logger } = deps;
+  const tokens = createKnownTokens({ db, tenantId, logger });
+  const hub = createHub({ db, tenantId, logger });
+  const streams = createEventStreams({ hub, tokens, logger });
+  const listener = hearNotices(deps, { tokens, hub, streams });
+  const parts: Parts = { ...rest, db, tokens, streams, mutate: createMutate(deps) };
 
   const logins = createTemporalLogins({ db, tenantId, loginKey: deps.loginKey });
 
@@ -126,7 +133,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   });
   await app.register(
     async (scope) => {
-      authenticate(scope, { db, tenantId });
+      authenticate(scope, tokens);
       const api: Api = scope.withTypeProvider<ZodTypeProvider>();
       for (const add of routes) add(api, parts);
       temporalLoginRoutes(api, parts, logins);
@@ -143,8 +150,36 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   app.addHook('onClose', async () => {
     clearInterval(forgetting);
     streams.close();
-    await hub.close();
+    hub.close();
+    await listener.close();
+    await tokens.close();
   });
   await app.ready();
   return app;
+}
+
+/** On the one connection of this process that listens. */
+function hearNotices(
+  { databaseUrl, logger }: ApiDeps,
+  { tokens, hub, streams }: { tokens: KnownTokens; hub: Hub; streams: EventStreams },
+): Listener {
+  let wasConnected = false;
+
+  function revoked(tokenId?: string): void {
+    tokens.forget(tokenId);
+    void streams.endRevoked();
+  }
+  return createListener({
+    databaseUrl,
+    channels: { [eventsChannel]: hub.hear, [tokensChannel]: revoked },
+    name: 'perdure-api-listen',
+    logger,
+    // What was sent while the connection was away is lost. What is remembered from before the first connect is only just
+    // looked up, and forgotten soon.
+    onConnect() {
+      void hub.sweep();
+      if (wasConnected) revoked();
+      wasConnected = true;
+    },
+  });
 }

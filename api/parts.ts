@@ -10,6 +10,7 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Db } from '../activities/store/db/database.ts';
 import type { ApiDeps } from './deps.ts';
+import type { KnownTokens } from './known-tokens.ts';
 import type { EventStreams } from './stream/event-stream.ts';
 import type { Mutate } from './plugins/idempotency.ts';
 
@@ -24,6 +25,7 @@ export type Api = FastifyInstance<
 export interface Parts extends Omit<ApiDeps, 'log'> {
   db: Db;
   mutate: Mutate;
+  tokens: KnownTokens;
   streams: EventStreams;
 }
 

@@ -1,34 +1,10 @@
 // `perdure db up | down | current | history`: migrates the database of the configuration, or the embedded one,
 // which is started for it when it does not run.
+import { standardStreams } from '../api/cli/terminal/standard-streams.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../activities/store/db/migrate.ts';
-import type { Config } from './config/config.ts';
 import { loadConfig } from './config/config.ts';
 import { ConfigProblem } from './config/config-problem.ts';
-import { prepareDataFolder } from './data-folder.ts';
-import { databaseProblem } from './supervisor/postgres/database-problem.ts';
-import { startPostgres } from './supervisor/postgres/postgres.ts';
-
-async function withDatabase<T>(config: Config, act: (url: string) => Promise<T>): Promise<T> {
-  if (config.databaseUrl !== undefined) {
-    const problem = await databaseProblem(config.databaseUrl);
-    if (problem !== undefined) throw new Error(problem);
-    return act(config.databaseUrl);
-  }
-  const data = prepareDataFolder(config.dataFolder);
-  const input = {
-    folder: data.postgres,
-    port: config.postgresPort,
-    movable: true,
-    logFile: data.logFile('postgres'),
-  };
-  const server = await startPostgres(input);
-  try {
-    return await act(server.url);
-  } finally {
-    // One that was running belongs to a supervisor, which goes on with it.
-    if (!server.takenOver) await server.stop();
-  }
-}
+import { withDatabase } from './with-database.ts';
 
 const commands: Record<string, (url: string) => Promise<string[]>> = {
   async up(url) {
@@ -58,6 +34,6 @@ export async function runDbCommand(args: string[]): Promise<number> {
   if (command === undefined)
     throw new ConfigProblem(`perdure db takes one of: ${Object.keys(commands).join(', ')}.`);
   const lines = await withDatabase(loadConfig({ flags }), command);
-  process.stdout.write(`${lines.join('\n')}\n`);
+  standardStreams().stdout.write(`${lines.join('\n')}\n`);
   return 0;
 }

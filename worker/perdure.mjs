@@ -13,6 +13,7 @@ import {
   rmSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import module from 'node:module';
 import { constants } from 'node:os';
@@ -22,6 +23,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = resolve(dirname(realpathSync(fileURLToPath(import.meta.url))), '..');
 const modules = join(root, 'node_modules');
 const stamp = join(modules, '.perdure-lock-hash');
+
+/** A reader that is gone must end no start. */
+function tell(text) {
+  try {
+    writeSync(2, text);
+  } catch {
+    // There is nowhere left to say it.
+  }
+}
 
 function lockHash() {
   return createHash('sha256')
@@ -121,7 +131,7 @@ function holdInstallLock() {
   try {
     for (let told = false; !linked(mine, lock); told = true) {
       if (removeStale(lock)) continue;
-      if (!told) process.stderr.write('Another start is installing the packages; waiting for it …\n');
+      if (!told) tell('Another start is installing the packages; waiting for it …\n');
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     }
   } finally {
@@ -134,19 +144,17 @@ function install(command) {
   holdInstallLock();
   // Done by whoever had the lock before.
   if (isReady(command)) return;
-  process.stderr.write('Installing the packages of the lockfile, once …\n');
+  tell('Installing the packages of the lockfile, once …\n');
   const started = Date.now();
   // The engines of single packages are those of the pinned Node, not of the one that runs npm.
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--engine-strict=false'];
   const npm = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (npm.status !== 0) {
-    process.stderr.write(
-      `npm ${args.join(' ')} failed in ${root}: run it by hand to see why, then start again.\n`,
-    );
+    tell(`npm ${args.join(' ')} failed in ${root}: run it by hand to see why, then start again.\n`);
     process.exit(npm.status ?? 1);
   }
   writeFileSync(stamp, lockHash());
-  process.stderr.write(`Installed after ${Math.round((Date.now() - started) / 1000)} s.\n`);
+  tell(`Installed after ${Math.round((Date.now() - started) / 1000)} s.\n`);
 }
 
 /** `npx perdure` in the checkout looks here; npm links only the commands of other packages. */
@@ -167,7 +175,7 @@ function pinnedNode() {
   if (existsSync(packaged)) return packaged;
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 22 || (major === 22 && minor >= 18)) return process.execPath;
-  process.stderr.write(
+  tell(
     `Perdure needs Node 22.18 or newer on ${process.platform}-${process.arch}, and this is ${process.versions.node}: install Node 24.\n`,
   );
   process.exit(1);
@@ -177,7 +185,8 @@ function pinnedNode() {
 function target([command, ...rest]) {
   if (command === 'run-script') return [resolve(root, rest[0] ?? ''), rest.slice(1)];
   const roles = ['serve', 'db', 'config', 'logs', 'api', 'worker'];
-  if (roles.includes(command)) return [join(root, 'worker', 'main.ts'), [command, ...rest]];
+  const isRole = roles.includes(command) || (command === 'tokens' && rest[0] === 'remake');
+  if (isRole) return [join(root, 'worker', 'main.ts'), [command, ...rest]];
   return [join(root, 'api', 'cli', 'main.ts'), process.argv.slice(2)];
 }
 
@@ -194,7 +203,7 @@ function runUnder(node, program, args) {
   process.on('SIGINT', () => terminal || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.once('error', (error) => {
-    process.stderr.write(`${node} does not start (${error.message}): remove ${modules} and start again.\n`);
+    tell(`${node} does not start (${error.message}): remove ${modules} and start again.\n`);
     process.exit(1);
   });
   child.once('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));

@@ -1,5 +1,6 @@
 // `perdure serve` in front of its supervisor: the lock, the log, the signals and what is printed.
 import { isDiskFull } from '../activities/store/db/database.ts';
+import { standardStreams } from '../api/cli/terminal/standard-streams.ts';
 import { createRedactor } from '../activities/store/log/redaction.ts';
 import { knownSecrets, loadConfig } from './config/config.ts';
 import { followFile } from './logs/log-file.ts';
@@ -55,8 +56,9 @@ export async function serve(args: string[]): Promise<number> {
   const redact = (text: string) => redactor.text(text);
   const to = followFile(data.logFile('supervisor'));
   const logging = createLogging({ service: 'supervisor', level: config.logLevel, redact, to });
-  logCrashes(logging, (error) => process.stderr.write(redact(lastWords(error, data))));
-  const say = (line: string) => void process.stdout.write(`${redact(line)}\n`);
+  const { stdout, stderr } = standardStreams();
+  logCrashes(logging, (error) => stderr.write(redact(lastWords(error, data))));
+  const say = (line: string) => stdout.write(`${redact(line)}\n`);
   const onDatabase = (databaseUrl: string) => {
     for (const secret of knownSecrets({ ...config, databaseUrl })) redactor.learn(secret);
   };
@@ -74,12 +76,12 @@ export async function serve(args: string[]): Promise<number> {
   );
   say(`Perdure ${version} starts in ${data.folder}`);
   try {
-    const terminal = process.stdout.isTTY;
+    const terminal = stdout.isTTY;
     const started = supervisor.start().then((places) => {
       if (places === undefined) return;
       const tookMs = performance.now() - startedAt;
       // Not through the redactor: this is where the token is handed over.
-      process.stdout.write(`${banner({ version, config, data, ...places, tookMs, terminal })}\n`);
+      stdout.write(`${banner({ version, config, data, ...places, tookMs, terminal })}\n`);
     });
     // A start that fails ends the waiting for a signal too.
     await Promise.race([told.promise, started.then(() => told.promise)]);

@@ -1,17 +1,23 @@
-// The exit codes of the CLI: what a script learns without reading a word.
+// The exit codes of every command, in one table: what a script learns without reading a word.
 import type { RunStatus } from '../../workflows/contracts/run.ts';
 
-export const exitCodes = {
-  ok: 0,
-  failed: 1,
-  usage: 2,
-  timedOut: 3,
-  interrupted: 4,
-  cancelled: 5,
-  unreachable: 6,
+const table = {
+  ok: { code: 0, means: 'done; of a run: it succeeded' },
+  failed: { code: 1, means: 'refused or failed' },
+  usage: { code: 2, means: 'wrong usage or wrong settings' },
+  timedOut: { code: 3, means: 'the run timed out' },
+  interrupted: { code: 4, means: 'the run was interrupted' },
+  cancelled: { code: 5, means: 'the run was cancelled' },
+  unreachable: { code: 6, means: 'there is no server, or it does not answer' },
   // What a shell expects of a command that a Ctrl-C ended: 128 and the number of the signal.
-  left: 130,
+  left: { code: 130, means: 'left with Ctrl-C; the run goes on' },
 } as const;
+
+type Name = keyof typeof table;
+
+export const exitCodes = Object.fromEntries(
+  Object.entries(table).map(([name, { code }]) => [name, code]),
+) as { readonly [Each in Name]: (typeof table)[Each]['code'] };
 
 /** The exit code of a run that ended so. */
 export function exitCodeOf(status: RunStatus): number {
@@ -25,7 +31,9 @@ export function exitCodeOf(status: RunStatus): number {
 }
 
 export const exitCodesHelp = `
-Exit codes of run, watch and demo:
-  0 succeeded   1 failed   2 wrong usage   3 timed out   4 interrupted   5 cancelled
-  6 server unreachable   130 left with Ctrl-C while the run goes on
-Other commands end with 0, 1, 2 or 6.`;
+Exit codes:
+${Object.values(table)
+  .map(({ code, means }) => `  ${String(code).padStart(3)}  ${means}`)
+  .join('\n')}
+3, 4, 5 and 130 are of run, watch and demo. The code is that of the outcome, also when the output has no reader any
+more: \`perdure run … | head -1\` says no more, waits for the end of the run and ends with its code.`;

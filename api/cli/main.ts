@@ -2,7 +2,8 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createOutput } from './terminal/output.ts';
-import { processSideCommands, runProcessSide } from './process-side.ts';
+import { standardStreams } from './terminal/standard-streams.ts';
+import { isProcessSide, runProcessSide } from './process-side.ts';
 import { runProgram } from './program.ts';
 
 const installFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -22,23 +23,17 @@ function onInterrupt(listener: () => void): () => void {
   return () => process.off('SIGINT', heard);
 }
 
-// Whoever reads us has read enough, such as `head`.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
-
 const args = process.argv.slice(2);
-if (Object.hasOwn(processSideCommands, args[0] ?? '')) {
+const { stdout, stderr, terminal } = standardStreams();
+if (isProcessSide(args)) {
   process.exitCode = await runProcessSide(join(installFolder, 'worker', 'perdure.mjs'), args);
 } else {
-  const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
   const surroundings = {
     environment: process.env,
     folder: process.cwd(),
-    output: createOutput(process.stdout, process.stderr, process.env),
+    output: createOutput(stdout, stderr, process.env),
     onInterrupt,
-    ...(isTerminal && { terminal: { input: process.stdin, output: process.stdout } }),
+    ...(terminal && { terminal }),
   };
   process.exitCode = await runProgram(args, surroundings, installFolder);
 }

@@ -1,15 +1,80 @@
-// `perdure serve`, `logs`, `config` and `db` belong to the process side, which the CLI may not import: they are
-// handed to the bootstrap as they were typed.
+// `perdure serve`, `logs`, `config`, `db` and `tokens remake` belong to the process side, which the CLI may not import:
+// they are handed to the bootstrap as they were typed. What they take is described here, for both sides.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { Argument, Command } from 'commander';
 
-export const processSideCommands: Record<string, string> = {
-  serve: 'start everything here: Postgres, Temporal, the API and a worker',
-  logs: 'read the logs of the processes',
-  config: 'print the effective configuration without secrets',
-  db: 'migrate the database: up, down, current, history',
+const settings = `
+Every setting is a flag too, such as --port 8080 or --data FOLDER. \`perdure config\` lists all settings with what each is
+for; those that are secrets are taken from the environment or a file only.`;
+
+const described: Record<string, (command: Command) => Command> = {
+  serve: (command) => command.description('start everything here: Postgres, Temporal, the API and a worker'),
+  logs: (command) =>
+    command
+      .description('read the logs of the processes')
+      .option('-f, --follow', 'go on with new lines until Ctrl-C, or until the reader is gone')
+      .option('--process <name>', 'only of this one: supervisor, api, worker, postgres or temporal')
+      .option('--errors', 'only errors')
+      .option('--request <id>', 'only of this request')
+      .option('--data <folder>', 'the data folder; else PERDURE_DATA, else .perdure'),
+  config: (command) =>
+    command
+      .description('print the effective configuration without secrets')
+      .option('--json', 'as JSON, with the reason for each setting'),
+  db: (command) =>
+    command
+      .description('migrate the database: up, down, current, history')
+      .addArgument(new Argument('<what>').choices(['up', 'down', 'current', 'history'])),
+  'tokens remake': (command) =>
+    command.description('on the machine of the server: make the token of its data folder anew').addHelpText(
+      'after',
+      `
+For when the file is lost or every token is revoked. It needs the data folder and the database, and no token. The token
+that was in the file before is revoked; the others stay as they are. The log and the audit say so.`,
+    ),
+  // Of compose files, where each container is one of them.
+  api: (command) => command.description('start the API alone, beside servers that run already'),
+  worker: (command) => command.description('start a worker alone, beside servers that run already'),
 };
+
+const hidden = ['api', 'worker'];
+
+/** The command as help describes it; it cannot be carried out from here. */
+export function processSideCommand(name: string): Command {
+  const describe = described[name];
+  if (describe === undefined) throw new Error(`There is no command ${name} of the process side.`);
+  const command = new Command(name.split(' ').at(-1)).usage('[options]').addHelpText('after', settings);
+  return describe(command);
+}
+
+/** Those of one word, for the list of commands. */
+export function processSideCommands(): { command: Command; hidden: boolean }[] {
+  return Object.keys(described)
+    .filter((name) => !name.includes(' '))
+    .map((name) => ({ command: processSideCommand(name), hidden: hidden.includes(name) }));
+}
+
+function nameOf([first = '', second = '']: string[]): string | undefined {
+  return [`${first} ${second}`, first].find((name) => Object.hasOwn(described, name));
+}
+
+export function isProcessSide(args: string[]): boolean {
+  return nameOf(args) !== undefined;
+}
+
+/** Writes the help that these arguments ask for; false when they ask for none. */
+export function writeHelp(args: string[], write: (text: string) => void): boolean {
+  const name = nameOf(args);
+  if (name === undefined || !args.some((arg) => arg === '--help' || arg === '-h')) return false;
+  // Under its parents, so that the usage shows the whole command.
+  const words = ['perdure', ...name.split(' ').slice(0, -1)];
+  const command = processSideCommand(name);
+  words.reduceRight((child, word) => new Command(word).addCommand(child), command);
+  command.configureOutput({ writeOut: write, getOutHasColors: () => false }).outputHelp();
+  return true;
+}
 
 /** Runs the bootstrap in this terminal and ends with its exit code. */
 export async function runProcessSide(bootstrap: string, args: string[]): Promise<number> {

@@ -10,6 +10,7 @@ import { demoCommand } from './commands/demo.ts';
 import { denyCommand } from './commands/deny.ts';
 import { diffCommand } from './commands/diff.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
+import { helpCommand } from './commands/help.ts';
 import { interruptCommand } from './commands/interrupt.ts';
 import { modelsCommand } from './commands/models.ts';
 import { policiesCommand } from './commands/policies.ts';
@@ -20,6 +21,7 @@ import { findDataFolder, findServer, NoServer, UsageError } from './server.ts';
 import { settleCommand } from './commands/settle.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
+import { tokensCommand } from './commands/tokens.ts';
 import type { Cli, Surroundings } from './surroundings.ts';
 import { usageCommand } from './commands/usage.ts';
 import { watchCommand } from './commands/watch.ts';
@@ -56,9 +58,7 @@ export async function runProgram(
     .option('--url <url>', 'the server; else PERDURE_URL, else the data folder of `perdure serve`')
     .option('--token-file <file>', 'its token; else PERDURE_TOKEN, else the token in that data folder')
     .addHelpText('after', exitCodesHelp);
-  for (const [name, description] of Object.entries(processSideCommands)) {
-    program.command(name).description(description).usage('[…]');
-  }
+  for (const { command, hidden } of processSideCommands()) program.addCommand(command, { hidden });
   const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
   for (const make of [
     ...commands,
@@ -72,10 +72,12 @@ export async function runProgram(
     modelsCommand,
     policiesCommand,
     deadLettersCommand,
+    tokensCommand,
     demoCommand,
   ]) {
     program.addCommand(make(cli));
   }
+  program.addCommand(helpCommand(program));
   prepare(program, output);
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -87,13 +89,16 @@ export async function runProgram(
 
 // Every command of the tree writes through our output and throws instead of ending the process.
 function prepare(command: Command, output: Surroundings['output']): void {
-  command.exitOverride().configureOutput({
-    writeOut: (text) => output.write(text),
-    writeErr: (text) => output.remark(text.trimEnd()),
-    getOutHelpWidth: () => output.columns,
-    getOutHasColors: () => false,
-    getErrHasColors: () => false,
-  });
+  command
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => output.write(text),
+      writeErr: (text) => output.remark(text.trimEnd()),
+      getOutHelpWidth: () => output.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   for (const child of command.commands) prepare(child, output);
 }
 
@@ -125,7 +130,9 @@ function explainProblem({ problem, status }: ProblemError, output: Surroundings[
     output.remark(`  ${printableLine(`${field.path}: ${field.problem}`, 500)}`);
   }
   if (status === 401)
-    output.remark('  Pass --token-file or PERDURE_TOKEN; `npm start` prints where the token is.');
+    output.remark(
+      '  Pass --token-file or PERDURE_TOKEN; on its machine, `perdure tokens remake` makes one anew.',
+    );
   if (problem.activeRunId !== undefined) {
     output.remark(`  Watch the active run with: perdure watch ${printableLine(problem.activeRunId, 100)}`);
   }

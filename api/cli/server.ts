@@ -72,18 +72,31 @@ function findToken(where: Where, url: string): string | undefined {
   if (where.tokenFile !== undefined) {
     const token = readOptional(where.tokenFile);
     if (token === undefined) throw new UsageError(`--token-file: there is no file ${where.tokenFile}.`);
-    return token.trim();
+    return checked(token, `--token-file ${where.tokenFile}`);
   }
-  if (where.environment.PERDURE_TOKEN) return where.environment.PERDURE_TOKEN;
+  if (where.environment.PERDURE_TOKEN) return checked(where.environment.PERDURE_TOKEN, 'PERDURE_TOKEN');
   // The token of the data folder opens the server of this machine; another host has no business seeing it.
   if (where.dataFolder === undefined || !isLoopback(url)) return undefined;
-  return readOptional(join(where.dataFolder, 'token'))?.trim();
+  const file = join(where.dataFolder, 'token');
+  const token = readOptional(file);
+  return token === undefined ? undefined : checked(token, file);
+}
+
+/** What a header cannot hold would look like a server that does not answer. It is not repeated: it may be a secret. */
+function checked(text: string, source: string): string {
+  const token = text.trim();
+  if (!/^[\x21-\x7e]{1,256}$/.test(token))
+    throw new UsageError(`${source} holds no token: a token is one word of letters, digits, - and _.`);
+  return token;
 }
 
 function urlProblem(url: string): string | undefined {
   const parsed = URL.parse(url);
-  if (parsed !== null && /^https?:$/.test(parsed.protocol)) return undefined;
-  return `The server's address must start with http:// or https://, not "${url}".`;
+  if (parsed === null || !/^https?:$/.test(parsed.protocol))
+    return `The server's address must start with http:// or https://, not "${url}".`;
+  const { username, password, search, hash } = parsed;
+  if (username === '' && password === '' && search === '' && hash === '') return undefined;
+  return `The server's address must hold no user, password, ? or #: write ${parsed.origin}, and give the token with --token-file.`;
 }
 
 function isLoopback(url: string): boolean {

@@ -16,19 +16,16 @@ import type {
   SteerBody,
 } from '../../workflows/contracts/run.ts';
 import type {
-  DeadLetterListView,
-  DeadLetterView,
-  DemoView,
   HealthView,
   ModelListView,
-  ProcessListView,
   ReadyView,
   SandboxListView,
 } from '../../workflows/contracts/system.ts';
 import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
 import { type FollowOptions, follow } from './follow.ts';
-import { ProblemError } from './problem.ts';
+import { systemCalls } from './system.ts';
+import { tokenCalls } from './tokens.ts';
 import { createTransport, type Transport, type TransportSettings } from './transport.ts';
 
 export { BrokenStream, ProblemError, Unreachable } from './problem.ts';
@@ -60,23 +57,12 @@ export function createClient(settings: ClientSettings) {
 
   const ofRun = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
   const ofConversation = (id: string): string => `/conversations/${encodeURIComponent(id)}`;
-  const ofDeadLetter = (id: string): string => `/dead-letters/${encodeURIComponent(id)}`;
 
   type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
   function watch(path: string, rules: Rules, options?: FollowOptions): AsyncGenerator<Event, void> {
     const connect = (after: number, signal: AbortSignal): Promise<Response> =>
       open(path, { after }, { accept: 'text/event-stream' }, signal);
     return follow({ ...rules, url, giveUpAfterMs, open: connect }, options);
-  }
-
-  // The route is there only under a supervisor, and only for callers on its machine.
-  async function processes(): Promise<ProcessListView> {
-    try {
-      return await json<ProcessListView>('GET', '/embedded/processes');
-    } catch (error) {
-      if (!(error instanceof ProblemError) || ![403, 404].includes(error.status)) throw error;
-      return { embedded: false, items: [], temporalUi: null };
-    }
   }
 
   return {
@@ -116,6 +102,8 @@ export function createClient(settings: ClientSettings) {
 
     ...approvalCalls(transport),
     ...allowanceCalls(transport),
+    ...tokenCalls(transport),
+    ...systemCalls(transport),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),
@@ -134,16 +122,6 @@ export function createClient(settings: ClientSettings) {
         },
         options,
       ),
-
-    deadLetters: (query?: PageQuery) =>
-      json<DeadLetterListView>('GET', '/dead-letters', { query: { ...query } }),
-    retryDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/retry`, { body: {} }),
-    dropDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/drop`, { body: {} }),
-
-    processes,
-    killProcess: (name: string) =>
-      json<void>('POST', `/embedded/processes/${encodeURIComponent(name)}/kill`, {}),
-    startDemo: () => json<DemoView>('POST', '/embedded/demo', { body: {} }),
   };
 }
 

@@ -67,6 +67,8 @@ export async function* follow(stream: Stream, options: FollowOptions = {}): Asyn
         }
         last = number;
         yield event;
+        // The time that the caller took is none in which the server did not answer.
+        heardAt = Date.now();
         if (stream.isLast(event)) return;
       }
     } catch (error) {

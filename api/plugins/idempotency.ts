@@ -10,6 +10,7 @@ import {
 } from '../../activities/store/access/idempotency.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
 import { commit, type Outcome, perform, type Verb, type VerbParts } from '../verbs/verb.ts';
+import { present } from '../present.ts';
 import { pathOf, problemType, toProblem } from './errors.ts';
 
 /**
@@ -26,6 +27,8 @@ export type Mutate = <Input, Body>(
 
 interface Done extends StoredAnswer {
   replayed: boolean;
+  /** What is sent in place of `body`, and never stored. */
+  bodyNow?: string;
   after?: Outcome['after'];
 }
 
@@ -66,16 +69,19 @@ export function createMutate(parts: VerbParts): Mutate {
     const { operationId, response } = request.routeOptions.schema as RouteSchema;
     const scope = scopeOf(request);
     const act: Act = async (write) => {
-      const { body, after } = await verb(parts, write, request.caller, input);
-      return { ...toAnswer(statusOf(response), toView(body)), replayed: false, ...(after && { after }) };
+      const { body, after, onlyNow } = await verb(parts, write, request.caller, input);
+      const answer = toAnswer(statusOf(response), toView(body));
+      const bodyNow = onlyNow && JSON.stringify(toView({ ...body, ...onlyNow }));
+      return { ...answer, replayed: false, ...present({ after, bodyNow }) };
     };
     // The transaction is named as the route is in the OpenAPI document.
     const done = await (scope ? once(request, operationId, scope, act) : perform(log, operationId, act));
     if (done.replayed) reply.header('idempotent-replayed', 'true');
+    const body = done.bodyNow ?? done.body;
     return reply
       .code(done.status)
       .headers(done.headers)
-      .send(done.body === '' ? undefined : done.body);
+      .send(body === '' ? undefined : body);
   };
 }
 

@@ -3,10 +3,9 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import type { Db } from '../../activities/store/db/database.ts';
-import { liveTokens } from '../../activities/store/access/tokens.ts';
 import type { StreamHead } from '../../activities/store/log/tails.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
+import type { KnownTokens } from '../known-tokens.ts';
 import type { Frames } from './frames.ts';
 import type { Followed, Hub } from './hub.ts';
 import type { Topic } from './topics.ts';
@@ -14,6 +13,8 @@ import type { Topic } from './topics.ts';
 export interface EventStreams {
   /** Answers with the topic's events after the request's cursor. The caller has checked that it may be read. */
   open(request: FastifyRequest, reply: FastifyReply, following: Following): FastifyReply;
+  /** Ends the streams of tokens that do not count any more. */
+  endRevoked(): Promise<void>;
   /** Ends every open stream. */
   end(): void;
   close(): void;
@@ -27,8 +28,9 @@ export interface Following {
 
 // Proxies and browsers give a silent connection up after 30 to 60 seconds.
 const heartbeatMs = 15_000;
-// A revoked token's streams end within this.
-const checkMs = 30_000;
+// The streams of a token that expires, or whose revocation was not heard of, end within this. Nothing is asked while no
+// stream is open.
+const checkMs = 5_000;
 // Unsent bytes of one reader stay under 1 MiB: a quarter at a time, and no more before that has gone out.
 const sliceBytes = 256 * 1024;
 // A healthy reader takes such a slice in milliseconds; who does not in five seconds has stalled.
@@ -67,21 +69,17 @@ export function checkCursor(after: number, position: number): void {
   }
 }
 
-export function createEventStreams(input: {
-  hub: Hub;
-  db: Db;
-  tenantId: string;
-  logger: Logger;
-}): EventStreams {
-  const { hub, db, tenantId, logger } = input;
+export function createEventStreams(input: { hub: Hub; tokens: KnownTokens; logger: Logger }): EventStreams {
+  const { hub, tokens, logger } = input;
   const streams = new Set<Open>();
 
   async function endRevoked(): Promise<void> {
     const ids = new Set([...streams].map((stream) => stream.tokenId));
     try {
-      const live = await liveTokens(db, tenantId, [...ids]);
+      const live = await tokens.live([...ids]);
       for (const stream of streams) {
-        if (!live.has(stream.tokenId)) stream.end('the token was revoked');
+        if (ids.has(stream.tokenId) && !live.has(stream.tokenId))
+          stream.end('the token does not count any more');
       }
     } catch (error) {
       logger.warn({ err: error }, 'cannot check the tokens of open streams; the next check will');
@@ -111,6 +109,7 @@ export function createEventStreams(input: {
       response.once('close', () => streams.delete(stream));
       return reply;
     },
+    endRevoked,
     end() {
       for (const stream of streams) stream.end('the server is shutting down');
     },

@@ -2,11 +2,9 @@
 // in all of them, and every reader of a stream is handed the same bytes. A lost notice costs a second, no event.
 import type { Logger } from 'pino';
 import type { Db } from '../../activities/store/db/database.ts';
-import { eventsChannel } from '../../activities/store/log/notifier.ts';
 import type { Event } from '../../workflows/contracts/event.ts';
 import { cutFrames, type Frames } from './frames.ts';
 import { createGrowth, type Growth, type Reader } from './growth.ts';
-import { createListener } from '../../activities/store/log/listener.ts';
 import { createPages, type Pages } from './pages.ts';
 import { headsOf, keyOf, readTails, type Topic } from './topics.ts';
 
@@ -21,7 +19,11 @@ export interface Followed {
 export interface Hub {
   /** `position`: how far the caller has seen the stream to have come. */
   follow(topic: Topic, position: number, reader: Reader): Followed;
-  close(): Promise<void>;
+  /** A notice that streams have grown. */
+  hear(payload: string): void;
+  /** Looks for itself: notices may have been lost. */
+  sweep(): Promise<void>;
+  close(): void;
 }
 
 // A second is what a lost notice may cost.
@@ -29,7 +31,7 @@ const sweepMs = 1_000;
 // Of one stream in one query; a stream that has more is read again at once.
 const tailEvents = 500;
 
-export function createHub(input: { db: Db; databaseUrl: string; tenantId: string; logger: Logger }): Hub {
+export function createHub(input: { db: Db; tenantId: string; logger: Logger }): Hub {
   const { db, tenantId, logger } = input;
   const followed = new Map<string, Growth>();
   const pages = createPages(db, tenantId);
@@ -96,22 +98,14 @@ export function createHub(input: { db: Db; databaseUrl: string; tenantId: string
     });
   }
 
-  const onConnect = (): void => void sweep();
-  const listener = createListener({
-    databaseUrl: input.databaseUrl,
-    channel: eventsChannel,
-    name: 'perdure-api-listen',
-    logger,
-    onConnect,
-    onNotice: (payload) => keysIn(payload).forEach((key) => mark(followed.get(key))),
-  });
-  const timer = setInterval(onConnect, sweepMs);
+  const timer = setInterval(() => void sweep(), sweepMs);
   return {
     follow,
-    async close() {
+    hear: (payload) => keysIn(payload).forEach((key) => mark(followed.get(key))),
+    sweep,
+    close() {
       closed = true;
       clearInterval(timer);
-      await listener.close();
     },
   };
 }

@@ -38,6 +38,8 @@ export interface VerbParts extends StartNeeds {
 export interface Outcome<Body = unknown> {
   /** For the caller; undefined when there is nothing to say. */
   body: Body;
+  /** Takes the place of these fields in the answer, and is neither stored nor given again: a secret. */
+  onlyNow?: Partial<Body>;
   /** Called once the effect has been committed, before the answer; never for an answer given again. */
   after?: () => void | Promise<void>;
 }

@@ -54,6 +54,7 @@ test('the audit has every decision with who, by which rule and why, in pages, an
     ['first (api)', 'answer-remember'],
     ['first (api)', 'policy-create'],
     ['first start', 'allowance-create'],
+    ['first start', 'token-create'],
   ]);
   for (const change of ['delete from audit', "update audit set actor = 'nobody'"])
     await expect(api.database.pool.query(change)).rejects.toThrow();

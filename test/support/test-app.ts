@@ -12,7 +12,7 @@ import { type Database, defaultTenant, openDatabase } from '../../activities/sto
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
-import { ensureFirstToken } from '../../activities/store/access/tokens.ts';
+import { ensureFirstToken } from '../../activities/store/access/data-folder-token.ts';
 import { createBackground } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';

@@ -1,5 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -104,14 +115,57 @@ describe('perdure db', () => {
 
   test('uses a server that runs and leaves it running', async () => {
     server = await openServer();
+    expect(run(['tokens', 'remake']).err).toContain('bring it up with `perdure db up` first');
     expect(run(['db', 'up']).code).toBe(0);
     const client = new pg.Client({ connectionString: server.url });
     await client.connect();
     expect((await client.query("select to_regclass('runs') is not null as made")).rows).toEqual([
       { made: true },
     ]);
+    const remake = () => run(['tokens', 'remake']);
+    const tokenFile = path.join(folder, 'token');
+    expect(remake()).toEqual({
+      code: 0,
+      out: `A new token is in ${tokenFile}. The one that was there before is revoked; the audit says so.\n`,
+      err: '',
+    });
+    const first = readFileSync(tokenFile, 'utf8');
+    expect(remake().code).toBe(0);
+    const second = readFileSync(tokenFile, 'utf8');
+    expect([second === first, statSync(tokenFile).mode & 0o777]).toEqual([false, 0o600]);
+    const hash = (value: string) => createHash('sha256').update(value.trim()).digest();
+    const states = await client.query('select hash, revoked_at is null as counts from tokens order by id');
+    expect(states.rows).toEqual([
+      { hash: hash(first), counts: false },
+      { hash: hash(second), counts: true },
+    ]);
+    expect((await client.query("select actor from audit where action = 'token-remake'")).rowCount).toBe(2);
+    const log = readFileSync(path.join(folder, 'logs', 'supervisor.log'), 'utf8');
+    expect(log).toContain('made anew with `perdure tokens remake`');
+    expect(log).not.toContain(second.trim());
     await client.end();
   });
+
+  test('a folder without a server gets no token, and no database', () => {
+    expect(run(['tokens', 'remake'])).toEqual({
+      code: 2,
+      out: '',
+      err: `perdure: There is no server in ${folder}: call this where the server was started, or name its folder with --data.\n`,
+    });
+    expect(existsSync(path.join(folder, 'postgres'))).toBe(false);
+  });
+});
+
+describe('every command of the process side', () => {
+  test.each(['config', 'logs', 'db up', 'serve', 'tokens remake'])(
+    '%s prints its help and ends with 0',
+    (words) => {
+      const { code, out, err } = run([...words.split(' '), '--help']);
+      expect([code, err]).toEqual([0, '']);
+      const usage = words.replace(' up', '');
+      expect(out).toMatch(new RegExp(`^Usage: perdure ${usage} .*\\n\\n.*\\n`));
+    },
+  );
 });
 
 describe('a database of DATABASE_URL', () => {

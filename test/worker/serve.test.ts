@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findProcesses, runningProcess } from '../../worker/process-table.ts';
@@ -142,7 +142,7 @@ describe('perdure serve', () => {
     await stop(started);
   });
 
-  test('takes over what a killed supervisor left: the servers go on, the API and the worker are new', {
+  test('takes over what a killed supervisor left: the servers go on, the API and the worker are new, and so is a lost token', {
     tags: ['faults'],
   }, async () => {
     const first = await startWhole();
@@ -151,7 +151,15 @@ describe('perdure serve', () => {
     first.child.kill('SIGKILL');
     await first.ended;
     expect(runningProcess(before['api'] ?? 0)).toBeDefined();
+    const tokenFile = path.join(folder, 'token');
+    const lost = readFileSync(tokenFile, 'utf8').trim();
+    rmSync(tokenFile);
     const second = await startWhole();
+    expect(second.out()).toContain(
+      'the file was lost, so it was made anew; what was in it before is revoked',
+    );
+    const url = `http://127.0.0.1:${variables['PERDURE_PORT']}/api/v1/runs`;
+    expect((await fetch(url, { headers: { authorization: `Bearer ${lost}` } })).status).toBe(401);
     const after = Object.fromEntries(everyName.map((name) => [name, pidOf(name)]));
     const { postgres, temporal } = before;
     expect(after).toMatchObject({ postgres, temporal });

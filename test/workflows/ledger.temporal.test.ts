@@ -4,7 +4,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { workflowId } from '../../workflows/contracts/messages.ts';
-import { ensureFirstToken } from '../../activities/store/access/tokens.ts';
+import { ensureFirstToken } from '../../activities/store/access/data-folder-token.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { withKernel } from '../support/kernel.ts';
 import { createTestApp } from '../support/test-app.ts';
@@ -50,9 +50,14 @@ function recordStatements(): { lines(): string[]; count(): number } {
   };
 }
 
-/** What comes by the clock and not by the run: notices to readers, looks for stops. */
+/** What comes by the clock and not by the run: notices to readers, looks for stops, when tokens were used. */
 function isBackground(text: string): boolean {
-  return text.startsWith('select pg_notify(') || text.startsWith('select distinct "run_id" from "inputs"');
+  const beginnings = [
+    'select pg_notify(',
+    'select distinct "run_id" from "inputs"',
+    'update tokens set last_used_at',
+  ];
+  return beginnings.some((beginning) => text.startsWith(beginning));
 }
 
 function short(text: string): string {

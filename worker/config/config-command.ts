@@ -1,20 +1,22 @@
 // `perdure config`: every setting as it counts, where it comes from and why it exists. Never a secret.
 import Table from 'cli-table3';
+import { standardStreams } from '../../api/cli/terminal/standard-streams.ts';
 import { describeConfig, loadConfig } from './config.ts';
 
 export async function runConfigCommand(args: string[]): Promise<number> {
+  const { stdout } = standardStreams();
   const json = args.includes('--json');
   const described = describeConfig(loadConfig({ flags: args.filter((arg) => arg !== '--json') }));
   if (json) {
-    process.stdout.write(`${JSON.stringify(described, undefined, 2)}\n`);
+    stdout.write(`${JSON.stringify(described, undefined, 2)}\n`);
     return 0;
   }
-  if (!process.stdout.isTTY) {
-    for (const { name, value, source } of described) process.stdout.write(`${name}\t${value}\t${source}\n`);
+  if (!stdout.isTTY) {
+    for (const { name, value, source } of described) stdout.write(`${name}\t${value}\t${source}\n`);
     return 0;
   }
   const table = new Table({ head: ['setting', 'value', 'from', 'why'], style: { head: [], border: [] } });
   for (const { name, value, source, why } of described) table.push([name, value, source, why]);
-  process.stdout.write(`${table.toString()}\n`);
+  stdout.write(`${table.toString()}\n`);
   return 0;
 }

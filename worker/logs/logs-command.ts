@@ -3,6 +3,7 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } fr
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { standardStreams } from '../../api/cli/terminal/standard-streams.ts';
 import { processNames } from '../../workflows/contracts/system.ts';
 import { loadConfig } from '../config/config.ts';
 import { ConfigProblem } from '../config/config-problem.ts';
@@ -63,9 +64,11 @@ function toLines(process: string, text: string, before?: LogLine): LogLine[] {
   return lines;
 }
 
+const { stdout } = standardStreams();
+
 function print(lines: LogLine[]): void {
   for (const { time, level, process: name, text } of lines) {
-    process.stdout.write(`${time} ${level.padEnd(5)} ${name.padEnd(10)} ${text}\n`);
+    stdout.write(`${time} ${level.padEnd(5)} ${name.padEnd(10)} ${text}\n`);
   }
 }
 
@@ -127,7 +130,9 @@ export async function runLogsCommand(args: string[]): Promise<number> {
     end,
     last: lines.at(-1),
   }));
-  while (follow) {
+  // Following has no outcome of its own: without a reader there is nothing left to do.
+  while (follow && !stdout.isGone) {
+    await stdout.room();
     await sleep(followEveryMs);
     print(
       followers

@@ -1,5 +1,5 @@
 // The API role: builds the app from the configuration, listens, sweeps and reconciles, and drains on a stop.
-import { chmod, realpath, rename, writeFile } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Logger } from 'pino';
@@ -11,7 +11,7 @@ import { defaultTenant } from '../../activities/store/db/database.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
-import { ensureFirstToken } from '../../activities/store/access/tokens.ts';
+import { ensureFirstToken } from '../../activities/store/access/data-folder-token.ts';
 import { externalToolsProblem } from '../../activities/call/external.ts';
 import { describeCall, reviewContextOf, reviewEdit } from '../../activities/call/review.ts';
 import { toolsOf } from '../../activities/call/tools-of.ts';
@@ -36,6 +36,7 @@ import { modelPrice } from './model-price.ts';
 import { sandboxDrivers } from './sandboxes.ts';
 import { openClient } from './temporal.ts';
 import { createTrees } from './trees.ts';
+import { tokenFileOf } from '../token-file.ts';
 import { version } from '../version.ts';
 
 // Enough for the requests of one process beside its readers, who hold none.
@@ -59,7 +60,11 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   });
   await ensureBuiltIns(store.database.db, defaultTenant);
   await seedTenantAllowance(store.database.db, defaultTenant);
-  await ensureFirstToken(store.database.db, defaultTenant, (token) => writeToken(config.dataFolder, token));
+  const tokenFile = tokenFileOf(config.dataFolder);
+  await ensureFirstToken(store.database.db, defaultTenant, (value) => tokenFile.write(value));
+  // Under a supervisor it was made anew. Alone, this may be one API of several, and another may have the file.
+  if ((await tokenFile.read()) === undefined)
+    logger.warn('there is no token in the data folder: `perdure tokens remake` makes one');
   const client = openClient(config);
   const runs = createExecutions(runKind, client, logger);
   const llms = createLlms(config);
@@ -137,15 +142,6 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       await store.close();
     },
   };
-}
-
-/** Whole or not at all, and never readable by others, not even for a moment. */
-async function writeToken(dataFolder: string, token: string): Promise<void> {
-  const file = path.join(dataFolder, 'token');
-  const temporary = `${file}.${process.pid}`;
-  await writeFile(temporary, `${token}\n`, { mode: 0o600 });
-  await chmod(temporary, 0o600);
-  await rename(temporary, file);
 }
 
 function temporalUiOf(config: RoleConfig): TemporalUi {

@@ -22,8 +22,8 @@ export interface Store {
   close(): Promise<void>;
 }
 
-// The token is written within a second of the API's start; nobody can have used it before.
-const tokenMs = 500;
+// How long the value of a token that was made anew may be unknown to the redactor; one look at a file each time.
+const tokenMs = 1_000;
 
 export function openStore(input: {
   databaseUrl: string;
@@ -49,12 +49,10 @@ export function openStore(input: {
   const redactor = createRedactor(input.secrets);
   const chores = createChores(logger);
   const learnToken = (): void => {
-    if (!existsSync(tokenFile)) return;
-    redactor.learn(readFileSync(tokenFile, 'utf8'));
-    stopWaiting();
+    if (existsSync(tokenFile)) redactor.learn(readFileSync(tokenFile, 'utf8'));
   };
-  // The API makes the token at its first start, which may be after this process has opened.
-  const stopWaiting = chores.every('learning the token', tokenMs, learnToken);
+  // It is made at the first start, which may be after this process has opened, and may be made anew at any time.
+  const stopLearning = chores.every('learning the token', tokenMs, learnToken);
   chores.run('learning the token', learnToken);
   return {
     database,
@@ -62,7 +60,7 @@ export function openStore(input: {
     log: createEventLog({ db: database.db, notifier, redact: redactor.text }),
     contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
     async close() {
-      stopWaiting();
+      stopLearning();
       slowTransactions.unsubscribe(tellSlow);
       await notifier.close();
       await database.close();

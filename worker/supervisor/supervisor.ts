@@ -14,6 +14,7 @@ import { releaseExecutors } from '../processes/release.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { diskFolders, logFolder } from '../data-folder.ts';
 import type { FolderLock } from './folder-lock.ts';
+import { openFolderToken } from './folder-token.ts';
 import type { KeptProcess, RunningPart } from './process/keep-running.ts';
 import { keepRunning } from './process/keep-running.ts';
 import { logTail } from './process/log-tail.ts';
@@ -227,6 +228,7 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     if (stopped > 0) input.say(`  stopped ${stopped} processes of a supervisor that is gone`);
     publication.write();
     const { databaseUrl, temporal } = await startServers(scene);
+    await openFolderToken({ databaseUrl, dataFolder: data.folder, logger, say: input.say });
     const temporalAddress = temporal.target;
     const movable = config.sources['port'] === 'default';
     const port = await choosePort({ port: config.port, movable }, 'The API', 'PERDURE_PORT', config.host);

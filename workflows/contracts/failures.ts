@@ -27,6 +27,7 @@ export const failures = {
   PolicyExists: { retryable: false, status: 409, title: 'There is such a policy already' },
   PolicyBuiltIn: { retryable: false, status: 409, title: 'A built-in policy cannot be changed' },
   PolicyInUse: { retryable: false, status: 409, title: 'The policy is in use' },
+  TokenExists: { retryable: false, status: 409, title: 'There is such a token already' },
   VersionStale: { retryable: false, status: 409, title: 'Somebody has changed it meanwhile' },
   RequestInFlight: {
     retryable: true,

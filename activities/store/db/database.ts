@@ -90,6 +90,12 @@ export function isDiskFull(error: unknown): boolean {
   return code === '53100' || code === 'ENOSPC' || code === 'EDQUOT';
 }
 
+/** A table or column is not there: the database has not been migrated to this code. */
+export function isOfOtherVersion(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: string };
+  return code === '42P01' || code === '42703';
+}
+
 /** The constraint a unique violation hit, or undefined for any other error. */
 export function violatedConstraint(error: unknown): string | undefined {
   const { code, constraint } = (error ?? {}) as { code?: string; constraint?: string };

@@ -423,8 +423,12 @@ export interface StreamHeads {
 
 export interface Tokens {
   created_at: Generated<Timestamp>;
+  created_by: string;
+  expires_at: Timestamp | null;
   hash: Buffer;
   id: string;
+  in_data_folder: Generated<boolean>;
+  last_used_at: Timestamp | null;
   name: string;
   revoked_at: Timestamp | null;
   tenant_id: string;

@@ -19,12 +19,12 @@ const endMs = 1_000;
 
 export function createListener(input: {
   databaseUrl: string;
-  channel: string;
+  /** By channel, what is called with the text of a notice. */
+  channels: Record<string, (payload: string) => void>;
   /** Shown in pg_stat_activity. */
   name: string;
   logger: Logger;
   onConnect: () => void;
-  onNotice: (payload: string) => void;
 }): Listener {
   const stop = new AbortController();
   let current: pg.Client | undefined;
@@ -40,12 +40,13 @@ export function createListener(input: {
     });
     const gone = new Promise<void>((resolve) => client.once('end', resolve));
     client.on('error', (error) => input.logger.warn({ err: error }, 'the listening connection broke'));
-    client.on('notification', (notice) => input.onNotice(notice.payload ?? ''));
+    client.on('notification', ({ channel, payload }) => input.channels[channel]?.(payload ?? ''));
     try {
       await client.connect();
       current = client;
       if (!stop.signal.aborted) {
-        await client.query(`listen ${pg.escapeIdentifier(input.channel)}`);
+        for (const channel of Object.keys(input.channels))
+          await client.query(`listen ${pg.escapeIdentifier(channel)}`);
         waitMs = firstWaitMs;
         input.onConnect();
         const probing = setInterval(() => probe(client), probeEveryMs);

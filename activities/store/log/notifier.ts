@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 
 export const eventsChannel = 'perdure_events';
 export const stopsChannel = 'perdure_stops';
+export const tokensChannel = 'perdure_tokens';
 
 export interface Notifier {
   touch(stream: string, conversationId: string | null): void;

@@ -41,11 +41,10 @@ export function createStops(input: {
 
   const listener = createListener({
     databaseUrl: input.databaseUrl,
-    channel: stopsChannel,
+    channels: { [stopsChannel]: stop },
     name: 'perdure-worker-listen',
     logger: input.logger,
     onConnect: () => void sweep(),
-    onNotice: stop,
   });
   const timer = setInterval(() => void sweep(), sweepMs);
 

@@ -33,6 +33,7 @@ export async function followRun(
       else renderer.render(event);
       how.onEvent?.(event);
       if (event.type === 'run-end') return exitCodeOf(event.payload.status);
+      await roomOr(cli, how.signal);
     }
   } catch (error) {
     if (!how.signal?.aborted) throw error;
@@ -42,4 +43,14 @@ export async function followRun(
   // The cursor was at the last event already: the stream had nothing to say.
   const run = await client.run(runId);
   return exitCodeOf(run.status);
+}
+
+/** Waits for a reader that is slow; a Ctrl-C is heard meanwhile. */
+async function roomOr(cli: Cli, signal: AbortSignal | undefined): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  const onAbort = (): void => aborted.resolve();
+  if (signal?.aborted) return;
+  signal?.addEventListener('abort', onAbort, { once: true });
+  await Promise.race([cli.output.room(), aborted.promise]);
+  signal?.removeEventListener('abort', onAbort);
 }

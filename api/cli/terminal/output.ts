@@ -11,15 +11,22 @@ export interface Output {
   /** To stderr: what is said about the answer, not the answer. */
   remark(text: string): void;
   json(value: unknown): void;
+  /** Resolves at once unless much waits for a slow reader; whoever follows something asks before each piece. */
+  room(): Promise<void>;
+  /** False when not everything could be written. */
+  flushed(): Promise<boolean>;
   colors: Colors;
   isTerminal: boolean;
   columns: number;
 }
 
-interface Sink {
+/** What takes text: one of the standard streams, or a text in memory, which always has room. */
+export interface Sink {
   write(text: string): unknown;
   isTTY?: boolean;
-  columns?: number;
+  columns?: number | undefined;
+  room?(): Promise<void>;
+  flushed?(): Promise<boolean>;
 }
 
 // What a pipe is told a line holds; long enough for a path, short enough to read.
@@ -37,6 +44,8 @@ export function createOutput(
     line: (text = '') => void stdout.write(`${text}\n`),
     remark: (text) => void stderr.write(`${text}\n`),
     json: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
+    room: async () => stdout.room?.(),
+    flushed: async () => (await stdout.flushed?.()) ?? true,
     colors: picocolors.createColors(isTerminal && wanted),
     isTerminal,
     // A terminal that nobody has told its size says 0.

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestApp } from '../../support/test-app.ts';
-import { appendTexts, endOfRun, startRun } from '../stream/streams.ts';
 
 const main = path.join(import.meta.dirname, '../../../api/cli/main.ts');
 
@@ -48,21 +47,6 @@ test('a command of the process side gets its arguments as they were typed, and i
   const { code, out, err } = await ended(await call(['config', '--nonsense', 'x y']));
   expect([code, out]).toEqual([2, '']);
   expect(err).toContain('--nonsense');
-});
-
-test('a reader that has read enough ends it without a word', async () => {
-  const api = await createTestApp();
-  const url = await api.listen();
-  const run = await startRun(api);
-  await appendTexts(api, run, 1000, 2000);
-  await endOfRun(api, run);
-  const child = await call(['watch', run.id, '--json'], { PERDURE_URL: url, PERDURE_TOKEN: api.token });
-  let err = '';
-  child.stderr?.on('data', (chunk) => (err += chunk));
-  await once(child.stdout as NonNullable<typeof child.stdout>, 'data');
-  child.stdout?.destroy();
-  const [code] = await once(child, 'exit');
-  expect([code, err]).toEqual([0, '']);
 });
 
 test('two Ctrl-C within a moment are one: the run is interrupted, not left', async () => {

@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { ensureFirstToken, hashOfToken } from '../../../activities/store/access/tokens.ts';
+import { ensureFirstToken } from '../../../activities/store/access/data-folder-token.ts';
+import { hashOfToken } from '../../../activities/store/access/tokens.ts';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
 
 async function ask(api: TestApp, headers: Record<string, string | string[]>): Promise<unknown[]> {
@@ -38,7 +39,7 @@ test('two Authorization headers are refused, although each of them is right', as
   expect([await answerTo(line), await answerTo(line + line)]).toEqual(['HTTP/1.1 200', 'HTTP/1.1 401']);
 });
 
-test('a revoked token works no longer than five seconds', async () => {
+test('a revoked token works no longer than five seconds, also when no notice of it comes', async () => {
   const api = await createTestApp();
   expect((await ask(api, api.auth))[0]).toBe(200);
   await api.database.pool.query('update tokens set revoked_at = now()');
@@ -74,6 +75,7 @@ test('the token of another tenant is no way in', async () => {
       id: uuid(),
       tenant_id: '00000000-0000-0000-0000-000000000001',
       name: 'theirs',
+      created_by: 'them',
       hash: hashOfToken('pdr_theirs'),
     })
     .execute();

@@ -19,7 +19,7 @@ import { ensureBuiltIns } from '../../../../activities/store/policies/policies.t
 import { applyPolicy, rememberAnswer } from '../../../../activities/store/policies/policy-scopes.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../../../../activities/store/db/migrate.ts';
 import { lockRun } from '../../../../activities/store/runs/runs.ts';
-import { ensureFirstToken } from '../../../../activities/store/access/tokens.ts';
+import { ensureFirstToken } from '../../../../activities/store/access/data-folder-token.ts';
 
 const root = path.join(import.meta.dirname, '../../../..');
 

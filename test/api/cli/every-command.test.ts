@@ -1,0 +1,127 @@
+// What holds for every command: help is no error, wrong use is one sentence and code 2, and so is each kind of missing
+// server. The commands are found in the help, so that a new one is held to it too.
+import { expect, test } from 'vitest';
+import { perdure, startApi } from './captured.ts';
+
+const nothing = 'http://127.0.0.1:9';
+
+/** Arguments that are well-formed for commands that need some. */
+const needed: Record<string, string[]> = {
+  run: ['say hello', '--detach'],
+  watch: ['x'],
+  steer: ['x', 'text'],
+  interrupt: ['x'],
+  cancel: ['x'],
+  allowances: [],
+  approve: ['x'],
+  deny: ['x'],
+  diff: ['x'],
+  settle: ['x', '1.0', 'done'],
+  'dead-letters retry': ['x'],
+  'dead-letters drop': ['x'],
+  'tokens create': ['ci'],
+  'tokens revoke': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+};
+// Carried out by the process side; test/worker/commands.test.ts has them as processes.
+const ofProcessSide = ['serve', 'logs', 'config', 'db', 'tokens remake'];
+
+async function helpOf(...words: string[]): Promise<string> {
+  const called = perdure([...words, '--help']);
+  expect([words, await called.code, called.err()]).toEqual([words, 0, '']);
+  return called.out();
+}
+
+/** Each command with its words, found by its line in the help of what is above it. */
+async function commandsBelow(...words: string[]): Promise<string[][]> {
+  const [, listed = ''] = (await helpOf(...words)).split('\nCommands:\n');
+  const names = [...listed.split('\n\n')[0]!.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, name]) => name ?? '');
+  const below = await Promise.all(
+    names.filter((name) => name !== 'help').map((name) => commandsBelow(...words, name)),
+  );
+  return [...(words.length > 0 ? [words] : []), ...below.flat()];
+}
+
+const commands = await commandsBelow();
+const client = commands.filter((words) => !ofProcessSide.includes(words.join(' ')));
+
+async function ends(
+  args: string[],
+  environment: Record<string, string>,
+): Promise<{ args: string[]; code: number; out: string; lines: number; stack: boolean }> {
+  const called = perdure(args, { environment });
+  const code = await called.code;
+  const err = called.err();
+  return {
+    args,
+    code,
+    out: called.out(),
+    lines: err.trimEnd().split('\n').length,
+    stack: /\n\s+at /.test(err),
+  };
+}
+
+test('the commands are all here', () => {
+  expect(commands.map((words) => words.join(' '))).toEqual(
+    expect.arrayContaining([
+      ...ofProcessSide,
+      'run',
+      'watch',
+      'status',
+      'dead-letters retry',
+      'tokens create',
+    ]),
+  );
+});
+
+test('the help of all commands has the table of exit codes', async () => {
+  expect(await helpOf()).toContain('  130  left with Ctrl-C; the run goes on\n');
+  const asked = perdure(['help', 'tokens', 'create']);
+  expect([await asked.code, asked.out()]).toEqual([0, await helpOf('tokens', 'create')]);
+});
+
+test('an unknown command, option or argument is one sentence and code 2', async () => {
+  const unknown = [['nonsense'], ['--nonsense'], ['help', 'nonsense'], ['help', 'tokens', 'nonsense']];
+  const wrong = client.map((words) => [...words, ...(needed[words.join(' ')] ?? []), '--nonsense']);
+  for (const args of [...unknown, ...wrong])
+    expect(await ends(args, {})).toEqual({ args, code: 2, out: '', lines: 1, stack: false });
+});
+
+test('a malformed address or token is one sentence and code 2, and is not sent anywhere', async () => {
+  const cases: Record<string, string>[] = [
+    { PERDURE_URL: 'nonsense' },
+    { PERDURE_URL: 'ftp://here' },
+    { PERDURE_URL: 'http://user:pass@127.0.0.1:9' },
+    { PERDURE_URL: 'http://127.0.0.1:9/?x' },
+    { PERDURE_URL: 'http://127.0.0.1:99999' },
+    { PERDURE_URL: nothing, PERDURE_TOKEN: 'two words' },
+    { PERDURE_URL: nothing, PERDURE_TOKEN: 'one\ntwo' },
+    { PERDURE_URL: nothing, PERDURE_TOKEN: 'ü' },
+  ];
+  for (const words of client) {
+    for (const environment of cases) {
+      const args = [...words, ...(needed[words.join(' ')] ?? [])];
+      expect(await ends(args, environment)).toEqual({ args, code: 2, out: '', lines: 1, stack: false });
+    }
+  }
+});
+
+test('a server that is not there is one sentence and code 6', async () => {
+  const environment = { PERDURE_URL: nothing, PERDURE_TOKEN: 'pdr_x' };
+  const all = client.map((words) => [...words, ...(needed[words.join(' ')] ?? [])]);
+  const ended = await Promise.all(all.map((args) => ends(args, environment)));
+  expect(ended).toEqual(all.map((args) => ({ args, code: 6, out: '', lines: 1, stack: false })));
+});
+
+test('a wrong token is refused with a sentence and what to do', async () => {
+  const embedded = {
+    processes: async () => ({ embedded: true, items: [], temporalUi: null }),
+    kill: async () => {},
+    copyDemo: async () => '/demo/1',
+  };
+  const { url } = await startApi({ embedded });
+  const environment = { PERDURE_URL: url, PERDURE_TOKEN: 'pdr_wrong' };
+  for (const words of client) {
+    const args = [...words, ...(needed[words.join(' ')] ?? [])];
+    expect(await ends(args, environment)).toEqual({ args, code: 1, out: '', lines: 2, stack: false });
+  }
+});
