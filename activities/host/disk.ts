@@ -47,7 +47,9 @@ function diskProblem({ folder, freeBytes, minFreeBytes, entriesLeft }: DiskView)
   const next = 'Make room there; what runs goes on by itself.';
   if (!entriesLeft) return `The disk of ${folder} has no room for more files. ${next}`;
   if (freeBytes >= minFreeBytes) return undefined;
-  return `The disk of ${folder} is full: ${inMegabytes(freeBytes)} are free, and new work needs ${inMegabytes(minFreeBytes)}. ${next}`;
+  // Postgres takes 16 MiB at a time: with less it stops.
+  const state = freeBytes < 16 * 1_048_576 ? 'full' : 'nearly full';
+  return `The disk of ${folder} is ${state}: ${inMegabytes(freeBytes)} are free, and new work needs ${inMegabytes(minFreeBytes)}. ${next}`;
 }
 
 function inMegabytes(bytes: number): string {

@@ -166,6 +166,8 @@ test('the folders of logs and of signs, and what says what runs, are removed, an
       existsSync(path.join(platform.data, 'logs', `${name}.log`)),
     ),
   ).toEqual(['supervisor', 'worker', 'api']);
-  expect(readFileSync(path.join(platform.data, 'logs', 'supervisor.log'), 'utf8')).toContain('is made again');
+  expect(readFileSync(path.join(platform.data, 'logs', 'supervisor.log'), 'utf8')).toContain(
+    'are made again',
+  );
   expect(existsSync(path.join(platform.data, 'supervisor.lock'))).toBe(true);
 });

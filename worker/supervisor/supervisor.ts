@@ -177,11 +177,12 @@ function keepHouse({ config, data, lock, logger, publication, chores, say }: Sce
     say(problem ?? 'The disk has room again; new work is accepted.');
   };
   const restore = (): void => {
-    if (existsSync(logs)) return;
-    mkdirSync(logs, { mode: 0o700 });
+    // The folder alone may be there again: a process that starts makes it.
+    if (existsSync(data.logFile('supervisor'))) return;
+    mkdirSync(logs, { recursive: true, mode: 0o700 });
     logger.warn(
       { folder: logs },
-      'the folder of logs was removed and is made again; Postgres and Temporal write there when they start next',
+      'logs were removed and are made again; Postgres and Temporal write theirs when they start next',
     );
   };
   chores.run('looking at the disk', look);

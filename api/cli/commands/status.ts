@@ -36,8 +36,12 @@ interface Work {
   deadLetters: DeadLetterView[];
 }
 
-const unsupervised =
-  'The supervisor is gone, so nothing that dies is started again: start it the way you did, and it takes over what runs.';
+function supervisionProblem(processes: readonly ProcessView[]): string | undefined {
+  if (processes.every(({ health }) => health === 'down' || health === 'external'))
+    return 'Nothing of it runs: start it the way you did, and what was accepted goes on.';
+  if (processes.find(({ name }) => name === 'supervisor')?.health !== 'down') return undefined;
+  return 'The supervisor is gone, so nothing that dies is started again: start it the way you did, and it takes over what runs.';
+}
 
 export function statusCommand(cli: Cli): Command {
   return new Command('status')
@@ -105,8 +109,8 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
       each.restarts,
     ]);
     output.line(tableOf(output, ['PROCESS', 'PID', 'ADDRESS', 'HEALTH', 'RESTARTS'], rows));
-    const supervisor = status.processes.find(({ name }) => name === 'supervisor');
-    if (supervisor?.health === 'down') output.line(output.colors.yellow(unsupervised));
+    const problem = supervisionProblem(status.processes);
+    if (problem !== undefined) output.line(output.colors.yellow(problem));
     if (status.temporalUi !== null) output.line(`Temporal's Web UI: ${status.temporalUi}`);
   } else {
     output.line('This server does not supervise its own processes.');

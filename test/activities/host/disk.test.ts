@@ -10,7 +10,7 @@ test('a disk with less than is needed is called full, by its folder and in figur
   const petabyte = 1e15;
   const full = createDisk([missing, folder], petabyte);
   expect(full.problem()).toMatch(
-    /^The disk of \S+ is full: [\d,]+ MB are free, and new work needs 1,000,000,000 MB\. Make room there; what runs goes on by itself\.$/,
+    /^The disk of \S+ is nearly full: [\d,]+ MB are free, and new work needs 1,000,000,000 MB\. Make room there; what runs goes on by itself\.$/,
   );
   expect(full.look()).toEqual({
     folder,
