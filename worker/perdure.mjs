@@ -200,6 +200,13 @@ function runUnder(node, program, args) {
   child.once('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }
 
+// Node looks up files of packages by patterns, and takes a star in a folder's name for one of its own.
+if (root.includes('*')) {
+  process.stderr.write(
+    `perdure: Node cannot load packages from ${root}: move it to a folder without * in its path.\n`,
+  );
+  process.exit(1);
+}
 const [command] = process.argv.slice(2);
 if (!isReady(command)) install(command);
 linkCommand();
