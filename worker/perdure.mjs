@@ -200,10 +200,11 @@ function runUnder(node, program, args) {
   child.once('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }
 
-// Node looks up files of packages by patterns, and takes a star in a folder's name for one of its own.
-if (root.includes('*')) {
+// Of the place of the checkout alone; data and projects may be called nearly anything. Node takes a star for one of its
+// own patterns, and the bundler of the workflows takes the others for the parts of a request.
+if (/[*#?!\p{Cc}]/u.test(root)) {
   process.stderr.write(
-    `perdure: Node cannot load packages from ${root}: move it to a folder without * in its path.\n`,
+    `perdure: ${JSON.stringify(root)} is no place to start from: move the checkout to a folder without *, #, ?, ! and control characters in its path.\n`,
   );
   process.exit(1);
 }
