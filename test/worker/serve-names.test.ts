@@ -6,9 +6,18 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openersOf } from '../../activities/host/open-files.ts';
 import { findProcesses, runningProcess, runningProcesses } from '../../worker/process-table.ts';
 import { awkwardName } from '../support/awkward-names.ts';
-import { cleanUpServe, folder, pidOf, prepareServe, runToItsEnd, start, startWhole, stop } from './served.ts';
+import {
+  cleanUpServe,
+  folder,
+  pidOf,
+  prepareServeIn,
+  runToItsEnd,
+  start,
+  startWhole,
+  stop,
+} from './served.ts';
 
-beforeEach(() => prepareServe(awkwardName));
+beforeEach(() => prepareServeIn(awkwardName));
 afterEach(cleanUpServe);
 
 /** Another name of the folder, behind a link to its parent. */

@@ -41,8 +41,11 @@ export let folder: string;
 export let variables: Record<string, string>;
 const held: Server[] = [];
 
-/** Call before each test; `name` is that of the data folder. */
-export async function prepareServe(name = 'data'): Promise<void> {
+/** Call before each test. */
+export const prepareServe = (): Promise<void> => prepareServeIn('data');
+
+/** The same with a data folder of this name. */
+export async function prepareServeIn(name: string): Promise<void> {
   const outer = mkdtempSync(path.join(realpathSync(tmpdir()), 'perdure-serve-'));
   // As root the database has a user of its own, who must get through to the data folder.
   chmodSync(outer, 0o755);
