@@ -75,11 +75,11 @@ test('a project has the one path that links lead to, and a path that breaks line
   expect([await start('/srv/link/.'), await start('/srv/unfit'), await start('/srv/\u001b[2J')]).toEqual([
     { path: '/srv/日本 #1/.' },
     [
-      422,
+      400,
       'A project directory must have no line break or control character in its path; rename it.',
       undefined,
     ],
-    [422, expect.any(String), [{ path: 'project.path', problem }]],
+    [400, expect.any(String), [{ path: 'project.path', problem }]],
   ]);
 });
 
