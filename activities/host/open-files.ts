@@ -22,8 +22,8 @@ export function standsIn(pid: number, folder: string): boolean {
 }
 
 function isSame(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((each) => attempt(() => statSync(each, { bigint: true })));
-  return a !== undefined && a.ino === b?.ino && a.dev === b.dev;
+  const [first, second] = [one, other].map((each) => attempt(() => statSync(each, { bigint: true })));
+  return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
 }
 
 function openersByProc(files: string[]): number[] {
