@@ -1,10 +1,12 @@
 // The data folder: what lies where in it, and that it is ours and private before anything is put there.
+import { createHash } from 'node:crypto';
 import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 /**
- * Beside these there are `supervisor.lock` (one supervisor per folder, with its pid and start time), `cache/` (the
- * workflow bundle), `contents/` (large content), `login-key` (what logins to Temporal's Web UI are signed with), `work/` (runs without a project) and `trees/` (recorded projects).
+ * Beside these there are `supervisor.lock` (held by the kernel for the one supervisor, and says who it is), `cache/` (the
+ * workflow bundle), `contents/` (large content), `login-key` (what logins to Temporal's Web UI are signed with), `work/`
+ * (runs without a project) and `trees/` (recorded projects).
  */
 export interface DataFolder {
   folder: string;
@@ -15,8 +17,12 @@ export interface DataFolder {
   processesFile: string;
   /** Written by the supervisor: the Temporal cluster and namespace that have the runs. */
   temporalIdentityFile: string;
+  /** Written by the supervisor: where the folder lay at its last start. */
+  locationFile: string;
   /** Written by the API at its first start, for the owner of the folder alone. */
   tokenFile: string;
+  /** Held by the supervisor's API and workers as long as one of them lives. */
+  rolesLockFile: string;
   /** 10 MB each, with three older copies. */
   logFile(name: string): string;
   readyFile(name: string): string;
@@ -38,6 +44,12 @@ export function removeLifeFiles(dataFolder: string): void {
     if (name.includes(lifeEnding)) rmSync(path.join(folder, name), { force: true });
 }
 
+/** The git directory that has the recorded trees of a project, by its whole path. */
+export function treeFolder(dataFolder: string, project: string): string {
+  const name = createHash('sha256').update(project).digest('hex').slice(0, 32);
+  return path.join(dataFolder, 'trees', `${name}.git`);
+}
+
 export function logFolder(dataFolder: string): string {
   return path.join(dataFolder, 'logs');
 }
@@ -49,6 +61,8 @@ export function diskFolders(dataFolder: string): string[] {
 
 export function prepareDataFolder(folder: string): DataFolder {
   try {
+    // Parents as anybody makes them: under root the database's user must get through them.
+    mkdirSync(path.dirname(folder), { recursive: true });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
@@ -71,7 +85,9 @@ export function prepareDataFolder(folder: string): DataFolder {
     temporal: path.join(folder, 'temporal'),
     processesFile: path.join(folder, 'processes.json'),
     temporalIdentityFile: path.join(folder, 'temporal-identity.json'),
+    locationFile: path.join(folder, 'location'),
     tokenFile: path.join(folder, 'token'),
+    rolesLockFile: path.join(folder, 'run', 'roles.lock'),
     logFile: (name) => path.join(logFolder(folder), `${name}.log`),
     readyFile: (name) => readyFile(folder, name),
     lifeFile: (pid) => path.join(folder, 'run', `${pid}${lifeEnding}`),

@@ -30,6 +30,11 @@ export function findProcesses(matches: (command: string) => boolean): RunningPro
     .filter((running) => matches(running.command));
 }
 
+/** Of these ids, what still runs. */
+export function runningProcesses(pids: readonly number[]): RunningProcess[] {
+  return pids.filter((pid) => pid !== process.pid).flatMap((pid) => runningProcess(pid) ?? []);
+}
+
 export function isStopped(pid: number): boolean {
   return findProcess(pid)?.stopped ?? false;
 }

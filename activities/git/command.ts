@@ -57,6 +57,8 @@ const environment = {
 // On the command line, where it outranks any file.
 const settings = [
   'core.hooksPath=/dev/null',
+  // Names as people write them; what would end a line or a quote is still escaped.
+  'core.quotePath=false',
   'core.fsmonitor=false',
   'core.untrackedCache=false',
   'core.attributesFile=/dev/null',

@@ -46,7 +46,8 @@ export function findProcess(pid: number): ProcessRow | undefined {
 
 /** Its arguments joined by one space; empty when they cannot be read. */
 export function commandOf(pid: number): string {
-  if (isLinux) return (readProc(pid, 'cmdline') ?? '').split('\0').join(' ').trimEnd();
+  // Only the end of the last argument goes: a folder's name may itself end in a space.
+  if (isLinux) return (readProc(pid, 'cmdline') ?? '').replace(/\0$/, '').split('\0').join(' ');
   return execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim();
 }
 
@@ -72,7 +73,7 @@ export function thisHost(): string {
 /** Undefined when the process is gone, or belongs to somebody who does not let us look. */
 function readProc(pid: number, file: string): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(code)) return undefined;

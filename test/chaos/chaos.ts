@@ -1,8 +1,9 @@
 // One chaos run: many random programs at once against the whole product while the nemesis breaks it, then the
 // checker over everything that was seen.
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { awkwardName, awkwardNames } from '../support/awkward-names.ts';
 import { type Platform, startPlatform } from '../support/platform.ts';
 import { openSmallDisk, type SmallDisk, smallDiskProblem } from '../support/small-disk.ts';
 import { check } from './checker.ts';
@@ -41,6 +42,8 @@ export interface ChaosResult extends Finding {
 const usualAtOnce = 16;
 // A micro-dollar a token: the day's allowance is never reached, and a unit of money that is lost shows.
 const prices = JSON.stringify({ 'compatible/*': { input: 1_000_000, output: 1_000_000 } });
+// Beyond the number of any program, so that its dice are its own.
+const placePart = 0x70_6c_61_63;
 // Shorter than many a recovery, on purpose.
 const pauseMs: [number, number] = [500, 2_000];
 
@@ -60,9 +63,16 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
     const problem = await smallDiskProblem();
     if (problem === undefined) disk = await openSmallDisk();
     else input.say?.(`no disk is filled: ${problem}`);
-    for (const name of ['temporary', 'projects']) await mkdir(path.join(work, name));
+    const place = placeOf(input.seed);
+    const projects = path.join(work, 'projects', place.name);
+    await mkdir(path.join(work, 'temporary'));
+    await mkdir(projects, { recursive: true });
+    const folder = place.throughLink ? path.join(work, 'projects', 'link') : projects;
+    if (place.throughLink) await symlink(projects, folder);
+    input.say?.(`names ${JSON.stringify(place)}`);
     platform = await startPlatform({
       parent: disk?.folder ?? work,
+      ...place,
       ...(input.cache === undefined ? {} : { cache: input.cache }),
       environment: {
         PERDURE_COMPATIBLE_BASE_URL: model.url,
@@ -73,8 +83,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
       },
     });
     const resources = watchResources(platform, { work, temporary: path.join(work, 'temporary') });
-    const projects = path.join(work, 'projects');
-    const { played, faults } = await playAll(input, { platform, disk }, library, projects);
+    const { played, faults } = await playAll(input, { platform, disk }, library, folder);
     const left = await resources.finish();
     const evidence = await gather(platform, { played, faults, ledger, model });
     const found = check(evidence);
@@ -105,6 +114,12 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
     await ledger.close();
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** What data folder and projects are called, and whether they are reached by a link. */
+function placeOf(seed: number): { name: string; throughLink: boolean } {
+  const dice = createDice(seed).derive(placePart);
+  return { name: dice.pick([...awkwardNames, awkwardName]), throughLink: dice.chance(0.5) };
 }
 
 /** The programs of a seed, made as they are asked for; model and ledger look up what they are to do. */

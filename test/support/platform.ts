@@ -2,7 +2,7 @@
 // sent to its processes by their recorded ids; at the end nothing of it is left, however it was treated.
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,6 +53,10 @@ export interface PlatformInput {
   environment?: Record<string, string>;
   /** Where the data folder is made; the system's folder for temporary files unless said otherwise. */
   parent?: string;
+  /** The data folder's name, in a folder of its own; a random one by default. */
+  name?: string;
+  /** Every other start reaches the data folder through a link. */
+  throughLink?: boolean;
   /** Where the workflow bundle is, or is to be, kept for more than this platform; in its own folder by default. */
   cache?: string;
 }
@@ -69,7 +73,17 @@ const readyMs = 90_000;
 const names = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
 
 export async function startPlatform(input: PlatformInput = {}): Promise<Platform> {
-  const data = await mkdtemp(path.join(input.parent ?? tmpdir(), 'perdure-platform-'));
+  const outer = await mkdtemp(path.join(await realpath(input.parent ?? tmpdir()), 'perdure-platform-'));
+  const data = input.name === undefined ? outer : path.join(outer, input.name);
+  const names = [data];
+  if (data !== outer) {
+    // Under root the database server runs as another user, who must be able to walk through.
+    await chmod(outer, 0o755);
+    await mkdir(data, { mode: 0o700 });
+    const link = path.join(outer, 'link');
+    await symlink(data, link);
+    if (input.throughLink === true) names.unshift(link);
+  }
   if (input.cache !== undefined) await symlink(input.cache, path.join(data, 'cache'));
   const ports = await portSettings();
   const environment = {
@@ -110,12 +124,14 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
     killEverything: () => killEverything(data),
     async serve() {
       const said = path.join(data, 'serve.out');
-      spawnUnowned([process.execPath, program, 'serve', '--data', data], environment, said);
+      const [name = data] = names;
+      spawnUnowned([process.execPath, program, 'serve', '--data', name], environment, said);
+      names.reverse();
       await platform.ready().catch(async (error: Error) => {
         throw new Error(`${error.message}\nIt said:\n${await readFile(said, 'utf8').catch(() => 'nothing')}`);
       });
     },
-    ready: () => untilReady(platform),
+    ready: () => untilReady(platform, outer),
     log(name) {
       const text = readFileSync(path.join(data, 'logs', `${name}.log`), 'utf8');
       return text.split('\n').slice(-40).join('\n');
@@ -125,12 +141,12 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
       if (pid) send(pid, 'SIGTERM');
       // Draining the API and the worker, and an orderly end of both servers.
       await until(
-        () => leftOf(data).length === 0,
+        () => leftOf(outer).length === 0,
         readyMs,
-        () => `still running:\n${named(data)}`,
+        () => `still running:\n${named(outer)}`,
       );
     },
-    remove: () => removePlatform(data),
+    remove: () => removePlatform(data, outer),
   };
   try {
     await platform.serve();
@@ -149,15 +165,15 @@ function killEverything(data: string): void {
   }
 }
 
-async function removePlatform(data: string): Promise<void> {
+async function removePlatform(data: string, outer: string): Promise<void> {
   killEverything(data);
   const gone = (): boolean => {
     // A supervisor that was not listed yet may have started something anew.
-    for (const { pid } of leftOf(data)) send(pid, 'SIGKILL');
-    return leftOf(data).length === 0;
+    for (const { pid } of leftOf(outer)) send(pid, 'SIGKILL');
+    return leftOf(outer).length === 0;
   };
-  await until(gone, 30_000, () => `These do not end:\n${named(data)}`);
-  await rm(data, { recursive: true, force: true });
+  await until(gone, 30_000, () => `These do not end:\n${named(outer)}`);
+  await rm(outer, { recursive: true, force: true });
 }
 
 /** Starts a process that is nobody's child, as from a terminal that has been closed since. */
@@ -187,13 +203,13 @@ function readProcesses(data: string): ProcessView[] {
   );
 }
 
-/** Everything that runs for this data folder; its name is random, so that no stranger has it on a command line. */
-function leftOf(data: string): { pid: number; command: string }[] {
-  return findProcesses((command) => command.includes(data));
+/** Everything that runs for what lies in this folder; its name is random, so that no stranger has it on a command line. */
+function leftOf(outer: string): { pid: number; command: string }[] {
+  return findProcesses((command) => command.includes(outer));
 }
 
-function named(data: string): string {
-  return leftOf(data)
+function named(outer: string): string {
+  return leftOf(outer)
     .map(({ pid, command }) => `${pid} ${command}`)
     .join('\n');
 }
@@ -209,7 +225,7 @@ function send(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-async function untilReady(platform: Platform): Promise<void> {
+async function untilReady(platform: Platform, outer: string): Promise<void> {
   const answers = async (): Promise<boolean> => {
     if (platform.pid('supervisor') === undefined) return false;
     try {
@@ -221,7 +237,7 @@ async function untilReady(platform: Platform): Promise<void> {
   };
   let seen = false;
   const answersOrIsGone = async (): Promise<boolean> => {
-    const serves = leftOf(platform.data).some(({ command }) => command.includes(' serve --data '));
+    const serves = leftOf(outer).some(({ command }) => command.includes(' serve --data '));
     if (seen && !serves) throw new Error(`The platform in ${platform.data} ended instead of starting.`);
     seen ||= serves;
     return answers();

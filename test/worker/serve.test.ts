@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findProcesses, runningProcess } from '../../worker/process-table.ts';
@@ -114,7 +114,10 @@ describe('perdure serve', () => {
     expect(order).toEqual([...order].sort());
     expect(order).not.toContain('never');
     expect(findProcesses((command) => command.includes(folder))).toEqual([]);
-    expect([readOrUndefined(), existsSync(path.join(folder, 'supervisor.lock'))]).toEqual([undefined, false]);
+    expect([readOrUndefined(), readFileSync(path.join(folder, 'supervisor.lock'), 'utf8')]).toEqual([
+      undefined,
+      '',
+    ]);
     // The database's password and the token are in no log.
     const password = readFileSync(path.join(folder, 'postgres', 'password'), 'utf8').trim();
     for (const name of everyName) {

@@ -42,11 +42,14 @@ export let variables: Record<string, string>;
 const held: Server[] = [];
 
 /** Call before each test. */
-export async function prepareServe(): Promise<void> {
+export const prepareServe = (): Promise<void> => prepareServeIn('data');
+
+/** The same with a data folder of this name. */
+export async function prepareServeIn(name: string): Promise<void> {
   const outer = mkdtempSync(path.join(realpathSync(tmpdir()), 'perdure-serve-'));
   // As root the database has a user of its own, who must get through to the data folder.
   chmodSync(outer, 0o755);
-  folder = path.join(outer, 'data');
+  folder = path.join(outer, name);
   mkdirSync(folder, { mode: 0o700 });
   symlinkSync(inject('bundles'), path.join(folder, 'cache'));
   variables = { PERDURE_DATA: folder, ...(await portSettings()) };

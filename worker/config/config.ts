@@ -7,6 +7,7 @@ import { closestName } from './closest-name.ts';
 import { combinationProblem } from './combinations.ts';
 import { readConfigFile } from './config-file.ts';
 import { ConfigProblem } from './config-problem.ts';
+import { realFolder } from '../real-folder.ts';
 import type { Setting } from './settings.ts';
 import { Settings, settings } from './settings.ts';
 
@@ -145,8 +146,9 @@ function decide(setting: Setting, layers: Map<string, Given>[]): Given {
     const name = source === setting.variable || source.startsWith('--') ? '' : ` ${setting.name}`;
     throw new ConfigProblem(`${source}:${name} ${issue?.message ?? 'is wrong'}${at}. ${setting.notes.why}`);
   }
-  const folder = setting.notes.folder === true && typeof parsed.data === 'string';
-  return { value: folder ? path.resolve(parsed.data as string) : parsed.data, source };
+  if (setting.notes.folder !== true || typeof parsed.data !== 'string') return { value: parsed.data, source };
+  const folder = setting.name === 'dataFolder' ? realFolder(parsed.data, source) : path.resolve(parsed.data);
+  return { value: folder, source };
 }
 
 function configFile(

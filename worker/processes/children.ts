@@ -12,6 +12,7 @@ import { giveLifeSigns } from './life-signs.ts';
 import { type Chores, createChores } from '../chores.ts';
 import { standardOutput } from '../logs/log-file.ts';
 import { createLogging, logCrashes } from '../logs/logging.ts';
+import { keepSharedLock } from '../kernel-lock.ts';
 import { prepareDataFolder, readyFile } from '../data-folder.ts';
 import { writeFileWhole } from '../write-file-whole.ts';
 
@@ -39,6 +40,8 @@ async function run(
 ): Promise<number> {
   const config = withServers(loadConfig({ flags: args }));
   const data = prepareDataFolder(config.dataFolder);
+  // Before anything is started that would inherit it; the kernel takes it back when this process has ended.
+  keepSharedLock(data.rolesLockFile);
   const redactor = createRedactor(knownSecrets(config));
   const redact = (text: string) => redactor.text(text);
   const service = name === 'standby' ? 'worker' : name;

@@ -1,11 +1,10 @@
 // Where the trees of projects are kept: one git directory of our own per project, outside of it.
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
 import { type ActivityDeps, ProjectProblem } from '../../activities/deps.ts';
 import { diffTree, diffTrees, recordTree } from '../../activities/git/tree.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
+import { treeFolder } from '../data-folder.ts';
 import type { DiffView } from '../../workflows/contracts/run.ts';
 
 // What a person or a page can still read; the whole is in the project.
@@ -14,8 +13,7 @@ const maxBytes = 1024 * 1024;
 export function createTrees(
   dataFolder: string,
 ): ActivityDeps['trees'] & { diff(run: RunRow): Promise<DiffView> } {
-  const folderOf = (project: string): string =>
-    path.join(dataFolder, 'trees', `${createHash('sha256').update(project).digest('hex').slice(0, 32)}.git`);
+  const folderOf = (project: string): string => treeFolder(dataFolder, project);
   return {
     async record(project, since) {
       const found = await stat(project).catch((error: NodeJS.ErrnoException) => {

@@ -1,98 +1,77 @@
-// One supervisor for a data folder. The lock names its holder by pid and start time, so that neither a crash nor a
-// reused pid keeps the next one out.
-import { existsSync, linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+// One supervisor for a data folder. The kernel keeps the lock, by the file and not by its name, so that a crash leaves
+// nothing behind, and neither a link nor a mount nor a container lets a second one in. The file says who holds it.
+import { ftruncateSync, readFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import type { ProcessIdentity } from '../process-table.ts';
+import { thisHost } from '../../activities/host/process-table.ts';
+import { isFile, type KernelLock, lockFile } from '../kernel-lock.ts';
 import { isRunning, runningProcess } from '../process-table.ts';
 
 export interface FolderLock {
-  /** Makes it again where somebody removed it, so that no second supervisor comes in. */
+  /** Locks it again where its file was removed, so that no second supervisor comes in. Throws when one already has. */
   keep(): void;
   release(): void;
 }
 
-function holderOf(text: string): ProcessIdentity | undefined {
+interface Holder {
+  pid: number;
+  started: string;
+  host?: string;
+}
+
+function holderOf(text: string): Holder | undefined {
   try {
-    const { pid, started } = JSON.parse(text) as Partial<ProcessIdentity>;
-    return typeof pid === 'number' && typeof started === 'string' ? { pid, started } : undefined;
+    const { pid, started, host } = JSON.parse(text) as Partial<Holder>;
+    if (typeof pid !== 'number' || typeof started !== 'string') return undefined;
+    return { pid, started, ...(typeof host === 'string' && { host }) };
   } catch {
-    // It is written whole by a link, so what is not readable was not written by us, and nobody holds it.
+    // Empty after an orderly end, and for the moment in which a new holder has not yet written.
     return undefined;
   }
 }
 
-function readOrUndefined(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function linkUnlessThere(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** Moves a dead holder's lock away, and puts it back when it turns out to be somebody's fresh one. */
-function removeStale(lock: string, text: string): void {
-  const aside = `${lock}.${process.pid}.stale`;
-  try {
-    renameSync(lock, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  if (readFileSync(aside, 'utf8') !== text) linkUnlessThere(aside, lock);
-  unlinkSync(aside);
+function refusal(folder: string, holder: Holder | undefined): Error {
+  const elsewhere = holder?.host !== undefined && holder.host !== thisHost();
+  const place = elsewhere ? ` in another container or machine (${holder.host?.split(' ')[0]})` : '';
+  const known = holder === undefined ? 'another Perdure' : `the Perdure with pid ${holder.pid}${place}`;
+  return new Error(`${folder} is held by ${known}: stop that one, or set PERDURE_DATA to another folder.`);
 }
 
 /** Throws one sentence that names the holder when the folder is taken. */
 export function lockFolder(folder: string): FolderLock {
-  const lock = path.join(folder, 'supervisor.lock');
-  const mine = `${lock}.${process.pid}`;
-  const identity = runningProcess(process.pid);
-  const text = JSON.stringify({
-    pid: process.pid,
-    started: identity?.started,
-    since: new Date().toISOString(),
-  });
-  const putDown = (): void => writeFileSync(mine, text, { mode: 0o600 });
-  try {
-    putDown();
-    // A file appears under its name with its content in one step; whoever links first has the folder.
-    while (!linkUnlessThere(mine, lock)) {
-      const theirs = readOrUndefined(lock);
-      if (theirs === undefined) continue;
-      const holder = holderOf(theirs);
-      if (holder !== undefined && isRunning(holder)) {
-        throw new Error(
-          `${folder} is held by the Perdure with pid ${holder.pid}: stop that one, or set PERDURE_DATA to another folder.`,
-        );
-      }
-      removeStale(lock, theirs);
-    }
-  } finally {
-    rmSync(mine, { force: true });
+  const file = path.join(folder, 'supervisor.lock');
+  const lock = lockFile(file);
+  const holder = holderOf(readFileSync(file, 'utf8'));
+  if (lock === undefined) throw refusal(folder, holder);
+  // The kernel's word counts, but for an older version, which wrote its name without a host and locked nothing.
+  if (holder !== undefined && holder.host === undefined && isRunning(holder)) {
+    lock.close();
+    throw refusal(folder, holder);
   }
+  sign(lock);
+  let held: KernelLock | undefined = lock;
   return {
     keep() {
-      if (existsSync(lock)) return;
-      try {
-        putDown();
-        linkUnlessThere(mine, lock);
-      } finally {
-        rmSync(mine, { force: true });
-      }
+      if (held === undefined || isFile(held.fd, file)) return;
+      const again = lockFile(file);
+      if (again === undefined) throw refusal(folder, holderOf(readFileSync(file, 'utf8')));
+      sign(again);
+      held.close();
+      held = again;
     },
     release() {
-      if (readOrUndefined(lock) === text) unlinkSync(lock);
+      if (held === undefined) return;
+      // The file stays: removed, it could be locked under its old number by one and made anew by another.
+      ftruncateSync(held.fd);
+      held.close();
+      held = undefined;
     },
   };
+}
+
+/** Writes into it who holds it. */
+function sign({ fd }: KernelLock): void {
+  const since = new Date().toISOString();
+  const started = runningProcess(process.pid)?.started;
+  ftruncateSync(fd);
+  writeSync(fd, `${JSON.stringify({ pid: process.pid, started, host: thisHost(), since })}\n`, 0);
 }

@@ -13,6 +13,7 @@ import { type Chores, createChores } from '../chores.ts';
 import { releaseExecutors } from '../processes/release.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { diskFolders, logFolder } from '../data-folder.ts';
+import type { KernelLock } from '../kernel-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
 import { openFolderToken } from './folder-token.ts';
 import type { KeptProcess, RunningPart } from './process/keep-running.ts';
@@ -20,9 +21,10 @@ import { keepRunning } from './process/keep-running.ts';
 import { logTail } from './process/log-tail.ts';
 import { choosePort } from './ports.ts';
 import type { Publication } from './publication.ts';
+import { followMove } from './moved-folder.ts';
 import { createPublication } from './publication.ts';
 import type { Role } from './process/role-process.ts';
-import { startRole, stopLeftovers } from './process/role-process.ts';
+import { lockRoles, startRole, stopLeftovers } from './process/role-process.ts';
 import { rotateLogs } from './process/rotate-logs.ts';
 import { createStandby, type Standby } from './process/standby.ts';
 import type { ServerPart } from './servers.ts';
@@ -90,6 +92,9 @@ async function startServers(scene: Scene): Promise<{ databaseUrl: string; tempor
       keepServer(scene, 'postgres', part);
       const migrated = await migrateUp(part.target);
       if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
+      const moved = await followMove(data, part.target);
+      if (moved !== undefined)
+        logger.info({ from: moved }, 'the data folder was moved, and what it names followed');
       return part.target;
     }),
     openTemporal(config, data, say, logger).then((part) => {
@@ -106,6 +111,8 @@ async function startServers(scene: Scene): Promise<{ databaseUrl: string; tempor
 interface RolePlace {
   env: Record<string, string>;
   address: string | null;
+  /** Held by every role. */
+  lock: KernelLock;
 }
 
 function roleStarter(scene: Scene, role: Role, place: RolePlace) {
@@ -217,6 +224,7 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     kept.temporal,
   ]);
   const scene: Scene = { ...input, kept, publication, chores };
+  let unlockRoles = (): void => undefined;
   let release = async (): Promise<void> => undefined;
   let standby: Standby | undefined;
   let stopping: Promise<void> | undefined;
@@ -225,8 +233,10 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
   const stopHousekeeping = keepHouse(scene);
 
   async function start(): Promise<Places | undefined> {
-    const stopped = await stopLeftovers(data.folder);
+    const stopped = await stopLeftovers(data);
     if (stopped > 0) input.say(`  stopped ${stopped} processes of a supervisor that is gone`);
+    const lock = await lockRoles(data);
+    unlockRoles = lock.close;
     publication.write();
     const { databaseUrl, temporal } = await startServers(scene);
     await openFolderToken({ databaseUrl, dataFolder: data.folder, logger, say: input.say });
@@ -253,12 +263,12 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
         logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
       );
     });
-    const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env: apiEnv, address: url }));
-    standby = createStandby({ start: roleStarter(scene, 'standby', { env, address: null }), logger });
+    const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env: apiEnv, address: url, lock }));
+    standby = createStandby({ start: roleStarter(scene, 'standby', { env, address: null, lock }), logger });
     const worker = await keepRole(
       scene,
       'worker',
-      workerStarter(scene, standby, { env, address: null }),
+      workerStarter(scene, standby, { env, address: null, lock }),
       () => void release(),
     );
     const bothReady = Promise.all([untilReady(scene, 'api', api), untilReady(scene, 'worker', worker)]);
@@ -279,6 +289,7 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     await starting.catch(() => undefined);
     for (const name of ['api', 'worker', 'temporal', 'postgres'] as const) await kept[name]?.stop();
     for (const end of stopHousekeeping) end();
+    unlockRoles();
     chores.run('removing processes.json', () => rmSync(data.processesFile, { force: true }));
   }
 

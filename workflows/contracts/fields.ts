@@ -22,13 +22,22 @@ export function shortText(most: number) {
   return z.string().min(1).max(most).refine(isStorable, storableProblem);
 }
 
+export const pathProblem =
+  'A project directory must have no line break or control character in its path; rename it.';
+
+/** Line breaks and control characters would break what shows it. U+FFFD stands for bytes that are no UTF-8: another path. */
+export function isPlainPath(path: string): boolean {
+  return !/[\p{Cc}\u2028\u2029\uFFFD]/u.test(path);
+}
+
 // PATH_MAX on Linux.
 export const projectPath = z
   .string()
   .min(1)
   .max(4096)
   .refine((value) => value.startsWith('/'), 'must be an absolute path on the machine of the worker')
-  .refine(isStorable, storableProblem);
+  .refine(isStorable, storableProblem)
+  .refine(isPlainPath, 'must have no line break or control character; rename the directory');
 
 // Integers stay exact in JSON and JavaScript up to 2^53.
 export const money = z.int().max(Number.MAX_SAFE_INTEGER);

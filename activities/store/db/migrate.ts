@@ -1,6 +1,7 @@
 // Migrations: numbered files with up and down, each run inside one transaction for all that are due.
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
 import { FileMigrationProvider, Migrator, NO_MIGRATIONS } from 'kysely/migration';
 import { type Db, openDatabase } from './database.ts';
@@ -38,6 +39,8 @@ async function withMigrator<T>(url: string, act: (migrator: Migrator) => Promise
       fs,
       path,
       migrationFolder: path.join(import.meta.dirname, 'migrations'),
+      // A module's name is a URL: a path with `#`, `?` or `%` in it would name another file.
+      import: (file) => import(pathToFileURL(file).href),
     });
     await renameApplied(database.db);
     return await act(new Migrator({ db: database.db, provider }));

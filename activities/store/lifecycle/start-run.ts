@@ -1,5 +1,6 @@
 // Starting a run: what the request leaves open is decided here, then it is accepted. Every run begins this way.
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
+import { isPlainPath, pathProblem } from '../../../workflows/contracts/fields.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
 import type { StartRunBody } from '../../../workflows/contracts/run.ts';
 import type { SandboxView } from '../../../workflows/contracts/system.ts';
@@ -47,9 +48,11 @@ export async function startRun(
   held?: HeldPools,
 ): Promise<Accepted> {
   const { conversationId, messageId, owner, externalTools = [] } = wanted;
-  const projectPath = wanted.project?.path ?? null;
+  // Once and for all: whatever link it was named by, all that the run does and leaves is under the one name.
+  const projectPath = await placeOfProject(needs, wanted.project?.path ?? null);
+  if (projectPath !== null && !isPlainPath(projectPath)) throw new Failure('InvalidInput', pathProblem);
   const model = modelOf(needs, wanted);
-  const scopes = await scopesOf(write.tx, needs, starter, { policy: wanted.policy, projectPath });
+  const scopes = await scopesOf(write.tx, starter, { policy: wanted.policy, projectPath });
   const [profile] = scopes.profiles;
   const acceptNoContainment = wanted.acceptNoContainment ?? false;
   const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, scopes);
@@ -116,14 +119,12 @@ function containmentProblem(
 
 async function scopesOf(
   queries: Queries,
-  needs: StartNeeds,
   { tenantId }: Starter,
-  { policy, projectPath }: { policy: string | undefined; projectPath: string | null },
+  choice: { policy: string | undefined; projectPath: string | null },
 ): Promise<ResolvedScopes> {
   const fallback = defaultProfile;
-  const place = await placeOfProject(needs, projectPath);
-  const resolved = await resolveScopes(queries, tenantId, { policy, projectPath: place, fallback });
+  const resolved = await resolveScopes(queries, tenantId, { ...choice, fallback });
   if (resolved) return resolved;
-  const detail = `There is no policy ${policy ?? fallback}; GET /api/v1/policies lists them.`;
+  const detail = `There is no policy ${choice.policy ?? fallback}; GET /api/v1/policies lists them.`;
   throw new Failure('UnknownPolicy', detail);
 }

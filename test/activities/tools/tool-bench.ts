@@ -28,10 +28,11 @@ interface Bench {
 
 class Killed extends Error {}
 
-export async function openBench(egress: Egress = publicEgress): Promise<Bench> {
+/** `name` of the project, or a path of several names below a folder of its own. */
+export async function openBench(egress: Egress = publicEgress, name = 'project'): Promise<Bench> {
   const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-tools-')));
-  const project = path.join(folder, 'project');
-  mkdirSync(project);
+  const project = path.join(folder, name);
+  mkdirSync(project, { recursive: true });
   const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '' });
   const opened = await driver.open({ id: path.basename(folder), projectPath: project });
   const sandbox = await opened.forCall();

@@ -63,6 +63,28 @@ test('an unknown model or policy is refused by name', async () => {
   expect(api.told).toEqual([]);
 });
 
+test('a project has the one path that links lead to, and a path that breaks lines is refused in one sentence', async () => {
+  const api = await createTestApp({
+    realPath: async (folder) =>
+      folder.replace('/srv/link', '/srv/日本 #1').replace('/srv/unfit', '/srv/a\nb'),
+  });
+  const start = async (folder: string) => {
+    const answer = await api.ask('POST', '/runs', { prompt: 'hi', project: { path: folder } });
+    if (answer.statusCode !== 202) return [answer.statusCode, answer.json().detail, answer.json().fields];
+    return (await api.ask('GET', `/runs/${answer.json().id}`)).json().project;
+  };
+  const problem = 'must have no line break or control character; rename the directory';
+  expect([await start('/srv/link/.'), await start('/srv/unfit'), await start('/srv/\u001b[2J')]).toEqual([
+    { path: '/srv/日本 #1/.' },
+    [
+      400,
+      'A project directory must have no line break or control character in its path; rename it.',
+      undefined,
+    ],
+    [400, expect.any(String), [{ path: 'project.path', problem }]],
+  ]);
+});
+
 test('pages of runs hold each once, newest first, and the filters narrow them', async () => {
   const api = await createTestApp();
   const made = [];

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { runningProcess } from '../../../worker/process-table.ts';
 import { lockFolder } from '../../../worker/supervisor/folder-lock.ts';
 
 let folder: string;
@@ -15,36 +16,50 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('a held folder is refused naming its holder, and is free again after the release', () => {
+const refusal = (name: string): string =>
+  `${name} is held by the Perdure with pid ${process.pid}: stop that one, or set PERDURE_DATA to another folder.`;
+
+test('a held folder is refused by whatever name, naming its holder, and is free again after the release', () => {
+  const link = `${folder}-link`;
+  symlinkSync(folder, link);
+  onTestFinished(() => rmSync(link));
   const lock = lockFolder(folder);
-  expect(() => lockFolder(folder)).toThrow(
-    `${folder} is held by the Perdure with pid ${process.pid}: stop that one, or set PERDURE_DATA to another folder.`,
-  );
+  expect(() => lockFolder(folder)).toThrow(refusal(folder));
+  expect(() => lockFolder(link)).toThrow(refusal(link));
   lock.release();
-  expect(readdirSync(folder)).toEqual([]);
-  lockFolder(folder).release();
+  lock.release();
+  lockFolder(link).release();
+  expect(readFileSync(path.join(folder, 'supervisor.lock'), 'utf8')).toBe('');
 });
 
-test('a lock that was removed is made again, and keeps a second one out', () => {
+test('a lock whose file was removed is taken again, and keeps a second one out', () => {
   const lock = lockFolder(folder);
   rmSync(path.join(folder, 'supervisor.lock'));
   lock.keep();
-  expect(() => lockFolder(folder)).toThrow('is held by the Perdure with pid');
+  expect(() => lockFolder(folder)).toThrow(refusal(folder));
   lock.release();
-  expect(readdirSync(folder)).toEqual([]);
+  lockFolder(folder).release();
 });
 
-test('a lock whose pid was given to another process since keeps nobody out', () => {
-  lockFolder(folder);
+test('what an earlier holder left keeps nobody out, and neither does a pid that was given away since', () => {
   const file = path.join(folder, 'supervisor.lock');
+  const lock = lockFolder(folder);
   const held = JSON.parse(readFileSync(file, 'utf8')) as { started: string };
-  writeFileSync(file, JSON.stringify({ ...held, started: `${held.started}0` }));
-  lockFolder(folder).release();
-  writeFileSync(file, 'not a lock of ours');
-  lockFolder(folder).release();
+  lock.release();
+  for (const left of [JSON.stringify({ ...held, started: `${held.started}0` }), 'not a lock of ours']) {
+    writeFileSync(file, left);
+    lockFolder(folder).release();
+  }
 });
 
-test('of many starts that find a dead holder’s lock together exactly one gets the folder', async () => {
+test('a running holder of an older version, which locked by its name alone, keeps others out', () => {
+  const file = path.join(folder, 'supervisor.lock');
+  const { pid, started } = runningProcess(process.pid) ?? {};
+  writeFileSync(file, JSON.stringify({ pid, started }));
+  expect(() => lockFolder(folder)).toThrow(refusal(folder));
+});
+
+test('of many starts that find a dead holder’s name together exactly one gets the folder', async () => {
   const module = path.resolve(import.meta.dirname, '../../../worker/supervisor/folder-lock.ts');
   const program = `
     import { lockFolder } from ${JSON.stringify(module)};

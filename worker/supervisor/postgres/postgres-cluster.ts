@@ -3,6 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { openersOf } from '../../../activities/host/open-files.ts';
+import { type KernelLock, lockWithin } from '../../kernel-lock.ts';
+import { runningProcesses } from '../../process-table.ts';
+import { stopProcess } from '../process/stop-process.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import type { PostgresUser } from './postgres-user.ts';
 
@@ -11,6 +15,8 @@ export const superuser = 'perdure';
 export interface PostgresCluster {
   dataFolder: string;
   password: string;
+  /** Held by whatever works with the files: the server, and before it the program that makes them. */
+  lockFile: string;
 }
 
 function keepPassword(folder: string): string {
@@ -23,7 +29,29 @@ function keepPassword(folder: string): string {
   return password;
 }
 
-function initialise(binaries: PostgresBinaries, folder: string, password: string, user?: PostgresUser): void {
+// Making the files takes two seconds at most on a quiet machine; it is ended where it can be seen.
+const lockWaitMs = 30_000;
+
+/** Alone with the files: what a killed start left at work on them is ended. */
+async function lockFiles(file: string): Promise<KernelLock> {
+  const left = runningProcesses(openersOf([file]));
+  await Promise.all(left.map((each) => stopProcess(each, [])));
+  return lockWithin(lockWaitMs, file, 'The Postgres server');
+}
+
+function initialise(
+  binaries: PostgresBinaries,
+  folder: string,
+  password: string,
+  lock: KernelLock,
+  user?: PostgresUser,
+): void {
+  // Postgres' own program puts the path of its neighbour into a shell's double quotes as it is.
+  if (/["$`\\]/.test(binaries.initdb)) {
+    throw new Error(
+      `Postgres cannot make its files from ${binaries.initdb}: move the checkout to a folder without ", $, \` and \\ in its path, or set DATABASE_URL.`,
+    );
+  }
   const fresh = path.join(folder, 'data.new');
   // What a killed first start left is of no use: the cluster counts once it has its name.
   rmSync(fresh, { recursive: true, force: true });
@@ -56,6 +84,8 @@ function initialise(binaries: PostgresBinaries, folder: string, password: string
       {
         encoding: 'utf8',
         cwd: '/',
+        // It outlives a killed supervisor, and keeps the next one away as long as it does.
+        stdio: ['ignore', 'pipe', 'pipe', lock.fd],
         env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
         ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
       },
@@ -72,20 +102,25 @@ function initialise(binaries: PostgresBinaries, folder: string, password: string
 }
 
 /** `major` is the version that the binaries write; files of another one are refused, never touched. */
-export function prepareCluster(
+export async function prepareCluster(
   binaries: PostgresBinaries,
   folder: string,
   major: string,
   user: PostgresUser | undefined,
-): PostgresCluster {
+): Promise<PostgresCluster> {
   const dataFolder = path.join(folder, 'data');
+  const lockFile = path.join(folder, 'server.lock');
+  if (!existsSync(dataFolder)) {
+    using lock = await lockFiles(lockFile);
+    // Another start may have made them while this one waited.
+    if (!existsSync(dataFolder)) initialise(binaries, folder, keepPassword(folder), lock, user);
+  }
   const password = keepPassword(folder);
-  if (!existsSync(dataFolder)) initialise(binaries, folder, password, user);
   const written = readFileSync(path.join(dataFolder, 'PG_VERSION'), 'utf8').trim();
   if (written !== major) {
     throw new Error(
       `${dataFolder} was written by Postgres ${written} and this is Postgres ${major}: use the version of Perdure that wrote it, or set PERDURE_DATA to another folder.`,
     );
   }
-  return { dataFolder, password };
+  return { dataFolder, password, lockFile };
 }

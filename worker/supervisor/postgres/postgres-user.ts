@@ -69,6 +69,12 @@ export function letPass(folder: string, user: PostgresUser | undefined): void {
   chmodSync(folder, (mode & 0o700) | 0o010);
 }
 
+/** From the root down. */
+function parentsOf(folder: string): string[] {
+  const parent = path.dirname(folder);
+  return parent === folder ? [] : [...parentsOf(parent), parent];
+}
+
 /** Tried rather than computed: mount options and access lists count too. */
 export function accessProblem(
   binaries: PostgresBinaries,
@@ -83,9 +89,9 @@ export function accessProblem(
     const install = path.resolve(binaries.postgres, '..', '..');
     return `Postgres cannot be run by ${who} from ${install} (${why}): move the checkout to a folder that others may enter, such as /opt, or set DATABASE_URL.`;
   }
-  const enter = spawnSync('/bin/sh', ['-c', 'cd -- "$1"', 'sh', folder], { cwd: '/', ...as });
-  if (enter.status !== 0) {
-    return `Postgres cannot enter its folder ${folder} as ${who}: set PERDURE_DATA to a folder whose parents others may enter, or set DATABASE_URL.`;
-  }
-  return undefined;
+  const mayEnter = (place: string): boolean =>
+    spawnSync('/bin/sh', ['-c', 'cd -- "$1"', 'sh', place], { cwd: '/', ...as }).status === 0;
+  if (mayEnter(folder)) return undefined;
+  const closed = parentsOf(folder).find((parent) => !mayEnter(parent)) ?? folder;
+  return `Postgres cannot enter ${closed} as ${who}, which it must to reach its files: let others enter it (chmod o+x), set PERDURE_DATA to another folder, or set DATABASE_URL.`;
 }

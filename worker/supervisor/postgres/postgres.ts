@@ -5,6 +5,8 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { openersOf } from '../../../activities/host/open-files.ts';
+import { lockWithin } from '../../kernel-lock.ts';
 import type { DetachedProcess } from '../process/detached-process.ts';
 import { adoptProcess, spawnDetached } from '../process/detached-process.ts';
 import { logTail } from '../process/log-tail.ts';
@@ -16,7 +18,13 @@ import type { PostgresCluster } from './postgres-cluster.ts';
 import { prepareCluster, superuser } from './postgres-cluster.ts';
 import type { PostgresUser } from './postgres-user.ts';
 import { accessProblem, letPass, postgresUser } from './postgres-user.ts';
-import { findProcesses, isRunning, isStopped } from '../../process-table.ts';
+import {
+  findProcesses,
+  isRunning,
+  isStopped,
+  type RunningProcess,
+  runningProcesses,
+} from '../../process-table.ts';
 import { stopProcess } from '../process/stop-process.ts';
 
 export interface PostgresInput extends WantedPort {
@@ -35,6 +43,8 @@ export interface PostgresServer extends DetachedProcess {
 }
 
 const database = 'perdure';
+// The children of a killed server hold its lock, as they do its shared memory, until they notice.
+const lockWaitMs = 10_000;
 
 // Everything that makes one server differ from another stands on its command line, so that a survivor with other
 // settings or of another version is recognised by it.
@@ -145,14 +155,21 @@ async function serverVersion(url: string): Promise<string> {
   );
 }
 
+/** By name, also those of another user; and by what they have open, whatever the folder was called then. */
+function findSurvivors({ dataFolder, lockFile }: PostgresCluster): RunningProcess[] {
+  const named = findProcesses((command) => command.includes(` -D ${dataFolder} `));
+  // Its own children hold the lock too, without its arguments, and end with it.
+  const opened = runningProcesses(openersOf([lockFile])).filter(({ command }) => command.includes(' -D '));
+  return [...new Map([...opened, ...named].map((each) => [each.pid, each])).values()];
+}
+
 async function takeOver(
   binaries: PostgresBinaries,
   version: string,
   cluster: PostgresCluster,
 ): Promise<PostgresServer | undefined> {
   const wanted = [binaries.postgres, ...serverArgs(cluster.dataFolder)].join(' ');
-  const survivors = findProcesses((command) => command.includes(` -D ${cluster.dataFolder} `));
-  for (const survivor of survivors) {
+  for (const survivor of findSurvivors(cluster)) {
     const port = Number(/ -p (\d+)$/.exec(survivor.command)?.[1] ?? 0);
     // What is frozen does not answer, and the start need not wait to learn it.
     const usable = !isStopped(survivor.pid) && survivor.command === `${wanted} -p ${port}`;
@@ -180,9 +197,11 @@ async function launch(
   // a new one ends at once. What is really wrong is still wrong after these tries.
   for (const pauseMs of [0, 100, 400, 1_500, 3_000]) {
     await sleep(pauseMs);
+    using lock = await lockWithin(lockWaitMs, cluster.lockFile, 'The Postgres server');
     const port = await choosePort(input, 'Postgres', 'PERDURE_POSTGRES_PORT');
     const server = await spawnDetached({
       executable: binaries.postgres,
+      lock,
       args: [...serverArgs(cluster.dataFolder), '-p', String(port)],
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
       cwd: '/',
@@ -216,6 +235,6 @@ export async function startPostgres(input: PostgresInput): Promise<PostgresServe
   const problem = accessProblem(binaries, folder, user);
   if (problem !== undefined) throw new Error(problem);
   const version = binariesVersion(binaries);
-  const cluster = prepareCluster(binaries, folder, version.split('.')[0] ?? version, user);
+  const cluster = await prepareCluster(binaries, folder, version.split('.')[0] ?? version, user);
   return (await takeOver(binaries, version, cluster)) ?? (await launch(input, binaries, cluster, user));
 }

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { KernelLock } from '../../kernel-lock.ts';
 import type { ProcessIdentity } from '../../process-table.ts';
 import { isRunning, runningProcess } from '../../process-table.ts';
 
@@ -16,6 +17,10 @@ export interface DetachedInput {
   logFile: string;
   uid?: number;
   gid?: number;
+  /** What ps and the process table show as its name; the executable unless said otherwise. */
+  argv0?: string;
+  /** A lock that the child holds too, from its first moment to its last. */
+  lock?: KernelLock;
 }
 
 export interface DetachedProcess extends ProcessIdentity {
@@ -37,12 +42,14 @@ function openLog(file: string): number {
 export async function spawnDetached(input: DetachedInput): Promise<DetachedProcess> {
   const log = openLog(input.logFile);
   try {
-    const { uid, gid } = input;
+    const { uid, gid, argv0, lock } = input;
     const child = spawn(input.executable, input.args, {
       cwd: input.cwd,
       env: input.env,
       detached: true,
-      stdio: ['ignore', log, log],
+      // The lock comes as `inheritedFd`.
+      stdio: ['ignore', log, log, ...(lock === undefined ? [] : [lock.fd])],
+      ...(argv0 === undefined ? {} : { argv0 }),
       ...(uid === undefined ? {} : { uid, gid }),
     });
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));

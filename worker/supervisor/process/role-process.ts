@@ -8,7 +8,9 @@ import type { Chores } from '../../chores.ts';
 import { type DataFolder, removeLifeFiles } from '../../data-folder.ts';
 import { spawnDetached, stillRuns } from './detached-process.ts';
 import type { RunningPart } from './keep-running.ts';
-import { findProcesses } from '../../process-table.ts';
+import { openersOf } from '../../../activities/host/open-files.ts';
+import { type KernelLock, lockWithin, shareLock } from '../../kernel-lock.ts';
+import { findProcesses, runningProcesses } from '../../process-table.ts';
 import type { StopStage } from './stop-process.ts';
 import { stopProcess } from './stop-process.ts';
 import { watchLife } from './watch-life.ts';
@@ -47,6 +49,8 @@ export interface RoleInput {
   drainMs: number;
   logger: Logger;
   chores: Chores;
+  /** Of all roles of this folder together; see `lockRoles`. */
+  lock: KernelLock;
 }
 
 // A look a second costs nothing.
@@ -71,6 +75,7 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
     args: roleArgs(role, data.folder),
     env: input.env,
     cwd: process.cwd(),
+    lock: input.lock,
     // A standby is a worker to be: what it says belongs where people look for the worker's.
     logFile: data.logFile(role === 'standby' ? 'worker' : role),
   });
@@ -114,15 +119,28 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
 }
 
 /** Ends the API and worker of a supervisor that died; what they were doing goes on in their successors. */
-export async function stopLeftovers(folder: string): Promise<number> {
+export async function stopLeftovers({ folder, rolesLockFile }: DataFolder): Promise<number> {
   const endings = (['api', 'worker', 'standby'] as const).map(
     (role) => `/worker/main.ts ${role} --data ${folder}`,
   );
-  const leftovers = findProcesses((command) => endings.some((ending) => command.endsWith(ending)));
+  const named = findProcesses((command) => endings.some((ending) => command.endsWith(ending)));
+  // By what they have open as well: the folder may have had another name when they were started.
+  const opened = runningProcesses(openersOf([rolesLockFile]));
+  const leftovers = [...new Map([...named, ...opened].map((each) => [each.pid, each])).values()];
   // Time to say goodbye, but the start waits for it, and a kill loses nothing either.
   await Promise.all(
     leftovers.map((leftover) => stopProcess(leftover, [{ signal: 'SIGTERM', waitMs: 2_000 }])),
   );
   removeLifeFiles(folder);
   return leftovers.length;
+}
+
+// Longer than the kernel needs to clear up after a process of a gigabyte.
+const lockWaitMs = 5_000;
+
+/** Shared by this supervisor and its roles from here on; throws while one of another supervisor still lives. */
+export async function lockRoles({ rolesLockFile }: DataFolder): Promise<KernelLock> {
+  const lock = await lockWithin(lockWaitMs, rolesLockFile, "An earlier start's API or worker");
+  shareLock(lock);
+  return lock;
 }

@@ -1,16 +1,18 @@
 // The embedded Temporal server: the official program with its file, started, taken over after a crash, stopped.
-// A second one on the same file would start and wreck it, so the process table is asked first.
+// A second one on the same file would start and wreck it: each holds a kernel's lock beside the file as long as it lives.
 import { mkdirSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openersOf, standsIn } from '../../../activities/host/open-files.ts';
+import { lockWithin } from '../../kernel-lock.ts';
 import type { DetachedProcess } from '../process/detached-process.ts';
 import { adoptProcess, spawnDetached } from '../process/detached-process.ts';
 import { logTail } from '../process/log-tail.ts';
 import type { Place, WantedPort } from '../ports.ts';
 import { choosePort, hiddenPlace, plainPlace } from '../ports.ts';
 import type { ProcessIdentity } from '../../process-table.ts';
-import { findProcesses, isRunning } from '../../process-table.ts';
+import { findProcesses, isRunning, type RunningProcess, runningProcesses } from '../../process-table.ts';
 import { stopProcess } from '../process/stop-process.ts';
 import type { TemporalIdentity } from './temporal-cluster.ts';
 import { prepareNamespace } from './temporal-cluster.ts';
@@ -53,9 +55,21 @@ export const dynamicConfiguration = {
   'frontend.httpAllowedHosts': '["off.invalid"]',
 };
 
-function serverArgs(file: string, namespace: string): string[] {
+// It makes an URI of the name, in which `#`, `?` and `%` mean something. So it stands in its folder and is given a
+// name of ours, without a path.
+const fileName = 'temporal.db';
+const lockName = 'server.lock';
+// A server that was just seen gone has given its lock back within milliseconds.
+const lockWaitMs = 5_000;
+
+/** Its name in the process table, so that people and the next supervisor see whose it is. */
+function nameOf(executable: string, folder: string): string {
+  return `${executable} [${folder}]`;
+}
+
+function serverArgs(namespace: string): string[] {
   return [
-    ...['server', 'start-dev', '--ip', '127.0.0.1', '--namespace', namespace, '--db-filename', file],
+    ...['server', 'start-dev', '--ip', '127.0.0.1', '--namespace', namespace, '--db-filename', fileName],
     // With 2 an acknowledged write is on the disk; the write-ahead log makes that affordable.
     ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=2'],
     ...Object.entries(dynamicConfiguration).flatMap(([key, value]) => [
@@ -157,18 +171,27 @@ function toServer(
   };
 }
 
+/** By what they have open, whatever the folder is called by now; and by name, where that cannot be looked at. */
+function findSurvivors(executable: string, folder: string): RunningProcess[] {
+  const files = [path.join(folder, lockName), path.join(folder, fileName)];
+  const named = findProcesses((command) => command.startsWith(`${nameOf(executable, folder)} server `));
+  const opened = runningProcesses(openersOf(files)).filter(({ command }) =>
+    command.includes(' server start-dev '),
+  );
+  return [...new Map([...opened, ...named].map((each) => [each.pid, each])).values()];
+}
+
 async function takeOver(
   executable: string,
-  file: string,
+  folder: string,
   namespace: string,
   wantsUi: boolean,
 ): Promise<TemporalServer | undefined> {
-  const same = [executable, ...serverArgs(file, namespace)];
-  const survivors = findProcesses((command) => command.includes(` --db-filename ${file} `));
-  for (const survivor of survivors) {
+  const wanted = [nameOf(executable, folder), ...serverArgs(namespace)];
+  for (const survivor of findSurvivors(executable, folder)) {
     const ports = portsOf(survivor.command);
-    const isSame = ports && survivor.command === [...same, ...portArgs(ports)].join(' ');
-    if (isSame && wantsUi === (ports.ui !== undefined)) {
+    const isSame = ports && survivor.command === [...wanted, ...portArgs(ports)].join(' ');
+    if (isSame && wantsUi === (ports.ui !== undefined) && standsIn(survivor.pid, folder)) {
       // A healthy survivor answers at once; a frozen one is not worth more waiting.
       const { identity } = await waitUntilReady(survivor, ports.port, namespace, 3_000);
       if (identity !== undefined)
@@ -196,16 +219,18 @@ const mostStarts = 3;
 export async function startTemporal(input: TemporalInput): Promise<TemporalServer> {
   const folder = path.resolve(input.folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = path.join(folder, 'temporal.db');
   const namespace = input.namespace ?? 'perdure';
   const executable = await temporalExecutable(input);
-  const survivor = await takeOver(executable, file, namespace, input.ui !== 'off');
+  const survivor = await takeOver(executable, folder, namespace, input.ui !== 'off');
   if (survivor !== undefined) return survivor;
+  using lock = await lockWithin(lockWaitMs, path.join(folder, lockName), 'The Temporal server');
   for (let starts = 1; ; starts += 1) {
     const ports = await choosePorts(input);
     const server = await spawnDetached({
       executable,
-      args: [...serverArgs(file, namespace), ...portArgs(ports)],
+      argv0: nameOf(executable, folder),
+      lock,
+      args: [...serverArgs(namespace), ...portArgs(ports)],
       // Its own variables (TEMPORAL_…) would change what it does, and it keeps a configuration file under HOME.
       env: { PATH: '/usr/bin:/bin', HOME: folder, TZ: 'UTC' },
       cwd: folder,

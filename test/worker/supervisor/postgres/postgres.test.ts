@@ -162,8 +162,8 @@ test.runIf(process.getuid?.() === 0)(
     expect(problem).toMatch(
       /^Postgres cannot be run by the user perdure-postgres from \S+ \(.*EACCES.*\): move the checkout to/,
     );
-    expect(accessProblem({ postgres, initdb }, closed, postgresUser())).toMatch(
-      /^Postgres cannot enter its folder .* set PERDURE_DATA/,
+    expect(accessProblem({ postgres, initdb }, path.join(closed, 'data'), postgresUser())).toContain(
+      `Postgres cannot enter ${folder} as the user perdure-postgres`,
     );
   },
 );
