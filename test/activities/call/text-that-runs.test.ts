@@ -9,6 +9,7 @@ import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { act } from '../../../activities/call/act.ts';
 import { reviewContextOf, reviewEdit, reviewFor } from '../../../activities/call/review.ts';
 import type { ActivityDeps } from '../../../activities/deps.ts';
+import { createGitBounds } from '../../../activities/git/bounds.ts';
 import { createMount } from '../../../activities/sandbox/mount/mount.ts';
 import { createRunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
 import { listApprovals, toApprovalView } from '../../../activities/store/approvals/approval-lists.ts';
@@ -30,7 +31,8 @@ import { knownHoles } from '../../workflows/policy/fuzz/known-holes.ts';
 const store = await openTestStore();
 const { db } = store.database;
 const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-runs-')));
-const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '' });
+const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
+const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '', gitBounds });
 const background = createBackground();
 const sandboxes = createRunSandboxes({
   drivers: [driver],
