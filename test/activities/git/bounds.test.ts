@@ -134,7 +134,7 @@ const plants: Record<string, Plant>[] = [
       'git diff',
     ],
     submodule: [
-      'git init -q sub; (cd sub; git config user.name P; git config user.email p@example.org; echo s > s; git add s; git commit -qm s; git config core.fsmonitor $T); ' +
+      'git init -q sub; (cd sub; git config user.name P; git config user.email p@example.org; echo s > s; git add s; git commit -qm s; git config core.fsmonitor $T; git config filter.evil.clean $T; echo "* filter=evil" > .gitattributes); ' +
         'printf "[submodule \\"sub\\"]\\n\\tpath = sub\\n\\turl = ./sub\\n\\tignore = none\\n" > .gitmodules; git add sub .gitmodules; git commit -qm sub; echo t >> sub/s',
       'git status',
     ],
