@@ -22,6 +22,7 @@ import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { createBackground } from '../../../activities/tools/background.ts';
 import { publicEgress } from '../../../activities/tools/fetch.ts';
 import { createTools } from '../../../activities/tools/index.ts';
+import { streamOf } from '../../../workflows/contracts/event.ts';
 import type { PolicyProfile } from '../../../workflows/contracts/policy.ts';
 import { findProfile } from '../../../workflows/policy/presets.ts';
 import { anAttempt, lockedRun, openTestStore } from '../../support/store.ts';
@@ -160,6 +161,14 @@ test('what a rule about commands allows runs as it was written from what was jud
     .orderBy('id')
     .execute();
   expect(audit.map(({ detail }) => (detail as { runs?: string }).runs)).toEqual([canonical, undefined]);
+  const events = await db
+    .selectFrom('events')
+    .select('payload')
+    .where('stream', '=', streamOf('run', run.id))
+    .where('type', '=', 'call-request')
+    .orderBy('seq')
+    .execute();
+  expect(events.map(({ payload }) => (payload as { runs?: string }).runs)).toEqual([canonical, undefined]);
   const input = JSON.stringify({ command: written });
   expect(first?.input_hash).toBe(createHash('sha256').update(`${input}\0${canonical}`).digest('hex'));
 });
