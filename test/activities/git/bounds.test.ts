@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { PolicyProfile } from '../../../workflows/contracts/policy.ts';
 import { createGitBounds } from '../../../activities/git/bounds.ts';
 import { createMount } from '../../../activities/sandbox/mount/mount.ts';
@@ -165,17 +165,17 @@ const bare = (folder: string) =>
 const nowhere = 'fatal: not a git repository';
 
 test.each([
-  [bare('.'), 'what looks like a bare repository'],
+  ['what looks like a bare repository', bare('.')],
   [
-    `${bare('store')}; sed -i /worktree/d store/config; echo 'gitdir: store' > .git`,
     'a .git that leads to a folder which names no way back',
+    `${bare('store')}; sed -i /worktree/d store/config; echo 'gitdir: store' > .git`,
   ],
-  [`${bare('store')}; ln -s store .git`, 'a .git that is a link'],
+  ['a .git that is a link', `${bare('store')}; ln -s store .git`],
   [
-    `${bare('r')}; mkdir -p w/worktrees/x; cp -r r/* w/worktrees/x; echo "$PWD/.git" > w/worktrees/x/gitdir; echo "$PWD/r" > w/worktrees/x/commondir; echo 'gitdir: w/worktrees/x' > .git`,
     'a .git that leads to a work tree of another repository',
+    `${bare('r')}; mkdir -p w/worktrees/x; cp -r r/* w/worktrees/x; echo "$PWD/.git" > w/worktrees/x/gitdir; echo "$PWD/r" > w/worktrees/x/commondir; echo 'gitdir: w/worktrees/x' > .git`,
   ],
-])('in a project without a repository, git finds none and runs nothing: %#', async (plant, _) => {
+])('in a project without a repository, git finds none and runs nothing: %s', async (_what, plant) => {
   const { shell, person, trapFor, sprung, allowed } = await openTrapped();
   shell(`T='${trapFor('monitor')}'; ${plant}`);
   person('git status');
