@@ -135,7 +135,9 @@ test('pipes that a killed process left in the temporary folder are removed by th
 test('a root that is missing or no directory is refused in words', async () => {
   const { project } = await openForTest();
   writeFileSync(path.join(project, 'file'), '');
-  await expect(openMount({ gitBounds: async () => ({}), root: path.join(project, 'none') })).rejects.toThrow('does not exist');
+  await expect(openMount({ gitBounds: async () => ({}), root: path.join(project, 'none') })).rejects.toThrow(
+    'does not exist',
+  );
   await expect(openMount({ gitBounds: async () => ({}), root: path.join(project, 'file') })).rejects.toThrow(
     'is not a directory',
   );
