@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { RunRow } from '../activities/store/runs/runs.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
 import type { DiskView, ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
-import type { PolicyCall } from '../workflows/policy/subject.ts';
+import type { KnownCall } from '../workflows/policy/backtest.ts';
 import type { Killer } from './verbs/kill-process.ts';
 import type { DemoCopies } from './verbs/start-demo.ts';
 import type { VerbParts } from './verbs/verb.ts';
@@ -19,7 +19,7 @@ export interface ApiDeps extends VerbParts {
   version: string;
   models(): ModelListView;
   /** What a call does and on what, as its tool tells; or why it is no valid call. */
-  describeCall(call: { tool: string; input: unknown }): PolicyCall | { problem: string };
+  describeCall(call: { tool: string; input: unknown }): KnownCall | { problem: string };
   diff(run: RunRow): Promise<DiffView>;
   content(tenantId: string, key: string): Promise<{ mediaType: string; bytes: Buffer } | undefined>;
   /** The disk with the least room below the data folder. */

@@ -1,16 +1,16 @@
 // Reviews the calls of an answer: do they name a tool, do the arguments fit, does policy allow them. Runs
 // nothing: the decisions are stored with the model's message and reach the workflow with its result.
-import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
+import type { KnownCall } from '../../workflows/policy/backtest.ts';
 import { evaluate, type PolicyContext, type PolicyScope } from '../../workflows/policy/evaluate.ts';
 import { recall } from '../../workflows/policy/remember.ts';
-import type { PolicyCall } from '../../workflows/policy/subject.ts';
 import { parseFor, parseJson } from './arguments.ts';
 import { externalInputProblem } from './external.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { LlmCall } from '../llm/llm.ts';
+import { argumentsHash } from '../store/calls/arguments-hash.ts';
 import type { EditedCall } from '../store/approvals/approvals.ts';
 import type { ReviewedCall } from '../store/calls/reviewed-calls.ts';
 import type { Queries } from '../store/db/database.ts';
@@ -98,17 +98,9 @@ function reviewOne(context: ReviewContext, step: number, index: number, written:
     providerCallId: call.id,
     tool: call.name,
     inputText: toStorable(call.input),
-    inputHash: hashOf(call.input, outcome.runs),
+    inputHash: argumentsHash(outcome.input, outcome.runs),
     ...outcome,
   };
-}
-
-/** What an approval is bound to: the arguments, and the text that runs in place of theirs. */
-function hashOf(input: string, runs: string | undefined): string {
-  const hash = createHash('sha256').update(input);
-  // No arguments that fit hold a NUL.
-  if (runs !== undefined) hash.update(`\0${runs}`);
-  return hash.digest('hex');
 }
 
 function oneTooMany(call: LlmCall): Outcome {
@@ -138,14 +130,15 @@ export function reviewEdit(
 export function describeCall(
   tools: readonly RunTool[],
   call: { tool: string; input: unknown },
-): PolicyCall | { problem: string } {
+): KnownCall | { problem: string } {
   const found = findTool(tools, call.tool);
   if (found?.kind !== 'built-in') return { problem: `There is no tool "${call.tool}".` };
   const { tool } = found;
   const parsed = parseFor(tool, JSON.stringify(call.input ?? {}));
   if (!parsed.ok) return { problem: parsed.problem };
   const { name, effect, subjectKind } = tool;
-  return { tool: name, effect, subject: toStorable(tool.subject(parsed.input)), subjectKind };
+  const subject = toStorable(tool.subject(parsed.input));
+  return { tool: name, effect, subject, subjectKind, inputHash: argumentsHash(parsed.input) };
 }
 
 type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool' | 'inputText' | 'inputHash'>;
@@ -180,9 +173,9 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
   // Decided on the whole of it: what was cut off would be allowed unseen.
   const subject = toStorable(tool.subject(parsed.input));
   const { name, effect, subjectKind } = tool;
-  const policyCall = { tool: name, effect, subject, subjectKind };
+  const policyCall = { tool: name, effect, subject, subjectKind, inputHash: argumentsHash(parsed.input) };
   const ruled = evaluate(scopes, policyCall, context);
-  const evaluated = (ruled.original === 'ask' && recall(policyCall, context.remembered, context)) || ruled;
+  const evaluated = (ruled.original === 'ask' && recall(policyCall, context.remembered)) || ruled;
   const { runs, ...decided } = evaluated;
   const { decision, ruleIndex, profileId, ruleText } = decided;
   const rule = toStorable(ruleIndex === null ? ruleText : `${profileId}: ${ruleText}`);

@@ -20,6 +20,8 @@ export class GitProblem extends Error {
 export interface GitCall {
   /** The host-owned git directory. */
   gitFolder: string;
+  /** Whose configuration it may read, when it is asked for that. */
+  home?: string;
   workTree?: string;
   indexFile?: string;
   args: string[];
@@ -39,27 +41,43 @@ const callMs = 300_000;
 const defaultMaxBytes = 256 * 1024 * 1024;
 const maxErrorBytes = 4000;
 
-const environment = {
-  // Not the PATH of the worker: a project must not be able to put its own git in front.
-  PATH: '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:/opt/local/bin:/run/current-system/sw/bin',
-  HOME: '/nonexistent',
-  XDG_CONFIG_HOME: '/nonexistent',
-  LC_ALL: 'C',
+// Not the PATH of the worker: a project must not be able to put its own git in front.
+export const programs =
+  '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:/opt/local/bin:/run/current-system/sw/bin';
+
+/** No configuration of the machine's, of a user's, and no questions. */
+export const nothingElse = {
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_ATTR_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',
   GIT_OPTIONAL_LOCKS: '0',
+};
+
+const environment = {
+  ...nothingElse,
+  PATH: programs,
+  HOME: '/nonexistent',
+  XDG_CONFIG_HOME: '/nonexistent',
+  LC_ALL: 'C',
   GIT_NO_REPLACE_OBJECTS: '1',
   GIT_LITERAL_PATHSPECS: '1',
 };
 
-// On the command line, where it outranks any file.
-const settings = [
+/** Outranks any file: what a repository's settings could run by themselves. */
+export const nothingRuns = [
   'core.hooksPath=/dev/null',
   // Names as people write them; what would end a line or a quote is still escaped.
   'core.quotePath=false',
   'core.fsmonitor=false',
+  'protocol.allow=never',
+  'submodule.recurse=false',
+  'gc.auto=0',
+  'maintenance.auto=false',
+];
+
+const settings = [
+  ...nothingRuns,
   'core.untrackedCache=false',
   'core.attributesFile=/dev/null',
   'core.excludesFile=/dev/null',
@@ -69,12 +87,8 @@ const settings = [
   // These refuse names that only trouble other systems; here they are files like any other.
   'core.protectNTFS=false',
   'core.protectHFS=false',
-  'protocol.allow=never',
   'protocol.file.allow=never',
-  'submodule.recurse=false',
   'diff.ignoreSubmodules=all',
-  'gc.auto=0',
-  'maintenance.auto=false',
 ].flatMap((setting) => ['-c', setting]);
 
 export async function runGit(call: GitCall): Promise<GitResult> {
@@ -86,7 +100,7 @@ export async function runGit(call: GitCall): Promise<GitResult> {
     {
       // Outside any project: git also looks around where it stands.
       cwd: call.workTree ?? '/',
-      env: call.indexFile === undefined ? environment : { ...environment, GIT_INDEX_FILE: call.indexFile },
+      env: environmentOf(call),
       stdio: ['pipe', 'pipe', 'pipe'],
     },
   );
@@ -115,6 +129,11 @@ export async function runGit(call: GitCall): Promise<GitResult> {
     throw new GitProblem(`git ${call.args[0]} failed: ${problem.slice(0, maxErrorBytes).trim()}`);
   }
   return { output: Buffer.concat(chunks).subarray(0, maxBytes), truncated };
+}
+
+function environmentOf({ indexFile, home }: GitCall): Record<string, string> {
+  if (home !== undefined) return { PATH: programs, HOME: home, LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1' };
+  return indexFile === undefined ? environment : { ...environment, GIT_INDEX_FILE: indexFile };
 }
 
 function workTreeOf(call: GitCall): string[] {

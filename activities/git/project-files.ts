@@ -1,9 +1,10 @@
 // Which files of a project belong into its tree: what its .gitignore does not name, files of repositories nested in
 // it, and what was tracked or recorded before. Names are bytes kept as latin1: not every name is UTF-8.
-import { constants, type Stats } from 'node:fs';
-import { lstat, open, rm, writeFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { lstat, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GitProblem, runGit } from './command.ts';
+import { isGone, readPlainFile } from './plain-file.ts';
 
 export interface ProjectFile {
   path: string;
@@ -83,7 +84,7 @@ async function listNested(
  * configuration is never opened. An index we cannot read costs only tracked files that are also ignored.
  */
 async function trackedFiles({ project, gitFolder, scratch }: ProjectFilesInput): Promise<string[]> {
-  const bytes = await readPlainFile(join(project, '.git'), 'index');
+  const bytes = await readPlainFile(join(project, '.git'), 'index', maxIndexBytes);
   if (bytes === undefined) return [];
   const indexFile = `${scratch}.theirs`;
   try {
@@ -101,24 +102,6 @@ async function recordedFiles({ gitFolder, since }: ProjectFilesInput): Promise<s
   if (since === undefined) return [];
   const args = ['ls-tree', '-r', '-z', '--name-only', '--full-tree', since];
   return namesIn((await runGit({ gitFolder, args })).output);
-}
-
-/** Undefined unless it is an ordinary file in an ordinary directory: `.git` may be a link or a device. */
-async function readPlainFile(directory: string, name: string): Promise<Buffer | undefined> {
-  try {
-    if (!(await lstat(directory)).isDirectory()) return undefined;
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const file = await open(join(directory, name), flags);
-    try {
-      const stat = await file.stat();
-      return stat.isFile() && stat.size <= maxIndexBytes ? await file.readFile() : undefined;
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'ELOOP') return undefined;
-    throw error;
-  }
 }
 
 /** Leaves out what lies behind a link by now: that is not the project's. */
@@ -177,8 +160,4 @@ function namesIn(output: Buffer): string[] {
     .toString('latin1')
     .split('\0')
     .filter((name) => name !== '');
-}
-
-function isGone(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

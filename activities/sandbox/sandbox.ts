@@ -16,8 +16,11 @@ export interface Handle {
 export interface ExecOptions {
   /** Given to `bash -c` (or `sh -c`) as one argument. */
   command: string;
-  /** It was judged as bash reads it: refused where there is none. */
-  needsBash?: boolean;
+  /**
+   * It was allowed by its words as bash reads them. Refused where there is no bash; `git` in it works in the
+   * repository the project belongs to, and runs nothing that a project's files name.
+   */
+  judged?: boolean;
   /** `run/call`: whose command it is. */
   key: string;
   signal: AbortSignal;

@@ -24,7 +24,7 @@ export function toPlannedCall(call: CallRow): PlannedCall {
     callId: call.call_id,
     tool: call.tool,
     // What Temporal's UI can show of a summary.
-    summary: `${call.tool} ${call.subject}`.slice(0, 100),
+    summary: `${call.tool} ${call.runs ?? call.subject}`.slice(0, 100),
     decision: call.decision as PlannedCall['decision'],
     rule: call.rule.slice(0, 100),
     timeoutSeconds: call.timeout_seconds,

@@ -132,7 +132,7 @@ async function startHeld(command: string, context: ToolContext): Promise<Held> {
     try {
       const result = await sandbox.exec({
         command: text,
-        needsBash: context.runs !== undefined,
+        judged: context.runs !== undefined,
         key: context.key,
         signal,
         async onStart(handle) {

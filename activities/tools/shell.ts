@@ -97,7 +97,7 @@ async function runForeground(input: z.infer<typeof shellInput>, context: ToolCon
   try {
     const result = await context.sandbox.exec({
       command: context.runs ?? input.command,
-      needsBash: context.runs !== undefined,
+      judged: context.runs !== undefined,
       key: context.key,
       signal: AbortSignal.any([context.signal, timeUp]),
       onStart: context.recordHandle,

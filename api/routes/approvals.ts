@@ -38,12 +38,7 @@ const openExample = {
   status: 'open',
   ...{ createdAt: at, escalateAt: '2026-02-03T22:15:00.000Z', deadlineAt: '2026-02-04T10:15:00.000Z' },
   ...{ decidedBy: null, decidedAt: null, note: null, edited: false },
-  remembers: {
-    tool: 'shell',
-    commands: ['npm publish'],
-    decision: 'allow',
-    expiresAt: '2026-03-05T10:15:00.000Z',
-  },
+  remembers: 'the tool shell with exactly these arguments and no others: {"command":"npm publish"}',
 };
 const decidedExample = { ...openExample, decidedBy: 'first (cli)', decidedAt: '2026-02-03T10:16:00.000Z' };
 

@@ -13,12 +13,9 @@ const remembered = {
   id: '0193d5a3-11aa-7c3e-8b11-0c5f0b2d7e01',
   scope: 'project',
   key: '/home/me/shop',
-  rule: {
-    tool: 'shell',
-    commands: ['npm ci'],
-    decision: 'allow',
-    expiresAt: '2026-03-05T10:15:00.000Z',
-  },
+  tool: 'shell',
+  inputHash: '0d5e3cf1d2b7ab8a8fd8c7c1b9d0a3c4e5f60718293a4b5c6d7e8f9001122334',
+  allows: 'the tool shell with exactly these arguments and no others: {"command":"npm ci"}',
   expiresAt: '2026-03-05T10:15:00.000Z',
   by: 'first (cli)',
 };

@@ -169,10 +169,10 @@ function createView() {
     blocks.clear();
     note(`Superseded: what step ${step} said so far (${reason}).`, 'warning');
   }
-  function request({ callId, tool, subject, input, decision, reason }) {
+  function request({ callId, tool, subject, runs, input, decision, reason }) {
     const state = make('span', 'state', decision === 'allow' ? 'requested' : `${decision}: ${reason}`);
     const output = make('pre', '');
-    const head = make('p', '', make('strong', '', tool), (subject || input).slice(0, 200), state);
+    const head = make('p', '', make('strong', '', tool), (runs ?? (subject || input)).slice(0, 200), state);
     calls.set(callId, { state, output });
     stream.append(make('div', 'call', head, output));
   }

@@ -4,8 +4,7 @@ import { z } from 'zod';
 import {
   findApproval,
   listApprovals,
-  rememberedDays,
-  rememberedRule,
+  remembersText,
   toApprovalView,
 } from '../../activities/store/approvals/approval-lists.ts';
 import {
@@ -15,6 +14,7 @@ import {
   type EditedCall,
 } from '../../activities/store/approvals/approvals.ts';
 import { allowMore } from '../../activities/store/approvals/money-questions.ts';
+import { argumentsHash } from '../../activities/store/calls/arguments-hash.ts';
 import { findCall } from '../../activities/store/calls/calls.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import { placeOfProject, rememberAnswer } from '../../activities/store/policies/policy-scopes.ts';
@@ -78,6 +78,9 @@ function noteOf(parts: VerbParts, note: string | undefined): { note?: string } {
   return note === undefined ? {} : { note: parts.redact(note) };
 }
 
+// Long enough for a piece of work, short enough that nobody wonders next year why something is allowed.
+const rememberedDays = 30;
+
 interface Remembering {
   run: RunRow;
   approval: ApprovalRow;
@@ -94,15 +97,18 @@ async function rememberIt(
 ): Promise<void> {
   const list = { tenantId: run.tenant_id, limit: 1, id: approval.id };
   const [listed] = await listApprovals(write.tx, list);
-  const asked = listed && { ...listed, subject: edited?.subject ?? listed.subject };
-  const rule = asked && approval.kind === 'call' ? rememberedRule(asked, days) : null;
-  if (!rule) throw new Failure('NotRunnable', 'This cannot be remembered as a rule; approve it without.');
+  const asked = listed && { ...listed, ...edited };
+  const allows = asked ? remembersText(asked) : null;
+  if (!asked?.tool || allows === null)
+    throw new Failure('NotRunnable', 'This cannot be remembered; approve it without.');
   const place = scope === 'project' ? await placeOfProject(parts, run.project_path) : '';
   if (place === null)
     throw new Failure('NotRunnable', 'The run has no project; remember it for the run or everywhere.');
   const key = scope === 'run' ? run.id : place;
-  const expiresAt = new Date(rule.expiresAt ?? 0);
-  await rememberAnswer(write, { scope, key, rule, expiresAt }, actorOf(caller));
+  const expiresAt = new Date(Date.now() + days * 86_400_000);
+  const { tool, input } = asked;
+  const answer = { scope, key, tool, inputHash: argumentsHash(input), allows, expiresAt };
+  await rememberAnswer(write, answer, actorOf(caller));
 }
 
 const QuestionInput = z.strictObject({ answer: text });

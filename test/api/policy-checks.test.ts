@@ -133,7 +133,7 @@ test('between the calls of a preview others have their turn', async () => {
   const api = await createTestApp({
     describeCall: ({ tool }) => {
       turns.push(turn);
-      return { tool, effect: 'read', subject: 'a' };
+      return { tool, effect: 'read', subject: 'a', inputHash: '' };
     },
   });
   tick();

@@ -1,4 +1,5 @@
 // What starting a run asks of its process, where every scripted model is there and nothing is a secret.
+import { createGitBounds } from '../../activities/git/bounds.ts';
 import { createMount } from '../../activities/sandbox/mount/mount.ts';
 import type { StartNeeds } from '../../activities/store/lifecycle/start-run.ts';
 
@@ -9,6 +10,6 @@ export const startNeeds: StartNeeds = {
   externalToolsProblem: () => undefined,
   redact: (text) => text,
   // For what it says of itself: nothing is run in it.
-  sandbox: createMount({ workFolder: '', programs: '' }),
+  sandbox: createMount({ workFolder: '', programs: '', gitBounds: createGitBounds({ folder: '' }) }),
   diskProblem: () => undefined,
 };

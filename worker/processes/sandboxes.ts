@@ -1,6 +1,7 @@
 // The sandboxes there are, with what this machine gives them, and what a worker holds of them for its runs.
 import path from 'node:path';
 import type { Logger } from 'pino';
+import { createGitBounds } from '../../activities/git/bounds.ts';
 import { createDrivers } from '../../activities/sandbox/index.ts';
 import { createRunSandboxes, type RunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import type { SandboxDriver } from '../../activities/sandbox/sandbox.ts';
@@ -10,7 +11,11 @@ import { type Background, createBackground } from '../../activities/tools/backgr
 import { commandPath } from '../config/config.ts';
 
 export function sandboxDrivers({ dataFolder }: { dataFolder: string }): SandboxDriver[] {
-  return createDrivers({ workFolder: path.join(dataFolder, 'work'), programs: commandPath() });
+  return createDrivers({
+    workFolder: path.join(dataFolder, 'work'),
+    programs: commandPath(),
+    gitBounds: createGitBounds({ folder: path.join(dataFolder, 'bounds') }),
+  });
 }
 
 export function workerSandboxes(

@@ -1,7 +1,7 @@
 // Approvals: what a run waits for a person to answer. One row each; the first answer is the only one.
 import { z } from 'zod';
 import { Effect, OtherText } from './call.ts';
-import { PolicyRule, PolicyScopeName } from './policy.ts';
+import { PolicyScopeName } from './policy.ts';
 import { anyText, id, money, page, shortText, when } from './fields.ts';
 
 /**
@@ -44,9 +44,10 @@ export const ApprovalView = z
     decidedAt: when.nullable(),
     note: z.string().nullable(),
     edited: z.boolean(),
-    remembers: PolicyRule.nullable().describe(
-      'What `remember` would save; null when this cannot be remembered.',
-    ),
+    remembers: z
+      .string()
+      .nullable()
+      .describe('What `remember` would allow, in words; null when this cannot be remembered.'),
   })
   .meta({ id: 'ApprovalView' });
 export type ApprovalView = z.infer<typeof ApprovalView>;
@@ -74,7 +75,7 @@ export const ApproveBody = z
         days: z.int().min(1).max(365).optional().describe('How long; 30 days unless said otherwise.'),
       })
       .optional()
-      .describe('Allow exactly this again without asking: the rule is `remembers` of the approval.'),
+      .describe('Allow exactly these arguments again without asking, as `remembers` of the approval says.'),
   })
   .nullish()
   .meta({ id: 'ApproveBody' });

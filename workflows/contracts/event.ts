@@ -68,6 +68,12 @@ export const eventPayloads = {
     input: z.string().describe('The arguments as JSON, cut at 4,000 characters.'),
     effect: Effect.nullable(),
     subject: z.string(),
+    runs: z
+      .string()
+      .optional()
+      .describe(
+        'What runs in place of the subject, cut at 4,000 characters; absent where it is the same text.',
+      ),
     decision: Decision,
     rule: z.string(),
     reason: z.string(),

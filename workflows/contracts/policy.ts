@@ -263,7 +263,9 @@ export const RememberedView = z
     id,
     scope: PolicyScopeName,
     key: z.string().describe('The run, the project; empty for everywhere.'),
-    rule: PolicyRule,
+    tool: z.string(),
+    inputHash: z.string().describe('Of the arguments that are allowed, and of no others.'),
+    allows: z.string().describe('What is allowed, in words.'),
     expiresAt: when,
     by: z.string(),
   })

@@ -1,9 +1,9 @@
 // What other rules would have decided: a call previewed, and stored calls decided again. Both need nothing
 // but what was stored with the calls.
 import type { Decision } from '../contracts/call.ts';
-import type { BacktestResult, PolicyMode, PolicyRule, PolicyScopeName } from '../contracts/policy.ts';
+import type { BacktestResult, PolicyMode, PolicyScopeName } from '../contracts/policy.ts';
 import { evaluate, type Evaluated, type PolicyContext, type PolicyScope } from './evaluate.ts';
-import { recall } from './remember.ts';
+import { recall, type RememberedCall } from './remember.ts';
 import type { PolicyCall } from './subject.ts';
 
 /** A call as it was reviewed: what was decided, and all that it was decided on. */
@@ -16,23 +16,28 @@ export interface StoredCall extends Omit<PolicyCall, 'effect'> {
   mode: PolicyMode | null;
   attended: boolean;
   decision: Decision;
+  /** Of its arguments. */
+  inputHash: string;
 }
 
 /** What a call is held against: profiles, and what people had remembered that counts for it. */
 export interface Applying {
   scopes: readonly PolicyScope[];
-  remembered: readonly { scope: PolicyScopeName; rule: PolicyRule }[];
+  remembered: readonly (RememberedCall & { scope: PolicyScopeName })[];
 }
 
+/** A call with the hash of its arguments. */
+export type KnownCall = PolicyCall & RememberedCall;
+
 /** What would be decided for this call, by which rule, why, and what the next rules would say. */
-export function preview(applying: Applying, call: PolicyCall, context: PolicyContext): Evaluated {
+export function preview(applying: Applying, call: KnownCall, context: PolicyContext): Evaluated {
   return decide(applying, call, { ...context, explain: true });
 }
 
 /** As calls are reviewed: a remembered answer counts where a person would be asked, and nowhere else. */
-function decide({ scopes, remembered }: Applying, call: PolicyCall, context: PolicyContext): Evaluated {
+function decide({ scopes, remembered }: Applying, call: KnownCall, context: PolicyContext): Evaluated {
   const ruled = evaluate(scopes, call, context);
-  return (ruled.original === 'ask' && recall(call, remembered, context)) || ruled;
+  return (ruled.original === 'ask' && recall(call, remembered)) || ruled;
 }
 
 // Enough to see what a group is about.

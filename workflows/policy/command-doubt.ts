@@ -72,7 +72,8 @@ export function programDoubt([first, ...args]: readonly Word[]): string | undefi
     case 'export':
       return exportDoubt(args);
     case 'git':
-      return gitDoubt(args);
+      // By that name it is held to the project's repository when it runs.
+      return first.text === name ? gitDoubt(args) : `${first.text} is git by a path; write git`;
     default:
       return undefined;
   }

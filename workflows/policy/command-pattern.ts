@@ -54,15 +54,6 @@ function toToken(raw: string): Token | { problem: string } {
   };
 }
 
-/** A pattern that matches exactly these words. */
-export function quotePattern(words: readonly string[]): string {
-  return words
-    .map((word) =>
-      /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`,
-    )
-    .join(' ');
-}
-
 /**
  * For a rule that allows: the words as they stand, nothing about the command in doubt, and no `*` that leads out of the
  * project.

@@ -18,8 +18,6 @@ export interface SimpleCommand {
   hidden?: string;
   /** Why it is not harmless although it is known what runs. */
   caution?: string;
-  /** What it gets that its words do not show: input from a file or a text, variables. */
-  beside?: string;
   /** Words inside of another command that may be run as one: they can forbid it and never allow it. */
   inner: boolean;
 }
@@ -112,8 +110,6 @@ function readSimple({ text, words: written, settings, redirects }: Simple, depth
     words,
     files: [...around.files, ...settings.map(({ value }) => toWord(value))],
     ...(hidden !== undefined && { hidden }),
-    ...(settings.length > 0 && { beside: 'it sets variables for what it runs' }),
-    ...(isTimed && { beside: 'it has a limit of time in front' }),
     // Setting a variable of the shell runs nothing, but its value may be a name that is forbidden.
     inner: words.length === 0 && hidden === undefined && around.caution === undefined,
   };
@@ -146,17 +142,15 @@ function withRedirects({ text, redirects }: PlainCommand, files: readonly Word[]
 // Writing there changes nothing.
 const nowhere = /^\/dev\/(null|stdout|stderr|fd\/[0-9]+)$/;
 
-type Around = Pick<SimpleCommand, 'files' | 'hidden' | 'caution' | 'beside'>;
+type Around = Pick<SimpleCommand, 'files' | 'hidden' | 'caution'>;
 
 function judgeRedirects(redirects: readonly Redirect[]): Around {
   const named = redirects.filter((each) => each.kind === 'file');
   const hidden = named.find(({ target }) => /^\/dev\/(tcp|udp)\//.test(target));
   const written = named.find(({ sign, target }) => sign !== '<' && !nowhere.test(target));
-  const gets = redirects.some((each) => each.kind === 'input' || (each.kind === 'file' && each.sign === '<'));
   return {
     files: named.map(({ target }) => ({ text: target, splits: false, raw: target })),
     ...(hidden && { hidden: `${hidden.target} opens a connection` }),
     ...(written && { caution: `it writes to ${written.target}; use a tool that writes files` }),
-    ...(gets && { beside: 'it gets input that its words do not show' }),
   };
 }

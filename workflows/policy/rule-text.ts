@@ -7,7 +7,10 @@ const longest = 160;
 export function ruleText(rule: PolicyRule): string {
   const lists = [...(rule.paths ?? []), ...(rule.commands ?? []), ...(rule.hosts ?? [])];
   const what = rule.tool ?? rule.effect ?? 'anything';
-  const text = `${rule.decision} ${what}${lists.length === 0 ? '' : `: ${lists.join(', ')}`}`;
+  return cutRule(`${rule.decision} ${what}${lists.length === 0 ? '' : `: ${lists.join(', ')}`}`);
+}
+
+export function cutRule(text: string): string {
   if (text.length <= longest) return text;
   // Not in the middle of a surrogate pair: such a text could not be stored.
   return `${text

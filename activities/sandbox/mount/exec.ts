@@ -25,15 +25,16 @@ export interface Surroundings {
   shell: string;
   directory: string;
   environment: Record<string, string>;
+  /** What is added to the environment of a bash so that `git` in it is held to the repository of a directory. */
+  gitBounds: GitBounds;
 }
 
-export async function runCommand(surroundings: Surroundings, options: ExecOptions): Promise<ExecResult> {
+/** Given the real path of a directory. */
+export type GitBounds = (directory: string) => Promise<Record<string, string>>;
+
+export async function runCommand(given: Surroundings, options: ExecOptions): Promise<ExecResult> {
   options.signal.throwIfAborted();
-  if (options.needsBash === true && basename(surroundings.shell) !== 'bash') {
-    throw new SandboxRefusal(
-      'the command was allowed as bash reads it, and this machine has no bash; a person has to install it',
-    );
-  }
+  const surroundings = options.judged === true ? await forJudged(given, options.command) : given;
   const token = randomBytes(8).toString('hex');
   const pipes = await openPipes();
   const child = startWaiting(surroundings, options, token, pipes);
@@ -57,6 +58,18 @@ export async function runCommand(surroundings: Surroundings, options: ExecOption
     pipes.stdout.reader.destroy();
     pipes.stderr.reader.destroy();
   }
+}
+
+async function forJudged(surroundings: Surroundings, command: string): Promise<Surroundings> {
+  const { shell, directory, environment, gitBounds } = surroundings;
+  if (basename(shell) !== 'bash') {
+    throw new SandboxRefusal(
+      'the command was allowed as bash reads it, and this machine has no bash; a person has to install it',
+    );
+  }
+  // Quotes in the middle of its name do not hide it.
+  if (!command.replace(/['"\\]/g, '').includes('git')) return surroundings;
+  return { ...surroundings, environment: { ...environment, ...(await gitBounds(directory)) } };
 }
 
 async function superviseCommand(

@@ -7,7 +7,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type OpenSandbox, type SandboxDriver, SandboxRefusal } from '../sandbox.ts';
-import { runCommand } from './exec.ts';
+import { type GitBounds, runCommand } from './exec.ts';
 import { filesOf, refusal } from './files.ts';
 import { mountHandles } from './handles.ts';
 import { openRoot, type Root } from './locate.ts';
@@ -17,15 +17,21 @@ export interface MountNeeds {
   workFolder: string;
   /** Where commands find programs. Nothing else of this process's environment reaches them. */
   programs: string;
+  gitBounds: GitBounds;
 }
 
-export function createMount({ workFolder, programs }: MountNeeds): SandboxDriver {
+export function createMount({ workFolder, programs, gitBounds }: MountNeeds): SandboxDriver {
   return {
     mode: 'mount',
     contains: { files: false, network: false, processes: false },
     reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
     open: ({ id, projectPath }) =>
-      openMount({ root: projectPath ?? join(workFolder, id), make: projectPath === null, programs }),
+      openMount({
+        root: projectPath ?? join(workFolder, id),
+        make: projectPath === null,
+        programs,
+        gitBounds,
+      }),
     ...mountHandles,
   };
 }
@@ -38,8 +44,9 @@ export async function openMount(options: {
   /** Make the directory when it is missing. */
   make?: boolean;
   programs?: string;
+  gitBounds: GitBounds;
 }): Promise<OpenSandbox> {
-  const { root: given, make = false, programs = usualPrograms } = options;
+  const { root: given, make = false, programs = usualPrograms, gitBounds } = options;
   const environment = { PATH: programs, HOME: homedir(), LANG: 'C.UTF-8', TERM: 'dumb' };
   const shell = findShell();
   const roots = [await openDirectory(given, make)];
@@ -58,7 +65,7 @@ export async function openMount(options: {
   return {
     async forCall({ mayUse = () => undefined } = {}) {
       const root = await current();
-      const surroundings = { shell, directory: root.real, environment };
+      const surroundings = { shell, directory: root.real, environment, gitBounds };
       return {
         root: given,
         exec: (options) => runCommand(surroundings, options),

@@ -1,10 +1,7 @@
 // Reading approvals: those of a run, those of all runs, and the view people decide on.
 import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../../workflows/contracts/approval.ts';
-import { type Effect, otherText } from '../../../workflows/contracts/call.ts';
+import { otherText } from '../../../workflows/contracts/call.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
-import type { PolicyRule } from '../../../workflows/contracts/policy.ts';
-import { remember } from '../../../workflows/policy/remember.ts';
-import type { CallDecision } from '../calls/reviewed-calls.ts';
 import type { ApprovalRow } from './approvals.ts';
 import type { Queries } from '../db/database.ts';
 
@@ -111,24 +108,19 @@ export function toApprovalView(row: ListedApproval): ApprovalView {
     decidedAt: row.decided_at?.toISOString() ?? null,
     note: row.note,
     edited: row.edited,
-    remembers: row.kind === 'call' ? rememberedRule(row, rememberedDays) : null,
+    remembers: remembersText(row),
   };
 }
 
-// Long enough for a piece of work, short enough that nobody wonders next year why something is allowed.
-export const rememberedDays = 30;
+// Fits half a screen; all that is left out counts as well.
+const mostShown = 500;
 
-/** The rule that allows exactly this again for so many days; null when it cannot be written as one. */
-export function rememberedRule(row: ListedApproval, days: number): PolicyRule | null {
-  const { tool, effect, subject } = row;
-  if (tool === null || effect === null || subject === null) return null;
-  // Nobody can have seen what it is.
-  if (writtenOut(subject) !== subject) return null;
-  const { projectRoot = null, subjectKind } = row.decided as Partial<CallDecision>;
-  const now = new Date();
-  const remembered = remember(
-    { tool, effect: effect as Effect, subject, subjectKind },
-    { projectRoot, now, expiresAt: new Date(now.getTime() + days * 86_400_000) },
-  );
-  return 'rule' in remembered ? remembered.rule : null;
+/** What `remember` would allow, in words. Null where something hides in the arguments: it cannot have been seen. */
+export function remembersText({ kind, tool, subject, input }: ListedApproval): string | null {
+  if (kind !== 'call' || tool === null || subject === null) return null;
+  const json = JSON.stringify(input);
+  if (writtenOut(subject) !== subject || writtenOut(json) !== json) return null;
+  const [shown, rest] = [json.slice(0, mostShown).toWellFormed(), json.length - mostShown];
+  const more = rest > 0 ? ` … and the other ${rest} characters as they were shown` : '';
+  return `the tool ${tool} with exactly these arguments and no others: ${shown}${more}`;
 }

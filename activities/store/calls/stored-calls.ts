@@ -1,6 +1,7 @@
 // Calls of all runs as they were decided, for drafts of policies to be held against. Newest runs first.
 import type { Decision, Effect } from '../../../workflows/contracts/call.ts';
 import type { StoredCall } from '../../../workflows/policy/backtest.ts';
+import { argumentsHash } from './arguments-hash.ts';
 import type { CallDecision } from './reviewed-calls.ts';
 import type { Db } from '../db/database.ts';
 
@@ -23,7 +24,9 @@ export async function* storedCalls(
   for (let left = limit; left > 0; ) {
     let query = db
       .selectFrom('calls')
-      .select(['run_id', 'call_id', 'tool', 'effect', 'subject', 'decision', 'decided'])
+      .select(['run_id', 'call_id', 'tool', 'effect', 'subject', 'decision', 'decided', 'input_hash'])
+      // With the text that runs, the hash is not of the arguments alone.
+      .select((eb) => eb.case().when('runs', 'is not', null).then(eb.ref('input')).end().as('input'))
       .where('tenant_id', '=', tenantId)
       .where('run_id', '>=', firstIdOf(since))
       .orderBy('run_id', 'desc')
@@ -58,6 +61,8 @@ function toStoredCall(row: {
   subject: string;
   decision: string;
   decided: unknown;
+  input_hash: string;
+  input: unknown;
 }): StoredCall {
   const decided = row.decided as Partial<CallDecision>;
   return {
@@ -71,6 +76,7 @@ function toStoredCall(row: {
     projectRoot: decided.projectRoot ?? null,
     mode: decided.mode ?? null,
     attended: decided.attended ?? false,
+    inputHash: row.input === null ? row.input_hash : argumentsHash(row.input),
     // A question to a person is asked although policy allows it.
     decision: decided.decision ?? (row.decision as Decision),
   };

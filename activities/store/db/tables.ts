@@ -354,15 +354,18 @@ export interface PolicyVersions {
 }
 
 export interface RememberedAnswers {
+  allows: string | null;
   created_at: Generated<Timestamp>;
   created_by: string;
   expires_at: Timestamp;
   forgotten_at: Timestamp | null;
   id: string;
+  input_hash: string | null;
   key: string;
-  rule: Json;
+  rule: Json | null;
   scope: string;
   tenant_id: string;
+  tool: string | null;
 }
 
 export interface Runs {

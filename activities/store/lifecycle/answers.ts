@@ -1,5 +1,6 @@
 // A model's answer: stored once per step, with its calls already reviewed, in one transaction.
 import type { Insertable, Updateable } from 'kysely';
+import { otherText } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
@@ -240,21 +241,8 @@ function eventsOf(answer: Answer): NewEvent[] {
   return [
     ...answer.closing,
     { type: 'message-end', payload: { step, text: answer.text } },
-    ...answer.calls.flatMap((call): NewEvent[] => [
-      {
-        type: 'call-request',
-        payload: {
-          step,
-          callId: call.callId,
-          tool: call.tool,
-          input: call.inputText.slice(0, 4000),
-          effect: call.effect as 'read' | null,
-          subject: toStorable(call.subject.slice(0, 4000)),
-          decision: call.decision,
-          rule: call.rule,
-          reason: call.reason,
-        },
-      },
+    ...answer.calls.flatMap((call) => [
+      requestEvent(step, call),
       ...(call.refusal ? [refusalEvent(call, call.refusal)] : []),
     ]),
     {
@@ -272,6 +260,25 @@ function eventsOf(answer: Answer): NewEvent[] {
       },
     },
   ];
+}
+
+function requestEvent(step: number, call: ReviewedCall): NewEvent {
+  const runs = otherText(call.subject, call.runs);
+  return {
+    type: 'call-request',
+    payload: {
+      step,
+      callId: call.callId,
+      tool: call.tool,
+      input: call.inputText.slice(0, 4000),
+      effect: call.effect as 'read' | null,
+      subject: toStorable(call.subject.slice(0, 4000)),
+      ...(runs !== null && { runs: toStorable(runs.slice(0, 4000)) }),
+      decision: call.decision,
+      rule: call.rule,
+      reason: call.reason,
+    },
+  };
 }
 
 function refusalEvent(

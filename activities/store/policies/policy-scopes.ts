@@ -1,6 +1,6 @@
 // Which profiles a run is held against, from near to far, and the answers people had remembered for it.
 import { v7 as uuid } from 'uuid';
-import type { PolicyProfile, PolicyRule, PolicyScopeName } from '../../../workflows/contracts/policy.ts';
+import type { PolicyProfile, PolicyScopeName } from '../../../workflows/contracts/policy.ts';
 import { found } from '../../../workflows/contracts/failures.ts';
 import { addAudit } from '../access/audit.ts';
 import type { Db, Queries } from '../db/database.ts';
@@ -119,7 +119,11 @@ export interface RememberedAnswer {
   id: string;
   scope: PolicyScopeName;
   key: string;
-  rule: PolicyRule;
+  tool: string;
+  /** Of exactly the arguments that are allowed. */
+  inputHash: string;
+  /** What is allowed, in words. */
+  allows: string;
   expiresAt: Date;
   createdBy: string;
 }
@@ -137,7 +141,9 @@ export async function rememberAnswer(
       tenant_id: tenantId,
       scope: answer.scope,
       key: answer.key,
-      rule: JSON.stringify(answer.rule),
+      tool: answer.tool,
+      input_hash: answer.inputHash,
+      allows: answer.allows,
       expires_at: answer.expiresAt,
       created_by: by,
     })
@@ -147,7 +153,13 @@ export async function rememberAnswer(
       tenantId,
       actor: by,
       action: 'answer-remember',
-      detail: { id, scope: answer.scope, key: answer.key, rule: answer.rule },
+      detail: {
+        id,
+        scope: answer.scope,
+        key: answer.key,
+        allows: answer.allows,
+        inputHash: answer.inputHash,
+      },
     },
   ]);
   return id;
@@ -211,7 +223,9 @@ function toRemembered(row: {
   id: string;
   scope: string;
   key: string;
-  rule: unknown;
+  tool: string | null;
+  input_hash: string | null;
+  allows: string | null;
   expires_at: Date;
   created_by: string;
 }): RememberedAnswer {
@@ -219,7 +233,10 @@ function toRemembered(row: {
     id: row.id,
     scope: row.scope as PolicyScopeName,
     key: row.key,
-    rule: row.rule as PolicyRule,
+    // Only what was forgotten may lack them.
+    tool: row.tool ?? '',
+    inputHash: row.input_hash ?? '',
+    allows: row.allows ?? '',
     expiresAt: row.expires_at,
     createdBy: row.created_by,
   };

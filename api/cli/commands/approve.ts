@@ -1,19 +1,24 @@
 // `perdure approve`: allows what a run waits for, with other arguments if need be, or answers its question.
 import { Command, Option } from 'commander';
 import type { PolicyScopeName } from '../../../workflows/contracts/policy.ts';
-import { ruleText } from '../terminal/approval-panel.ts';
+import { plural } from '../terminal/figures.ts';
+import { printableLine } from '../terminal/printable.ts';
 import { sayDecided } from './approvals.ts';
 import { type ApproveInput, jsonValue, positiveInteger } from '../parse.ts';
 import { UsageError } from '../server.ts';
 import type { Cli } from '../surroundings.ts';
 
-const scopes = ['run', 'project', 'global'] as const satisfies readonly PolicyScopeName[];
+const scopes = { run: 'run', project: 'project', everywhere: 'global' } as const satisfies Record<
+  string,
+  PolicyScopeName
+>;
+const places = { run: 'in this run', project: 'in its project', everywhere: 'everywhere' };
 
 interface ApproveOptions {
   input?: ApproveInput;
   answer?: string;
   note?: string;
-  remember?: PolicyScopeName;
+  remember?: keyof typeof scopes;
   days?: number;
   json?: boolean;
 }
@@ -28,30 +33,34 @@ export function approveCommand(cli: Cli): Command {
     .addOption(
       new Option(
         '--remember <scope>',
-        'allow exactly this again without asking: in this run, in its project, everywhere',
+        'allow exactly the same arguments again without asking: in this run, in its project, everywhere',
       )
-        .choices(scopes)
+        .choices(Object.keys(scopes))
         .conflicts('answer'),
     )
     .option('--days <count>', 'how long that is remembered (default: 30)', positiveInteger)
     .option('--json')
     .action(async (id: string, { input, answer, note, remember, days, json }: ApproveOptions) => {
       if (days !== undefined && !remember) throw new UsageError('--days says how long: give --remember too.');
-      // The rule that is saved is the one that was shown; of other arguments none was.
+      // What is remembered is what was shown.
       if (remember && input !== undefined)
         throw new UsageError(
-          '--remember saves the rule the approval shows, which --input changes: give one of the two.',
+          '--remember saves the arguments the approval shows, which --input changes: give one of the two.',
         );
       const given = answer === undefined ? input : { answer };
       const client = cli.client();
       if (remember) {
         const { remembers } = await client.approval(id);
-        if (remembers) cli.output.remark(`remembering: ${ruleText(remembers, days)}`);
+        const long = plural(days ?? 30, 'day');
+        if (remembers)
+          cli.output.remark(
+            `remembering ${places[remember]}, for ${long}: ${printableLine(remembers, 1000)}`,
+          );
       }
       const decided = await client.approve(id, {
         ...(given !== undefined && { input: given }),
         ...(note !== undefined && { note }),
-        ...(remember && { remember: { scope: remember, ...(days !== undefined && { days }) } }),
+        ...(remember && { remember: { scope: scopes[remember], ...(days !== undefined && { days }) } }),
       });
       sayDecided(cli, decided, json);
     });

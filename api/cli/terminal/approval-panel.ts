@@ -1,7 +1,6 @@
 // What a person sees before they decide: the exact command, path or host, the arguments, the rule and its reason.
 // Nothing in it can hide, and no line of it can pass for one of ours.
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
-import type { PolicyRule } from '../../../workflows/contracts/policy.ts';
 import { plural, toDuration } from './figures.ts';
 import type { Output } from './output.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
@@ -42,16 +41,6 @@ export function showApproval(output: Output, approval: ApprovalView, whole = fal
   const why = [rule, reason].map((part) => printableLine(part ?? 'unknown', 500));
   line(colors.dim(`  rule ${why.join(' · ')} · ${untilWhen(approval)}`));
   return left > 0;
-}
-
-/** What would be allowed again without asking, and until when. */
-export function ruleText(
-  { tool, effect, commands, paths, hosts, expiresAt }: PolicyRule,
-  days?: number,
-): string {
-  const what = [...(commands ?? []), ...(paths ?? []), ...(hosts ?? [])].join(' · ');
-  const until = days === undefined ? (expiresAt ?? 'ever') : `${plural(days, 'day')} from now`;
-  return `allow ${tool ?? effect ?? 'any tool'} · ${printableLine(what, 2000)} · until ${until}`;
 }
 
 /** A command whose only argument is its text need not be read twice. */

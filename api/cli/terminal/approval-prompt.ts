@@ -2,7 +2,7 @@
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
 import type { PolicyScopeName } from '../../../workflows/contracts/policy.ts';
 import { type Client, ProblemError, Unreachable } from '../../client/client.ts';
-import { ruleText, showApproval } from './approval-panel.ts';
+import { showApproval } from './approval-panel.ts';
 import { fromDollars } from './figures.ts';
 import type { Output } from './output.ts';
 import { fromJson } from '../parse.ts';
@@ -78,7 +78,7 @@ async function remember({ output, prompt, client, approval }: Asking): Promise<b
     output.line('  This cannot be remembered.');
     return undefined;
   }
-  output.line(`  ${ruleText(approval.remembers)}`);
+  output.line(`  for 30 days: ${printableLine(approval.remembers, 1000)}`);
   for (;;) {
     const typed = await prompt.ask('where? run · project · everywhere; empty to go back > ');
     if (typed === undefined) return true;

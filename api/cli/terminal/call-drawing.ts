@@ -27,7 +27,7 @@ export function createCallDrawing(pen: Pen): CallDrawing {
 
   function request(call: EventPayload<'call-request'>): void {
     open.add(call.callId);
-    const what = short(call.subject === '' ? call.input : call.subject);
+    const what = short(call.runs ?? (call.subject === '' ? call.input : call.subject));
     line(`${colors.cyan('→')} ${call.callId} ${colors.bold(short(call.tool))} ${what}`);
     if (call.decision !== 'allow') pen.warn(`${call.decision}: ${short(call.reason)} (${short(call.rule)})`);
   }

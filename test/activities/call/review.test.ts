@@ -56,7 +56,7 @@ test('a call that fits is allowed, with everything that is stored of it', async 
     tool: 'note',
     input: { path: 'a.md' },
     inputText: '{ "path": "a.md" }',
-    inputHash: createHash('sha256').update('{ "path": "a.md" }').digest('hex'),
+    inputHash: createHash('sha256').update('{"path":"a.md"}').digest('hex'),
     effect: 'write',
     subject: 'a.md',
     repeat: 'once',

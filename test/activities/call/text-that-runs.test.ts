@@ -9,6 +9,7 @@ import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { act } from '../../../activities/call/act.ts';
 import { reviewContextOf, reviewEdit, reviewFor } from '../../../activities/call/review.ts';
 import type { ActivityDeps } from '../../../activities/deps.ts';
+import { createGitBounds } from '../../../activities/git/bounds.ts';
 import { createMount } from '../../../activities/sandbox/mount/mount.ts';
 import { createRunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
 import { listApprovals, toApprovalView } from '../../../activities/store/approvals/approval-lists.ts';
@@ -21,6 +22,7 @@ import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { createBackground } from '../../../activities/tools/background.ts';
 import { publicEgress } from '../../../activities/tools/fetch.ts';
 import { createTools } from '../../../activities/tools/index.ts';
+import { streamOf } from '../../../workflows/contracts/event.ts';
 import type { PolicyProfile } from '../../../workflows/contracts/policy.ts';
 import { findProfile } from '../../../workflows/policy/presets.ts';
 import { anAttempt, lockedRun, openTestStore } from '../../support/store.ts';
@@ -30,7 +32,8 @@ import { knownHoles } from '../../workflows/policy/fuzz/known-holes.ts';
 const store = await openTestStore();
 const { db } = store.database;
 const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-runs-')));
-const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '' });
+const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
+const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '', gitBounds });
 const background = createBackground();
 const sandboxes = createRunSandboxes({
   drivers: [driver],
@@ -158,6 +161,14 @@ test('what a rule about commands allows runs as it was written from what was jud
     .orderBy('id')
     .execute();
   expect(audit.map(({ detail }) => (detail as { runs?: string }).runs)).toEqual([canonical, undefined]);
+  const events = await db
+    .selectFrom('events')
+    .select('payload')
+    .where('stream', '=', streamOf('run', run.id))
+    .where('type', '=', 'call-request')
+    .orderBy('seq')
+    .execute();
+  expect(events.map(({ payload }) => (payload as { runs?: string }).runs)).toEqual([canonical, undefined]);
   const input = JSON.stringify({ command: written });
   expect(first?.input_hash).toBe(createHash('sha256').update(`${input}\0${canonical}`).digest('hex'));
 });

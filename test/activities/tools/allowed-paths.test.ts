@@ -54,7 +54,7 @@ async function hold(policy: string): Promise<Held> {
       const { effect, subjectKind } = tool;
       const policyCall = { tool: name, effect, subject: tool.subject(input), subjectKind };
       const mayUse = createPathCheck(scopes, policyCall, context);
-      const opened = await openMount({ root: project });
+      const opened = await openMount({ root: project, gitBounds: async () => ({}) });
       try {
         return await tool.run(input, {
           runId: 'run',

@@ -74,8 +74,8 @@ describe('shell', () => {
     expect((await call('shell-poll', { id: '1.0', waitSeconds: 60 })).output).toBe(
       'judged\n[ended, exit code 0]',
     );
-    const exec: Sandbox['exec'] = async ({ needsBash }) => {
-      if (needsBash === true) throw new SandboxRefusal('there is no bash');
+    const exec: Sandbox['exec'] = async ({ judged }) => {
+      if (judged === true) throw new SandboxRefusal('there is no bash');
       throw new Error('It was not told what it needs.');
     };
     const without = { ...given, sandbox: { ...given.sandbox, exec } };

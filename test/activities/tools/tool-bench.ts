@@ -4,6 +4,7 @@ import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
+import { createGitBounds } from '../../../activities/git/bounds.ts';
 import { createMount } from '../../../activities/sandbox/mount/mount.ts';
 import type { Handle } from '../../../activities/sandbox/sandbox.ts';
 import { type Background, createBackground } from '../../../activities/tools/background.ts';
@@ -33,7 +34,8 @@ export async function openBench(egress: Egress = publicEgress, name = 'project')
   const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-tools-')));
   const project = path.join(folder, name);
   mkdirSync(project, { recursive: true });
-  const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '' });
+  const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
+  const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '', gitBounds });
   const opened = await driver.open({ id: path.basename(folder), projectPath: project });
   const sandbox = await opened.forCall();
   const handles: Handle[] = [];

@@ -12,6 +12,7 @@ const stored = (rest: Partial<StoredCall>, index = 0): StoredCall => ({
   mode: null,
   attended: false,
   decision: 'allow',
+  inputHash: '',
   ...rest,
 });
 
@@ -88,7 +89,7 @@ test('what a draft would have decided otherwise is grouped by what would decide,
 test('a preview tells for each call what decides and what would be next', () => {
   const applying = { scopes: runScope(draft), remembered: [] };
   const decisions = [call('execute', 'npm test'), call('read', 'src/a.ts')].map((each) =>
-    preview(applying, each, attended),
+    preview(applying, { ...each, inputHash: '' }, attended),
   );
   expect(
     decisions.map(({ decision, ruleIndex, next }) => [

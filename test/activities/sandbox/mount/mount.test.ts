@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
+import { createGitBounds } from '../../../../activities/git/bounds.ts';
 import { runCommand } from '../../../../activities/sandbox/mount/exec.ts';
 import { createMount, openMount } from '../../../../activities/sandbox/mount/mount.ts';
 import { locateByRealPath } from '../../../../activities/sandbox/mount/locate.ts';
@@ -16,7 +17,8 @@ async function openInFolder(): Promise<Opened> {
   const [project, outside] = [path.join(folder, 'project'), path.join(folder, 'outside')];
   mkdirSync(project);
   mkdirSync(outside);
-  const needs = { workFolder: path.join(folder, 'work'), programs: process.env['PATH'] ?? '' };
+  const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
+  const needs = { workFolder: path.join(folder, 'work'), programs: process.env['PATH'] ?? '', gitBounds };
   const driver = createMount(needs);
   const owner = { id: 'run', projectPath: project };
   const open = () => driver.open(owner);
@@ -42,10 +44,10 @@ sandboxConformance('a mount', openInFolder);
 
 test('what was judged as bash reads it is run by no other shell', async () => {
   const { project } = await openForTest();
-  const place = { shell: '/bin/sh', directory: project, environment: {} };
+  const place = { shell: '/bin/sh', directory: project, environment: {}, gitBounds: async () => ({}) };
   const { signal } = new AbortController();
   const options = { key: 'run/1.0', signal, onStart: async () => {}, onOutput() {} };
-  await expect(runCommand(place, { ...options, command: ': > ran', needsBash: true })).rejects.toThrow(
+  await expect(runCommand(place, { ...options, command: ': > ran', judged: true })).rejects.toThrow(
     'this machine has no bash',
   );
   expect(await readdir(project)).toEqual([]);
@@ -133,15 +135,19 @@ test('pipes that a killed process left in the temporary folder are removed by th
 test('a root that is missing or no directory is refused in words', async () => {
   const { project } = await openForTest();
   writeFileSync(path.join(project, 'file'), '');
-  await expect(openMount({ root: path.join(project, 'none') })).rejects.toThrow('does not exist');
-  await expect(openMount({ root: path.join(project, 'file') })).rejects.toThrow('is not a directory');
+  await expect(openMount({ gitBounds: async () => ({}), root: path.join(project, 'none') })).rejects.toThrow(
+    'does not exist',
+  );
+  await expect(openMount({ gitBounds: async () => ({}), root: path.join(project, 'file') })).rejects.toThrow(
+    'is not a directory',
+  );
 });
 
 test('a root that is itself a link is followed once, when it is opened', async () => {
   const { project, outside } = await openForTest();
   const link = path.join(path.dirname(project), 'link');
   symlinkSync(project, link);
-  const opened = await openMount({ root: link });
+  const opened = await openMount({ gitBounds: async () => ({}), root: link });
   onTestFinished(() => opened.close('ended'));
   const sandbox = await opened.forCall();
   rmSync(link);

@@ -2,7 +2,7 @@
 import { openMount } from '../../../../activities/sandbox/mount/mount.ts';
 
 const [folder = '', mode] = process.argv.slice(2);
-const opened = await openMount({ root: folder });
+const opened = await openMount({ root: folder, gitBounds: async () => ({}) });
 const sandbox = await opened.forCall();
 await sandbox.exec({
   command:

@@ -9,7 +9,15 @@ const at = new Date();
 function rowWith(subject: string): Row {
   return {
     ...{ id: 'a', tenant_id: 't', run_id: 'r', call_id: '1.0', kind: 'call', status: 'open', text: subject },
-    ...{ tool: 'shell', effect: 'execute', subject, input: {}, input_hash: '', rule: '', reason: '' },
+    ...{
+      tool: 'shell',
+      effect: 'execute',
+      subject,
+      input: { command: subject },
+      input_hash: '',
+      rule: '',
+      reason: '',
+    },
     ...{ decided: { projectRoot: null }, choices: [], created_at: at, escalate_at: at, deadline_at: at },
     ...{ decided_by: null, decided_at: null, note: null, edited: null },
   } as unknown as Row;
@@ -28,7 +36,23 @@ test('the API writes out what hides, characters that are invisible letters too',
 
 test('a command that holds a character nobody sees cannot be remembered', () => {
   const remembers = ['ls a', 'ls a\u3164', 'ls a\u115f', 'ls a\u200b'].map(
-    (subject) => toApprovalView(rowWith(subject)).remembers?.commands ?? null,
+    (subject) => toApprovalView(rowWith(subject)).remembers,
   );
-  expect(remembers).toEqual([['ls a'], null, null, null]);
+  expect(remembers).toEqual([
+    'the tool shell with exactly these arguments and no others: {"command":"ls a"}',
+    ...[null, null, null],
+  ]);
+});
+
+test('what would be remembered is said in words, with every argument or with how much is left out', () => {
+  const said = (input: object) => toApprovalView({ ...rowWith('a'), input }).remembers;
+  expect([
+    said({ command: 'a', timeoutSeconds: 5 }),
+    said({ path: 'a', content: 'x'.repeat(600) })?.slice(-60),
+    said({ path: 'a', content: 'a\u202eb' }),
+  ]).toEqual([
+    'the tool shell with exactly these arguments and no others: {"command":"a","timeoutSeconds":5}',
+    `${'x'.repeat(10)} … and the other 125 characters as they were shown`,
+    null,
+  ]);
 });

@@ -87,8 +87,8 @@ async function fill(url: string): Promise<void> {
     await log.write('test', async (write) => {
       const change = { tenantId: defaultTenant, by: 'test' };
       await applyPolicy(write, { scope: 'project', key: '/project' }, 'ask-everything', change);
-      const rule = { tool: 'shell', commands: ['true'], decision: 'allow' as const };
-      await rememberAnswer(write, { scope: 'global', key: '', rule, expiresAt: new Date() }, change);
+      const answer = { tool: 'shell', inputHash: 'hash', allows: 'the tool shell', expiresAt: new Date() };
+      await rememberAnswer(write, { scope: 'global', key: '', ...answer }, change);
     });
     await store.input(run, { kind: 'steer', messageId: 'one' });
     await log.write('test', async (write) => {

@@ -76,7 +76,7 @@ test('approve remembers exactly what was asked, says so first, and says no to wh
   const make = { tool: 'shell', effect: 'execute', input: { command: 'make' } } as const;
   const { id, approvals } = await waitingRun(api, [
     asks('make', { ...make, subject: 'make' }),
-    asks('make $TARGET', { ...make, subject: 'make $TARGET' }),
+    asks('make \u200b', { ...make, subject: 'make \u200b' }),
   ]);
   const [plain, open] = approvals.map((approval) => approval.id) as [string, string];
   const days = call('approve', plain, '--days', '3');
@@ -84,22 +84,25 @@ test('approve remembers exactly what was asked, says so first, and says no to wh
   const unseen = call('approve', plain, '--remember', 'run', '--input', '{"command":"make -n"}');
   expect([await unseen.code, unseen.err()]).toEqual([
     2,
-    'perdure: --remember saves the rule the approval shows, which --input changes: give one of the two.\n',
+    'perdure: --remember saves the arguments the approval shows, which --input changes: give one of the two.\n',
   ]);
   const done = call('approve', plain, '--remember', 'run', '--days', '3');
   expect([await done.code, done.out(), done.err()]).toEqual([
     0,
     'approved: make\n',
-    'remembering: allow shell · make · until 3 days from now\n',
+    'remembering in this run, for 3 days: the tool shell with exactly these arguments and no others: {"command":"make"}\n',
   ]);
-  const { rows } = await api.database.pool.query('select scope, key, rule from remembered_answers');
+  const { rows } = await api.database.pool.query('select scope, key, tool, allows from remembered_answers');
   expect(rows).toMatchObject([
-    { scope: 'run', key: id, rule: { tool: 'shell', commands: ['make'], decision: 'allow' } },
+    {
+      ...{ scope: 'run', key: id, tool: 'shell' },
+      allows: 'the tool shell with exactly these arguments and no others: {"command":"make"}',
+    },
   ]);
-  const never = call('approve', open, '--remember', 'global');
+  const never = call('approve', open, '--remember', 'everywhere');
   expect([await never.code, never.err()]).toEqual([
     2,
-    'perdure: Not possible here: This cannot be remembered as a rule; approve it without.\n',
+    'perdure: Not possible here: This cannot be remembered; approve it without.\n',
   ]);
 });
 

@@ -79,12 +79,7 @@ const call: ApprovalView = {
   effect: 'execute',
   subject: 'make',
   input: { command: 'make' },
-  remembers: {
-    tool: 'shell',
-    commands: ['make'],
-    decision: 'allow',
-    expiresAt: '2030-01-01T00:00:00.000Z',
-  },
+  remembers: 'the tool shell with exactly these arguments and no others: {"command":"make"}',
 };
 
 test('what runs in place of the command is shown under it', async () => {
@@ -95,7 +90,8 @@ test('what runs in place of the command is shown under it', async () => {
 test('r shows what would be remembered, and is sent only with where', async () => {
   const { sent, shown } = await sentOf(call, 'r', 'here', '', 'r', 'everywhere');
   expect(sent).toEqual([['approve', { remember: { scope: 'global' } }]]);
-  const rule = '  allow shell · make · until 2030-01-01T00:00:00.000Z\n';
+  const rule =
+    '  for 30 days: the tool shell with exactly these arguments and no others: {"command":"make"}\n';
   expect(shown.split(rule)).toHaveLength(3);
   expect(shown).toContain('  Type run, project or everywhere, and Enter.\n');
 });

@@ -10,7 +10,7 @@ import { screenOf, seen } from '../screen.ts';
 import { asks, question, type WaitingRun, waitingRun } from '../waiting.ts';
 
 const ways = 'allow it? y yes · n no · e other arguments · r remember > ';
-// Of arguments in which something hides no rule can be made.
+// Arguments in which something hides are not remembered.
 const waysOfHidden = ways.replace(' · r remember', '');
 const ctrlU = '\u0015';
 
@@ -71,7 +71,7 @@ test('e offers the arguments to be changed, and asks again while they cannot be 
   const content = Array.from({ length: 200 }, (_, index) => `line ${index} \u202e`).join('\n');
   const run = await waitingRun(api, [asks('a.txt', { tool: 'write', input: { path: 'a.txt', content } })]);
   const watching = attend('watch', run.id);
-  const waysOut = ways.replace(' > ', ' · a all arguments > ');
+  const waysOut = waysOfHidden.replace(' > ', ' · a all arguments > ');
   await seen(watching, waysOut);
   expect(watching.out()).toMatch(
     / {2}with the arguments\n {2}│ {"path":"a.txt","content":"line 0 \\u202e\\nline 1/,

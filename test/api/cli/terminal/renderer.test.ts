@@ -251,13 +251,17 @@ test('an unknown outcome is said, together with what the agent was told, even af
 test('live output of calls that run side by side says whose it is', () => {
   const events: NewEvent[] = [
     { type: 'call-request', payload: { ...request, ...allowed } },
-    { type: 'call-request', payload: { ...request, ...allowed, callId: '1.1', subject: 'make' } },
+    {
+      type: 'call-request',
+      payload: { ...request, ...allowed, callId: '1.1', subject: 'make  all', runs: 'make all' },
+    },
     { type: 'call-delta', payload: { callId: '1.1', from: 'stdout', text: 'made\n' } },
     { type: 'call-delta', payload: { callId: '1.0', from: 'stdout', text: 'tested\n' } },
     { type: 'call-end', payload: { ...end, callId: '1.1', status: 'succeeded', output: 'made\n' } },
     { type: 'call-delta', payload: { callId: '1.0', from: 'stdout', text: 'all\n' } },
   ];
-  expect(drawn(events).split('\n').slice(2)).toEqual([
+  expect(drawn(events).split('\n').slice(1)).toEqual([
+    '→ 1.1 shell make all',
     '  1.1 │ made',
     '  1.0 │ tested',
     '✓ 1.1 shell · 2.0 KB',

@@ -26,7 +26,9 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
   const background = createBackground();
   const tools = createTools({ background, egress: publicEgress });
   const specs = tools.map(toToolSpec);
-  const sandbox = mkdtemp(path.join(tmpdir(), 'perdure-bare-')).then((root) => openMount({ root }));
+  const sandbox = mkdtemp(path.join(tmpdir(), 'perdure-bare-')).then((root) =>
+    openMount({ root, gitBounds: async () => ({}) }),
+  );
   return {
     async callModel({ step }) {
       const startedAt = now();

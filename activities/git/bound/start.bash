@@ -1,0 +1,30 @@
+# Read by bash before a command that was allowed by its words: `git` in that command is held to the project's own
+# repository (bounds.ts). What the command starts by other names, such as the project's tests, has its git as it is.
+unset BASH_ENV
+perdure_bounds=()
+for perdure_name in "${!GIT_@}"; do
+  perdure_bounds+=("${perdure_name/#GIT_BOUND_PATH/PATH}=${!perdure_name}")
+  unset "$perdure_name"
+done
+unset perdure_name
+# The command must not change them.
+readonly perdure_bounds
+
+git() (
+  unset "${!GIT_@}"
+  export "${perdure_bounds[@]}"
+  # These make a repository and find none.
+  case ${1-} in init | clone) unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE ;; esac
+  exec git "$@"
+)
+
+# The one program that plain commands may have in front of git.
+timeout() (
+  if [[ ${2-} == git ]]; then
+    unset "${!GIT_@}"
+    export "${perdure_bounds[@]}"
+  fi
+  exec timeout "$@"
+)
+
+readonly -f git timeout

@@ -1,0 +1,30 @@
+// Reads files of a repository as data, whatever stands in their place.
+import { constants } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Undefined unless it is an ordinary file in an ordinary directory: `.git` may be a link or a device. */
+export async function readPlainFile(
+  directory: string,
+  name: string,
+  maxBytes: number,
+): Promise<Buffer | undefined> {
+  try {
+    if (!(await lstat(directory)).isDirectory()) return undefined;
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const file = await open(join(directory, name), flags);
+    try {
+      const stat = await file.stat();
+      return stat.isFile() && stat.size <= maxBytes ? await file.readFile() : undefined;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isGone(error) || (error as NodeJS.ErrnoException).code === 'ELOOP') return undefined;
+    throw error;
+  }
+}
+
+export function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
