@@ -19,7 +19,7 @@ export function settingDoubt(name: string, reachesPrograms: boolean): string | u
 const misleadingBuiltins =
   /^(eval|source|\.|exec|command|builtin|trap|alias|unalias|enable|hash|read|mapfile|readarray|getopts|let|unset|shopt|bind|complete|compopt|compgen|fc|history|declare|typeset|readonly|local)$/;
 
-// Any name that ends so, with a version or without: nobody counts them all.
+// Any name that ends so, with a version or without: a list would miss some.
 const shells = /^(?:[a-z0-9_-]*sh(?:[-.]?[0-9][0-9.]*)?|busybox|toybox|ksh93|elvish|nu|xonsh)$/i;
 const wrappers = new RegExp(
   `^(${[

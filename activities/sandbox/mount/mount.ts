@@ -9,6 +9,7 @@ import { runCommand } from './exec.ts';
 import { filesOf, refusal } from './files.ts';
 import { mountHandles } from './handles.ts';
 import { openRoot, type Root } from './locate.ts';
+import { realNames } from './real-names.ts';
 
 export interface MountNeeds {
   /** Where runs without a project have a folder each. */
@@ -59,6 +60,7 @@ export async function openMount(options: {
       return {
         root: given,
         exec: (options) => runCommand(surroundings, options),
+        follow: (names) => realNames({ given, real: root.real, programs }, names),
         ...filesOf({ ...root, mayUse }),
       };
     },
