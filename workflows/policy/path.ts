@@ -42,7 +42,7 @@ export function looseNames(path: string): string {
 }
 
 // Some disks take no notice of these in a name.
-const ignored = /[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/g;
+const ignored = /\p{Default_Ignorable_Code_Point}/gu;
 
 /**
  * A name as rules that forbid compare it: without case, and without other signs for the same letters (`ſ`, the Kelvin
