@@ -1,6 +1,6 @@
 // Where names in a command really lead. Looked up when the command is about to start: who swaps a link in between is not
 // seen, as little as what the command does by itself.
-import { access, readFile, realpath } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, posix } from 'node:path';
 import type { NamesToFollow } from '../sandbox.ts';
 
@@ -21,7 +21,8 @@ export async function realNames(place: Place, wanted: NamesToFollow): Promise<Ma
   const gitFolders = await gitFoldersOf(place.real);
   const found = new Map<string, string>();
   const look = async (name: string, path: string): Promise<void> => {
-    const real = await realPathOf(path);
+    // A new name without a folder lies in the one that the command names.
+    const real = await (name.includes('/') ? realPathOf(path) : realpath(path).catch(() => undefined));
     if (real === undefined || found.has(name)) return;
     const told = asPolicyKnows(place, gitFolders, real);
     if (told !== asPolicyKnows(place, [], path)) found.set(name, told);
@@ -34,16 +35,9 @@ export async function realNames(place: Place, wanted: NamesToFollow): Promise<Ma
     .filter((each) => /^[\w+.][\w+.-]*$/.test(each))
     .slice(0, mostLookUps / 20)) {
     for (const folder of place.programs.split(':').filter((each) => each !== ''))
-      if (await isThere(join(folder, name))) await look(name, join(folder, name));
+      await look(name, join(folder, name));
   }
   return found;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Of what does not exist yet: where it would be made. */

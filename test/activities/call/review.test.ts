@@ -66,7 +66,7 @@ test('a call that fits is allowed, with everything that is stored of it', async 
     decided: {
       scope: 'run',
       profileId: 'trusted-mount-autonomous',
-      profileVersion: 1,
+      profileVersion: builtInVersion,
       ruleIndex: 6,
       ruleText: 'allow anything',
       decision: 'allow',
