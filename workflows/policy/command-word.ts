@@ -59,9 +59,9 @@ function gitFolderIn([chain, ...others]: List): string | undefined {
 
 function maySplit(piece: Piece): boolean {
   if (piece.kind === 'glob') return true;
-  // These two are numbers.
+  // A status is a number; `$!` is nothing where nothing runs beside.
   return (
-    (piece.kind === 'value' && !/^[?!]$/.test(piece.what) && !piece.quoted) ||
+    (piece.kind === 'value' && piece.what !== '?' && !piece.quoted) ||
     (piece.kind === 'output' && !piece.quoted)
   );
 }

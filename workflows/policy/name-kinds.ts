@@ -1,12 +1,5 @@
 // Names of files that rules of every effect speak of, by kind, each kind with its reason: what may hold secrets, and what
 // runs later by itself. Names are a tripwire, no wall: a copy under another name is not seen. Only a sandbox contains.
-//
-// Left out on purpose, because writing them is what an agent is asked to do: sources and tests, package.json,
-// pyproject.toml, conftest.py, Makefile, Dockerfile, compose files and the settings of builds,
-// linters and lint-staged. They run only
-// when the project is built or tested, which the agent may do itself. AGENTS.md and its like are left out too: they are
-// text, and the profile of the run that reads them decides what comes of it. So are node_modules/.bin and a
-// virtual environment's programs: commands name them all the time in order to run them.
 
 export interface NameKind {
   /** What makes the file one of this kind; a clause. */
@@ -115,6 +108,12 @@ export const secretNames: readonly NameKind[] = [
   },
 ];
 
+// Left out on purpose, because writing them is what an agent is asked to do: sources and tests, package.json,
+// pyproject.toml, conftest.py, Makefile, Dockerfile, compose files and the settings of builds, linters and lint-staged.
+// They run when the project is built or tested, which the agent may do itself. AGENTS.md and its like are left out too:
+// they are text, and the profile of the run that reads them decides what comes of it. So are node_modules/.bin and a
+// virtual environment's programs: commands name them all the time in order to run them.
+
 /** Writing one of these decides what a person, or a machine with more rights, runs later without having looked. */
 export const laterNames: readonly NameKind[] = [
   {
@@ -122,7 +121,8 @@ export const laterNames: readonly NameKind[] = [
     names: [
       '**/.envrc',
       '**/.{bashrc,bash_profile,bash_login,bash_logout,bash_aliases,profile,login,logout}',
-      '**/.{zshrc,zshenv,zprofile,zlogin,zlogout,kshrc,cshrc,tcshrc,xinitrc,xprofile,xsession,xsessionrc}',
+      '**/.{zshrc,zshenv,zprofile,zlogin,zlogout,kshrc,cshrc,tcshrc,xinitrc,xprofile}',
+      '**/.xsess*',
       '**/.config/{fish,nushell,autostart}/**',
       '**/{mise,.mise,mise.local,.mise.local}.toml',
       '**/.{exrc,vimrc,nvimrc,nvim.lua,emacs,dir-locals.el,gdbinit,lldbinit,inputrc,tmux.conf,screenrc}',

@@ -40,11 +40,9 @@ const noSecretWrites = rulesAbout(
   (why) => `${why}; a person writes it by hand`,
 );
 
-const askAboutLater = rulesAbout(
-  laterNames,
-  { decision: 'ask' },
-  (why) => `${why}, so a person decides about each change`,
-);
+const decidedByPeople = (why: string) => `${why}, so a person decides about each change`;
+const askAboutLater = rulesAbout(laterNames, { decision: 'ask' }, decidedByPeople);
+const askAboutLaterWrites = rulesAbout(laterNames, { effect: 'write', decision: 'ask' }, decidedByPeople);
 
 const noGitFolder = rulesAbout([gitFolder], { decision: 'deny' }, (why) => why);
 
@@ -150,7 +148,7 @@ export const builtInProfiles: readonly PolicyProfile[] = [
       readProject,
       ...noGitFolder,
       lookAndTest,
-      ...askAboutLater,
+      ...askAboutLaterWrites,
       writeProject,
       noOtherCommands,
     ],
@@ -173,9 +171,9 @@ export const builtInProfiles: readonly PolicyProfile[] = [
       readProject,
       lookAtFiles,
       ...noGitFolder,
+      ...forbiddenCommands,
       ...askAboutLater,
       writeProject,
-      ...forbiddenCommands,
       understoodCommands,
     ],
     limits: { steps: 100, seconds: 1800, costMicros: 20_000_000 },

