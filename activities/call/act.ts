@@ -1,7 +1,9 @@
 // Has a claimed call act: decides what an interrupted predecessor means, runs the tool within its time, and returns the
 // one result.
+import { type CommandCheck, createCommandCheck } from '../../workflows/policy/command-check.ts';
 import { createPathCheck, type PathCheck } from '../../workflows/policy/path-check.ts';
 import { type ActivityDeps, type Attempt, WorkerStopping } from '../deps.ts';
+import { holdCommands } from './held-commands.ts';
 import { createCallOutput } from './output.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { createTimeLimit } from './time-limit.ts';
@@ -27,9 +29,10 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
   const output = createCallOutput(deps, run, call, attempt);
   // Claimed, the call counts as begun: what fails from here on leaves its outcome to be judged, so that an outage or a
   // full disk is waited for.
-  const mayUse = await untilStored(() => pathCheckFor(deps, run, call, tool));
+  const { mayUse, commands } = await untilStored(() => checksFor(deps, run, call, tool));
   const place = { id: run.id, projectPath: run.project_path, mayUse };
-  const sandbox = await untilStored(() => deps.openSandbox(place));
+  const lent = await untilStored(() => deps.openSandbox(place));
+  const sandbox = commands === undefined ? lent : holdCommands(lent, commands);
   try {
     const context: ToolContext = {
       runId: run.id,
@@ -53,11 +56,21 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
   }
 }
 
-/** The second look at every path, against the profiles the run began with. */
-async function pathCheckFor(deps: ActivityDeps, run: RunRow, call: CallRow, tool: Tool): Promise<PathCheck> {
+/** The second look at every path, and at the names in a command, against the profiles the run began with. */
+async function checksFor(
+  deps: ActivityDeps,
+  run: RunRow,
+  call: CallRow,
+  tool: Tool,
+): Promise<{ mayUse: PathCheck; commands: CommandCheck | undefined }> {
   const context = await reviewContextOf({ ...deps, db: deps.log.db }, run);
   const { name, effect, subjectKind } = tool;
-  return createPathCheck(context.scopes, { tool: name, effect, subject: call.subject, subjectKind }, context);
+  const wanted = { tool: name, effect, subject: call.subject, subjectKind };
+  const isCommand = effect === 'execute' && (subjectKind ?? 'command') === 'command';
+  return {
+    mayUse: createPathCheck(context.scopes, wanted, context),
+    commands: isCommand ? createCommandCheck(context.scopes, wanted, context) : undefined,
+  };
 }
 
 async function runInTime(

@@ -56,6 +56,13 @@ export interface FileStat {
   size: number;
 }
 
+/** Words of a command that may be names, its programs among them, and the folders it goes to. */
+export interface NamesToFollow {
+  names: readonly string[];
+  programs: readonly string[];
+  folders: readonly string[];
+}
+
 /** A path the sandbox refuses (outside, a device, too large); the message is for the model. */
 export class SandboxRefusal extends Error {
   override name = 'SandboxRefusal';
@@ -84,6 +91,8 @@ export interface Sandbox {
    * (TERM, then KILL after two seconds) and rejects with the signal's reason.
    */
   exec(options: ExecOptions): Promise<ExecResult>;
+  /** Those of a command's names that lead elsewhere than they say, each with its real path as policy knows paths. */
+  follow(names: NamesToFollow): Promise<ReadonlyMap<string, string>>;
   /** Refuses what is not a regular file or is over `maxBytes`. Undefined when there is no such file. */
   read(path: string, maxBytes: number): Promise<Buffer | undefined>;
   /** Replaces the file atomically, making parent directories; keeps the mode of an existing file. */

@@ -1,6 +1,7 @@
 // Programs and settings by which something else runs than the words of a command say. The lists are of what is known
 // to mislead; syntax that could mislead is not in the language of plain commands at all.
 import type { Word } from './command-word.ts';
+import { gitDoubt } from './git-doubt.ts';
 
 // Settings of programs that point to no file and no command.
 const harmlessSettings =
@@ -18,13 +19,14 @@ export function settingDoubt(name: string, reachesPrograms: boolean): string | u
 const misleadingBuiltins =
   /^(eval|source|\.|exec|command|builtin|trap|alias|unalias|enable|hash|read|mapfile|readarray|getopts|let|unset|shopt|bind|complete|compopt|compgen|fc|history|declare|typeset|readonly|local)$/;
 
-const shells = /^(sh|bash|dash|ash|zsh|ksh|mksh|csh|tcsh|fish|busybox|toybox)$/;
+// Any name that ends so, with a version or without: a list would miss some.
+const shells = /^(?:[a-z0-9_-]*sh(?:[-.]?[0-9][0-9.]*)?|busybox|toybox|ksh93|elvish|nu|xonsh)$/i;
 const wrappers = new RegExp(
   `^(${[
     'env sudo doas su runuser gosu su-exec pkexec setpriv capsh chroot unshare nsenter bwrap firejail fakeroot proot',
     'xargs parallel nohup nice ionice timeout time stdbuf setsid flock taskset chrt prlimit setarch watch entr',
     'strace ltrace gdb script expect unbuffer systemd-run at batch crontab start-stop-daemon ssh-agent xvfb-run',
-    'proxychains proxychains4 torsocks tsocks cross-env dotenv ld.so ld-linux-x86-64.so.2',
+    'proxychains proxychains4 torsocks tsocks cross-env dotenv direnv ld.so ld-linux-x86-64.so.2',
   ]
     .join(' ')
     .replaceAll('.', String.raw`\.`)
@@ -45,6 +47,8 @@ export function programDoubt([first, ...args]: readonly Word[]): string | undefi
   if (wrappers.test(name)) return `${name} runs another command`;
   switch (name) {
     case 'find':
+      if (args.some(({ text }) => /^-f(print|print0|printf|ls)$/.test(text ?? '')))
+        return 'find writes a file';
       return args.some(
         (word) => mayBe(word, /^-(exec|execdir|ok|okdir)$/) && !/\.[a-z]+$/.test(word.glob ?? ''),
       )
@@ -79,6 +83,15 @@ export function programDoubt([first, ...args]: readonly Word[]): string | undefi
   }
 }
 
+/** Whether it is known that a program runs what its arguments say, wherever it stands. */
+export function runsOthers(name: string): boolean {
+  return isShellOrWrapper(name) || misleadingBuiltins.test(name) || /^(find|fd|fdfind)$/.test(name);
+}
+
+export function isShellOrWrapper(name: string): boolean {
+  return shells.test(name) || wrappers.test(name);
+}
+
 /** Whether it is, or may become, such an option; what begins with a sign that is known to be another one cannot. */
 function mayBe({ text, glob, raw }: Word, option: RegExp): boolean {
   return text === undefined ? !/^[^-*?[]/.test(glob ?? '') && !raw.startsWith('~') : option.test(text);
@@ -95,18 +108,6 @@ function isSimpleTest(args: readonly Word[]): boolean {
   return args.every(({ text }) => text !== undefined && !/^-[vR]$/.test(text));
 }
 
-/** Its settings and its directories name programs it runs. */
-function gitDoubt(args: readonly Word[]): string | undefined {
-  for (const { text } of args) {
-    if (text === undefined) return 'what git does is known only when it runs';
-    if (!text.startsWith('-')) return undefined;
-    if (!['--no-pager', '-P', '--version', '--help', '--no-optional-locks'].includes(text)) {
-      return `git ${text} changes where git finds its settings`;
-    }
-  }
-  return undefined;
-}
-
 function exportDoubt(args: readonly Word[]): string | undefined {
   for (const { text } of args) {
     const name = /^([A-Za-z_][A-Za-z0-9_]*)=/.exec(text ?? '')?.[1];
@@ -117,20 +118,7 @@ function exportDoubt(args: readonly Word[]): string | undefined {
   return undefined;
 }
 
-function programOf(word: string): string {
+/** A program by whatever path it is called. */
+export function programOf(word: string): string {
   return word.replace(/^.*\//s, '');
-}
-
-// Enough for any honest wrapper; each place costs a look at every rule.
-const mostInside = 40;
-
-/** What a command that runs other commands may run: the ends of its arguments as words, and each argument as text. */
-export function commandsInside([first, ...args]: readonly Word[]): (readonly Word[] | string)[] {
-  const name = programOf(first?.text ?? '');
-  const runs = [misleadingBuiltins, shells, wrappers, /^(find|fd|fdfind)$/].some((names) => names.test(name));
-  if (!runs) return [];
-  const places = args.slice(0, mostInside);
-  const ends = places.map((_, index) => args.slice(index));
-  const texts = places.flatMap(({ text }) => (text !== undefined && /[\s;|&]/.test(text) ? [text] : []));
-  return [...ends, ...texts];
 }

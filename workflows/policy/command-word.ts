@@ -1,6 +1,6 @@
 // What a word of a plain command is to the rules, as far as that can be known before it runs.
 import { textOf } from './plain-word.ts';
-import type { Piece, PlainWord } from './plain-syntax.ts';
+import type { List, Piece, PlainWord } from './plain-syntax.ts';
 
 export interface Word {
   /** Quotes and escapes taken away; undefined when it is known only when the command runs. */
@@ -14,6 +14,10 @@ export interface Word {
 }
 
 export const unknownNames = 'unknown';
+
+export function toKnownWord(text: string): Word {
+  return { text, splits: false, raw: text };
+}
 
 export function toWord(word: PlainWord): Word {
   const text = textOf(word);
@@ -34,16 +38,30 @@ function rawOf(piece: Piece): string {
       // What stands in for it may be, or complete, a name.
       return /^\w+:?-(.*)$/.exec(piece.what)?.[1] ?? `$${piece.what}`;
     case 'output':
+      return gitFolderIn(piece.list) ?? '$()';
     case 'file':
       return '$()';
   }
 }
 
+const tellsGitFolder = /^--(?:(?:absolute-)?git-dir|git-common-dir|git-path)$/;
+
+/** What `git rev-parse` prints where it is asked for its folder, whatever the folder is called here. */
+function gitFolderIn([chain, ...others]: List): string | undefined {
+  const [command, ...more] = chain?.pipelines.flatMap(({ pipeline }) => pipeline.commands) ?? [];
+  if (others.length > 0 || more.length > 0 || command?.kind !== 'simple') return undefined;
+  const [git, ...args] = command.words.map(textOf);
+  const at = args.findIndex((text) => tellsGitFolder.test(text ?? ''));
+  if (git !== 'git' || args[0] !== 'rev-parse' || at === -1) return undefined;
+  const path = args[at + 1];
+  return args[at] === '--git-path' && path !== undefined ? `.git/${path}` : '.git';
+}
+
 function maySplit(piece: Piece): boolean {
   if (piece.kind === 'glob') return true;
-  // These two are numbers.
+  // A status is a number; `$!` is nothing where nothing runs beside.
   return (
-    (piece.kind === 'value' && !/^[?!]$/.test(piece.what) && !piece.quoted) ||
+    (piece.kind === 'value' && piece.what !== '?' && !piece.quoted) ||
     (piece.kind === 'output' && !piece.quoted)
   );
 }

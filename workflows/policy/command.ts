@@ -1,7 +1,8 @@
 // Splits a shell command into every simple command it would run: through pipes, lists, blocks, substitutions and loops.
 // A text in the language of plain commands is known, and has a form in which it runs. Every other one is in doubt.
-import { commandsInside, programDoubt, settingDoubt } from './command-doubt.ts';
+import { programDoubt, settingDoubt } from './command-doubt.ts';
 import { guessCommands } from './command-guess.ts';
+import { commandsInside, wrappedDoubt } from './command-inside.ts';
 import { toWord, type Word } from './command-word.ts';
 import { readPlain } from './plain-command.ts';
 import type { Block, List, PlainCommand, PlainWord, Redirect, Simple } from './plain-syntax.ts';
@@ -20,6 +21,8 @@ export interface SimpleCommand {
   caution?: string;
   /** Words inside of another command that may be run as one: they can forbid it and never allow it. */
   inner: boolean;
+  /** Inner, and its words are words of the command around it: names of files are looked for there. */
+  tail?: true;
 }
 
 export interface SplitCommand {
@@ -47,10 +50,11 @@ export function splitCommand(text: string, depth = 0): SplitCommand {
   const plain = readPlain(text);
   const runs = 'list' in plain ? writePlain(plain.list) : '';
   const commands = 'list' in plain ? commandsOf(plain.list, depth) : guess(text, plain.outside, depth);
-  const words = commands.flatMap((each) => [...each.words, ...each.files]);
+  // A tail begins at a word that is counted, and holds no others.
+  const counted = commands.filter(({ tail }) => tail !== true);
+  const words = counted.flatMap((each) => [...each.words, ...each.files]);
   const globSigns = words.reduce((sum, { glob = '' }) => sum + glob.length, 0);
-  const isSmall =
-    commands.length <= mostCommands && namesIn(words) <= mostNames && globSigns <= mostGlobSigns;
+  const isSmall = counted.length <= mostCommands && namesIn(words) <= mostNames && globSigns <= mostGlobSigns;
   if (!isSmall || runs.length > longestWritten) return inDoubt(text, tooMuch);
   return 'list' in plain ? { commands, runs } : { commands };
 }
@@ -103,6 +107,7 @@ function readSimple({ text, words: written, settings, redirects }: Simple, depth
   const hidden =
     settings.map(({ name }) => settingDoubt(name, words.length > 0)).find((doubt) => doubt !== undefined) ??
     programDoubt(words) ??
+    wrappedDoubt(words) ??
     around.hidden;
   const command: SimpleCommand = {
     ...around,
@@ -118,13 +123,14 @@ function readSimple({ text, words: written, settings, redirects }: Simple, depth
   return [command, ...timed, ...insideOf(command, depth)];
 }
 
-/** What wrappers and shells may run of their arguments. */
+/** What a program may run of its arguments. */
 function insideOf({ text, words }: Pick<SimpleCommand, 'text' | 'words'>, depth: number): SimpleCommand[] {
-  return commandsInside(words).flatMap((each): SimpleCommand[] => {
-    if (typeof each !== 'string') return [{ text, words: each, files: [], inner: true }];
-    if (depth >= deepestText) return [];
-    return splitCommand(each, depth + 1).commands.map((command) => ({ ...command, inner: true }));
-  });
+  const { tails, texts } = commandsInside(words);
+  const commands = depth < deepestText ? texts.flatMap((each) => splitCommand(each, depth + 1).commands) : [];
+  return [
+    ...tails.map((tail): SimpleCommand => ({ text, words: tail, files: [], inner: true, tail: true })),
+    ...commands.map((command) => ({ ...command, inner: true })),
+  ];
 }
 
 function readBlock(block: Block): SimpleCommand[] {

@@ -39,7 +39,7 @@ export function createPathCheck(
   };
 }
 
-function isSameRule(one: PolicyDecision, other: PolicyDecision): boolean {
+export function isSameRule(one: PolicyDecision, other: PolicyDecision): boolean {
   return one.scope === other.scope && one.profileId === other.profileId && one.ruleIndex === other.ruleIndex;
 }
 

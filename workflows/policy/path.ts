@@ -40,3 +40,15 @@ export function looseNames(path: string): string {
     .filter((name) => !['', '.', '..', '~'].includes(name))
     .join('/');
 }
+
+// Some disks take no notice of these in a name.
+const ignored = /\p{Default_Ignorable_Code_Point}/gu;
+
+/**
+ * A name as rules that forbid compare it: without case, and without other signs for the same letters (`ſ`, the Kelvin
+ * sign, wide letters, composed accents). No disk folds more than this, so that it errs to forbidding.
+ */
+export function foldName(text: string): string {
+  if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase();
+  return text.normalize('NFKD').replace(ignored, '').toUpperCase().toLowerCase().normalize('NFKD');
+}

@@ -2,6 +2,9 @@
 // decides. They cannot be changed or deleted; who wants another one clones it.
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { EffectiveLimits } from '../contracts/run.ts';
+import { forbiddenCommands } from './forbidden-commands.ts';
+import { lookCommands, withArguments } from './look-commands.ts';
+import { gitFolder, laterNames, type NameKind, secretNames } from './name-kinds.ts';
 import { testCommands } from './test-commands.ts';
 
 /** Raised with every change to a built-in profile, so that a stored decision tells which text it went by. */
@@ -13,65 +16,41 @@ export const defaultProfile = 'headless-safe-sandbox';
 /** Allows every command and requires nothing of the sandbox: the only one, and it says so. */
 export const trustedProfile = 'trusted-mount-autonomous';
 
-// Names that usually hold what nobody outside may know. The examples people commit hold no secrets.
-const secretFiles = [
-  '**/.env',
-  '**/.env.!(example|sample|template|dist)',
-  '**/*.env',
-  '**/secrets/**',
-  '**/.secrets/**',
-  '**/credentials',
-  '**/credentials.{json,yaml,yml,toml,ini,xml,csv,txt}',
-  '**/.{netrc,pgpass,git-credentials,npmrc,pypirc}',
-  '**/.{ssh,aws,gnupg,kube,perdure}/**',
-  '**/.docker/config.json',
-  '**/.git/config',
-  '**/*.{pem,key,p12,pfx,jks,keystore}',
-  '**/id_{rsa,dsa,ecdsa,ed25519}',
-  // What a program was started with, the worker's keys among it.
-  '**/proc/**/environ',
-];
+/** One rule for each kind of names, so that a decision says which kind it was. */
+function rulesAbout(
+  kinds: readonly NameKind[],
+  rule: Pick<PolicyRule, 'decision' | 'effect'>,
+  reason: (why: string) => string,
+): PolicyRule[] {
+  return kinds.map(({ why, names, examples, onlyWrites }) => ({
+    ...(onlyWrites && { effect: 'write' }),
+    ...rule,
+    paths: [...names],
+    reason: reason(why),
+    examples,
+  }));
+}
 
-const secretReason =
-  'the file may hold secrets, and what is read goes to the provider of the model; ask a person for what you need of it';
+const noSecrets = rulesAbout(
+  secretNames,
+  { decision: 'deny' },
+  (why) => `${why}, and what is read goes to the provider of the model; ask a person for what you need of it`,
+);
 
-const noSecrets: PolicyRule = {
-  paths: secretFiles,
-  decision: 'deny',
-  reason: secretReason,
-  examples: {
-    match: ['.env', './config/.env.local', 'secrets/deploy/token', 'a/credentials.json', '.perdure/token'],
-    noMatch: ['.env.example', 'src/env.ts', 'src/secrets.ts', 'README.md'],
-  },
-};
+const noSecretWrites = rulesAbout(
+  secretNames,
+  { effect: 'write', decision: 'deny' },
+  (why) => `${why}; a person writes it by hand`,
+);
 
-const noSecretWrites: PolicyRule = {
-  effect: 'write',
-  paths: secretFiles,
-  decision: 'deny',
-  reason: 'the file may hold secrets; a person writes it by hand',
-  examples: { match: ['.env', 'x/.env.production'], noMatch: ['.env.example', 'src/a.ts'] },
-};
+const decidedByPeople = (why: string) => `${why}, so a person decides about each change`;
+const askAboutLater = rulesAbout(laterNames, { decision: 'ask' }, decidedByPeople);
+const askAboutLaterWrites = rulesAbout(laterNames, { effect: 'write', decision: 'ask' }, decidedByPeople);
 
-// Git runs what its settings and hooks name.
-const noGitWrites: PolicyRule = {
-  effect: 'write',
-  paths: ['**/.git', '**/.git/**'],
-  decision: 'deny',
-  reason: 'git runs what is written there',
-  examples: {
-    match: ['.git/config', '.git/hooks/pre-commit', 'lib/.git'],
-    noMatch: ['.github/ci.yml', '.gitignore'],
-  },
-};
+const noGitFolder = rulesAbout([gitFolder], { decision: 'deny' }, (why) => why);
 
 const readProject: PolicyRule = { effect: 'read', decision: 'allow', reason: 'reading in the project' };
 const writeProject: PolicyRule = { effect: 'write', decision: 'allow', reason: 'writing in the project' };
-
-/** A command with each of the arguments that it may have, and no others. */
-function withArguments(command: string, given: readonly string[]): string[] {
-  return given.map((args) => `${command} ${args}`.trimEnd());
-}
 
 // The forms are written out: git's options can read any file (--no-index) and write one (--output), and those of test
 // runners can name another program to run (-exec, -p, --script-shell). What remains: the tests are programs of the
@@ -122,80 +101,19 @@ const noOtherCommands: PolicyRule = {
     'or in a chain',
 };
 
-// Those a usual system has. Git is one where it talks to others; package managers are left, work needs them. Containers
-// have a network of their own, and reach more than the sandbox does.
-const networkPrograms = [
-  ...['curl', 'wget', 'aria2c', 'axel', 'http', 'https', 'xh', 'lynx', 'links', 'elinks', 'w3m'],
-  ...['ssh', 'scp', 'sftp', 'sshfs', 'ssh-keyscan', 'mosh', 'rsh', 'rlogin', 'rsync'],
-  ...['telnet', 'ftp', 'tftp', 'lftp'],
-  ...['nc', 'nc.openbsd', 'nc.traditional', 'ncat', 'netcat', 'socat', 'mail', 'mailx', 'sendmail'],
-  // A name that is looked up carries what it is made of.
-  ...['dig', 'drill', 'nslookup', 'host', 'getent', 'ping', 'ping6', 'traceroute', 'whois'],
-  'openssl s_client',
-  ...withArguments('git', ['push', 'fetch', 'pull', 'clone', 'ls-remote', 'remote update', 'archive']),
-  ...withArguments('git', [
-    'submodule update',
-    'submodule add',
-    'send-pack',
-    'fetch-pack',
-    'send-email',
-    'svn',
-  ]),
-  ...['docker', 'docker-compose', 'podman', 'podman-compose', 'nerdctl', 'kubectl', 'gh'],
-];
-
-const noNetworkPrograms: PolicyRule = {
+const lookAtFiles: PolicyRule = {
   effect: 'execute',
-  commands: networkPrograms.map((program) => `${program} **`),
-  decision: 'deny',
-  reason: 'it reaches into the network',
+  commands: [...lookCommands],
+  decision: 'allow',
+  reason: 'only looking at files',
   examples: {
     match: [
-      'curl https://example.org',
-      '/usr/bin/wget x',
-      'ls | nc host 1',
-      'env curl x',
-      "bash -c 'curl x'",
-      'git push https://example.org/x HEAD',
-      'dig secret.example.org',
+      'ls -la .git',
+      'cat .github/workflows/ci.yml',
+      'grep -r --exclude-dir=.git x .',
+      'git add .husky',
     ],
-    noMatch: ['ls curl', 'npm run curl', 'git log', 'openssl dgst x'],
-  },
-};
-
-// Whoever may answer approvals and raise limits is ruled by neither.
-const noPlatformCommands: PolicyRule = {
-  effect: 'execute',
-  commands: [
-    ...['perdure **', 'npx perdure **', 'npm exec perdure **', 'npm x perdure **', 'bunx perdure **'],
-    ...['pnpm perdure **', 'pnpm exec perdure **', 'yarn perdure **', 'yarn exec perdure **'],
-  ],
-  decision: 'deny',
-  reason: 'it rules over runs, this one among them; that is for people',
-  examples: { match: ['perdure approve 1', 'ls; npx perdure allowances'], noMatch: ['ls perdure'] },
-};
-
-const noHookCommands: PolicyRule = {
-  effect: 'execute',
-  paths: ['**/.git/hooks/**', '**/.git/info/**'],
-  decision: 'deny',
-  reason: 'git runs or obeys what is written there',
-  examples: {
-    match: ['cp x .git/hooks/pre-commit', 'mkdir -p .git/hooks', 'touch lib/.git/info/attributes'],
-    noMatch: ['ls .git', 'grep -r --exclude-dir=.git x .'],
-  },
-};
-
-// What is named from inside of the folder is not seen. A whole folder that is copied there is not either, nor what
-// programs write: that is for the sandbox to contain.
-const noGitCommands: PolicyRule = {
-  effect: 'execute',
-  commands: ['git config **', 'cd .git **', 'cd .git/hooks **', 'pushd .git **', 'pushd .git/hooks **'],
-  decision: 'deny',
-  reason: 'git runs or obeys what is written there',
-  examples: {
-    match: ['git config core.hooksPath hooks', 'cd .git && cp ../x hooks/pre-commit'],
-    noMatch: ['git log config', 'cd src'],
+    noMatch: ['cat a > .envrc', 'find .husky -exec rm {} +', 'git diff --output=.envrc', 'tee .envrc'],
   },
 };
 
@@ -216,7 +134,7 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     name: 'Plan, read only',
     description: 'Looks at the project and changes nothing: no writing, no commands, no network, no secrets.',
     mode: 'plan',
-    rules: [noSecrets, readProject],
+    rules: [...noSecrets, readProject],
     limits: { steps: 30, seconds: 300, costMicros: 1_000_000 },
     // Reading is no progress, so a run that may only read would always seem to stall.
     stall: null,
@@ -228,7 +146,15 @@ export const builtInProfiles: readonly PolicyProfile[] = [
       'For runs nobody watches: reads and writes in the project but for secrets and git’s own files, runs its tests ' +
       'and looks at git. Every other command and the network are refused.',
     mode: 'default',
-    rules: [noSecrets, readProject, noGitWrites, writeProject, lookAndTest, noOtherCommands],
+    rules: [
+      ...noSecrets,
+      readProject,
+      ...noGitFolder,
+      lookAndTest,
+      ...askAboutLaterWrites,
+      writeProject,
+      noOtherCommands,
+    ],
     limits: { steps: 50, seconds: 600, costMicros: 5_000_000 },
     // Ten steps of reading before the first change are ordinary, and being asked to plan anew costs one step. What gets
     // nowhere ends after thirty of its fifty steps.
@@ -246,14 +172,13 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     requires: 'containment',
     mode: 'acceptEdits',
     rules: [
-      noSecrets,
+      ...noSecrets,
       readProject,
-      noGitWrites,
+      lookAtFiles,
+      ...noGitFolder,
+      ...forbiddenCommands,
+      ...askAboutLater,
       writeProject,
-      noHookCommands,
-      noGitCommands,
-      noNetworkPrograms,
-      noPlatformCommands,
       understoodCommands,
     ],
     limits: { steps: 100, seconds: 1800, costMicros: 20_000_000 },
@@ -269,7 +194,7 @@ export const builtInProfiles: readonly PolicyProfile[] = [
       'Allows every tool in the project directory but for writing files that may hold secrets. It contains nothing and ' +
       'requires nothing that does: in mount a shell reaches what its user can, also the token’s file.',
     mode: 'acceptEdits',
-    rules: [noSecretWrites, { decision: 'allow' }],
+    rules: [...noSecretWrites, { decision: 'allow' }],
     // Generous for a long piece of work, small enough that a forgotten run ends within an hour and 50 dollars.
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
     stall: null,

@@ -4,7 +4,8 @@ import type { Effect } from '../contracts/call.ts';
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import { parsePattern } from './command-pattern.ts';
 import { hostPatternProblem } from './host.ts';
-import { alternativesOf, compileGlob, compileRule, type CompiledRule } from './rule-match.ts';
+import { alternativesOf, compileGlob } from './path-globs.ts';
+import { compileRule, type CompiledRule } from './rule-match.ts';
 import { splitSubject } from './subject.ts';
 
 export interface ProfileProblem {

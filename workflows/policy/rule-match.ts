@@ -1,10 +1,10 @@
 // Whether a rule matches one part of a call. A rule that allows matches only what is certain; one that asks or denies
 // matches what is certain too, and says `maybe` where it would have to look into what nobody understands.
-import { braceExpand, Minimatch } from 'minimatch';
 import type { Effect } from '../contracts/call.ts';
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { SimpleCommand } from './command.ts';
-import { unknownNames, type Word } from './command-word.ts';
+import { namedIn } from './command-names.ts';
+import { unknownNames } from './command-word.ts';
 import {
   allowsCommand,
   type CommandPattern,
@@ -12,9 +12,8 @@ import {
   type Match,
   parsePattern,
 } from './command-pattern.ts';
-import { globsMeet, type NamePattern, toNamePattern } from './glob-meet.ts';
 import { matchesHost } from './host.ts';
-import { looseNames, normalizePath } from './path.ts';
+import { compileGlobs, type Globs } from './path-globs.ts';
 import { ruleText } from './rule-text.ts';
 import type { Part, PolicyCall } from './subject.ts';
 
@@ -92,63 +91,6 @@ function compileLists({ paths, commands, hosts }: PolicyRule, isAllow: boolean):
   return lists;
 }
 
-interface Globs {
-  match(path: string): Match;
-  /** Whether a glob of the shell's may name what one of these names. */
-  meets(glob: string): boolean;
-}
-
-/** Globs that forbid take no notice of case: on some disks `.ENV` is `.env`. */
-function compileGlobs(globs: readonly string[], nocase: boolean): Globs {
-  // A directory belongs to what spans it: zero directories are some, too.
-  const all = globs.flatMap((glob) => (glob.endsWith('/**') ? [glob, glob.slice(0, -3)] : [glob]));
-  const matchers = all.map((glob) => compileGlob(glob, nocase));
-  let patterns: (NamePattern | undefined)[] | undefined;
-  return {
-    match(path) {
-      if (path === '.') return globs.some((glob) => glob === '**' || glob === '.') ? 'yes' : 'no';
-      return matchers.some((matcher) => matcher?.match(path))
-        ? 'yes'
-        : matchers.includes(undefined)
-          ? 'maybe'
-          : 'no';
-    },
-    meets(glob) {
-      // By wildcards alone nothing is spelled.
-      if (/^[*?/]*$/.test(glob)) return false;
-      patterns ??= all.flatMap(alternativesOf).map(toNamePattern);
-      const shell = toNamePattern(glob);
-      return patterns.some((each) => globsMeet(shell, each));
-    },
-  };
-}
-
-// Alternatives multiply; nobody writes more by hand.
-const mostAlternatives = 200;
-
-/** What the braces of a glob stand for. */
-export function alternativesOf(glob: string): string[] {
-  return braceExpand(glob, { braceExpandMax: mostAlternatives });
-}
-
-/** Undefined when it is no glob. */
-export function compileGlob(glob: string, nocase: boolean): Minimatch | undefined {
-  try {
-    return new Minimatch(glob, {
-      dot: true,
-      nocase,
-      nocomment: true,
-      nonegate: true,
-      // The same answer on every system; paths arrive with slashes.
-      platform: 'linux',
-      braceExpandMax: mostAlternatives,
-    });
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    return undefined;
-  }
-}
-
 function matchPaths(globs: Globs, part: Part, isAllow: boolean): Match {
   if (part.kind === 'path') return certain(globs.match(part.path), isAllow);
   // Naming a file in a command allows nothing: what a program does with it is not known.
@@ -158,28 +100,16 @@ function matchPaths(globs: Globs, part: Part, isAllow: boolean): Match {
 
 /** Any word that could name a forbidden file is enough: an argument, a part of one, the target of a redirection. */
 function matchNamedFiles(globs: Globs, command: SimpleCommand, root: string | null): Match {
-  const words = [...command.words, ...command.files];
-  const pieces = words.flatMap(({ raw }) => piecesOf(raw));
-  if (pieces.some((piece) => globs.match(comparable(piece, root)) === 'yes')) return 'yes';
+  // Those words are the ones of the command around it.
+  if (command.tail === true) return 'no';
+  const { names, patterns } = namedIn(command, root);
+  if (names.some((name) => globs.match(name) === 'yes')) return 'yes';
   if (command.hidden !== undefined) return 'maybe';
-  return words.some((word) => mayName(word, globs, root)) ? 'maybe' : 'no';
+  return patterns.some((glob) => glob === unknownNames || globs.meets(glob)) ? 'maybe' : 'no';
 }
 
-/** Whether the shell may make a forbidden name of it. */
-function mayName({ glob }: Word, globs: Globs, root: string | null): boolean {
-  if (glob === undefined || glob === unknownNames) return glob === unknownNames;
-  return piecesOf(glob).some((piece) => globs.meets(comparable(piece, root)));
-}
-
-function piecesOf(word: string): string[] {
-  // Options and addresses carry names behind these characters, and short options directly behind their letter.
-  const pieces = [word, ...word.split(/[=:@,{}]/), ...(/^-[^-]/.test(word) ? [word.slice(2)] : [])];
-  return pieces.filter((piece) => piece !== '');
-}
-
-function comparable(piece: string, root: string | null): string {
-  const normal = normalizePath(piece, root);
-  return normal.kind === 'inside' ? normal.path : looseNames(piece);
+function certain(match: Match, isAllow: boolean): Match {
+  return isAllow && match === 'maybe' ? 'no' : match;
 }
 
 function matchCommands(
@@ -194,8 +124,4 @@ function matchCommands(
     return forbidsCommand(pattern, part.command);
   });
   return found.includes('yes') ? 'yes' : found.includes('maybe') ? 'maybe' : 'no';
-}
-
-function certain(match: Match, isAllow: boolean): Match {
-  return isAllow && match === 'maybe' ? 'no' : match;
 }

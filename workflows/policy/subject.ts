@@ -1,6 +1,8 @@
 // The parts of a call that are decided one by one: each path of a patch, each command of a chain, the host.
 import type { Effect, SubjectKind } from '../contracts/call.ts';
 import { type SimpleCommand, splitCommand } from './command.ts';
+import { writtenNames } from './command-names.ts';
+import { toKnownWord } from './command-word.ts';
 import { normalizeHost } from './host.ts';
 import { normalizePath } from './path.ts';
 
@@ -11,6 +13,8 @@ export interface PolicyCall {
   subject: string;
   /** What the subject is; absent, it follows from the effect. */
   subjectKind?: SubjectKind | undefined;
+  /** Names in a command, each with the real path to which links lead from it. Known only at the moment of use. */
+  leadsTo?: ReadonlyMap<string, string>;
 }
 
 export type Part =
@@ -41,7 +45,7 @@ export function splitSubject(call: PolicyCall, root: string | null): Part[] | Su
     case 'path':
       return splitPaths(subject, root);
     case 'command':
-      return splitParts(subject, root);
+      return splitParts(call, root);
     case 'host': {
       const host = normalizeHost(subject);
       return host === undefined
@@ -79,12 +83,27 @@ function splitPaths(subject: string, root: string | null): Part[] | SubjectProbl
   return parts;
 }
 
-function splitParts(subject: string, root: string | null): Part[] | SubjectProblem {
+function splitParts({ subject, leadsTo }: PolicyCall, root: string | null): Part[] | SubjectProblem {
   if (subject.includes('\0'))
     return { what: 'unusable command', reason: 'the command holds a NUL character' };
   const { commands, runs } = splitCommand(subject);
   if (commands.every(({ inner }) => inner)) {
     return { what: 'empty subject', reason: 'the command runs nothing' };
   }
-  return commands.map((command) => ({ kind: 'command', text: command.text, command, root, runs }));
+  const seen = leadsTo === undefined ? commands : commands.flatMap((each) => followed(each, leadsTo));
+  return seen.map((command) => ({ kind: 'command', text: command.text, command, root, runs }));
+}
+
+/** With the real names beside those that are written, and the program by its real name once more, to be forbidden. */
+function followed(command: SimpleCommand, leadsTo: ReadonlyMap<string, string>): SimpleCommand[] {
+  const real = writtenNames(command).flatMap((name) => leadsTo.get(name) ?? []);
+  if (real.length === 0) return [command];
+  const [program, ...args] = command.words;
+  const programIs = leadsTo.get(program?.text ?? '');
+  return [
+    { ...command, files: [...command.files, ...real.map(toKnownWord)] },
+    ...(programIs === undefined
+      ? []
+      : [{ ...command, words: [toKnownWord(programIs), ...args], inner: true, tail: true as const }]),
+  ];
 }

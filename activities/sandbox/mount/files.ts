@@ -13,7 +13,7 @@ const maxEntries = 100_000;
 const staleAfterMs = 60_000;
 const temporaryName = /^\.perdure-[0-9a-f]{24}\.tmp$/;
 
-export function filesOf(root: Root): Omit<Sandbox, 'root' | 'exec'> {
+export function filesOf(root: Root): Omit<Sandbox, 'root' | 'exec' | 'follow'> {
   return {
     read: (path, maxBytes) => at(root, path, reading, (located) => readFile(located, path, maxBytes)),
     write: (path, bytes) => at(root, path, writing, (located) => writeFile(root, located, path, bytes)),

@@ -11,6 +11,7 @@ import { type GitBounds, runCommand } from './exec.ts';
 import { filesOf, refusal } from './files.ts';
 import { mountHandles } from './handles.ts';
 import { openRoot, type Root } from './locate.ts';
+import { realNames } from './real-names.ts';
 
 export interface MountNeeds {
   /** Where runs without a project have a folder each. */
@@ -69,6 +70,7 @@ export async function openMount(options: {
       return {
         root: given,
         exec: (options) => runCommand(surroundings, options),
+        follow: (names) => realNames({ given, real: root.real, programs }, names),
         ...filesOf({ ...root, mayUse }),
       };
     },

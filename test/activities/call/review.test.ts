@@ -67,7 +67,7 @@ test('a call that fits is allowed, with everything that is stored of it', async 
       scope: 'run',
       profileId: 'trusted-mount-autonomous',
       profileVersion: builtInVersion,
-      ruleIndex: 1,
+      ruleIndex: 6,
       ruleText: 'allow anything',
       decision: 'allow',
       original: 'allow',

@@ -35,6 +35,12 @@ const paths = [
   '.git/config',
   '.github/ci.yml',
   '.perdure/token',
+  '.npmrc',
+  'prod.tfvars',
+  '.envrc',
+  '.husky/pre-commit',
+  '.vscode/tasks.json',
+  '.github/workflows/ci.yml',
 ];
 
 const commands = [
@@ -108,6 +114,15 @@ const commands = [
   'docker run x',
   'dig secret.example.org',
   'npx perdure approve 1',
+  'node worker/perdure.mjs approve 1',
+  'cat .npmrc',
+  'cat .github/workflows/ci.yml',
+  'cp a .husky/pre-commit',
+  'cd ./.git',
+  'uv run curl https://example.org',
+  'rbash -c "curl https://example.org"',
+  'git submodule foreach ls',
+  'git remote show origin',
   'cp x .git/hooks/pre-commit',
   'cat /proc/1/environ',
   'echo $((x))',

@@ -106,7 +106,10 @@ test('closed: an edit of an env file under the safe preset was a question and is
 
 test('closed: writing a new file under the safe preset had no rule and has one', () => {
   const wanted = call('write', 'src/a.ts', 'write');
-  expect([oldDecide(oldSafe, 'ask', wanted), decide(safe, wanted).ruleIndex]).toEqual(['ask', 3]);
+  expect([oldDecide(oldSafe, 'ask', wanted), decide(safe, wanted).reason]).toEqual([
+    'ask',
+    'writing in the project',
+  ]);
 });
 
 test('closed: an unknown profile allows nothing, not even beside a known one', () => {
