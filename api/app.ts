@@ -3,7 +3,6 @@
 import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { forgetOldAnswers } from '../activities/store/access/idempotency.ts';
 import type { ApiDeps } from './deps.ts';
 import { createEventStreams } from './stream/event-stream.ts';
 import { createHub } from './stream/hub.ts';
@@ -34,6 +33,7 @@ import { policyRoutes } from './routes/policies.ts';
 import { policyPlaceRoutes } from './routes/policy-places.ts';
 import { policyCheckRoutes } from './routes/policy-checks.ts';
 import { conversationEventRoutes, runEventRoutes } from './routes/events.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
 import { usageRoutes } from './routes/usage.ts';
@@ -59,14 +59,13 @@ const routes: Routes[] = [
   deadLetterRoutes,
   modelRoutes,
   contentRoutes,
+  retentionRoutes,
 ];
 
 // A body of 1 MiB over a slow line takes seconds; a sender that drips bytes would hold a connection for ever.
 const requestMs = 30_000;
 // Node's own limit, stated: names, tokens and cursors are far below, and more is refused with 431.
 const headerBytes = 16 * 1024;
-// A day's worth of keys is small; looking for old ones more often would only cost.
-const forgetMs = 3_600_000;
 
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const answerError = createErrorAnswers(deps.redact);
@@ -118,11 +117,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   );
   refuseTheRest();
 
-  const forgetting = setInterval(() => {
-    forgetOldAnswers(db).catch((error: unknown) => logger.warn({ err: error }, 'old keys stay an hour more'));
-  }, forgetMs);
   app.addHook('onClose', async () => {
-    clearInterval(forgetting);
     streams.close();
     await hub.close();
   });

@@ -27,6 +27,7 @@ import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { ProblemError } from './problem.ts';
+import { retentionCalls } from './retention.ts';
 import { createTransport, type TransportSettings } from './transport.ts';
 
 export { BrokenStream, ProblemError, Unreachable } from './problem.ts';
@@ -41,7 +42,7 @@ export interface ClientSettings extends TransportSettings {
 const defaultGiveUpAfterMs = 60_000;
 
 type PageQuery = { limit?: number; cursor?: string };
-type EventQuery = { after?: number | string; limit?: number; type?: EventType };
+type EventQuery = { after?: number | string; limit?: number; type?: EventType; kept?: boolean };
 type RunQuery = PageQuery & { status?: RunStatus; conversationId?: string; active?: boolean };
 
 export type Client = ReturnType<typeof createClient>;
@@ -63,8 +64,14 @@ export function createClient(settings: ClientSettings) {
   type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
   function watch(path: string, rules: Rules, options?: FollowOptions): AsyncGenerator<Event, void> {
     const connect = (after: number, signal: AbortSignal): Promise<Response> =>
-      open(path, { after }, { accept: 'text/event-stream' }, signal);
-    return follow({ ...rules, url, giveUpAfterMs, open: connect }, options);
+      open(`${path}/stream`, { after }, { accept: 'text/event-stream' }, signal);
+    // As many as one page holds.
+    const kept = (after: number, signal: AbortSignal | undefined): Promise<EventListView> =>
+      json('GET', `${path}/events`, {
+        query: { after, kept: true, limit: 1000 },
+        ...(signal && { signal }),
+      });
+    return follow({ ...rules, url, giveUpAfterMs, open: connect, kept }, options);
   }
 
   // The route is there only under a supervisor, and only for callers on its machine.
@@ -96,7 +103,7 @@ export function createClient(settings: ClientSettings) {
     /** The run's events as they happen, from the first one or after `after`, until its last one. */
     watchRun: (runId: string, options?: FollowOptions) =>
       watch(
-        `${ofRun(runId)}/stream`,
+        ofRun(runId),
         {
           numberOf: (event) => event.seq,
           isLast: (event) => event.type === 'run-end',
@@ -114,6 +121,7 @@ export function createClient(settings: ClientSettings) {
 
     ...approvalCalls(transport),
     ...allowanceCalls(transport),
+    ...retentionCalls(transport),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),
@@ -125,7 +133,7 @@ export function createClient(settings: ClientSettings) {
     /** Every run of the conversation as it happens; `after` counts in the conversation. It never ends by itself. */
     watchConversation: (id: string, options?: FollowOptions) =>
       watch(
-        `${ofConversation(id)}/stream`,
+        ofConversation(id),
         {
           numberOf: (event) => event.conversationSeq,
           isLast: () => false,

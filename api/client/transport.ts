@@ -2,7 +2,7 @@
 // Runs in browsers too: no import of node.
 import { ProblemError, toProblem, Unreachable } from './problem.ts';
 
-type Method = 'GET' | 'POST' | 'PUT';
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 export interface TransportSettings {
   /** Where the server is, without `/api/v1`. */

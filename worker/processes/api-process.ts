@@ -7,6 +7,7 @@ import type { Llm } from '../../activities/llm/llm.ts';
 import { bookUnanswered } from '../../activities/step/use.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
+import { sweepsOf } from '../../activities/store/retention/sweeps.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
 import { ensureFirstToken } from '../../activities/store/access/tokens.ts';
@@ -17,7 +18,8 @@ import { createBackground } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { buildApp } from '../../api/app.ts';
+import { type ApiDeps, buildApp } from '../../api/app.ts';
+import { createPruneChore } from '../../api/upkeep/prune-chore.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
 import { createExecutions } from '../../api/upkeep/executions.ts';
 import { upkeepOf } from '../../api/upkeep/kinds.ts';
@@ -27,6 +29,7 @@ import type { ModelListView } from '../../workflows/contracts/system.ts';
 import { knownSecrets } from '../config/config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
 import { embeddedDeps } from './embedded.ts';
+import { createFolderSweeps } from './folder-sweeps.ts';
 import { modelPrice } from './model-price.ts';
 import { openClient } from './temporal.ts';
 import { createTrees } from './trees.ts';
@@ -63,7 +66,8 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   const profileOf = createProfiles();
   const price = modelPrice(config);
   const embedded = await embeddedDeps(config.dataFolder);
-  const app = await buildApp({
+  const sweeps = sweepsOf(store.contents, createFolderSweeps(config.dataFolder));
+  const deps: ApiDeps = {
     log: store.log,
     pool: store.database.pool,
     databaseUrl: config.databaseUrl,
@@ -100,16 +104,22 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     },
     ...(embedded && { embedded }),
     uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
-  });
+    retention: config.retention,
+    sweeps,
+  };
+  const app = await buildApp(deps);
   const upkeep = upkeepOf({
     log: store.log,
     runs,
     logger,
     book: (write, run) => bookUnanswered({ price }, write, run),
   });
-  const loops = [createSweeper, createReconciler].map((create) =>
-    create({ db: store.database.db, kinds: upkeep, logger }),
-  );
+  const { db } = store.database;
+  const pruning = createPruneChore({ parts: deps, sweeps, tenantId: defaultTenant, logger });
+  const loops = [
+    createSweeper({ db, kinds: upkeep, logger, chores: [pruning] }),
+    createReconciler({ db, kinds: upkeep, logger }),
+  ];
   const url = await app.listen({ host: config.host, port: config.port });
   return {
     url,

@@ -11,11 +11,19 @@ import type { DiffView } from '../../workflows/contracts/run.ts';
 // What a person or a page can still read; the whole is in the project.
 const maxBytes = 1024 * 1024;
 
+export function treesFolder(dataFolder: string): string {
+  return path.join(dataFolder, 'trees');
+}
+
+/** The name of a project's folder there. */
+export function treesFolderOf(project: string): string {
+  return `${createHash('sha256').update(project).digest('hex').slice(0, 32)}.git`;
+}
+
 export function createTrees(
   dataFolder: string,
 ): ActivityDeps['trees'] & { diff(run: RunRow): Promise<DiffView> } {
-  const folderOf = (project: string): string =>
-    path.join(dataFolder, 'trees', `${createHash('sha256').update(project).digest('hex').slice(0, 32)}.git`);
+  const folderOf = (project: string): string => path.join(treesFolder(dataFolder), treesFolderOf(project));
   return {
     async record(project, since) {
       const found = await stat(project).catch((error: NodeJS.ErrnoException) => {
