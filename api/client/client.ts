@@ -15,8 +15,6 @@ import type {
   SteerBody,
 } from '../../workflows/contracts/run.ts';
 import type {
-  DeadLetterListView,
-  DeadLetterView,
   DemoView,
   HealthView,
   ModelListView,
@@ -25,6 +23,7 @@ import type {
 } from '../../workflows/contracts/system.ts';
 import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
+import { deadLetterCalls } from './dead-letters.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { ProblemError } from './problem.ts';
 import { retentionCalls } from './retention.ts';
@@ -59,7 +58,6 @@ export function createClient(settings: ClientSettings) {
 
   const ofRun = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
   const ofConversation = (id: string): string => `/conversations/${encodeURIComponent(id)}`;
-  const ofDeadLetter = (id: string): string => `/dead-letters/${encodeURIComponent(id)}`;
 
   type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
   function watch(path: string, rules: Rules, options?: FollowOptions): AsyncGenerator<Event, void> {
@@ -122,6 +120,7 @@ export function createClient(settings: ClientSettings) {
     ...approvalCalls(transport),
     ...allowanceCalls(transport),
     ...retentionCalls(transport),
+    ...deadLetterCalls(transport),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),
@@ -140,11 +139,6 @@ export function createClient(settings: ClientSettings) {
         },
         options,
       ),
-
-    deadLetters: (query?: PageQuery) =>
-      json<DeadLetterListView>('GET', '/dead-letters', { query: { ...query } }),
-    retryDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/retry`, { body: {} }),
-    dropDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/drop`, { body: {} }),
 
     processes,
     killProcess: (name: string) =>

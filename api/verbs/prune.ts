@@ -2,7 +2,6 @@
 // small batches, whatever dies meanwhile.
 import { addAudit } from '../../activities/store/access/audit.ts';
 import { addPruning, cutoffsOf, toPruningView } from '../../activities/store/retention/prunings.ts';
-import { Failure } from '../../workflows/contracts/failures.ts';
 import type { PruneBody, PruningView } from '../../workflows/contracts/retention.ts';
 import { actorOf, type Verb } from './verb.ts';
 
@@ -11,15 +10,6 @@ type Prune = NonNullable<PruneBody>;
 export const prune: Verb<Prune, PruningView> = async (parts, write, caller, asked) => {
   const { tenantId, by } = actorOf(caller);
   const cutoffs = cutoffsOf(parts.retention, new Date(), asked);
-  if (asked.runs && !cutoffs.runs) {
-    throw new Failure(
-      'InvalidInput',
-      'Finished runs are kept for ever here: say olderThanSeconds with runs.',
-      {
-        fields: [{ path: 'olderThanSeconds', problem: 'must be given with runs, since no setting is' }],
-      },
-    );
-  }
   const pruning = await addPruning(write.tx, { tenantId, by, cutoffs });
   if (!pruning) throw new Error('A pruning of no night is there already.');
   await addAudit(write, [

@@ -6,6 +6,8 @@ import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts
 import type { Llm } from '../../activities/llm/llm.ts';
 import { bookUnanswered } from '../../activities/step/use.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
+import type { Book } from '../../activities/store/lifecycle/stuck-run.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { sweepsOf } from '../../activities/store/retention/sweeps.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
@@ -21,10 +23,11 @@ import { Failure } from '../../workflows/contracts/failures.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 import { createPruneChore } from '../../api/upkeep/prune-chore.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
-import { createExecutions } from '../../api/upkeep/executions.ts';
+import { createExecutions, type Executions } from '../../api/upkeep/executions.ts';
 import { upkeepOf } from '../../api/upkeep/kinds.ts';
 import { runKind } from '../../api/upkeep/run-kind.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
+import type { Loop } from '../../api/upkeep/upkeep.ts';
 import type { ModelListView } from '../../workflows/contracts/system.ts';
 import { knownSecrets } from '../config/config.ts';
 import { openStore, type RoleConfig } from './deps.ts';
@@ -108,18 +111,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     sweeps,
   };
   const app = await buildApp(deps);
-  const upkeep = upkeepOf({
-    log: store.log,
-    runs,
-    logger,
-    book: (write, run) => bookUnanswered({ price }, write, run),
-  });
-  const { db } = store.database;
-  const pruning = createPruneChore({ parts: deps, sweeps, tenantId: defaultTenant, logger });
-  const loops = [
-    createSweeper({ db, kinds: upkeep, logger, chores: [pruning] }),
-    createReconciler({ db, kinds: upkeep, logger }),
-  ];
+  const loops = loopsOf(deps, runs, (write, run) => bookUnanswered({ price }, write, run));
   const url = await app.listen({ host: config.host, port: config.port });
   return {
     url,
@@ -131,6 +123,14 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       await store.close();
     },
   };
+}
+
+/** What repairs, and prunes at night. */
+function loopsOf(parts: ApiDeps, runs: Executions<RunRow>, book: Book): Loop[] {
+  const { log, logger, sweeps, tenantId } = parts;
+  const upkeep = { db: log.db, kinds: upkeepOf({ log, runs, logger, book }), logger };
+  const pruning = createPruneChore({ parts, sweeps, tenantId, logger });
+  return [createSweeper({ ...upkeep, chores: [pruning] }), createReconciler(upkeep)];
 }
 
 /** Whole or not at all, and never readable by others, not even for a moment. */

@@ -2,6 +2,7 @@
 // that also notes how far it has come: a death between two of them costs nothing, and one process at a time is at it.
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
+import { Failure } from '../../../workflows/contracts/failures.ts';
 import type { PruningView } from '../../../workflows/contracts/retention.ts';
 import { type Db, isStoreOutage, type Queries } from '../db/database.ts';
 import type { Prunings } from '../db/tables.ts';
@@ -25,6 +26,7 @@ const pruningLock = 7_700_003;
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
+/** Refuses runs without an age. */
 export function cutoffsOf(settings: RetentionSettings, now: Date, asked: Asked = {}): Cutoffs {
   const ago = (ms: number): Date => new Date(now.getTime() - ms);
   const cutoffs: Cutoffs = {};
@@ -39,6 +41,11 @@ export function cutoffsOf(settings: RetentionSettings, now: Date, asked: Asked =
     if (asked.olderThanSeconds !== undefined && (name !== 'runs' || asked.runs === true))
       cutoffs[name] = ago(asked.olderThanSeconds * 1000);
     else if (count > 0) cutoffs[name] = name === 'ledger' ? monthsAgo(now, count) : ago(count * dayMs);
+  }
+  if (asked.runs && !cutoffs.runs) {
+    throw new Failure('InvalidInput', 'Finished runs are kept for ever here: say how old they are with it.', {
+      fields: [{ path: 'olderThanSeconds', problem: 'must be given with runs, since no setting is' }],
+    });
   }
   return cutoffs;
 }

@@ -46,6 +46,11 @@ export const dynamicConfiguration = {
   'history.visibilityProcessorMaxPollRPS': '2000',
   // As delivered, a retry that is due at once waits up to a second for the timers' clock: most of a recovery.
   'history.timerProcessorMaxTimeShift': '"20ms"',
+  // Every workflow stays in memory for an hour after its end, up to 8,096 of them: 36 MB for a thousand runs. This is
+  // more than are at work at once on one machine; any other is read from the file when it is needed.
+  'history.hostLevelCacheMaxSize': '256',
+  // Events for clusters that replicate, of which there are none: it fills up to 8 MB for nothing.
+  'history.xdcCacheMaxSizeBytes': '262144',
 };
 
 function serverArgs(file: string, namespace: string): string[] {

@@ -5,7 +5,7 @@ import { readUsage } from '../../../../activities/store/allowances/ledger.ts';
 import { sumLedger } from '../../../../activities/store/retention/sum-ledger.ts';
 import type { UsageBy } from '../../../../workflows/contracts/allowance.ts';
 import { openTenant } from '../../../support/allowances.ts';
-import { openTestStore, type TestStore } from '../../../support/store.ts';
+import { openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
 const { db, pool } = store.database;
@@ -57,19 +57,20 @@ async function write(tenant: ReturnType<typeof openTenant>, runs: readonly Run[]
         index + 1,
       ]);
     if (end === 'active' || end === 'open') continue;
-    await endAs(store, run.id, end);
+    await endAs(run.id, end);
     await closeAccount(db, { tenantId: tenant.id, runId: run.id });
   }
 }
 
-async function endAs(_: TestStore, id: string, status: string): Promise<void> {
+async function endAs(id: string, status: string): Promise<void> {
   await pool.query(`update runs set status = $1, ended_at = now() where id = $2`, [status, id]);
   await pool.query(`update allowance_runs set state = 'ended' where run_id = $1`, [id]);
 }
 
 const sumOf = (rows: Awaited<ReturnType<typeof readUsage>>) =>
-  rows.reduce<Record<string, number>>((sum, { key: _, ...figures }) => {
-    for (const [name, value] of Object.entries(figures)) sum[name] = (sum[name] ?? 0) + value;
+  rows.reduce<Record<string, number>>((sum, row) => {
+    for (const [name, value] of Object.entries(row))
+      if (typeof value === 'number') sum[name] = (sum[name] ?? 0) + value;
     return sum;
   }, {});
 
@@ -131,7 +132,7 @@ test('the sums of a month and its entries tell how much each pool was charged', 
   const run = await tenant.run(['owner/me']);
   await tenant.reserve(run, {}, { tokens: 100, costMicros: 100 });
   await tenant.closeReservation(run, {}, { tokens: 70, costMicros: 50 });
-  await endAs(store, run.id, 'failed');
+  await endAs(run.id, 'failed');
   await closeAccount(db, { tenantId: tenant.id, runId: run.id });
   await pool.query(`update allowance_entries set day = '2025-01-05' where tenant_id = $1`, [tenant.id]);
   await sumLedger.batch(db, { tenantId: tenant.id, before: new Date('2025-03-01') });
