@@ -27,7 +27,7 @@ import { deadLetterCalls } from './dead-letters.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { ProblemError } from './problem.ts';
 import { retentionCalls } from './retention.ts';
-import { createTransport, type TransportSettings } from './transport.ts';
+import { type Call, createTransport, type TransportSettings } from './transport.ts';
 
 export { BrokenStream, ProblemError, Unreachable } from './problem.ts';
 export type { FollowOptions } from './follow.ts';
@@ -43,6 +43,11 @@ const defaultGiveUpAfterMs = 60_000;
 type PageQuery = { limit?: number; cursor?: string };
 type EventQuery = { after?: number | string; limit?: number; type?: EventType; kept?: boolean };
 type RunQuery = PageQuery & { status?: RunStatus; conversationId?: string; active?: boolean };
+
+/** What is kept of folded events, as many as one page holds. */
+function keptAfter(after: number, signal: AbortSignal | undefined): Call {
+  return { query: { after, kept: true, limit: 1000 }, ...(signal && { signal }) };
+}
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -63,12 +68,8 @@ export function createClient(settings: ClientSettings) {
   function watch(path: string, rules: Rules, options?: FollowOptions): AsyncGenerator<Event, void> {
     const connect = (after: number, signal: AbortSignal): Promise<Response> =>
       open(`${path}/stream`, { after }, { accept: 'text/event-stream' }, signal);
-    // As many as one page holds.
-    const kept = (after: number, signal: AbortSignal | undefined): Promise<EventListView> =>
-      json('GET', `${path}/events`, {
-        query: { after, kept: true, limit: 1000 },
-        ...(signal && { signal }),
-      });
+    const kept = (after: number, signal?: AbortSignal): Promise<EventListView> =>
+      json('GET', `${path}/events`, keptAfter(after, signal));
     return follow({ ...rules, url, giveUpAfterMs, open: connect, kept }, options);
   }
 
