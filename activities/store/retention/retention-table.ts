@@ -36,19 +36,19 @@ export const retentionTable = [
   },
   {
     name: 'runs',
-    what: 'finished runs that no other run descends from, with all that is theirs',
+    what: 'finished runs that none descends from, and all of theirs',
     why: 'what was done is the product: it goes only when somebody says so',
     kept: { setting: 'runsDays' },
   },
   {
     name: 'events',
-    what: 'pieces of text, thinking and live output of finished runs; whole messages and results stay',
-    why: 'nine of ten events are pieces that nobody reads again once the whole is there',
+    what: 'pieces in streams of finished runs; whole messages stay',
+    why: 'nine of ten events are pieces of text, thinking and live output; thinking is not kept otherwise',
     kept: { setting: 'eventsDays' },
   },
   {
     name: 'outputs',
-    what: 'the whole of outputs that were cut; what the model read stays',
+    what: 'the whole of cut outputs; what the model read stays',
     why: 'they are the largest content there is, and looked at in the days after a run',
     kept: { setting: 'outputsDays' },
   },
@@ -60,8 +60,8 @@ export const retentionTable = [
   },
   {
     name: 'ledger',
-    what: 'closed entries of whole months, as sums by month, model, project and pool',
-    why: 'a year can be compared with the one before call by call; sums are enough after that',
+    what: 'closed entries of whole months, which become sums',
+    why: 'a year can be compared with the one before, call by call; then sums by model, project and pool are enough',
     kept: { setting: 'ledgerMonths' },
   },
   {
@@ -96,7 +96,7 @@ export const retentionTable = [
   },
   {
     name: 'workFolders',
-    what: 'folders of runs without a project, once the run is deleted',
+    what: 'folders of deleted runs that had no project',
     why: 'a command of the run may have ended a moment ago',
     kept: { hours: 1 },
   },
@@ -114,7 +114,7 @@ export const retentionTable = [
   },
   {
     name: 'limits',
-    what: 'changes of limits in the ledger, and months that were summed',
+    what: 'changes of limits in the ledger, and sums of months',
     why: 'few, and what is still owed an explanation',
     kept: { words: 'for ever' },
   },
@@ -126,7 +126,7 @@ export const retentionTable = [
   },
   {
     name: 'messages',
-    what: 'messages, calls, approvals, inputs, attempts and steps of a run',
+    what: 'messages, calls, approvals and attempts of a run',
     why: 'runs that continue it read them',
     kept: { words: 'as long as the run' },
   },
@@ -144,7 +144,7 @@ export const retentionTable = [
   },
   {
     name: 'histories',
-    what: "Temporal's history of closed workflows: ids, hashes and short summaries",
+    what: "Temporal's history of closed workflows; it has no texts",
     why: 'its namespace keeps them for a week; another server may say otherwise',
     kept: { words: '7 days' },
   },
