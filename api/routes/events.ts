@@ -138,8 +138,15 @@ async function listEvents(
   checkCursor(after, head.seq);
   if (!kept) checkFloor(after, head, pathOf(topic));
   const only: { type?: EventType } = present({ type });
-  const read: Read = (page) => readTopic(db, tenantId, topic, { ...page, ...only });
   const numberOf = numberIn(topic);
+  const read: Read = async (page) => {
+    const events = await readTopic(db, tenantId, topic, { ...page, ...only });
+    const last = events.at(-1);
+    const whole = kept || type || !last || numberOf(last) === page.after + events.length;
+    // The floor has risen since it was looked at.
+    if (!whole) checkFloor(page.after, await headOf(db, tenantId, topic), pathOf(topic));
+    return events;
+  };
   if (format === 'jsonl') {
     const lines = exported(after, limit, read, numberOf);
     return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(lines));
