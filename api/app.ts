@@ -3,7 +3,6 @@
 import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { forgetOldAnswers } from '../activities/store/access/idempotency.ts';
 import { createListener, type Listener } from '../activities/store/log/listener.ts';
 import { eventsChannel, tokensChannel } from '../activities/store/log/notifier.ts';
 import type { ApiDeps } from './deps.ts';
@@ -39,6 +38,7 @@ import { policyRoutes } from './routes/policies.ts';
 import { policyPlaceRoutes } from './routes/policy-places.ts';
 import { policyCheckRoutes } from './routes/policy-checks.ts';
 import { conversationEventRoutes, runEventRoutes } from './routes/events.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sandboxRoutes } from './routes/sandboxes.ts';
@@ -69,14 +69,13 @@ const routes: Routes[] = [
   sandboxRoutes,
   contentRoutes,
   tokenRoutes,
+  retentionRoutes,
 ];
 
 // A body of 1 MiB over a slow line takes seconds; a sender that drips bytes would hold a connection for ever.
 const requestMs = 30_000;
 // Node's own limit, stated: names, tokens and cursors are far below, and more is refused with 431.
 const headerBytes = 16 * 1024;
-// A day's worth of keys is small; looking for old ones more often would only cost.
-const forgetMs = 3_600_000;
 
 // Postgres writes its log in pieces of 16 MiB: with less than one it stops, and cannot start.
 const fullBytes = 16 * 1_048_576;
@@ -144,11 +143,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register((scope) => temporalUiRoutes(scope, parts, logins));
   refuseTheRest();
 
-  const forgetting = setInterval(() => {
-    forgetOldAnswers(db).catch((error: unknown) => logger.warn({ err: error }, 'old keys stay an hour more'));
-  }, forgetMs);
   app.addHook('onClose', async () => {
-    clearInterval(forgetting);
     streams.close();
     hub.close();
     await listener.close();

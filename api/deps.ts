@@ -1,6 +1,7 @@
 // What the API is built from. worker/ opens these and closes them; tests hand in their own.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import type { Sweeps } from '../activities/store/retention/sweeps.ts';
 import type { RunRow } from '../activities/store/runs/runs.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
 import type { DiskView, ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
@@ -14,6 +15,8 @@ export interface ApiDeps extends VerbParts {
   /** For the one connection that listens; it is not of the pool. */
   databaseUrl: string;
   tenantId: string;
+  /** What a pruning removes, for saying what that would be. */
+  sweeps: Sweeps;
   logger: Logger;
   bodyLimitBytes: number;
   version: string;

@@ -44,10 +44,17 @@ export function removeLifeFiles(dataFolder: string): void {
     if (name.includes(lifeEnding)) rmSync(path.join(folder, name), { force: true });
 }
 
-/** The git directory that has the recorded trees of a project, by its whole path. */
+export function treesFolder(dataFolder: string): string {
+  return path.join(dataFolder, 'trees');
+}
+
+/** The name there of the git directory that has the recorded trees of a project, by its whole path. */
+export function treeName(project: string): string {
+  return `${createHash('sha256').update(project).digest('hex').slice(0, 32)}.git`;
+}
+
 export function treeFolder(dataFolder: string, project: string): string {
-  const name = createHash('sha256').update(project).digest('hex').slice(0, 32);
-  return path.join(dataFolder, 'trees', `${name}.git`);
+  return path.join(treesFolder(dataFolder), treeName(project));
 }
 
 export function logFolder(dataFolder: string): string {

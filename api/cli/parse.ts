@@ -21,6 +21,18 @@ export function eventNumber(value: string): number {
   return number;
 }
 
+const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** Seconds of an age such as 30d. */
+export function age(value: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,9})([smhdw])$/.exec(value) ?? [];
+  const seconds = Number(count) * (unitSeconds[unit] ?? Number.NaN);
+  if (!Number.isSafeInteger(seconds) || seconds < 60) {
+    throw new InvalidArgumentError('It must be an age of at least a minute, such as 30d, 12h or 8w.');
+  }
+  return seconds;
+}
+
 export function dollars(value: string): number {
   const micros = fromDollars(value);
   if (micros === undefined || micros < 1) {

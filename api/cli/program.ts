@@ -7,6 +7,7 @@ import { approveCommand } from './commands/approve.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
+import { deleteCommand } from './commands/delete.ts';
 import { denyCommand } from './commands/deny.ts';
 import { diffCommand } from './commands/diff.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
@@ -15,6 +16,7 @@ import { interruptCommand } from './commands/interrupt.ts';
 import { modelsCommand } from './commands/models.ts';
 import { policiesCommand } from './commands/policies.ts';
 import { printable, printableLine } from './terminal/printable.ts';
+import { pruneCommand } from './commands/prune.ts';
 import { processSideCommands } from './process-side.ts';
 import { runCommand } from './commands/run.ts';
 import { findDataFolder, findServer, NoServer, UsageError } from './server.ts';
@@ -73,6 +75,8 @@ export async function runProgram(
     policiesCommand,
     deadLettersCommand,
     tokensCommand,
+    pruneCommand,
+    deleteCommand,
     demoCommand,
   ]) {
     program.addCommand(make(cli));

@@ -23,10 +23,12 @@ import type {
 } from '../../workflows/contracts/system.ts';
 import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
+import { deadLetterCalls } from './dead-letters.ts';
 import { type FollowOptions, follow } from './follow.ts';
+import { retentionCalls } from './retention.ts';
 import { systemCalls } from './system.ts';
 import { tokenCalls } from './tokens.ts';
-import { createTransport, type Transport, type TransportSettings } from './transport.ts';
+import { type Call, createTransport, type Transport, type TransportSettings } from './transport.ts';
 
 export { BrokenStream, ProblemError, Unreachable } from './problem.ts';
 export type { FollowOptions } from './follow.ts';
@@ -40,8 +42,13 @@ export interface ClientSettings extends TransportSettings {
 const defaultGiveUpAfterMs = 60_000;
 
 type PageQuery = { limit?: number; cursor?: string };
-type EventQuery = { after?: number | string; limit?: number; type?: EventType };
+type EventQuery = { after?: number | string; limit?: number; type?: EventType; kept?: boolean };
 type RunQuery = PageQuery & { status?: RunStatus; conversationId?: string; active?: boolean };
+
+/** What is kept of folded events, as many as one page holds. */
+function keptAfter(after: number, signal: AbortSignal | undefined): Call {
+  return { query: { after, kept: true, limit: 1000 }, ...(signal && { signal }) };
+}
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -61,8 +68,10 @@ export function createClient(settings: ClientSettings) {
   type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
   function watch(path: string, rules: Rules, options?: FollowOptions): AsyncGenerator<Event, void> {
     const connect = (after: number, signal: AbortSignal): Promise<Response> =>
-      open(path, { after }, { accept: 'text/event-stream' }, signal);
-    return follow({ ...rules, url, giveUpAfterMs, open: connect }, options);
+      open(`${path}/stream`, { after }, { accept: 'text/event-stream' }, signal);
+    const kept = (after: number, signal?: AbortSignal): Promise<EventListView> =>
+      json('GET', `${path}/events`, keptAfter(after, signal));
+    return follow({ ...rules, url, giveUpAfterMs, open: connect, kept }, options);
   }
 
   return {
@@ -84,7 +93,7 @@ export function createClient(settings: ClientSettings) {
     /** The run's events as they happen, from the first one or after `after`, until its last one. */
     watchRun: (runId: string, options?: FollowOptions) =>
       watch(
-        `${ofRun(runId)}/stream`,
+        ofRun(runId),
         {
           numberOf: (event) => event.seq,
           isLast: (event) => event.type === 'run-end',
@@ -104,6 +113,8 @@ export function createClient(settings: ClientSettings) {
     ...allowanceCalls(transport),
     ...tokenCalls(transport),
     ...systemCalls(transport),
+    ...retentionCalls(transport),
+    ...deadLetterCalls(transport),
 
     conversations: (query?: PageQuery) =>
       json<ConversationListView>('GET', '/conversations', { query: { ...query } }),
@@ -115,7 +126,7 @@ export function createClient(settings: ClientSettings) {
     /** Every run of the conversation as it happens; `after` counts in the conversation. It never ends by itself. */
     watchConversation: (id: string, options?: FollowOptions) =>
       watch(
-        `${ofConversation(id)}/stream`,
+        ofConversation(id),
         {
           numberOf: (event) => event.conversationSeq,
           isLast: () => false,

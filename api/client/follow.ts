@@ -1,7 +1,7 @@
 // Follows a stream of events over SSE across dropped connections and restarts of the server: every event once,
 // in order, none skipped. It reads numbers and never asks what an event means, beyond its being the last.
 import { createParser } from 'eventsource-parser';
-import type { Event } from '../../workflows/contracts/event.ts';
+import type { Event, EventListView } from '../../workflows/contracts/event.ts';
 import { BrokenStream, ProblemError, toProblem, Unreachable } from './problem.ts';
 import { pause } from './transport.ts';
 
@@ -13,12 +13,16 @@ export interface FollowOptions {
   onLost?: () => void;
   /** The connection that was lost is back. */
   onBack?: () => void;
+  /** Events up to this number are folded: what comes of them is whole messages and results, with numbers that skip. */
+  onFolded?: (floor: number) => void;
 }
 
 export interface Stream {
   /** Names the server in errors. */
   url: string;
   open(after: number, signal: AbortSignal): Promise<Response>;
+  /** What is kept of folded events after a number, in order; their numbers skip. */
+  kept(after: number, signal: AbortSignal | undefined): Promise<EventListView>;
   numberOf(event: Event): number | null;
   isLast(event: Event): boolean;
   /** How long the server may not answer before this ends as unreachable. */
@@ -73,6 +77,16 @@ export async function* follow(stream: Stream, options: FollowOptions = {}): Asyn
       }
     } catch (error) {
       options.signal?.throwIfAborted();
+      const floor = floorOf(error);
+      if (floor !== undefined && floor > last) {
+        options.onFolded?.(floor);
+        for await (const event of keptUpTo(stream, last, floor, options.signal)) {
+          yield event;
+          if (stream.isLast(event)) return;
+        }
+        last = floor;
+        continue;
+      }
       if (!(error instanceof Lost)) throw error;
       if (Date.now() - heardAt > stream.giveUpAfterMs) throw new Unreachable(stream.url, error.cause);
     } finally {
@@ -83,6 +97,28 @@ export async function* follow(stream: Stream, options: FollowOptions = {}): Asyn
     lost = true;
     await pause(Math.max(pauseMs, serverPauseMs), options.signal);
     pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+  }
+}
+
+/** Undefined unless the server says that the cursor is below what it keeps whole. */
+function floorOf(error: unknown): number | undefined {
+  return error instanceof ProblemError && error.status === 410 ? error.problem.floor : undefined;
+}
+
+async function* keptUpTo(
+  stream: Stream,
+  after: number,
+  floor: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Event, void> {
+  for (let cursor: number | null = after; cursor !== null; ) {
+    const { items, nextCursor } = await stream.kept(cursor, signal);
+    for (const event of items) {
+      const number = stream.numberOf(event);
+      if (number !== null && number > floor) return;
+      yield event;
+    }
+    cursor = nextCursor === null ? null : Number(nextCursor);
   }
 }
 

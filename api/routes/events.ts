@@ -13,10 +13,10 @@ import {
 import { id } from '../../workflows/contracts/fields.ts';
 import type { Parts, Routes } from '../parts.ts';
 import { present } from '../present.ts';
-import { checkCursor, cursorOf } from '../stream/event-stream.ts';
+import { checkCursor, checkFloor, cursorOf } from '../stream/event-stream.ts';
 import { headOf, numberIn, readTopic, type Topic } from '../stream/topics.ts';
 import { at, pageExample, runId } from './examples.ts';
-import { problems } from './problems.ts';
+import { problem, problems } from './problems.ts';
 
 const params = z.object({ id });
 
@@ -31,6 +31,8 @@ const event = {
   payload: { step: 1, block: 0, text: 'The test fails because ' },
 };
 
+const gone = problem('`EventsFolded`: the cursor is below `floor`; `detail` says how to go on.');
+
 const streamAnswers = {
   200: {
     description:
@@ -38,6 +40,7 @@ const streamAnswers = {
     content: { 'text/event-stream': { schema: z.string() } },
   },
   204: z.undefined().describe('Nothing follows the cursor, now or later.'),
+  410: gone,
   ...problems,
 };
 
@@ -79,7 +82,7 @@ function routesOf(kind: Topic['kind'], described: { list: Described; stream: Des
           ...described.list,
           params,
           querystring: EventsQuery,
-          response: { 200: EventListView, ...problems },
+          response: { 200: EventListView, 410: gone, ...problems },
         },
       },
       async (request, reply) => {
@@ -104,10 +107,16 @@ function routesOf(kind: Topic['kind'], described: { list: Described; stream: Des
         const after = cursorOf(request, request.query.after);
         const topic = { kind, id: request.params.id };
         const head = await headOf(parts.db, request.caller.tenantId, topic);
+        checkCursor(after, head.seq);
+        checkFloor(after, head, pathOf(topic));
         return parts.streams.open(request, reply, { topic, head, after });
       },
     );
   };
+}
+
+function pathOf({ kind, id: of }: Topic): string {
+  return `/api/v1/${kind}s/${of}`;
 }
 
 // A screenful of a chatty run; clients that want all ask for more at once or for the export.
@@ -122,14 +131,22 @@ async function listEvents(
   reply: FastifyReply,
   tenantId: string,
   topic: Topic,
-  { after: cursor = '0', limit, type, format }: z.infer<typeof EventsQuery>,
+  { after: cursor = '0', limit, type, format, kept = false }: z.infer<typeof EventsQuery>,
 ): Promise<EventListView | FastifyReply> {
   const head = await headOf(db, tenantId, topic);
   const after = Number(cursor);
   checkCursor(after, head.seq);
+  if (!kept) checkFloor(after, head, pathOf(topic));
   const only: { type?: EventType } = present({ type });
-  const read: Read = (page) => readTopic(db, tenantId, topic, { ...page, ...only });
   const numberOf = numberIn(topic);
+  const read: Read = async (page) => {
+    const events = await readTopic(db, tenantId, topic, { ...page, ...only });
+    const last = events.at(-1);
+    const whole = kept || type || !last || numberOf(last) === page.after + events.length;
+    // The floor has risen since it was looked at.
+    if (!whole) checkFloor(page.after, await headOf(db, tenantId, topic), pathOf(topic));
+    return events;
+  };
   if (format === 'jsonl') {
     const lines = exported(after, limit, read, numberOf);
     return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(lines));

@@ -1,7 +1,7 @@
 // How errors appear in the description of a route.
 import { ProblemView } from '../../workflows/contracts/system.ts';
 
-const problem = (description: string) => ({
+export const problem = (description: string) => ({
   description,
   content: { 'application/problem+json': { schema: ProblemView } },
 });

@@ -6,12 +6,12 @@ import type { Logger } from 'pino';
 import type { StreamHead } from '../../activities/store/log/tails.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { KnownTokens } from '../known-tokens.ts';
-import type { Frames } from './frames.ts';
+import { type Frames, Skipped } from './frames.ts';
 import type { Followed, Hub } from './hub.ts';
 import type { Topic } from './topics.ts';
 
 export interface EventStreams {
-  /** Answers with the topic's events after the request's cursor. The caller has checked that it may be read. */
+  /** Answers with the topic's events after a cursor that the caller has checked, as it has that they may be read. */
   open(request: FastifyRequest, reply: FastifyReply, following: Following): FastifyReply;
   /** Ends the streams of tokens that do not count any more. */
   endRevoked(): Promise<void>;
@@ -69,6 +69,18 @@ export function checkCursor(after: number, position: number): void {
   }
 }
 
+/**
+ * Refuses a number below what is kept whole: what followed it cannot be had any more. `path` is where the topic is read.
+ */
+export function checkFloor(after: number, { floor }: StreamHead, path: string): void {
+  if (after >= floor) return;
+  throw new Failure(
+    'EventsFolded',
+    `Events up to ${floor} are folded to whole messages and results. Read those with GET ${path}/events?kept=true&after=${after}, then go on after ${floor}.`,
+    { floor },
+  );
+}
+
 export function createEventStreams(input: { hub: Hub; tokens: KnownTokens; logger: Logger }): EventStreams {
   const { hub, tokens, logger } = input;
   const streams = new Set<Open>();
@@ -93,7 +105,6 @@ export function createEventStreams(input: { hub: Hub; tokens: KnownTokens; logge
 
   return {
     open(request, reply, following) {
-      checkCursor(following.after, following.head.seq);
       // 204 is what stops an EventSource from coming back for a stream that has ended.
       if (following.head.ended && following.after === following.head.seq) return reply.code(204).send();
       reply.hijack();
@@ -159,6 +170,11 @@ function startStream(input: {
         if (response.writableNeedDrain && !(await drained(response))) return end('overrun');
         if (over || cursor >= followed.position()) return;
         const frames = await followed.after(cursor, sliceBytes).catch(async (error: unknown) => {
+          // It comes back and is told from where on it can read.
+          if (error instanceof Skipped) {
+            end('folded');
+            return undefined;
+          }
           logger.warn({ err: error }, 'cannot read events for a stream; trying again');
           await new Promise((resolve) => setTimeout(resolve, retryMs));
           return undefined;
@@ -176,7 +192,7 @@ function startStream(input: {
     followed.leave();
   });
   response.write(opening);
-  const followed: Followed = hub.follow(following.topic, following.head.seq, {
+  const followed: Followed = hub.follow(following.topic, following.head, {
     grown(frames) {
       if (busy || over) return;
       const fits = frames.from === cursor && frames.bytes.length <= sliceBytes;

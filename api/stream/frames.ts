@@ -12,6 +12,11 @@ export interface Frames {
   final: boolean;
 }
 
+/** What was to be read without gaps has some: it was folded or deleted since the reader was let in. */
+export class Skipped extends Error {
+  override name = 'Skipped';
+}
+
 export function toFrames(from: number, events: Event[], numberOf: (event: Event) => number | null): Frames {
   const parts: Buffer[] = [];
   const ends: number[] = [];
@@ -20,7 +25,7 @@ export function toFrames(from: number, events: Event[], numberOf: (event: Event)
   for (const event of events) {
     const number = numberOf(event);
     if (number !== to + 1) {
-      throw new Error(`${event.stream} skips from ${to} to ${number}: a stream has no gaps.`);
+      throw new Skipped(`${event.stream} skips from ${to} to ${number}.`);
     }
     // JSON has no raw line break, so that one `data` line holds it.
     const frame = Buffer.from(`id: ${number}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);

@@ -2,6 +2,7 @@
 // in all of them, and every reader of a stream is handed the same bytes. A lost notice costs a second, no event.
 import type { Logger } from 'pino';
 import type { Db } from '../../activities/store/db/database.ts';
+import type { StreamHead } from '../../activities/store/log/tails.ts';
 import type { Event } from '../../workflows/contracts/event.ts';
 import { cutFrames, type Frames } from './frames.ts';
 import { createGrowth, type Growth, type Reader } from './growth.ts';
@@ -17,8 +18,8 @@ export interface Followed {
 }
 
 export interface Hub {
-  /** `position`: how far the caller has seen the stream to have come. */
-  follow(topic: Topic, position: number, reader: Reader): Followed;
+  /** `head`: how far the caller has seen the stream to have come, and from where on it is whole. */
+  follow(topic: Topic, head: Pick<StreamHead, 'seq' | 'floor'>, reader: Reader): Followed;
   /** A notice that streams have grown. */
   hear(payload: string): void;
   /** Looks for itself: notices may have been lost. */
@@ -85,14 +86,14 @@ export function createHub(input: { db: Db; tenantId: string; logger: Logger }): 
     }
   }
 
-  function follow(topic: Topic, position: number, reader: Reader): Followed {
+  function follow(topic: Topic, { seq, floor }: Pick<StreamHead, 'seq' | 'floor'>, reader: Reader): Followed {
     const key = keyOf(topic);
-    const growth = followed.get(key) ?? createGrowth(topic, position);
+    const growth = followed.get(key) ?? createGrowth(topic, seq);
     followed.set(key, growth);
     growth.readers.add(reader);
     // Something may have come between the caller's look and now.
     mark(growth);
-    return toFollowed(growth, pages, () => {
+    return toFollowed(growth, pages, floor, () => {
       growth.readers.delete(reader);
       if (growth.readers.size === 0 && followed.get(key) === growth) followed.delete(key);
     });
@@ -127,11 +128,12 @@ async function behind(db: Db, tenantId: string, growths: Growth[]): Promise<Grow
   return growths.filter((growth) => (heads.get(keyOf(growth.topic))?.seq ?? 0) > growth.position);
 }
 
-function toFollowed(growth: Growth, pages: Pages, leave: () => void): Followed {
+function toFollowed(growth: Growth, pages: Pages, floor: number, leave: () => void): Followed {
   return {
     position: () => growth.position,
     async after(number, maxBytes) {
-      const frames = growth.recent(number) ?? (await pages.around(growth.topic, number, growth.position));
+      const known = { position: growth.position, floor };
+      const frames = growth.recent(number) ?? (await pages.around(growth.topic, number, known));
       return cutFrames(frames, number, maxBytes);
     },
     leave,

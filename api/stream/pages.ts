@@ -2,12 +2,15 @@
 // as many queries as one. A page never changes once it is read, so it is kept as long as there is room.
 import { LRUCache } from 'lru-cache';
 import type { Db } from '../../activities/store/db/database.ts';
-import { type Frames, toFrames } from './frames.ts';
+import { type Frames, Skipped, toFrames } from './frames.ts';
 import { keyOf, numberIn, readTopic, type Topic } from './topics.ts';
 
 export interface Pages {
-  /** The page that holds the event after `after`; `position` is how far the topic is known to have come. */
-  around(topic: Topic, after: number, position: number): Promise<Frames>;
+  /**
+   * The page that holds the event after `after`, which is not below the floor; `position` is how far the topic is known
+   * to have come. Throws Skipped when the floor has risen since.
+   */
+  around(topic: Topic, after: number, known: { position: number; floor: number }): Promise<Frames>;
 }
 
 // Small enough to be read in a few milliseconds, large enough that 10,000 events are ten queries.
@@ -29,15 +32,16 @@ export function createPages(db: Db, tenantId: string): Pages {
       limited(async () => {
         const events = await readTopic(db, tenantId, topic, { after: from, limit: to - from });
         const frames = toFrames(from, events, numberIn(topic));
-        if (frames.to !== to) throw new Error(`${keyOf(topic)} ends at ${frames.to} instead of ${to}.`);
+        if (frames.to !== to) throw new Skipped(`${keyOf(topic)} ends at ${frames.to} instead of ${to}.`);
         return frames;
       }),
   });
   return {
-    async around(topic, after, position) {
+    async around(topic, after, { position, floor }) {
       // Pages begin at round numbers, so that readers with different cursors share them.
-      const from = after - (after % pageEvents);
-      const to = Math.min(from + pageEvents, position);
+      const round = after - (after % pageEvents);
+      const from = Math.max(round, floor);
+      const to = Math.min(round + pageEvents, position);
       const key = `${keyOf(topic)} ${from} ${to}`;
       return kept.forceFetch(key, { context: { topic, from, to } });
     },

@@ -38,7 +38,8 @@ async function ask(path, options = {}) {
   if (response.status === 401) throw new Error('No token: open the link that "npm start" prints.');
   const problem = await response.json().catch(() => ({}));
   const { status } = response;
-  throw Object.assign(new Error(clean(problem.detail ?? `The server answers ${status}.`)), { status });
+  const error = new Error(clean(problem.detail ?? `The server answers ${status}.`));
+  throw Object.assign(error, { status, floor: problem.floor });
 }
 
 const get = async (path) => (await ask(path)).json();
@@ -140,9 +141,24 @@ async function watch(runId) {
         if (event.type === 'run-end') return;
       }
     } catch (error) {
+      if (watched === mine && error.floor > last) {
+        last = await drawKept(runId, last, error.floor, draw).catch(() => last);
+        continue;
+      }
       if (watched === mine) element('facts').textContent = `after ${last}: ${error.message}; trying again`;
     }
   }
+}
+
+/** Whole messages and results of events that are folded, up to where the stream is whole. */
+async function drawKept(runId, after, floor, draw) {
+  for (let cursor = after; cursor !== null; ) {
+    const page = await get(`/runs/${runId}/events?kept=true&limit=1000&after=${cursor}`);
+    for (const event of page.items) if (event.seq <= floor) draw(event);
+    cursor = page.nextCursor !== null && Number(page.nextCursor) < floor ? page.nextCursor : null;
+  }
+  element('facts').textContent = `events up to ${floor} are folded to whole messages`;
+  return floor;
 }
 
 async function* eventsOf(body) {
@@ -163,6 +179,11 @@ function createView() {
     const key = `${step} ${block} ${className}`;
     if (!blocks.has(key)) blocks.set(key, stream.appendChild(make('p', className)));
     blocks.get(key).append(clean(text));
+  }
+  function whole({ step, text }) {
+    // Its pieces were folded into it, or have been drawn.
+    if (![...blocks.keys()].some((key) => key.startsWith(`${step} `)))
+      write({ step, block: 0, text }, 'text');
   }
   function supersede({ step, reason }) {
     for (const [key, block] of blocks) if (key.startsWith(`${step} `)) block.className += ' superseded';
@@ -195,6 +216,7 @@ function createView() {
     'step-start': ({ step }) => note(`Step ${step}`),
     'text-delta': (payload) => write(payload, 'text'),
     'thinking-delta': (payload) => write(payload, 'thinking'),
+    'message-end': whole,
     'message-reset': supersede,
     'call-request': request,
     'call-start': change,
@@ -219,7 +241,7 @@ function createView() {
       killedAt = undefined;
     }
     if (Object.hasOwn(drawn, type)) drawn[type](payload);
-    else if (!/^(text|thinking|message|step)-(start|end)$/.test(type)) note(type);
+    else if (!/^(text|thinking|step)-(start|end)$/.test(type)) note(type);
   };
 }
 

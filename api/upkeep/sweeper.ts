@@ -18,9 +18,11 @@ export function createSweeper(input: {
   db: Db;
   kinds: readonly Upkeep[];
   logger: Logger;
+  /** Of no kind; they come last. */
+  chores?: readonly Chore[];
   everyMs?: number;
 }): Loop {
-  const { db, kinds, logger } = input;
+  const { db, kinds, logger, chores: others = [] } = input;
   // What somebody waits for comes first.
   const chores: Chore[] = [
     ...kinds.map((each) => ({
@@ -29,6 +31,7 @@ export function createSweeper(input: {
     })),
     ...kinds.map((each) => ({ name: `waking each ${each.kind.name}`, act: () => wakeUndrained(db, each) })),
     ...kinds.flatMap((each) => each.chores),
+    ...others,
   ];
   return repeat(input.everyMs ?? everyMs, logger, 'the sweeper', async () => {
     for (const { name, act } of chores)

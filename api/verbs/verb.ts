@@ -5,6 +5,7 @@ import type { CallRow } from '../../activities/store/calls/calls.ts';
 import { type Queries, violatedConstraint } from '../../activities/store/db/database.ts';
 import type { StartNeeds, Starter } from '../../activities/store/lifecycle/start-run.ts';
 import type { EventLog, Write } from '../../activities/store/log/events.ts';
+import type { RetentionSettings } from '../../activities/store/retention/retention-table.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { Runs } from '../upkeep/run-kind.ts';
 
@@ -26,6 +27,7 @@ export function actorOf({ tenantId, name, surface, requestId }: Caller): Starter
 export interface VerbParts extends StartNeeds {
   log: EventLog;
   runs: Runs;
+  retention: RetentionSettings;
   /**
    * Other arguments for a call that is asked about. Throws a Failure when they do not fit or policy denies them. Reads
    * with the caller's queries: a second connection, asked for inside a transaction, may never come.

@@ -87,6 +87,7 @@ export const storeRooms = [
   'calls',
   'approvals',
   'lifecycle',
+  'retention',
 ] as const;
 
 export const storeRules = [

@@ -38,7 +38,7 @@ const broken: Record<
       .slice(0, -1)
       .map((room) => [
         `store-${room}-imports-rooms-before`,
-        { from: `activities/store/${room}/a.ts`, imports: '../lifecycle/b.ts' },
+        { from: `activities/store/${room}/a.ts`, imports: `../${storeRooms.at(-1)}/b.ts` },
       ]),
   ),
   'sql-in-the-store-only': { from: 'api/routes/a.ts', imports: 'kysely' },

@@ -9,6 +9,9 @@ import { seedTenantAllowance } from '../../activities/store/allowances/change-li
 import { describeCall } from '../../activities/call/review.ts';
 import { toolsOf } from '../../activities/call/tools-of.ts';
 import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
+import { createContents } from '../../activities/store/log/contents.ts';
+import { usualRetention } from '../../activities/store/retention/retention-table.ts';
+import { sweepsOf } from '../../activities/store/retention/sweeps.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
@@ -18,6 +21,7 @@ import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 import { createTestDatabase } from './postgres.ts';
+import { noFolders } from './retention.ts';
 import { startNeeds } from './start-needs.ts';
 
 // For what they say of themselves.
@@ -109,6 +113,8 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     temporalUi: { problem: 'There is no Web UI in this test.' },
     loginKey: 'only for tests',
     uiFolder,
+    retention: usualRetention,
+    sweeps: sweepsOf(createContents(database.db, path.join(uiFolder, 'contents')), noFolders),
     ...changed,
   };
   const app = await buildApp(deps);

@@ -1,5 +1,6 @@
 // Every setting once: its type, its default, the reason it exists, its name in the environment. Reads nothing.
 import { z } from 'zod';
+import { usualRetention } from '../../activities/store/retention/retention-table.ts';
 
 export type SettingNotes = {
   why: string;
@@ -21,6 +22,8 @@ const file = (why: string) =>
     .min(1)
     .optional()
     .meta(note(why, { folder: true }));
+// A century.
+const days = (usual: number) => z.int().min(0).max(36_500).default(usual);
 
 const price = z.strictObject({
   input: z.number().nonnegative(),
@@ -181,6 +184,29 @@ export const Settings = z.strictObject({
     .default(4)
     .meta(note('Tool calls at once in one worker; they use the machine.')),
   workflowSlots: z.int().min(2).max(200).default(8).meta(note('Workflow tasks at once in one worker.')),
+  retention: z
+    .strictObject({
+      runsDays: days(usualRetention.runsDays).meta(
+        note('How long finished runs are kept with all that is theirs; 0 for ever.'),
+      ),
+      eventsDays: days(usualRetention.eventsDays).meta(
+        note('After how long the pieces in streams of finished runs are folded to whole messages; 0 never.'),
+      ),
+      outputsDays: days(usualRetention.outputsDays).meta(
+        note('How long the whole of a cut output is kept after its run; 0 for ever.'),
+      ),
+      // A century of months.
+      ledgerMonths: z
+        .int()
+        .min(0)
+        .max(1200)
+        .default(usualRetention.ledgerMonths)
+        .meta(note('How many whole months of the ledger are kept as entries before they are summed; 0 all.')),
+      deadLettersDays: days(usualRetention.deadLettersDays).meta(
+        note('How long dead letters are kept that were retried or dropped; 0 for ever.'),
+      ),
+    })
+    .prefault({}),
   approvalSeconds: z
     .int()
     .min(2)

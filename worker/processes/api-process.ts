@@ -8,7 +8,10 @@ import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts
 import type { Llm } from '../../activities/llm/llm.ts';
 import { bookUnanswered } from '../../activities/step/use.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
+import type { Book } from '../../activities/store/lifecycle/stuck-run.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
+import { sweepsOf } from '../../activities/store/retention/sweeps.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
 import { ensureFirstToken } from '../../activities/store/access/data-folder-token.ts';
@@ -19,18 +22,21 @@ import { createBackground } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { buildApp } from '../../api/app.ts';
+import { type ApiDeps, buildApp } from '../../api/app.ts';
 import type { TemporalUi } from '../../api/deps.ts';
+import { createPruneChore } from '../../api/upkeep/prune-chore.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
-import { createExecutions } from '../../api/upkeep/executions.ts';
+import { createExecutions, type Executions } from '../../api/upkeep/executions.ts';
 import { upkeepOf } from '../../api/upkeep/kinds.ts';
 import { runKind } from '../../api/upkeep/run-kind.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
+import type { Loop } from '../../api/upkeep/upkeep.ts';
 import type { ModelListView } from '../../workflows/contracts/system.ts';
 import { knownSecrets } from '../config/config.ts';
 import { diskFolders } from '../data-folder.ts';
 import { openStore, type RoleConfig } from './deps.ts';
 import { embeddedDeps } from './embedded.ts';
+import { createFolderSweeps } from './folder-sweeps.ts';
 import { keptKey } from './kept-key.ts';
 import { modelPrice } from './model-price.ts';
 import { sandboxDrivers } from './sandboxes.ts';
@@ -78,7 +84,8 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   if (!sandbox) throw new Error('There is no sandbox in the list.');
   const disk = createDisk(diskFolders(config.dataFolder), config.minFreeBytes);
   const embedded = await embeddedDeps(config.dataFolder);
-  const app = await buildApp({
+  const sweeps = sweepsOf(store.contents, createFolderSweeps(config.dataFolder));
+  const deps: ApiDeps = {
     log: store.log,
     pool: store.database.pool,
     databaseUrl: config.databaseUrl,
@@ -121,16 +128,11 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     temporalUi: temporalUiOf(config),
     loginKey: keptKey(path.join(config.dataFolder, 'login-key')),
     uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
-  });
-  const upkeep = upkeepOf({
-    log: store.log,
-    runs,
-    logger,
-    book: (write, run) => bookUnanswered({ price }, write, run),
-  });
-  const loops = [createSweeper, createReconciler].map((create) =>
-    create({ db: store.database.db, kinds: upkeep, logger }),
-  );
+    retention: config.retention,
+    sweeps,
+  };
+  const app = await buildApp(deps);
+  const loops = loopsOf(deps, runs, (write, run) => bookUnanswered({ price }, write, run));
   const url = await app.listen({ host: config.host, port: config.port });
   return {
     url,
@@ -152,6 +154,14 @@ function temporalUiOf(config: RoleConfig): TemporalUi {
   const problem = "This server's Temporal is not its own, and its Web UI is not shown here";
   if (link !== undefined) return { problem: `${problem}: it is at ${link}.` };
   return { problem: `${problem}: set PERDURE_TEMPORAL_UI_UPSTREAM to where it is.` };
+}
+
+/** What repairs, and prunes at night. */
+function loopsOf(parts: ApiDeps, runs: Executions<RunRow>, book: Book): Loop[] {
+  const { log, logger, sweeps, tenantId } = parts;
+  const upkeep = { db: log.db, kinds: upkeepOf({ log, runs, logger, book }), logger };
+  const pruning = createPruneChore({ parts, sweeps, tenantId, logger });
+  return [createSweeper({ ...upkeep, chores: [pruning] }), createReconciler(upkeep)];
 }
 
 function toModelList(llms: Llm[], configured: string | undefined): ModelListView {

@@ -128,7 +128,12 @@ export const UsageView = z
     items: z.array(
       z
         .object({
-          key: z.string().nullable().describe('Null: runs without a project.'),
+          key: z
+            .string()
+            .nullable()
+            .describe(
+              'Null: runs without a project, and what is not known of months that were summed or runs that were deleted. By day, a summed month is one row, such as 2026-01.',
+            ),
           calls: z.int(),
           inputTokens: tokens,
           cachedInputTokens: tokens,

@@ -182,6 +182,10 @@ export const EventsQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).optional(),
   type: z.enum(eventTypes as [EventType, ...EventType[]]).optional(),
   format: z.enum(['json', 'jsonl']).optional(),
+  kept: z
+    .stringbool()
+    .optional()
+    .describe('Also what is kept of folded events, whose numbers skip: whole messages and results.'),
 });
 export const StreamQuery = z.strictObject({ after: cursor.optional() });
 

@@ -119,6 +119,8 @@ export const ProblemView = z
     fields: z.array(z.object({ path: z.string(), problem: z.string() })).optional(),
     activeRunId: z.string().optional(),
     lastRunId: z.string().optional(),
+    floor: z.int().optional().describe('Events up to this number are folded.'),
+    descendants: z.array(z.string()).optional().describe('Runs that go on from it.'),
   })
   .meta({ id: 'Problem' });
 export type ProblemView = z.infer<typeof ProblemView>;

@@ -2,7 +2,7 @@
 // same answer. The lock that says "in flight" belongs to the transaction: a crash leaves nothing in flight.
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
-import type { Db, Queries } from '../db/database.ts';
+import type { Queries } from '../db/database.ts';
 
 export interface KeyScope {
   tenantId: string;
@@ -17,7 +17,7 @@ export interface StoredAnswer {
   body: string;
 }
 
-// Longer than any client tries again; after that the key may mean something new.
+// Longer than any client tries again; after that the key may mean something new. The nightly pruning removes the rest.
 const keepHours = 24;
 
 /**
@@ -70,10 +70,6 @@ export async function keepAnswer(
     })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'method', 'path', 'key']).doUpdateSet(values))
     .execute();
-}
-
-export async function forgetOldAnswers(db: Db): Promise<void> {
-  await db.deleteFrom('idempotency_keys').where('created_at', '<=', oldest()).execute();
 }
 
 function oldest(): Date {

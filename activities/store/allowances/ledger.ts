@@ -1,5 +1,5 @@
 // Reading the ledger of allowances: who drew what and who changed which limit, and what was used, summed as asked.
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { LedgerListView, UsageBy, UsageView } from '../../../workflows/contracts/allowance.ts';
 import type { Queries } from '../db/database.ts';
 
@@ -39,27 +39,48 @@ const keys = {
   day: sql`entry.day::text`,
 };
 
-/** What was charged, the dearest first; by day, the latest first. Days are UTC, both ends included. */
+// Of what was summed runs, conversations and days are not known any more.
+const keysOfMonths = {
+  run: sql`null::text`,
+  conversation: sql`null::text`,
+  model: sql`summed.model`,
+  project: sql`nullif(summed.project, '')`,
+  day: sql`to_char(summed.month, 'YYYY-MM')`,
+};
+
+/**
+ * What was charged, the dearest first; by day, the latest first. Days are UTC, both ends included. A month that was
+ * summed counts where its first day does.
+ */
 export async function readUsage(
   queries: Queries,
   input: { tenantId: string; by: UsageBy; from?: string; to?: string; limit: number },
 ): Promise<UsageRow[]> {
   const { tenantId, by, from, to, limit } = input;
-  const days = [
-    ...(from === undefined ? [] : [sql`and entry.day >= ${from}::date`]),
-    ...(to === undefined ? [] : [sql`and entry.day <= ${to}::date`]),
+  const within = (day: RawBuilder<unknown>) => [
+    ...(from === undefined ? [] : [sql`and ${day} >= ${from}::date`]),
+    ...(to === undefined ? [] : [sql`and ${day} <= ${to}::date`]),
   ];
-  const order = by === 'day' ? sql`1 desc` : sql`sum(entry.cost_micros) desc, 1`;
+  const order = by === 'day' ? sql`1 desc` : sql`sum(cost_micros) desc, 1`;
   const { rows } = await sql<UsageRow>`
-    select ${keys[by]} as key, count(*) filter (where entry.kind = 'settle') as calls,
-      sum(entry.input_tokens)::bigint as "inputTokens",
-      sum(entry.cached_input_tokens)::bigint as "cachedInputTokens",
-      sum(entry.output_tokens)::bigint as "outputTokens",
-      sum(entry.cost_micros)::bigint as "costMicros",
-      coalesce(sum(entry.cost_micros) filter (where entry.estimated), 0)::bigint as "estimatedCostMicros",
-      coalesce(sum(entry.tokens) filter (where entry.kind = 'refund'), 0)::bigint as "refundedTokens"
-    from allowance_entries entry join runs on runs.id = entry.run_id
-    where entry.tenant_id = ${tenantId} and entry.kind in ('settle', 'refund') ${sql.join(days, sql` `)}
-    group by 1 order by ${order} limit ${limit}`.execute(queries);
+    select key, sum(calls)::bigint as calls, sum(input_tokens)::bigint as "inputTokens",
+      sum(cached_input_tokens)::bigint as "cachedInputTokens", sum(output_tokens)::bigint as "outputTokens",
+      sum(cost_micros)::bigint as "costMicros", sum(estimated_cost_micros)::bigint as "estimatedCostMicros",
+      sum(refunded_tokens)::bigint as "refundedTokens"
+    from (
+      -- Of a run that was deleted the entries stay.
+      select ${keys[by]} as key, (entry.kind = 'settle')::integer as calls, entry.input_tokens, entry.cached_input_tokens,
+        entry.output_tokens, entry.cost_micros, case when estimated then entry.cost_micros else 0 end as estimated_cost_micros,
+        case entry.kind when 'refund' then tokens else 0 end as refunded_tokens
+      from allowance_entries entry left join runs on runs.id = entry.run_id
+      where entry.tenant_id = ${tenantId} and entry.kind in ('settle', 'refund')
+        ${sql.join(within(sql`entry.day`), sql` `)}
+      union all
+      select ${keysOfMonths[by]}, calls, input_tokens, cached_input_tokens, output_tokens, cost_micros,
+        estimated_cost_micros, refunded_tokens
+      from allowance_months summed
+      where summed.tenant_id = ${tenantId} ${sql.join(within(sql`summed.month`), sql` `)}
+    ) used
+    group by key order by ${order} limit ${limit}`.execute(queries);
   return rows;
 }

@@ -53,6 +53,22 @@ export interface AllowanceEntries {
   tokens: Generated<number>;
 }
 
+export interface AllowanceMonths {
+  allowances: string[];
+  cached_input_tokens: number;
+  calls: number;
+  cost_micros: number;
+  estimated_cost_micros: number;
+  input_tokens: number;
+  model: string;
+  month: Timestamp;
+  output_tokens: number;
+  project: string;
+  refunded_tokens: number;
+  tenant_id: string;
+  tokens: number;
+}
+
 export interface AllowancePlaces {
   day: Timestamp;
   name: string;
@@ -218,6 +234,7 @@ export interface Contents {
 
 export interface ConversationHeads {
   conversation_id: string;
+  floor: Generated<number>;
   seq: number;
   tenant_id: string;
 }
@@ -353,6 +370,18 @@ export interface PolicyVersions {
   version: number;
 }
 
+export interface Prunings {
+  by: string;
+  created_at: Generated<Timestamp>;
+  cutoffs: Json;
+  done: Generated<number>;
+  finished_at: Timestamp | null;
+  id: string;
+  night: Timestamp | null;
+  removed: Generated<Json>;
+  tenant_id: string;
+}
+
 export interface RememberedAnswers {
   allows: string | null;
   created_at: Generated<Timestamp>;
@@ -384,6 +413,7 @@ export interface Runs {
   execution_id: string | null;
   external_tools: Generated<Json>;
   final_message: string | null;
+  folded_at: Timestamp | null;
   generation: Generated<number>;
   id: string;
   input_tokens: Generated<number>;
@@ -419,6 +449,7 @@ export interface Runs {
 export interface StreamHeads {
   ended: Generated<boolean>;
   fences: Generated<Json>;
+  floor: Generated<number>;
   seq: Generated<number>;
   stream: string;
   tenant_id: string;
@@ -440,6 +471,7 @@ export interface Tokens {
 export interface DB {
   allowance_calls: AllowanceCalls;
   allowance_entries: AllowanceEntries;
+  allowance_months: AllowanceMonths;
   allowance_places: AllowancePlaces;
   allowance_runs: AllowanceRuns;
   allowance_untold: AllowanceUntold;
@@ -462,6 +494,7 @@ export interface DB {
   policies: Policies;
   policy_scopes: PolicyScopes;
   policy_versions: PolicyVersions;
+  prunings: Prunings;
   remembered_answers: RememberedAnswers;
   runs: Runs;
   stream_heads: StreamHeads;

@@ -16,6 +16,8 @@ export interface StreamHead {
   seq: number;
   /** Nothing can follow. */
   ended: boolean;
+  /** Up to this number pieces have been folded away; above it there are no gaps. */
+  floor: number;
 }
 
 /** How far each stream has come; streams that do not exist are left out. */
@@ -26,7 +28,7 @@ export async function streamHeads(
 ): Promise<Map<string, StreamHead>> {
   if (streams.length === 0) return new Map();
   const { rows } = await sql<StreamHead & { stream: string }>`
-    select stream, seq, ended from stream_heads
+    select stream, seq, ended, floor from stream_heads
     where stream = any(${streams}::text[]) and tenant_id = ${tenantId}`.execute(db);
   return new Map(rows.map(({ stream, ...head }) => [stream, head]));
 }
@@ -38,10 +40,10 @@ export async function conversationHeads(
   ids: string[],
 ): Promise<Map<string, StreamHead>> {
   if (ids.length === 0) return new Map();
-  const { rows } = await sql<{ id: string; seq: number }>`
-    select conversation_id as id, seq from conversation_heads
+  const { rows } = await sql<{ id: string; seq: number; floor: number }>`
+    select conversation_id as id, seq, floor from conversation_heads
     where conversation_id = any(${ids}::uuid[]) and tenant_id = ${tenantId}`.execute(db);
-  return new Map(rows.map(({ id, seq }) => [id, { seq, ended: false }]));
+  return new Map(rows.map(({ id, ...head }) => [id, { ...head, ended: false }]));
 }
 
 /** The next events of each stream, at most `limit` of each, in order. */

@@ -1,7 +1,7 @@
 // Conversations: lists and the view. They are opened by the first run accepted into them.
 import { type Selectable, sql } from 'kysely';
 import type { ConversationView } from '../../../workflows/contracts/conversation.ts';
-import type { Db } from '../db/database.ts';
+import type { Db, Queries } from '../db/database.ts';
 import { activeRunOf } from './runs.ts';
 import type { Conversations } from '../db/tables.ts';
 
@@ -9,7 +9,7 @@ export type ConversationRow = Selectable<Conversations>;
 
 /** With the number of its last event. */
 export async function findConversation(
-  db: Db,
+  db: Queries,
   tenantId: string,
   id: string,
 ): Promise<(ConversationRow & { seq: number }) | undefined> {
@@ -20,6 +20,21 @@ export async function findConversation(
     .select(({ fn, val }) => fn.coalesce('head.seq', val(0)).as('seq'))
     .where('conversations.id', '=', id)
     .where('conversations.tenant_id', '=', tenantId)
+    .executeTakeFirst();
+}
+
+/** Before its runs, for who deletes it or one of them: nothing is accepted into it meanwhile. */
+export async function lockConversation(
+  queries: Queries,
+  tenantId: string,
+  id: string,
+): Promise<{ id: string } | undefined> {
+  return queries
+    .selectFrom('conversations')
+    .select('id')
+    .where('id', '=', id)
+    .where('tenant_id', '=', tenantId)
+    .forUpdate()
     .executeTakeFirst();
 }
 

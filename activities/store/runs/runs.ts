@@ -5,7 +5,7 @@ import { streamOf } from '../../../workflows/contracts/event.ts';
 import { type Priority, priorities, type RunStatus, type RunView } from '../../../workflows/contracts/run.ts';
 import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
-import type { Write } from '../log/events.ts';
+import { Superseded, type Write } from '../log/events.ts';
 import type { DB, Inputs, Runs } from '../db/tables.ts';
 
 export type RunRow = Selectable<Runs>;
@@ -65,9 +65,9 @@ async function lock(
   return rows[0];
 }
 
-/** A run that must be there: what names it is a row of it, or its workflow. */
+/** The run of an attempt. A run that was deleted had ended: whoever still works for it comes too late. */
 export function requireRun<Row>(run: Row | undefined, id: string): Row {
-  if (run === undefined) throw new Error(`There is no run ${id}.`);
+  if (run === undefined) throw new Superseded(`There is no run ${id} any more.`);
   return run;
 }
 

@@ -25,6 +25,8 @@ export async function followRun(
   const events = client.watchRun(runId, {
     ...(how.after !== undefined && { after: how.after }),
     ...(how.signal && { signal: how.signal }),
+    onFolded: (floor) =>
+      note(`events up to ${floor} are folded: whole messages and results, their numbers skip`),
     onLost: () => note('the server does not answer; this goes on by itself as soon as it does'),
   });
   try {

@@ -21,11 +21,16 @@ type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-en
 type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
 type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall' | 'budget-warning'>;
 type ApprovalEvent = EventOf<'approval-request' | 'approval-escalation' | 'approval-response'>;
-type StepEvent = Exclude<Event, RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent>;
+type StepEvent = Exclude<
+  Event,
+  RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent | EventOf<'message-end'>
+>;
 
 export function createRenderer(output: Output, startedAt?: string): Renderer {
   const pen = createPen(output);
   const calls = createCallDrawing(pen);
+  // The step whose text has streamed; that of folded events has not.
+  let streamed = 0;
   let begunAt = startedAt;
   return {
     note: pen.note,
@@ -61,7 +66,12 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'stall':
         case 'budget-warning':
           return drawTrouble(pen, event);
+        case 'message-end':
+          // Its text has streamed already, unless its pieces were folded into it.
+          if (event.payload.step !== streamed) drawMessage(pen, event.payload.text);
+          return;
         default:
+          if (event.type === 'text-start' || event.type === 'text-delta') streamed = event.payload.step;
           return drawStep(pen, event);
       }
     },
@@ -152,6 +162,11 @@ function drawDenied(
   if (count > items.length) warn(`  … ${count - items.length} more`);
 }
 
+function drawMessage(pen: Pen, text: string): void {
+  pen.write(printable(text));
+  pen.endLine();
+}
+
 function drawStep(pen: Pen, event: StepEvent): void {
   switch (event.type) {
     case 'step-start':
@@ -173,9 +188,6 @@ function drawStep(pen: Pen, event: StepEvent): void {
       const { step, reason } = event.payload;
       return pen.warn(`superseded: the text of step ${step} above (${pen.short(reason)})`);
     }
-    // Its text has streamed already.
-    case 'message-end':
-      return;
     default:
       return drawUnknown(pen, event);
   }

@@ -53,6 +53,11 @@ export const dynamicConfiguration = {
   'history.timerProcessorMaxTimeShift': '"20ms"',
   // Its HTTP API cannot be switched off and has no login: it answers to no name that there is.
   'frontend.httpAllowedHosts': '["off.invalid"]',
+  // Every workflow stays in memory for an hour after its end, up to 8,096 of them: 36 MB for a thousand runs. This is
+  // more than are at work at once on one machine; any other is read from the file when it is needed.
+  'history.hostLevelCacheMaxSize': '256',
+  // Events for clusters that replicate, of which there are none: it fills up to 8 MB for nothing.
+  'history.xdcCacheMaxSizeBytes': '262144',
 };
 
 // It makes an URI of the name, in which `#`, `?` and `%` mean something. So it stands in its folder and is given a

@@ -74,7 +74,7 @@ test('an appended batch is read back whole, numbered from one, with the number a
       payload: { step: 1, block: 0, text },
     })),
   );
-  expect(await headOf(batch.stream)).toEqual({ seq: 3, ended: false });
+  expect(await headOf(batch.stream)).toEqual({ seq: 3, ended: false, floor: 0 });
 });
 
 test('sixteen writers at once leave no gap in the stream nor in the conversation of two streams', async () => {
@@ -183,7 +183,7 @@ test('nothing follows the end of a stream, and the batch that ended it may be re
   expect(await log.append(batch)).toBe(1);
   expect(await log.append(batch)).toBeUndefined();
   await expect(log.append({ ...batch, dedupeKey: 'other', end: false })).rejects.toThrow(StreamEnded);
-  expect(await headOf(batch.stream)).toEqual({ seq: 1, ended: true });
+  expect(await headOf(batch.stream)).toEqual({ seq: 1, ended: true, floor: 0 });
 });
 
 test('a transaction that fails after its append leaves no event and no gap', async () => {

@@ -93,7 +93,8 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
     { step: 1, reason: 'the worker died' },
     '! superseded: the text of step 1 above (the worker died)\n',
   ],
-  'message-end': [{ step: 1, text: 'words' }, ''],
+  // Nothing of it has streamed: its pieces are folded.
+  'message-end': [{ step: 1, text: 'words' }, 'words\n'],
   'call-request': [
     { ...request, ...allowed, decision: 'deny', reason: 'not here' },
     '→ 1.0 shell npm test\n! deny: not here (any)\n',

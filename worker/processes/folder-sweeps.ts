@@ -1,0 +1,117 @@
+// What runs leave in the data folder besides rows: folders of runs without a project, and recorded trees. Each is looked
+// at anew in every batch, so that nothing has to be remembered between two.
+import { readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { pruneTrees } from '../../activities/git/prune-trees.ts';
+import type { Queries } from '../../activities/store/db/database.ts';
+import {
+  existingRuns,
+  type ProjectTrees,
+  projectTrees,
+} from '../../activities/store/retention/run-folders.ts';
+import type { FolderSweeps } from '../../activities/store/retention/sweeps.ts';
+import type { Sweep, Swept } from '../../activities/store/retention/sweep.ts';
+import { treeName, treesFolder } from '../data-folder.ts';
+
+// A folder may hold a checkout; removing a few takes a second or two.
+const batchFolders = 20;
+
+export function createFolderSweeps(dataFolder: string): FolderSweeps {
+  return {
+    workFolders: sweepWork(path.join(dataFolder, 'work')),
+    trees: sweepTrees(treesFolder(dataFolder)),
+  };
+}
+
+interface Old {
+  name: string;
+  place: string;
+}
+
+/** Those in a folder that have not changed since. */
+async function foldersIn(folder: string, before: Date): Promise<Old[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const old: Old[] = [];
+  for (const name of names.sort()) {
+    const place = path.join(folder, name);
+    const found = await stat(place).catch(() => undefined);
+    if (found?.isDirectory() && found.mtimeMs < before.getTime()) old.push({ name, place });
+  }
+  return old;
+}
+
+async function bytesOf(folder: string): Promise<number> {
+  const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  let bytes = 0;
+  for (const file of files.filter((each) => each.isFile()))
+    bytes += (await stat(path.join(file.parentPath, file.name)).catch(() => undefined))?.size ?? 0;
+  return bytes;
+}
+
+function sweepOf(oldIn: (queries: Queries, of: Swept) => Promise<Old[]>): Sweep {
+  return {
+    async measure(queries, of) {
+      const old = await oldIn(queries, of);
+      let bytes = 0;
+      for (const { place } of old) bytes += await bytesOf(place);
+      return { rows: old.length, bytes };
+    },
+    async batch(queries, of) {
+      const old = await oldIn(queries, of);
+      let bytes = 0;
+      for (const { place } of old.slice(0, batchFolders)) {
+        bytes += await bytesOf(place);
+        await rm(place, { recursive: true, force: true });
+      }
+      return { rows: Math.min(old.length, batchFolders), bytes, more: old.length > batchFolders };
+    },
+  };
+}
+
+/** A run's folder goes with its row; nothing else is ever removed there. */
+function sweepWork(folder: string): Sweep {
+  return sweepOf(async (queries, { before }) => {
+    const old = (await foldersIn(folder, before)).filter(({ name }) => isRunId.test(name));
+    const known = await existingRuns(
+      queries,
+      old.map(({ name }) => name),
+    );
+    return old.filter(({ name }) => !known.has(name));
+  });
+}
+
+const isRunId = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/**
+ * The git directory of a project goes when no run names the project any more; of the others the objects that no run's
+ * tree needs, while no run is at work in the project.
+ */
+function sweepTrees(folder: string): Sweep {
+  const unnamed = sweepOf(async (queries, { before }) => {
+    const known = await namedFolders(queries);
+    return (await foldersIn(folder, before)).filter(({ name }) => name.endsWith('.git') && !known.has(name));
+  });
+  return {
+    measure: unnamed.measure,
+    async batch(queries, of) {
+      const removed = await unnamed.batch(queries, of);
+      if (removed.more) return removed;
+      for (const [name, { active, trees }] of await namedFolders(queries)) {
+        const gitFolder = path.join(folder, name);
+        if (active || !(await stat(gitFolder).catch(() => undefined))) continue;
+        const before = await bytesOf(gitFolder);
+        await pruneTrees({ gitFolder, trees, before: of.before });
+        removed.bytes += Math.max(0, before - (await bytesOf(gitFolder)));
+      }
+      return removed;
+    },
+  };
+}
+
+async function namedFolders(queries: Queries): Promise<Map<string, ProjectTrees>> {
+  const projects = await projectTrees(queries);
+  return new Map(projects.map((project) => [treeName(project.path), project]));
+}
