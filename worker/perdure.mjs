@@ -212,7 +212,7 @@ function runUnder(node, program, args) {
 // Of the place of the checkout alone; data and projects may be called nearly anything. Node takes a star for one of its
 // own patterns, and the bundler of the workflows takes the others for the parts of a request.
 if (/[*#?!\p{Cc}]/u.test(root)) {
-  process.stderr.write(
+  tell(
     `perdure: ${JSON.stringify(root)} is no place to start from: move the checkout to a folder without *, #, ?, ! and control characters in its path.\n`,
   );
   process.exit(1);

@@ -22,8 +22,8 @@ test('of the built-in profiles the permissive one requires containment, and the 
   expect(required).toEqual([
     ['plan-readonly', undefined, undefined],
     ['headless-safe-sandbox', undefined, undefined],
-    ['headless-permissive-sandbox', 'rules[8] (allow execute: **)', 'containment'],
-    ['trusted-mount-autonomous', 'rules[1] (allow anything)', undefined],
+    ['headless-permissive-sandbox', 'rules[22] (allow execute: **)', 'containment'],
+    ['trusted-mount-autonomous', 'rules[6] (allow anything)', undefined],
     ['ask-everything', undefined, undefined],
   ]);
   for (const profile of builtInProfiles) expect(withRequirement(profile)).toEqual(profile);
