@@ -62,7 +62,7 @@ test('what a request names is kept, and the policies of its project come behind 
     { realPath: async () => '/real/shop' },
   );
   expect(run).toMatchObject({
-    project_path: '/link',
+    project_path: '/real/shop',
     limits: { steps: 3 },
     policy_scopes: [
       { scope: 'run', id: 'trusted-mount-autonomous' },
