@@ -220,7 +220,7 @@ function openAndNeverRead(runId: string): { cut(): boolean } {
     gone = true;
   });
   socket.write(
-    `GET /api/v1/runs/${runId}/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${platform.token}\r\n\r\n`,
+    `GET /api/v1/runs/${runId}/stream HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${platform.token}\r\n\r\n`,
   );
   socket.pause();
   return {

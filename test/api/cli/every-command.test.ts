@@ -15,6 +15,7 @@ const needed: Record<string, string[]> = {
   allowances: [],
   approve: ['x'],
   deny: ['x'],
+  delete: ['run', 'x'],
   diff: ['x'],
   settle: ['x', '1.0', 'done'],
   'dead-letters retry': ['x'],

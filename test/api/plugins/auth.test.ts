@@ -29,7 +29,7 @@ test('two Authorization headers are refused, although each of them is right', as
   const answerTo = (lines: string) =>
     new Promise<string>((resolve) => {
       const socket = connect(Number(url.port), url.hostname, () =>
-        socket.write(`GET /api/v1/runs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${lines}\r\n`),
+        socket.write(`GET /api/v1/runs HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n${lines}\r\n`),
       );
       socket.once('data', (bytes) => {
         resolve(bytes.toString().slice(0, 12));

@@ -157,7 +157,9 @@ test('a reader that never reads is cut, and holds little until then', async () =
   const before = process.memoryUsage().rss;
   const clients = Array.from({ length: 10 }, () => {
     const client = connect(Number(url.port), url.hostname);
-    client.write(`GET ${run.streamUrl} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${api.token}\r\n\r\n`);
+    client.write(
+      `GET ${run.streamUrl} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${api.token}\r\n\r\n`,
+    );
     client.pause();
     client.on('error', () => {});
     return client;
