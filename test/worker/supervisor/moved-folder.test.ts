@@ -18,7 +18,10 @@ test('what lies in a data folder that was moved is followed, what lies elsewhere
   // One that only begins alike lies elsewhere.
   const projects = [`${from}/demo/1`, `${from}/work/x`, `${from}er/demo/1`, '/elsewhere', null];
   for (const projectPath of projects) await store.accept({ projectPath });
-  const remembered = { tenant_id: defaultTenant, rule: '{}', expires_at: new Date(), created_by: 'a person' };
+  const remembered = {
+    ...{ tenant_id: defaultTenant, expires_at: new Date(), created_by: 'a person' },
+    ...{ tool: 'shell', input_hash: 'a hash', allows: 'run `make`' },
+  };
   for (const key of [`${from}/demo/1`, '/elsewhere']) {
     await db
       .insertInto('remembered_answers')
