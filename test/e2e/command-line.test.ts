@@ -195,7 +195,7 @@ test('a policy that requires containment is refused in mount, unless that is acc
   expect(shown.slice(shown.indexOf('! 2 calls denied:'))).toEqual([
     '! 2 calls denied:',
     expect.stringMatching(/^! {3}1\.0 shell \{ env; tr /),
-    expect.stringMatching(/^! {5}the file may hold secrets/),
+    expect.stringMatching(/^! {5}it shows what was typed, or what a program was started with/),
     '!   1.1 shell curl http://127.0.0.1:9/x',
     '!     it reaches into the network',
     expect.stringMatching(/^succeeded · /),

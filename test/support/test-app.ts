@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { describeCall } from '../../activities/call/review.ts';
 import { toolsOf } from '../../activities/call/tools-of.ts';
-import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
+import { type Database, type Db, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { createContents } from '../../activities/store/log/contents.ts';
 import { usualRetention } from '../../activities/store/retention/retention-table.ts';
 import { sweepsOf } from '../../activities/store/retention/sweeps.ts';
@@ -62,6 +62,17 @@ export interface TestAppOptions extends Partial<ApiDeps> {
   through?: (url: string) => string | Promise<string>;
 }
 
+/** As a first start of the API does; answers the token. */
+async function prepareTenant(db: Db): Promise<string> {
+  let token = '';
+  await ensureFirstToken(db, defaultTenant, async (made) => {
+    token = made;
+  });
+  await ensureBuiltIns(db, defaultTenant);
+  await seedTenantAllowance(db, defaultTenant);
+  return token;
+}
+
 /** Closes by itself at the end of the test. */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { through = (url: string) => url, ...changed } = options;
@@ -71,12 +82,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const notifier = createNotifier(database.pool, () => {});
   const redact = changed.redact ?? ((text: string) => text);
   const log = createEventLog({ db: database.db, notifier, redact });
-  let token = '';
-  await ensureFirstToken(database.db, defaultTenant, async (made) => {
-    token = made;
-  });
-  await ensureBuiltIns(database.db, defaultTenant);
-  await seedTenantAllowance(database.db, defaultTenant);
+  const token = await prepareTenant(database.db);
   const told: string[] = [];
   const lines: Record<string, unknown>[] = [];
   const uiFolder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));

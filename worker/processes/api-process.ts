@@ -7,7 +7,7 @@ import { createDisk } from '../../activities/host/disk.ts';
 import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
 import { bookUnanswered } from '../../activities/step/use.ts';
-import { defaultTenant } from '../../activities/store/db/database.ts';
+import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
 import type { Book } from '../../activities/store/lifecycle/stuck-run.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
@@ -64,13 +64,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     connections,
     logger,
   });
-  await ensureBuiltIns(store.database.db, defaultTenant);
-  await seedTenantAllowance(store.database.db, defaultTenant);
-  const tokenFile = tokenFileOf(config.dataFolder);
-  await ensureFirstToken(store.database.db, defaultTenant, (value) => tokenFile.write(value));
-  // Under a supervisor it was made anew. Alone, this may be one API of several, and another may have the file.
-  if ((await tokenFile.read()) === undefined)
-    logger.warn('there is no token in the data folder: `perdure tokens remake` makes one');
+  await prepareTenant(store.database.db, config.dataFolder, logger);
   const client = openClient(config);
   const runs = createExecutions(runKind, client, logger);
   const llms = createLlms(config);
@@ -144,6 +138,17 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       await store.close();
     },
   };
+}
+
+/** What every tenant has from the first start on. */
+async function prepareTenant(db: Db, dataFolder: string, logger: Logger): Promise<void> {
+  await ensureBuiltIns(db, defaultTenant);
+  await seedTenantAllowance(db, defaultTenant);
+  const tokenFile = tokenFileOf(dataFolder);
+  await ensureFirstToken(db, defaultTenant, (value) => tokenFile.write(value));
+  // Under a supervisor it was made anew. Alone, this may be one API of several, and another may have the file.
+  if ((await tokenFile.read()) === undefined)
+    logger.warn('there is no token in the data folder: `perdure tokens remake` makes one');
 }
 
 function temporalUiOf(config: RoleConfig): TemporalUi {

@@ -58,10 +58,10 @@ export interface Place {
 /**
  * Ports that every browser refuses to connect to ("bad port" of the Fetch standard), for servers that answer any Host:
  * a page that has its own name point to this machine still cannot read them. Left out are those under 1024 and those
- * that daemons of many machines have (2049, 4045, 6000). Other programs connect as usual.
+ * that daemons of many machines have (2049, 4045, 6000), and those that Chromium connects to all the same (4190, 6679). Other programs connect as usual.
  */
 export const portsBrowsersRefuse: readonly number[] = [
-  ...[1719, 1720, 1723, 3659, 4190, 5060, 5061, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10_080],
+  ...[1719, 1720, 1723, 3659, 5060, 5061, 6566, 6665, 6666, 6667, 6668, 6669, 6697, 10_080],
 ];
 
 async function portBrowsersRefuse(host: string): Promise<number | undefined> {

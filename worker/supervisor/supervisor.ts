@@ -202,6 +202,22 @@ function keepHouse({ config, data, lock, logger, publication, chores, say }: Sce
   ];
 }
 
+// In the order of their ends.
+const names = ['api', 'worker', 'temporal', 'postgres'] as const;
+
+/** Where the API will be, and through it Temporal's Web UI; `ui`: where that one is, when we started it. */
+async function placesOf({ config, say }: SupervisorInput, ui: string | undefined) {
+  const movable = config.sources['port'] === 'default';
+  const port = await choosePort({ port: config.port, movable }, 'The API', 'PERDURE_PORT', config.host);
+  if (port !== config.port) say(`  ${'api'.padEnd(14)} port ${config.port} was in use, so ${port}`);
+  const url = pageUrl(config.host, port);
+  const temporalUiUpstream = ui ?? config.temporalUiUpstream;
+  const isShown = config.temporalUi === 'on' && temporalUiUpstream !== undefined;
+  // Through the API, which asks for a login; the place itself is told to no other process.
+  const temporalUi = isShown ? `${url}/temporal` : (config.temporalUiLink ?? null);
+  return { port, url, temporalUi, temporalUiUpstream };
+}
+
 /** Asked for while it is under way, it is that one. */
 function oneAtATime(act: () => Promise<void>): () => Promise<void> {
   let underWay: Promise<void> | undefined;
@@ -217,12 +233,8 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
   const { config, data, logger } = input;
   const kept: Kept = {};
   const chores = createChores(logger);
-  const publication = createPublication(data.processesFile, chores, () => [
-    kept.api,
-    kept.worker,
-    kept.postgres,
-    kept.temporal,
-  ]);
+  const { processesFile } = data;
+  const publication = createPublication(processesFile, chores, () => names.map((name) => kept[name]));
   const scene: Scene = { ...input, kept, publication, chores };
   let unlockRoles = (): void => undefined;
   let release = async (): Promise<void> => undefined;
@@ -241,14 +253,7 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     const { databaseUrl, temporal } = await startServers(scene);
     await openFolderToken({ databaseUrl, dataFolder: data.folder, logger, say: input.say });
     const temporalAddress = temporal.target;
-    const movable = config.sources['port'] === 'default';
-    const port = await choosePort({ port: config.port, movable }, 'The API', 'PERDURE_PORT', config.host);
-    if (port !== config.port) input.say(`  ${'api'.padEnd(14)} port ${config.port} was in use, so ${port}`);
-    const url = pageUrl(config.host, port);
-    const temporalUiUpstream = temporal.ui ?? config.temporalUiUpstream;
-    // Through the API, which asks for a login; the place itself is told to nobody else.
-    const temporalUi =
-      config.temporalUi === 'on' && temporalUiUpstream ? `${url}/temporal` : (config.temporalUiLink ?? null);
+    const { port, url, temporalUi, temporalUiUpstream } = await placesOf(input, temporal.ui);
     publication.places(url, temporalUi);
     const servers = { databaseUrl, temporalAddress };
     const decided = { dataFolder: data.folder, port, ...servers };
@@ -287,10 +292,10 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     await kept.postgres?.stop();
     // What was being started when the stop came is known once it has started, or failed to.
     await starting.catch(() => undefined);
-    for (const name of ['api', 'worker', 'temporal', 'postgres'] as const) await kept[name]?.stop();
+    for (const name of names) await kept[name]?.stop();
     for (const end of stopHousekeeping) end();
     unlockRoles();
-    chores.run('removing processes.json', () => rmSync(data.processesFile, { force: true }));
+    chores.run('removing processes.json', () => rmSync(processesFile, { force: true }));
   }
 
   return {
