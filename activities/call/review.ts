@@ -202,6 +202,7 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
       mode,
       attended,
       ...(subjectKind === undefined ? {} : { subjectKind }),
+      ...(tool.asks && { question: true as const }),
     },
     rule,
     reason,

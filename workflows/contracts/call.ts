@@ -15,6 +15,12 @@ export type Decision = z.infer<typeof Decision>;
 export const SubjectKind = z.enum(['path', 'command', 'host', 'run']).meta({ id: 'SubjectKind' });
 export type SubjectKind = z.infer<typeof SubjectKind>;
 
+/**
+ * Its place among the calls of one answer. A `read` waits for the last write before it, a `write` (also a command) for
+ * all reads and writes before it. `beside`: it waits for people or for the caller, and for no other call.
+ */
+export type CallOrder = 'read' | 'write' | 'beside';
+
 /** `safe`: may be re-run freely. `keyed`: idempotent under the key we pass. `once`: never run twice unasked. */
 export type Repeat = 'safe' | 'keyed' | 'once';
 

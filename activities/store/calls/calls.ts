@@ -214,7 +214,7 @@ export function toolMessage(
 }
 
 /** The call, read once its run's lock is there. */
-async function lockCall(
+export async function lockCall(
   { tx }: Write,
   tenantId: string,
   runId: string,

@@ -43,6 +43,8 @@ export interface CallDecision extends PolicyDecision {
   mode: PolicyMode | null;
   attended: boolean;
   subjectKind?: SubjectKind;
+  /** It asks a person, and that is all it does. */
+  question?: true;
 }
 
 /** What the model is told of the calls of a step's answer that are not made. */
