@@ -45,9 +45,10 @@ withKernel(
       await answer(kernel, run, '1.1', { status: 'denied', note: 'Not b.' });
       await answer(kernel, run, '1.2');
       expect((await kernel.store.run(run.id)).status, 'one is open still').toBe('awaiting_input');
-      expect(await story(kernel, run), 'what waits for its answer holds the write after it').not.toContainEqual(
-        expect.stringMatching(/^call-start/),
-      );
+      expect(
+        await story(kernel, run),
+        'what waits for its answer holds the write after it',
+      ).not.toContainEqual(expect.stringMatching(/^call-start/));
       await answer(kernel, run, '1.0');
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
       expect(await readFile(path.join(projectPath, 'a.txt'), 'utf8')).toBe('written\n');
@@ -80,7 +81,9 @@ withKernel(
       expect(await kernel.ended(run)).toMatchObject({
         status: 'succeeded',
         awaiting_since: null,
-        final_message: expect.stringMatching(/^Not made, because call 1\.0 before it has an unknown outcome\./),
+        final_message: expect.stringMatching(
+          /^Not made, because call 1\.0 before it has an unknown outcome\./,
+        ),
       });
       expect((await story(kernel, run)).filter((line) => /approval|call-/.test(line))).toEqual([
         ...Array(2).fill(expect.stringContaining('approval-request')),

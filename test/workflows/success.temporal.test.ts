@@ -36,7 +36,7 @@ withKernel((kernel) => {
 
   test('writes and commands are made in the order written, whatever fails, and the project is what they made of it', async () => {
     const projectPath = await kernel.project();
-    const calls = [
+    const calls: ScenarioStep['calls'] = [
       { tool: 'list', input: { path: '.' } },
       // Side by side the quick ones would be first.
       shell('sleep 0.3; echo first >> note.md'),

@@ -50,6 +50,11 @@ export function otherText(subject: string, runs: string | null | undefined): str
   return text === subject ? null : text;
 }
 
+/** What was repaired in the arguments a model wrote before they were judged: shown wherever people look at the call. */
+export const Repairs = z
+  .array(z.string())
+  .describe('What was repaired in the arguments the model wrote; `input` is what runs. Empty: nothing.');
+
 export const CallView = z
   .object({
     runId: id,
@@ -57,6 +62,7 @@ export const CallView = z
     step: z.int(),
     tool: z.string(),
     input: z.unknown(),
+    repairs: Repairs,
     effect: Effect.nullable(),
     subject: z.string(),
     runs: OtherText,

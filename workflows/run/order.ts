@@ -34,7 +34,10 @@ export async function inOrder<Call extends Placed>(
   let readsSince: Promise<Turn>[] = [];
   for (const call of calls) {
     if (call.order === 'read') {
-      const result = make(call, lastWrite.then(({ broken }) => ({ broken })));
+      const result = make(
+        call,
+        lastWrite.then(({ broken }) => ({ broken })),
+      );
       readsSince.push(endOf(call, result));
       made.push(result);
     } else if (call.order === 'write') {

@@ -98,6 +98,8 @@ export function toApprovalView(row: ListedApproval): ApprovalView {
     subject: row.subject === null ? null : writtenOut(row.subject),
     runs: runs === null ? null : writtenOut(runs),
     input: row.input,
+    // An edit takes the place of what was repaired.
+    repairs: row.edited ? [] : ((row.decided as Partial<CallDecision> | null)?.repairs ?? []).map(writtenOut),
     inputHash: row.kind === 'limit' ? `${row.allowance_id ?? 'run'}/${row.limit_name}` : row.input_hash,
     text: writtenOut(row.text),
     choices: (row.choices as string[]).map(writtenOut),

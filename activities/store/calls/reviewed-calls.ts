@@ -45,6 +45,8 @@ export interface CallDecision extends PolicyDecision {
   subjectKind?: SubjectKind;
   /** It asks a person, and that is all it does. */
   question?: true;
+  /** What was repaired in the arguments before anything was decided on them. */
+  repairs?: string[];
 }
 
 /** What the model is told of the calls of a step's answer that are not made. */

@@ -248,6 +248,7 @@ function eventsOf(answer: Answer): NewEvent[] {
           callId: call.callId,
           tool: call.tool,
           input: call.inputText.slice(0, 4000),
+          ...(call.decided.repairs && { repairs: call.decided.repairs }),
           effect: call.effect as 'read' | null,
           subject: toStorable(call.subject.slice(0, 4000)),
           decision: call.decision,

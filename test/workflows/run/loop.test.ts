@@ -247,7 +247,13 @@ const readOf = (callId: string): PlannedCall => ({ ...call(callId), order: 'read
 const mixed: CallModelResult = {
   kind: 'calls',
   finish: false,
-  calls: [readOf('1.0'), readOf('1.1'), written('1.2'), { ...written('1.3'), decision: 'ask' }, readOf('1.4')],
+  calls: [
+    readOf('1.0'),
+    readOf('1.1'),
+    written('1.2'),
+    { ...written('1.3'), decision: 'ask' },
+    readOf('1.4'),
+  ],
 };
 
 test('from the first write on calls are made in the order written, and people are asked at once', async () => {

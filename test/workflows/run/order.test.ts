@@ -16,9 +16,11 @@ function playedOf(among: readonly Played['end'][]): fc.Arbitrary<Played[]> {
     order: fc.constantFrom<(CallOrder | undefined)[]>('read', 'read', 'write', 'write', 'beside', undefined),
     end: fc.constantFrom(...among),
   });
-  return fc.array(one, { maxLength: 12 }).map((calls) =>
-    calls.map(({ order, end }, index) => ({ callId: `1.${index}`, end, ...(order && { order }) })),
-  );
+  return fc
+    .array(one, { maxLength: 12 })
+    .map((calls) =>
+      calls.map(({ order, end }, index) => ({ callId: `1.${index}`, end, ...(order && { order }) })),
+    );
 }
 
 /** How a call behaves whose tool takes as long as `act` says. */
@@ -105,7 +107,8 @@ test('whatever takes how long, effects come in the order written, and none after
               !skipped.has(callId),
           );
         const doubt = call.order === 'write' && first && { callId: first.callId, status: first.end };
-        const isHeld = broken || doubt || (isPlaced && before.some((other) => skipped.get(other.callId)?.broken));
+        const isHeld =
+          broken || doubt || (isPlaced && before.some((other) => skipped.get(other.callId)?.broken));
         expect([call.callId, at >= 0]).toEqual([call.callId, !isHeld]);
         if (doubt && !skipped.get(call.callId)?.broken)
           expect(skipped.get(call.callId)).toEqual({ broken: false, doubt });

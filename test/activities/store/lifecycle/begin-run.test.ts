@@ -66,7 +66,13 @@ test('an execution that takes over hears of the first call that left in doubt wh
     await store.record(anAttempt(run, `call/${callId}`), { status, failed: true });
   }
   expect((await store.begin(run))?.doubt).toEqual({ callId: '1.1', index: 1, status: 'unknown' });
-  const settlement = { tenantId: run.tenant_id, runId: run.id, callId: '1.1', outcome: 'done', by: 'ada' } as const;
+  const settlement = {
+    tenantId: run.tenant_id,
+    runId: run.id,
+    callId: '1.1',
+    outcome: 'done',
+    by: 'ada',
+  } as const;
   await store.log.write('test', (write) => settleCall(write, settlement));
   expect((await store.begin(run))?.doubt).toEqual({ callId: '1.2', index: 2, status: 'stopped' });
 });
