@@ -87,7 +87,7 @@ withKernel((kernel) => {
       { tool: 'read', input: '{"path": "cut' },
       { tool: 'read', input: { path: 7 } },
       { tool: 'shell', input: { command: '' } },
-      { tool: 'list', input: { path: '.' } },
+      { tool: 'list', input: '{"path": ["."],}' },
     ];
     const run = await kernel.start({
       model: await kernel.script({ calls }, { calls: calls.slice(0, 2) }, { text: 'I see.' }),
@@ -96,6 +96,9 @@ withKernel((kernel) => {
     const messages = await toolMessages(kernel, run);
     expect(messages.map(([callId]) => callId)).toEqual(['1.0', '1.1', '1.2', '1.3', '1.4', '2.0', '2.1']);
     expect(messages[0]?.[1]).toMatch(/^There is no tool "fly"/);
+    expect(messages[4]?.[1]).toMatch(
+      /^Arguments repaired before use: trailing commas were left out; path: a list of one, read as its value\.\n/,
+    );
     expect((await story(kernel, run)).filter((line) => line.startsWith('call-'))).toEqual([
       'call-end 1.0 failed',
       'call-end 1.1 failed',

@@ -145,10 +145,6 @@ test.each([
   ['commas for nothing', '{"path": "a", "names": [,]}'],
   ['two commas', '{"path": "a",,}'],
   ['a misspelt name of what is required', '{"file": "a"}'],
-  [
-    'a kind of object for an argument',
-    '{"path": "a", "place": {"line": 1, "__proto__": ["x"], "why": [["y"]]}}',
-  ],
 ])('%s is refused, not guessed at', (_what, text) => {
   expect(repaired(text)).toMatchObject({ ok: false });
 });
@@ -158,4 +154,14 @@ test('people are told what does not fit, and nothing is repaired for them', () =
     ok: false,
     problem: 'The arguments do not fit note: lines: Invalid input: expected number, received string.',
   });
+});
+
+test('no argument becomes the prototype of what holds it', () => {
+  const place = '{"line": "1", "__proto__": {"why": "x"}}';
+  const read = repaired(`{"path": "a", "lines": "3", "__proto__": {"all": true}, "place": ${place}}`);
+  expect(read.ok && [read.input, (read.input as Input).all, (read.input as Input).place?.why]).toEqual([
+    { path: 'a', lines: 3, place: { line: 1 } },
+    undefined,
+    undefined,
+  ]);
 });
