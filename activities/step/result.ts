@@ -4,7 +4,7 @@ import type { CallOrder } from '../../workflows/contracts/call.ts';
 import type { RunStatus } from '../../workflows/contracts/run.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import type { CallRow } from '../store/calls/calls.ts';
-import type { CallDecision } from '../store/calls/reviewed-calls.ts';
+import type { CallDecision } from '../store/calls/call-decision.ts';
 import type { RunRow } from '../store/runs/runs.ts';
 
 /** A step whose answer is stored. */

@@ -289,3 +289,16 @@ test.each(wrongs)('finds %s', (_what, invariant, spoil) => {
   const found = check(evidenceOf(scene)).violations.map((violation) => violation.invariant);
   expect(found).toContain(invariant);
 });
+
+test('finds an effect that came before that of a call written before it', () => {
+  const evidence = evidenceOf(right());
+  const [played] = evidence.played;
+  const two = structuredClone(program);
+  const { calls } = two.messages[0]?.steps[0] ?? { calls: [] };
+  calls.push({ kind: 'effect', key: 'second', beforeMs: 0, afterMs: 0, mood: 'answers' });
+  if (played) Object.assign(played, { program: two });
+  evidence.hits.push({ key: 'second', at: endedAt.getTime() - 1_001 } as never);
+  expect(check(evidence).violations.map(({ problem }) => problem)).toContainEqual(
+    expect.stringContaining('it acted before a call that was written before it'),
+  );
+});

@@ -4,7 +4,7 @@ import { type Effect, otherText } from '../../../workflows/contracts/call.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import type { PolicyRule } from '../../../workflows/contracts/policy.ts';
 import { remember } from '../../../workflows/policy/remember.ts';
-import type { CallDecision } from '../calls/reviewed-calls.ts';
+import type { CallDecision } from '../calls/call-decision.ts';
 import type { ApprovalRow } from './approvals.ts';
 import type { Queries } from '../db/database.ts';
 

@@ -1,7 +1,7 @@
 // What an approval means for its call: whether it may be claimed, and what its model is told of it afterwards.
 import type { Selectable } from 'kysely';
 import type { Write } from '../log/events.ts';
-import type { CallDecision } from './reviewed-calls.ts';
+import type { CallDecision } from './call-decision.ts';
 import type { Calls } from '../db/tables.ts';
 
 /** Whether a decision covers exactly these arguments of the call; used up with the claim of this attempt. */

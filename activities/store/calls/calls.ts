@@ -11,7 +11,7 @@ import { Superseded, type Write } from '../log/events.ts';
 import { type LockedRun, requireRun, type RunRow, streamFor } from '../runs/runs.ts';
 import { stopAmong } from '../runs/inputs.ts';
 import { progressOf } from '../runs/stall.ts';
-import type { CallDecision } from './reviewed-calls.ts';
+import type { CallDecision } from './call-decision.ts';
 import { toStorable } from '../../../workflows/contracts/storable.ts';
 import type { Calls } from '../db/tables.ts';
 

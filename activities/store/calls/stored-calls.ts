@@ -1,7 +1,7 @@
 // Calls of all runs as they were decided, for drafts of policies to be held against. Newest runs first.
 import type { Decision, Effect } from '../../../workflows/contracts/call.ts';
 import type { StoredCall } from '../../../workflows/policy/backtest.ts';
-import type { CallDecision } from './reviewed-calls.ts';
+import type { CallDecision } from './call-decision.ts';
 import type { Db } from '../db/database.ts';
 
 // A command may have 100 kB: a page is 50 MB in the worst case.

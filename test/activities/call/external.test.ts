@@ -110,3 +110,13 @@ function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
+
+test('a tool of a caller gets repaired arguments, with nothing put in', () => {
+  const count = { type: 'integer', default: 1 };
+  const tool = aTool({ type: 'object', properties: { count, more: count }, required: ['count'] });
+  expect(parseFor(externalShape(tool), '{"count": "3"}', 'repaired')).toEqual({
+    ok: true,
+    input: { count: 3 },
+    repairs: ['count: a number in quotes, read as one'],
+  });
+});

@@ -312,17 +312,6 @@ test('what was repaired is judged, bound and shown in the form that runs, and th
   );
 });
 
-test('a caller’s own tool gets repaired arguments too', async () => {
-  const tool = lookup({ type: 'object', properties: { count: { type: 'integer' } }, required: ['count'] });
-  expect(await lookedUp(tool, { count: '3' })).toMatchObject([
-    {
-      input: { count: 3 },
-      decided: { repairs: ['count: a number in quotes, read as one'] },
-      asks: { kind: 'result', text: 'lookup {"count":3}' },
-    },
-  ]);
-});
-
 test('a person’s other arguments are taken as they are or refused', () => {
   const call = { step: 3, tool: 'note', timeout_seconds: 150 };
   expect(reviewEdit(contextOf(trusted), call, { path: 'a', lines: '3' })).toEqual({
