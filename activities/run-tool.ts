@@ -4,6 +4,7 @@ import type { RunToolInput, RunToolResult } from '../workflows/contracts/activit
 import { withAttempt } from './attempt.ts';
 import { act } from './call/act.ts';
 import type { ActivityDeps, Attempt } from './deps.ts';
+import { skipCall } from './store/approvals/skip-call.ts';
 import { type CallResult, type CallRow, claimCall, recordCall } from './store/calls/calls.ts';
 import { untilStored } from './store/db/until-stored.ts';
 import { recordLate } from './store/lifecycle/end-run.ts';
@@ -11,9 +12,15 @@ import { StreamEnded, Superseded } from './store/log/events.ts';
 import { lockRun } from './store/runs/runs.ts';
 
 export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {
-  return ({ tenantId, runId, callId, generation }) => {
+  return ({ tenantId, runId, callId, generation, after }) => {
     const unit = `call/${callId}`;
     return withAttempt(deps, { runId, unit, generation }, async (task) => {
+      const skipped =
+        after &&
+        (await deps.log.write('skip-call', (write) =>
+          skipCall(write, { tenantId, callId, attempt: task.task, after }),
+        ));
+      if (skipped) return { status: skipped.status, bytes: skipped.output.length };
       const claim = await deps.log.write('claim-call', (write) =>
         claimCall(write, { tenantId, callId, attempt: task.task }),
       );

@@ -36,11 +36,11 @@ export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Pr
       }),
     );
     if (!begun) return { proceed: false, step: 0, openCalls: [], leftMs: 0, generation: 0, project: false };
-    const { run, openCalls } = begun;
+    const { run, openCalls, doubt } = begun;
     return {
       proceed: true,
       step: run.steps,
-      openCalls: openCalls.map(toPlannedCall),
+      openCalls: openCalls.map((call) => toPlannedCall(call, doubt)),
       leftMs: leftOf(run),
       generation: run.generation,
       project: run.project_path !== null,

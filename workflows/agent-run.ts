@@ -7,6 +7,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   setHandler,
   sleep,
   TimeoutFailure,
@@ -46,10 +47,14 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
       const begins = fresh && step === 1 ? { begins: executionId } : {};
       return activities.callModel({ ...ref, step, generation, ...begins, ...(pauses > 0 && { pauses }) });
     },
-    runTool({ callId, tool, timeoutSeconds, summary }) {
+    runTool({ callId, tool, timeoutSeconds, summary }, after) {
       current.phase = 'tools';
-      return activities.runTool({ ...ref, callId, tool, generation, timeoutSeconds }, summary);
+      const input = { ...ref, callId, tool, generation, timeoutSeconds, ...(after && { after }) };
+      return activities.runTool(input, summary);
     },
+    // For runs accepted before it, whose calls of one answer all went side by side. Asked only where the order matters, so
+    // that no other history holds the mark. It may go once no run of that time is active.
+    keepsOrder: () => patched('calls-in-the-order-written'),
     guard: outside.guard,
     allowed: outside.allowed,
     async finish(step, ending) {

@@ -2,7 +2,8 @@
 import { createContext, Script } from 'node:vm';
 import { z } from 'zod';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
-import { misfit } from './arguments.ts';
+import type { Shape } from './arguments.ts';
+import type { Issue } from './repair.ts';
 import { withoutPatterns } from './without-patterns.ts';
 import type { RunRow } from '../store/runs/runs.ts';
 
@@ -45,13 +46,23 @@ function schemaProblem(look: Look, tool: ExternalTool): string | undefined {
   }
 }
 
-/** What does not fit about the arguments, for the model. */
-export function externalInputProblem(tool: ExternalTool, input: unknown): string | undefined {
-  const parsed = inTime(looks.get(tool) ?? newLook(), () => schemaOf(tool).safeParse(input));
-  if (!parsed)
-    return `It takes too long to hold the arguments against the inputSchema of ${tool.name}. Send shorter and simpler ones.`;
-  return parsed.success ? undefined : misfit(tool.name, parsed.error.issues);
+/** The caller gets the arguments as they were held against its schema, with no defaults put in. */
+export function externalShape(tool: ExternalTool): Shape {
+  return {
+    name: tool.name,
+    issuesOf(value) {
+      const parsed = inTime(looks.get(tool) ?? newLook(), () => schemaOf(tool).safeParse(value));
+      return parsed ? (parsed.error?.issues ?? []) : [tooLong];
+    },
+    taken: (value) => value,
+  };
 }
+
+const tooLong: Issue = {
+  code: 'too_long_to_check',
+  path: [],
+  message: 'It takes too long to hold them against the inputSchema. Send shorter and simpler ones',
+};
 
 // Read once for each look at the run's row, whatever the number of its calls.
 const schemas = new WeakMap<ExternalTool, z.ZodType>();

@@ -6,12 +6,14 @@ import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import type { KnownCall } from '../../workflows/policy/backtest.ts';
 import { evaluate, type PolicyContext, type PolicyScope } from '../../workflows/policy/evaluate.ts';
 import { recall } from '../../workflows/policy/remember.ts';
-import { parseFor, parseJson } from './arguments.ts';
-import { externalInputProblem } from './external.ts';
+import { parseFor, type Reading, shapeOf } from './arguments.ts';
+import { externalShape } from './external.ts';
 import type { ActivityDeps } from '../deps.ts';
 import type { LlmCall } from '../llm/llm.ts';
 import { argumentsHash } from '../store/calls/arguments-hash.ts';
 import type { EditedCall } from '../store/approvals/approvals.ts';
+import { toldWith } from '../store/calls/approval-use.ts';
+import type { CallDecision } from '../store/calls/call-decision.ts';
 import type { ReviewedCall } from '../store/calls/reviewed-calls.ts';
 import type { Queries } from '../store/db/database.ts';
 import type { ScopeRef } from '../store/policies/policies.ts';
@@ -82,22 +84,29 @@ export async function reviewCalls(
 ): Promise<ReviewedCall[]> {
   const reviewed: ReviewedCall[] = [];
   for (const [index, call] of calls.entries()) {
-    reviewed.push(reviewOne(context, step, index, call));
+    reviewed.push(reviewOne(context, { step, index }, call));
     await setImmediate();
   }
   return reviewed;
 }
 
-function reviewOne(context: ReviewContext, step: number, index: number, written: LlmCall): ReviewedCall {
+function reviewOne(
+  context: ReviewContext,
+  { step, index, reading = 'repaired' }: { step: number; index: number; reading?: Reading },
+  written: LlmCall,
+): ReviewedCall {
   // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
   const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
-  const outcome = index < mostCallsPerStep ? reviewCall(context, call) : oneTooMany(call);
+  const outcome = index < mostCallsPerStep ? reviewCall(context, call, reading) : oneTooMany(call);
+  // What does not fit is stored as the text it is.
+  const canonical = typeof outcome.input === 'string' ? outcome.input : JSON.stringify(outcome.input);
   return {
     callId: `${step}.${index}`,
     index,
     providerCallId: call.id,
     tool: call.name,
-    inputText: toStorable(call.input),
+    // A model is shown in its own words what it wrote, unless something else than that runs.
+    inputText: outcome.decided.repairs ? canonical : toStorable(call.input),
     inputHash: argumentsHash(outcome.input, outcome.runs),
     ...outcome,
   };
@@ -115,7 +124,7 @@ export function reviewEdit(
   input: unknown,
 ): EditedCall | { problem: string } {
   const written = { id: 'edit', name: call.tool, input: JSON.stringify(input) };
-  const reviewed = reviewOne(context, call.step, 0, written);
+  const reviewed = reviewOne(context, { step: call.step, index: 0, reading: 'exact' }, written);
   const { refusal, inputHash, subject, runs, timeoutSeconds } = reviewed;
   if (refusal) return { problem: refusal.output };
   // Its workflow has planned the call with the time it was asked for, and ends it after that.
@@ -134,7 +143,7 @@ export function describeCall(
   const found = findTool(tools, call.tool);
   if (found?.kind !== 'built-in') return { problem: `There is no tool "${call.tool}".` };
   const { tool } = found;
-  const parsed = parseFor(tool, JSON.stringify(call.input ?? {}));
+  const parsed = parseFor(shapeOf(tool), JSON.stringify(call.input ?? {}), 'exact');
   if (!parsed.ok) return { problem: parsed.problem };
   const { name, effect, subjectKind } = tool;
   const subject = toStorable(tool.subject(parsed.input));
@@ -145,9 +154,9 @@ type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool'
 
 const nothingKnown = { effect: null, subject: '', repeat: null, timeoutSeconds: 0, decided: {} };
 
-function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
+function reviewCall(context: ReviewContext, call: LlmCall, reading: Reading): Outcome {
   try {
-    return reviewReadable(context, call);
+    return reviewReadable(context, call, reading);
   } catch (error) {
     // Whatever a model writes has an answer: thrown, it would be asked for and paid for again at each attempt.
     const problem = `The call cannot be looked at (${(error as Error).message.slice(0, 300)}). Send a simpler one.`;
@@ -155,7 +164,7 @@ function reviewCall(context: ReviewContext, call: LlmCall): Outcome {
   }
 }
 
-function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
+function reviewReadable(context: ReviewContext, call: LlmCall, reading: Reading): Outcome {
   const { tools, scopes, projectRoot, mode, attended } = context;
   const found = findTool(tools, call.name);
   if (!found) {
@@ -166,9 +175,9 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
       ...refused(`There is no tool "${call.name}". There are: ${names}.`),
     };
   }
-  if (found.kind === 'external') return reviewExternal(found.tool, call);
+  if (found.kind === 'external') return reviewExternal(found.tool, call, reading);
   const { tool } = found;
-  const parsed = parseFor(tool, call.input);
+  const parsed = parseFor(shapeOf(tool), call.input, reading);
   if (!parsed.ok) return { ...nothingKnown, input: toStorable(call.input), ...refused(parsed.problem) };
   // Decided on the whole of it: what was cut off would be allowed unseen.
   const subject = toStorable(tool.subject(parsed.input));
@@ -195,12 +204,19 @@ function reviewReadable(context: ReviewContext, call: LlmCall): Outcome {
       mode,
       attended,
       ...(subjectKind === undefined ? {} : { subjectKind }),
+      ...(tool.asks && { question: true as const }),
+      ...repairsOf(parsed),
     },
     rule,
     reason,
     timeoutSeconds: tool.timeoutSeconds(parsed.input),
     ...(decision === 'deny'
-      ? { refusal: { status: 'denied', output: `Denied by policy (${rule}): ${reason}.` } }
+      ? {
+          refusal: {
+            status: 'denied',
+            output: toldWith(parsed.repairs, `Denied by policy (${rule}): ${reason}.`),
+          },
+        }
       : { refusal: undefined }),
     ...(decision === 'ask' ? { asks: { kind: 'call', text: `${name} ${subject}`, choices: [] } } : {}),
     // To be asked about a question is the question.
@@ -223,13 +239,13 @@ function toQuestion(
 }
 
 /** What a caller runs is the caller's to allow: it is asked for, not reviewed. */
-function reviewExternal(tool: ExternalTool, call: LlmCall): Outcome {
-  const parsed = parseJson(call.input);
-  const problem = parsed.ok ? externalInputProblem(tool, parsed.input) : parsed.problem;
-  const input = parsed.ok ? parsed.input : toStorable(call.input);
-  if (problem !== undefined) return { ...nothingKnown, input, ...refused(problem) };
+function reviewExternal(tool: ExternalTool, call: LlmCall, reading: Reading): Outcome {
+  const parsed = parseFor(externalShape(tool), call.input, reading);
+  if (!parsed.ok) return { ...nothingKnown, input: toStorable(call.input), ...refused(parsed.problem) };
+  const { input } = parsed;
   return {
     ...nothingKnown,
+    decided: repairsOf(parsed),
     input,
     subject: tool.name,
     repeat: 'once',
@@ -239,6 +255,10 @@ function reviewExternal(tool: ExternalTool, call: LlmCall): Outcome {
     refusal: undefined,
     asks: { kind: 'result', text: `${tool.name} ${JSON.stringify(input)}`.slice(0, 4000), choices: [] },
   };
+}
+
+function repairsOf({ repairs }: { repairs: string[] }): Pick<CallDecision, 'repairs'> {
+  return repairs.length === 0 ? {} : { repairs: repairs.map(toStorable) };
 }
 
 /** Not run for a reason that is no matter of policy. Nobody is asked about it. */

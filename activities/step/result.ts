@@ -1,8 +1,10 @@
 // What a step has come to, as the workflow sees it.
-import type { CallModelResult, PlannedCall } from '../../workflows/contracts/activities.ts';
+import type { CallModelResult, Doubt, PlannedCall } from '../../workflows/contracts/activities.ts';
+import type { CallOrder } from '../../workflows/contracts/call.ts';
 import type { RunStatus } from '../../workflows/contracts/run.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import type { CallRow } from '../store/calls/calls.ts';
+import type { CallDecision } from '../store/calls/call-decision.ts';
 import type { RunRow } from '../store/runs/runs.ts';
 
 /** A step whose answer is stored. */
@@ -16,10 +18,13 @@ export function toStepResult({ run, calls }: StoredStep): CallModelResult {
   if (calls.length === 0) return { kind: 'answer', ...(isTerminal(status) ? { ended: status } : {}) };
   const open = calls.filter((call) => call.status === 'requested' || call.status === 'running');
   const finish = calls.some((call) => call.ends_run && call.decision === 'allow' && call.status !== 'failed');
-  return { kind: 'calls', finish, calls: open.map(toPlannedCall) };
+  return { kind: 'calls', finish, calls: open.map((call) => toPlannedCall(call)) };
 }
 
-export function toPlannedCall(call: CallRow): PlannedCall {
+/** `doubt`: of a call of the same answer, which an execution before this one has made. */
+export function toPlannedCall(call: CallRow, doubt?: Doubt & { index: number }): PlannedCall {
+  const order = orderOf(call);
+  const after = order === 'write' && doubt && doubt.index < call.index ? doubt : undefined;
   return {
     callId: call.call_id,
     tool: call.tool,
@@ -28,5 +33,14 @@ export function toPlannedCall(call: CallRow): PlannedCall {
     decision: call.decision as PlannedCall['decision'],
     rule: call.rule.slice(0, 100),
     timeoutSeconds: call.timeout_seconds,
+    order,
+    ...(after && { after: { callId: after.callId, status: after.status } }),
   };
+}
+
+function orderOf({ effect, decided }: Pick<CallRow, 'effect' | 'decided'>): CallOrder {
+  // A caller's own tool has no effect that we know of, and a question has none at all.
+  if (effect === null || (decided as Partial<CallDecision>).question) return 'beside';
+  // What is fetched is only read. A command in the background counts until it has started.
+  return effect === 'read' || effect === 'network' ? 'read' : 'write';
 }

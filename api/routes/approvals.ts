@@ -30,6 +30,7 @@ const openExample = {
   callId: '3.0',
   ...{ tool: 'shell', effect: 'execute', subject: 'npm publish', input: { command: 'npm publish' } },
   runs: null,
+  repairs: [],
   inputHash: '0d5e3cf1d2b7ab8a8fd8c7c1b9d0a3c4e5f60718293a4b5c6d7e8f9001122334',
   text: 'shell npm publish',
   choices: [],

@@ -18,6 +18,7 @@ const call = {
   step: 3,
   tool: 'shell',
   input: { command: 'npm publish' },
+  repairs: [],
   effect: 'execute',
   subject: 'npm publish',
   runs: null,

@@ -91,7 +91,7 @@ async function refreshApprovals() {
   }
 }
 
-function drawApproval({ id, runId, kind, input, text, choices, rule, reason }) {
+function drawApproval({ id, runId, kind, input, repairs, text, choices, rule, reason }) {
   const box = make('input', '');
   box.placeholder = { question: 'Your answer', limit: 'Dollars more' }[kind] ?? 'Why (may be empty)';
   async function decide(verb) {
@@ -100,7 +100,9 @@ function drawApproval({ id, runId, kind, input, text, choices, rule, reason }) {
     await post(`/approvals/${id}/${verb}`, reply ? { input: reply } : { note: box.value || undefined });
   }
   const ways = ['approve', 'deny'].map((verb) => press(make('button', verb, verb), () => decide(verb)));
-  const what = [text, ...choices, ...(kind === 'call' ? [exact(JSON.stringify(input))] : [])].join('\n');
+  const repaired = repairs.map((each) => `arguments repaired: ${exact(each)}`);
+  const given = kind === 'call' ? [exact(JSON.stringify(input)), ...repaired] : [];
+  const what = [text, ...choices, ...given].join('\n');
   const why = make('p', 'quiet', `${rule ?? kind} · ${reason ?? 'asked by the agent'} · run ${runId}`);
   asked.set(id, make('li', '', make('pre', '', what), why, make('p', '', box, ...ways)));
   element('approvals').append(asked.get(id));
@@ -190,12 +192,13 @@ function createView() {
     blocks.clear();
     note(`Superseded: what step ${step} said so far (${reason}).`, 'warning');
   }
-  function request({ callId, tool, subject, runs, input, decision, reason }) {
+  function request({ callId, tool, subject, runs, input, repairs, decision, reason }) {
     const state = make('span', 'state', decision === 'allow' ? 'requested' : `${decision}: ${reason}`);
     const output = make('pre', '');
     const head = make('p', '', make('strong', '', tool), (runs ?? (subject || input)).slice(0, 200), state);
     calls.set(callId, { state, output });
-    stream.append(make('div', 'call', head, output));
+    const repaired = repairs ? [make('p', 'note', `arguments repaired: ${repairs.join('; ')}`)] : [];
+    stream.append(make('div', 'call', head, ...repaired, output));
   }
   function change({ callId, status = 'running', output = '' }) {
     const call = calls.get(callId);

@@ -48,6 +48,7 @@ test('what waits for an answer is listed with exactly what it is about, and noth
     effect: 'execute',
     subject: 'rm -r build\\u{202e}',
     runs: null,
+    repairs: [],
     input: { command: 'true' },
     inputHash: 'hash',
     text: 'May I? 0',

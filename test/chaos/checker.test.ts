@@ -11,6 +11,8 @@ const runId = '01900000-0000-7000-8000-000000000001';
 const folder = '/projects/program-7';
 const endedAt = new Date('2026-01-01T00:00:05Z');
 
+const anEffect = { kind: 'effect', key: 'k', beforeMs: 0, afterMs: 0, mood: 'answers' } as const;
+
 const program: Program = {
   project: true,
   id: 7,
@@ -27,7 +29,7 @@ const program: Program = {
           words: ['one ', 'two '],
           wordMs: 0,
           firstTokenMs: 0,
-          calls: [{ kind: 'effect', key: 'k', beforeMs: 0, afterMs: 0, mood: 'answers' }],
+          calls: [anEffect],
           faults: [],
           usage: 'right',
           reusesIds: false,
@@ -288,4 +290,20 @@ test.each(wrongs)('finds %s', (_what, invariant, spoil) => {
   spoil(scene);
   const found = check(evidenceOf(scene)).violations.map((violation) => violation.invariant);
   expect(found).toContain(invariant);
+});
+
+test('finds an effect that came before that of a call written before it', () => {
+  const scene = right();
+  scene.hits.push({ key: 'second', at: endedAt.getTime() - 1_001 });
+  const evidence = evidenceOf(scene);
+  const [message] = program.messages;
+  const steps = (message?.steps ?? []).map((step) => ({
+    ...step,
+    calls: [...step.calls, { ...anEffect, key: 'second' }],
+  }));
+  const two = { ...program, messages: program.messages.map((each) => ({ ...each, steps })) };
+  const played = evidence.played.map((each) => ({ ...each, program: two }));
+  expect(check({ ...evidence, played }).violations.map(({ problem }) => problem)).toContainEqual(
+    expect.stringContaining('it acted before a call that was written before it'),
+  );
 });

@@ -8,7 +8,7 @@ import { type ApprovalAnswer, answerApproval } from '../../activities/store/appr
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
-import { lockedRun } from '../support/store.ts';
+import { anAttempt, lockedRun } from '../support/store.ts';
 
 const asking = { policy: 'ask-everything', attended: true };
 const note = (file: string) => ({ tool: 'write', input: { path: file, content: 'written\n' } });
@@ -32,7 +32,7 @@ const asked = (kernel: Kernel, run: RunRow, callId: string) =>
 
 withKernel(
   (kernel) => {
-    test('calls of one step each wait for their own answer; what is allowed is made once, what is denied is not', async () => {
+    test('calls of one step each wait for their own answer, in their order; what is allowed is made once, what is denied is not', async () => {
       await kernel.startWorkers();
       const projectPath = await kernel.project();
       const model = await kernel.script(
@@ -44,17 +44,54 @@ withKernel(
       expect((await kernel.store.run(run.id)).status).toBe('awaiting_input');
       await answer(kernel, run, '1.1', { status: 'denied', note: 'Not b.' });
       await answer(kernel, run, '1.2');
-      await kernel.seen(run, 'call-end', (payload: { callId: string }) => payload.callId === '1.2');
       expect((await kernel.store.run(run.id)).status, 'one is open still').toBe('awaiting_input');
+      expect(
+        await story(kernel, run),
+        'what waits for its answer holds the write after it',
+      ).not.toContainEqual(expect.stringMatching(/^call-start/));
       await answer(kernel, run, '1.0');
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
       expect(await readFile(path.join(projectPath, 'a.txt'), 'utf8')).toBe('written\n');
       expect(await readFile(path.join(projectPath, 'c.txt'), 'utf8')).toBe('written\n');
       await expect(readFile(path.join(projectPath, 'b.txt'))).rejects.toThrow('ENOENT');
-      expect((await story(kernel, run)).filter((line) => line.startsWith('call-end')).sort()).toEqual([
-        'call-end 1.0 succeeded',
+      expect((await story(kernel, run)).filter((line) => line.startsWith('call-end'))).toEqual([
         'call-end 1.1 denied',
+        'call-end 1.0 succeeded',
         'call-end 1.2 succeeded',
+      ]);
+    });
+
+    test('a question about a call that is not made, since one before it left in doubt what it did, is withdrawn', async () => {
+      await kernel.startWorkers({
+        activities: (activities) => ({
+          async runTool(input) {
+            if (input.callId !== '1.0') return activities.runTool(input);
+            const attempt = anAttempt({ id: input.runId }, 'call/1.0');
+            await kernel.store.claim(attempt);
+            await kernel.store.record(attempt, { status: 'unknown', failed: true });
+            return { status: 'unknown', bytes: 4 };
+          },
+        }),
+      });
+      const projectPath = await kernel.project();
+      const model = await kernel.script({ calls: [note('a.txt'), note('b.txt')] }, { text: '{{result:1}}' });
+      const run = await kernel.start({ ...asking, model, projectPath });
+      await asked(kernel, run, '1.1');
+      await answer(kernel, run, '1.0');
+      expect(await kernel.ended(run)).toMatchObject({
+        status: 'succeeded',
+        awaiting_since: null,
+        final_message: expect.stringMatching(
+          /^Not made, because call 1\.0 before it has an unknown outcome\./,
+        ),
+      });
+      expect((await story(kernel, run)).filter((line) => /approval|call-/.test(line))).toEqual([
+        ...Array(2).fill(expect.stringContaining('approval-request')),
+        expect.stringContaining('approval-response'),
+        'call-start 1.0',
+        'call-end 1.0 unknown',
+        expect.stringContaining('approval-response'),
+        'call-end 1.1 stopped',
       ]);
     });
 

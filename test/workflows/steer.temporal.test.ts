@@ -158,7 +158,7 @@ withKernel(
       ]);
     });
 
-    test('a command whose worker died is not run again, and what a person finds out reaches the run', async () => {
+    test('a command whose worker died is not run again, no write after it is made, and what a person finds out reaches the run', async () => {
       const elsewhere = uuid();
       await registerExecutor(kernel.store.database.db, {
         id: elsewhere,
@@ -186,7 +186,14 @@ withKernel(
       const projectPath = await kernel.project();
       const run = await kernel.start({
         model: await kernel.script(
-          { calls: [{ tool: 'shell', input: { command: 'touch acted' } }] },
+          {
+            calls: [
+              { tool: 'shell', input: { command: 'touch acted' } },
+              { tool: 'write', input: { path: 'acted', content: 'and more' } },
+              { tool: 'list', input: { path: '.' } },
+              { tool: 'shell', input: { command: 'rm acted' } },
+            ],
+          },
           { calls: [untilGo] },
           { text: 'Then: {{prompt}}' },
         ),
@@ -211,6 +218,10 @@ withKernel(
       expect(context.find(({ callId }) => callId === '1.0')?.text).toMatch(
         /^Outcome unknown: .*another machine/,
       );
+      const notMade =
+        'Not made, because call 1.0 before it has an unknown outcome. Look at the state of things; call it again if it is still right.';
+      const told = ['1.1', '1.2', '1.3'].map((id) => context.find(({ callId }) => callId === id)?.text);
+      expect(told).toEqual([notMade, expect.not.stringContaining('acted'), notMade]);
     });
   },
   { idle: true, replay: 'always' },

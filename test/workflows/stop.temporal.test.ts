@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import { findCall } from '../../activities/store/calls/calls.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 
@@ -65,20 +67,22 @@ withKernel(
       ['interrupt', 'interrupted'],
       ['cancel', 'cancelled'],
     ] as const) {
-      test(`a run that is told to ${kind} while tools run stops them and ends as ${status}`, async () => {
+      test(`a run that is told to ${kind} while a command runs stops it, makes none that waits behind it, and ends as ${status}`, async () => {
         await kernel.startWorkers();
         const model = await kernel.script({ calls: [sleeping, sleeping] }, { text: 'Never said.' });
         const run = await kernel.start({ model, projectPath: await kernel.project() });
         await kernel.seen(run, 'call-start', ({ callId }: { callId: string }) => callId === '1.0');
-        await kernel.seen(run, 'call-start', ({ callId }: { callId: string }) => callId === '1.1');
         await kernel.stop(run, kind);
         expect(await kernel.ended(run)).toMatchObject({ status, reason: status, steps: 1 });
         const lines = await story(kernel, run);
-        expect(lines.filter((line) => line.startsWith('call-end')).sort()).toEqual([
+        expect(lines.filter((line) => line.startsWith('call-'))).toEqual([
+          'call-start 1.0',
           'call-end 1.0 stopped',
           'call-end 1.1 stopped',
         ]);
         expect(lines.at(-1)).toBe(`run-end ${status} ${status}`);
+        const held = await findCall(kernel.store.database.db, defaultTenant, run.id, '1.1');
+        expect(held?.output).toBe('Stopped: the run ended before this call was made.');
       });
     }
 

@@ -34,27 +34,32 @@ withKernel((kernel) => {
     ]);
   });
 
-  test('results of tools that run side by side stand in call order, and the project is what they made of it', async () => {
+  test('writes and commands are made in the order written, whatever fails, and the project is what they made of it', async () => {
     const projectPath = await kernel.project();
-    // Each waits for the next: only side by side, and finished from last to first, can they end at all.
-    const waitFor = (file: string) => `until [ -e ${file} ]; do sleep 0.02; done`;
-    const calls = [
-      shell(`${waitFor('b')} && echo first`),
-      shell(`${waitFor('c')} && touch b && echo second`),
-      shell('touch c && echo third'),
-      { tool: 'write', input: { path: 'note.md', content: 'A note.\n' } },
+    const calls: ScenarioStep['calls'] = [
+      { tool: 'list', input: { path: '.' } },
+      // Side by side the quick ones would be first.
+      shell('sleep 0.3; echo first >> note.md'),
+      shell('echo second >> note.md; false'),
+      { tool: 'edit', input: { path: 'note.md', old: 'first\nsecond', new: 'both' } },
+      shell('cat note.md'),
+      { tool: 'read', input: { path: 'note.md' } },
     ];
-    const model = await kernel.script({ text: 'All at once.', calls }, { text: 'Done: {{result:1}}' });
+    const model = await kernel.script({ text: 'All at once.', calls }, { text: 'Done: {{result:4}}' });
     const run = await kernel.start({ model, projectPath });
     expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
     const messages = await toolMessages(kernel, run);
-    expect(messages.map(([callId]) => callId)).toEqual(['1.0', '1.1', '1.2', '1.3']);
-    expect(messages.slice(0, 3).map(([, text]) => text?.split('\n')[0])).toEqual([
-      'first',
-      'second',
-      'third',
+    expect(messages.map(([callId]) => callId)).toEqual(['1.0', '1.1', '1.2', '1.3', '1.4', '1.5']);
+    expect(messages[4]?.[1]).toBe('both\n[exit code 0]');
+    expect((await story(kernel, run)).filter((line) => line.startsWith('call-'))).toEqual([
+      ...['call-start 1.0', 'call-end 1.0 succeeded'],
+      ...['call-start 1.1', 'call-end 1.1 succeeded'],
+      ...['call-start 1.2', 'call-end 1.2 failed'],
+      ...['call-start 1.3', 'call-end 1.3 succeeded'],
+      ...['call-start 1.4', 'call-end 1.4 succeeded'],
+      ...['call-start 1.5', 'call-end 1.5 succeeded'],
     ]);
-    expect(await readFile(path.join(projectPath, 'note.md'), 'utf8')).toBe('A note.\n');
+    expect(await readFile(path.join(projectPath, 'note.md'), 'utf8')).toBe('both\n');
     const { start_tree, end_tree } = await kernel.store.run(run.id);
     expect([start_tree, end_tree, start_tree === end_tree]).toEqual([
       expect.stringMatching(/^[0-9a-f]{40,64}$/),
@@ -82,7 +87,7 @@ withKernel((kernel) => {
       { tool: 'read', input: '{"path": "cut' },
       { tool: 'read', input: { path: 7 } },
       { tool: 'shell', input: { command: '' } },
-      { tool: 'list', input: { path: '.' } },
+      { tool: 'list', input: '{"path": ["."],}' },
     ];
     const run = await kernel.start({
       model: await kernel.script({ calls }, { calls: calls.slice(0, 2) }, { text: 'I see.' }),
@@ -91,6 +96,9 @@ withKernel((kernel) => {
     const messages = await toolMessages(kernel, run);
     expect(messages.map(([callId]) => callId)).toEqual(['1.0', '1.1', '1.2', '1.3', '1.4', '2.0', '2.1']);
     expect(messages[0]?.[1]).toMatch(/^There is no tool "fly"/);
+    expect(messages[4]?.[1]).toMatch(
+      /^Arguments repaired before use: trailing commas were left out; path: a list of one, read as its value\.\n/,
+    );
     expect((await story(kernel, run)).filter((line) => line.startsWith('call-'))).toEqual([
       'call-end 1.0 failed',
       'call-end 1.1 failed',

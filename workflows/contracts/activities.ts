@@ -1,6 +1,6 @@
 // The activities as the workflow sees them. Inputs and results sit in histories: they are a wire format, so
 // they hold ids, numbers and short names, never the text of a message, a tool's output or a file.
-import type { Decision } from './call.ts';
+import type { CallOrder, Decision } from './call.ts';
 import type { RunStatus, StopReason } from './run.ts';
 
 export interface AgentRunInput {
@@ -53,6 +53,16 @@ export interface PlannedCall {
   decision: Decision;
   rule: string;
   timeoutSeconds: number;
+  /** Absent: planned by a worker that knew of no order, and made beside the others. */
+  order?: CallOrder;
+  /** What an execution before this one learnt of a call before it in the answer. */
+  after?: Doubt;
+}
+
+/** A call that left in doubt what it did: writes after it in the same answer are not made. */
+export interface Doubt {
+  callId: string;
+  status: 'unknown' | 'stopped';
 }
 
 export interface CallModelInput extends RunRef {
@@ -80,6 +90,8 @@ export interface RunToolInput extends RunRef {
   generation: number;
   /** What the tool may take; the attempt's own timeout is made from it. */
   timeoutSeconds: number;
+  /** The call is not made because of this one before it; its result says so. */
+  after?: Doubt;
 }
 export interface RunToolResult {
   status: string;

@@ -1,6 +1,6 @@
 // Approvals: what a run waits for a person to answer. One row each; the first answer is the only one.
 import { z } from 'zod';
-import { Effect, OtherText } from './call.ts';
+import { Effect, OtherText, Repairs } from './call.ts';
 import { PolicyScopeName } from './policy.ts';
 import { anyText, id, money, page, shortText, when } from './fields.ts';
 
@@ -11,7 +11,7 @@ import { anyText, id, money, page, shortText, when } from './fields.ts';
 export const ApprovalKind = z.enum(['call', 'question', 'result', 'limit']).meta({ id: 'ApprovalKind' });
 export type ApprovalKind = z.infer<typeof ApprovalKind>;
 
-/** `expired`: nobody answered in time. `withdrawn`: the run ended first. */
+/** `expired`: nobody answered in time. `withdrawn`: the run ended first, or its call is not made. */
 export const ApprovalStatus = z
   .enum(['open', 'approved', 'denied', 'expired', 'withdrawn'])
   .meta({ id: 'ApprovalStatus' });
@@ -31,6 +31,7 @@ export const ApprovalView = z
       .describe('The exact command, path or host; control and direction characters are written out.'),
     runs: OtherText,
     input: z.unknown().describe('The exact arguments; edited ones once it is approved with an edit.'),
+    repairs: Repairs,
     inputHash: z.string(),
     text: z.string().describe('What is asked.'),
     choices: z.array(z.string()),

@@ -15,6 +15,12 @@ export type Decision = z.infer<typeof Decision>;
 export const SubjectKind = z.enum(['path', 'command', 'host', 'run']).meta({ id: 'SubjectKind' });
 export type SubjectKind = z.infer<typeof SubjectKind>;
 
+/**
+ * Its place among the calls of one answer. A `read` waits for the last write before it, a `write` (also a command) for
+ * all reads and writes before it. `beside`: it waits for people or for the caller, and for no other call.
+ */
+export type CallOrder = 'read' | 'write' | 'beside';
+
 /** `safe`: may be re-run freely. `keyed`: idempotent under the key we pass. `once`: never run twice unasked. */
 export type Repeat = 'safe' | 'keyed' | 'once';
 
@@ -44,6 +50,11 @@ export function otherText(subject: string, runs: string | null | undefined): str
   return text === subject ? null : text;
 }
 
+/** What was repaired in the arguments a model wrote before they were judged: shown wherever people look at the call. */
+export const Repairs = z
+  .array(z.string())
+  .describe('What was repaired in the arguments the model wrote; `input` is what runs. Empty: nothing.');
+
 export const CallView = z
   .object({
     runId: id,
@@ -51,6 +62,7 @@ export const CallView = z
     step: z.int(),
     tool: z.string(),
     input: z.unknown(),
+    repairs: Repairs,
     effect: Effect.nullable(),
     subject: z.string(),
     runs: OtherText,

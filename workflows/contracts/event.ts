@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { LimitName } from './allowance.ts';
 import { ApprovalKind, ApprovalStatus } from './approval.ts';
-import { CallStatus, Decision, Effect } from './call.ts';
+import { CallStatus, Decision, Effect, Repairs } from './call.ts';
 import { id, when } from './fields.ts';
 import { DeniedCalls, Priority, RunStatus, StopReason, Usage } from './run.ts';
 
@@ -66,6 +66,7 @@ export const eventPayloads = {
     callId,
     tool: z.string(),
     input: z.string().describe('The arguments as JSON, cut at 4,000 characters.'),
+    repairs: Repairs.optional(),
     effect: Effect.nullable(),
     subject: z.string(),
     runs: z

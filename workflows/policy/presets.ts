@@ -8,7 +8,7 @@ import { gitFolder, laterNames, type NameKind, secretNames } from './name-kinds.
 import { testCommands } from './test-commands.ts';
 
 /** Raised with every change to a built-in profile, so that a stored decision tells which text it went by. */
-export const builtInVersion = 2;
+export const builtInVersion = 3;
 
 /** For runs that name none, where none applies to their project or everywhere. */
 export const defaultProfile = 'headless-safe-sandbox';
@@ -197,7 +197,8 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     rules: [...noSecretWrites, { decision: 'allow' }],
     // Generous for a long piece of work, small enough that a forgotten run ends within an hour and 50 dollars.
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
-    stall: null,
+    // As above: the same failing call is not to be paid for two hundred times.
+    stall: { steps: 10, replans: 2 },
   },
   {
     id: 'ask-everything',

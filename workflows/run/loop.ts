@@ -4,11 +4,13 @@
 import type {
   BeginRunResult,
   CallModelResult,
+  Doubt,
   FinishRunInput,
   PlannedCall,
   RunToolResult,
 } from '../contracts/activities.ts';
 import type { RunStatus } from '../contracts/run.ts';
+import { inOrder, isOrdered, type Turn } from './order.ts';
 
 export interface RunEnding {
   outcome: FinishRunInput['outcome'];
@@ -22,7 +24,10 @@ export type Guarded<T> = { kind: 'done'; value: T } | { kind: 'ended'; ending: R
 export interface LoopPorts {
   /** `pauses`: how often this step has waited for money before. */
   callModel(step: number, pauses: number): Promise<CallModelResult>;
-  runTool(call: PlannedCall): Promise<RunToolResult>;
+  /** `after`: it is not made because of that call, and its result says so. */
+  runTool(call: PlannedCall, after?: Doubt): Promise<RunToolResult>;
+  /** False: the execution has already made these calls side by side, before there was an order. */
+  keepsOrder(): boolean;
   /** False: something came in that must be applied first. */
   finish(step: number, ending: RunEnding): Promise<boolean>;
   /** Runs work until it is done, the run is stopped, its time is up, or it fails for good. */
@@ -107,18 +112,44 @@ async function endingOfPause(
 }
 
 /**
- * All side by side; every one has come to its end before the first failure is passed on. Undefined: the run goes on
- * with their results.
+ * In the order written where that matters, else side by side; every one has come to its end before the first failure is
+ * passed on. Undefined: the run goes on with their results.
  */
 async function makeCalls(ports: LoopPorts, calls: PlannedCall[]): Promise<RunEnding | undefined> {
   if (calls.length === 0) return undefined;
   const made = await ports.guard(async () => {
-    const results = await Promise.allSettled(
-      calls.map(async (call) => {
-        if (call.decision !== 'ask' || (await ports.allowed(call.callId))) await ports.runTool(call);
-      }),
-    );
+    const results =
+      isOrdered(calls) && ports.keepsOrder()
+        ? await inOrder(calls, (call, turn) => makeInTurn(ports, call, turn))
+        : await Promise.allSettled(
+            calls.map(async (call) => {
+              if (call.decision !== 'ask' || (await ports.allowed(call.callId))) await ports.runTool(call);
+            }),
+          );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   });
   return made.kind === 'ended' ? made.ending : undefined;
+}
+
+/** How the call ended; undefined: it was not made. */
+async function makeInTurn(
+  ports: LoopPorts,
+  call: PlannedCall,
+  turn: Promise<Turn>,
+): Promise<string | undefined> {
+  const { callId, decision } = call;
+  // People are asked about all calls at once, and the run's clock stands still until they have answered.
+  const allowed = decision === 'ask' ? ports.allowed(callId) : undefined;
+  // A stop that comes before the turn does is heard of where the turn is awaited.
+  allowed?.catch(() => undefined);
+  const { broken, doubt } = await turn;
+  if (broken) return undefined;
+  if (doubt) {
+    const { status } = await ports.runTool(call, doubt);
+    // The question was withdrawn with it: a look into the rows ends the wait for its answer.
+    if (allowed) await ports.allowed(callId);
+    return status;
+  }
+  if (allowed && !(await allowed)) return undefined;
+  return (await ports.runTool(call)).status;
 }

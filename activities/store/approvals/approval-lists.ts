@@ -2,6 +2,7 @@
 import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../../workflows/contracts/approval.ts';
 import { otherText } from '../../../workflows/contracts/call.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
+import type { CallDecision } from '../calls/call-decision.ts';
 import type { ApprovalRow } from './approvals.ts';
 import type { Queries } from '../db/database.ts';
 
@@ -95,6 +96,8 @@ export function toApprovalView(row: ListedApproval): ApprovalView {
     subject: row.subject === null ? null : writtenOut(row.subject),
     runs: runs === null ? null : writtenOut(runs),
     input: row.input,
+    // An edit takes the place of what was repaired.
+    repairs: row.edited ? [] : ((row.decided as Partial<CallDecision> | null)?.repairs ?? []).map(writtenOut),
     inputHash: row.kind === 'limit' ? `${row.allowance_id ?? 'run'}/${row.limit_name}` : row.input_hash,
     text: writtenOut(row.text),
     choices: (row.choices as string[]).map(writtenOut),

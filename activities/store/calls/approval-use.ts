@@ -1,6 +1,7 @@
 // What an approval means for its call: whether it may be claimed, and what its model is told of it afterwards.
 import type { Selectable } from 'kysely';
 import type { Write } from '../log/events.ts';
+import type { CallDecision } from './call-decision.ts';
 import type { Calls } from '../db/tables.ts';
 
 /** Whether a decision covers exactly these arguments of the call; used up with the claim of this attempt. */
@@ -25,13 +26,20 @@ export async function useApproval(
 // Enough to see what was changed; more would only push the result away.
 const mostShown = 4000;
 
+/** A result behind what was done to the arguments before they were used. */
+export function toldWith(repairs: readonly string[] | undefined, output: string): string {
+  if (repairs === undefined || repairs.length === 0) return output;
+  return `Arguments repaired before use: ${repairs.join('; ')}.\n${output}`;
+}
+
 /** What a model reads of a call: its result, and first that other arguments ran than it wrote. */
 export async function toldOf(
   write: Write,
-  call: Pick<Selectable<Calls>, 'tenant_id' | 'run_id' | 'call_id' | 'decision' | 'input'>,
+  call: Pick<Selectable<Calls>, 'tenant_id' | 'run_id' | 'call_id' | 'decision' | 'decided' | 'input'>,
   output: string,
 ): Promise<string> {
-  if (call.decision !== 'ask') return output;
+  const told = toldWith((call.decided as Partial<CallDecision>).repairs, output);
+  if (call.decision !== 'ask') return told;
   const edited = await write.tx
     .selectFrom('approvals')
     .select('id')
@@ -40,7 +48,7 @@ export async function toldOf(
     .where('call_id', '=', call.call_id)
     .where('edited', '=', true)
     .executeTakeFirst();
-  if (!edited) return output;
+  if (!edited) return told;
   const input = JSON.stringify(call.input).slice(0, mostShown);
   return `A person changed the arguments of this call to ${input}. Its result:\n${output}`;
 }

@@ -11,6 +11,7 @@ import { Superseded, type Write } from '../log/events.ts';
 import { type LockedRun, requireRun, type RunRow, streamFor } from '../runs/runs.ts';
 import { stopAmong } from '../runs/inputs.ts';
 import { progressOf } from '../runs/stall.ts';
+import type { CallDecision } from './call-decision.ts';
 import { toStorable } from '../../../workflows/contracts/storable.ts';
 import type { Calls } from '../db/tables.ts';
 
@@ -147,6 +148,7 @@ type ClosedCall = Pick<
   | 'input'
   | 'input_hash'
   | 'decision'
+  | 'decided'
 >;
 
 /**
@@ -214,7 +216,7 @@ export function toolMessage(
 }
 
 /** The call, read once its run's lock is there. */
-async function lockCall(
+export async function lockCall(
   { tx }: Write,
   tenantId: string,
   runId: string,
@@ -286,6 +288,7 @@ export function toCallView(row: CallRow): CallView {
     step: row.step,
     tool: row.tool,
     input: row.input,
+    repairs: (row.decided as Partial<CallDecision>).repairs ?? [],
     effect: row.effect as CallView['effect'],
     subject: row.subject,
     runs: otherText(row.subject, row.runs),

@@ -1,7 +1,7 @@
 // The calls of an answer as they are stored: each reviewed, with what was decided about it and why.
 import type { ApprovalKind } from '../../../workflows/contracts/approval.ts';
-import { otherText, type SubjectKind } from '../../../workflows/contracts/call.ts';
-import type { PolicyDecision, PolicyMode } from '../../../workflows/contracts/policy.ts';
+import { otherText } from '../../../workflows/contracts/call.ts';
+import type { CallDecision } from './call-decision.ts';
 import { type NewAudit, toAuditRow } from '../access/audit.ts';
 import { type CallRow, toolMessage } from './calls.ts';
 import type { RunRow } from '../runs/runs.ts';
@@ -36,13 +36,6 @@ export interface ReviewedCall {
   asks?: { kind: ApprovalKind; text: string; choices: string[] } | undefined;
   /** Why it will not be made at all: no such tool, arguments that do not fit, denied. */
   refusal: { status: 'failed' | 'denied'; output: string } | undefined;
-}
-
-export interface CallDecision extends PolicyDecision {
-  projectRoot: string | null;
-  mode: PolicyMode | null;
-  attended: boolean;
-  subjectKind?: SubjectKind;
 }
 
 /** What the model is told of the calls of a step's answer that are not made. */

@@ -2,7 +2,7 @@
 import type { Decision, Effect } from '../../../workflows/contracts/call.ts';
 import type { StoredCall } from '../../../workflows/policy/backtest.ts';
 import { argumentsHash } from './arguments-hash.ts';
-import type { CallDecision } from './reviewed-calls.ts';
+import type { CallDecision } from './call-decision.ts';
 import type { Db } from '../db/database.ts';
 
 // A command may have 100 kB: a page is 50 MB in the worst case.

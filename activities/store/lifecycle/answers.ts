@@ -271,6 +271,7 @@ function requestEvent(step: number, call: ReviewedCall): NewEvent {
       callId: call.callId,
       tool: call.tool,
       input: call.inputText.slice(0, 4000),
+      ...(call.decided.repairs && { repairs: call.decided.repairs }),
       effect: call.effect as 'read' | null,
       subject: toStorable(call.subject.slice(0, 4000)),
       ...(runs !== null && { runs: toStorable(runs.slice(0, 4000)) }),

@@ -1,4 +1,5 @@
 // The start of a run's execution: exactly one workflow chain may act for it.
+import type { Doubt } from '../../../workflows/contracts/activities.ts';
 import { streamOf } from '../../../workflows/contracts/event.ts';
 import type { EffectiveLimits, RunStatus } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
@@ -12,6 +13,8 @@ export interface BegunRun {
   run: LockedRun;
   /** Calls of the last step that have no result yet, in call order. */
   openCalls: CallRow[];
+  /** The first call of that step that left in doubt what it did. */
+  doubt?: Doubt & { index: number };
 }
 
 /** Undefined when the run belongs to another execution or has ended: the caller ends without a word. */
@@ -70,7 +73,24 @@ export async function beginRun(
     });
   }
   // Before its first answer a run has asked for nothing.
-  return { run, openCalls: run.steps === 0 ? [] : await openCallsOf(write.tx, run) };
+  const openCalls = run.steps === 0 ? [] : await openCallsOf(write.tx, run);
+  const doubt = openCalls.length === 0 ? undefined : await doubtOf(write.tx, run);
+  return { run, openCalls, ...(doubt && { doubt }) };
+}
+
+/** What a person has settled by now is in doubt no more. */
+async function doubtOf(queries: Queries, run: RunRow): Promise<(Doubt & { index: number }) | undefined> {
+  const row = await queries
+    .selectFrom('calls')
+    .select(['call_id as callId', 'status', 'index'])
+    .where('run_id', '=', run.id)
+    .where('step', '=', run.steps)
+    .where('status', 'in', ['unknown', 'stopped'])
+    .where('settled', 'is', null)
+    .orderBy('index')
+    .limit(1)
+    .executeTakeFirst();
+  return row && { ...row, status: row.status as Doubt['status'] };
 }
 
 async function openCallsOf(queries: Queries, run: RunRow): Promise<CallRow[]> {

@@ -15,7 +15,7 @@ const leastWidth = 16;
 /** True when arguments were left out; `whole` leaves none out. */
 export function showApproval(output: Output, approval: ApprovalView, whole = false): boolean {
   const { colors, line } = output;
-  const { tool, effect, subject, runs, text, input, choices, rule, reason, kind } = approval;
+  const { tool, effect, subject, runs, text, input, repairs, choices, rule, reason, kind } = approval;
   const show = (lines: string[]): void => {
     for (const each of lines) line(`${edge}${each}`);
   };
@@ -37,6 +37,7 @@ export function showApproval(output: Output, approval: ApprovalView, whole = fal
   const left = whole ? 0 : Math.max(0, given.length - argumentLines);
   if (given.length > 0) line('  with the arguments');
   show(given.slice(0, given.length - left));
+  if (repairs.length > 0) line(`  arguments repaired: ${printableLine(repairs.join('; '), 500)}`);
   if (left > 0) line(`  … ${plural(left, 'more line')}`);
   const why = [rule, reason].map((part) => printableLine(part ?? 'unknown', 500));
   line(colors.dim(`  rule ${why.join(' · ')} · ${untilWhen(approval)}`));

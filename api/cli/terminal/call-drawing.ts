@@ -29,6 +29,7 @@ export function createCallDrawing(pen: Pen): CallDrawing {
     open.add(call.callId);
     const what = short(call.runs ?? (call.subject === '' ? call.input : call.subject));
     line(`${colors.cyan('→')} ${call.callId} ${colors.bold(short(call.tool))} ${what}`);
+    if (call.repairs) pen.note(`arguments repaired: ${short(call.repairs.join('; '))}`);
     if (call.decision !== 'allow') pen.warn(`${call.decision}: ${short(call.reason)} (${short(call.rule)})`);
   }
 

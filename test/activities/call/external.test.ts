@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
-import {
-  externalInputProblem,
-  externalToolsOf,
-  externalToolsProblem,
-} from '../../../activities/call/external.ts';
+import { parseFor } from '../../../activities/call/arguments.ts';
+import { externalShape, externalToolsOf, externalToolsProblem } from '../../../activities/call/external.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
+
+function externalInputProblem(tool: ExternalTool, input: unknown): string | undefined {
+  const parsed = parseFor(externalShape(tool), JSON.stringify(input), 'repaired');
+  return parsed.ok ? undefined : parsed.problem;
+}
 
 const nested = { type: 'object', properties: { next: { $ref: '#' }, pattern: { type: 'string' } } };
 test.each([
@@ -79,7 +81,7 @@ test('all tools of a caller together hold up a worker for a moment at most', () 
   expect(problems).toEqual(
     names.map(
       (name) =>
-        `It takes too long to hold the arguments against the inputSchema of ${name}. Send shorter and simpler ones.`,
+        `The arguments do not fit ${name}: input: It takes too long to hold them against the inputSchema. Send shorter and simpler ones.`,
     ),
   );
 });
@@ -108,3 +110,13 @@ function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
+
+test('a tool of a caller gets repaired arguments, with nothing put in', () => {
+  const count = { type: 'integer', default: 1 };
+  const tool = aTool({ type: 'object', properties: { count, more: count }, required: ['count'] });
+  expect(parseFor(externalShape(tool), '{"count": "3"}', 'repaired')).toEqual({
+    ok: true,
+    input: { count: 3 },
+    repairs: ['count: a number in quotes, read as one'],
+  });
+});

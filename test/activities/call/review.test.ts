@@ -116,9 +116,9 @@ const refused: [
     },
   ],
   [
-    'arguments nobody asked for',
-    { input: '{"path": "a", "force": true}' },
-    { status: 'failed', output: /^The arguments do not fit note: input: .*force/, rule: 'not a valid call' },
+    'a misspelt argument',
+    { input: '{"file": "a"}' },
+    { status: 'failed', output: /^The arguments do not fit note: path: .*file/, rule: 'not a valid call' },
   ],
   [
     'arguments that are no object',
@@ -287,5 +287,34 @@ test('other arguments may take less time than was asked for, and are refused whe
   expect(reviewEdit(context, call, { seconds: 1000 })).toEqual({
     problem:
       'These arguments may take 1000 seconds and the call was asked for with 150: give no more, or deny it with a note that it be asked for with more.',
+  });
+});
+
+test('what was repaired is judged, bound and shown in the form that runs, and the model is told', async () => {
+  const input = '{"path": ["a.md"], "lines": "3", "force": true,}';
+  const runs = '{"path":"a.md","lines":3}';
+  const repairs = [
+    'trailing commas were left out',
+    'path: a list of one, read as its value',
+    'lines: a number in quotes, read as one',
+    'force: not an argument of this tool, left out',
+  ];
+  expect(await reviewed({ input })).toMatchObject({
+    input: { path: 'a.md', lines: 3 },
+    inputText: runs,
+    inputHash: createHash('sha256').update(runs).digest('hex'),
+    subject: 'a.md',
+    decision: 'allow',
+    decided: { repairs },
+  });
+  expect((await reviewed({ input }, 'plan-readonly')).refusal?.output).toMatch(
+    /^Arguments repaired before use: trailing commas .*, left out\.\nDenied by policy /,
+  );
+});
+
+test('a person’s other arguments are taken as they are or refused', () => {
+  const call = { step: 3, tool: 'note', timeout_seconds: 150 };
+  expect(reviewEdit(contextOf(trusted), call, { path: 'a', lines: '3' })).toEqual({
+    problem: expect.stringMatching(/^The arguments do not fit note: lines: /),
   });
 });

@@ -4,6 +4,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { randomUUID } from 'node:crypto';
 import { type Platform, startPlatform } from '../../support/platform.ts';
 import { withDescendants } from './cpu.ts';
+import { endless, endlessBody } from './endless.ts';
 import { type FakeModel, type FakeModelInput, startFakeModel } from './fake-model.ts';
 
 export interface Product {
@@ -70,18 +71,17 @@ export async function startProduct(
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void remove().finally(() => process.exit(1)));
   }
+  await post('/policies', endlessBody());
   return {
     platform,
     model,
     pids: () => withDescendants(platform.processes().flatMap(({ pid }) => pid ?? [])),
     post,
     async startRun(body) {
-      // What is measured runs any command, and the same tools over and over.
-      const policy = 'trusted-mount-autonomous';
       const accepted = await post('/runs', {
         prompt: 'Do the work.',
         model: 'compatible/fake',
-        policy,
+        ...endless,
         ...body,
       });
       return (JSON.parse(accepted) as { id: string }).id;

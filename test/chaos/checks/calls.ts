@@ -1,5 +1,5 @@
 // I3 and I4: every call has its one result, nothing that must happen once happened twice or after its call was
-// closed, and what the result says is what the ledger and the files show.
+// closed, the calls of an answer acted in the order written, and what the result says is what the ledger and the files show.
 import { type Check, type Evidence, plannedCalls, type RunState, type Violation } from '../evidence.ts';
 import type { Hit } from '../ledger.ts';
 import { afterEdit, beforeEdit, type CallPlan } from '../program.ts';
@@ -17,7 +17,10 @@ export const checkCalls: Check = (evidence) => {
     'repeated once-effects': 0,
     'unknown outcomes': 0,
     'effects after the end of their call': 0,
+    'effects out of the order written': 0,
   };
+  // When the calls of each answer acted last, by the answer.
+  const acted = new Map<string, number>();
   for (const planned of plannedCalls(evidence)) {
     const { callId, call, folder, state, row, effects } = planned;
     const note = (invariant: string, problem: string): void => {
@@ -26,6 +29,14 @@ export const checkCalls: Check = (evidence) => {
     if (effects.length > 1) {
       figures['repeated once-effects'] += 1;
       note('I4', `its effect took place ${effects.length} times`);
+    }
+    const answer = `${planned.message.marker} ${callId.split('.')[0]}`;
+    const before = acted.get(answer) ?? 0;
+    const times = effects.map(({ at }) => at);
+    acted.set(answer, Math.max(before, ...times));
+    if (times.some((at) => at < before)) {
+      figures['effects out of the order written'] += 1;
+      note('I4', 'it acted before a call that was written before it');
     }
     if (!state || !row) {
       if (effects.length > 0) note('I4', 'it had an effect and is not on record');

@@ -37,7 +37,7 @@ test('the numbers of the built-in profiles are those that were promised', () => 
     ['plan-readonly', 'plan', 30, 300, 1, 0, 0, ''],
     ['headless-safe-sandbox', 'default', 50, 600, 5, 10, 2, 'tests lint rollback'],
     ['headless-permissive-sandbox', 'acceptEdits', 100, 1800, 20, 10, 2, 'tests'],
-    ['trusted-mount-autonomous', 'acceptEdits', 200, 3600, 50, 0, 0, ''],
+    ['trusted-mount-autonomous', 'acceptEdits', 200, 3600, 50, 10, 2, ''],
     ['ask-everything', 'default', 50, 600, 5, 0, 0, ''],
   ]);
 });

@@ -18,6 +18,10 @@ interface Script {
   denied?: string[];
   /** Calls that break. */
   broken?: string[];
+  /** How calls end, where it is not as succeeded. */
+  statuses?: Record<string, string>;
+  /** It made calls before there was an order. */
+  isOld?: true;
 }
 
 class ContinuedAsNew extends Error {}
@@ -36,12 +40,17 @@ function portsOf(script: Script, continueAt?: number): { ports: LoopPorts; asked
       if (answer === undefined || answer instanceof Error) throw answer ?? new Error('The script is empty.');
       return answer;
     },
-    async runTool({ callId }) {
+    keepsOrder: () => !script.isOld,
+    async runTool({ callId }, after) {
+      if (after) {
+        asked.push(`not made ${callId} after ${after.callId} ${after.status}`);
+        return { status: 'stopped', bytes: 1 };
+      }
       asked.push(`tool ${callId}`);
       await Promise.resolve();
       if (script.broken?.includes(callId)) throw new Error(`${callId} broke`);
       asked.push(`done ${callId}`);
-      return { status: 'succeeded', bytes: 1 };
+      return { status: script.statuses?.[callId] ?? 'succeeded', bytes: 1 };
     },
     async finish(step, { outcome, reason }) {
       asked.push(`finish ${step} ${outcome} ${reason}`);
@@ -231,4 +240,70 @@ test('one call that breaks is passed on only after the others have come to their
   const { ports, asked } = portsOf({ answers: [calls(false, '1.0', '1.1', '1.2')], broken: ['1.0'] });
   await expect(runLoop(ports, { step: 0, openCalls: [] })).rejects.toThrow('1.0 broke');
   expect(asked).toEqual(['model 1', 'tool 1.0', 'tool 1.1', 'tool 1.2', 'done 1.1', 'done 1.2']);
+});
+
+const written = (callId: string): PlannedCall => ({ ...call(callId), tool: 'write', order: 'write' });
+const readOf = (callId: string): PlannedCall => ({ ...call(callId), order: 'read' });
+const mixed: CallModelResult = {
+  kind: 'calls',
+  finish: false,
+  calls: [
+    readOf('1.0'),
+    readOf('1.1'),
+    written('1.2'),
+    { ...written('1.3'), decision: 'ask' },
+    readOf('1.4'),
+  ],
+};
+
+test('from the first write on calls are made in the order written, and people are asked at once', async () => {
+  expect(await run({ answers: [mixed, answer] })).toEqual([
+    'model 1',
+    'may 1.3',
+    ...['tool 1.0', 'tool 1.1', 'done 1.0', 'done 1.1'],
+    ...['tool 1.2', 'done 1.2'],
+    ...['tool 1.3', 'done 1.3'],
+    ...['tool 1.4', 'done 1.4'],
+    'between 1',
+    'model 2',
+    'finish 2 succeeded finished',
+  ]);
+});
+
+test('a failure stops nothing, and after an unknown outcome a write is not made and no answer is waited for', async () => {
+  expect(await run({ answers: [mixed, answer], statuses: { '1.1': 'failed', '1.2': 'unknown' } })).toEqual([
+    'model 1',
+    'may 1.3',
+    ...['tool 1.0', 'tool 1.1', 'done 1.0', 'done 1.1'],
+    ...['tool 1.2', 'done 1.2'],
+    ...['not made 1.3 after 1.2 unknown', 'may 1.3'],
+    ...['tool 1.4', 'done 1.4'],
+    'between 1',
+    'model 2',
+    'finish 2 succeeded finished',
+  ]);
+});
+
+test('an execution that takes over makes no write after what was left in doubt before it', async () => {
+  const after = { callId: '3.0', status: 'unknown' } as const;
+  const begun = { step: 3, openCalls: [readOf('3.1'), { ...written('3.2'), after }] };
+  expect(await run({ answers: [answer] }, begun)).toEqual([
+    ...['tool 3.1', 'done 3.1', 'not made 3.2 after 3.0 unknown'],
+    'between 3',
+    'model 4',
+    'finish 4 succeeded finished',
+  ]);
+});
+
+test('calls that an execution began before there was an order go on side by side', async () => {
+  expect((await run({ answers: [mixed, answer], isOld: true })).slice(0, 6)).toEqual([
+    'model 1',
+    ...['tool 1.0', 'tool 1.1', 'tool 1.2', 'may 1.3', 'tool 1.4'],
+  ]);
+});
+
+test('a call that breaks is passed on, and what waited for it is not made', async () => {
+  const { ports, asked } = portsOf({ answers: [mixed], broken: ['1.2'] });
+  await expect(runLoop(ports, { step: 0, openCalls: [] })).rejects.toThrow('1.2 broke');
+  expect(asked.slice(-2)).toEqual(['done 1.1', 'tool 1.2']);
 });

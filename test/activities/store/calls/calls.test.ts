@@ -58,6 +58,7 @@ test('a call goes from its request over its claim to its one result', async () =
     effect: 'execute',
     subject: 'true',
     runs: null,
+    repairs: [],
     repeat: 'once',
     decision: 'allow',
     rule: 'any tool',

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { aCall, anAttempt, expectWholeLog, openTestStore } from '../../../support/store.ts';
+import { settleCall } from '../../../../activities/store/calls/settle-call.ts';
 import { handOver, noteTree } from '../../../../activities/store/lifecycle/begin-run.ts';
 import { Superseded } from '../../../../activities/store/log/events.ts';
 import {
@@ -54,6 +55,26 @@ test('the same execution may begin again, as after continue-as-new, and nothing 
   ]);
   expect(await store.events(run)).toEqual(before);
   expect(begun?.run.deadline_at).toEqual(run.deadline_at);
+});
+
+test('an execution that takes over hears of the first call that left in doubt what it did, until a person has settled it', async () => {
+  const run = await store.started();
+  await store.step(run, 1, { calls: ['1.0', '1.1', '1.2', '1.3'].map((callId) => aCall(callId)) });
+  const ends = { '1.0': 'failed', '1.1': 'unknown', '1.2': 'stopped' } as const;
+  for (const [callId, status] of Object.entries(ends)) {
+    await store.claim(anAttempt(run, `call/${callId}`));
+    await store.record(anAttempt(run, `call/${callId}`), { status, failed: true });
+  }
+  expect((await store.begin(run))?.doubt).toEqual({ callId: '1.1', index: 1, status: 'unknown' });
+  const settlement = {
+    tenantId: run.tenant_id,
+    runId: run.id,
+    callId: '1.1',
+    outcome: 'done',
+    by: 'ada',
+  } as const;
+  await store.log.write('test', (write) => settleCall(write, settlement));
+  expect((await store.begin(run))?.doubt).toEqual({ callId: '1.2', index: 2, status: 'stopped' });
 });
 
 test('of ten executions that begin at once exactly one may act', async () => {

@@ -15,6 +15,7 @@ const limit: ApprovalView = {
   subject: null,
   runs: null,
   input: null,
+  repairs: [],
   inputHash: 'run/costMicros',
   text: 'This run may spend $1.00 and has spent $1.00.',
   choices: [],

@@ -96,8 +96,8 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
   // Nothing of it has streamed: its pieces are folded.
   'message-end': [{ step: 1, text: 'words' }, 'words\n'],
   'call-request': [
-    { ...request, ...allowed, decision: 'deny', reason: 'not here' },
-    '→ 1.0 shell npm test\n! deny: not here (any)\n',
+    { ...request, ...allowed, repairs: ['a', 'b\u202e'], decision: 'deny', reason: 'not here' },
+    '→ 1.0 shell npm test\n— arguments repaired: a; b\n! deny: not here (any)\n',
   ],
   'call-start': [{ callId: '1.0', tool: 'shell' }, ''],
   'call-delta': [{ callId: '1.0', from: 'stdout', text: 'one\ntw' }, '  │ one\n'],
