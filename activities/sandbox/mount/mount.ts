@@ -15,17 +15,24 @@ import { openRoot, type Root } from './locate.ts';
 export interface MountNeeds {
   /** Where runs without a project have a folder each. */
   workFolder: string;
-  /** Where commands find programs. Nothing else of this process's environment reaches them. */
+  /** Where commands find programs. */
   programs: string;
+  /** What else of the user's environment reaches them; nothing of this process's own does. */
+  variables?: Record<string, string>;
 }
 
-export function createMount({ workFolder, programs }: MountNeeds): SandboxDriver {
+export function createMount({ workFolder, programs, variables = {} }: MountNeeds): SandboxDriver {
   return {
     mode: 'mount',
     contains: { files: false, network: false, processes: false },
     reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
     open: ({ id, projectPath }) =>
-      openMount({ root: projectPath ?? join(workFolder, id), make: projectPath === null, programs }),
+      openMount({
+        root: projectPath ?? join(workFolder, id),
+        make: projectPath === null,
+        programs,
+        variables,
+      }),
     ...mountHandles,
   };
 }
@@ -38,9 +45,10 @@ export async function openMount(options: {
   /** Make the directory when it is missing. */
   make?: boolean;
   programs?: string;
+  variables?: Record<string, string>;
 }): Promise<OpenSandbox> {
-  const { root: given, make = false, programs = usualPrograms } = options;
-  const environment = { PATH: programs, HOME: homedir(), LANG: 'C.UTF-8', TERM: 'dumb' };
+  const { root: given, make = false, programs = usualPrograms, variables } = options;
+  const environment = { LANG: 'C.UTF-8', ...variables, PATH: programs, HOME: homedir(), TERM: 'dumb' };
   const shell = findShell();
   const roots = [await openDirectory(given, make)];
 
