@@ -3,6 +3,7 @@
 import type { Handle, Handles, Sandbox } from '../sandbox/sandbox.ts';
 import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { createTail, decode, type Tail } from './capture.ts';
+import { toPlainText } from './plain-text.ts';
 import type { ToolContext } from './tool.ts';
 
 // Unread output of one command; a server that logs for an hour keeps its last lines.
@@ -177,7 +178,7 @@ async function endedOr(held: Held, waitMs: number, signal: AbortSignal): Promise
 }
 
 function takeState(held: Held): BackgroundState {
-  const output = toStorableOutput(decode(Buffer.concat(held.unread.parts())));
+  const output = toPlainText(toStorableOutput(decode(Buffer.concat(held.unread.parts()))));
   const droppedBytes = held.unreadBytes - held.unread.length;
   held.unread.clear();
   held.unreadBytes = 0;

@@ -6,6 +6,7 @@ import { answer, done, failed } from './answer.ts';
 import type { Background, BackgroundState } from './background.ts';
 import { createCapture, type Capture } from './capture.ts';
 import { textField } from './fields.ts';
+import { toPlainText } from './plain-text.ts';
 import { defineTool, type Tool, type ToolContext, type ToolResult } from './tool.ts';
 
 // One argument of a program may hold 128 KiB on Linux.
@@ -117,7 +118,7 @@ function endingOf(result: ExecResult): string {
 }
 
 function withEnding(capture: Capture, ending: string): string {
-  const text = capture.text();
+  const text = toPlainText(capture.text());
   return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}[${ending}]`;
 }
 

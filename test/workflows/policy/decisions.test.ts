@@ -142,6 +142,7 @@ const inputs: Record<string, unknown[]> = {
   })),
   todo: [{ items: [] }],
   finish: [{ summary: 'done' }],
+  output: [{ key: 'a'.repeat(64) }],
   'ask-person': [{ question: 'Which of the two?' }],
 };
 
