@@ -142,8 +142,8 @@ const inputs: Record<string, unknown[]> = {
   })),
   todo: [{ items: [] }],
   finish: [{ summary: 'done' }],
-  output: [{ key: 'a'.repeat(64) }],
   'ask-person': [{ question: 'Which of the two?' }],
+  output: [{ key: 'a'.repeat(64) }],
 };
 
 const shorts = { allow: '+', ask: '?', deny: '-' };
