@@ -21,8 +21,16 @@ export interface GitCall {
   /** The host-owned git directory. */
   gitFolder: string;
   workTree?: string;
+  /** Where in the work tree it stands; its top when left out. */
+  directory?: string;
+  /** A file of ours with rules of what is ignored. */
+  excludesFile?: string | undefined;
   indexFile?: string;
   args: string[];
+  /** For the few commands that refuse to take names literally; theirs must not begin with a colon. */
+  notLiteral?: true;
+  /** Exit codes beside 0 that are an answer. */
+  accepts?: number[];
   input?: string | Buffer;
   /** Output beyond this is not kept: the command is ended and the result says so. */
   maxBytes?: number;
@@ -77,14 +85,14 @@ const settings = [
 
 export async function runGit(call: GitCall): Promise<GitResult> {
   // Git also looks around where it stands: without a work tree that is outside any project.
-  const directory = call.workTree ?? '/';
+  const directory = call.directory ?? call.workTree ?? '/';
+  const excludes = call.excludesFile === undefined ? [] : ['-c', `core.excludesFile=${call.excludesFile}`];
   const child = spawn(
     'git',
-    [...settings, `--git-dir=${call.gitFolder}`, ...workTreeOf(call), ...call.args],
+    [...settings, ...excludes, `--git-dir=${call.gitFolder}`, ...workTreeOf(call), ...call.args],
     {
-      // Outside any project: git also looks around where it stands.
-      cwd: call.workTree ?? '/',
-      env: call.indexFile === undefined ? environment : { ...environment, GIT_INDEX_FILE: call.indexFile },
+      cwd: directory,
+      env: environmentOf(call),
       stdio: ['pipe', 'pipe', 'pipe'],
     },
   );
@@ -109,10 +117,18 @@ export async function runGit(call: GitCall): Promise<GitResult> {
   if (timeUp.aborted)
     throw new GitProblem(`git ${call.args[0]} took longer than five minutes and was stopped`);
   const truncated = size > maxBytes;
-  if (exitCode !== 0 && !truncated) {
+  if (exitCode !== 0 && !truncated && !call.accepts?.includes(exitCode ?? -1)) {
     throw new GitProblem(`git ${call.args[0]} failed: ${problem.slice(0, maxErrorBytes).trim()}`);
   }
   return { output: Buffer.concat(chunks).subarray(0, maxBytes), truncated };
+}
+
+function environmentOf({ indexFile, notLiteral }: GitCall): Record<string, string> {
+  return {
+    ...environment,
+    ...(indexFile !== undefined && { GIT_INDEX_FILE: indexFile }),
+    ...(notLiteral && { GIT_LITERAL_PATHSPECS: '0' }),
+  };
 }
 
 function workTreeOf(call: GitCall): string[] {
