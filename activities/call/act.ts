@@ -12,7 +12,7 @@ import { reviewContextOf } from './review.ts';
 import { RunStopped } from '../store/runs/stops.ts';
 import { noteHandle } from '../store/runs/attempts.ts';
 import { type CallResult, type CallRow, type Claim, noteIntent } from '../store/calls/calls.ts';
-import { cutOutput } from '../store/calls/cut-output.ts';
+import { cutOutput, toldOutput } from '../store/calls/cut-output.ts';
 import { StreamEnded, Superseded } from '../store/log/events.ts';
 import type { RunRow } from '../store/runs/runs.ts';
 import type { Tool, ToolContext, ToolResult } from '../tools/tool.ts';
@@ -43,6 +43,8 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
       ...(call.runs !== null && { runs: call.runs }),
       recordHandle: (handle) => untilStored(() => noteHandle(deps.log.db, attempt.ref, handle)),
       noteIntent: (intent) => untilStored(() => noteIntent(deps.log.db, call, intent)),
+      wholeOutput: (key) =>
+        untilStored(() => toldOutput({ db: deps.log.db, contents: deps.contents }, run, key)),
       output: output.add,
     };
     if (predecessor) {

@@ -23,8 +23,16 @@ export interface GitCall {
   /** Whose configuration it may read, when it is asked for that. */
   home?: string;
   workTree?: string;
+  /** Where in the work tree it stands; its top when left out. */
+  directory?: string;
+  /** A file of ours with rules of what is ignored. */
+  excludesFile?: string | undefined;
   indexFile?: string;
   args: string[];
+  /** For the few commands that refuse to take names literally; theirs must not begin with a colon. */
+  notLiteral?: true;
+  /** Exit codes beside 0 that are an answer. */
+  accepts?: number[];
   input?: string | Buffer;
   /** Output beyond this is not kept: the command is ended and the result says so. */
   maxBytes?: number;
@@ -93,13 +101,13 @@ const settings = [
 
 export async function runGit(call: GitCall): Promise<GitResult> {
   // Git also looks around where it stands: without a work tree that is outside any project.
-  const directory = call.workTree ?? '/';
+  const directory = call.directory ?? call.workTree ?? '/';
+  const excludes = call.excludesFile === undefined ? [] : ['-c', `core.excludesFile=${call.excludesFile}`];
   const child = spawn(
     'git',
-    [...settings, `--git-dir=${call.gitFolder}`, ...workTreeOf(call), ...call.args],
+    [...settings, ...excludes, `--git-dir=${call.gitFolder}`, ...workTreeOf(call), ...call.args],
     {
-      // Outside any project: git also looks around where it stands.
-      cwd: call.workTree ?? '/',
+      cwd: directory,
       env: environmentOf(call),
       stdio: ['pipe', 'pipe', 'pipe'],
     },
@@ -125,15 +133,19 @@ export async function runGit(call: GitCall): Promise<GitResult> {
   if (timeUp.aborted)
     throw new GitProblem(`git ${call.args[0]} took longer than five minutes and was stopped`);
   const truncated = size > maxBytes;
-  if (exitCode !== 0 && !truncated) {
+  if (exitCode !== 0 && !truncated && !call.accepts?.includes(exitCode ?? -1)) {
     throw new GitProblem(`git ${call.args[0]} failed: ${problem.slice(0, maxErrorBytes).trim()}`);
   }
   return { output: Buffer.concat(chunks).subarray(0, maxBytes), truncated };
 }
 
-function environmentOf({ indexFile, home }: GitCall): Record<string, string> {
+function environmentOf({ indexFile, notLiteral, home }: GitCall): Record<string, string> {
   if (home !== undefined) return { PATH: programs, HOME: home, LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1' };
-  return indexFile === undefined ? environment : { ...environment, GIT_INDEX_FILE: indexFile };
+  return {
+    ...environment,
+    ...(indexFile !== undefined && { GIT_INDEX_FILE: indexFile }),
+    ...(notLiteral && { GIT_LITERAL_PATHSPECS: '0' }),
+  };
 }
 
 function workTreeOf(call: GitCall): string[] {

@@ -1,10 +1,12 @@
-// Which files of a project belong into its tree: what its .gitignore does not name, files of repositories nested in
+// Which files of a project belong into its tree: what no rule of its repository ignores, files of repositories nested in
 // it, and what was tracked or recorded before. Names are bytes kept as latin1: not every name is UTF-8.
 import type { Stats } from 'node:fs';
 import { lstat, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GitProblem, runGit } from './command.ts';
+import { addNested, type IgnoreRules, withExclude } from './ignore-rules.ts';
 import { isGone, readPlainFile } from './plain-file.ts';
+import { findRepository, repositoryAt, type Repository } from './repository.ts';
 
 export interface ProjectFile {
   path: string;
@@ -18,8 +20,18 @@ export interface ProjectFilesInput {
   scratch: string;
   /** A tree whose files belong to the project even when it has come to ignore them. */
   since: string | undefined;
+  /** What is ignored beside what the project's own .gitignore files say; of now when there is no earlier tree. */
+  rules: IgnoreRules;
   /** A folder that is never recorded, when it lies in the project. */
   exclude: string | undefined;
+}
+
+/** One look at a project. */
+interface Walk extends ProjectFilesInput {
+  /** What the indexes that were met track, whatever stands behind these names by now. */
+  tracked: string[];
+  /** The nested repositories that were met, by their prefix. */
+  met: Set<string>;
 }
 
 // A repository in a repository in a repository: deeper is a loop of somebody's making.
@@ -30,8 +42,11 @@ const batchSize = 512;
 const maxIndexBytes = 512 * 1024 * 1024;
 
 export async function projectFiles(input: ProjectFilesInput): Promise<ProjectFile[]> {
-  const listed = await listFiles(input, input.project, '', 0);
-  const earlier = [...(await trackedFiles(input)), ...(await recordedFiles(input))];
+  const walk: Walk = { ...input, tracked: [], met: new Set() };
+  const listed = await listFiles(walk, input.project, '', 0);
+  const repository = await findRepository(input.project);
+  if (repository !== undefined) listed.push(...(await trackIndex(walk, repository, input.project, '', 0)));
+  const earlier = [...walk.tracked, ...(await recordedFiles(input))];
   const paths = new Set(listed);
   const isHidden = hiddenBy(input);
   for (const path of await withRealParents(
@@ -43,36 +58,50 @@ export async function projectFiles(input: ProjectFilesInput): Promise<ProjectFil
   return (await lookAt(input.project, wanted)).filter(({ stat }) => stat.isFile() || stat.isSymbolicLink());
 }
 
-async function listFiles(
-  input: ProjectFilesInput,
-  workTree: string,
-  prefix: string,
-  depth: number,
-): Promise<string[]> {
+async function listFiles(walk: Walk, workTree: string, prefix: string, depth: number): Promise<string[]> {
   const args = ['ls-files', '--others', '--exclude-standard', '-z'];
-  const indexFile = `${input.scratch}.none`;
-  const { output, truncated } = await runGit({ gitFolder: input.gitFolder, workTree, indexFile, args });
-  if (truncated) throw new GitProblem(`${input.project} holds too many files to record`);
+  const { gitFolder, scratch, rules } = walk;
+  // From the top of the repository around, git reads every .gitignore on the way down to where it stands.
+  const top = (depth === 0 ? rules.around : null) ?? workTree;
+  const { output, truncated } = await withExclude(scratch, rules.excludes[prefix] ?? '', (excludesFile) =>
+    runGit({
+      gitFolder,
+      workTree: top,
+      directory: workTree,
+      indexFile: `${scratch}.none`,
+      args,
+      excludesFile,
+    }),
+  );
+  if (truncated) throw new GitProblem(`${walk.project} holds too many files to record`);
   const paths: string[] = [];
   for (const name of namesIn(output)) {
     // A directory in the list is a repository of its own. Its files are part of the project all the same.
     if (!name.endsWith('/')) paths.push(prefix + name);
-    else if (depth < maxNesting) paths.push(...(await listNested(input, workTree, prefix, name, depth)));
+    else if (depth < maxNesting) paths.push(...(await listNested(walk, workTree, prefix, name, depth)));
   }
   return paths;
 }
 
 /** One that is removed meanwhile, or whose name is no UTF-8 and cannot be handed to git, costs only its own files. */
 async function listNested(
-  input: ProjectFilesInput,
+  walk: Walk,
   workTree: string,
   prefix: string,
   name: string,
   depth: number,
 ): Promise<string[]> {
+  const inner = prefix + name;
+  if (walk.met.has(inner)) return [];
+  walk.met.add(inner);
   try {
-    const nested = join(workTree, Buffer.from(name, 'latin1').toString('utf8'));
-    return await listFiles(input, nested, prefix + name, depth + 1);
+    const nested = join(workTree, Buffer.from(name.slice(0, -1), 'latin1').toString('utf8'));
+    if (walk.since === undefined) await addNested(walk.rules, nested, inner);
+    const listed = await listFiles(walk, nested, inner, depth + 1);
+    const repository = await repositoryAt(nested);
+    if (repository !== undefined)
+      listed.push(...(await trackIndex(walk, repository, nested, inner, depth + 1)));
+    return listed;
   } catch (error) {
     if (error instanceof GitProblem) return [];
     throw error;
@@ -80,16 +109,42 @@ async function listNested(
 }
 
 /**
- * What the project's own index tracks, ignored or not. Its index file is read as data with our git directory: its
- * configuration is never opened. An index we cannot read costs only tracked files that are also ignored.
+ * Notes what the index of its repository tracks of a folder, ignored or not, and lists the files of its submodules. The
+ * index file is read as data with our git directory: its configuration is never opened. An index we cannot read costs
+ * only tracked files that are also ignored.
  */
-async function trackedFiles({ project, gitFolder, scratch }: ProjectFilesInput): Promise<string[]> {
-  const bytes = await readPlainFile(join(project, '.git'), 'index', maxIndexBytes);
+async function trackIndex(
+  walk: Walk,
+  repository: Repository,
+  folder: string,
+  prefix: string,
+  depth: number,
+): Promise<string[]> {
+  const top = repository.workTree.replace(/\/$/, '');
+  const below = Buffer.from(folder === top ? '' : `${folder.slice(top.length + 1)}/`).toString('latin1');
+  const listed: string[] = [];
+  for (const entry of await indexEntries(walk, repository)) {
+    const path = entry.slice(entry.indexOf('\t') + 1);
+    // An index may hold any text for a name.
+    if (!path.startsWith(below) || /(^|\/)\.{0,2}(\/|$)/.test(path)) continue;
+    const name = path.slice(below.length);
+    const isSubmodule = entry.startsWith('160000');
+    if (!isSubmodule) walk.tracked.push(prefix + name);
+    else if (depth < maxNesting && (await withRealParents(walk.project, [`${prefix}${name}/x`])).length > 0)
+      listed.push(...(await listNested(walk, folder, prefix, `${name}/`, depth)));
+  }
+  return listed;
+}
+
+async function indexEntries({ gitFolder, scratch }: Walk, repository: Repository): Promise<string[]> {
+  const bytes = await readPlainFile(repository.gitFolder, 'index', maxIndexBytes);
   if (bytes === undefined) return [];
   const indexFile = `${scratch}.theirs`;
   try {
     await writeFile(indexFile, bytes, { mode: 0o600 });
-    return namesIn((await runGit({ gitFolder, indexFile, args: ['ls-files', '--cached', '-z'] })).output);
+    return namesIn(
+      (await runGit({ gitFolder, indexFile, args: ['ls-files', '--cached', '--stage', '-z'] })).output,
+    );
   } catch (error) {
     if (error instanceof GitProblem) return [];
     throw error;

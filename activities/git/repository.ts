@@ -21,16 +21,19 @@ const maxNameBytes = 8192;
 export async function findRepository(directory: string): Promise<Repository | undefined> {
   const own = await stat(directory);
   for (let at = directory; ; at = dirname(at)) {
-    const found = await repositoryAt(at, at === directory ? undefined : own);
+    const found = await lookAt(at, at === directory ? undefined : own);
     if (found !== 'none') return found;
     if (at === dirname(at)) return undefined;
   }
 }
 
-async function repositoryAt(
-  workTree: string,
-  below: Stats | undefined,
-): Promise<Repository | 'none' | undefined> {
+/** That of which a directory, by its real path, is the work tree; undefined when it is not one. */
+export async function repositoryAt(workTree: string): Promise<Repository | undefined> {
+  const found = await lookAt(workTree, undefined);
+  return found === 'none' ? undefined : found;
+}
+
+async function lookAt(workTree: string, below: Stats | undefined): Promise<Repository | 'none' | undefined> {
   const gitFolder = join(workTree, '.git');
   const found = await statOf(gitFolder);
   if (found === undefined) return 'none';

@@ -4,6 +4,7 @@ import { realpath } from 'node:fs/promises';
 import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { GitProblem, runGit } from './command.ts';
 import { dropIndex, ensureGitFolder, keepIndex, openIndex } from './folder.ts';
+import { keepRules, rulesNow, rulesOf } from './ignore-rules.ts';
 import { projectFiles, type ProjectFile } from './project-files.ts';
 
 export { GitProblem } from './command.ts';
@@ -47,21 +48,26 @@ export async function recordTree(input: RecordTreeInput): Promise<string> {
   await ensureGitFolder(gitFolder);
   const index = await openIndex(gitFolder);
   try {
+    const rules =
+      since === undefined
+        ? await rulesNow(project, gitFolder, index)
+        : await rulesOf(gitFolder, since, project);
     const files = await projectFiles({
       project,
       gitFolder: await realpath(gitFolder),
       scratch: index,
       since,
+      rules,
       exclude: exclude && (await realpath(exclude).catch(() => exclude)),
     });
-    try {
-      return await recordInto(index, project, gitFolder, files);
-    } catch (error) {
+    const tree = await recordInto(index, project, gitFolder, files).catch(async (error: unknown) => {
       if (!(error instanceof GitProblem)) throw error;
       // The last index may be damaged by a full disk; without it everything is read again.
       await dropIndex(index);
       return await recordInto(index, project, gitFolder, files);
-    }
+    });
+    if (since === undefined) await keepRules(gitFolder, tree, rules);
+    return tree;
   } finally {
     await dropIndex(index);
   }

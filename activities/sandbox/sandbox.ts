@@ -27,6 +27,18 @@ export interface ExecOptions {
   /** Called once, before the command can act: the caller stores it so that any worker can kill the command later. */
   onStart(handle: Handle): Promise<void>;
   onOutput(from: 'stdout' | 'stderr', bytes: Buffer): void;
+  /**
+   * Lets what the shell has started go on after it. Called once, when the shell has ended and some of it still lives a
+   * moment later: how the shell ended, and what goes on. Left out, all of it is ended with the shell.
+   */
+  onLeft?(result: ExecResult, processes: LeftProcess[]): void;
+}
+
+export interface LeftProcess {
+  /** As the command itself sees it. */
+  pid: number;
+  /** Its arguments joined by one space; empty when they cannot be read. */
+  command: string;
 }
 
 export interface ExecResult {
@@ -88,7 +100,8 @@ export interface Sandbox {
   root: string;
   /**
    * Runs a command and waits until nothing of it is left, whatever ends it. Aborting kills it with all it started
-   * (TERM, then KILL after two seconds) and rejects with the signal's reason.
+   * (TERM, then KILL after two seconds) and rejects with the signal's reason. What is left to go on by `onLeft` is waited
+   * for as well.
    */
   exec(options: ExecOptions): Promise<ExecResult>;
   /** Those of a command's names that lead elsewhere than they say, each with its real path as policy knows paths. */

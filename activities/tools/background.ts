@@ -1,8 +1,9 @@
 // The commands that go on after the call that started them, held by this worker process: output in a bounded
 // buffer, killed when their run ends or the worker stops. What a killed worker held is lost, and is said to be.
-import type { Handle, Handles, Sandbox } from '../sandbox/sandbox.ts';
+import type { ExecResult, Handle, Handles, LeftProcess } from '../sandbox/sandbox.ts';
 import { toStorableOutput } from '../../workflows/contracts/storable.ts';
-import { createTail, decode, type Tail } from './capture.ts';
+import { type Capture, createTail, decode, type Tail } from './capture.ts';
+import { toPlainText } from './plain-text.ts';
 import type { ToolContext } from './tool.ts';
 
 // Unread output of one command; a server that logs for an hour keeps its last lines.
@@ -26,6 +27,11 @@ export interface BackgroundState {
 export interface Background {
   /** Starts it and returns once its handle is recorded; the sentence says why it was not started. */
   start(command: string, context: ToolContext): Promise<string | undefined>;
+  /**
+   * Runs a command for a call that waits for it: ended by the call's signal, unless the shell ends and leaves something
+   * running, which goes on as a background command of the call's id.
+   */
+  run(command: string, context: ToolContext, capture: Capture, signal: AbortSignal): Promise<ForegroundEnd>;
   /** Waits until it ends or the time is up. Read output is not told again. */
   poll(runId: string, id: string, waitMs: number, signal: AbortSignal): Promise<BackgroundState>;
   kill(runId: string, id: string): Promise<BackgroundState>;
@@ -34,6 +40,13 @@ export interface Background {
   /** The runs it holds something of. */
   runIds(): string[];
   close(): Promise<void>;
+}
+
+export interface ForegroundEnd extends ExecResult {
+  /** What goes on in the background. */
+  left: LeftProcess[];
+  /** It was ended, for there is no room for more in the background. */
+  leftEnded: boolean;
 }
 
 /** What is known of commands that other workers started. */
@@ -71,6 +84,14 @@ export function createBackground(others: OthersCommands = nothing): Background {
     const alive = await Promise.all(handles.map(others.isAlive));
     return handles.filter((_, index) => alive[index]);
   };
+  const hasRoom = (runId: string): boolean =>
+    [...(runs.get(runId)?.values() ?? [])].filter(isRunning).length < maxRunning;
+  const hold = ({ runId, callId }: ToolContext, held: Held): void => {
+    const ofRun = runs.get(runId) ?? new Map<string, Held>();
+    runs.set(runId, ofRun.set(callId, held));
+    const oldest = [...ofRun].find(([, one]) => !isRunning(one));
+    if (ofRun.size > maxKept && oldest !== undefined) ofRun.delete(oldest[0]);
+  };
   const endRun = async (runId: string): Promise<void> => {
     const held = [...(runs.get(runId)?.values() ?? [])];
     await Promise.all(held.map(kill));
@@ -78,16 +99,17 @@ export function createBackground(others: OthersCommands = nothing): Background {
   };
   return {
     async start(command, context) {
-      const ofRun = runs.get(context.runId) ?? new Map<string, Held>();
-      if ([...ofRun.values()].filter(isRunning).length >= maxRunning) {
+      if (!hasRoom(context.runId))
         return `${maxRunning} background commands are running already; kill one with shell-kill.`;
-      }
-      const started = await startHeld(command, context);
-      runs.set(context.runId, ofRun.set(context.callId, started));
-      const oldest = [...ofRun].find(([, held]) => !isRunning(held));
-      if (ofRun.size > maxKept && oldest !== undefined) ofRun.delete(oldest[0]);
+      hold(context, await startHeld(command, context));
       return undefined;
     },
+    run: (command, context, capture, signal) =>
+      runInForeground({ command, context, capture, signal }, (held) => {
+        if (!hasRoom(context.runId)) return false;
+        hold(context, held);
+        return true;
+      }),
     async poll(runId, id, waitMs, signal) {
       const held = find(runId, id);
       if (held === undefined) return notHeld((await livingOf(runId, id)).length > 0 ? 'elsewhere' : 'lost');
@@ -115,42 +137,118 @@ export function createBackground(others: OthersCommands = nothing): Background {
 async function startHeld(command: string, context: ToolContext): Promise<Held> {
   context.signal.throwIfAborted();
   const { promise: recorded, resolve, reject } = Promise.withResolvers<void>();
-  const stop = new AbortController();
-  const held: Held = {
+  const held = newHeld();
+  const running = context.sandbox.exec({
+    ...optionsOf(command, context),
+    signal: held.stop.signal,
+    async onStart(handle) {
+      await context.recordHandle(handle);
+      resolve();
+    },
+    onOutput: (_from, bytes) => keep(held, bytes),
+    // What outlives the shell is as much in the background as the shell was.
+    onLeft: () => {},
+  });
+  held.ended = running
+    .then(
+      (result) => void (held.ending = endingOf(result)),
+      (error: unknown) => {
+        endAs(held, error);
+        if (!held.wasKilled) reject(error);
+      },
+    )
+    .finally(resolve);
+  // A failure before it was recorded is the caller's; one after it is how the command ended.
+  await recorded;
+  return held;
+}
+
+interface Foreground {
+  command: string;
+  context: ToolContext;
+  capture: Capture;
+  signal: AbortSignal;
+}
+
+/** `goOn`: takes what is left into the background, or has no room for it. */
+async function runInForeground(
+  { command, context, capture, signal }: Foreground,
+  goOn: (held: Held) => boolean,
+): Promise<ForegroundEnd> {
+  signal.throwIfAborted();
+  const held = newHeld();
+  // The call's own signal counts as long as the call does.
+  const onAbort = (): void => held.stop.abort(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  const { promise: parted, resolve: part } = Promise.withResolvers<ForegroundEnd>();
+  let isLeft = false;
+  const running = context.sandbox.exec({
+    ...optionsOf(command, context),
+    signal: held.stop.signal,
+    onStart: context.recordHandle,
+    onOutput: (from, bytes) => (isLeft ? keep(held, bytes) : capture.push(from, bytes)),
+    onLeft(result, processes) {
+      isLeft = goOn(held);
+      if (isLeft) part({ ...result, left: processes, leftEnded: false });
+      else held.stop.abort(new NoRoom(result));
+    },
+  });
+  held.ended = running.then(
+    () => void (held.ending = 'its last process is gone'),
+    (error: unknown) => endAs(held, error),
+  );
+  const whole = running.then(
+    (result) => ({ ...result, left: [], leftEnded: false }),
+    (error: unknown) => {
+      if (error instanceof NoRoom) return { ...error.result, left: [], leftEnded: true };
+      throw error;
+    },
+  );
+  try {
+    return await Promise.race([whole, parted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    // Once the call is answered its failure is how the background command ended.
+    whole.catch(() => {});
+  }
+}
+
+class NoRoom extends Error {
+  readonly result: ExecResult;
+
+  constructor(result: ExecResult) {
+    super('there is no room for more in the background');
+    this.result = result;
+  }
+}
+
+function newHeld(): Held {
+  return {
     unread: createTail(keptBytes),
     unreadBytes: 0,
     ending: '',
     wasKilled: false,
-    stop,
-    ended: runHeld(context.sandbox, command, stop.signal).finally(resolve),
+    stop: new AbortController(),
+    ended: Promise.resolve(),
   };
-  // A failure before it was recorded is the caller's; one after it is how the command ended.
-  await recorded;
-  return held;
+}
 
-  async function runHeld(sandbox: Sandbox, text: string, signal: AbortSignal): Promise<void> {
-    try {
-      const result = await sandbox.exec({
-        command: text,
-        judged: context.runs !== undefined,
-        key: context.key,
-        signal,
-        async onStart(handle) {
-          await context.recordHandle(handle);
-          resolve();
-        },
-        onOutput(_from, bytes) {
-          held.unread.push(bytes);
-          held.unreadBytes += bytes.length;
-        },
-      });
-      held.ending = result.exitCode === null ? `ended by ${result.signal}` : `exit code ${result.exitCode}`;
-    } catch (error) {
-      held.wasKilled = signal.aborted;
-      held.ending = signal.aborted ? 'killed' : `failed: ${(error as Error).message}`;
-      if (!signal.aborted) reject(error);
-    }
-  }
+function optionsOf(command: string, { key, runs }: ToolContext) {
+  return { command, judged: runs !== undefined, key };
+}
+
+function keep(held: Held, bytes: Buffer): void {
+  held.unread.push(bytes);
+  held.unreadBytes += bytes.length;
+}
+
+function endAs(held: Held, error: unknown): void {
+  held.wasKilled = held.stop.signal.aborted;
+  held.ending = held.wasKilled ? 'killed' : `failed: ${(error as Error).message}`;
+}
+
+export function endingOf(result: ExecResult): string {
+  return result.exitCode === null ? `ended by ${result.signal}` : `exit code ${result.exitCode}`;
 }
 
 function isRunning(held: Held): boolean {
@@ -177,7 +275,7 @@ async function endedOr(held: Held, waitMs: number, signal: AbortSignal): Promise
 }
 
 function takeState(held: Held): BackgroundState {
-  const output = toStorableOutput(decode(Buffer.concat(held.unread.parts())));
+  const output = toPlainText(toStorableOutput(decode(Buffer.concat(held.unread.parts()))));
   const droppedBytes = held.unreadBytes - held.unread.length;
   held.unread.clear();
   held.unreadBytes = 0;

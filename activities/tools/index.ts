@@ -8,6 +8,7 @@ import { finish } from './finish.ts';
 import { glob } from './glob.ts';
 import { grep } from './grep.ts';
 import { list } from './list.ts';
+import { output } from './output.ts';
 import { patch } from './patch.ts';
 import { read } from './read.ts';
 import { createShell, createShellKill, createShellPoll } from './shell.ts';
@@ -36,6 +37,7 @@ export function createTools({ background, egress }: ToolNeeds): Tool[] {
     todo,
     finish,
     askPerson,
+    output,
   ];
 }
 

@@ -1,11 +1,11 @@
 // Runs shell commands in the project directory: in the foreground with a time limit, or in the background with
 // polling. In `mount` mode a command is not contained: it reaches what the user of the worker can.
 import { z } from 'zod';
-import type { ExecResult } from '../sandbox/sandbox.ts';
 import { answer, done, failed } from './answer.ts';
-import type { Background, BackgroundState } from './background.ts';
+import { type Background, type BackgroundState, endingOf, type ForegroundEnd } from './background.ts';
 import { createCapture, type Capture } from './capture.ts';
 import { textField } from './fields.ts';
+import { toPlainText } from './plain-text.ts';
 import { defineTool, type Tool, type ToolContext, type ToolResult } from './tool.ts';
 
 // One argument of a program may hold 128 KiB on Linux.
@@ -17,6 +17,9 @@ const maxSeconds = 3600;
 const startSeconds = 60;
 // The tool stops the command itself and keeps its output; the caller's deadline comes only if that fails.
 const marginSeconds = 30;
+// Of what goes on after the shell, enough to know it by.
+const mostNamed = 5;
+const mostOfCommand = 100;
 // A run must notice an interrupt's effects and its own limits now and then.
 const maxWaitSeconds = 300;
 
@@ -37,8 +40,8 @@ export function createShell(background: Background): Tool {
     name: 'shell',
     description:
       `Runs a bash command in the project directory and answers with its output and exit code. It is stopped after ` +
-      `\`timeoutSeconds\` (${defaultSeconds} unless said otherwise), and processes it leaves behind are ended. With ` +
-      '`background` it goes on after the call, until the run ends: read it with shell-poll, end it with shell-kill.',
+      `\`timeoutSeconds\` (${defaultSeconds} unless said otherwise). With \`background\` it goes on after the call, as ` +
+      'does what it started with `&`, until the run ends: read it with shell-poll, end it with shell-kill.',
     input: shellInput,
     effect: 'execute',
     repeat: 'once',
@@ -47,7 +50,7 @@ export function createShell(background: Background): Tool {
       input.background === true ? startSeconds : (input.timeoutSeconds ?? defaultSeconds) + marginSeconds,
     run: (input, context) =>
       answer(async () => {
-        if (input.background !== true) return await runForeground(input, context);
+        if (input.background !== true) return await runForeground(background, input, context);
         const problem = await background.start(context.runs ?? input.command, context);
         if (problem !== undefined) return failed(problem);
         return done(
@@ -90,20 +93,19 @@ export function createShellKill(background: Background): Tool {
   });
 }
 
-async function runForeground(input: z.infer<typeof shellInput>, context: ToolContext): Promise<ToolResult> {
+async function runForeground(
+  background: Background,
+  input: z.infer<typeof shellInput>,
+  context: ToolContext,
+): Promise<ToolResult> {
   const seconds = input.timeoutSeconds ?? defaultSeconds;
   const timeUp = AbortSignal.timeout(seconds * 1000);
   const capture = createCapture({ live: context.output });
   try {
-    const result = await context.sandbox.exec({
-      command: context.runs ?? input.command,
-      judged: context.runs !== undefined,
-      key: context.key,
-      signal: AbortSignal.any([context.signal, timeUp]),
-      onStart: context.recordHandle,
-      onOutput: capture.push,
-    });
-    return { ok: result.exitCode === 0, output: withEnding(capture, endingOf(result)) };
+    const signal = AbortSignal.any([context.signal, timeUp]);
+    const result = await background.run(context.runs ?? input.command, context, capture, signal);
+    const ending = `${endingOf(result)}${whatGoesOn(context.callId, result)}`;
+    return { ok: result.exitCode === 0, output: withEnding(capture, ending) };
   } catch (error) {
     // What stops the whole call is for the caller to tell; only the command's own time limit is an answer.
     if (context.signal.aborted || error !== timeUp.reason) throw error;
@@ -112,12 +114,20 @@ async function runForeground(input: z.infer<typeof shellInput>, context: ToolCon
   }
 }
 
-function endingOf(result: ExecResult): string {
-  return result.exitCode === null ? `ended by ${result.signal}` : `exit code ${result.exitCode}`;
+function whatGoesOn(id: string, { left, leftEnded }: ForegroundEnd): string {
+  if (leftEnded)
+    return '; what it left running was ended, for too many background commands are running already: kill one with shell-kill';
+  if (left.length === 0) return '';
+  const named = left
+    .slice(0, mostNamed)
+    .map(({ pid, command }) => `${pid} ${command.slice(0, mostOfCommand)}`.trim())
+    .join(', ');
+  const more = left.length > mostNamed ? ` and ${left.length - mostNamed} more` : '';
+  return `; still running in the background as ${id}, until the run ends: process ${named}${more}; read it with shell-poll, end it with shell-kill`;
 }
 
 function withEnding(capture: Capture, ending: string): string {
-  const text = capture.text();
+  const text = toPlainText(capture.text());
   return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}[${ending}]`;
 }
 

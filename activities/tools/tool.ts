@@ -37,6 +37,8 @@ export interface ToolContext {
    * is stored as JSON. Called right before acting: what is noted must be what is done.
    */
   noteIntent(intent: Record<string, string>): Promise<void>;
+  /** The whole of an output that this conversation was given cut, by the key it was told; undefined of any other. */
+  wholeOutput(key: string): Promise<string | undefined>;
   /** Live output for people; the result still carries the whole. */
   output(from: 'stdout' | 'stderr', text: string): void;
 }

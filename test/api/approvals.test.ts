@@ -158,7 +158,7 @@ test('what a caller brings is cut as every output is, with the whole kept, and m
   }>();
   const half = (letter: string) => letter.repeat(8192);
   const cut = (letter: string, bytes: number) =>
-    `${half(letter)}\n… ${bytes} bytes in all, the middle is left out; the whole is content the-key …\n${half(letter)}`;
+    `${half(letter)}\n… ${bytes} bytes in all; a part of line 1 left out here. Read more with the tool output: {"key":"the-key","from":1,"column":8193} …\n${half(letter)}`;
   expect(items).toMatchObject([
     { status: 'succeeded', output: cut('x', 100_000), outputBytes: 100_000, content: 'the-key' },
     { status: 'succeeded', output: '', outputBytes: 0, content: null },

@@ -1,12 +1,13 @@
 // `perdure config`: every setting as it counts, where it comes from and why it exists. Never a secret.
 import Table from 'cli-table3';
 import { standardStreams } from '../../api/cli/terminal/standard-streams.ts';
-import { describeConfig, loadConfig } from './config.ts';
+import { describeCommandSurroundings, describeConfig, loadConfig } from './config.ts';
 
 export async function runConfigCommand(args: string[]): Promise<number> {
   const { stdout } = standardStreams();
   const json = args.includes('--json');
-  const described = describeConfig(loadConfig({ flags: args.filter((arg) => arg !== '--json') }));
+  const config = loadConfig({ flags: args.filter((arg) => arg !== '--json') });
+  const described = [...describeConfig(config), describeCommandSurroundings(config)];
   if (json) {
     stdout.write(`${JSON.stringify(described, undefined, 2)}\n`);
     return 0;

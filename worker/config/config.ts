@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { closestName } from './closest-name.ts';
+import { commandEnvironment, type CommandEnvironment, pathBefore } from './command-environment.ts';
 import { combinationProblem } from './combinations.ts';
 import { readConfigFile } from './config-file.ts';
 import { ConfigProblem } from './config-problem.ts';
@@ -259,9 +260,35 @@ export function childEnvironment(config: Config, decided: Partial<Settings>): Re
   return Object.fromEntries([...inherited, ...own]);
 }
 
-/** Where the commands of tools find their programs: as this process does. */
-export function commandPath(): string {
-  return process.env['PATH'] || '/usr/local/bin:/usr/bin:/bin';
+const checkout = path.resolve(import.meta.dirname, '../..');
+
+export interface CommandSurroundings extends CommandEnvironment {
+  /** Where commands find programs: as the user does, not as a script of npm. */
+  programs: string;
+}
+
+/** What of the environment of this process the commands of tools get. */
+export function commandSurroundings(config: Config): CommandSurroundings {
+  const environment = process.env;
+  const own = environmentNames();
+  const secrets = knownSecrets(config);
+  return {
+    programs: pathBefore(environment, checkout),
+    ...commandEnvironment({ list: config.commandVariables, environment, own, secrets }),
+  };
+}
+
+/** The same for people: which names pass in this environment, and which of the list do not. */
+export function describeCommandSurroundings(config: Config): DescribedSetting {
+  const { variables, withheld } = commandSurroundings(config);
+  const names = ['HOME', 'PATH', 'TERM', ...Object.keys(variables)].sort();
+  const others = Object.entries(withheld).map(([name, why]) => `${name} ${why}`);
+  return {
+    name: 'commandVariables (here)',
+    value: [names.join(' '), ...others].join('; '),
+    source: 'environment',
+    why: 'What commands would get of the environment in which this was asked; the servers have their own.',
+  };
 }
 
 /** For what is fetched once per user and not per checkout. */

@@ -1,6 +1,7 @@
 // Every setting once: its type, its default, the reason it exists, its name in the environment. Reads nothing.
 import { z } from 'zod';
 import { usualRetention } from '../../activities/store/retention/retention-table.ts';
+import { nameProblem, namesIn, usualNames } from './command-environment.ts';
 
 export type SettingNotes = {
   why: string;
@@ -169,6 +170,20 @@ export const Settings = z.strictObject({
     .meta(
       note(
         'Your own prices in micro-dollars for a million tokens, by provider/model; JSON in the environment.',
+      ),
+    ),
+  commandVariables: z
+    .string()
+    .default(usualNames.join(','))
+    .superRefine((list, context) => {
+      for (const name of namesIn(list)) {
+        const problem = nameProblem(name);
+        if (problem !== undefined) context.addIssue(`${name === '' ? 'an empty name' : name} ${problem}`);
+      }
+    })
+    .meta(
+      note(
+        'Variables of your environment that commands of agents get, as NAME,LC_*; +NAME adds to the usual ones. Names and values that look like secrets are refused, and logins in addresses taken out.',
       ),
     ),
   llmSlots: z

@@ -8,23 +8,27 @@ import type { SandboxDriver } from '../../activities/sandbox/sandbox.ts';
 import type { Db } from '../../activities/store/db/database.ts';
 import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { type Background, createBackground } from '../../activities/tools/background.ts';
-import { commandPath } from '../config/config.ts';
+import { type CommandSurroundings, commandSurroundings, type Config } from '../config/config.ts';
 
-export function sandboxDrivers({ dataFolder }: { dataFolder: string }): SandboxDriver[] {
-  return createDrivers({
-    workFolder: path.join(dataFolder, 'work'),
-    programs: commandPath(),
-    gitBounds: createGitBounds({ folder: path.join(dataFolder, 'bounds') }),
-  });
+/** Only a worker runs commands in them, and says with what around them. */
+export function sandboxDrivers(
+  { dataFolder }: Pick<Config, 'dataFolder'>,
+  { programs, variables }: Pick<CommandSurroundings, 'programs' | 'variables'> = {
+    programs: '',
+    variables: {},
+  },
+): SandboxDriver[] {
+  const gitBounds = createGitBounds({ folder: path.join(dataFolder, 'bounds') });
+  return createDrivers({ workFolder: path.join(dataFolder, 'work'), programs, variables, gitBounds });
 }
 
 export function workerSandboxes(
-  config: { dataFolder: string },
+  config: Config,
   db: Db,
   logger: Logger,
 ): { sandboxes: RunSandboxes; background: Background } {
   const sandboxes = createRunSandboxes({
-    drivers: sandboxDrivers(config),
+    drivers: sandboxDrivers(config, commandSurroundings(config)),
     onFailure: (error) => logger.warn({ err: error }, 'a sandbox was not let go of'),
   });
   const background = createBackground({

@@ -9,7 +9,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openPipes, type Pipes } from './pipes.ts';
 import { SandboxRefusal, type ExecOptions, type ExecResult } from '../sandbox.ts';
 import { toHandle } from './handles.ts';
-import { endGroup, groupIsAlive, groupOf, killGroup, marksFor, type ProcessGroup } from './process-group.ts';
+import {
+  endGroup,
+  groupIsAlive,
+  groupOf,
+  isThere,
+  killGroup,
+  marksFor,
+  type ProcessGroup,
+  processesOf,
+} from './process-group.ts';
+import { commandOf } from '../../host/process-table.ts';
 
 // Waits for a line before it turns into the command. When the worker dies first, the descriptor closes without one
 // and the command never runs.
@@ -18,6 +28,8 @@ const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$0" -c "$1"';
 const graceMs = 2000;
 // Filters at the end of a pipeline may live a moment longer than the shell; what lives longer was left behind.
 const lingerMs = 250;
+// A look at processes that were left to go on: often enough for whoever waits for their end, and a few milliseconds each.
+const lookMs = 500;
 // Without a writer the pipes end at once; a process that hides from us and keeps one open must not hold the call.
 const drainMs = 500;
 
@@ -88,23 +100,53 @@ async function superviseCommand(
   }
   (child.stdio[3] as Socket).end('go\n');
   const aborted = abortOf(options.signal);
-  await Promise.race([exited, aborted.promise]);
-  aborted.dispose();
-  if (options.signal.aborted) {
+  try {
+    await Promise.race([exited, aborted.promise]);
+    if (!options.signal.aborted) {
+      const result = await exited;
+      if (await isGoneSoon(group)) return result;
+      if (options.onLeft === undefined) {
+        await endGroup(group, graceMs);
+        return result;
+      }
+      await waitForLeft(group, result, options.onLeft, aborted.promise, options.signal);
+      if (!options.signal.aborted) return result;
+    }
     await endGroup(group, graceMs);
     await exited;
     throw options.signal.reason;
+  } finally {
+    aborted.dispose();
   }
-  const result = await exited;
-  await endLeftovers(group);
-  return result;
 }
 
-async function endLeftovers(group: ProcessGroup): Promise<void> {
+async function isGoneSoon(group: ProcessGroup): Promise<boolean> {
   const until = performance.now() + lingerMs;
   while (groupIsAlive(group)) {
-    if (performance.now() > until) return await endGroup(group, graceMs);
+    if (performance.now() > until) return false;
     await sleep(10);
+  }
+  return true;
+}
+
+/** Until the last of them has ended, or the signal says that it is enough. */
+async function waitForLeft(
+  group: ProcessGroup,
+  result: ExecResult,
+  onLeft: NonNullable<ExecOptions['onLeft']>,
+  aborted: Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  let known = processesOf(group);
+  if (known.length === 0 || signal.aborted) return;
+  onLeft(
+    result,
+    known.map(({ pid }) => ({ pid, command: commandOf(pid) })),
+  );
+  while (known.length > 0 && !signal.aborted) {
+    await Promise.race([sleep(lookMs, undefined, { ref: false }), aborted]);
+    // One that is known to live is found at once; only without any is the whole table read.
+    if (!known.some(isThere)) known = processesOf(group);
   }
 }
 

@@ -16,12 +16,14 @@ import { realNames } from './real-names.ts';
 export interface MountNeeds {
   /** Where runs without a project have a folder each. */
   workFolder: string;
-  /** Where commands find programs. Nothing else of this process's environment reaches them. */
+  /** Where commands find programs. */
   programs: string;
+  /** What else of the user's environment reaches them; nothing of this process's own does. */
+  variables?: Record<string, string>;
   gitBounds: GitBounds;
 }
 
-export function createMount({ workFolder, programs, gitBounds }: MountNeeds): SandboxDriver {
+export function createMount({ workFolder, programs, variables = {}, gitBounds }: MountNeeds): SandboxDriver {
   return {
     mode: 'mount',
     contains: { files: false, network: false, processes: false },
@@ -31,6 +33,7 @@ export function createMount({ workFolder, programs, gitBounds }: MountNeeds): Sa
         root: projectPath ?? join(workFolder, id),
         make: projectPath === null,
         programs,
+        variables,
         gitBounds,
       }),
     ...mountHandles,
@@ -45,10 +48,11 @@ export async function openMount(options: {
   /** Make the directory when it is missing. */
   make?: boolean;
   programs?: string;
+  variables?: Record<string, string>;
   gitBounds: GitBounds;
 }): Promise<OpenSandbox> {
-  const { root: given, make = false, programs = usualPrograms, gitBounds } = options;
-  const environment = { PATH: programs, HOME: homedir(), LANG: 'C.UTF-8', TERM: 'dumb' };
+  const { root: given, make = false, programs = usualPrograms, variables, gitBounds } = options;
+  const environment = { LANG: 'C.UTF-8', ...variables, PATH: programs, HOME: homedir(), TERM: 'dumb' };
   const shell = findShell();
   const roots = [await openDirectory(given, make)];
 

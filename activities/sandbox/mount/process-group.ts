@@ -36,6 +36,11 @@ export function groupOf(pid: number, token: string): ProcessGroup {
   return { pgid: pid, startedTicks: `${row.started}:${token}` };
 }
 
+/** Its living processes, oldest id first. */
+export function processesOf(group: ProcessGroup): ProcessRow[] {
+  return membersOf(group).sort((left, right) => left.pid - right.pid);
+}
+
 export function groupIsAlive(group: ProcessGroup): boolean {
   return membersOf(group).length > 0;
 }
@@ -119,7 +124,8 @@ async function end(list: () => ProcessRow[], graceMs: number): Promise<void> {
   }
 }
 
-function isThere({ pid, started }: ProcessRow): boolean {
+/** Whether this very process still lives. */
+export function isThere({ pid, started }: ProcessRow): boolean {
   const row = findProcess(pid);
   return row !== undefined && !row.dead && row.started === started;
 }

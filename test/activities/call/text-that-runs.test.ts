@@ -227,3 +227,31 @@ test('other arguments that a person gives are reviewed, and run as that says', a
   });
   expect(textOf(await make(run, '1.0'))).toBe(canonical);
 });
+
+test('the middle of a long output is read by its key, in its conversation alone', async () => {
+  const run = await startedRun('trusted-mount-autonomous');
+  await ask(run, 1, { command: 'seq 9000' });
+  const cut = await make(run, '1.0');
+  const where = /tool output: (.*) …/.exec(cut)?.[1] ?? '';
+  const middle = {
+    id: 'of-output',
+    name: 'output',
+    input: JSON.stringify({ ...JSON.parse(where), lines: 1 }),
+  };
+  const other = await startedRun('plan-readonly');
+  const told: string[] = [];
+  for (const [reader, step] of [
+    [run, 2],
+    [other, 1],
+  ] as const) {
+    const [call] = await store.step(reader, step, {
+      calls: await reviewFor({ ...deps, db }, reader, step, [middle]),
+    });
+    expect(call?.decision).toBe('allow');
+    told.push(await make(reader, call?.call_id ?? ''));
+  }
+  expect(told).toEqual([
+    expect.stringMatching(/^\d+\n\[line [\d,]+ of 9,001; from \d+ goes on\]$/),
+    expect.stringContaining('No result of this conversation was cut under that key'),
+  ]);
+});

@@ -64,6 +64,7 @@ async function hold(policy: string): Promise<Held> {
           signal: new AbortController().signal,
           recordHandle: async () => {},
           noteIntent: async () => {},
+          wholeOutput: async () => undefined,
           output: () => {},
         });
       } finally {

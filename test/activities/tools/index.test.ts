@@ -16,6 +16,7 @@ const samples: Record<string, Record<string, unknown>> = {
   fetch: { url: 'https://example.org/page' },
   todo: { items: [{ text: 'x', status: 'pending' }] },
   finish: { summary: 'done' },
+  output: { key: 'a'.repeat(64), from: 1, lines: 9 },
 };
 
 test('each tool says what it does to the world, on what, and whether it may be repeated', async () => {
@@ -38,6 +39,7 @@ test('each tool says what it does to the world, on what, and whether it may be r
     ['fetch', 'network', 'safe', 'network', 'example.org', 60, false],
     ['todo', 'read', 'safe', 'run', 'todo list', 10, false],
     ['finish', 'read', 'safe', 'run', 'this run', 10, false],
+    ['output', 'read', 'safe', 'run', 'a'.repeat(64), 60, false],
   ]);
 });
 

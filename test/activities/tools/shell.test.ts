@@ -55,7 +55,7 @@ describe('shell', () => {
       command: "printf '\\377\\000\\033[1m€'; seq 1500000; printf end",
     });
     expect([output.slice(0, 10), output.includes('\0'), output.isWellFormed()]).toEqual([
-      '\ufffd␀\x1b[1m€1\n2',
+      '\ufffd␀€1\n2\n3\n4',
       false,
       true,
     ]);
@@ -91,6 +91,58 @@ describe('shell', () => {
     const { tool } = await openBench();
     expect(tool('shell').input.safeParse({ command: `: ${'x'.repeat(100_000)}` }).success).toBe(false);
     expect(tool('shell').input.safeParse({ command: `: ${'x'.repeat(99_000)}` }).success).toBe(true);
+  });
+});
+
+describe('what a command leaves running', () => {
+  const server = 'echo up; while [ ! -e go ]; do sleep 0.02; done; echo down >&2';
+
+  test.each([
+    ['started with &', `( ${server} ) & echo started`],
+    ['that ignores the end of the shell', `nohup sh -c '${server}' & echo started`],
+    ['in a group and session of its own', `(setsid sh -c '${server}' &); echo started`],
+  ])('%s goes on as a background command, which the result says', async (_what, command) => {
+    const bench = await openBench();
+    const { call, context } = bench;
+    const { ok, output } = await call('shell', { command }, context('6.0'));
+    expect(ok).toBe(true);
+    expect(output).toMatch(
+      /started[^]*\n\[exit code 0; still running in the background as 6\.0, until the run ends: process \d+ [^]*; read it with shell-poll, end it with shell-kill\]$/,
+    );
+    expect(bench.live.join('')).toContain('started');
+    expect(await alive(bench)).toEqual([true]);
+    expect((await call('shell-poll', { id: '6.0' })).output).toBe('[still running]');
+    await call('write', { path: 'go', content: '' });
+    expect(await call('shell-poll', { id: '6.0', waitSeconds: 60 })).toEqual({
+      ok: true,
+      output: 'down\n[ended, its last process is gone]',
+    });
+    expect(await alive(bench)).toEqual([false]);
+  });
+
+  test('is ended by its call no more, but by its kill and by the end of its run', async () => {
+    const bench = await openBench();
+    const { call, context, background } = bench;
+    const stop = new AbortController();
+    await call('shell', { command: 'sleep 600 & exit 3' }, context('6.0', stop.signal));
+    await call('shell', { command: 'sleep 600 > /dev/null 2>&1 &' }, context('6.1'));
+    stop.abort(new Error('the attempt is over'));
+    expect(await alive(bench)).toEqual([true, true]);
+    expect(await call('shell-kill', { id: '6.0' })).toEqual({ ok: true, output: '[killed]' });
+    expect(await alive(bench)).toEqual([false, true]);
+    for (const runId of background.runIds()) await background.endRun(runId);
+    expect(await alive(bench)).toEqual([false, false]);
+  });
+
+  test('is ended with the call where sixteen run already', async () => {
+    const bench = await openBench();
+    const { call, context } = bench;
+    for (let index = 0; index < 16; index += 1)
+      await call('shell', { command: 'sleep 600', background: true }, context(`7.${index}`));
+    expect((await call('shell', { command: 'sleep 600 & echo said' })).output).toMatch(
+      /^said\n\[exit code 0; what it left running was ended, for too many background commands/,
+    );
+    expect((await alive(bench)).slice(-2)).toEqual([true, false]);
   });
 });
 

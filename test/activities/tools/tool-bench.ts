@@ -18,6 +18,8 @@ interface Bench {
   handles: Handle[];
   isAlive(handle: Handle): Promise<boolean>;
   live: string[];
+  /** Outputs that were cut, by key. */
+  wholes: Map<string, string>;
   tool(name: string): Tool;
   context(callId?: string, signal?: AbortSignal): ToolContext;
   call(name: string, input: unknown, context?: ToolContext): Promise<ToolResult>;
@@ -49,6 +51,7 @@ export async function openBench(egress: Egress = publicEgress, name = 'project')
   });
   const tools = createTools({ background, egress });
   const live: string[] = [];
+  const wholes = new Map<string, string>();
   const tool = (name: string): Tool => tools.find((each) => each.name === name) as Tool;
   // Unique over test files: the marks of processes are looked for on the whole machine.
   const runId = path.basename(folder);
@@ -61,6 +64,7 @@ export async function openBench(egress: Egress = publicEgress, name = 'project')
     signal,
     recordHandle: async (handle) => void handles.push(handle),
     noteIntent: async () => {},
+    wholeOutput: async (key) => wholes.get(key),
     output: (_from, text) => void live.push(text),
   });
   return {
@@ -69,6 +73,7 @@ export async function openBench(egress: Egress = publicEgress, name = 'project')
     handles,
     isAlive: driver.isAlive,
     live,
+    wholes,
     tool,
     context,
     call: (name, input, given = context()) => tool(name).run(tool(name).input.parse(input), given),

@@ -158,6 +158,7 @@ const inputs: Record<string, unknown[]> = {
   todo: [{ items: [] }],
   finish: [{ summary: 'done' }],
   'ask-person': [{ question: 'Which of the two?' }],
+  output: [{ key: 'a'.repeat(64) }],
 };
 
 const shorts = { allow: '+', ask: '?', deny: '-' };

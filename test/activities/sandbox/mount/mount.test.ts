@@ -42,6 +42,21 @@ async function openForTest(): Promise<Opened> {
 
 sandboxConformance('a mount', openInFolder);
 
+test('a command has the variables it is given, and no others of the process that runs it', async () => {
+  const { project, needs } = await openForTest();
+  const variables = { TZ: 'Asia/Tokyo', LANG: 'de_DE.UTF-8', PATH: '/nowhere', TERM: 'xterm' };
+  const opened = await createMount({ ...needs, programs: '/usr/bin:/bin', variables }).open({
+    id: 'run',
+    projectPath: project,
+  });
+  onTestFinished(() => opened.close('ended'));
+  const { stdout } = await run(
+    await opened.forCall(),
+    'env | grep -Ev "^(PERDURE_.*|HOME|PWD|SHLVL|_)=" | sort',
+  );
+  expect(stdout).toBe('LANG=de_DE.UTF-8\nPATH=/usr/bin:/bin\nTERM=dumb\nTZ=Asia/Tokyo\n');
+});
+
 test('what was judged as bash reads it is run by no other shell', async () => {
   const { project } = await openForTest();
   const place = { shell: '/bin/sh', directory: project, environment: {}, gitBounds: async () => ({}) };

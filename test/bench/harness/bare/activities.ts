@@ -73,6 +73,7 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
         output: () => undefined,
         recordHandle: async () => undefined,
         noteIntent: async () => undefined,
+        wholeOutput: async () => undefined,
       });
     },
   };
