@@ -87,6 +87,8 @@ export interface Sandbox {
   write(path: string, bytes: Buffer): Promise<void>;
   remove(path: string): Promise<void>;
   stat(path: string): Promise<FileStat | undefined>;
+  /** Where a path leads once links are followed, relative to the root, whether or not anything is there. */
+  resolve(path: string): Promise<string>;
   list(path: string): Promise<{ name: string; kind: FileStat['kind'] }[]>;
   /** Lines that match, by path and line; symlinks are not followed. Refuses what is no regular expression. */
   search(options: SearchOptions): Promise<SearchResult>;

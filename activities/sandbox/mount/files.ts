@@ -19,6 +19,7 @@ export function filesOf(root: Root): Omit<Sandbox, 'root' | 'exec'> {
     write: (path, bytes) => at(root, path, writing, (located) => writeFile(root, located, path, bytes)),
     remove: (path) => at(root, path, looking, (located) => removeFile(located, path)),
     stat: (path) => at(root, path, looking, async (located) => located?.stat && toFileStat(located.stat)),
+    resolve: (path) => at(root, path, reading, async (located) => located?.real ?? insidePath(root, path)),
     list: (path) =>
       at(root, path, reading, (located) => listDirectory(located, path, mayFind(root, path, located))),
     search: (options) =>
