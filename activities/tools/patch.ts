@@ -89,7 +89,7 @@ async function applyFile(file: FilePatch, current: Current): Promise<void> {
   if (hunks.length > 0 && to === from && after.equals(before))
     throw new Unfit(`The patch changes nothing in \`${to}\`.`);
   if (source !== undefined && to !== from && !isCopy) source.after = undefined;
-  if (target !== undefined) target.after = after;
+  if (target !== undefined && to !== undefined) target.after = after;
 }
 
 /** Of nothing but new lines from line 0 on: it is made though its header does not say so. */

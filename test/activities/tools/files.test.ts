@@ -180,12 +180,12 @@ describe('patch', () => {
       await patch('no patch at all'),
       await patch('--- a/a\n+++ b/a\n@@ -1 +1 @@\nnonsense\n'),
     ]).toEqual([
-      'The patch does not fit `b`: its context differs. Read the file again. Nothing was changed.',
+      'The patch for `b` (line 7 of it) does not fit: its context differs. Read the file again. Nothing was changed.',
       'There is no file `none`. Nothing was changed.',
       '`b` exists already, the patch would make it anew. Nothing was changed.',
       '`../out` leads outside the project directory; use a path inside it.',
       'The patch names no file; it needs `--- a/file` and `+++ b/file` before `@@`.',
-      expect.stringContaining('The patch cannot be read: '),
+      expect.stringMatching(/^The patch cannot be read: line 4, "nonsense", is neither/),
     ]);
     expect([readFileSync(path.join(project, 'a'), 'utf8'), readdirSync(project)]).toEqual([
       'a\n',
