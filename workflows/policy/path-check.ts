@@ -45,5 +45,6 @@ function isSameRule(one: PolicyDecision, other: PolicyDecision): boolean {
 
 function keyOf(path: string, root: string | null): string | undefined {
   const normal = normalizePath(path, root);
-  return normal.kind === 'inside' ? normal.path : undefined;
+  // The same text in two normal forms is one name to whoever allowed it, and leads to one file.
+  return normal.kind === 'inside' ? normal.path.normalize('NFC') : undefined;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { structuredPatch } from 'diff';
 import fc from 'fast-check';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { applyHunks } from '../../../activities/tools/patch/apply-hunks.ts';
 import { readPatch } from '../../../activities/tools/patch/read-patch.ts';
 
