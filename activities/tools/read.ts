@@ -99,6 +99,6 @@ function readLines(
 function longLines(lines: readonly string[], offset: number): string[] {
   const at = lines.findIndex((line) => line.length > longLine);
   if (at < 0) return [];
-  const length = (lines[at] as string).length.toLocaleString('en');
+  const length = (lines[at] as string).replace(/\n$/, '').length.toLocaleString('en');
   return [`line ${offset + at} has ${length} characters; grep shows a long line around its match`];
 }

@@ -47,9 +47,8 @@ function sectionsOf(lines: readonly string[]): Section[] {
       isMail = false;
       at += 1;
     } else if (isNames(lines, at)) {
-      const isOpen = section?.hunks.length === 0 && !section.header.some((each) => each.startsWith('--- '));
       const names = lines.slice(at, at + 2);
-      if (isOpen) section.header.push(...names);
+      if (section !== undefined && isOpenFor(section, names)) section.header.push(...names);
       else sections.push({ at, header: names, hunks: [] });
       isMail = false;
       at += 2;
@@ -81,6 +80,14 @@ function stray(line: string, at: number): UnreadablePatch {
 
 function isNames(lines: readonly string[], at: number): boolean {
   return /^--- \S/.test(lines[at] ?? '') && /^\+\+\+ \S/.test(lines[at + 1] ?? '');
+}
+
+/** Whether these names belong to the header of git above them, and not to a file of their own behind it. */
+function isOpenFor({ header, hunks }: Section, names: readonly string[]): boolean {
+  if (hunks.length > 0 || header.some((line) => line.startsWith('--- '))) return false;
+  return names
+    .map((line) => line.slice(4).split('\t')[0]?.trim() ?? '')
+    .every((name) => name === '/dev/null' || header[0]?.includes(name) === true);
 }
 
 function isHunkHeader(line: string): boolean {

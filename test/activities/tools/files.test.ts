@@ -181,7 +181,7 @@ describe('patch', () => {
       await patch('no patch at all'),
       await patch('--- a/a\n+++ b/a\n@@ -1 +1 @@\nnonsense\n'),
     ]).toEqual([
-      'The patch for `b` (line 7 of it) does not fit: its context differs. Read the file again. Nothing was changed.',
+      'The patch for `b` (line 8 of it) does not fit: its context differs. Read the file again. Nothing was changed.',
       'There is no file `none`. Nothing was changed.',
       '`b` exists already, the patch would make it anew. Nothing was changed.',
       '`../out` leads outside the project directory; use a path inside it.',
