@@ -1,14 +1,15 @@
-// Applies the hunks of one file to its content. Each hunk is placed in the file as it was, so their order in the patch
-// does not matter.
-//
-// Line ends: a hunk whose lines are the file's to the last byte is taken as it is written. Any other is fitted: its new
-// lines end as the lines they replace, or as the line before them, and the file's last line keeps having an end or
-// none. The byte order mark stays unless the patch itself speaks of it.
+// Applies the hunks of one file to its content. Each is placed in the file as it was: their order does not matter.
 import { byteOrderMark, type Line, type LineEnd, toLines } from '../lines.ts';
 import type { Hunk } from './file-patch.ts';
-import { indexOf, type Placed, placeHunk, type Target } from './place.ts';
+import { claim, type Claims, indexOf, mostEffort, type Placed, placeHunk, type Target } from './place.ts';
 
-/** Content in and out is latin1. The problem is a sentence without its subject, of the hunk with that number. */
+/**
+ * Line ends: a hunk whose lines are the file's to the last byte is taken as it is written. Any other is fitted: its new
+ * lines end as the lines they replace, or as the line before them, and the file's last line keeps having an end or
+ * none. The byte order mark stays unless the patch itself speaks of it.
+ *
+ * Content in and out is latin1. The problem is a sentence without its subject, of the hunk with that number.
+ */
 export function applyHunks(
   content: string,
   hunks: readonly Hunk[],
@@ -17,12 +18,15 @@ export function applyHunks(
   const mark = !speaksOfMark && content.startsWith(byteOrderMark) ? byteOrderMark : '';
   const file = toLines(content.slice(mark.length));
   const index = indexOf(file);
+  const effort = { left: mostEffort };
+  const claims: Claims = { spoken: new Map(), removed: new Map(), added: new Map() };
   const placed: Placed[] = [];
   for (const [at, hunk] of hunks.entries()) {
-    const target: Target = { lines: file, index, placed };
+    const target: Target = { lines: file, index, placed, claims, effort };
     const found = placeHunk(hunk, target);
     if ('problem' in found) return { hunk: at, ...found };
     placed.push(found);
+    claim(found, claims);
   }
   return { content: mark + assemble(file, placed) };
 }

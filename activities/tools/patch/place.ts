@@ -20,7 +20,20 @@ export interface Target {
   lines: readonly Line[];
   index: LineIndex;
   placed: readonly Placed[];
+  claims: Claims;
+  /** How many comparisons the hunks of this file may still take. */
+  effort: { left: number };
 }
+
+/** Which hunk speaks of a line, removes it, adds lines before it. */
+export interface Claims {
+  spoken: Map<number, Placed>;
+  removed: Map<number, Placed>;
+  added: Map<number, Placed>;
+}
+
+// A second of a processor. Nothing else runs meanwhile, and only files of the same few lines over and over need more.
+export const mostEffort = 50_000_000;
 
 export function indexOf(lines: readonly Line[]): LineIndex {
   const index = new Map<string, number[]>();
@@ -42,6 +55,10 @@ export function placeHunk(hunk: Hunk, target: Target): Placed | { problem: strin
       const old = lines.filter(({ sign }) => sign !== '+');
       if (old.length === 0) return placeWithoutLines(hunk, lines, target);
       const starts = fits(old, lines, target, isLoose);
+      // Each of them is held against the claims of the others.
+      target.effort.left -= starts.length * 20;
+      if (target.effort.left < 0)
+        return { problem: 'is too much to place; change the file with edit or write.' };
       if (starts.length === 0) continue;
       const toPlaced = (start: number): Placed => ({ hunk, lines, start, end: start + old.length });
       return choose(starts.map(toPlaced), hunk, target);
@@ -60,7 +77,7 @@ function placeWithoutLines(
     return { problem: 'holds no line of the file, so its place is not certain; give it a line of context.' };
   }
   const placed = { hunk, lines, start: end, end };
-  const other = meeting(placed, target.placed);
+  const other = meeting(placed, target.claims);
   return other === undefined
     ? placed
     : { problem: `meets hunk ${nameOf(other, target)}: they change the same lines.` };
@@ -69,7 +86,7 @@ function placeWithoutLines(
 function fits(
   old: readonly HunkLine[],
   lines: readonly HunkLine[],
-  { lines: file, index }: Target,
+  { lines: file, index, effort }: Target,
   isLoose: boolean,
 ): number[] {
   const endsFile = lines.findLast(({ sign }) => sign !== '-')?.end === '';
@@ -77,6 +94,8 @@ function fits(
   const rarest = old
     .map(({ text }, offset) => ({ offset, places: index.get(text.trimEnd()) ?? [] }))
     .reduce((best, each) => (each.places.length < best.places.length ? each : best));
+  effort.left -= rarest.places.length * old.length;
+  if (effort.left < 0) return [];
   return rarest.places
     .map((place) => place - rarest.offset)
     .filter((start) => {
@@ -93,12 +112,12 @@ function matches(wanted: HunkLine, line: Line, isLoose: boolean): boolean {
 }
 
 function choose(candidates: Placed[], hunk: Hunk, target: Target): Placed | { problem: string } {
-  const { placed, lines } = target;
+  const { claims, lines } = target;
   const wanted = hunk.isAtEnd ? candidates.filter(({ end }) => end === lines.length) : candidates;
   const named = wanted.find(({ start }) => start + 1 === Math.max(1, hunk.place?.oldStart ?? 0));
-  const free = wanted.filter((each) => meeting(each, placed) === undefined);
+  const free = wanted.filter((each) => meeting(each, claims) === undefined);
   const taken = hunk.place === undefined || named === undefined ? wanted[0] : named;
-  const other = taken && meeting(taken, placed);
+  const other = taken && meeting(taken, claims);
   if (other !== undefined && (free.length === 0 || taken === named)) {
     return { problem: `meets hunk ${nameOf(other, target)}: they change the same lines.` };
   }
@@ -149,24 +168,27 @@ function asGitChooses(
   free: readonly Placed[],
   hunk: Hunk,
   newStart: number,
-  { lines, placed }: Target,
+  { lines, placed, claims, effort }: Target,
 ): Placed | undefined {
   const growth = (before: number): number =>
     placed.reduce((sum, each) => sum + (each.start < before ? growthOf(each) : 0), 0);
   const startsFile = (hunk.place?.oldStart ?? 0) <= 1;
   const endsFile = hunk.lines.at(-1)?.sign !== ' ';
+  const isBare = ({ start, end }: Placed): boolean => {
+    for (let at = start; at < end; at += 1) if (claims.spoken.has(at)) return false;
+    return true;
+  };
   const allowed = free.filter(
-    ({ start, end }) =>
-      (!startsFile || start === 0) &&
-      (!endsFile || end === lines.length) &&
-      placed.every((each) => each.end <= start || end <= each.start),
+    (each) => (!startsFile || each.start === 0) && (!endsFile || each.end === lines.length) && isBare(each),
   );
-  const distance = ({ start }: Placed): number => {
+  effort.left -= allowed.length * placed.length;
+  const distances = allowed.map(({ start }) => {
     const away = start + growth(start) - Math.max(0, newStart - 1);
     // Of two as near, git takes the one further down.
     return away >= 0 ? 2 * away - 1 : -2 * away;
-  };
-  return allowed.toSorted((one, other) => distance(one) - distance(other))[0];
+  });
+  const least = distances.reduce((best, each) => Math.min(best, each), Number.POSITIVE_INFINITY);
+  return allowed[distances.indexOf(least)];
 }
 
 function growthOf({ lines }: Placed): number {
@@ -174,29 +196,29 @@ function growthOf({ lines }: Placed): number {
 }
 
 /** The earlier hunk that changes what this one speaks of, or the other way round. Shared context is no meeting. */
-function meeting(one: Placed, placed: readonly Placed[]): Placed | undefined {
-  const mine = touched(one);
-  return placed.find((other) => {
-    if (other.end < one.start || one.end < other.start) return false;
-    const theirs = touched(other);
-    return (
-      mine.removed.some((at) => at >= other.start && at < other.end) ||
-      theirs.removed.some((at) => at >= one.start && at < one.end) ||
-      mine.added.some((at) => theirs.added.includes(at))
-    );
-  });
+function meeting(one: Placed, { spoken, removed, added }: Claims): Placed | undefined {
+  let at = one.start;
+  for (const { sign } of one.lines) {
+    const other =
+      sign === '+' ? added.get(at) : (removed.get(at) ?? (sign === '-' ? spoken.get(at) : undefined));
+    if (other !== undefined) return other;
+    if (sign !== '+') at += 1;
+  }
+  return undefined;
 }
 
-function touched({ lines, start }: Placed): { removed: number[]; added: number[] } {
-  const removed: number[] = [];
-  const added: number[] = [];
-  let at = start;
-  for (const { sign } of lines) {
-    if (sign === '-') removed.push(at);
-    if (sign === '+') added.push(at);
-    else at += 1;
+/** Notes what a hunk that has its place speaks of. */
+export function claim(one: Placed, { spoken, removed, added }: Claims): void {
+  let at = one.start;
+  for (const { sign } of one.lines) {
+    if (sign === '+') {
+      added.set(at, one);
+      continue;
+    }
+    spoken.set(at, one);
+    if (sign === '-') removed.set(at, one);
+    at += 1;
   }
-  return { removed, added };
 }
 
 function nameOf(other: Placed, { placed }: Target): number {

@@ -203,7 +203,7 @@ describe('list, glob and grep', () => {
     });
     const lines = (await call('grep', { pattern: 'needle' })).output.split('\n');
     expect([lines[0], lines[1]]).toEqual([
-      expect.stringMatching(/^a:1:…é{123}needleb{247}…$/),
+      expect.stringMatching(/^a:1:…é{120,126}needleb{240,250}…$/),
       'b:2:[a line of megabytes, not shown]',
     ]);
   });
