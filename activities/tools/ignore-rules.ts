@@ -1,4 +1,5 @@
 // Which files a project ignores, as git and ripgrep read its ignore files.
+import { posix } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import type { IgnoreFile } from '../sandbox/sandbox.ts';
 
@@ -27,12 +28,14 @@ export function withFiles(rules: IgnoreRules, directory: string, files: readonly
   );
 }
 
+/** Asked of what stands in a directory that is looked at, so a directory that is ignored says nothing about it. */
 export function isIgnored(rules: IgnoreRules, path: string, kind: 'file' | 'directory'): boolean {
   for (const { directory, below, matcher } of rules.toReversed()) {
-    const inside = directory === '' ? path : path.slice(directory.length + 1);
-    const { ignored, unignored } = matcher.test(
-      `${below === '' ? '' : `${below}/`}${inside}${kind === 'directory' ? '/' : ''}`,
-    );
+    const inside = posix.join(below, directory === '' ? path : path.slice(directory.length + 1));
+    const above = posix.dirname(inside);
+    // A file nearer by has taken the directory back: its own verdict is all that this one would repeat.
+    if (above !== '.' && matcher.test(`${above}/`).ignored) continue;
+    const { ignored, unignored } = matcher.test(kind === 'directory' ? `${inside}/` : inside);
     if (ignored) return true;
     if (unignored) return false;
   }

@@ -3,6 +3,7 @@
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
+import ignore from 'ignore';
 import type { IgnoreFile } from '../sandbox.ts';
 
 // Larger ones are not written by hand; reading one must not hold the process.
@@ -17,10 +18,16 @@ export async function ignoreFilesIn(directory: string, below = ''): Promise<Igno
   return files;
 }
 
-/** From the top of the repository downwards, without those of the root itself. */
+/** From the top of the repository downwards, without those of the root itself; none where they ignore the root. */
 export async function ignoreFilesAbove(realRoot: string): Promise<IgnoreFile[]> {
   const top = await repositoryOf(realRoot);
-  if (top === undefined) return [];
+  const files = top === undefined ? [] : await filesBetween(top, realRoot);
+  return files.some(({ below, text }) => ignore({ ignorecase: false }).add(text).ignores(`${below}/`))
+    ? []
+    : files;
+}
+
+async function filesBetween(top: string, realRoot: string): Promise<IgnoreFile[]> {
   const exclude = await excludeFileOf(top);
   const text = exclude && (await readSmall(exclude));
   const files: IgnoreFile[] =
@@ -34,9 +41,15 @@ export async function ignoreFilesAbove(realRoot: string): Promise<IgnoreFile[]> 
   return files;
 }
 
-/** Whether the root is in no repository: then what stands above it is somebody else's, `~/.gitignore` say. */
+/**
+ * Whether ignore files above the root are not to count: it is in no repository and they are somebody else's,
+ * `~/.gitignore` say, or they ignore the root itself, and with it all there is to look at.
+ */
 export async function isolatedAbove(realRoot: string): Promise<boolean> {
-  if ((await repositoryOf(realRoot)) !== undefined) return false;
+  const top = await repositoryOf(realRoot);
+  if (top !== undefined) {
+    return (await filesBetween(top, realRoot)).length > 0 && (await ignoreFilesAbove(realRoot)).length === 0;
+  }
   for (let directory = dirname(realRoot); ; directory = dirname(directory)) {
     for (const name of ['.gitignore', '.ignore', '.rgignore']) {
       if ((await lstat(join(directory, name)).catch(() => undefined)) !== undefined) return true;

@@ -160,6 +160,16 @@ describe('list, glob and grep', () => {
     });
   });
 
+  test('a project that the repository around it ignores is looked at by its own rules', async () => {
+    const { project, call } = await openBench();
+    put(path.dirname(project), { '.git/HEAD': '', '.gitignore': '*\n' });
+    put(project, { '.gitignore': 'out\n', out: 'needle\n', y: 'needle\n' });
+    expect([
+      (await call('grep', { pattern: 'needle' })).output,
+      (await call('glob', { pattern: '[oy]*' })).output,
+    ]).toEqual(['y:1:needle', 'y']);
+  });
+
   test('a folder that ignores itself is searched when it is asked for, and ignore files of somebody else are not', async () => {
     const { project, call } = await openBench();
     put(path.dirname(project), { '.gitignore': '*\n' });
