@@ -55,9 +55,48 @@ export interface SearchOptions {
   signal: AbortSignal;
   /** The search ends early when this many lines were found. */
   maxLines: number;
+  /** Files that ignore files name and dependency folders, too. */
+  everything?: boolean;
+}
+
+/**
+ * What package managers and their kin fill: most of the files and none of the project's own. Searches enter them only
+ * when told to, whether or not an ignore file names them. `vendor`, `target` and `build` may be anybody's own.
+ */
+export const dependencyFolders = [
+  'node_modules',
+  'bower_components',
+  'jspm_packages',
+  '.pnpm-store',
+  '.yarn',
+  '.venv',
+  'venv',
+  'site-packages',
+  '__pycache__',
+  '.tox',
+  '.nox',
+  '.eggs',
+  '.mypy_cache',
+  '.pytest_cache',
+  '.ruff_cache',
+  '.gradle',
+  '.terraform',
+  '.bundle',
+  '.dart_tool',
+  'elm-stuff',
+];
+
+/** The text of a `.gitignore` or its like. */
+export interface IgnoreFile {
+  /** In the order of their weight: what a later one says goes before an earlier one. */
+  kind: 'exclude' | 'gitignore' | 'ignore';
+  text: string;
+  /** The asked directory as seen from the one that the patterns count from; empty when that is the same. */
+  below: string;
 }
 
 export interface SearchResult {
+  /** Of a long line the text around its first match, with `…` where something is left out. */
   lines: { path: string; line: number; text: string }[];
   /** More lines match than were asked for. */
   truncated: boolean;
@@ -112,7 +151,14 @@ export interface Sandbox {
   write(path: string, bytes: Buffer): Promise<void>;
   remove(path: string): Promise<void>;
   stat(path: string): Promise<FileStat | undefined>;
+  /** Where a path leads once links are followed, relative to the root, whether or not anything is there. */
+  resolve(path: string): Promise<string>;
   list(path: string): Promise<{ name: string; kind: FileStat['kind'] }[]>;
+  /**
+   * The ignore files of a directory; of the root also those of the repository around it, outermost first. They say what
+   * is looked at, so they may be read whatever the call may use.
+   */
+  ignoreFiles(path: string): Promise<IgnoreFile[]>;
   /** Lines that match, by path and line; symlinks are not followed. Refuses what is no regular expression. */
   search(options: SearchOptions): Promise<SearchResult>;
 }

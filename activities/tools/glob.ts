@@ -3,9 +3,10 @@
 import { Minimatch } from 'minimatch';
 import { z } from 'zod';
 import { toStorableOutput } from '../../workflows/contracts/storable.ts';
-import { SandboxRefusal, type Sandbox } from '../sandbox/sandbox.ts';
+import { dependencyFolders, SandboxRefusal, type Sandbox } from '../sandbox/sandbox.ts';
 import { answer, done, failed } from './answer.ts';
 import { fileSeconds, textField } from './fields.ts';
+import { type IgnoreRules, isIgnored, withFiles } from './ignore-rules.ts';
 import { defineTool } from './tool.ts';
 
 // More names than this do not help a model; a narrower pattern does.
@@ -15,14 +16,12 @@ const maxEntries = 500_000;
 // Patterns are short; alternatives multiply.
 const maxPatternBytes = 1000;
 const maxAlternatives = 200;
-// Entered only when the pattern names them: they hold most of the files and none of the project's own.
-const quietDirectories = ['.git', 'node_modules'];
 
 export const glob = defineTool({
   name: 'glob',
   description:
     'Finds files of the project whose path matches a pattern such as `src/**/*.{ts,tsx}`; hidden files match too. ' +
-    '`.git` and `node_modules` are searched only when the pattern names them.',
+    'What ignore files name and dependency folders such as node_modules are searched only when the pattern names them.',
   input: z.strictObject({
     pattern: textField(maxPatternBytes).refine((value) => value !== '', 'must not be empty'),
   }),
@@ -38,46 +37,124 @@ export const glob = defineTool({
       if (inside.startsWith('/') || inside.split(/[/{},]/).includes('..')) {
         return failed('The pattern leads outside the project directory; patterns start in it.');
       }
-      const { found, isComplete } = await findFiles(sandbox, inside.replace(/^(\.\/)+/, ''), signal);
-      if (found.length === 0) return done(`No file matches \`${pattern}\`.`);
-      const rest = isComplete ? '' : '\n[there are more; use a narrower pattern]';
-      return done(found.map(toStorableOutput).join('\n') + rest);
+      const wanted = compile(inside.replace(/^(\.\/)+/, ''));
+      const found = await findFiles(sandbox, wanted, false, signal);
+      if (found.paths.length > 0 || !wanted.startsWithName) return done(describe(pattern, found));
+      const ignored = await findFiles(sandbox, wanted, true, signal);
+      const note = '\n[the project ignores these; nothing else matches]';
+      return done(describe(pattern, ignored) + (ignored.paths.length > 0 ? note : ''));
     }),
 });
 
+interface Wanted {
+  match(path: string): boolean;
+  /** Whether something below the directory may match. */
+  mayMatchBelow(directory: string): boolean;
+  /** The names the pattern spells out: such a folder is meant, whatever is said of it elsewhere. */
+  names: ReadonlySet<string>;
+  startsWithName: boolean;
+}
+
+interface Found {
+  paths: string[];
+  isComplete: boolean;
+  /** Dependency folders in which something may match. */
+  leftOut: ReadonlySet<string>;
+}
+
+/** Names are compared in one normal form. Brackets are also a part of names: `app/[id]/page.tsx` is itself. */
+function compile(pattern: string): Wanted {
+  const normal = pattern.normalize('NFC');
+  const options = { dot: true, nocomment: true, nonegate: true, braceExpandMax: maxAlternatives };
+  const spellings = [normal];
+  if (/[[(]/.test(normal) && !normal.includes('\\')) spellings.push(normal.replace(/[[\]()]/g, '\\$&'));
+  const matchers = spellings.map((spelling) => new Minimatch(spelling, options));
+  const parts = matchers.flatMap(({ set }) => set);
+  const names = parts.flat().filter((part) => typeof part === 'string');
+  return {
+    match: (path) => matchers.some((matcher) => matcher.match(path.normalize('NFC'))),
+    mayMatchBelow: (path) => matchers.some((matcher) => matcher.match(path.normalize('NFC'), true)),
+    names: new Set(names),
+    startsWithName: parts.some(([first]) => typeof first === 'string'),
+  };
+}
+
+function describe(pattern: string, { paths, isComplete, leftOut }: Found): string {
+  const notes = [
+    ...(isComplete ? [] : ['there are more; use a narrower pattern']),
+    ...(leftOut.size === 0
+      ? []
+      : [`left out: ${[...leftOut].join(', ')}; name one in the pattern to search it`]),
+  ];
+  const list =
+    paths.length === 0 ? `No file matches \`${pattern}\`.` : paths.map(toStorableOutput).join('\n');
+  return notes.length === 0 ? list : `${list}\n[${notes.join('; ')}]`;
+}
+
+interface Place {
+  directory: string;
+  rules: IgnoreRules;
+  /** Nothing below is ignored: it is meant. */
+  isMeant: boolean;
+}
+
 async function findFiles(
   sandbox: Sandbox,
-  pattern: string,
+  wanted: Wanted,
+  everything: boolean,
   signal: AbortSignal,
-): Promise<{ found: string[]; isComplete: boolean }> {
-  const matcher = new Minimatch(pattern, {
-    dot: true,
-    nocomment: true,
-    nonegate: true,
-    braceExpandMax: maxAlternatives,
-  });
-  const found: string[] = [];
-  const waiting = [''];
+): Promise<Found> {
+  const paths: string[] = [];
+  const leftOut = new Set<string>();
+  const waiting: Place[] = [{ directory: '', rules: [], isMeant: everything }];
   for (let seen = 0; waiting.length > 0; ) {
     signal.throwIfAborted();
-    const directory = waiting.pop() as string;
-    const entries = await sandbox.list(directory === '' ? '.' : directory).catch((error: unknown) => {
-      // The directory was removed meanwhile, or is not ours to read. The top must be readable.
-      if (directory === '' || !(error instanceof SandboxRefusal)) throw error;
-      return [];
-    });
+    const place = waiting.pop() as Place;
+    const entries = await entriesOf(sandbox, place.directory);
     seen += entries.length;
-    const below: string[] = [];
-    for (const entry of entries) {
-      const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
-      if (entry.kind !== 'directory' && matcher.match(path)) found.push(path);
-      const isQuiet = quietDirectories.includes(entry.name) && !pattern.includes(entry.name);
-      if (entry.kind === 'directory' && !isQuiet && matcher.match(path, true)) below.push(path);
+    const own = place.isMeant ? [] : await sandbox.ignoreFiles(place.directory || '.').catch(unlessRefused);
+    const rules = withFiles(place.rules, place.directory, own);
+    const below: Place[] = [];
+    for (const { name, kind } of entries) {
+      const path = place.directory === '' ? name : `${place.directory}/${name}`;
+      const isMeant = place.isMeant || (kind === 'directory' && wanted.names.has(name.normalize('NFC')));
+      const isOut = (): boolean => !isMeant && isIgnored(rules, path, kind === 'directory' ? kind : 'file');
+      if (kind !== 'directory') {
+        if (wanted.match(path) && !isOut()) paths.push(path);
+      } else if (wanted.mayMatchBelow(path)) {
+        const isOwn = name !== '.git' || wanted.names.has(name);
+        const isDependency = !isMeant && dependencyFolders.includes(name);
+        if (isDependency) leftOut.add(name);
+        else if (isOwn && !isOut())
+          below.push({ directory: path, rules, isMeant: isMeant && isKept(place, rules, path, name) });
+      }
     }
-    waiting.push(...below.reverse());
-    if (found.length > maxMatches || seen > maxEntries) {
-      return { found: found.slice(0, maxMatches).sort(), isComplete: false };
+    // Hidden folders last: caches of tools must not take the place of what the project is made of.
+    waiting.push(
+      ...below.toReversed().toSorted((one, other) => Number(isHidden(other)) - Number(isHidden(one))),
+    );
+    if (paths.length > maxMatches || seen > maxEntries) {
+      return { paths: paths.slice(0, maxMatches).sort(), isComplete: false, leftOut };
     }
   }
-  return { found: found.sort(), isComplete: true };
+  return { paths: paths.sort(), isComplete: true, leftOut };
+}
+
+/** A folder that is named and would be left out is meant with all it holds; any other goes on by the rules. */
+function isKept(place: Place, rules: IgnoreRules, path: string, name: string): boolean {
+  return place.isMeant || dependencyFolders.includes(name) || isIgnored(rules, path, 'directory');
+}
+
+function isHidden({ directory }: Place): boolean {
+  return directory.slice(directory.lastIndexOf('/') + 1).startsWith('.');
+}
+
+async function entriesOf(sandbox: Sandbox, directory: string): ReturnType<Sandbox['list']> {
+  // Removed meanwhile, or not ours to read. The top must be readable.
+  return directory === '' ? await sandbox.list('.') : await sandbox.list(directory).catch(unlessRefused);
+}
+
+function unlessRefused(error: unknown): [] {
+  if (error instanceof SandboxRefusal) return [];
+  throw error;
 }

@@ -1,14 +1,13 @@
-// Applies a unified diff over one or more files, all of them or none.
-import { posix } from 'node:path';
-import { applyPatch, parsePatch, type StructuredPatch } from 'diff';
+// Applies a patch over one or more files, all of them or none.
 import { z } from 'zod';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { changeFiles, readWhole, type FileChange, type Plan } from './file-change.ts';
 import { fileSeconds, maxContentBytes, textField } from './fields.ts';
+import { changeProblem } from './lines.ts';
+import { applyHunks } from './patch/apply-hunks.ts';
+import type { FilePatch } from './patch/file-patch.ts';
+import { readPatch } from './patch/read-patch.ts';
 import { defineTool } from './tool.ts';
-
-// Each file leaves a line of hashes with the claim, which stays small.
-const maxFiles = 50;
 
 const input = z.strictObject({
   patch: textField(maxContentBytes).refine((patch) => patch.trim() !== '', 'must not be empty'),
@@ -17,101 +16,85 @@ const input = z.strictObject({
 export const patch = defineTool<z.infer<typeof input>>({
   name: 'patch',
   description:
-    'Applies a unified diff (`--- a/file`, `+++ b/file`, `@@`) to files of the project; /dev/null makes or removes ' +
-    'a file. Either every file is changed or none. Context lines must match exactly.',
+    'Applies a unified diff (`--- a/file`, `+++ b/file`, `@@`; /dev/null makes or removes a file, `rename from` and ' +
+    '`rename to` move one), or the `*** Begin Patch` format, to files of the project. Either every file is changed ' +
+    'or none. Context lines must match; line numbers may be off where the context is unmistakable. Files keep their ' +
+    'line ends.',
   input,
   effect: 'write',
   repeat: 'once',
   subject: ({ patch }) => {
-    const parsed = parse(patch);
+    const parsed = readPatch(patch);
     // It touches nothing: running it says what is wrong with it.
     if ('problem' in parsed) return 'unreadable patch';
-    return [...new Set(parsed.files.flatMap(pathsOf))].join('\n');
+    return [
+      ...new Set(parsed.files.flatMap(({ from, to }) => [from, to].filter((path) => path !== undefined))),
+    ].join('\n');
   },
   timeoutSeconds: () => fileSeconds,
   ...changeFiles(({ patch }, sandbox) => planPatch(patch, sandbox)),
 });
 
+type Current = (path: string) => Promise<FileChange>;
+
+class Unfit extends Error {}
+
 async function planPatch(text: string, sandbox: Sandbox): Promise<Plan> {
-  const parsed = parse(text);
+  const parsed = readPatch(text);
   if ('problem' in parsed) return parsed;
   const changes = new Map<string, FileChange>();
-  const current = async (path: string): Promise<FileChange> => {
-    const known = changes.get(path);
+  const current: Current = async (path) => {
+    // By where it leads: a link and its target are one file, and are changed one after the other.
+    const real = await sandbox.resolve(path);
+    const known = changes.get(real);
+    if (known !== undefined && known.path !== path)
+      throw new Unfit(`\`${known.path}\` and \`${path}\` are one file; use one name.`);
     if (known !== undefined) return known;
     const before = await readWhole(sandbox, path);
     const change = { path, before, after: before };
-    changes.set(path, change);
+    changes.set(real, change);
     return change;
   };
-  for (const file of parsed.files) {
-    const problem = await applyFile(file, current);
-    if (problem !== undefined) return { problem: `${problem} Nothing was changed.` };
+  try {
+    for (const file of parsed.files) await applyFile(file, current);
+  } catch (error) {
+    if (error instanceof Unfit) return { problem: `${error.message} Nothing was changed.` };
+    throw error;
   }
   const made = [...changes.values()];
   return { changes: made, summary: `Patched ${made.map((change) => `\`${change.path}\``).join(', ')}.` };
 }
 
-async function applyFile(
-  file: StructuredPatch,
-  current: (path: string) => Promise<FileChange>,
-): Promise<string | undefined> {
-  const { from, to } = namesOf(file);
+async function applyFile(file: FilePatch, current: Current): Promise<void> {
+  const { from, to, isCopy, isWhole, hunks } = file;
   const source = from === undefined ? undefined : await current(from);
-  if (source !== undefined && source.after === undefined) return `There is no file \`${from}\`.`;
+  if (source !== undefined && source.after === undefined && !isNewFile(file)) {
+    throw new Unfit(`There is no file \`${from}\`.`);
+  }
   const target = to === undefined || to === from ? source : await current(to);
-  if (target !== undefined && target !== source && target.after !== undefined) {
-    return `\`${to}\` exists already, the patch would make it anew.`;
+  if (target !== undefined && target !== source && target.after !== undefined)
+    throw new Unfit(`\`${to}\` exists already, the patch would make it anew.`);
+  const before = source?.after ?? Buffer.alloc(0);
+  const problem = hunks.length === 0 ? undefined : changeProblem(from ?? to ?? '', before);
+  if (problem !== undefined) throw new Unfit(problem);
+  const applied = applyHunks(before.toString('latin1'), hunks);
+  if ('problem' in applied) {
+    const which = hunks.length === 1 ? 'The patch' : `Hunk ${applied.hunk + 1} of the patch`;
+    const at = `\`${from ?? to}\` (line ${hunks[applied.hunk]?.at} of it)`;
+    throw new Unfit(`${which} for ${at} ${applied.problem}`);
   }
-  const text = source?.after?.toString('utf8') ?? '';
-  if (source?.after !== undefined && !Buffer.from(text).equals(source.after)) {
-    return `\`${from}\` is not UTF-8 text; a patch would damage it.`;
-  }
-  const result = applyPatch(text, file);
-  if (result === false)
-    return `The patch does not fit \`${from ?? to}\`: its context differs. Read the file again.`;
-  if (to === undefined && result !== '') return `The patch removes \`${from}\` but leaves lines of it.`;
-  if (source !== undefined && to !== from && file.isCopy !== true) source.after = undefined;
-  if (target !== undefined && to !== undefined) target.after = Buffer.from(result);
-  return undefined;
+  const after = Buffer.from(applied.content, 'latin1');
+  if (to === undefined && after.length > 0 && !isWhole)
+    throw new Unfit(`The patch removes \`${from}\` but leaves lines of it.`);
+  if (hunks.length > 0 && to === from && after.equals(before))
+    throw new Unfit(`The patch changes nothing in \`${to}\`.`);
+  if (source !== undefined && to !== from && !isCopy) source.after = undefined;
+  if (target !== undefined && to !== undefined) target.after = after;
 }
 
-function parse(text: string): { files: StructuredPatch[] } | { problem: string } {
-  let files: StructuredPatch[];
-  try {
-    files = parsePatch(text);
-  } catch (error) {
-    return { problem: `The patch cannot be read: ${(error as Error).message.trim()}.` };
-  }
-  if (files.length > maxFiles) return { problem: `The patch changes more than ${maxFiles} files; split it.` };
-  for (const file of files) {
-    if (pathsOf(file).length === 0) {
-      return { problem: 'The patch names no file; it needs `--- a/file` and `+++ b/file` before `@@`.' };
-    }
-    if (file.isBinary === true) return { problem: `The patch for \`${pathsOf(file)[0]}\` is binary.` };
-    const isMoved =
-      file.isRename === true || file.isCopy === true || file.isCreate === true || file.isDelete === true;
-    if (file.hunks.length === 0 && !isMoved)
-      return { problem: `The patch changes nothing in \`${pathsOf(file)[0]}\`.` };
-  }
-  return { files };
-}
-
-function namesOf(file: StructuredPatch): { from: string | undefined; to: string | undefined } {
-  const from = file.isCreate === true ? undefined : named(file.oldFileName);
-  const to = file.isDelete === true ? undefined : named(file.newFileName);
-  const isPrefixed = (from ?? 'a/').startsWith('a/') && (to ?? 'b/').startsWith('b/');
-  // One spelling for each file, so that a patch meets its own earlier change.
-  const clean = (path: string | undefined): string | undefined =>
-    path === undefined ? undefined : posix.normalize(isPrefixed ? path.slice(2) : path);
-  return { from: clean(from), to: clean(to) };
-}
-
-function named(name: string | undefined): string | undefined {
-  return name === undefined || name === '' || name === '/dev/null' ? undefined : name;
-}
-
-function pathsOf(file: StructuredPatch): string[] {
-  const { from, to } = namesOf(file);
-  return [from, to].filter((path) => path !== undefined);
+/** Of nothing but new lines from line 0 on: it is made though its header does not say so. */
+function isNewFile({ from, to, hunks }: FilePatch): boolean {
+  const [only] = hunks;
+  const isNew = only?.place?.oldStart === 0 && only.lines.every(({ sign }) => sign === '+');
+  return from === to && hunks.length === 1 && isNew;
 }

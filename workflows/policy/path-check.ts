@@ -23,6 +23,7 @@ export function createPathCheck(
   context: PolicyContext,
 ): PathCheck {
   const named = new Set(call.subject.split('\n').map((path) => keyOf(path, context.projectRoot)));
+  const sameTexts = new Set([...named].map((path) => path?.normalize('NFC')));
   let whole: PolicyDecision | undefined;
   return (path, reach) => {
     if (named.has(keyOf(path, context.projectRoot))) return undefined;
@@ -30,7 +31,8 @@ export function createPathCheck(
     if (path.includes('\n')) return 'Denied by policy: the path holds a line end.';
     const decided = evaluate(scopes, { ...call, subject: path, subjectKind: 'path' }, context);
     if (decided.decision === 'allow') return undefined;
-    if (reach === 'below' && decided.original === 'ask') {
+    // The same text in two normal forms looks the same to who says yes, but not to a rule: a deny stays a deny.
+    if ((reach === 'below' || sameTexts.has(path.normalize('NFC'))) && decided.original === 'ask') {
       whole ??= evaluate(scopes, call, context);
       if (whole.original === 'ask' && isSameRule(whole, decided)) return undefined;
     }

@@ -3,6 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import { open, opendir, readdir, rename, stat as statOf, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join, posix } from 'node:path';
+import { ignoreFilesAbove, ignoreFilesIn } from './ignore-files.ts';
 import { insidePath, locate, recheck, requireUse, type Located, type Root, type Walk } from './locate.ts';
 import { type FileStat, type Sandbox, SandboxRefusal } from '../sandbox.ts';
 import { searchIn } from './search.ts';
@@ -19,11 +20,17 @@ export function filesOf(root: Root): Omit<Sandbox, 'root' | 'exec' | 'follow'> {
     write: (path, bytes) => at(root, path, writing, (located) => writeFile(root, located, path, bytes)),
     remove: (path) => at(root, path, looking, (located) => removeFile(located, path)),
     stat: (path) => at(root, path, looking, async (located) => located?.stat && toFileStat(located.stat)),
+    resolve: (path) => at(root, path, reading, async (located) => located?.real ?? insidePath(root, path)),
     list: (path) =>
       at(root, path, reading, (located) => listDirectory(located, path, mayFind(root, path, located))),
+    ignoreFiles: (path) =>
+      at({ ...root, mayUse: () => undefined }, path, reading, async (located) => {
+        const above = located?.real === '.' ? await ignoreFilesAbove(root.real) : [];
+        return located?.self === undefined ? [] : [...above, ...(await ignoreFilesIn(located.self))];
+      }),
     search: (options) =>
       at(root, options.path, reading, (located) =>
-        searchIn(located, options, mayFind(root, options.path, located)),
+        searchIn(root, located, options, mayFind(root, options.path, located)),
       ),
   };
 }

@@ -3,7 +3,7 @@
 // Links are followed by hand, and only while they stay inside. Elsewhere real paths are compared and compared again
 // after use, which a fast attacker can race: there the root is only as safe as the processes that write to it.
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readlink, realpath } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, readlink, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, posix, relative } from 'node:path';
 import { PathDenied, type PathRule, SandboxRefusal } from '../sandbox.ts';
 
@@ -103,18 +103,19 @@ async function locateByDescriptor(
   try {
     const queue = inside.split('/').filter((name) => name !== '');
     for (let links = 0; ; ) {
-      const name = queue.shift();
+      const written = queue.shift();
       const top = stack.at(-1) as FileHandle;
-      if (name === undefined) return located('', top, await top.stat());
-      if (name === '..') {
+      if (written === undefined) return located('', top, await top.stat());
+      if (written === '..') {
         if (stack.length === 1) throw outside(path);
         stack.pop();
         way.pop();
         continue;
       }
       const isLast = queue.length === 0;
-      const at = `${viaDescriptor(top)}/${name}`;
-      let handle = await openBare(at, constants.O_NOFOLLOW);
+      const found = await openNamed(viaDescriptor(top), written);
+      const { name, at } = found;
+      let { handle } = found;
       if (handle === undefined && !isLast && walk.makeParents && !queue.includes('..')) {
         // Only new names follow, so it is known where this leads, before anything is made.
         requireUse(root, toReal([...way, name, ...queue]));
@@ -234,6 +235,31 @@ function viaDescriptor(handle: FileHandle): string {
 
 async function openBare(path: string, flags: number): Promise<FileHandle | undefined> {
   return await open(path, O_PATH | flags).catch(missing);
+}
+
+/** Opens what is there under a name as written, or else in the other normal form. */
+async function openNamed(
+  directory: string,
+  written: string,
+): Promise<{ name: string; at: string; handle: FileHandle | undefined }> {
+  const at = `${directory}/${written}`;
+  const handle = await openBare(at, constants.O_NOFOLLOW);
+  const name = handle === undefined ? await sameName(directory, written) : undefined;
+  if (name === undefined) return { name: written, at, handle };
+  const there = `${directory}/${name}`;
+  return { name, at: there, handle: await openBare(there, constants.O_NOFOLLOW) };
+}
+
+/**
+ * The one name of the directory that is the same text in another normal form: some systems write é as one character,
+ * some as two, and a model writes the one it knows. Systems without descriptors here do this themselves.
+ */
+async function sameName(directory: string, written: string): Promise<string | undefined> {
+  const wanted = written.normalize('NFC');
+  if (wanted === written.normalize('NFD')) return undefined;
+  const names = (await readdir(directory).catch(missing)) ?? [];
+  const same = names.filter((name) => name.normalize('NFC') === wanted);
+  return same.length === 1 ? same[0] : undefined;
 }
 
 async function makeDirectory(path: string): Promise<void> {

@@ -2,10 +2,11 @@
 // so it need not be found after its worker's death: its pipe breaks and it ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { StringDecoder } from 'node:string_decoder';
 import { rgPath } from '@vscode/ripgrep';
-import type { Located } from './locate.ts';
-import { SandboxRefusal, type SearchOptions, type SearchResult } from '../sandbox.ts';
+import { isolatedAbove } from './ignore-files.ts';
+import type { Located, Root } from './locate.ts';
+import { type MatchedLine, matchReader } from './search-output.ts';
+import { dependencyFolders, SandboxRefusal, type SearchOptions, type SearchResult } from '../sandbox.ts';
 
 const flags = [
   '--no-config',
@@ -13,40 +14,40 @@ const flags = [
   // Hidden files are searched, the repository's own store and half-written files are not.
   '--glob=!.git',
   '--glob=!.perdure-*.tmp',
-  // What a project ignores it ignores before its first commit, too.
-  '--no-require-git',
   '--sort=path',
-  '--line-number',
-  '--with-filename',
-  '--no-heading',
-  '--null',
-  '--color=never',
-  // A minified file has lines of megabytes.
-  '--max-columns=500',
-  '--max-columns-preview',
+  // One object a line, with the place of each match: a path or a text may hold anything.
+  '--json',
   // Two cores are shared with everything else here, and sorting uses one thread anyway.
   '--threads=1',
 ];
-// Said in the middle of the output about a file that turns out to be binary after its first lines.
-const binaryNotice =
-  /^.*?(WARNING: stopped searching binary file after match|binary file matches) \(found .* byte around offset \d+\)\n/;
+// What a project ignores it ignores before its first commit, too. The ignore files of one user's programs are not the
+// project's.
+const ignoring = [
+  '--no-require-git',
+  '--no-ignore-global',
+  ...dependencyFolders.map((name) => `--glob=!${name}`),
+];
 // Error text of ripgrep that is worth keeping.
 const maxErrorBytes = 2000;
 
 /** `mayShow` is asked for each file below a directory. */
 export async function searchIn(
+  root: Root,
   located: Located | undefined,
   options: SearchOptions,
   mayShow: (name: string) => boolean,
 ): Promise<SearchResult> {
-  const { path, pattern, maxLines, signal } = options;
+  const { path, pattern, maxLines, signal, everything = false } = options;
   if (located?.self === undefined || located.stat === undefined)
     throw new SandboxRefusal(`there is no \`${path}\``);
   const isDirectory = located.stat.isDirectory();
   if (!isDirectory && !located.stat.isFile())
     throw new SandboxRefusal(`\`${path}\` is neither a file nor a directory`);
   signal.throwIfAborted();
-  const child = spawn(rgPath, [...flags, '-e', pattern, '--', isDirectory ? './' : `./${located.name}`], {
+  const isolated = (await isolatedAbove(root.real)) ? ['--no-ignore-parent'] : [];
+  const chosen = everything ? ['--no-ignore'] : [...ignoring, ...isolated];
+  const args = [...flags, ...chosen, '-e', pattern, '--', isDirectory ? './' : `./${located.name}`];
+  const child = spawn(rgPath, args, {
     cwd: isDirectory ? located.self : located.directory,
     env: { LC_ALL: 'C.UTF-8' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -60,14 +61,12 @@ export async function searchIn(
   });
   const lines: SearchResult['lines'] = [];
   const isShown = isDirectory ? forEachFile(mayShow) : () => true;
-  child.stdout.on(
-    'data',
-    reader((line) => {
-      if (!isShown(line.path)) return;
-      if (lines.length > maxLines) stop();
-      else lines.push({ ...line, path: isDirectory ? inside(path, line.path) : path });
-    }),
-  );
+  const onLine = (line: MatchedLine): void => {
+    if (!isShown(line.path)) return;
+    if (lines.length > maxLines) stop();
+    else lines.push({ ...line, path: isDirectory ? inside(path, line.path) : path });
+  };
+  child.stdout.on('data', matchReader(onLine));
   const [exitCode] = await exited.finally(() => signal.removeEventListener('abort', stop));
   signal.throwIfAborted();
   const truncated = lines.length > maxLines;
@@ -90,29 +89,4 @@ function forEachFile(mayShow: (name: string) => boolean): (found: string) => boo
 function inside(base: string, found: string): string {
   const prefix = base === '' || base === '.' || base === './' ? '' : `${base.replace(/\/+$/, '')}/`;
   return prefix + found.replace(/^\.\//, '');
-}
-
-/** Takes `path NUL line:text` records apart; a path may hold anything but NUL, a text anything but a line end. */
-function reader(
-  onLine: (line: { path: string; line: number; text: string }) => void,
-): (bytes: Buffer) => void {
-  const decoder = new StringDecoder('utf8');
-  let rest = '';
-  return (bytes) => {
-    rest += decoder.write(bytes);
-    for (;;) {
-      rest = rest.replace(binaryNotice, '');
-      const pathEnd = rest.indexOf('\0');
-      const recordEnd = pathEnd < 0 ? -1 : rest.indexOf('\n', pathEnd);
-      if (recordEnd < 0) return;
-      const record = rest.slice(pathEnd + 1, recordEnd);
-      const colon = record.indexOf(':');
-      onLine({
-        path: rest.slice(0, pathEnd),
-        line: Number(record.slice(0, colon)),
-        text: record.slice(colon + 1),
-      });
-      rest = rest.slice(recordEnd + 1);
-    }
-  };
 }

@@ -8,6 +8,7 @@ describe('read', () => {
   test('answers a file whole, or the lines asked for and how many are left', async () => {
     const { project, call } = await openBench();
     writeFileSync(path.join(project, 'f'), 'one\r\ntwo\nthree');
+    const mixed = 'line ends are mixed, 1 CRLF and 1 LF: edit and patch keep each line’s own';
     const answers = [
       await call('read', { path: 'f' }),
       await call('read', { path: 'f', offset: 2, limit: 1 }),
@@ -15,9 +16,9 @@ describe('read', () => {
       await call('read', { path: 'f', offset: 4 }),
     ];
     expect(answers).toEqual([
-      { ok: true, output: 'one\r\ntwo\nthree' },
-      { ok: true, output: 'two\n[1 more lines; offset 3 goes on]' },
-      { ok: true, output: 'three' },
+      { ok: true, output: `one\ntwo\nthree\n[${mixed}]` },
+      { ok: true, output: `two\n[1 more lines; offset 3 goes on; ${mixed}]` },
+      { ok: true, output: `three\n[${mixed}]` },
       { ok: false, output: '`f` has 3 lines; `offset` lies behind them.' },
     ]);
   });
@@ -33,7 +34,7 @@ describe('read', () => {
       [false, 'There is no file `none`.'],
       [false, '`binary` is a binary file of 3 bytes.'],
       [false, '`large` is larger than 8,388,608 bytes.'],
-      [true, 'f\ufffd\n'],
+      [true, 'f\ufffd\n[not all of it is UTF-8: \ufffd stands for other bytes]'],
     ]);
     expect([await read('link'), await read('.')]).toEqual([
       [false, '`link` leads outside the project directory; use a path inside it.'],
@@ -80,14 +81,14 @@ describe('write and edit', () => {
     expect([
       await edit('aa'),
       await edit('aaa indented'),
-      await edit('x\ny'),
+      await edit('y\nx'),
       await edit('other'),
       await edit('x', 'none'),
       (await call('edit', { path: 'f', old: 'x', new: 'x' })).output,
     ]).toEqual([
       '`old` occurs 2 times in `f`; include more lines so that it occurs once.',
       '`old` does not occur in `f` with this white space. Read the file and copy the passage exactly.',
-      '`old` does not occur in `f` as it stands: the file ends its lines with \\r\\n. Edit within one line, or write the file.',
+      '`old` does not occur in `f`. Read the file again: it may have changed.',
       '`old` does not occur in `f`. Read the file again: it may have changed.',
       'There is no file `none`; use write to make one.',
       '`old` and `new` are the same; nothing would change.',
@@ -180,12 +181,12 @@ describe('patch', () => {
       await patch('no patch at all'),
       await patch('--- a/a\n+++ b/a\n@@ -1 +1 @@\nnonsense\n'),
     ]).toEqual([
-      'The patch does not fit `b`: its context differs. Read the file again. Nothing was changed.',
+      'The patch for `b` (line 8 of it) does not fit: its context differs. Read the file again. Nothing was changed.',
       'There is no file `none`. Nothing was changed.',
       '`b` exists already, the patch would make it anew. Nothing was changed.',
       '`../out` leads outside the project directory; use a path inside it.',
       'The patch names no file; it needs `--- a/file` and `+++ b/file` before `@@`.',
-      expect.stringContaining('The patch cannot be read: '),
+      expect.stringMatching(/^The patch cannot be read: line 4, "nonsense", is neither/),
     ]);
     expect([readFileSync(path.join(project, 'a'), 'utf8'), readdirSync(project)]).toEqual([
       'a\n',

@@ -4,6 +4,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openBench } from './tool-bench.ts';
 
+function put(folder: string, files: Record<string, string>): void {
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    writeFileSync(path.join(folder, name), content);
+  }
+}
+
 describe('list, glob and grep', () => {
   test('list marks what is no file', async () => {
     const { project, call } = await openBench();
@@ -38,7 +45,7 @@ describe('list, glob and grep', () => {
       await glob('etc/*'),
       await glob('a*'),
     ]).toEqual([
-      ['.hidden/b.ts', 'a.ts', 'x/y/c.tsx'],
+      ['.hidden/b.ts', 'a.ts', 'x/y/c.tsx', '[left out: node_modules; name one in the pattern to search it]'],
       ['a.ts'],
       ['x/y/c.tsx'],
       ['node_modules/m/d.ts'],
@@ -96,6 +103,143 @@ describe('list, glob and grep', () => {
       false,
     ]);
     expect(readdirSync(project)).toEqual(['f']);
+  });
+
+  test('glob and grep leave out what the repository around the project ignores, and dependencies', async () => {
+    const { project, call } = await openBench();
+    // The project is a folder of a larger repository.
+    const top = path.dirname(project);
+    put(top, {
+      '.git/info/exclude': 'excluded.ts\n',
+      '.gitignore': 'ignored/\n/project/rooted.ts\n*.log.ts\n',
+    });
+    put(project, {
+      '.gitignore': '!kept.log.ts\n/local/\n',
+      '.ignore': 'unseen.ts\n',
+      'src/.gitignore': 'deep.ts\n',
+    });
+    const names = ['a.ts', 'src/b.ts', 'kept.log.ts', 'src/local/c.ts'];
+    const left = [
+      'excluded.ts',
+      'ignored/x.ts',
+      'rooted.ts',
+      'src/ignored/x.ts',
+      'x.log.ts',
+      'local/x.ts',
+      'unseen.ts',
+      'src/deep.ts',
+      '.venv/lib/x.ts',
+      'src/node_modules/x.ts',
+    ];
+    put(project, Object.fromEntries([...names, ...left].map((name) => [name, 'needle\n'])));
+    const note = (how: string) => `[left out: .venv${how}`;
+    const ask = async (tool: string, input: object) => (await call(tool, input)).output.split('\n');
+    expect({
+      glob: await ask('glob', { pattern: '**/*.ts' }),
+      grep: await ask('grep', { pattern: 'needle' }),
+      below: await ask('grep', { pattern: 'needle', path: 'src' }),
+      meant: await ask('glob', { pattern: 'ignored/*' }),
+      'a dependency': await ask('glob', { pattern: '.venv/**/*.ts' }),
+      'searched there': await ask('grep', { pattern: 'needle', path: 'ignored' }),
+      'a file by name': await ask('glob', { pattern: 'unseen.ts' }),
+    }).toEqual({
+      glob: [...names.toSorted(), '[left out: .venv, node_modules; name one in the pattern to search it]'],
+      grep: [
+        ...names.toSorted().map((name) => `${name}:1:needle`),
+        note('; give it as `path` to search it]'),
+      ],
+      below: [
+        'src/b.ts:1:needle',
+        'src/local/c.ts:1:needle',
+        '[left out: node_modules; give it as `path` to search it]',
+      ],
+      meant: ['ignored/x.ts'],
+      'a dependency': ['.venv/lib/x.ts'],
+      'searched there': ['ignored/x.ts:1:needle'],
+      'a file by name': ['unseen.ts', '[the project ignores these; nothing else matches]'],
+    });
+  });
+
+  test('a project that the repository around it ignores is looked at by its own rules', async () => {
+    const { project, call } = await openBench();
+    put(path.dirname(project), { '.git/HEAD': '', '.gitignore': '*\n' });
+    put(project, { '.gitignore': 'out\n', out: 'needle\n', y: 'needle\n' });
+    expect([
+      (await call('grep', { pattern: 'needle' })).output,
+      (await call('glob', { pattern: '[oy]*' })).output,
+    ]).toEqual(['y:1:needle', 'y']);
+  });
+
+  test('a folder that ignores itself is searched when it is asked for, and ignore files of somebody else are not', async () => {
+    const { project, call } = await openBench();
+    put(path.dirname(project), { '.gitignore': '*\n' });
+    put(project, { 'cache/.gitignore': '*\n', 'cache/x': 'needle\n', y: 'needle\n' });
+    const said = '[the project ignores these; nothing else matches]';
+    const outputs = [
+      await call('grep', { pattern: 'needle' }),
+      await call('grep', { pattern: 'needle', path: 'cache' }),
+      await call('glob', { pattern: '*' }),
+      await call('glob', { pattern: 'cache/*' }),
+    ].map(({ output }) => output);
+    expect(outputs).toEqual([
+      'y:1:needle',
+      `cache/x:1:needle${'\n'}[the project ignores these files; nothing else matches]`,
+      'y',
+      `cache/.gitignore${'\n'}cache/x${'\n'}${said}`,
+    ]);
+  });
+
+  test('glob takes brackets for a name where such a name is there', async () => {
+    const { project, call } = await openBench();
+    put(project, {
+      'app/[id]/page.tsx': '',
+      'app/[...all]/page.tsx': '',
+      'app/(group)/x.tsx': '',
+      'app/i/page.tsx': '',
+    });
+    const glob = async (pattern: string) => (await call('glob', { pattern })).output.split('\n');
+    expect([
+      await glob('app/[id]/page.tsx'),
+      await glob('app/[...all]/*'),
+      await glob('app/(group)/*.tsx'),
+    ]).toEqual([['app/[id]/page.tsx', 'app/i/page.tsx'], ['app/[...all]/page.tsx'], ['app/(group)/x.tsx']]);
+  });
+
+  test('grep shows a long line around its match, however long it is', async () => {
+    const { project, call } = await openBench();
+    put(project, {
+      a: `${'é'.repeat(50_000)}needle${'b'.repeat(50_000)}\r\n`,
+      b: `short\n${'x'.repeat(5_000_000)}needle\n`,
+    });
+    const lines = (await call('grep', { pattern: 'needle' })).output.split('\n');
+    expect([lines[0], lines[1]]).toEqual([
+      expect.stringMatching(/^a:1:…é{120,126}needleb{240,250}…$/),
+      'b:2:[a line of megabytes, not shown]',
+    ]);
+  });
+
+  test('a name meets a file whose name is the same text in the other normal form, unless two are there', async () => {
+    const { project, call } = await openBench();
+    const [one, two] = ['caf\u00e9', 'cafe\u0301'];
+    put(project, { [`${two}/${two}.md`]: 'text\n' });
+    const name = `${one}/${one}.md`;
+    expect([
+      await call('read', { path: name }),
+      await call('edit', { path: name, old: 'text', new: 'new' }),
+      await call('glob', { pattern: `${one}/*` }),
+      await call('grep', { pattern: 'new', path: one }),
+      await call('write', { path: `${one}/b`, content: 'b' }),
+    ]).toEqual([
+      { ok: true, output: 'text\n' },
+      { ok: true, output: `Edited \`${name}\` at line 1.` },
+      { ok: true, output: `${two}/${two}.md` },
+      { ok: true, output: `${one}/${two}.md:1:new` },
+      { ok: true, output: `Wrote the new file \`${one}/b\` (1 bytes).` },
+    ]);
+    expect(readdirSync(project)).toEqual([two]);
+    // Composed and decomposed in one name, three ways.
+    put(project, { [`x${one}${two}`]: '1', [`x${two}${one}`]: '2' });
+    expect((await call('read', { path: `x${one}${one}` })).ok).toBe(false);
   });
 
   test('whatever paths a model makes up, nothing throws and nothing outside is touched', async () => {

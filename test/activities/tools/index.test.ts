@@ -6,7 +6,7 @@ const samples: Record<string, Record<string, unknown>> = {
   read: { path: 'a/b', offset: 1, limit: 2 },
   write: { path: 'a/b', content: '' },
   edit: { path: 'a/b', old: 'x', new: '' },
-  patch: { patch: '--- a/a/b\n+++ b/c\n@@ -1 +1 @@\n-x\n+y\n' },
+  patch: { patch: 'diff --git a/a/b b/c\nrename from a/b\nrename to c\n@@ -1 +1 @@\n-x\n+y\n' },
   list: { path: '.' },
   glob: { pattern: '**/*.ts' },
   grep: { pattern: 'x', path: 'a' },

@@ -57,3 +57,17 @@ test('a yes to a search goes for what the same rule asks about below it, and for
   // Where a link leads was shown to nobody.
   expect(below.filter((path) => search(path, 'itself') === undefined)).toEqual([]);
 });
+
+test('a name in another normal form is what was approved, and a rule about the real name still denies it', () => {
+  const [composed, decomposed] = ['caf\u00e9', 'cafe\u0301'];
+  const rules = [
+    { paths: [`secret/${composed}`], decision: 'deny' as const },
+    { paths: ['**'], decision: 'ask' as const },
+  ];
+  const answers = ['docs', 'secret'].map((folder) => {
+    const asked = call('read', `${folder}/${decomposed}`);
+    const check = createPathCheck(runScope(profileWith(rules)), asked, attended);
+    return check(`${folder}/${composed}`, 'itself') === undefined;
+  });
+  expect(answers).toEqual([true, false]);
+});
