@@ -1,6 +1,7 @@
 // A model's answer: stored once per step, with its calls already reviewed, in one transaction.
 import type { Insertable, Updateable } from 'kysely';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
+import type { Kept } from '../../../workflows/contracts/message.ts';
 import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { requestApprovals } from '../approvals/approvals.ts';
@@ -80,6 +81,8 @@ export interface Answer {
   step: number;
   text: string;
   calls: ReviewedCall[];
+  /** What is sent back with it. */
+  kept?: Kept | undefined;
   use: ModelUse;
   /** What is left of what was streamed, and the end of its blocks; comes first. */
   closing: NewEvent[];
@@ -126,7 +129,7 @@ export async function storeAnswer(write: Write, run: LockedRun, answer: Answer):
   return { run: answered, calls };
 }
 
-function toMessage(run: RunRow, { step, text, calls }: Answer): Insertable<Messages> {
+function toMessage(run: RunRow, { step, text, calls, kept }: Answer): Insertable<Messages> {
   const asked = calls.map((call) => ({ callId: call.callId, name: call.tool, input: call.inputText }));
   return {
     run_id: run.id,
@@ -137,6 +140,7 @@ function toMessage(run: RunRow, { step, text, calls }: Answer): Insertable<Messa
     role: 'assistant',
     text: toStorable(text),
     calls: asked.length === 0 ? null : JSON.stringify(asked),
+    kept: kept === undefined ? null : JSON.stringify(kept),
   };
 }
 
