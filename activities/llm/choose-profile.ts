@@ -2,7 +2,7 @@
 import { type ProfileName, type Taken, takenBy } from './server-profiles.ts';
 
 /** What a configuration says of one model, or of all of a provider as `provider/*`. */
-export type ProfileOverride = Partial<Omit<Taken, 'reasoningFiller'>> & {
+export type ProfileOverride = Partial<Taken> & {
   profile?: ProfileName | undefined;
   /** Its longest answer in tokens, always sent. */
   longestAnswer?: number | undefined;

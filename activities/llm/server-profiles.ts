@@ -39,6 +39,8 @@ export interface Taken {
   reasoningFiller: string | undefined;
   /** Whether an answer of calls may have both text and reasoning. */
   reasoningBesideText: boolean;
+  /** Whether a failed call is marked as such beside its text. */
+  failedResults: 'marked' | 'text';
   /** Whether what follows a tool's result is a part of its own; else it is joined to the text of the result. */
   partsAfterResult: boolean;
 }
@@ -81,6 +83,11 @@ const base: Table = {
   ),
   reasoningFiller: said<undefined>(undefined, 'It may be missing.', 'docs.vllm.ai, reasoning outputs'),
   reasoningBesideText: said(true, 'Templates take both.', 'github.com/ggml-org/llama.cpp/issues/18463'),
+  failedResults: said(
+    'text',
+    'The format has no place for it; the text of the result says it.',
+    'platform.openai.com/docs/api-reference/chat, tool messages',
+  ),
   partsAfterResult: said(
     false,
     "Templates and Mistral's models refuse a user message after a tool's result.",
@@ -123,6 +130,7 @@ const differences: Record<ProfileName, Partial<Table>> = {
     ),
     schemaBounds: anyBounds,
     reasoning: byPackage('docs.anthropic.com/en/docs/build-with-claude/extended-thinking, preserving blocks'),
+    failedResults: said('marked', 'is_error.', 'docs.anthropic.com/en/api/messages, tool_result'),
     partsAfterResult: said(
       true,
       'Results and text are blocks of one user message, the results first; the cache may then end before the text.',
@@ -131,6 +139,7 @@ const differences: Record<ProfileName, Partial<Table>> = {
   },
   gemini: {
     longestWhenFree: fixedLongest,
+    failedResults: said('marked', 'The key `error`.', 'ai.google.dev/api/caching, FunctionResponse.response'),
     schemaBounds: anyBounds,
     reasoning: byPackage('ai.google.dev/gemini-api/docs/thought-signatures'),
   },

@@ -77,6 +77,9 @@ function add(
     // The results of parallel calls belong into one message.
     last.content.push(...message.content);
   } else if (message.role === 'assistant' && last?.role === 'assistant') {
+    const [first] = message.content;
+    const before = last.content.at(-1);
+    if (before?.type === 'text' && first?.type === 'text') first.text = `\n\n${first.text}`;
     last.content.push(...message.content);
   } else {
     prompt.push(message);
@@ -123,7 +126,10 @@ function toResultPart(
     type: 'tool-result',
     toolCallId: callIdFor(message.callId, profile.callIds),
     toolName: message.name,
-    output: { type: message.failed ? 'error-text' : 'text', value: message.text },
+    output: {
+      type: message.failed && profile.failedResults === 'marked' ? 'error-text' : 'text',
+      value: message.text,
+    },
   };
 }
 
