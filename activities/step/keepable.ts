@@ -15,10 +15,19 @@ export function keepable(
   const clean: Redact = (text) => toStorable(redact(text));
   const isTextWhole = clean(said.text) === said.text;
   let calls = 0;
+  const fields = Object.entries(kept.fields ?? {}).flatMap(([name, value]) => {
+    const left = fieldOf(value, clean);
+    return left === undefined ? [] : [[name, left] as const];
+  });
+  // The text of signed details stands beside them too, and would go back without its signature.
+  const lostDetails = isShorter(
+    kept.fields?.['reasoning_details'],
+    Object.fromEntries(fields)['reasoning_details'],
+  );
   const parts = kept.parts.flatMap((part): KeptPart[] => {
     switch (part.type) {
       case 'reasoning':
-        return reasoningOf(part, clean);
+        return lostDetails ? [] : reasoningOf(part, clean);
       case 'text':
         // Where the text has changed, its pieces can no longer be told apart.
         return isTextWhole ? [withOptions(part, clean)] : [];
@@ -27,10 +36,6 @@ export function keepable(
         return [clean(input) === input ? withOptions(part, clean) : { type: 'call' }];
       }
     }
-  });
-  const fields = Object.entries(kept.fields ?? {}).flatMap(([name, value]) => {
-    const cleaned = fieldOf(value, clean);
-    return cleaned === undefined ? [] : [[name, cleaned] as const];
   });
   return {
     source: clean(kept.source),
@@ -64,6 +69,10 @@ function fieldOf(value: unknown, clean: Redact): unknown {
     (block, index) => JSON.stringify(block) === JSON.stringify(value[index]) || !isSigned(block),
   );
   return left.length === 0 ? undefined : left;
+}
+
+function isShorter(before: unknown, after: unknown): boolean {
+  return Array.isArray(before) && before.length > (Array.isArray(after) ? after.length : 0);
 }
 
 function isSigned(block: unknown): boolean {
