@@ -16,6 +16,12 @@ export interface ServerProfile extends Taken {
   longestAnswer?: number | undefined;
 }
 
+/** Which server is asked: what it takes, and the name under which what it said was kept. */
+export interface Addressee {
+  profile: ServerProfile;
+  source: string;
+}
+
 export interface Profiles {
   /** For people: what counts where no model is named, and why. */
   about: { name: string; why: string; byModel: Record<string, string> };

@@ -59,6 +59,8 @@ export function createKeeper(): Keeper {
         case 'finish':
           whole = { ...part.providerMetadata?.[ownMetadata] };
           return;
+        default:
+          return;
       }
     },
     kept(source) {

@@ -10,9 +10,9 @@ import type {
 } from '@ai-sdk/provider';
 import type { Kept, KeptOptions } from '../../workflows/contracts/message.ts';
 import { callIdFor } from './call-id.ts';
+import type { Addressee } from './choose-profile.ts';
 import type { LlmCall, LlmMessage } from './llm.ts';
 import type { Taken } from './server-profiles.ts';
-import type { Addressee } from './to-prompt.ts';
 
 type Answer = LanguageModelV4Message & { role: 'assistant' };
 type Parts = (LanguageModelV4TextPart | LanguageModelV4ReasoningPart | LanguageModelV4ToolCallPart)[];

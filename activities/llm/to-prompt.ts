@@ -7,7 +7,7 @@ import type {
   LanguageModelV4ToolResultPart,
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider';
-import type { ServerProfile } from './choose-profile.ts';
+import type { Addressee } from './choose-profile.ts';
 import { boundSchema } from './bound-schema.ts';
 import { toAnswer } from './to-answer.ts';
 import { callIdFor } from './call-id.ts';
@@ -18,12 +18,6 @@ export interface PromptDialect {
   providerOptions?: SharedV4ProviderOptions;
   /** Marks where a provider that wants to be told may cut its cache; set on the ends of the stable parts. */
   cacheMark?: SharedV4ProviderOptions;
-}
-
-/** Which server is asked: what it takes, and the name under which what it said was kept. */
-export interface Addressee {
-  profile: ServerProfile;
-  source: string;
 }
 
 /** `longest`: the longest answer that is sent, if any. */

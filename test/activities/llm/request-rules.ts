@@ -1,19 +1,24 @@
 // What each server refuses, replayed: each rule with where it was seen. A request passes all rules of its server.
 
-type Body = Record<string, any>;
+import { anthropic, type Body, firstOf, gemini, responses, type Rule } from './native-request-rules.ts';
 
-export interface Rule {
-  source: string;
-  /** What the server says, or undefined when it has no objection. */
-  refuses(body: Body): string | undefined;
+export interface ChatBody extends Body {
+  messages: ChatMessage[];
+  tools?: { function: { parameters: Record<string, unknown> } }[];
 }
 
-const firstOf = <T>(
-  items: T[],
-  refuses: (item: T, index: number) => string | undefined,
-): string | undefined => items.map(refuses).find((sentence) => sentence !== undefined);
+interface ChatMessage {
+  role: string;
+  content?: unknown;
+  reasoning?: unknown;
+  reasoning_content?: unknown;
+  tool_calls?: { id: string; function: { name: string; arguments: string } }[];
+  tool_call_id?: string;
+}
 
-function fields(source: string, ...known: string[]): Rule {
+type ChatRule = Rule<ChatBody>;
+
+function fields(source: string, ...known: string[]): ChatRule {
   return {
     source,
     refuses: (body) =>
@@ -25,7 +30,7 @@ function fields(source: string, ...known: string[]): Rule {
 
 const chatFields = ['model', 'messages', 'tools', 'stream', 'max_tokens', 'stream_options'];
 
-const order: Rule = {
+const order: ChatRule = {
   // api.mistral.ai, code 3230; "After the optional system message, conversation roles must alternate" of templates.
   source: 'github.com/BerriAI/litellm/issues/17761, github.com/vllm-project/vllm/issues/6862',
   refuses: ({ messages }) =>
@@ -44,20 +49,20 @@ const order: Rule = {
       : 'Expected last role User or Tool (or Assistant with prefix True)'),
 };
 
-const results: Rule = {
+const results: ChatRule = {
   // OpenAI: "An assistant message with 'tool_calls' must be followed by tool messages responding to each".
   source: 'platform.openai.com/docs/guides/function-calling; mistral-common, request validator',
   refuses({ messages }) {
     let open: string[] = [];
     const seen = new Set<string>();
     for (const message of messages as Body[]) {
-      if (message['role'] === 'tool') {
-        if (!open.includes(message['tool_call_id'])) return `no call ${message['tool_call_id']}`;
-        open = open.filter((id) => id !== message['tool_call_id']);
+      if (message.role === 'tool') {
+        if (!open.includes(message.tool_call_id)) return `no call ${message.tool_call_id}`;
+        open = open.filter((id) => id !== message.tool_call_id);
         continue;
       }
       if (open.length > 0) return `tool_calls must be followed by tool messages: ${open.join()}`;
-      for (const { id } of message['tool_calls'] ?? []) {
+      for (const { id } of message.tool_calls ?? []) {
         if (seen.has(id)) return `duplicate id ${id}`;
         seen.add(id);
         open.push(id);
@@ -67,12 +72,12 @@ const results: Rule = {
   },
 };
 
-const argumentsAreObjects: Rule = {
+const argumentsAreObjects: ChatRule = {
   // vLLM parses the arguments of earlier calls for the template; llama.cpp too.
   source: 'vllm/entrypoints/chat_utils.py, _postprocess_messages',
   refuses: ({ messages }) =>
     firstOf(
-      (messages as Body[]).flatMap((message) => message['tool_calls'] ?? []),
+      messages.flatMap((message) => message.tool_calls ?? []),
       (call) => {
         const value: unknown = JSON.parse(call.function.arguments);
         return value !== null && typeof value === 'object' && !Array.isArray(value)
@@ -82,7 +87,7 @@ const argumentsAreObjects: Rule = {
     ),
 };
 
-const someText: Rule = {
+const someText: ChatRule = {
   source: 'github.com/ggml-org/llama.cpp/issues/13471: "Expected \'content\' to be a string or an array"',
   refuses: ({ messages }) =>
     firstOf(messages as Body[], ({ content }) =>
@@ -92,7 +97,7 @@ const someText: Rule = {
     ),
 };
 
-const plainText: Rule = {
+const plainText: ChatRule = {
   // Templates of text models put the content of people and tools into a string.
   source: 'github.com/vllm-project/vllm/issues/6862, and the templates of Mistral 7B and Gemma',
   refuses: ({ messages }) =>
@@ -101,13 +106,13 @@ const plainText: Rule = {
     ),
 };
 
-const nineLetters: Rule = {
+const nineLetters: ChatRule = {
   source: 'github.com/langchain-ai/langchain/pull/24668',
   refuses: ({ messages }) =>
     firstOf(
-      (messages as Body[]).flatMap((message) => [
-        ...(message['tool_calls'] ?? []).map((call: Body) => call['id']),
-        ...(message['role'] === 'tool' ? [message['tool_call_id']] : []),
+      messages.flatMap((message) => [
+        ...(message.tool_calls ?? []).map((call: Body) => call.id),
+        ...(message.role === 'tool' ? [message.tool_call_id] : []),
       ]),
       (id: string) =>
         /^[a-zA-Z0-9]{9}$/.test(id)
@@ -116,19 +121,19 @@ const nineLetters: Rule = {
     ),
 };
 
-function messageFields(source: string, ...known: string[]): Rule {
+function messageFields(source: string, ...known: string[]): ChatRule {
   const all = ['role', 'content', 'tool_calls', 'tool_call_id', ...known];
   return {
     source,
     refuses: ({ messages }) =>
       firstOf(
-        (messages as Body[]).flatMap((message) => Object.keys(message)),
+        messages.flatMap((message) => Object.keys(message)),
         (key) => (all.includes(key) ? undefined : `extra_forbidden: messages.${key}`),
       ),
   };
 }
 
-const smallGrammar: Rule = {
+const smallGrammar: ChatRule = {
   source: 'github.com/ggml-org/llama.cpp/issues/25746 and 25895, github.com/unslothai/unsloth/issues/9888',
   refuses({ tools }) {
     const large = (value: unknown): boolean => {
@@ -145,19 +150,19 @@ const smallGrammar: Rule = {
   },
 };
 
-function reasoningBesideCalls(source: string, isThere: (reasoning: unknown) => boolean): Rule {
+function reasoningBesideCalls(source: string, isThere: (reasoning: unknown) => boolean): ChatRule {
   return {
     source,
     refuses: ({ messages }) =>
       firstOf(messages as Body[], (message, index) =>
-        message['tool_calls'] === undefined || isThere(message['reasoning_content'])
+        message.tool_calls === undefined || isThere(message.reasoning_content)
           ? undefined
           : `thinking is enabled but reasoning_content is missing in assistant tool call message at index ${index}`,
       ),
   };
 }
 
-const notBothWithCalls: Rule = {
+const notBothWithCalls: ChatRule = {
   source: "github.com/ggml-org/llama.cpp/issues/17040, gpt-oss's template",
   refuses: ({ messages }) =>
     firstOf(messages as Body[], ({ content, reasoning_content, reasoning, tool_calls }) =>
@@ -169,136 +174,8 @@ const notBothWithCalls: Rule = {
 
 const chat = [order, results, argumentsAreObjects];
 
-// Anthropic
-
-const anthropicOrder: Rule = {
-  source: 'docs.anthropic.com/en/api/messages, messages',
-  refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ role, content }, index) => {
-      if (role !== (index % 2 === 0 ? 'user' : 'assistant')) return `messages.${index}: roles must alternate`;
-      return (content as Body[]).some((block) => block['type'] === 'text' && block['text'].trim() === '')
-        ? 'text content blocks must be non-empty'
-        : undefined;
-    }),
-};
-
-const anthropicResults: Rule = {
-  source: 'docs.anthropic.com/en/docs/agents-and-tools/tool-use/implement-tool-use',
-  refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ content }, index) => {
-      const asked = ((messages[index - 1]?.content ?? []) as Body[]).flatMap((block) =>
-        block['type'] === 'tool_use' ? [block['id']] : [],
-      );
-      const answered = (content as Body[]).flatMap((block) =>
-        block['type'] === 'tool_result' ? [block['tool_use_id']] : [],
-      );
-      if (asked.join() !== answered.join())
-        return `messages.${index}: tool_use ids were found without tool_result blocks immediately after`;
-      const first = (content as Body[]).slice(0, answered.length);
-      return first.every((block) => block['type'] === 'tool_result')
-        ? undefined
-        : `messages.${index}: tool_result blocks must come first`;
-    }),
-};
-
-const anthropicThinking: Rule = {
-  source:
-    'docs.anthropic.com/en/docs/build-with-claude/extended-thinking: thinking comes first, with its signature',
-  refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ role, content }, index) =>
-      role === 'user' || content[0].type === 'thinking'
-        ? undefined
-        : `messages.${index}.content.0.type: Expected thinking, but found ${content[0].type}`,
-    ),
-};
-
-const anthropicMarks: Rule = {
-  source: 'docs.anthropic.com/en/docs/build-with-claude/prompt-caching: at most four, none on what changes',
-  refuses(body) {
-    const marked = JSON.stringify(body).match(/"cache_control"/g)?.length ?? 0;
-    if (marked > 4) return 'A maximum of 4 blocks with cache_control may be provided';
-    const last = body['messages'].at(-1).content.at(-1);
-    return last.cache_control === undefined
-      ? undefined
-      : 'the end changes with each step: its cache is never read';
-  },
-};
-
-// Gemini
-
-const geminiOrder: Rule = {
-  source:
-    'ai.google.dev/gemini-api/docs/function-calling: a function response turn comes right after its call turn',
-  refuses: ({ contents }) =>
-    firstOf(contents as Body[], ({ role, parts }, index) => {
-      if (role !== (index % 2 === 0 ? 'user' : 'model')) return 'roles must alternate between user and model';
-      const names = (of: Body[] | undefined, key: string): string =>
-        (of ?? []).flatMap((part) => (part[key] ? [part[key].name] : [])).join();
-      return names(contents[index - 1]?.parts, 'functionCall') === names(parts, 'functionResponse')
-        ? undefined
-        : 'the number of function response parts is equal to the number of function call parts of the function call turn';
-    }),
-};
-
-const geminiSignatures: Rule = {
-  source: 'ai.google.dev/gemini-api/docs/thought-signatures: the first call of each step has its own',
-  refuses: ({ contents }) =>
-    firstOf(contents as Body[], ({ parts }) => {
-      const call = (parts as Body[]).find((part) => part['functionCall']);
-      return call === undefined || /^sig-/.test(call['thoughtSignature'] ?? '')
-        ? undefined
-        : 'Function call is missing a thought_signature';
-    }),
-};
-
-// OpenAI's responses
-
-const responsesItems: Rule = {
-  source: 'platform.openai.com/docs/guides/function-calling, responses: each output has its call before it',
-  refuses({ input }) {
-    const open = new Set<string>();
-    for (const item of input as Body[]) {
-      if (item['type'] === 'function_call') open.add(item['call_id']);
-      else if (item['type'] === 'function_call_output' && !open.delete(item['call_id']))
-        return `No tool call found for function call output with call_id ${item['call_id']}.`;
-    }
-    return open.size === 0 ? undefined : 'No tool output found for function call.';
-  },
-};
-
-const responsesReasoning: Rule = {
-  source:
-    'platform.openai.com/docs/guides/reasoning: with store: false the encrypted item goes back before its call',
-  refuses(body) {
-    if (body['store'] !== false) return 'the conversation would be stored';
-    if (!body['include']?.includes('reasoning.encrypted_content')) return 'reasoning is not asked for';
-    const items = body['input'] as Body[];
-    return firstOf(items, (item, index) => {
-      const next = items[index + 1];
-      if (item['type'] === 'reasoning' && !['function_call', 'message', undefined].includes(next?.['type']))
-        return `Item '${item['id']}' of type 'reasoning' was provided without its required following item.`;
-      if (item['type'] === 'reasoning' && !item['encrypted_content']) return 'not stored, and not encrypted';
-      return item['type'] === 'item_reference'
-        ? 'Item not found: items are not persisted when store is false'
-        : undefined;
-    });
-  },
-};
-
-const responsesOrder: Rule = {
-  // It takes any order. What holds for the others is kept here too: a person's words stand in one place everywhere.
-  source: 'our own',
-  refuses: ({ input }) =>
-    firstOf(input as Body[], (item, index) => {
-      const before = input[index - 1];
-      return item['role'] === 'user' && (before?.role === 'user' || before?.type === 'function_call_output')
-        ? 'a user message after another or after a result'
-        : undefined;
-    }),
-};
-
 /** By the name of the profile. */
-export const rules: Record<string, Rule[]> = {
+const chatRules: Record<string, ChatRule[]> = {
   mistral: [
     ...chat,
     nineLetters,
@@ -350,12 +227,14 @@ export const rules: Record<string, Rule[]> = {
     ),
     messageFields('platform.openai.com/docs/api-reference/chat/create'),
   ],
-  anthropic: [anthropicOrder, anthropicResults, anthropicThinking, anthropicMarks],
-  gemini: [geminiOrder, geminiSignatures],
-  openai: [responsesItems, responsesReasoning, responsesOrder],
 };
 
+// Each is the rule of bodies of its own format, which is all that a server of its kind is sent.
+const nativeRules = { anthropic, gemini, openai: responses } as unknown as Record<string, Rule<Body>[]>;
+
 /** What the server says of a request it refuses. */
-export function refusalOf(server: string, body: Body): string | undefined {
-  return rules[server]?.map((rule) => rule.refuses(body)).find((sentence) => sentence !== undefined);
+export function refusalOf(server: string, body: unknown): string | undefined {
+  const rules = (chatRules[server] ?? nativeRules[server]) as Rule<Body>[] | undefined;
+  if (rules === undefined) throw new Error(`no rules of ${server}`);
+  return rules.map((rule) => rule.refuses(body as Body)).find((sentence) => sentence !== undefined);
 }
