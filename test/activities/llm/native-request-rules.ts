@@ -56,9 +56,9 @@ interface ResponsesItem {
 const anthropicOrder: Rule<AnthropicBody> = {
   source: 'docs.anthropic.com/en/api/messages, messages',
   refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ role, content }, index) => {
+    firstOf(messages, ({ role, content }, index) => {
       if (role !== (index % 2 === 0 ? 'user' : 'assistant')) return `messages.${index}: roles must alternate`;
-      return content.some((block) => block.type === 'text' && block.text.trim() === '')
+      return content.some((block) => block.type === 'text' && block.text?.trim() === '')
         ? 'text content blocks must be non-empty'
         : undefined;
     }),
@@ -67,13 +67,11 @@ const anthropicOrder: Rule<AnthropicBody> = {
 const anthropicResults: Rule<AnthropicBody> = {
   source: 'docs.anthropic.com/en/docs/agents-and-tools/tool-use/implement-tool-use',
   refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ content }, index) => {
-      const asked = ((messages[index - 1]?.content ?? []) as Body[]).flatMap((block) =>
+    firstOf(messages, ({ content }, index) => {
+      const asked = (messages[index - 1]?.content ?? []).flatMap((block) =>
         block.type === 'tool_use' ? [block.id] : [],
       );
-      const answered = content.flatMap((block) =>
-        block.type === 'tool_result' ? [block.tool_use_id] : [],
-      );
+      const answered = content.flatMap((block) => (block.type === 'tool_result' ? [block.tool_use_id] : []));
       if (asked.join() !== answered.join())
         return `messages.${index}: tool_use ids were found without tool_result blocks immediately after`;
       const first = content.slice(0, answered.length);
@@ -87,10 +85,10 @@ const anthropicThinking: Rule<AnthropicBody> = {
   source:
     'docs.anthropic.com/en/docs/build-with-claude/extended-thinking: thinking comes first, with its signature',
   refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ role, content }, index) =>
-      role === 'user' || content[0].type === 'thinking'
+    firstOf(messages, ({ role, content }, index) =>
+      role === 'user' || content[0]?.type === 'thinking'
         ? undefined
-        : `messages.${index}.content.0.type: Expected thinking, but found ${content[0].type}`,
+        : `messages.${index}.content.0.type: Expected thinking, but found ${content[0]?.type}`,
     ),
 };
 
@@ -99,8 +97,8 @@ const anthropicMarks: Rule<AnthropicBody> = {
   refuses(body) {
     const marked = JSON.stringify(body).match(/"cache_control"/g)?.length ?? 0;
     if (marked > 4) return 'A maximum of 4 blocks with cache_control may be provided';
-    const last = body.messages.at(-1).content.at(-1);
-    return last.cache_control === undefined
+    const last = body.messages.at(-1)?.content.at(-1);
+    return last?.cache_control === undefined
       ? undefined
       : 'the end changes with each step: its cache is never read';
   },
@@ -112,10 +110,10 @@ const geminiOrder: Rule<GeminiBody> = {
   source:
     'ai.google.dev/gemini-api/docs/function-calling: a function response turn comes right after its call turn',
   refuses: ({ contents }) =>
-    firstOf(contents as Body[], ({ role, parts }, index) => {
+    firstOf(contents, ({ role, parts }, index) => {
       if (role !== (index % 2 === 0 ? 'user' : 'model')) return 'roles must alternate between user and model';
-      const names = (of: Body[] | undefined, key: string): string =>
-        (of ?? []).flatMap((part) => (part[key] ? [part[key].name] : [])).join();
+      const names = (of: GeminiPart[] | undefined, key: 'functionCall' | 'functionResponse'): string =>
+        (of ?? []).flatMap((part) => part[key]?.name ?? []).join();
       return names(contents[index - 1]?.parts, 'functionCall') === names(parts, 'functionResponse')
         ? undefined
         : 'the number of function response parts is equal to the number of function call parts of the function call turn';
@@ -125,7 +123,7 @@ const geminiOrder: Rule<GeminiBody> = {
 const geminiSignatures: Rule<GeminiBody> = {
   source: 'ai.google.dev/gemini-api/docs/thought-signatures: the first call of each step has its own',
   refuses: ({ contents }) =>
-    firstOf(contents as Body[], ({ parts }) => {
+    firstOf(contents, ({ parts }) => {
       const call = parts.find((part) => part.functionCall);
       return call === undefined || call.thoughtSignature?.startsWith('sig-')
         ? undefined
@@ -138,8 +136,8 @@ const geminiSignatures: Rule<GeminiBody> = {
 const responsesItems: Rule<ResponsesBody> = {
   source: 'platform.openai.com/docs/guides/function-calling, responses: each output has its call before it',
   refuses({ input }) {
-    const open = new Set<string>();
-    for (const item of input as Body[]) {
+    const open = new Set<string | undefined>();
+    for (const item of input) {
       if (item.type === 'function_call') open.add(item.call_id);
       else if (item.type === 'function_call_output' && !open.delete(item.call_id))
         return `No tool call found for function call output with call_id ${item.call_id}.`;
@@ -154,10 +152,14 @@ const responsesReasoning: Rule<ResponsesBody> = {
   refuses(body) {
     if (body.store !== false) return 'the conversation would be stored';
     if (!body.include?.includes('reasoning.encrypted_content')) return 'reasoning is not asked for';
-    const items = body.input as Body[];
+    const items = body.input;
     return firstOf(items, (item, index) => {
       const next = items[index + 1];
-      if (item.type === 'reasoning' && !['function_call', 'message', undefined].includes(next?..type))
+      if (
+        item.type === 'reasoning' &&
+        next !== undefined &&
+        !['function_call', 'message'].includes(next.type ?? 'message')
+      )
         return `Item '${item.id}' of type 'reasoning' was provided without its required following item.`;
       if (item.type === 'reasoning' && !item.encrypted_content) return 'not stored, and not encrypted';
       return item.type === 'item_reference'
@@ -171,14 +173,13 @@ const responsesOrder: Rule<ResponsesBody> = {
   // It takes any order. What holds for the others is kept here too: a person's words stand in one place everywhere.
   source: 'our own',
   refuses: ({ input }) =>
-    firstOf(input as Body[], (item, index) => {
+    firstOf(input, (item, index) => {
       const before = input[index - 1];
       return item.role === 'user' && (before?.role === 'user' || before?.type === 'function_call_output')
         ? 'a user message after another or after a result'
         : undefined;
     }),
 };
-
 
 export const anthropic = [anthropicOrder, anthropicResults, anthropicThinking, anthropicMarks];
 export const gemini = [geminiOrder, geminiSignatures];

@@ -34,8 +34,8 @@ const order: ChatRule = {
   // api.mistral.ai, code 3230; "After the optional system message, conversation roles must alternate" of templates.
   source: 'github.com/BerriAI/litellm/issues/17761, github.com/vllm-project/vllm/issues/6862',
   refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ role }, index) => {
-      const before = messages[index - 1]?.role as string | undefined;
+    firstOf(messages, ({ role }, index) => {
+      const before = messages[index - 1]?.role;
       const allowed: Record<string, (string | undefined)[]> = {
         system: [undefined],
         user: [undefined, 'system', 'assistant'],
@@ -44,7 +44,7 @@ const order: ChatRule = {
       };
       return allowed[role]?.includes(before) ? undefined : `Unexpected role '${role}' after role '${before}'`;
     }) ??
-    (['user', 'tool'].includes(messages.at(-1).role)
+    (['user', 'tool'].includes(messages.at(-1)?.role ?? '')
       ? undefined
       : 'Expected last role User or Tool (or Assistant with prefix True)'),
 };
@@ -53,9 +53,9 @@ const results: ChatRule = {
   // OpenAI: "An assistant message with 'tool_calls' must be followed by tool messages responding to each".
   source: 'platform.openai.com/docs/guides/function-calling; mistral-common, request validator',
   refuses({ messages }) {
-    let open: string[] = [];
+    let open: (string | undefined)[] = [];
     const seen = new Set<string>();
-    for (const message of messages as Body[]) {
+    for (const message of messages) {
       if (message.role === 'tool') {
         if (!open.includes(message.tool_call_id)) return `no call ${message.tool_call_id}`;
         open = open.filter((id) => id !== message.tool_call_id);
@@ -90,7 +90,7 @@ const argumentsAreObjects: ChatRule = {
 const someText: ChatRule = {
   source: 'github.com/ggml-org/llama.cpp/issues/13471: "Expected \'content\' to be a string or an array"',
   refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ content }) =>
+    firstOf(messages, ({ content }) =>
       typeof content === 'string' || Array.isArray(content)
         ? undefined
         : "Expected 'content' to be a string or an array",
@@ -101,9 +101,7 @@ const plainText: ChatRule = {
   // Templates of text models put the content of people and tools into a string.
   source: 'github.com/vllm-project/vllm/issues/6862, and the templates of Mistral 7B and Gemma',
   refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ content }) =>
-      typeof content === 'string' ? undefined : 'content is no text',
-    ),
+    firstOf(messages, ({ content }) => (typeof content === 'string' ? undefined : 'content is no text')),
 };
 
 const nineLetters: ChatRule = {
@@ -111,10 +109,10 @@ const nineLetters: ChatRule = {
   refuses: ({ messages }) =>
     firstOf(
       messages.flatMap((message) => [
-        ...(message.tool_calls ?? []).map((call: Body) => call.id),
+        ...(message.tool_calls ?? []).map((call) => call.id),
         ...(message.role === 'tool' ? [message.tool_call_id] : []),
       ]),
-      (id: string) =>
+      (id = '') =>
         /^[a-zA-Z0-9]{9}$/.test(id)
           ? undefined
           : `Tool call id was ${id} but must be a-z, A-Z, 0-9, with a length of 9.`,
@@ -154,7 +152,7 @@ function reasoningBesideCalls(source: string, isThere: (reasoning: unknown) => b
   return {
     source,
     refuses: ({ messages }) =>
-      firstOf(messages as Body[], (message, index) =>
+      firstOf(messages, (message, index) =>
         message.tool_calls === undefined || isThere(message.reasoning_content)
           ? undefined
           : `thinking is enabled but reasoning_content is missing in assistant tool call message at index ${index}`,
@@ -165,7 +163,7 @@ function reasoningBesideCalls(source: string, isThere: (reasoning: unknown) => b
 const notBothWithCalls: ChatRule = {
   source: "github.com/ggml-org/llama.cpp/issues/17040, gpt-oss's template",
   refuses: ({ messages }) =>
-    firstOf(messages as Body[], ({ content, reasoning_content, reasoning, tool_calls }) =>
+    firstOf(messages, ({ content, reasoning_content, reasoning, tool_calls }) =>
       tool_calls && content && (reasoning_content || reasoning)
         ? 'Cannot pass both content and thinking in an assistant message with tool calls!'
         : undefined,
