@@ -66,7 +66,10 @@ export function chooseProfiles(
     const { profile, ...own } = { ...everywhere, ...ownOf(overrides, `${provider}/${model}`) };
     const name = profile ?? found.name;
     const given = Object.entries(own).filter(([, value]) => value !== undefined);
-    return { ...takenBy(name), ...Object.fromEntries(given), name };
+    // Over the chat format no package makes parts out of what it knows of a vendor.
+    const chat = provider === 'compatible' && takenBy(name).reasoning === 'package';
+    const plain: Partial<Taken> = chat ? { reasoning: 'none', partsAfterResult: false } : {};
+    return { ...takenBy(name), ...plain, ...Object.fromEntries(given), name };
   };
   const name = everywhere?.profile ?? found.name;
   return {

@@ -229,6 +229,8 @@ test('a profile is chosen by host, then by port, and the configuration goes befo
   const { name, callIds, streamUsage } = chosen.of('devstral');
   expect([name, callIds, streamUsage]).toEqual(['mistral', 'nine', true]);
   expect(chooseProfiles('google', 'http://localhost:8000').about.name).toBe('gemini');
+  const face = chooseProfiles('compatible', 'https://api.anthropic.com/v1').of('any');
+  expect([face.name, face.reasoning, face.partsAfterResult]).toEqual(['anthropic', 'none', false]);
 });
 
 test('a schema loses the bounds that make a grammar large, and no property, default or example', () => {
