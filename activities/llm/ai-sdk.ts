@@ -7,8 +7,11 @@ import type {
   LanguageModelV4Usage,
 } from '@ai-sdk/provider';
 import { toStorable } from '../../workflows/contracts/storable.ts';
+import type { Profiles, ServerProfile } from './choose-profile.ts';
 import { createTextCleaner, type TextCleaner } from './clean-text.ts';
+import { createKeeper } from './kept.ts';
 import { type Llm, LlmError, type LlmPart, type LlmRequest, type LlmUsage } from './llm.ts';
+import { namedLimit } from './named-limit.ts';
 import { createStallWatch, type StallWatch, type Stalls } from './stall-watch.ts';
 import { toLlmError } from './to-llm-error.ts';
 import { type PromptDialect, toCallOptions } from './to-prompt.ts';
@@ -24,7 +27,14 @@ export interface AiSdkProvider {
   missing: string | undefined;
   dialect?: PromptDialect;
   stalls: Stalls;
-  languageModel(name: string, signal: AbortSignal): LanguageModelV4 | Promise<LanguageModelV4>;
+  profiles: Profiles;
+  /** Undefined: the provider's own address. */
+  baseUrl: string | undefined;
+  languageModel(
+    name: string,
+    signal: AbortSignal,
+    profile: ServerProfile,
+  ): LanguageModelV4 | Promise<LanguageModelV4>;
 }
 
 export function createAiSdkLlm(settings: AiSdkProvider): Llm {
@@ -34,6 +44,7 @@ export function createAiSdkLlm(settings: AiSdkProvider): Llm {
     models,
     missing,
     scripted: false,
+    profile: settings.profiles.about,
     stream: (request, signal) => stream(settings, request, signal),
   };
 }
@@ -50,15 +61,8 @@ async function* stream(
   const watch = createStallWatch(settings.stalls);
   const ended = AbortSignal.any([signal, watch.signal]);
   try {
-    const parts = await watch.during(async () => {
-      const model = await settings.languageModel(request.model, ended);
-      const answer = await model.doStream({
-        ...toCallOptions(request, settings.dialect ?? {}),
-        abortSignal: ended,
-      });
-      return answer.stream.getReader();
-    });
-    yield* readAnswer(parts, watch, settings.provider);
+    const { parts, source } = await watch.during(() => ask(settings, request, ended));
+    yield* readAnswer(parts, watch, settings.provider, source);
   } catch (error) {
     signal.throwIfAborted();
     throw toLlmError(watch.signal.aborted ? watch.signal.reason : error, settings.provider);
@@ -68,11 +72,43 @@ async function* stream(
   }
 }
 
+async function ask(
+  { provider, baseUrl, profiles, dialect = {}, languageModel }: AiSdkProvider,
+  request: LlmRequest,
+  ended: AbortSignal,
+): Promise<{ parts: ReadableStreamDefaultReader<LanguageModelV4StreamPart>; source: string }> {
+  const profile = profiles.of(request.model);
+  const model = await languageModel(request.model, ended, profile);
+  const server = baseUrl === undefined ? '' : ` at ${new URL(baseUrl).host}`;
+  const source = `${provider}/${model.modelId}${server}`;
+  const open = async (longest: number | undefined) => {
+    const options = toCallOptions(request, { profile, source }, dialect, longest);
+    return (await model.doStream({ ...options, abortSignal: ended })).stream.getReader();
+  };
+  const longest = longestFor(request, profile);
+  try {
+    return { parts: await open(longest), source };
+  } catch (error) {
+    // Refused before it was read, it cost nothing. Once: a server that contradicts itself is not followed.
+    const limit = longest === undefined ? undefined : namedLimit(error, longest);
+    if (limit === undefined) throw error;
+    return { parts: await open(limit), source };
+  }
+}
+
+/** The longest answer that is sent: never above the one reserved. Undefined: the server's own counts. */
+function longestFor({ maxOutputTokens, free }: LlmRequest, profile: ServerProfile): number | undefined {
+  if (profile.longestAnswer !== undefined) return Math.min(profile.longestAnswer, maxOutputTokens);
+  return free && profile.longestWhenFree === 'left-out' ? undefined : maxOutputTokens;
+}
+
 async function* readAnswer(
   parts: ReadableStreamDefaultReader<LanguageModelV4StreamPart>,
   watch: StallWatch,
   provider: string,
+  source: string,
 ): AsyncGenerator<LlmPart> {
+  const keeper = createKeeper();
   const text = createTextCleaner();
   const thinking = createTextCleaner();
   let length = 0;
@@ -85,6 +121,7 @@ async function* readAnswer(
     if (value.type === 'error') throw toLlmError(value.error, provider);
     if (value.type === 'finish') finish = value;
     const part = toPart(value, text, thinking);
+    keeper.saw(value, part === undefined || part.type === 'call' ? '' : part.text);
     if (part === undefined) continue;
     if (part.type === 'call') calls += 1;
     length += part.type === 'call' ? part.call.name.length + part.call.input.length : part.text.length;
@@ -99,6 +136,8 @@ async function* readAnswer(
   if (reason === 'content-filter' && length === 0) {
     throw new LlmError('content_refused', `${provider}: its content filter refused to answer`);
   }
+  const kept = keeper.kept(source);
+  if (kept !== undefined) yield { type: 'kept', kept };
   yield {
     type: 'finish',
     reason: toReason(finish.finishReason, calls > 0),
@@ -110,7 +149,7 @@ function toPart(
   part: LanguageModelV4StreamPart,
   text: TextCleaner,
   thinking: TextCleaner,
-): Exclude<LlmPart, { type: 'finish' }> | undefined {
+): Exclude<LlmPart, { type: 'finish' | 'kept' }> | undefined {
   switch (part.type) {
     case 'text-delta':
     case 'text-end':

@@ -1,11 +1,12 @@
 // Anthropic over its Messages API.
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createAiSdkLlm } from './ai-sdk.ts';
+import { chooseProfiles } from './choose-profile.ts';
 import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
 
-export function createAnthropicLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
+export function createAnthropicLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
   const client = createAnthropic({
     // Both are always given: left out, the package would read the environment by itself.
     apiKey: apiKey ?? '',
@@ -17,6 +18,8 @@ export function createAnthropicLlm({ apiKey, baseUrl, stalls }: ProviderSettings
     models: ['claude-sonnet-5', 'claude-opus-5', 'claude-haiku-4-5'],
     missing: apiKey === undefined ? 'ANTHROPIC_API_KEY' : undefined,
     stalls,
+    profiles: chooseProfiles('anthropic', baseUrl, modelProfiles),
+    baseUrl,
     // The only provider that caches nothing unless it is told where the stable part ends.
     dialect: { cacheMark: { anthropic: { cacheControl: { type: 'ephemeral' } } } },
     languageModel: (name) => client.messages(name),

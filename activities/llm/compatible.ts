@@ -2,6 +2,8 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { z } from 'zod';
 import { createAiSdkLlm } from './ai-sdk.ts';
+import { createFieldExtractor } from './chat-fields.ts';
+import { chooseProfiles, type ServerProfile } from './choose-profile.ts';
 import { guardedFetch } from './guarded-fetch.ts';
 import { type Llm, LlmError } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
@@ -11,24 +13,38 @@ const firstOfServer = 'auto';
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string().min(1) })).min(1) });
 
-export function createCompatibleLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
+export function createCompatibleLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
   const address = (baseUrl ?? '').replace(/\/+$/, '');
-  const client = createOpenAICompatible({
-    name: 'compatible',
-    baseURL: address,
-    fetch: guardedFetch,
-    // Without it most servers leave the usage out of a stream.
-    includeUsage: true,
-    ...(apiKey !== undefined && { apiKey }),
-  });
+  const clientFor = (profile: ServerProfile) =>
+    createOpenAICompatible({
+      name: 'compatible',
+      baseURL: address,
+      fetch: guardedFetch,
+      includeUsage: profile.streamUsage,
+      transformRequestBody: (body) => withLongestField(body, profile),
+      metadataExtractor: {
+        createStreamExtractor: createFieldExtractor,
+        extractMetadata: async () => undefined,
+      },
+      ...(apiKey !== undefined && { apiKey }),
+    });
   return createAiSdkLlm({
     provider: 'compatible',
     models: [firstOfServer],
     missing: baseUrl === undefined ? 'PERDURE_COMPATIBLE_BASE_URL' : undefined,
     stalls,
-    languageModel: async (name, signal) =>
-      client.chatModel(name === firstOfServer ? await firstModel(address, apiKey, signal) : name),
+    profiles: chooseProfiles('compatible', baseUrl, modelProfiles),
+    baseUrl,
+    languageModel: async (name, signal, profile) =>
+      clientFor(profile).chatModel(name === firstOfServer ? await firstModel(address, apiKey, signal) : name),
   });
+}
+
+function withLongestField(
+  { max_tokens, ...body }: Record<string, unknown>,
+  { longestField }: ServerProfile,
+): Record<string, unknown> {
+  return max_tokens === undefined ? body : { ...body, [longestField]: max_tokens };
 }
 
 /** Asked anew for each call: what a local server has loaded changes under us. */

@@ -42,8 +42,10 @@ function asciiOf(text: string): number {
 /** Everything of a prompt that a model reads. */
 function textsOf({ messages, tools }: Pick<LlmRequest, 'messages' | 'tools'>): string[] {
   const said = messages.flatMap((message) => {
-    const calls = message.role === 'assistant' ? message.calls : [];
-    return [message.text, ...calls.flatMap(({ name, input }) => [name, input])];
+    if (message.role === 'system') return [message.text];
+    if (message.role !== 'assistant') return [message.text, message.context ?? ''];
+    const calls = message.calls.flatMap(({ name, input }) => [name, input]);
+    return [message.text, ...calls, ...(message.kept === undefined ? [] : [JSON.stringify(message.kept)])];
   });
   return tools.length === 0 ? said : [...said, JSON.stringify(tools)];
 }

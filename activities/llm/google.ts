@@ -1,11 +1,12 @@
 // Google's Gemini models over the Generative Language API.
 import { createGoogle } from '@ai-sdk/google';
 import { createAiSdkLlm } from './ai-sdk.ts';
+import { chooseProfiles } from './choose-profile.ts';
 import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
 
-export function createGoogleLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
+export function createGoogleLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
   const client = createGoogle({
     // Both are always given: left out, the package would read the environment by itself.
     apiKey: apiKey ?? '',
@@ -17,6 +18,8 @@ export function createGoogleLlm({ apiKey, baseUrl, stalls }: ProviderSettings): 
     models: ['gemini-3.5-flash', 'gemini-3.1-pro-preview', 'gemini-3-flash-preview'],
     missing: apiKey === undefined ? 'GOOGLE_GENERATIVE_AI_API_KEY' : undefined,
     stalls,
+    profiles: chooseProfiles('google', baseUrl, modelProfiles),
+    baseUrl,
     languageModel: (name) => client.languageModel(name),
   });
 }

@@ -1,5 +1,6 @@
 // The list of model providers. To add one: its file, and a line here.
 import { createAnthropicLlm } from './anthropic.ts';
+import type { ProfileOverrides } from './choose-profile.ts';
 import { createCompatibleLlm } from './compatible.ts';
 import { createGoogleLlm } from './google.ts';
 import type { Llm } from './llm.ts';
@@ -17,6 +18,8 @@ export interface LlmSettings {
   googleBaseUrl?: string | undefined;
   compatibleApiKey?: string | undefined;
   compatibleBaseUrl?: string | undefined;
+  /** By model: what its server takes, where its address does not tell. */
+  modelProfiles?: ProfileOverrides | undefined;
   /** A folder of scenarios for the scripted model, beside the built-in ones. */
   scenarios?: string | undefined;
   stalls?: Stalls | undefined;
@@ -31,12 +34,16 @@ const usualStalls: Stalls = {
 
 /** Call it once per process: the circuit breakers are shared with the list. */
 export function createLlms(settings: LlmSettings): Llm[] {
-  const stalls = settings.stalls ?? usualStalls;
+  const shared = { stalls: settings.stalls ?? usualStalls, modelProfiles: settings.modelProfiles };
   const providers = [
-    createAnthropicLlm({ apiKey: settings.anthropicApiKey, baseUrl: settings.anthropicBaseUrl, stalls }),
-    createOpenAiLlm({ apiKey: settings.openaiApiKey, baseUrl: settings.openaiBaseUrl, stalls }),
-    createGoogleLlm({ apiKey: settings.googleApiKey, baseUrl: settings.googleBaseUrl, stalls }),
-    createCompatibleLlm({ apiKey: settings.compatibleApiKey, baseUrl: settings.compatibleBaseUrl, stalls }),
+    createAnthropicLlm({ apiKey: settings.anthropicApiKey, baseUrl: settings.anthropicBaseUrl, ...shared }),
+    createOpenAiLlm({ apiKey: settings.openaiApiKey, baseUrl: settings.openaiBaseUrl, ...shared }),
+    createGoogleLlm({ apiKey: settings.googleApiKey, baseUrl: settings.googleBaseUrl, ...shared }),
+    createCompatibleLlm({
+      apiKey: settings.compatibleApiKey,
+      baseUrl: settings.compatibleBaseUrl,
+      ...shared,
+    }),
   ];
   return [...providers.map(withBreaker), createScriptedLlm({ folder: settings.scenarios })];
 }

@@ -1,5 +1,6 @@
 // The port every model provider implements. Plain TypeScript: it knows nothing of Temporal, retries nothing
 // and never throws anything but LlmError (or the signal's reason when it was aborted).
+import type { Kept } from '../../workflows/contracts/message.ts';
 import type { ToolSpec } from '../tools/tool.ts';
 
 export interface LlmCall {
@@ -12,16 +13,20 @@ export interface LlmCall {
 
 export type LlmMessage =
   | { role: 'system'; text: string }
-  | { role: 'user'; text: string }
-  | { role: 'assistant'; text: string; calls: LlmCall[] }
-  | { role: 'tool'; callId: string; name: string; text: string; failed: boolean };
+  | { role: 'user'; text: string; context?: string }
+  | { role: 'assistant'; text: string; calls: LlmCall[]; kept?: Kept }
+  /** `context`, on the last message only: what the model is told anew with each step; it stands behind all else. */
+  | { role: 'tool'; callId: string; name: string; text: string; failed: boolean; context?: string };
 
 export interface LlmRequest {
   /** The provider's own name of the model, without our `provider/` in front. */
   model: string;
   messages: LlmMessage[];
   tools: ToolSpec[];
+  /** The longest answer that is reserved. */
   maxOutputTokens: number;
+  /** Its tokens cost nothing: a server that knows its own longest answer need not be told ours. */
+  free?: boolean;
   /** Which run and step ask: for logs and for the scripted model's per-run counting; never sent to a provider. */
   runId: string;
   step: number;
@@ -62,6 +67,8 @@ export type LlmPart =
   | { type: 'text'; text: string }
   | { type: 'thinking'; text: string }
   | { type: 'call'; call: LlmCall }
+  /** At most once, before the end: what is to be sent back with this answer. */
+  | { type: 'kept'; kept: Kept }
   /** Last part, exactly once. Usage undefined: the provider did not say; charge an estimate. */
   | {
       type: 'finish';
@@ -105,6 +112,8 @@ export interface Llm {
   scripted: boolean;
   /** The environment variable that would configure it, when it is not. */
   missing: string | undefined;
+  /** What its requests look like, and why so. */
+  profile?: { name: string; why: string; byModel: Record<string, string> };
   /** Names worth offering, best first; empty when the server behind it decides. */
   models: string[];
   /** Streams one answer. Aborting the signal closes the provider's socket at once. */

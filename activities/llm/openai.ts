@@ -1,11 +1,12 @@
 // OpenAI over its Responses API.
 import { createOpenAI } from '@ai-sdk/openai';
 import { createAiSdkLlm } from './ai-sdk.ts';
+import { chooseProfiles } from './choose-profile.ts';
 import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
 
-export function createOpenAiLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
+export function createOpenAiLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
   const client = createOpenAI({
     // Both are always given: left out, the package would read the environment by itself.
     apiKey: apiKey ?? '',
@@ -17,6 +18,8 @@ export function createOpenAiLlm({ apiKey, baseUrl, stalls }: ProviderSettings): 
     models: ['gpt-5.6', 'gpt-5.5', 'gpt-5.4', 'gpt-5.4-mini'],
     missing: apiKey === undefined ? 'OPENAI_API_KEY' : undefined,
     stalls,
+    profiles: chooseProfiles('openai', baseUrl, modelProfiles),
+    baseUrl,
     // The conversation is ours: nothing is kept at the provider.
     dialect: { providerOptions: { openai: { store: false } } },
     languageModel: (name) => client.responses(name),

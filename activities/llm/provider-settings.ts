@@ -1,4 +1,5 @@
 // What a provider over the network is made from.
+import type { ProfileOverrides } from './choose-profile.ts';
 import type { Stalls } from './stall-watch.ts';
 
 export interface ProviderSettings {
@@ -7,4 +8,6 @@ export interface ProviderSettings {
   /** Undefined: the provider's own address. */
   baseUrl: string | undefined;
   stalls: Stalls;
+  /** What the configuration says of its models. */
+  modelProfiles?: ProfileOverrides | undefined;
 }

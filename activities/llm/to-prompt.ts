@@ -1,14 +1,17 @@
-// Our messages and tools in the shape of the ai-sdk specification. Pure: the same request gives the same
-// bytes, which is what lets a provider's prompt cache work.
+// Our messages and tools in the shape of the ai-sdk specification, in the form the server takes. Pure: the same request
+// gives the same bytes, which is what lets a provider's prompt cache work.
 import type {
-  JSONObject,
   LanguageModelV4CallOptions,
   LanguageModelV4Message,
   LanguageModelV4Prompt,
   LanguageModelV4ToolResultPart,
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider';
-import type { LlmCall, LlmMessage, LlmRequest } from './llm.ts';
+import type { Addressee } from './choose-profile.ts';
+import { boundSchema } from './bound-schema.ts';
+import { toAnswer } from './to-answer.ts';
+import { callIdFor } from './call-id.ts';
+import type { LlmMessage, LlmRequest } from './llm.ts';
 
 export interface PromptDialect {
   /** Sent with every request of the provider. */
@@ -17,75 +20,111 @@ export interface PromptDialect {
   cacheMark?: SharedV4ProviderOptions;
 }
 
-export function toCallOptions(request: LlmRequest, dialect: PromptDialect): LanguageModelV4CallOptions {
+/** `longest`: the longest answer that is sent, if any. */
+export function toCallOptions(
+  request: LlmRequest,
+  to: Addressee,
+  dialect: PromptDialect,
+  longest: number | undefined,
+): LanguageModelV4CallOptions {
+  const isSmall = to.profile.schemaBounds === 'small';
   return {
-    prompt: withCacheMarks(toPrompt(request.messages), dialect.cacheMark),
-    maxOutputTokens: request.maxOutputTokens,
+    prompt: withCacheMarks(toPrompt(request.messages, to), dialect.cacheMark),
+    ...(longest !== undefined && { maxOutputTokens: longest }),
     ...(request.tools.length > 0 && {
       tools: request.tools.map(({ name, description, inputSchema }) => ({
         type: 'function' as const,
         name,
         description,
-        inputSchema,
+        inputSchema: isSmall ? (boundSchema(inputSchema) as typeof inputSchema) : inputSchema,
       })),
     }),
     ...(dialect.providerOptions !== undefined && { providerOptions: dialect.providerOptions }),
   };
 }
 
-function toPrompt(messages: LlmMessage[]): LanguageModelV4Prompt {
+/**
+ * Roles alternate: what people say after a tool's result is joined to that result, as a block of its own, and answers
+ * or messages in a row are one. Many servers refuse anything else.
+ */
+function toPrompt(messages: LlmMessage[], to: Addressee): LanguageModelV4Prompt {
   const prompt: LanguageModelV4Prompt = [];
   for (const message of messages) {
-    const last = prompt.at(-1);
-    // The results of parallel calls belong into one message.
-    if (message.role === 'tool' && last?.role === 'tool') last.content.push(toResultPart(message));
-    else prompt.push(...toMessage(message));
+    add(prompt, toMessage(message, to), to);
+    // Of the last message only, and behind all else of it.
+    const context = message.role === 'user' || message.role === 'tool' ? message.context : undefined;
+    if (context !== undefined) addText(prompt, context, to);
   }
   return prompt;
 }
 
-function toMessage(message: LlmMessage): LanguageModelV4Message[] {
+function add(
+  prompt: LanguageModelV4Prompt,
+  message: LanguageModelV4Message | undefined,
+  to: Addressee,
+): void {
+  const last = prompt.at(-1);
+  if (message === undefined) return;
+  if (message.role === 'user') {
+    for (const part of message.content) if (part.type === 'text') addText(prompt, part.text, to);
+  } else if (message.role === 'tool' && last?.role === 'tool') {
+    // The results of parallel calls belong into one message.
+    last.content.push(...message.content);
+  } else if (message.role === 'assistant' && last?.role === 'assistant') {
+    const [first] = message.content;
+    const before = last.content.at(-1);
+    if (before?.type === 'text' && first?.type === 'text') first.text = `\n\n${first.text}`;
+    last.content.push(...message.content);
+  } else {
+    prompt.push(message);
+  }
+}
+
+/** A text of a person or of the platform. */
+function addText(prompt: LanguageModelV4Prompt, text: string, { profile }: Addressee): void {
+  const last = prompt.at(-1);
+  if (profile.partsAfterResult) {
+    // Its package makes one message of these.
+    prompt.push({ role: 'user', content: [{ type: 'text', text }] });
+    return;
+  }
+  const piece = last?.role === 'user' || last?.role === 'tool' ? last.content.at(-1) : undefined;
+  if (piece?.type === 'text') piece.text = joined(piece.text, text);
+  else if (piece?.type === 'tool-result' && 'value' in piece.output && typeof piece.output.value === 'string')
+    piece.output.value = joined(piece.output.value, text);
+  else prompt.push({ role: 'user', content: [{ type: 'text', text }] });
+}
+
+function joined(one: string, other: string): string {
+  return `${one}\n\n${other}`;
+}
+
+function toMessage(message: LlmMessage, to: Addressee): LanguageModelV4Message | undefined {
   switch (message.role) {
     case 'system':
-      return [{ role: 'system', content: message.text }];
+      return { role: 'system', content: message.text };
     case 'user':
-      return [{ role: 'user', content: [{ type: 'text', text: message.text }] }];
+      return { role: 'user', content: [{ type: 'text', text: message.text }] };
     case 'tool':
-      return [{ role: 'tool', content: [toResultPart(message)] }];
-    case 'assistant': {
-      const content = [
-        ...(message.text.trim() === '' ? [] : [{ type: 'text' as const, text: message.text }]),
-        ...message.calls.map((call) => ({
-          type: 'tool-call' as const,
-          toolCallId: call.id,
-          toolName: call.name,
-          input: toArguments(call),
-        })),
-      ];
-      // Providers refuse an empty message; one that says nothing can be left out.
-      return content.length === 0 ? [] : [{ role: 'assistant', content }];
-    }
+      return { role: 'tool', content: [toResultPart(message, to)] };
+    case 'assistant':
+      return toAnswer(message, to);
   }
 }
 
-function toResultPart(message: LlmMessage & { role: 'tool' }): LanguageModelV4ToolResultPart {
+function toResultPart(
+  message: LlmMessage & { role: 'tool' },
+  { profile }: Addressee,
+): LanguageModelV4ToolResultPart {
   return {
     type: 'tool-result',
-    toolCallId: message.callId,
+    toolCallId: callIdFor(message.callId, profile.callIds),
     toolName: message.name,
-    output: { type: message.failed ? 'error-text' : 'text', value: message.text },
+    output: {
+      type: message.failed && profile.failedResults === 'marked' ? 'error-text' : 'text',
+      value: message.text,
+    },
   };
-}
-
-/** Providers take only an object as arguments; what the model wrote instead is shown to it as it was. */
-function toArguments(call: LlmCall): JSONObject {
-  try {
-    const value: unknown = JSON.parse(call.input);
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as JSONObject;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  return { malformed: call.input };
 }
 
 /** The system text changes never and all but the last message (the dynamic context) not until the next step. */

@@ -1,6 +1,6 @@
 // Builds the request's messages and tools, for every way into a run. Pure. What was sent once is sent again
-// byte for byte: the messages before the last one are a prefix of those of every later step, so that providers
-// can cache them. What changes from step to step stands in the last message alone.
+// byte for byte: the messages are a prefix of those of every later step, so that providers can cache them. What
+// changes from step to step is the context of the last message, which stands behind all else.
 import { phases, type StoredMessage } from '../../workflows/contracts/message.ts';
 import { type LlmCall, type LlmMessage, tagged } from '../llm/llm.ts';
 import type { ToolSpec } from '../tools/tool.ts';
@@ -26,14 +26,21 @@ export function assemble(input: {
   context: readonly ContextBlock[];
 }): Assembled {
   return {
-    messages: [
-      { role: 'system', text: protocol },
-      ...toConversation(input.history),
-      { role: 'user', text: tagged('context', joined(input.context)) },
-    ],
+    messages: withContext(
+      [{ role: 'system', text: protocol }, ...toConversation(input.history)],
+      tagged('context', joined(input.context)),
+    ),
     // By name: the order in which tools are listed elsewhere must not make a cache cold.
     tools: input.tools.toSorted((one, other) => (one.name < other.name ? -1 : 1)),
   };
+}
+
+/** No message of its own: many servers refuse a user message after another one, or after a tool's result. */
+function withContext(messages: LlmMessage[], context: string): LlmMessage[] {
+  const last = messages.at(-1);
+  return last?.role === 'user' || last?.role === 'tool'
+    ? [...messages.slice(0, -1), { ...last, context }]
+    : [...messages, { role: 'user', text: context }];
 }
 
 function joined(blocks: readonly ContextBlock[]): string {
@@ -85,6 +92,7 @@ function toAnswer(message: StoredMessage, results: Map<string, StoredMessage>, r
       role: 'assistant',
       text: message.text.toWellFormed(),
       calls: calls.map(({ id, name, input }) => ({ id, name, input })),
+      ...(message.kept !== undefined && { kept: message.kept }),
     },
     ...calls.map(({ callId, id, name }): LlmMessage => {
       const result = results.get(callId);

@@ -1,5 +1,6 @@
 // Asks the model: streams its answer into the event log, and returns what it said, what that used and how it ended.
 import type { NewEvent } from '../../workflows/contracts/event.ts';
+import type { Kept } from '../../workflows/contracts/message.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { findLlm } from '../llm/index.ts';
 import { type Llm, type LlmCall, LlmError, type LlmRequest } from '../llm/llm.ts';
@@ -13,6 +14,8 @@ import { type Streamed, useOf } from './use.ts';
 export interface Said {
   text: string;
   calls: LlmCall[];
+  /** What is sent back with the answer. */
+  kept?: Kept | undefined;
   use: ModelUse;
   /** What is left of what was streamed, and the end of its blocks. */
   closing: NewEvent[];
@@ -41,6 +44,7 @@ export async function askModel(
   const said = (status: ModelUse['status']): Said => ({
     text: streamed.text,
     calls: status === 'answered' ? streamed.calls : [],
+    kept: status === 'answered' ? streamed.kept : undefined,
     use: useOf(deps, run.model, request, streamed, status),
     closing,
   });
@@ -76,6 +80,9 @@ async function listen(
           break;
         case 'call':
           streamed.calls.push(part.call);
+          break;
+        case 'kept':
+          streamed.kept = part.kept;
           break;
         case 'finish':
           streamed.usage = part.usage;

@@ -53,9 +53,16 @@ async function requestFor(deps: ActivityDeps, run: RunRow, step: number): Promis
     messages: prompt.messages,
     tools: prompt.tools,
     maxOutputTokens,
+    free: isFree(deps, run.model),
     runId: run.id,
     step,
   };
+}
+
+/** Whether a million tokens each way cost nothing: a price of zero, that is, and not one that is unknown. */
+function isFree(deps: Pick<ActivityDeps, 'price'>, model: string): boolean {
+  const usage = { inputTokens: 1_000_000, cachedInputTokens: 0, outputTokens: 1_000_000 };
+  return deps.price(model, usage).costMicros === 0;
 }
 
 /** What a model is told anew with each step, in this order: the one place that knows who has something to say. */

@@ -10,6 +10,7 @@ import type { Said } from './ask.ts';
 import { closeReserved } from './draw.ts';
 import { concludeRun, followEnd } from './end.ts';
 import { answerTimeOf } from './ask-for-money.ts';
+import { keepable } from './keepable.ts';
 import { lockRun, lockRunAndConversation, requireRun } from '../store/runs/runs.ts';
 import type { ModelCall } from './open.ts';
 import type { StoredStep } from './result.ts';
@@ -17,7 +18,7 @@ import type { StoredStep } from './result.ts';
 export async function storeReviewed(
   deps: ActivityDeps,
   { run, step, attempt }: ModelCall,
-  { text, calls: written, use, closing }: Said,
+  { text, calls: written, kept, use, closing }: Said,
 ): Promise<StoredStep> {
   // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
   const { redact } = deps.log;
@@ -28,6 +29,7 @@ export async function storeReviewed(
     step,
     text: redact(text),
     calls,
+    kept: keepable(kept, redact, { text, calls: written }),
     use,
     closing,
     answerTime: answerTimeOf(deps),

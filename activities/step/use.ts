@@ -1,5 +1,6 @@
 // What model calls have used: as the provider says, or estimated where its answer was cut off before it said so. Books
 // what attempts used whose worker died before it could.
+import type { Kept } from '../../workflows/contracts/message.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { estimateUsage } from '../llm/estimate-usage.ts';
 import type { LlmCall, LlmRequest, LlmUsage } from '../llm/llm.ts';
@@ -12,6 +13,7 @@ export interface Streamed {
   text: string;
   calls: LlmCall[];
   usage: LlmUsage | undefined;
+  kept?: Kept;
 }
 
 const nothing: LlmUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };

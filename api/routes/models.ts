@@ -17,6 +17,7 @@ export const modelRoutes: Routes = (api, parts) => {
                 missing: null,
                 scripted: true,
                 models: ['scripted/demo'],
+                profile: null,
                 default: 'scripted/demo',
               },
             ],

@@ -43,9 +43,8 @@ function fromText(setting: Setting, text: string, source: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ConfigProblem(
-      `${source} must be JSON, such as {"openai/my-model": {"input": 1000000, "output": 4000000}}.`,
-    );
+    const example = setting.notes.example === undefined ? '' : `, such as ${setting.notes.example}`;
+    throw new ConfigProblem(`${source} must be JSON${example}.`);
   }
 }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { usualRetention } from '../../activities/store/retention/retention-table.ts';
 import { nameProblem, namesIn, usualNames } from './command-environment.ts';
+import { profileNames } from '../../activities/llm/server-profiles.ts';
 
 export type SettingNotes = {
   why: string;
@@ -10,6 +11,8 @@ export type SettingNotes = {
   secret?: true;
   /** Or a file: taken relative to the folder the process was started in, and made absolute. */
   folder?: true;
+  /** Of what is JSON in the environment. */
+  example?: string;
 };
 
 const note = (why: string, more: Omit<SettingNotes, 'why'> = {}): SettingNotes => ({ why, ...more });
@@ -30,6 +33,23 @@ const price = z.strictObject({
   input: z.number().nonnegative(),
   cachedInput: z.number().nonnegative().optional(),
   output: z.number().nonnegative(),
+});
+
+// As in activities/llm/server-profiles.ts, which has the reasons.
+const modelProfile = z.strictObject({
+  profile: z.enum(profileNames).optional(),
+  longestAnswer: z.int().min(1).max(1_000_000).optional(),
+  longestField: z.enum(['max_tokens', 'max_completion_tokens']).optional(),
+  longestWhenFree: z.enum(['sent', 'left-out']).optional(),
+  streamUsage: z.boolean().optional(),
+  callIds: z.enum(['any', 'nine']).optional(),
+  noText: z.enum(['null', 'empty']).optional(),
+  schemaBounds: z.enum(['any', 'small']).optional(),
+  reasoning: z.enum(['as-came', 'reasoning_content', 'reasoning', 'chunks', 'package', 'none']).optional(),
+  reasoningFiller: z.string().max(10).optional(),
+  reasoningBesideText: z.boolean().optional(),
+  failedResults: z.enum(['marked', 'text']).optional(),
+  partsAfterResult: z.boolean().optional(),
 });
 
 export const Settings = z.strictObject({
@@ -144,6 +164,15 @@ export const Settings = z.strictObject({
     note('Any server that speaks the OpenAI chat format; its models are compatible/<name>.'),
   ),
   compatibleApiKey: key().meta(note('The key of that server, when it wants one.', { secret: true })),
+  modelProfiles: z
+    .record(z.string().regex(/^[a-z]+\/\S+$/, 'must look like provider/model or provider/*'), modelProfile)
+    .default({})
+    .meta(
+      note(
+        'What the server of a model takes, by provider/model or provider/*, where its address does not tell: a profile, the longest answer, single fields; JSON in the environment.',
+        { example: '{"compatible/*": {"profile": "vllm", "longestAnswer": 8192}}' },
+      ),
+    ),
   scenarios: z
     .string()
     .min(1)
@@ -170,6 +199,7 @@ export const Settings = z.strictObject({
     .meta(
       note(
         'Your own prices in micro-dollars for a million tokens, by provider/model; JSON in the environment.',
+        { example: '{"openai/my-model": {"input": 1000000, "output": 4000000}}' },
       ),
     ),
   commandVariables: z

@@ -179,6 +179,7 @@ function toModelList(llms: Llm[], configured: string | undefined): ModelListView
       missing: llm.missing ?? null,
       scripted: llm.scripted,
       models: llm.models.map((model) => `${llm.provider}/${model}`),
+      profile: llm.profile ?? null,
       default: chosen.startsWith(`${llm.provider}/`) ? chosen : null,
     })),
   };

@@ -16,4 +16,28 @@ export interface StoredMessage {
   calls: { callId: string; name: string; input: string }[] | undefined;
   callId: string | undefined;
   failed: boolean;
+  /** Of an answer: what came with it beside its text and calls. */
+  kept?: Kept | undefined;
 }
+
+/** What came with an answer and goes back with it, to the same model of the same server only. */
+export interface Kept {
+  /** Provider, model and server that said it. */
+  source: string;
+  /** In the order in which they came. */
+  parts: KeptPart[];
+  /** The field its reasoning text came in, where a wire format has several. */
+  reasoningField?: string;
+  /** Fields of the whole message, under the server's own names. */
+  fields?: Record<string, unknown>;
+}
+
+/** `options`: signatures, ids and the like, as the provider's package gives and takes them. */
+export type KeptPart =
+  | { type: 'reasoning'; text: string; options?: KeptOptions }
+  /** The next so many characters of the message's text. */
+  | { type: 'text'; length: number; options?: KeptOptions }
+  /** The next call of the message. */
+  | { type: 'call'; options?: KeptOptions };
+
+export type KeptOptions = Record<string, Record<string, unknown>>;

@@ -72,6 +72,13 @@ export const ModelView = z
     missing: z.string().nullable().describe('The variable to set when it is not configured.'),
     scripted: z.boolean(),
     models: z.array(z.string()).describe('Names to pass as `model`; other names of the provider work too.'),
+    profile: z
+      .object({
+        name: z.string().describe('What its requests look like: the kind of server that is asked.'),
+        why: z.string().describe('What it was chosen by.'),
+        byModel: z.record(z.string(), z.string()).describe('Other profiles, by the configuration.'),
+      })
+      .nullable(),
     default: z.string().nullable(),
   })
   .meta({ id: 'ModelView' });

@@ -321,6 +321,7 @@ export interface Messages {
   created_at: Generated<Timestamp>;
   failed: Generated<boolean>;
   internal: Generated<boolean>;
+  kept: Json | null;
   phase: number;
   position: number;
   role: string;

@@ -2,6 +2,7 @@
 import type { Insertable, Updateable } from 'kysely';
 import { otherText } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
+import type { Kept } from '../../../workflows/contracts/message.ts';
 import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { requestApprovals } from '../approvals/approvals.ts';
@@ -81,6 +82,8 @@ export interface Answer {
   step: number;
   text: string;
   calls: ReviewedCall[];
+  /** What is sent back with it. */
+  kept?: Kept | undefined;
   use: ModelUse;
   /** What is left of what was streamed, and the end of its blocks; comes first. */
   closing: NewEvent[];
@@ -127,7 +130,7 @@ export async function storeAnswer(write: Write, run: LockedRun, answer: Answer):
   return { run: answered, calls };
 }
 
-function toMessage(run: RunRow, { step, text, calls }: Answer): Insertable<Messages> {
+function toMessage(run: RunRow, { step, text, calls, kept }: Answer): Insertable<Messages> {
   const asked = calls.map((call) => ({ callId: call.callId, name: call.tool, input: call.inputText }));
   return {
     run_id: run.id,
@@ -138,6 +141,7 @@ function toMessage(run: RunRow, { step, text, calls }: Answer): Insertable<Messa
     role: 'assistant',
     text: toStorable(text),
     calls: asked.length === 0 ? null : JSON.stringify(asked),
+    kept: kept === undefined ? null : JSON.stringify(kept),
   };
 }
 

@@ -23,6 +23,7 @@ export async function readContext(
     calls: StoredMessage['calls'] | null;
     call_id: string | null;
     failed: boolean;
+    kept: StoredMessage['kept'] | null;
   }>`
     with recursive chain as (
       select id, parent_id, 0 as depth from runs where id = ${runId} and tenant_id = ${tenantId}
@@ -30,7 +31,7 @@ export async function readContext(
       select runs.id, runs.parent_id, chain.depth + 1 from runs join chain on runs.id = chain.parent_id
       where chain.depth < ${longestChain}
     )
-    select run_id, step, phase, position, role, internal, text, calls, call_id, failed
+    select run_id, step, phase, position, role, internal, text, calls, call_id, failed, kept
     from messages join chain on chain.id = messages.run_id
     order by chain.depth desc, step, phase, position`.execute(queries);
   return rows.map((row) => ({
@@ -44,5 +45,6 @@ export async function readContext(
     calls: row.calls ?? undefined,
     callId: row.call_id ?? undefined,
     failed: row.failed,
+    ...(row.kept !== null && { kept: row.kept }),
   }));
 }

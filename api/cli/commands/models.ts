@@ -15,9 +15,11 @@ export function modelsCommand(cli: Cli): Command {
       const rows = list.items.map((item) => [
         item.provider,
         toState(item),
+        item.configured ? (item.profile?.name ?? '') : '',
         item.models.slice(0, 3).join(' '),
       ]);
-      cli.output.line(tableOf(cli.output, ['PROVIDER', 'STATE', 'MODELS'], rows));
+      cli.output.line(tableOf(cli.output, ['PROVIDER', 'STATE', 'PROFILE', 'MODELS'], rows));
+      for (const item of list.items) for (const line of toReasons(item)) cli.output.line(line);
       cli.output.line(`\nDefault: ${printableLine(list.default, 200)}`);
       const scripted = list.items.some(
         (item) => item.scripted && list.default.startsWith(`${item.provider}/`),
@@ -25,6 +27,16 @@ export function modelsCommand(cli: Cli): Command {
       if (scripted)
         cli.output.line('It follows a script and is no real model: set one of the variables above for one.');
     });
+}
+
+/** Why its requests look as they do, where the provider alone does not say it. */
+function toReasons({ provider, configured, profile }: ModelView): string[] {
+  if (!configured || profile === null) return [];
+  const others = Object.entries(profile.byModel).map(
+    ([model, name]) => `Profile of ${printableLine(model, 100)}: ${name}, by the configuration`,
+  );
+  const own = profile.name === provider || profile.why === 'its own API';
+  return [...(own ? [] : [`Profile of ${provider}: ${profile.name}, ${profile.why}`]), ...others];
 }
 
 function toState(item: ModelView): string {

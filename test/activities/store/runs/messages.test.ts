@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { aCall, anAttempt, openTestStore } from '../../../support/store.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
+import type { Kept } from '../../../../workflows/contracts/message.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
 
 const store = await openTestStore();
@@ -42,6 +43,17 @@ test('the context of a run is that of the runs it goes on from, first to last, a
     { ...assistant, runId: second.id, step: 1, text: 'Answer three.' },
     { ...user, runId: third.id, step: 0, text: 'Four.' },
   ]);
+});
+
+test('what came with an answer is read back with it, as it was', async () => {
+  const run = await store.started();
+  const kept: Kept = {
+    source: 'anthropic/x',
+    parts: [{ type: 'reasoning', text: 'Hm.', options: { anthropic: { signature: 'c2ln' } } }],
+    fields: { extra_content: { google: { thought_signature: 'x' } } },
+  };
+  await store.step(run, 1, { text: 'Said.', kept });
+  expect((await context(run.id)).map((message) => message.kept)).toEqual([undefined, kept]);
 });
 
 test('a chain of two hundred runs is read whole and in order', async () => {

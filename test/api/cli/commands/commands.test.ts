@@ -96,7 +96,7 @@ test('status says that a disk is full, and by --json how full', async () => {
   expect([await json.code, JSON.parse(json.out()).disk]).toEqual([0, disk]);
 });
 
-test('models says what is configured, what is missing, and that the default is a script', async () => {
+test('models says what is configured, what is missing, what requests look like, and that the default is a script', async () => {
   const scripted = {
     provider: 'scripted',
     configured: true,
@@ -111,18 +111,24 @@ test('models says what is configured, what is missing, and that the default is a
     scripted: false,
     default: null,
   };
+  const own = { name: 'openai', why: 'its own API', byModel: {} };
+  const byPort = { name: 'vllm', why: 'by the port 8000', byModel: { 'compatible/devstral': 'mistral' } };
   const items = [
-    { ...scripted, models: ['scripted/hello'] },
-    { ...openai, models: [] },
+    { ...scripted, models: ['scripted/hello'], profile: null },
+    { ...openai, models: [], profile: own },
+    { ...openai, provider: 'compatible', configured: true, models: ['compatible/auto'], profile: byPort },
   ];
   const { call } = await startApi({ models: () => ({ items, default: 'scripted/hello' }) });
   const called = call('models');
   expect(await called.code).toBe(0);
   expect(called.out()).toBe(
     [
-      'PROVIDER  STATE               MODELS',
-      'scripted  configured          scripted/hello',
-      'openai    set OPENAI_API_KEY',
+      'PROVIDER    STATE               PROFILE  MODELS',
+      'scripted    configured                   scripted/hello',
+      'openai      set OPENAI_API_KEY',
+      'compatible  configured          vllm     compatible/auto',
+      'Profile of compatible: vllm, by the port 8000',
+      'Profile of compatible/devstral: mistral, by the configuration',
       '',
       'Default: scripted/hello',
       'It follows a script and is no real model: set one of the variables above for one.',

@@ -1,0 +1,106 @@
+// The longest answer: when it is sent, and what becomes of a refusal that names another.
+import { describe, expect, test } from 'vitest';
+import { createLlms, findLlm } from '../../../activities/llm/index.ts';
+import { type Llm, LlmError, type LlmRequest } from '../../../activities/llm/llm.ts';
+import { namedLimit } from '../../../activities/llm/named-limit.ts';
+import { type Answer, createRawServer, refuses, streams } from './raw-server.ts';
+import { wires } from './wires.ts';
+
+describe('the longest answer', () => {
+  const wire = wires.find(({ provider }) => provider === 'compatible');
+  if (wire === undefined) throw new Error('no wire');
+  const parts = wire.answer(['Hi.'], { input: 9, cached: 0, output: 2 });
+  const answers = streams([...parts.begin, ...parts.texts, ...parts.end]);
+
+  /** The bodies of one call. */
+  async function sentBy(
+    answer: Answer,
+    more: Partial<LlmRequest>,
+    profile?: object,
+  ): Promise<Record<string, unknown>[]> {
+    const server = await createRawServer(answer);
+    try {
+      const settings = {
+        compatibleBaseUrl: `${server.url}/v1`,
+        modelProfiles: { 'compatible/m': { ...profile } },
+      };
+      const { llm } = findLlm(createLlms(settings), 'compatible/m') as { llm: Llm };
+      const request = {
+        model: 'm',
+        messages: [{ role: 'user' as const, text: 'Hi' }],
+        tools: [],
+        runId: 'r',
+        step: 1,
+      };
+      const stream = llm.stream(
+        { ...request, maxOutputTokens: 32_000, ...more },
+        new AbortController().signal,
+      );
+      try {
+        for await (const part of stream) void part;
+      } catch (error) {
+        if (!(error instanceof LlmError)) throw error;
+      }
+      return server.bodies as Record<string, unknown>[];
+    } finally {
+      await server.close();
+    }
+  }
+
+  test('is left out where tokens are free and the server knows its own, and sent where they cost', async () => {
+    const longest = async (more: Partial<LlmRequest>, profile?: object): Promise<unknown> =>
+      (await sentBy(answers, more, profile)).map((body) => [
+        body['max_tokens'],
+        body['max_completion_tokens'],
+      ]);
+    expect(await longest({ free: true })).toEqual([[undefined, undefined]]);
+    expect(await longest({ free: false })).toEqual([[32_000, undefined]]);
+    expect(await longest({ free: true }, { profile: 'mistral' })).toEqual([[32_000, undefined]]);
+    expect(await longest({ free: true }, { profile: 'openai' })).toEqual([[undefined, 32_000]]);
+    expect(await longest({ free: true }, { longestAnswer: 4_096 })).toEqual([[4_096, undefined]]);
+    // Never above what is reserved.
+    expect(await longest({ free: false }, { longestAnswer: 64_000 })).toEqual([[32_000, undefined]]);
+  });
+
+  test('that a refusal names is used, once', async () => {
+    const tooLong = (most: number) =>
+      refuses(400, {
+        error: { message: `Invalid max_tokens value, the valid range of max_tokens is [1, ${most}]` },
+      });
+    let asked = 0;
+    const once: Answer = (...given) => (asked++ === 0 ? tooLong(8_192) : answers)(...given);
+    expect((await sentBy(once, {})).map((body) => body['max_tokens'])).toEqual([32_000, 8_192]);
+    let most = 10_000;
+    const always: Answer = (...given) => tooLong((most -= 1_000))(...given);
+    expect((await sentBy(always, {})).map((body) => body['max_tokens'])).toEqual([32_000, 9_000]);
+  });
+
+  test.each<[string, number | undefined]>([
+    ['Range of max_tokens should be [1, 8192]', 8_192],
+    ['max_tokens is too large: 32000. This model supports at most 16384 completion tokens', 16_384],
+    ['max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for claude', 8_192],
+    [
+      "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 32768 tokens and your request has 1200 input tokens (32000 > 32768 - 1200).",
+      31_568,
+    ],
+    [
+      "This endpoint's maximum context length is 40000 tokens. However, you requested about 42000 tokens (10000 of text input, 32000 in the output).",
+      30_000,
+    ],
+    [
+      '`inputs` tokens + `max_new_tokens` must be <= 8193. Given: 100 `inputs` tokens and 32000 `max_new_tokens`',
+      8_093,
+    ],
+    ['`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`', 8_192],
+    ['max_tokens must be ≤ 8192', 8_192],
+    ['The maximum tokens you requested exceeds the model limit of 8192. Try again', 8_192],
+    [
+      'a maxOutputTokens value of 32000 but the supported range is from 1 (inclusive) to 8193 (exclusive)',
+      8_192,
+    ],
+    ['prompt is too long: 210000 tokens > 200000 maximum', undefined],
+    ['max_tokens must be at most 64000', undefined],
+  ])('%s', (sentence, limit) => {
+    expect(namedLimit(new Error(sentence), 32_000)).toBe(limit);
+  });
+});
