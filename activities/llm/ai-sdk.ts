@@ -9,9 +9,12 @@ import type {
 import { toStorable } from '../../workflows/contracts/storable.ts';
 import { createTextCleaner, type TextCleaner } from './clean-text.ts';
 import { type Llm, LlmError, type LlmPart, type LlmRequest, type LlmUsage } from './llm.ts';
-import { createStallWatch, type StallWatch, type Stalls } from './stall-watch.ts';
+import { createStallWatch, type StallWatch } from './stall-watch.ts';
+import type { Stalls } from './stalls.ts';
 import { toLlmError } from './to-llm-error.ts';
 import { type PromptDialect, toCallOptions } from './to-prompt.ts';
+import type { WireFormat } from './wire/format.ts';
+import { createProviderFetch } from './wire/provider-fetch.ts';
 
 // A million tokens of output; whoever sends more is broken, and all of it is held until the step is stored.
 const longestAnswer = 4 * 1024 * 1024;
@@ -23,8 +26,14 @@ export interface AiSdkProvider {
   models: string[];
   missing: string | undefined;
   dialect?: PromptDialect;
-  stalls: Stalls;
-  languageModel(name: string, signal: AbortSignal): LanguageModelV4 | Promise<LanguageModelV4>;
+  stalls(request: LlmRequest): Stalls;
+  format: WireFormat;
+  /** Through `fetch` alone the package may reach its server: it is what reads the bytes of this call. */
+  languageModel(
+    name: string,
+    fetch: typeof globalThis.fetch,
+    signal: AbortSignal,
+  ): LanguageModelV4 | Promise<LanguageModelV4>;
 }
 
 export function createAiSdkLlm(settings: AiSdkProvider): Llm {
@@ -47,11 +56,13 @@ async function* stream(
   if (settings.missing !== undefined) {
     throw new LlmError('auth', `${settings.provider} is not configured: set ${settings.missing}`);
   }
-  const watch = createStallWatch(settings.stalls);
+  const watch = createStallWatch(settings.stalls(request));
+  const { provider, format } = settings;
+  const fetch = createProviderFetch({ provider, format, alive: watch.alive });
   const ended = AbortSignal.any([signal, watch.signal]);
   try {
     const parts = await watch.during(async () => {
-      const model = await settings.languageModel(request.model, ended);
+      const model = await settings.languageModel(request.model, fetch, ended);
       const answer = await model.doStream({
         ...toCallOptions(request, settings.dialect ?? {}),
         abortSignal: ended,

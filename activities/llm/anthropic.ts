@@ -1,24 +1,25 @@
 // Anthropic over its Messages API.
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createAiSdkLlm } from './ai-sdk.ts';
-import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readMessages } from './wire/messages.ts';
 
 export function createAnthropicLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
-  const client = createAnthropic({
-    // Both are always given: left out, the package would read the environment by itself.
-    apiKey: apiKey ?? '',
-    baseURL: baseUrl ?? 'https://api.anthropic.com/v1',
-    fetch: guardedFetch,
-  });
   return createAiSdkLlm({
     provider: 'anthropic',
     models: ['claude-sonnet-5', 'claude-opus-5', 'claude-haiku-4-5'],
     missing: apiKey === undefined ? 'ANTHROPIC_API_KEY' : undefined,
     stalls,
+    format: readMessages,
     // The only provider that caches nothing unless it is told where the stable part ends.
     dialect: { cacheMark: { anthropic: { cacheControl: { type: 'ephemeral' } } } },
-    languageModel: (name) => client.messages(name),
+    languageModel: (name, fetch) =>
+      createAnthropic({
+        // Both are always given: left out, the package would read the environment by itself.
+        apiKey: apiKey ?? '',
+        baseURL: baseUrl ?? 'https://api.anthropic.com/v1',
+        fetch,
+      }).messages(name),
   });
 }

@@ -2,32 +2,39 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { z } from 'zod';
 import { createAiSdkLlm } from './ai-sdk.ts';
-import { guardedFetch } from './guarded-fetch.ts';
+import { bodyText, guardedFetch } from './guarded-fetch.ts';
 import { type Llm, LlmError } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readChat } from './wire/chat.ts';
+import { parsed } from './wire/json.ts';
 
 /** Stands for the first model the server lists, so that an address alone is enough to begin. */
 const firstOfServer = 'auto';
+
+// OpenRouter's list of some hundred models has half a megabyte.
+const largestList = 4 * 1024 * 1024;
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string().min(1) })).min(1) });
 
 export function createCompatibleLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
   const address = (baseUrl ?? '').replace(/\/+$/, '');
-  const client = createOpenAICompatible({
-    name: 'compatible',
-    baseURL: address,
-    fetch: guardedFetch,
-    // Without it most servers leave the usage out of a stream.
-    includeUsage: true,
-    ...(apiKey !== undefined && { apiKey }),
-  });
   return createAiSdkLlm({
     provider: 'compatible',
     models: [firstOfServer],
     missing: baseUrl === undefined ? 'PERDURE_COMPATIBLE_BASE_URL' : undefined,
     stalls,
-    languageModel: async (name, signal) =>
-      client.chatModel(name === firstOfServer ? await firstModel(address, apiKey, signal) : name),
+    format: readChat,
+    async languageModel(name, fetch, signal) {
+      const client = createOpenAICompatible({
+        name: 'compatible',
+        baseURL: address,
+        fetch,
+        // Without it most servers leave the usage out of a stream.
+        includeUsage: true,
+        ...(apiKey !== undefined && { apiKey }),
+      });
+      return client.chatModel(name === firstOfServer ? await firstModel(address, apiKey, signal) : name);
+    },
   });
 }
 
@@ -37,8 +44,8 @@ async function firstModel(address: string, apiKey: string | undefined, signal: A
     headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
     signal,
   });
-  const list = answer.ok ? ModelList.safeParse(await answer.json()) : undefined;
-  const first = list?.data?.data[0];
+  const list = ModelList.safeParse(parsed(await bodyText(answer, largestList)));
+  const first = answer.ok ? list.data?.data[0] : undefined;
   if (first === undefined) {
     const kind =
       answer.status === 401 || answer.status === 403

@@ -1,22 +1,23 @@
 // Google's Gemini models over the Generative Language API.
 import { createGoogle } from '@ai-sdk/google';
 import { createAiSdkLlm } from './ai-sdk.ts';
-import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readGemini } from './wire/gemini.ts';
 
 export function createGoogleLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
-  const client = createGoogle({
-    // Both are always given: left out, the package would read the environment by itself.
-    apiKey: apiKey ?? '',
-    baseURL: baseUrl ?? 'https://generativelanguage.googleapis.com/v1beta',
-    fetch: guardedFetch,
-  });
   return createAiSdkLlm({
     provider: 'google',
     models: ['gemini-3.5-flash', 'gemini-3.1-pro-preview', 'gemini-3-flash-preview'],
     missing: apiKey === undefined ? 'GOOGLE_GENERATIVE_AI_API_KEY' : undefined,
     stalls,
-    languageModel: (name) => client.languageModel(name),
+    format: readGemini,
+    languageModel: (name, fetch) =>
+      createGoogle({
+        // Both are always given: left out, the package would read the environment by itself.
+        apiKey: apiKey ?? '',
+        baseURL: baseUrl ?? 'https://generativelanguage.googleapis.com/v1beta',
+        fetch,
+      }).languageModel(name),
   });
 }

@@ -2,10 +2,10 @@
 import { createAnthropicLlm } from './anthropic.ts';
 import { createCompatibleLlm } from './compatible.ts';
 import { createGoogleLlm } from './google.ts';
-import type { Llm } from './llm.ts';
+import type { Llm, LlmRequest } from './llm.ts';
 import { createOpenAiLlm } from './openai.ts';
 import { createScriptedLlm } from './scripted.ts';
-import type { Stalls } from './stall-watch.ts';
+import { type ModelSecondsOverlay, type Stalls, stallsFor, usualStalls } from './stalls.ts';
 import { withBreaker } from './with-breaker.ts';
 
 export interface LlmSettings {
@@ -19,24 +19,38 @@ export interface LlmSettings {
   compatibleBaseUrl?: string | undefined;
   /** A folder of scenarios for the scripted model, beside the built-in ones. */
   scenarios?: string | undefined;
-  stalls?: Stalls | undefined;
+  modelSeconds?: ModelSecondsOverlay | undefined;
+  /** In place of the usual ones. */
+  stalls?: Partial<Stalls> | undefined;
 }
-
-const usualStalls: Stalls = {
-  // Reasoning models think for minutes before the first token and say nothing meanwhile.
-  firstMs: 300_000,
-  // Tokens come many times a second; a minute without one is a dead connection.
-  betweenMs: 60_000,
-};
 
 /** Call it once per process: the circuit breakers are shared with the list. */
 export function createLlms(settings: LlmSettings): Llm[] {
-  const stalls = settings.stalls ?? usualStalls;
+  const usual = { ...usualStalls, ...settings.stalls };
+  const stallsOf = (provider: string) => ({
+    stalls: (request: LlmRequest) => stallsFor(usual, settings.modelSeconds ?? {}, provider, request),
+  });
   const providers = [
-    createAnthropicLlm({ apiKey: settings.anthropicApiKey, baseUrl: settings.anthropicBaseUrl, stalls }),
-    createOpenAiLlm({ apiKey: settings.openaiApiKey, baseUrl: settings.openaiBaseUrl, stalls }),
-    createGoogleLlm({ apiKey: settings.googleApiKey, baseUrl: settings.googleBaseUrl, stalls }),
-    createCompatibleLlm({ apiKey: settings.compatibleApiKey, baseUrl: settings.compatibleBaseUrl, stalls }),
+    createAnthropicLlm({
+      apiKey: settings.anthropicApiKey,
+      baseUrl: settings.anthropicBaseUrl,
+      ...stallsOf('anthropic'),
+    }),
+    createOpenAiLlm({
+      apiKey: settings.openaiApiKey,
+      baseUrl: settings.openaiBaseUrl,
+      ...stallsOf('openai'),
+    }),
+    createGoogleLlm({
+      apiKey: settings.googleApiKey,
+      baseUrl: settings.googleBaseUrl,
+      ...stallsOf('google'),
+    }),
+    createCompatibleLlm({
+      apiKey: settings.compatibleApiKey,
+      baseUrl: settings.compatibleBaseUrl,
+      ...stallsOf('compatible'),
+    }),
   ];
   return [...providers.map(withBreaker), createScriptedLlm({ folder: settings.scenarios })];
 }

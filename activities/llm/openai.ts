@@ -1,24 +1,25 @@
 // OpenAI over its Responses API.
 import { createOpenAI } from '@ai-sdk/openai';
 import { createAiSdkLlm } from './ai-sdk.ts';
-import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readResponses } from './wire/responses.ts';
 
 export function createOpenAiLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
-  const client = createOpenAI({
-    // Both are always given: left out, the package would read the environment by itself.
-    apiKey: apiKey ?? '',
-    baseURL: baseUrl ?? 'https://api.openai.com/v1',
-    fetch: guardedFetch,
-  });
   return createAiSdkLlm({
     provider: 'openai',
     models: ['gpt-5.6', 'gpt-5.5', 'gpt-5.4', 'gpt-5.4-mini'],
     missing: apiKey === undefined ? 'OPENAI_API_KEY' : undefined,
     stalls,
+    format: readResponses,
     // The conversation is ours: nothing is kept at the provider.
     dialect: { providerOptions: { openai: { store: false } } },
-    languageModel: (name) => client.responses(name),
+    languageModel: (name, fetch) =>
+      createOpenAI({
+        // Both are always given: left out, the package would read the environment by itself.
+        apiKey: apiKey ?? '',
+        baseURL: baseUrl ?? 'https://api.openai.com/v1',
+        fetch,
+      }).responses(name),
   });
 }
