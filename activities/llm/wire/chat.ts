@@ -10,7 +10,9 @@ export function readChat(): FormatReader {
 
   function take(chunk: Json): Json[] {
     const usage = usageIn(chunk['usage']);
-    const choices = objectsIn(chunk['choices']).map(choiceIn).filter((choice) => choice !== undefined);
+    const choices = objectsIn(chunk['choices'])
+      .map(choiceIn)
+      .filter((choice) => choice !== undefined);
     for (const { finish_reason, delta } of choices) {
       reason = textOr(finish_reason, reason);
       called ||= objectsIn(isObject(delta) ? delta['tool_calls'] : undefined).length > 0;
