@@ -22,6 +22,15 @@ const file = (why: string) =>
     .optional()
     .meta(note(why, { folder: true }));
 
+// A call ends within the 30 minutes of its activity; less than a second is a mistake in the unit.
+const callSeconds = () => z.number().min(1).max(1_740).optional();
+const modelSeconds = z.strictObject({
+  first: callSeconds(),
+  between: callSeconds(),
+  call: callSeconds(),
+  total: callSeconds(),
+});
+
 const price = z.strictObject({
   input: z.number().nonnegative(),
   cachedInput: z.number().nonnegative().optional(),
@@ -166,6 +175,18 @@ export const Settings = z.strictObject({
     .meta(
       note(
         'Your own prices in micro-dollars for a million tokens, by provider/model; JSON in the environment.',
+      ),
+    ),
+  modelSeconds: z
+    .record(
+      z.string().regex(/^(\*|[a-z]+\/\S+)$/, 'must look like provider/model, provider/* or *'),
+      modelSeconds,
+    )
+    .default({})
+    .meta(
+      note(
+        'How long a model may be silent: first (before an answer, 600), between (its parts, 180), call (in a tool call, ' +
+          '600); total: all waiting of one call (1500). Seconds by provider/model, provider/* or *; JSON in the environment.',
       ),
     ),
   llmSlots: z

@@ -34,6 +34,8 @@ export interface BegunAttempt {
   /** How many attempts of this unit asked anything before, and how many of those lost their worker. */
   earlier: number;
   lost: number;
+  /** The one before asked nothing, since its provider was left alone: what it told of its begin stands. */
+  resumes: boolean;
 }
 
 // A step that waits for people more often gets nowhere.
@@ -124,6 +126,7 @@ export async function beginAttempt(
     ref,
     earlier: before.filter(({ outcome }) => !neverAsked.includes(outcome)).length,
     lost: before.filter(({ lost }) => lost).length,
+    resumes: before.at(-1)?.outcome === leftAlone,
   };
 }
 
