@@ -83,8 +83,10 @@ async function* readAnswer(
 
   function readPiece(piece: Uint8Array | 'end' | 'quiet' | { broken: unknown }): Read {
     if (piece instanceof Uint8Array) return reader.feed(text.decode(piece, { stream: true }));
-    if (piece === 'end' || (piece === 'quiet' && progress.progress() === 'open')) return reader.end();
-    // A finished answer is whole, also when its socket breaks or falls silent.
+    if (piece === 'end') return reader.end();
+    // A document that is whole is one, also when its socket breaks or falls silent.
+    if (progress.progress() === 'open' && reader.mayBeWhole()) return reader.end();
+    // So is an answer that has said why it ends.
     if (piece === 'quiet' || progress.progress() !== 'open') return { chunks: progress.close() };
     throw piece.broken;
   }

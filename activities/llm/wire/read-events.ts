@@ -63,7 +63,7 @@ function readStream(format: FormatReader, provider: string): AnswerReader {
     onEvent({ event, data }: EventSourceMessage) {
       if (data.trim() === '[DONE]') chunks.push(...format.close());
       else if (event !== 'ping' && !idleWords.test(data)) {
-        const value = parsed(data) ?? data;
+        const value = valueOf(data);
         take(value, event === 'error' || typeof value === 'string');
       }
     },
@@ -72,7 +72,7 @@ function readStream(format: FormatReader, provider: string): AnswerReader {
       if (error.type !== 'unknown-field') return;
       stray = error.line ?? '';
       // llama.cpp once had a field of its own for errors; others send their documents without any.
-      if (error.field === 'error') take(parsed(error.value ?? '') ?? error.value, true);
+      if (error.field === 'error') take(valueOf(error.value ?? ''), true);
       else if (stray.startsWith('{')) take(parsed(stray), false);
     },
   });
@@ -136,7 +136,10 @@ function readDocument(format: FormatReader, provider: string): AnswerReader {
   function read(text: string): Read {
     const whole = parsed(text);
     // Several objects in a row are a stream without its fields.
-    const values = whole === undefined ? text.split(/[\r\n]+/).map(valueOf) : [whole].flat();
+    const values =
+      whole === undefined
+        ? text.split(/[\r\n]+/).map((line) => parsed(line.replace(/^data:/, '')))
+        : [whole].flat();
     const complaint = values.map((value) => complaintIn(value, typeof value === 'string')).find(Boolean);
     if (complaint !== undefined && whole !== undefined)
       return { chunks: [], failure: complainedOf(complaint, provider) };
@@ -161,8 +164,10 @@ function readDocument(format: FormatReader, provider: string): AnswerReader {
   };
 }
 
-function valueOf(line: string): unknown {
-  return parsed(line.replace(/^data:/, ''));
+/** What the text says as JSON, else the text itself: some servers send a bare sentence. */
+function valueOf(text: string): unknown {
+  const value = parsed(text);
+  return value === undefined ? text : value;
 }
 
 function tooLarge(provider: string): LlmError {

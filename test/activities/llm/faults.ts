@@ -5,7 +5,7 @@ import type { Wire } from './wires.ts';
 
 export const usage = { input: 10, cached: 0, output: 2 };
 /** A stall of the tests: scripts pause for less than it, and in sum for more. */
-export const silenceMs = 400;
+export const silenceMs = 500;
 
 /** `whole`: "Hello there", ended well; `unpriced`: the same without its use; else how it fails, and in which words. */
 export type Outcome = 'whole' | 'unpriced' | { kind: string; says: RegExp };
@@ -43,7 +43,8 @@ const emptyChunks = [
   ...[data({ type: 'something.new', value: 1 }), data([]), 'data: 7\n\n'],
 ];
 
-const life: Fault[] = [
+/** Those that take their time. */
+export const life: Fault[] = [
   {
     name: 'only comments before the answer',
     plays: (wire) => ({ script: [...lasting(': keep-alive\n\n'), ...all(wire)] }),
@@ -67,8 +68,8 @@ const life: Fault[] = [
   },
   {
     name: 'keep-alives without an end',
-    plays: () => ({ script: Array.from({ length: 60 }, () => [': on\n\n', 80]).flat(), socket: 'open' }),
-    becomes: { kind: 'timeout', says: /The answer was not whole after 3 s/ },
+    plays: () => ({ script: Array.from({ length: 60 }, () => [': on\n\n', 100]).flat(), socket: 'open' }),
+    becomes: { kind: 'timeout', says: /The answer was not whole after 2 s/ },
   },
   {
     name: 'silence in the middle of it',

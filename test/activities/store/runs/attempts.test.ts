@@ -94,6 +94,7 @@ test('an attempt learns how many came before it and how many of those lost their
     ref: ref(5),
     earlier: 4,
     lost: 2,
+    resumes: false,
   });
   expect(await outcomes(run.id)).toEqual([
     [1, 'failed'],
