@@ -1,6 +1,6 @@
 // OpenAI's chat completions, as compatible servers send them.
 import type { FormatReader } from './format.ts';
-import { argumentsText, isObject, type Json, objectsIn, textOr } from './json.ts';
+import { argumentsText, isObject, type Json, nameOf, objectsIn, textOr } from './json.ts';
 
 export function readChat(): FormatReader {
   let reason: string | undefined;
@@ -54,7 +54,7 @@ function headOf(chunk: Json): Json {
 /** Undefined: the choice carries nothing. An unstreamed answer has a message where the others have a delta. */
 function choiceIn({ delta, message, finish_reason, ...more }: Json): Json | undefined {
   const said = isObject(delta) ? delta : isObject(message) ? message : undefined;
-  const why = finish_reason === undefined || finish_reason === null ? '' : String(finish_reason);
+  const why = nameOf(finish_reason);
   if (said === undefined && why === '') return undefined;
   return {
     ...more,
@@ -94,7 +94,7 @@ function callIn({ index, id, function: named, ...more }: Json, place: number): J
   return {
     ...more,
     index: Number.isInteger(number) ? number : place,
-    ...(id !== undefined && id !== null && id !== '' && { id: String(id) }),
+    ...(nameOf(id) !== '' && { id: nameOf(id) }),
     function: {
       ...others,
       ...(typeof name === 'string' && name !== '' && { name }),

@@ -15,6 +15,11 @@ export function textOr<Other>(value: unknown, other: Other): string | Other {
   return typeof value === 'string' ? value : other;
 }
 
+/** A name that some servers write as a number. Empty: there is none. */
+export function nameOf(value: unknown): string {
+  return typeof value === 'number' ? String(value) : textOr(value, '');
+}
+
 /** Undefined: the text is no JSON. */
 export function parsed(text: string): unknown {
   try {

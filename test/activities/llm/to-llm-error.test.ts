@@ -151,7 +151,7 @@ describe('an error is found in every envelope, and a numeric code is the status'
     ['FastAPI', { detail: 'No' }, { status: undefined, code: '', message: 'No' }],
     [
       'FastAPI, of a field',
-      { detail: [{ loc: ['body'], msg: 'No', type: 'missing' }] },
+      JSON.parse('{"detail":[{"loc":["body"],"msg":"No","type":"missing"}]}'),
       { status: undefined, code: 'missing', message: 'No' },
     ],
     [
