@@ -12,9 +12,12 @@ import { createTextCleaner, type TextCleaner } from './clean-text.ts';
 import { createKeeper } from './kept.ts';
 import { type Llm, LlmError, type LlmPart, type LlmRequest, type LlmUsage } from './llm.ts';
 import { namedLimit } from './named-limit.ts';
-import { createStallWatch, type StallWatch, type Stalls } from './stall-watch.ts';
+import { createStallWatch, type StallWatch } from './stall-watch.ts';
+import type { Stalls } from './stalls.ts';
 import { toLlmError } from './to-llm-error.ts';
 import { type PromptDialect, toCallOptions } from './to-prompt.ts';
+import type { WireFormat } from './wire/format.ts';
+import { createProviderFetch } from './wire/provider-fetch.ts';
 
 // A million tokens of output; whoever sends more is broken, and all of it is held until the step is stored.
 const longestAnswer = 4 * 1024 * 1024;
@@ -26,12 +29,15 @@ export interface AiSdkProvider {
   models: string[];
   missing: string | undefined;
   dialect?: PromptDialect;
-  stalls: Stalls;
+  stalls(request: LlmRequest): Stalls;
+  format: WireFormat;
   profiles: Profiles;
   /** Undefined: the provider's own address. */
   baseUrl: string | undefined;
+  /** Through `fetch` alone the package may reach its server: it is what reads the bytes of this call. */
   languageModel(
     name: string,
+    fetch: typeof globalThis.fetch,
     signal: AbortSignal,
     profile: ServerProfile,
   ): LanguageModelV4 | Promise<LanguageModelV4>;
@@ -58,11 +64,13 @@ async function* stream(
   if (settings.missing !== undefined) {
     throw new LlmError('auth', `${settings.provider} is not configured: set ${settings.missing}`);
   }
-  const watch = createStallWatch(settings.stalls);
+  const watch = createStallWatch(settings.stalls(request));
+  const { provider, format } = settings;
+  const fetch = createProviderFetch({ provider, format, alive: watch.alive });
   const ended = AbortSignal.any([signal, watch.signal]);
   try {
-    const { parts, source } = await watch.during(() => ask(settings, request, ended));
-    yield* readAnswer(parts, watch, settings.provider, source);
+    const { parts, source } = await watch.during(() => ask(settings, request, fetch, ended));
+    yield* readAnswer(parts, watch, provider, source);
   } catch (error) {
     signal.throwIfAborted();
     throw toLlmError(watch.signal.aborted ? watch.signal.reason : error, settings.provider);
@@ -75,10 +83,11 @@ async function* stream(
 async function ask(
   { provider, baseUrl, profiles, dialect = {}, languageModel }: AiSdkProvider,
   request: LlmRequest,
+  fetch: typeof globalThis.fetch,
   ended: AbortSignal,
 ): Promise<{ parts: ReadableStreamDefaultReader<LanguageModelV4StreamPart>; source: string }> {
   const profile = profiles.of(request.model);
-  const model = await languageModel(request.model, ended, profile);
+  const model = await languageModel(request.model, fetch, ended, profile);
   const server = baseUrl === undefined ? '' : ` at ${new URL(baseUrl).host}`;
   const source = `${provider}/${model.modelId}${server}`;
   const open = async (longest: number | undefined) => {

@@ -2,17 +2,11 @@
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createAiSdkLlm } from './ai-sdk.ts';
 import { chooseProfiles } from './choose-profile.ts';
-import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readMessages } from './wire/messages.ts';
 
 export function createAnthropicLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
-  const client = createAnthropic({
-    // Both are always given: left out, the package would read the environment by itself.
-    apiKey: apiKey ?? '',
-    baseURL: baseUrl ?? 'https://api.anthropic.com/v1',
-    fetch: guardedFetch,
-  });
   return createAiSdkLlm({
     provider: 'anthropic',
     models: ['claude-sonnet-5', 'claude-opus-5', 'claude-haiku-4-5'],
@@ -20,8 +14,15 @@ export function createAnthropicLlm({ apiKey, baseUrl, stalls, modelProfiles }: P
     stalls,
     profiles: chooseProfiles('anthropic', baseUrl, modelProfiles),
     baseUrl,
+    format: readMessages,
     // The only provider that caches nothing unless it is told where the stable part ends.
     dialect: { cacheMark: { anthropic: { cacheControl: { type: 'ephemeral' } } } },
-    languageModel: (name) => client.messages(name),
+    languageModel: (name, fetch) =>
+      createAnthropic({
+        // Both are always given: left out, the package would read the environment by itself.
+        apiKey: apiKey ?? '',
+        baseURL: baseUrl ?? 'https://api.anthropic.com/v1',
+        fetch,
+      }).messages(name),
   });
 }

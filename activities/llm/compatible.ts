@@ -4,22 +4,27 @@ import { z } from 'zod';
 import { createAiSdkLlm } from './ai-sdk.ts';
 import { createFieldExtractor } from './chat-fields.ts';
 import { chooseProfiles, type ServerProfile } from './choose-profile.ts';
-import { guardedFetch } from './guarded-fetch.ts';
+import { bodyText, guardedFetch } from './guarded-fetch.ts';
 import { type Llm, LlmError } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readChat } from './wire/chat.ts';
+import { parsed } from './wire/json.ts';
 
 /** Stands for the first model the server lists, so that an address alone is enough to begin. */
 const firstOfServer = 'auto';
+
+// OpenRouter's list of some hundred models has half a megabyte.
+const largestList = 4 * 1024 * 1024;
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string().min(1) })).min(1) });
 
 export function createCompatibleLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
   const address = (baseUrl ?? '').replace(/\/+$/, '');
-  const clientFor = (profile: ServerProfile) =>
+  const clientFor = (profile: ServerProfile, fetch: typeof globalThis.fetch) =>
     createOpenAICompatible({
       name: 'compatible',
       baseURL: address,
-      fetch: guardedFetch,
+      fetch,
       includeUsage: profile.streamUsage,
       transformRequestBody: (body) => withLongestField(body, profile),
       metadataExtractor: {
@@ -35,8 +40,11 @@ export function createCompatibleLlm({ apiKey, baseUrl, stalls, modelProfiles }: 
     stalls,
     profiles: chooseProfiles('compatible', baseUrl, modelProfiles),
     baseUrl,
-    languageModel: async (name, signal, profile) =>
-      clientFor(profile).chatModel(name === firstOfServer ? await firstModel(address, apiKey, signal) : name),
+    format: readChat,
+    languageModel: async (name, fetch, signal, profile) =>
+      clientFor(profile, fetch).chatModel(
+        name === firstOfServer ? await firstModel(address, apiKey, signal) : name,
+      ),
   });
 }
 
@@ -53,8 +61,8 @@ async function firstModel(address: string, apiKey: string | undefined, signal: A
     headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
     signal,
   });
-  const list = answer.ok ? ModelList.safeParse(await answer.json()) : undefined;
-  const first = list?.data?.data[0];
+  const list = ModelList.safeParse(parsed(await bodyText(answer, largestList)));
+  const first = answer.ok ? list.data?.data[0] : undefined;
   if (first === undefined) {
     const kind =
       answer.status === 401 || answer.status === 403

@@ -2,17 +2,11 @@
 import { createGoogle } from '@ai-sdk/google';
 import { createAiSdkLlm } from './ai-sdk.ts';
 import { chooseProfiles } from './choose-profile.ts';
-import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readGemini } from './wire/gemini.ts';
 
 export function createGoogleLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
-  const client = createGoogle({
-    // Both are always given: left out, the package would read the environment by itself.
-    apiKey: apiKey ?? '',
-    baseURL: baseUrl ?? 'https://generativelanguage.googleapis.com/v1beta',
-    fetch: guardedFetch,
-  });
   return createAiSdkLlm({
     provider: 'google',
     models: ['gemini-3.5-flash', 'gemini-3.1-pro-preview', 'gemini-3-flash-preview'],
@@ -20,6 +14,13 @@ export function createGoogleLlm({ apiKey, baseUrl, stalls, modelProfiles }: Prov
     stalls,
     profiles: chooseProfiles('google', baseUrl, modelProfiles),
     baseUrl,
-    languageModel: (name) => client.languageModel(name),
+    format: readGemini,
+    languageModel: (name, fetch) =>
+      createGoogle({
+        // Both are always given: left out, the package would read the environment by itself.
+        apiKey: apiKey ?? '',
+        baseURL: baseUrl ?? 'https://generativelanguage.googleapis.com/v1beta',
+        fetch,
+      }).languageModel(name),
   });
 }

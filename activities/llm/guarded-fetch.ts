@@ -1,50 +1,38 @@
-// The fetch the providers' packages use: it follows no redirect and bounds what a body can make us hold.
-import { LlmError } from './llm.ts';
+// A fetch of model servers: it follows no redirect, and waits as long as its caller does.
+import { fetch as request, getGlobalDispatcher, type RequestInit as UndiciInit } from 'undici';
 
-// One event of a stream is parsed as a whole; real ones stay below some 100 KB, even with a large file as arguments.
-const largestEvent = 4 * 1024 * 1024;
-// An error document is a sentence or two; more is a page nobody asked for.
-const largestErrorBody = 64 * 1024;
-
-const lineFeed = 10;
+// undici gives up after 300 s without headers or between two pieces of a body, which is in the middle of the prompt for
+// a slow server. How long a call may be silent is for the stall watch to say. The global dispatcher is kept, with the
+// proxy it may have.
+const patient = getGlobalDispatcher().compose(
+  (dispatch) => (options, handler) => dispatch({ ...options, headersTimeout: 0, bodyTimeout: 0 }, handler),
+);
 
 export const guardedFetch: typeof fetch = async (input, init) => {
   // The key travels in a header of the provider's own, which a redirect would carry to another host.
-  const response = await fetch(input, { ...init, redirect: 'error' });
-  if (response.body === null) return response;
-  const body = response.body.pipeThrough(response.ok ? boundEvents() : cutAt(largestErrorBody));
-  return new Response(body, {
-    status: response.status,
-    statusText: response.statusText,
-    headers: response.headers,
-  });
+  const options = { ...init, redirect: 'error', dispatcher: patient } as UndiciInit;
+  return (await request(input instanceof Request ? input.url : input, options)) as unknown as Response;
 };
 
-/** Fails when one line grows beyond the bound, before the parser behind it has collected the line. */
-function boundEvents(): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-  let held = 0;
-  return new TransformStream({
-    transform(chunk, controller) {
-      const end = chunk.lastIndexOf(lineFeed);
-      held = end === -1 ? held + chunk.length : chunk.length - end - 1;
-      if (held > largestEvent) {
-        controller.error(
-          new LlmError('bad_request', 'The provider sent a single event of more than 4 MiB: refused unread'),
-        );
-        return;
-      }
-      controller.enqueue(chunk);
-    },
-  });
-}
-
-function cutAt(limit: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-  let left = limit;
-  return new TransformStream({
-    transform(chunk, controller) {
-      controller.enqueue(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left <= 0) controller.terminate();
-    },
-  });
+/** The text of a body up to a bound; what has come is enough where it breaks off. */
+export async function bodyText(
+  response: Response,
+  mostBytes: number,
+  alive: () => void = () => undefined,
+): Promise<string> {
+  if (response.body === null) return '';
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    // Left early, the loop closes the socket.
+    for await (const piece of response.body) {
+      alive();
+      pieces.push(piece);
+      length += piece.length;
+      if (length >= mostBytes) break;
+    }
+  } catch {
+    // The status says what matters.
+  }
+  return Buffer.concat(pieces).subarray(0, mostBytes).toString();
 }

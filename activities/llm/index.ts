@@ -3,10 +3,10 @@ import { createAnthropicLlm } from './anthropic.ts';
 import type { ProfileOverrides } from './choose-profile.ts';
 import { createCompatibleLlm } from './compatible.ts';
 import { createGoogleLlm } from './google.ts';
-import type { Llm } from './llm.ts';
+import type { Llm, LlmRequest } from './llm.ts';
 import { createOpenAiLlm } from './openai.ts';
 import { createScriptedLlm } from './scripted.ts';
-import type { Stalls } from './stall-watch.ts';
+import { type ModelSecondsOverlay, type Stalls, stallsFor, usualStalls } from './stalls.ts';
 import { withBreaker } from './with-breaker.ts';
 
 export interface LlmSettings {
@@ -22,27 +22,38 @@ export interface LlmSettings {
   modelProfiles?: ProfileOverrides | undefined;
   /** A folder of scenarios for the scripted model, beside the built-in ones. */
   scenarios?: string | undefined;
-  stalls?: Stalls | undefined;
+  modelSeconds?: ModelSecondsOverlay | undefined;
+  /** In place of the usual ones. */
+  stalls?: Partial<Stalls> | undefined;
 }
-
-const usualStalls: Stalls = {
-  // Reasoning models think for minutes before the first token and say nothing meanwhile.
-  firstMs: 300_000,
-  // Tokens come many times a second; a minute without one is a dead connection.
-  betweenMs: 60_000,
-};
 
 /** Call it once per process: the circuit breakers are shared with the list. */
 export function createLlms(settings: LlmSettings): Llm[] {
-  const shared = { stalls: settings.stalls ?? usualStalls, modelProfiles: settings.modelProfiles };
+  const usual = { ...usualStalls, ...settings.stalls };
+  const sharedBy = (provider: string) => ({
+    stalls: (request: LlmRequest) => stallsFor(usual, settings.modelSeconds ?? {}, provider, request),
+    modelProfiles: settings.modelProfiles,
+  });
   const providers = [
-    createAnthropicLlm({ apiKey: settings.anthropicApiKey, baseUrl: settings.anthropicBaseUrl, ...shared }),
-    createOpenAiLlm({ apiKey: settings.openaiApiKey, baseUrl: settings.openaiBaseUrl, ...shared }),
-    createGoogleLlm({ apiKey: settings.googleApiKey, baseUrl: settings.googleBaseUrl, ...shared }),
+    createAnthropicLlm({
+      apiKey: settings.anthropicApiKey,
+      baseUrl: settings.anthropicBaseUrl,
+      ...sharedBy('anthropic'),
+    }),
+    createOpenAiLlm({
+      apiKey: settings.openaiApiKey,
+      baseUrl: settings.openaiBaseUrl,
+      ...sharedBy('openai'),
+    }),
+    createGoogleLlm({
+      apiKey: settings.googleApiKey,
+      baseUrl: settings.googleBaseUrl,
+      ...sharedBy('google'),
+    }),
     createCompatibleLlm({
       apiKey: settings.compatibleApiKey,
       baseUrl: settings.compatibleBaseUrl,
-      ...shared,
+      ...sharedBy('compatible'),
     }),
   ];
   return [...providers.map(withBreaker), createScriptedLlm({ folder: settings.scenarios })];

@@ -30,6 +30,8 @@ export interface LlmRequest {
   /** Which run and step ask: for logs and for the scripted model's per-run counting; never sent to a provider. */
   runId: string;
   step: number;
+  /** Which try of the step this is: patience grows with it. Left out: the first. */
+  attempt?: number;
 }
 
 export interface LlmUsage {
@@ -92,16 +94,27 @@ export class LlmError extends Error {
   readonly kind: LlmErrorKind;
   /** What the provider's header asked for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** The server cannot be reached, has broken down (5xx) or refuses us for a while (429): so it does for all. */
+  readonly outage: boolean;
 
-  constructor(kind: LlmErrorKind, message: string, retryAfterMs?: number) {
+  constructor(kind: LlmErrorKind, message: string, retryAfterMs?: number, outage = false) {
     super(message);
     this.name = 'LlmError';
     this.kind = kind;
     this.retryAfterMs = retryAfterMs;
+    this.outage = outage;
   }
 
   get retryable(): boolean {
     return retryableKinds.includes(this.kind);
+  }
+}
+
+/** The provider was not asked: it is left alone for `retryAfterMs`. Nothing was sent, used or failed. */
+export class ProviderLeftAlone extends LlmError {
+  constructor(message: string, retryAfterMs: number) {
+    super('overloaded', message, retryAfterMs);
+    this.name = 'ProviderLeftAlone';
   }
 }
 

@@ -2,17 +2,11 @@
 import { createOpenAI } from '@ai-sdk/openai';
 import { createAiSdkLlm } from './ai-sdk.ts';
 import { chooseProfiles } from './choose-profile.ts';
-import { guardedFetch } from './guarded-fetch.ts';
 import type { Llm } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readResponses } from './wire/responses.ts';
 
 export function createOpenAiLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
-  const client = createOpenAI({
-    // Both are always given: left out, the package would read the environment by itself.
-    apiKey: apiKey ?? '',
-    baseURL: baseUrl ?? 'https://api.openai.com/v1',
-    fetch: guardedFetch,
-  });
   return createAiSdkLlm({
     provider: 'openai',
     models: ['gpt-5.6', 'gpt-5.5', 'gpt-5.4', 'gpt-5.4-mini'],
@@ -20,8 +14,15 @@ export function createOpenAiLlm({ apiKey, baseUrl, stalls, modelProfiles }: Prov
     stalls,
     profiles: chooseProfiles('openai', baseUrl, modelProfiles),
     baseUrl,
+    format: readResponses,
     // The conversation is ours: nothing is kept at the provider.
     dialect: { providerOptions: { openai: { store: false } } },
-    languageModel: (name) => client.responses(name),
+    languageModel: (name, fetch) =>
+      createOpenAI({
+        // Both are always given: left out, the package would read the environment by itself.
+        apiKey: apiKey ?? '',
+        baseURL: baseUrl ?? 'https://api.openai.com/v1',
+        fetch,
+      }).responses(name),
   });
 }

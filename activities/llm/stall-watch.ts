@@ -1,47 +1,64 @@
-// Notices that a provider has gone silent. It counts only while we wait for the provider, never while the
-// reader of the parts is busy storing them.
+// Notices that a provider has gone silent, or takes too long in all. Any byte is life. It counts only while we wait for
+// the provider, never while the reader of the parts is busy storing them.
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import { LlmError } from './llm.ts';
-
-export interface Stalls {
-  /** Silence before the first token, and inside thinking that is not shown. */
-  firstMs: number;
-  /** Silence between two parts of an answer that has begun. */
-  betweenMs: number;
-}
+import type { Stalls } from './stalls.ts';
 
 export interface StallWatch {
   /** Aborted with an LlmError when the provider stalls, and by `close`. */
   signal: AbortSignal;
   during<Result>(wait: () => Promise<Result>): Promise<Result>;
+  /** Bytes have come, whatever they say. */
+  alive(): void;
   saw(part: LanguageModelV4StreamPart): void;
   close(): void;
 }
 
-export function createStallWatch({ firstMs, betweenMs }: Stalls): StallWatch {
+export function createStallWatch({ firstMs, betweenMs, callMs, totalMs }: Stalls): StallWatch {
   const stop = new AbortController();
   let begun = false;
   // Between these two a model may think for minutes without a word.
   let thinking = 0;
-  const waitMs = (): number => (begun && thinking <= 0 ? betweenMs : firstMs);
+  let inCall = false;
+  let waitedMs = 0;
+  let silence: NodeJS.Timeout | undefined;
+
+  function silenceMs(): number {
+    if (!begun || thinking > 0) return firstMs;
+    return inCall ? callMs : betweenMs;
+  }
+
+  function giveUpAfter(ms: number, sentence: string): NodeJS.Timeout {
+    return setTimeout(() => stop.abort(new LlmError('timeout', `${sentence} ${Math.ceil(ms / 1000)} s`)), ms);
+  }
+
   return {
     signal: stop.signal,
     async during(wait) {
-      const patience = waitMs();
-      const timer = setTimeout(
-        () =>
-          stop.abort(new LlmError('timeout', `The model sent nothing for ${Math.ceil(patience / 1000)} s`)),
-        patience,
+      const from = performance.now();
+      silence = giveUpAfter(silenceMs(), 'The model sent nothing for');
+      const total = setTimeout(
+        () => {
+          const sentence = `The answer was not whole after ${Math.ceil(totalMs / 1000)} s`;
+          stop.abort(new LlmError('timeout', sentence));
+        },
+        Math.max(totalMs - waitedMs, 0),
       );
       try {
         return await wait();
       } finally {
-        clearTimeout(timer);
+        clearTimeout(silence);
+        clearTimeout(total);
+        silence = undefined;
+        waitedMs += performance.now() - from;
       }
     },
+    alive: () => void silence?.refresh(),
     saw(part) {
       if (part.type === 'reasoning-start') thinking += 1;
       if (part.type === 'reasoning-end') thinking -= 1;
+      if (part.type === 'tool-input-start') inCall = true;
+      if (part.type === 'tool-call') inCall = false;
       if (part.type === 'text-delta' || part.type === 'reasoning-delta' || part.type === 'tool-input-start')
         begun = true;
     },

@@ -1,89 +1,64 @@
-// Turns whatever a provider's package throws or streams as an error into one LlmError. The only place that
-// looks at a provider's status codes, error codes and sentences.
-import {
-  APICallError,
-  InvalidResponseDataError,
-  JSONParseError,
-  TypeValidationError,
-} from '@ai-sdk/provider';
+// Turns what a server complains of, or a provider's package throws, into one LlmError. The only place that looks at a
+// provider's status codes, error codes and sentences.
+import { InvalidResponseDataError, JSONParseError, TypeValidationError } from '@ai-sdk/provider';
+import { exhaustedWords, type Phrasing, tooLongWords } from './error-words.ts';
 import { LlmError, type LlmErrorKind } from './llm.ts';
-import { retryAfterOf } from './retry-after.ts';
+import { type Complaint, complaintIn } from './wire/complaint.ts';
 
-// A provider's page of HTML or an echoed request must not travel into events and histories.
-const longestMessage = 500;
+// Logs and events cut at 500 once secrets are out: a cut here that they could show might leave half of one.
+const longestMessage = 2_000;
 
 const stalls = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'];
-
-/** What a provider says about an error, wherever it says it. */
-interface Complaint {
-  status: number | undefined;
-  /** Its code, type and status words in lower case. */
-  code: string;
-  message: string;
-  retryAfterMs: number | undefined;
-}
+// No connection came about.
+const unreached = [
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+];
 
 export function toLlmError(error: unknown, provider: string): LlmError {
   const known = causes(error).find((cause) => cause instanceof LlmError);
   if (known !== undefined) return known;
-  const complaint = toComplaint(error);
-  if (complaint === undefined) return toTransportError(error, provider);
-  const sentence = `${provider}: ${complaint.message.slice(0, longestMessage)}`;
-  return new LlmError(kindOf(complaint), sentence, complaint.retryAfterMs);
+  // The wire tells of errors itself; what a package still finds in a chunk is one it reads out of an answer.
+  const complaint = error instanceof Error ? undefined : complaintIn(error, true);
+  return complaint === undefined || error === null || typeof error !== 'object'
+    ? toTransportError(error, provider)
+    : complainedOf(complaint, provider);
 }
 
-function toComplaint(error: unknown): Complaint | undefined {
-  // A success status means the body broke off or could not be read: that is transport.
-  if (APICallError.isInstance(error)) {
-    if (error.statusCode === undefined || error.statusCode < 400) return undefined;
-    return {
-      status: error.statusCode,
-      code: codesIn(error.data ?? error.responseBody),
-      message: `${error.message} (status ${error.statusCode})`,
-      retryAfterMs: retryAfterOf(error.responseHeaders ?? {}, error.responseBody),
-    };
+/** What a server complains of. */
+export function complainedOf(complaint: Complaint, provider: string, retryAfterMs?: number): LlmError {
+  const { status, code, message } = complaint;
+  const said = message.slice(0, longestMessage);
+  if (status === 402 || says(exhaustedWords, complaint)) {
+    return new LlmError('auth', `${provider}: the account has nothing left; it is not tried again: ${said}`);
   }
-  if (error instanceof Error || error === null || typeof error !== 'object') return undefined;
-  // An error the provider sent inside a stream that had begun well.
-  const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
-  return {
-    status: typeof statusCode === 'number' ? statusCode : undefined,
-    code: codesIn(error),
-    message:
-      typeof message === 'string' && message !== '' ? message : 'reported an error without saying which',
-    retryAfterMs: undefined,
-  };
+  const kind = kindOf(complaint);
+  const broken =
+    (status ?? 0) >= 500 || status === 429 || /overloaded|rate_limit|resource_exhausted/.test(code);
+  const passes = ['rate_limited', 'overloaded', 'timeout'].includes(kind);
+  return new LlmError(kind, `${provider}: ${said}`, retryAfterMs, broken && passes);
 }
 
-/** The words of `code`, `type`, `status` and `reason`, at any depth a provider uses. */
-function codesIn(value: unknown, depth = 0): string {
-  // Google nests its reason four levels deep; deeper is not an error document.
-  if (depth > 5 || value === null || typeof value !== 'object') return '';
-  return Object.entries(value)
-    .map(([key, inner]) =>
-      ['code', 'type', 'status', 'reason'].includes(key) && typeof inner !== 'object'
-        ? String(inner).toLowerCase()
-        : codesIn(inner, depth + 1),
-    )
-    .filter((word) => word !== '')
-    .join(' ');
+function says(table: readonly Phrasing[], { code, message }: Complaint): boolean {
+  return table.some(({ pattern }) => pattern.test(code) || pattern.test(message));
 }
 
-const tooLong =
-  /context[ _-]?(length|window)|maximum context|prompt is too long|input is too long|too many (input )?tokens|input token count|request_too_large/i;
 const refusedContent =
   /content[_ -]?(filter|policy)|content management policy|prohibited_content|safety system|moderation/i;
 const badKey =
   /api[_ ]key[_ ](not[_ ]valid|invalid|expired)|invalid[_ ](x-)?api[_ -]key|authentication|permission/i;
 
-function kindOf({ status, code, message }: Complaint): LlmErrorKind {
-  // A used-up account answers 429 for ever; waiting does not fill it.
-  if (code.includes('insufficient_quota') || code.includes('billing')) return 'auth';
+function kindOf(complaint: Complaint): LlmErrorKind {
+  const { status, code, message } = complaint;
   if (status === 401 || status === 403) return 'auth';
+  if (status === 413 || says(tooLongWords, complaint)) return 'context_too_long';
   if (status === 429 || code.includes('rate_limit') || code.includes('resource_exhausted'))
     return 'rate_limited';
   if (status === 408 || status === 504 || code.includes('timeout')) return 'timeout';
-  if (status === 413 || tooLong.test(code) || tooLong.test(message)) return 'context_too_long';
   if (refusedContent.test(code) || refusedContent.test(message)) return 'content_refused';
   if (badKey.test(code) || badKey.test(message)) return 'auth';
   if (status !== undefined && status >= 400 && status < 500) return 'bad_request';
@@ -106,7 +81,9 @@ function toTransportError(error: unknown, provider: string): LlmError {
     return new LlmError('network', `${provider}: the answer was cut or is not what its format promises`);
   const deepest = chain.at(-1);
   const detail = deepest === undefined ? String(error) : reasonOf(deepest);
-  return new LlmError('network', `${provider}: the connection failed: ${detail.slice(0, longestMessage)}`);
+  const sentence = `${provider}: the connection failed: ${detail.slice(0, longestMessage)}`;
+  const down = chain.some((cause) => unreached.includes(String((cause as { code?: unknown }).code)));
+  return new LlmError('network', sentence, undefined, down);
 }
 
 function reasonOf(error: Error): string {

@@ -1,58 +1,119 @@
-// One circuit breaker around one provider, shared by every run of the process: a provider that is down is
-// left alone instead of being asked by all of them.
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
-import { type Llm, LlmError, type LlmPart } from './llm.ts';
+// A circuit breaker for each model of a provider, shared by every run of the process: a model that is down is left alone
+// instead of being asked by all of them. Only outages open it, never an answer that we gave up or could not read.
+import { LRUCache } from 'lru-cache';
+import { type Llm, LlmError, type LlmPart, ProviderLeftAlone } from './llm.ts';
 
 // One failure happens, five in a row are an outage.
 const failuresToOpen = 5;
 // Long enough for a provider to breathe, short enough that a person still waits.
 const openMs = 30_000;
-// While the probe runs nobody knows; asking again soon costs nothing.
+// The least that is waited while a probe runs; it doubles with the time the probe takes, up to `openMs`.
 const probeMs = 2_000;
+// How long the run that failed last lets others go first: those that were sent away come back within this time.
+const turnMs = 5_000;
+// Names of models come from people; of those that work nothing is kept.
+const mostModels = 1_000;
+
+interface Circuit {
+  failures: number;
+  openUntil: number;
+  /** When the one call that is let through began. */
+  probeSince: number | undefined;
+  /** The run whose call failed last. */
+  failed: string;
+  /** The runs that were sent away since. */
+  waiting: Set<string>;
+}
+
+type Outcome = 'answered' | 'outage' | 'unknown';
 
 export function withBreaker(llm: Llm): Llm {
-  const policy = circuitBreaker(
-    handleWhen((error) => error instanceof LlmError && error.retryable),
-    { halfOpenAfter: openMs, breaker: new ConsecutiveBreaker(failuresToOpen) },
-  );
-  let openedAt = 0;
-  policy.onBreak(() => {
-    openedAt = Date.now();
-  });
-
-  function refuseWhileOpen(): void {
-    const left = policy.state === CircuitState.HalfOpen ? probeMs : openedAt + openMs - Date.now();
-    if (policy.state === CircuitState.Closed || left <= 0) return;
-    const sentence = `${llm.provider} failed ${failuresToOpen} times in a row: it is left alone for another ${Math.ceil(left / 1000)} s`;
-    throw new LlmError('overloaded', sentence, left);
-  }
-
-  /** Tells the breaker that an answer is under way; the result says how it ended. */
-  function begin(): (error: unknown) => void {
-    refuseWhileOpen();
-    const answer = Promise.withResolvers<void>();
-    // The reader of the parts gets the error itself; the breaker only counts it.
-    policy.execute(() => answer.promise).catch(() => undefined);
-    return (error) => (error === undefined ? answer.resolve() : answer.reject(error));
-  }
-
+  const circuits = new LRUCache<string, Circuit>({ max: mostModels });
   return {
     ...llm,
     async *stream(request, signal): AsyncGenerator<LlmPart> {
-      const end = begin();
-      let outcome: unknown = new Error('the reader left before the answer ended');
+      const { model, runId } = request;
+      const circuit = circuits.get(model);
+      const isProbe = circuit !== undefined && admit(circuit, `${llm.provider}/${model}`, runId);
+      const settle = settleOnce((outcome) => tell(circuits, model, { runId, isProbe, outcome }));
       try {
         for await (const part of llm.stream(request, signal)) {
-          // The answer is whole; whether its reader asks for more does not matter.
-          if (part.type === 'finish') outcome = undefined;
+          // A probe that is answered has answered for all: nobody waits for the rest of it.
+          if (isProbe || part.type === 'finish') settle('answered');
           yield part;
         }
       } catch (error) {
-        outcome = error;
+        settle(outcomeOf(error));
         throw error;
       } finally {
-        end(outcome);
+        // The reader left: that says nothing of the provider.
+        settle('unknown');
       }
     },
+  };
+}
+
+/** Whether the call is the probe; throws where none may be made. */
+function admit(circuit: Circuit, name: string, runId: string): boolean {
+  if (circuit.failures < failuresToOpen) return false;
+  const left = waitFor(circuit, runId);
+  if (left > 0) {
+    circuit.waiting.add(runId);
+    const seconds = Math.ceil(left / 1000);
+    throw new ProviderLeftAlone(
+      `${name} failed ${failuresToOpen} times in a row: it is left alone for another ${seconds} s`,
+      left,
+    );
+  }
+  circuit.waiting.delete(runId);
+  circuit.probeSince = Date.now();
+  return true;
+}
+
+function waitFor({ openUntil, probeSince, failed, waiting }: Circuit, runId: string): number {
+  const now = Date.now();
+  if (probeSince !== undefined) return Math.min(Math.max(now - probeSince, probeMs), openMs);
+  if (now < openUntil) return openUntil - now;
+  // A run that fails by itself must not take every turn.
+  const others = [...waiting].some((other) => other !== runId);
+  return runId === failed && others ? openUntil + turnMs - now : 0;
+}
+
+function outcomeOf(error: unknown): Outcome {
+  if (!(error instanceof LlmError)) return 'unknown';
+  if (error.outage) return 'outage';
+  // It said what it does not want: it is there.
+  return error.retryable ? 'unknown' : 'answered';
+}
+
+function tell(
+  circuits: LRUCache<string, Circuit>,
+  model: string,
+  { runId, isProbe, outcome }: { runId: string; isProbe: boolean; outcome: Outcome },
+): void {
+  if (outcome === 'answered') {
+    circuits.delete(model);
+    return;
+  }
+  const circuit = circuits.get(model) ?? {
+    ...{ failures: 0, openUntil: 0, probeSince: undefined, failed: runId },
+    waiting: new Set<string>(),
+  };
+  circuits.set(model, circuit);
+  if (isProbe) circuit.probeSince = undefined;
+  if (outcome === 'unknown') return;
+  const wasOpen = circuit.failures >= failuresToOpen;
+  circuit.failures += 1;
+  // What had begun before it opened says nothing new.
+  if (wasOpen && !isProbe) return;
+  circuit.failed = runId;
+  if (circuit.failures >= failuresToOpen) circuit.openUntil = Date.now() + openMs;
+}
+
+function settleOnce(settle: (outcome: Outcome) => void): (outcome: Outcome) => void {
+  let settled = false;
+  return (outcome) => {
+    if (!settled) settle(outcome);
+    settled = true;
   };
 }

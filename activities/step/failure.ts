@@ -1,15 +1,16 @@
 // What becomes of a model call that failed: what was used is booked, an event says what happened, and the verdict tells
 // whether and when it is tried again.
+import type { NewEvent } from '../../workflows/contracts/event.ts';
 import { type FailureCode, failures } from '../../workflows/contracts/failures.ts';
 import { type ActivityDeps, type Attempt, CalledOff, WorkerStopping } from '../deps.ts';
 import type { Said } from './ask.ts';
 import { LogBehind } from './journal.ts';
 import type { ModelCall } from './open.ts';
-import { LlmError, type LlmErrorKind } from '../llm/llm.ts';
+import { LlmError, type LlmErrorKind, ProviderLeftAlone } from '../llm/llm.ts';
 import { isOutOfPatience } from './patience.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { hasBooked, recordUse } from '../store/lifecycle/answers.ts';
-import { endsOf, failAttempt } from '../store/runs/attempts.ts';
+import { endsOf, failAttempt, hasLeft, leftAlone } from '../store/runs/attempts.ts';
 import { isStoreOutage } from '../store/db/database.ts';
 import { addDeadLetter } from '../store/runs/dead-letters.ts';
 import { StreamEnded, Superseded, type Write } from '../store/log/events.ts';
@@ -80,17 +81,19 @@ export async function failModelCall(
       const current = await lockRun(write, run.tenant_id, run.id);
       if (!current) return undefined;
       const verdict = await verdictOn(write, attempt, error, outcome, reason);
+      // The answer to an earlier COMMIT of this may have been lost.
       if (await hasBooked(write, attempt.ref, step)) return verdict;
-      await recordUse(write, current, attempt.ref, step, use);
+      if (outcome === leftAlone && (await hasLeft(write.tx, attempt.ref))) return verdict;
+      const told = outcome === leftAlone && (await endsOf(write.tx, attempt.ref, leftAlone)).length > 0;
+      // Nothing was sent: there is no use, and that it waits is told once in a step.
+      if (outcome !== leftAlone) await recordUse(write, current, attempt.ref, step, use);
+      const failed: NewEvent = {
+        type: 'attempt-error',
+        payload: { unit, attempt: number, reason, retry: verdict?.forGood !== true },
+      };
       write.append({
         ...streamFor(current),
-        events: [
-          ...closing,
-          {
-            type: 'attempt-error',
-            payload: { unit, attempt: number, reason, retry: verdict?.forGood !== true },
-          },
-        ],
+        events: [...closing, ...(told ? [] : [failed])],
         fence: attempt.ref,
       });
       await failAttempt(write.tx, attempt.ref, outcome);
@@ -107,10 +110,11 @@ function toReason(deps: ActivityDeps, message: string): string {
   return toStorable(deps.log.redact(message).slice(0, 500));
 }
 
-type Outcome = 'failed' | 'broken' | 'stopped' | 'given_up';
+type Outcome = 'failed' | 'broken' | 'stopped' | 'given_up' | typeof leftAlone;
 
 /** Only a provider's failures use up patience, and only what breaks in here counts as broken. */
 function outcomeOf(error: unknown): Outcome {
+  if (error instanceof ProviderLeftAlone) return leftAlone;
   if (error instanceof LlmError) return 'failed';
   if (error instanceof WorkersLost) return 'given_up';
   // Neither the provider's doing nor a mistake: the next attempt goes on, however often this happens.
@@ -135,7 +139,7 @@ async function verdictOn(
   }
   const type = types[error.kind];
   if (!failures[type].retryable) return forGood(type, message);
-  if (isOutOfPatience(await endsOf(write.tx, attempt.ref, outcome), new Date()))
+  if (outcome !== leftAlone && isOutOfPatience(await endsOf(write.tx, attempt.ref, outcome), new Date()))
     return forGood('ModelUnavailable', message);
   return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
 }

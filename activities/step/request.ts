@@ -28,7 +28,7 @@ export async function prepareRequest(
   const { run, step, attempt } = call;
   try {
     if (before.lost >= mostLostAttempts) throw new WorkersLost(step, before.lost);
-    const request = await requestFor(deps, run, step);
+    const request = { ...(await requestFor(deps, run, step)), attempt: attempt.ref.attempt };
     if (before.earlier > 0) {
       await deps.log.write('book-lost', async (write) => {
         const locked = await lockRun(write, run.tenant_id, run.id);

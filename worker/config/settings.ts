@@ -29,6 +29,15 @@ const file = (why: string) =>
 // A century.
 const days = (usual: number) => z.int().min(0).max(36_500).default(usual);
 
+// A call ends within the 30 minutes of its activity; less than a second is a mistake in the unit.
+const callSeconds = () => z.number().min(1).max(1_740).optional();
+const modelSeconds = z.strictObject({
+  first: callSeconds(),
+  between: callSeconds(),
+  call: callSeconds(),
+  total: callSeconds(),
+});
+
 const price = z.strictObject({
   input: z.number().nonnegative(),
   cachedInput: z.number().nonnegative().optional(),
@@ -214,6 +223,18 @@ export const Settings = z.strictObject({
     .meta(
       note(
         'Variables of your environment that commands of agents get, as NAME,LC_*; +NAME adds to the usual ones. Names and values that look like secrets are refused, and logins in addresses taken out.',
+      ),
+    ),
+  modelSeconds: z
+    .record(
+      z.string().regex(/^(\*|[a-z]+\/\S+)$/, 'must look like provider/model, provider/* or *'),
+      modelSeconds,
+    )
+    .default({})
+    .meta(
+      note(
+        'How long a model may be silent: first (before an answer, 600), between (its parts, 180), call (in a tool call, ' +
+          '600); total: all waiting of one call (1500). Seconds by provider/model, provider/* or *; JSON in the environment.',
       ),
     ),
   llmSlots: z

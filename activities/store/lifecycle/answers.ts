@@ -68,9 +68,10 @@ export async function openStep(
           type: 'message-reset',
           payload: { step: input.step, reason: 'The attempt before did not finish.' },
         };
+  const begins = begun.resumes ? [] : [event];
   write.append({
     ...streamFor(run),
-    events: stall.kind === 'replan' ? [event, ...stall.events] : [event],
+    events: stall.kind === 'replan' ? [...begins, ...stall.events] : begins,
     fence: begun.ref,
   });
   await applyMessages(write, run, input.step, waiting);

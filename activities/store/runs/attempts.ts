@@ -34,6 +34,8 @@ export interface BegunAttempt {
   /** How many attempts of this unit asked anything before, and how many of those lost their worker. */
   earlier: number;
   lost: number;
+  /** The one before asked nothing, since its provider was left alone: what it told of its begin stands. */
+  resumes: boolean;
 }
 
 // A step that waits for people more often gets nowhere.
@@ -51,6 +53,12 @@ export function isFirst({ generation, pauses, tried }: NewAttempt): boolean {
 
 /** The outcome of an attempt that asked nobody anything, for want of money or because it was stopped first. */
 export const notMade = 'not_made';
+
+/** The outcome of an attempt that would have asked a provider that is left alone for a while. */
+export const leftAlone = 'left_alone';
+
+/** After these nothing was asked, and nothing used. */
+export const neverAsked = [notMade, leftAlone];
 
 interface Known {
   /** The number of the attempt that this statement opened. */
@@ -116,8 +124,9 @@ export async function beginAttempt(
   const before = rows.filter((row) => row.attempt !== null);
   return {
     ref,
-    earlier: before.filter(({ outcome }) => outcome !== notMade).length,
+    earlier: before.filter(({ outcome }) => !neverAsked.includes(outcome)).length,
     lost: before.filter(({ lost }) => lost).length,
+    resumes: before.at(-1)?.outcome === leftAlone,
   };
 }
 
@@ -164,7 +173,7 @@ export async function hasLeft(queries: Queries, attempt: AttemptRef): Promise<bo
     .where('unit', '=', attempt.unit)
     .where('attempt', '=', attempt.attempt)
     .executeTakeFirst();
-  return row?.outcome === notMade;
+  return neverAsked.includes(row?.outcome ?? '');
 }
 
 /** Ends an attempt that stored no result; its unit's fence stays with it until the next attempt takes it. */

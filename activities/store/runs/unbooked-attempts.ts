@@ -1,7 +1,7 @@
 // Attempts at a model call that ended without booking what they used: their workers died, or lost the step to others.
 import { sql } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
-import { type AttemptRef, notMade } from './attempts.ts';
+import { type AttemptRef, neverAsked } from './attempts.ts';
 import type { Queries } from '../db/database.ts';
 
 /** With what each of them has streamed; of those before an attempt, or of all. */
@@ -19,7 +19,7 @@ export async function unbookedAttempts(
       and (events.payload ->> 'step')::integer = ${step}::integer
     where attempts.run_id = ${runId} and attempts.unit = ${unit}
       and (${before ?? null}::integer is null or attempts.attempt < ${before ?? null}::integer)
-      and attempts.outcome is distinct from ${notMade}
+      and (attempts.outcome is null or attempts.outcome <> all(${neverAsked}))
       and not exists (
         select from model_calls booked where booked.run_id = attempts.run_id
           and booked.step = ${step}::integer and booked.attempt = attempts.attempt

@@ -1,7 +1,10 @@
 // Errors of providers: what kind each is, how long to wait, and that none says too much.
-import { APICallError } from '@ai-sdk/provider';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { toLlmError } from '../../../activities/llm/to-llm-error.ts';
+import { exhaustedWords, tooLongWords } from '../../../activities/llm/error-words.ts';
+import type { LlmError } from '../../../activities/llm/llm.ts';
+import { retryAfterOf } from '../../../activities/llm/retry-after.ts';
+import { complainedOf, toLlmError } from '../../../activities/llm/to-llm-error.ts';
+import { complaintIn, complaintOf } from '../../../activities/llm/wire/complaint.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1) });
@@ -10,23 +13,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function refusal(
-  statusCode: number,
-  error: object,
-  responseHeaders: Record<string, string> = {},
-): APICallError {
-  const data = { error };
-  return new APICallError({
-    message: String((error as { message?: string }).message ?? 'no'),
-    ...{
-      url: 'http://x',
-      requestBodyValues: {},
-      statusCode,
-      data,
-      responseBody: JSON.stringify(data),
-      responseHeaders,
-    },
-  });
+/** What a refusal with this document is. */
+function refusal(status: number, error: unknown, headers: Record<string, string> = {}): LlmError {
+  const body = JSON.stringify({ error });
+  return complainedOf(complaintOf(status, 'no', body), 'p', retryAfterOf(headers, body));
 }
 
 describe('the kind of a refusal', () => {
@@ -72,7 +62,7 @@ describe('the kind of a refusal', () => {
 
 describe('how long to wait', () => {
   const waitOf = (headers: Record<string, string>, error: object = {}): number | undefined =>
-    toLlmError(refusal(429, error, headers), 'p').retryAfterMs;
+    refusal(429, error, headers).retryAfterMs;
 
   test.each([
     [{ 'retry-after': '12' }, 12_000],
@@ -96,8 +86,118 @@ describe('how long to wait', () => {
   });
 });
 
-test('a page of HTML instead of an error document is cut short', () => {
-  expect(toLlmError(refusal(502, { message: '<html>'.repeat(10_000) }), 'p').message.length).toBeLessThan(
-    600,
-  );
+test('a page of HTML instead of an error document is its words, cut short', () => {
+  const page = `<html><style>p {}</style><h1>Bad gateway</h1>${'<p>sorry</p>'.repeat(10_000)}</html>`;
+  const { message } = complainedOf(complaintOf(502, 'no', page), 'p');
+  expect(message.slice(0, 28)).toBe('p: Bad gateway sorry sorry s');
+  expect(message.length).toBeLessThan(2_100);
+});
+
+describe('a conversation that is too long is known by any of the words for it', () => {
+  test.each(tooLongWords)('$example', ({ example, pattern }) => {
+    expect(example).toMatch(pattern);
+    for (const status of [400, 413, 429, 500])
+      expect([status, refusal(status, { message: example }).kind]).toEqual([status, 'context_too_long']);
+  });
+
+  test('a rate that passes is none', () => {
+    for (const message of [
+      'Too many tokens, please wait before trying again.',
+      'Rate limit: 90000 tokens per min',
+    ])
+      expect(refusal(429, { message }).kind).toBe('rate_limited');
+  });
+});
+
+describe('an account with nothing left is not tried again, and the sentence says so', () => {
+  test.each(exhaustedWords)('$example', ({ example, pattern }) => {
+    expect(example).toMatch(pattern);
+    for (const status of [400, 402, 429]) {
+      const error = refusal(status, { message: example });
+      expect([error.kind, error.retryable, error.message]).toEqual([
+        'auth',
+        false,
+        `p: the account has nothing left; it is not tried again: ${example} (status ${status})`,
+      ]);
+    }
+  });
+
+  test("Gemini's sentence for a limit of a minute is none", () => {
+    const message = 'You exceeded your current quota, please check your plan and billing details.';
+    expect(refusal(429, { message, status: 'RESOURCE_EXHAUSTED' }).kind).toBe('rate_limited');
+  });
+});
+
+describe('an error is found in every envelope, and a numeric code is the status', () => {
+  test.each<[string, unknown, ReturnType<typeof complaintIn>]>([
+    [
+      'OpenAI',
+      { error: { message: 'No', type: 'server_error', code: 503 } },
+      { status: 503, code: 'server_error 503', message: 'No' },
+    ],
+    [
+      'a code as text',
+      { error: { message: 'No', code: '429' } },
+      { status: 429, code: '429', message: 'No' },
+    ],
+    ['Ollama', { error: 'No' }, { status: undefined, code: '', message: 'No' }],
+    ['a sentence and its code', { error: 'No', status: 500 }, { status: 500, code: '500', message: 'No' }],
+    [
+      'Anthropic',
+      { type: 'error', error: { type: 'overloaded_error', message: 'No' } },
+      { status: undefined, code: 'error overloaded_error', message: 'No' },
+    ],
+    ['vLLM', { object: 'error', message: 'No', code: 400 }, { status: 400, code: '400', message: 'No' }],
+    ['FastAPI', { detail: 'No' }, { status: undefined, code: '', message: 'No' }],
+    [
+      'FastAPI, of a field',
+      JSON.parse('{"detail":[{"loc":["body"],"msg":"No","type":"missing"}]}'),
+      { status: undefined, code: 'missing', message: 'No' },
+    ],
+    [
+      'Gemini',
+      [{ error: { code: 429, message: 'No', status: 'RESOURCE_EXHAUSTED' } }],
+      { status: 429, code: '429 resource_exhausted', message: 'No' },
+    ],
+    [
+      'OpenRouter',
+      { choices: [{ error: { code: 502, message: 'No', metadata: { raw: 'upstream' } } }] },
+      { status: 502, code: '502', message: 'No: upstream' },
+    ],
+    [
+      'responses',
+      { type: 'response.failed', response: { error: { code: 'server_error', message: 'No' } } },
+      { status: undefined, code: 'response.failed server_error', message: 'No' },
+    ],
+    [
+      'MiniMax',
+      { base_resp: { status_code: 1008, status_msg: 'insufficient balance' } },
+      { status: undefined, code: '1008', message: 'insufficient balance' },
+    ],
+    [
+      'nothing said',
+      { error: {} },
+      { status: undefined, code: '', message: 'reported an error without saying which' },
+    ],
+    ['an answer', { choices: [{ delta: {} }], error: null, base_resp: { status_code: 0 } }, undefined],
+    ['a word in an answer', 'No', undefined],
+  ])('%s', (_, value, complaint) => {
+    expect(complaintIn(value)).toEqual(complaint);
+  });
+});
+
+test('a connection that cannot be made, 5xx and 429 are outages; what we gave up or could not read is none', () => {
+  const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED' });
+  const closed = Object.assign(new Error('no'), { code: 'UND_ERR_SOCKET' });
+  const outages = [
+    ...[500, 503, 504, 529, 429].map((status) => refusal(status, { message: 'No' })),
+    toLlmError(new TypeError('fetch failed', { cause: refused }), 'p'),
+  ];
+  const others = [
+    ...[400, 401, 408, 422].map((status) => refusal(status, { message: 'No' })),
+    toLlmError(new TypeError('terminated', { cause: closed }), 'p'),
+    toLlmError(new Error('No'), 'p'),
+  ];
+  expect(outages.map(({ outage }) => outage)).toEqual(Array(6).fill(true));
+  expect(others.map(({ outage }) => outage)).toEqual(Array(6).fill(false));
 });

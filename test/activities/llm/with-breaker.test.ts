@@ -1,8 +1,13 @@
-// The circuit breaker: when it opens, what it says, and that one probe decides.
+// The circuit breaker: what opens it, whom it sends away for how long, and whose turn the probe is.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type Llm, LlmError, type LlmErrorKind, type LlmPart } from '../../../activities/llm/llm.ts';
+import {
+  type Llm,
+  LlmError,
+  type LlmErrorKind,
+  type LlmPart,
+  ProviderLeftAlone,
+} from '../../../activities/llm/llm.ts';
 import { withBreaker } from '../../../activities/llm/with-breaker.ts';
-import { streamOf } from './conformance.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 });
@@ -12,10 +17,11 @@ afterEach(() => {
 });
 
 const finish: LlmPart = { type: 'finish', reason: 'stop', usage: undefined };
+const outage = new LlmError('overloaded', 'down', undefined, true);
 
 interface Fake extends Llm {
   asked: number;
-  next: LlmErrorKind | 'fine' | Promise<void>;
+  next: LlmError | 'fine' | Promise<void>;
 }
 
 /** A provider whose next answer is set by the test. */
@@ -27,23 +33,25 @@ function createFake(): Fake {
     async *stream() {
       fake.asked += 1;
       const { next } = fake;
+      if (next instanceof Promise) await next;
+      else if (next !== 'fine') throw next;
       yield { type: 'text', text: 'So' };
-      if (typeof next !== 'string') await next;
-      else if (next !== 'fine') throw new LlmError(next, next);
       yield finish;
     },
   };
   return fake;
 }
 
-/** How asking ended: `fine`, or the error's kind and wait. */
-async function ask(llm: Llm): Promise<string> {
+/** How asking ended: `fine`, the error's kind, or how long the provider is left alone. */
+async function ask(llm: Llm, runId = 'run', model = 'm'): Promise<string> {
+  const request = { model, messages: [], tools: [], maxOutputTokens: 1, runId, step: 1 };
   try {
-    for await (const part of streamOf({ llm, model: 'm' })) if (part === finish) return 'fine';
+    for await (const part of llm.stream(request, new AbortController().signal))
+      if (part === finish) return 'fine';
     return 'silent';
   } catch (error) {
-    if (!(error instanceof LlmError)) return String(error);
-    return error.retryAfterMs === undefined ? error.kind : `${error.kind} for ${error.retryAfterMs}`;
+    if (error instanceof ProviderLeftAlone) return `left alone for ${error.retryAfterMs}`;
+    return error instanceof LlmError ? error.kind : String(error);
   }
 }
 
@@ -53,54 +61,105 @@ async function askTimes(times: number, llm: Llm): Promise<string[]> {
   return outcomes;
 }
 
-test('after five failures in a row the provider is not asked for 30 s, and the wait is said', async () => {
+async function opened(): Promise<{ fake: Fake; llm: Llm }> {
   const fake = createFake();
   const llm = withBreaker(fake);
-  fake.next = 'network';
-  expect(await askTimes(5, llm)).toEqual(Array(5).fill('network'));
+  fake.next = outage;
+  expect(await askTimes(5, llm)).toEqual(Array(5).fill('overloaded'));
+  return { fake, llm };
+}
+
+test('after five outages in a row the model is not asked for 30 s, and the wait is said', async () => {
+  const { fake, llm } = await opened();
   fake.next = 'fine';
   vi.setSystemTime(1_012_000);
-  expect(await ask(llm)).toBe('overloaded for 18000');
+  expect(await ask(llm)).toBe('left alone for 18000');
   expect(fake.asked).toBe(5);
   vi.setSystemTime(1_030_000);
   expect(await askTimes(2, llm)).toEqual(['fine', 'fine']);
 });
 
-test('a success in between and failures that waiting does not cure open nothing', async () => {
-  const fake = createFake();
-  const llm = withBreaker(fake);
-  fake.next = 'timeout';
-  await askTimes(4, llm);
+test('other models of the provider are asked all the same', async () => {
+  const { fake, llm } = await opened();
   fake.next = 'fine';
-  await ask(llm);
-  fake.next = 'rate_limited';
-  await askTimes(4, llm);
-  fake.next = 'bad_request';
-  expect(await askTimes(20, llm)).toEqual(Array(20).fill('bad_request'));
+  expect([await ask(llm), await ask(llm, 'run', 'other')]).toEqual(['left alone for 30000', 'fine']);
 });
 
-test('one probe is let through; while it runs the others are refused, and when it fails the wait begins again', async () => {
+test.each<LlmErrorKind>(['network', 'timeout', 'bad_request', 'overloaded', 'context_too_long'])(
+  'what is no outage never opens it: %s',
+  async (kind) => {
+    const fake = createFake();
+    fake.next = new LlmError(kind, kind);
+    expect(await askTimes(20, withBreaker(fake))).toEqual(Array(20).fill(kind));
+  },
+);
+
+test('an answer or a refusal in between shows that it is there', async () => {
   const fake = createFake();
   const llm = withBreaker(fake);
-  fake.next = 'overloaded';
-  await askTimes(5, llm);
+  for (const between of ['fine', new LlmError('bad_request', 'no')] as const) {
+    fake.next = outage;
+    expect(await askTimes(4, llm)).toEqual(Array(4).fill('overloaded'));
+    fake.next = between;
+    await ask(llm);
+  }
+  fake.next = outage;
+  expect(await askTimes(4, llm)).toEqual(Array(4).fill('overloaded'));
+});
+
+test('one probe is let through; the others wait longer the longer it takes, until its first word', async () => {
+  const { fake, llm } = await opened();
   vi.setSystemTime(1_030_000);
   const probe = Promise.withResolvers<void>();
   fake.next = probe.promise;
   const probed = ask(llm);
   await vi.waitUntil(() => fake.asked === 6);
-  expect(await askTimes(3, llm)).toEqual(Array(3).fill('overloaded for 2000'));
-  probe.reject(new LlmError('network', 'still down'));
-  expect(await probed).toBe('network');
-  expect(await ask(llm)).toBe('overloaded for 30000');
-  expect(fake.asked).toBe(6);
+  expect(await ask(llm)).toBe('left alone for 2000');
+  vi.setSystemTime(1_042_000);
+  expect(await ask(llm)).toBe('left alone for 12000');
+  vi.setSystemTime(1_142_000);
+  expect(await ask(llm)).toBe('left alone for 30000');
+  fake.next = 'fine';
+  probe.resolve();
+  expect([await probed, await ask(llm)]).toEqual(['fine', 'fine']);
 });
 
-test('a person who aborts is no failure of the provider', async () => {
+test('a probe that fails begins the wait again; one that its reader left, or that we gave up, says nothing', async () => {
+  const { fake, llm } = await opened();
+  vi.setSystemTime(1_030_000);
+  expect(await ask(llm)).toBe('overloaded');
+  expect(await ask(llm)).toBe('left alone for 30000');
+  vi.setSystemTime(1_060_000);
+  fake.next = new LlmError('timeout', 'too slow');
+  expect(await askTimes(2, llm)).toEqual(['timeout', 'timeout']);
+  fake.next = outage;
+  expect(await askTimes(2, llm)).toEqual(['overloaded', 'left alone for 30000']);
+});
+
+test('the next probe is the turn of a run that waits, not of the one that failed', async () => {
+  const { fake, llm } = await opened();
+  expect(await ask(llm, 'healthy')).toBe('left alone for 30000');
+  vi.setSystemTime(1_030_000);
+  expect(await ask(llm)).toBe('left alone for 5000');
+  fake.next = 'fine';
+  expect([await ask(llm, 'healthy'), await ask(llm)]).toEqual(['fine', 'fine']);
+});
+
+test('a run that waits and never comes back keeps the other no longer than 5 s', async () => {
+  const { fake, llm } = await opened();
+  await ask(llm, 'stopped');
+  fake.next = 'fine';
+  vi.setSystemTime(1_035_000);
+  expect(await ask(llm)).toBe('fine');
+});
+
+test('a reader that leaves is no failure of the provider', async () => {
   const fake = createFake();
   const llm = withBreaker(fake);
+  const request = { model: 'm', messages: [], tools: [], maxOutputTokens: 1, runId: 'run', step: 1 };
   for (let index = 0; index < 10; index += 1) {
-    for await (const part of streamOf({ llm, model: 'm' })) if (part.type === 'text') break;
+    for await (const part of llm.stream(request, new AbortController().signal))
+      if (part.type === 'text') break;
   }
   expect(await ask(llm)).toBe('fine');
 });

@@ -75,15 +75,26 @@ test('an attempt learns how many came before it and how many of those lost their
   const unit = 'call/1.0';
   const [second, third] = [uuid(), uuid()];
   const ref = (attempt: number) => ({ runId: run.id, unit, attempt });
-  expect(await take(anAttempt(run, unit, 1))).toEqual({ ref: ref(1), earlier: 0, lost: 0 });
+  expect(await take(anAttempt(run, unit, 1))).toEqual({ ref: ref(1), earlier: 0, lost: 0, resumes: false });
   await failAttempt(db, anAttempt(run, unit, 1), 'failed');
-  expect(await take(anAttempt(run, unit, 2))).toEqual({ ref: ref(2), earlier: 1, lost: 0 });
-  expect(await take(anAttempt(run, unit, 3, second))).toEqual({ ref: ref(3), earlier: 2, lost: 1 });
-  expect(await take(anAttempt(run, unit, 7, third))).toEqual({ ref: ref(4), earlier: 3, lost: 2 });
+  expect(await take(anAttempt(run, unit, 2))).toEqual({ ref: ref(2), earlier: 1, lost: 0, resumes: false });
+  expect(await take(anAttempt(run, unit, 3, second))).toEqual({
+    ref: ref(3),
+    earlier: 2,
+    lost: 1,
+    resumes: false,
+  });
+  expect(await take(anAttempt(run, unit, 7, third))).toEqual({
+    ref: ref(4),
+    earlier: 3,
+    lost: 2,
+    resumes: false,
+  });
   expect(await take(anAttempt(run, unit, 8, third)), 'the worker lives, its attempt failed').toEqual({
     ref: ref(5),
     earlier: 4,
     lost: 2,
+    resumes: false,
   });
   expect(await outcomes(run.id)).toEqual([
     [1, 'failed'],
@@ -123,7 +134,11 @@ test('what a living worker was at is superseded; it counts as lost once that wor
   const run = await store.started();
   const [slow, next, last] = [await executor('slow'), await executor('next'), await executor('last')];
   await take(anAttempt(run, 'model/1', 1, slow));
-  expect(await take(anAttempt(run, 'model/1', 2, next))).toMatchObject({ earlier: 1, lost: 0 });
+  expect(await take(anAttempt(run, 'model/1', 2, next))).toMatchObject({
+    earlier: 1,
+    lost: 0,
+    resumes: false,
+  });
   await endExecutor(db, next);
   expect(await take(anAttempt(run, 'model/1', 3, last)), 'the second died').toMatchObject({
     earlier: 2,
@@ -135,7 +150,11 @@ test('what a living worker was at is superseded; it counts as lost once that wor
     [3, null],
   ]);
   await endExecutor(db, slow);
-  expect(await take(anAttempt(run, 'model/1', 4, last))).toMatchObject({ earlier: 3, lost: 2 });
+  expect(await take(anAttempt(run, 'model/1', 4, last))).toMatchObject({
+    earlier: 3,
+    lost: 2,
+    resumes: false,
+  });
 });
 
 test('only the attempts before this one that ended in the same way are told, in order', async () => {
