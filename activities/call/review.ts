@@ -91,7 +91,8 @@ export async function reviewCalls(
 function reviewOne(context: ReviewContext, step: number, index: number, written: LlmCall): ReviewedCall {
   // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
   const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
-  const outcome = index < mostCallsPerStep ? reviewCall(context, call) : oneTooMany(call);
+  const outcome =
+    index >= mostCallsPerStep ? oneTooMany(call) : call.cut ? halfACall(call) : reviewCall(context, call);
   return {
     callId: `${step}.${index}`,
     index,
@@ -113,6 +114,14 @@ function hashOf(input: string, runs: string | undefined): string {
 
 function oneTooMany(call: LlmCall): Outcome {
   const problem = `Not run: at most ${mostCallsPerStep} calls are made in one step. Ask again in the next.`;
+  return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
+}
+
+/** Never repaired into something that was not meant. */
+function halfACall(call: LlmCall): Outcome {
+  const problem =
+    'Not run: your answer reached the longest length an answer may have before the arguments of this call were whole. ' +
+    'Send it again with shorter arguments, in several calls if it must be.';
   return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
 }
 

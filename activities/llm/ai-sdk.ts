@@ -1,13 +1,9 @@
 // One adapter between the providers of the ai-sdk specification and our port: messages out, parts and errors
 // in. It calls `doStream` once and never tries again: Temporal does.
-import type {
-  LanguageModelV4,
-  LanguageModelV4FinishReason,
-  LanguageModelV4StreamPart,
-  LanguageModelV4Usage,
-} from '@ai-sdk/provider';
+import type { LanguageModelV4, LanguageModelV4StreamPart, LanguageModelV4Usage } from '@ai-sdk/provider';
 import { toStorable } from '../../workflows/contracts/storable.ts';
 import { createTextCleaner, type TextCleaner } from './clean-text.ts';
+import { isBrokenOff, toReason } from './finish-reason.ts';
 import { type Llm, LlmError, type LlmPart, type LlmRequest, type LlmUsage } from './llm.ts';
 import { createStallWatch, type StallWatch, type Stalls } from './stall-watch.ts';
 import { toLlmError } from './to-llm-error.ts';
@@ -92,11 +88,10 @@ async function* readAnswer(
       throw new LlmError('bad_request', `${provider}: the answer is longer than 4 MiB: refused`);
     yield part;
   }
-  const reason = finish?.finishReason.unified;
-  if (finish === undefined || reason === 'interrupted' || reason === 'error') {
+  if (finish === undefined || isBrokenOff(finish.finishReason)) {
     throw new LlmError('network', `${provider}: the answer was cut before its end`);
   }
-  if (reason === 'content-filter' && length === 0) {
+  if (finish.finishReason.unified === 'content-filter' && length === 0) {
     throw new LlmError('content_refused', `${provider}: its content filter refused to answer`);
   }
   yield {
@@ -140,25 +135,6 @@ function toTextPart(
   text: string,
 ): { type: 'text' | 'thinking'; text: string } | undefined {
   return text === '' ? undefined : { type, text };
-}
-
-/** An answer with calls has ended for their sake, whatever a server calls it: some say "stop". */
-function toReason(
-  { unified }: LanguageModelV4FinishReason,
-  hasCalls: boolean,
-): (LlmPart & { type: 'finish' })['reason'] {
-  switch (unified) {
-    case 'length':
-      return 'length';
-    case 'content-filter':
-      return 'refused';
-    case 'tool-calls':
-      return 'calls';
-    case 'stop':
-      return hasCalls ? 'calls' : 'stop';
-    default:
-      return hasCalls ? 'calls' : 'other';
-  }
 }
 
 /** Undefined for whatever cannot be true: every request has input, and an answer of some length has output. */

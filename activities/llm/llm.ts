@@ -1,6 +1,7 @@
 // The port every model provider implements. Plain TypeScript: it knows nothing of Temporal, retries nothing
 // and never throws anything but LlmError (or the signal's reason when it was aborted).
 import type { ToolSpec } from '../tools/tool.ts';
+import type { FinishReason } from './finish-reason.ts';
 
 export interface LlmCall {
   /** The provider's id; providers reuse theirs, so it is an attribute and never a key. */
@@ -8,6 +9,8 @@ export interface LlmCall {
   name: string;
   /** The arguments as the JSON text the model wrote; may be malformed. */
   input: string;
+  /** The answer ended inside its arguments: it is not made. */
+  cut?: boolean;
 }
 
 export type LlmMessage =
@@ -65,7 +68,7 @@ export type LlmPart =
   /** Last part, exactly once. Usage undefined: the provider did not say; charge an estimate. */
   | {
       type: 'finish';
-      reason: 'stop' | 'calls' | 'length' | 'refused' | 'other';
+      reason: FinishReason;
       usage: LlmUsage | undefined;
     };
 

@@ -58,7 +58,7 @@ export function createScriptedLlm({ folder }: { folder: string | undefined }): L
     for (const call of calls) yield { type: 'call', call };
     const output = [thinking, text, ...calls.map((call) => call.name + call.input)].join('');
     const usage = step.usage ?? estimateUsage(request, output);
-    yield { type: 'finish', reason: calls.length > 0 ? 'calls' : 'stop', usage };
+    yield { type: 'finish', reason: step.finish ?? (calls.length > 0 ? 'calls' : 'stop'), usage };
   }
 
   return { provider: 'scripted', scripted: true, missing: undefined, models: files.names(), stream };
