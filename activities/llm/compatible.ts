@@ -49,6 +49,8 @@ async function firstModel(address: string, apiKey: string | undefined, signal: A
     throw new LlmError(
       kind,
       `compatible: /models lists no model (status ${answer.status}): name one, as compatible/NAME`,
+      undefined,
+      kind === 'overloaded',
     );
   }
   return first.id;

@@ -77,23 +77,34 @@ export type LlmErrorKind =
   | 'overloaded'
   | 'timeout'
   | 'network'
+  /** What came is not what its format promises. */
+  | 'unreadable'
   | 'bad_request'
   | 'auth'
   | 'context_too_long'
   | 'content_refused';
 
-const retryableKinds: readonly LlmErrorKind[] = ['rate_limited', 'overloaded', 'timeout', 'network'];
+const retryableKinds: readonly LlmErrorKind[] = [
+  'rate_limited',
+  'overloaded',
+  'timeout',
+  'network',
+  'unreadable',
+];
 
 export class LlmError extends Error {
   readonly kind: LlmErrorKind;
   /** What the provider's header asked for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** The server cannot be reached, has broken down (5xx) or refuses us for a while (429): so it does for all. */
+  readonly outage: boolean;
 
-  constructor(kind: LlmErrorKind, message: string, retryAfterMs?: number) {
+  constructor(kind: LlmErrorKind, message: string, retryAfterMs?: number, outage = false) {
     super(message);
     this.name = 'LlmError';
     this.kind = kind;
     this.retryAfterMs = retryAfterMs;
+    this.outage = outage;
   }
 
   get retryable(): boolean {

@@ -8,6 +8,7 @@ const kinds = [
   'overloaded',
   'timeout',
   'network',
+  'unreadable',
   'bad_request',
   'auth',
   'context_too_long',

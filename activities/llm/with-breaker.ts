@@ -24,7 +24,7 @@ export function withBreaker(llm: Llm): Llm {
     const left = policy.state === CircuitState.HalfOpen ? probeMs : openedAt + openMs - Date.now();
     if (policy.state === CircuitState.Closed || left <= 0) return;
     const sentence = `${llm.provider} failed ${failuresToOpen} times in a row: it is left alone for another ${Math.ceil(left / 1000)} s`;
-    throw new LlmError('overloaded', sentence, left);
+    throw new LlmError('overloaded', sentence, left, true);
   }
 
   /** Tells the breaker that an answer is under way; the result says how it ended. */

@@ -6,7 +6,7 @@ import type { Said } from './ask.ts';
 import { LogBehind } from './journal.ts';
 import type { ModelCall } from './open.ts';
 import { LlmError, type LlmErrorKind } from '../llm/llm.ts';
-import { isOutOfPatience } from './patience.ts';
+import { faultOf, isFault, isOutOfPatience, outcomeOfProvider } from './patience.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { hasBooked, recordUse } from '../store/lifecycle/answers.ts';
 import { endsOf, failAttempt } from '../store/runs/attempts.ts';
@@ -21,6 +21,7 @@ const types: Record<LlmErrorKind, FailureCode> = {
   overloaded: 'ModelOverloaded',
   timeout: 'ModelTimeout',
   network: 'ModelNetwork',
+  unreadable: 'ModelUnreadable',
   bad_request: 'ModelBadRequest',
   auth: 'ModelUnauthorized',
   context_too_long: 'ModelContextTooLong',
@@ -88,7 +89,12 @@ export async function failModelCall(
           ...closing,
           {
             type: 'attempt-error',
-            payload: { unit, attempt: number, reason, retry: verdict?.forGood !== true },
+            payload: {
+              unit,
+              attempt: number,
+              reason: verdict?.message ?? reason,
+              retry: verdict?.forGood !== true,
+            },
           },
         ],
         fence: attempt.ref,
@@ -107,11 +113,9 @@ function toReason(deps: ActivityDeps, message: string): string {
   return toStorable(deps.log.redact(message).slice(0, 500));
 }
 
-type Outcome = 'failed' | 'broken' | 'stopped' | 'given_up';
-
 /** Only a provider's failures use up patience, and only what breaks in here counts as broken. */
-function outcomeOf(error: unknown): Outcome {
-  if (error instanceof LlmError) return 'failed';
+function outcomeOf(error: unknown): string {
+  if (error instanceof LlmError) return outcomeOfProvider(error);
   if (error instanceof WorkersLost) return 'given_up';
   // Neither the provider's doing nor a mistake: the next attempt goes on, however often this happens.
   const outage = error instanceof LogBehind || isStoreOutage(error);
@@ -124,19 +128,27 @@ async function verdictOn(
   write: Write,
   attempt: Attempt,
   error: unknown,
-  outcome: Outcome,
+  outcome: string,
   message: string,
 ): Promise<ModelCallFailed | undefined> {
   if (error instanceof WorkersLost) return forGood('ModelWorkersLost', message);
   if (!(error instanceof LlmError)) {
     if (outcome !== 'broken') return undefined;
-    const before = await endsOf(write.tx, attempt.ref, outcome);
-    return before.length + 1 >= mostBroken ? forGood('InternalError', message) : undefined;
+    const broken = (await endsOf(write.tx, attempt.ref)).filter((end) => end.outcome === outcome);
+    return broken.length + 1 >= mostBroken ? forGood('InternalError', message) : undefined;
   }
   const type = types[error.kind];
   if (!failures[type].retryable) return forGood(type, message);
-  if (isOutOfPatience(await endsOf(write.tx, attempt.ref, outcome), new Date()))
-    return forGood('ModelUnavailable', message);
+  const ends = await endsOf(write.tx, attempt.ref);
+  const fault = isFault(outcome)
+    ? faultOf(
+        ends.map((end) => end.outcome),
+        outcome,
+      )
+    : undefined;
+  if (fault !== undefined) return forGood(type, `${message.slice(0, 400).toWellFormed()} ${fault}`);
+  const outages = ends.filter((end) => end.outcome === outcome).map(({ at }) => at);
+  if (!isFault(outcome) && isOutOfPatience(outages, new Date())) return forGood('ModelUnavailable', message);
   return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
 }
 

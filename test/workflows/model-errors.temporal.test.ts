@@ -109,6 +109,25 @@ withKernel((kernel) => {
     });
   }
 
+  for (const [kind, tries, words] of [
+    ['unreadable', 2, 'The same unreadable answer came twice: this is a fault of the server.'],
+    ['timeout', 3, 'It failed 3 times in a row without an outage.'],
+  ] as const) {
+    test(`what waiting does not mend (${kind}) ends the run after ${tries} tries, and it says why`, async () => {
+      const run = await kernel.start({ model: await kernel.script({ text: 'Never.', error: { kind } }) });
+      expect(await kernel.ended(run)).toMatchObject({
+        status: 'failed',
+        reason: 'model_failed',
+        reason_text: `scripted: ${kind} as the scenario says (attempt ${tries}) ${words}`,
+      });
+      const lines = (await story(kernel, run)).filter((line) => line.startsWith('attempt-error'));
+      expect(lines).toEqual([
+        ...Array.from({ length: tries - 1 }, () => 'attempt-error model/1 again'),
+        'attempt-error model/1 for good',
+      ]);
+    });
+  }
+
   test('a model that nobody here has ends the run with a sentence', async () => {
     const run = await kernel.start({ model: 'nobody/at-all' });
     const ended = await kernel.ended(run);
