@@ -105,7 +105,7 @@ function toPart(
   part: LanguageModelV4StreamPart,
   text: TextCleaner,
   thinking: TextCleaner,
-): Exclude<LlmPart, { type: 'finish' }> | undefined {
+): Exclude<LlmPart, { type: 'finish' | 'was-thinking' }> | undefined {
   switch (part.type) {
     case 'text-delta':
     case 'text-end':

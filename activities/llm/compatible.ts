@@ -5,13 +5,22 @@ import { createAiSdkLlm } from './ai-sdk.ts';
 import { guardedFetch } from './guarded-fetch.ts';
 import { type Llm, LlmError } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
+import { readWritten } from './written/read-written.ts';
 
 /** Stands for the first model the server lists, so that an address alone is enough to begin. */
 const firstOfServer = 'auto';
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string().min(1) })).min(1) });
 
-export function createCompatibleLlm({ apiKey, baseUrl, stalls }: ProviderSettings): Llm {
+export function createCompatibleLlm({
+  apiKey,
+  baseUrl,
+  stalls,
+  readsText = true,
+}: ProviderSettings & {
+  /** Whether thoughts and calls that stand in an answer's text are read as such. */
+  readsText?: boolean | undefined;
+}): Llm {
   const address = (baseUrl ?? '').replace(/\/+$/, '');
   const client = createOpenAICompatible({
     name: 'compatible',
@@ -21,7 +30,7 @@ export function createCompatibleLlm({ apiKey, baseUrl, stalls }: ProviderSetting
     includeUsage: true,
     ...(apiKey !== undefined && { apiKey }),
   });
-  return createAiSdkLlm({
+  const llm = createAiSdkLlm({
     provider: 'compatible',
     models: [firstOfServer],
     missing: baseUrl === undefined ? 'PERDURE_COMPATIBLE_BASE_URL' : undefined,
@@ -29,6 +38,7 @@ export function createCompatibleLlm({ apiKey, baseUrl, stalls }: ProviderSetting
     languageModel: async (name, signal) =>
       client.chatModel(name === firstOfServer ? await firstModel(address, apiKey, signal) : name),
   });
+  return readsText ? readWritten(llm) : llm;
 }
 
 /** Asked anew for each call: what a local server has loaded changes under us. */

@@ -17,6 +17,7 @@ export interface LlmSettings {
   googleBaseUrl?: string | undefined;
   compatibleApiKey?: string | undefined;
   compatibleBaseUrl?: string | undefined;
+  compatibleReadsText?: 'on' | 'off' | undefined;
   /** A folder of scenarios for the scripted model, beside the built-in ones. */
   scenarios?: string | undefined;
   stalls?: Stalls | undefined;
@@ -36,7 +37,12 @@ export function createLlms(settings: LlmSettings): Llm[] {
     createAnthropicLlm({ apiKey: settings.anthropicApiKey, baseUrl: settings.anthropicBaseUrl, stalls }),
     createOpenAiLlm({ apiKey: settings.openaiApiKey, baseUrl: settings.openaiBaseUrl, stalls }),
     createGoogleLlm({ apiKey: settings.googleApiKey, baseUrl: settings.googleBaseUrl, stalls }),
-    createCompatibleLlm({ apiKey: settings.compatibleApiKey, baseUrl: settings.compatibleBaseUrl, stalls }),
+    createCompatibleLlm({
+      apiKey: settings.compatibleApiKey,
+      baseUrl: settings.compatibleBaseUrl,
+      readsText: settings.compatibleReadsText !== 'off',
+      stalls,
+    }),
   ];
   return [...providers.map(withBreaker), createScriptedLlm({ folder: settings.scenarios })];
 }

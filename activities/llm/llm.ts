@@ -64,6 +64,8 @@ export function untagged(text: string): { tag: BlockTag; text: string } | undefi
 export type LlmPart =
   | { type: 'text'; text: string }
   | { type: 'thinking'; text: string }
+  /** All text so far was thoughts: the server took them for the answer. */
+  | { type: 'was-thinking' }
   | { type: 'call'; call: LlmCall }
   /** Last part, exactly once. Usage undefined: the provider did not say; charge an estimate. */
   | {

@@ -78,6 +78,11 @@ async function listen(
         case 'thinking':
           journal.thinking(part.text);
           break;
+        case 'was-thinking':
+          journal.takeBack('It was thoughts, and is shown as such.');
+          journal.thinking(streamed.text);
+          streamed.text = '';
+          break;
         case 'call':
           streamed.calls.push(part.call);
           break;
