@@ -1,12 +1,11 @@
-// Reads thoughts and calls out of the text of an answer, piece by piece. However the text is cut into pieces, the same
-// comes out.
-//
+// Reads thoughts and calls out of the text of an answer, piece by piece: however it is cut into them, the same comes out.
+import type { ToolSpec } from '../../tools/tool.ts';
+import { type CallFormat, callFormats, silentMarks, thoughts, type WrittenCall } from './formats.ts';
+
 // The rule: a mark counts at the start of a line and outside a block of code, and only when what it opens is whole and
 // every call in it names a tool that was offered. Everything else stays the text it is. Thoughts at the start of an
 // answer need no end: an answer may be cut inside them. Calls come last, and not at all beside calls that the server
 // itself has read: those stay text.
-import type { ToolSpec } from '../../tools/tool.ts';
-import { type CallFormat, callFormats, silentMarks, thoughts, type WrittenCall } from './formats.ts';
 
 export type WrittenPart =
   | { type: 'text' | 'thinking'; text: string }
@@ -51,186 +50,197 @@ interface Whole {
 }
 
 export function createWrittenReader(tools: readonly ToolSpec[]): WrittenReader {
-  const offered = new Set(tools.map(({ name }) => name));
-  const found: { raw: string; calls: WrittenCall[] }[] = [];
-  let parts: WrittenPart[] = [];
-  let rest = '';
-  /** Not looked at yet: while something is not whole, all of it is looked at again as it grows by an eighth. */
-  let pending = '';
-  let waiting = false;
-  let ended = false;
-  let atLine = true;
-  /** Nothing was said since the start, or since thoughts or a call. */
-  let quiet = true;
-  let behindMark = false;
-  let said = false;
-  let mayBeUnopened = true;
-  let fence: string | undefined;
-  let close: string | undefined;
-  let refused = 0;
-  /** Where the next end of what is open is looked for, and how many were none. */
-  let closes = { from: 0, count: 0 };
+  return new Reader(tools);
+}
 
-  function say(text: string): void {
-    if (text === '') return;
-    parts.push({ type: 'text', text });
-    said ||= text.trim() !== '';
+class Reader implements WrittenReader {
+  readonly #tools: readonly ToolSpec[];
+  readonly #offered: ReadonlySet<string>;
+  readonly #found: { raw: string; calls: WrittenCall[] }[] = [];
+  #parts: WrittenPart[] = [];
+  #rest = '';
+  /** Not looked at yet: while something is not whole, all of it is looked at again as it grows by an eighth. */
+  #pending = '';
+  #waiting = false;
+  #ended = false;
+  #atLine = true;
+  /** Nothing was said since the start, or since thoughts or a call. */
+  #quiet = true;
+  #behindMark = false;
+  #said = false;
+  #mayBeUnopened = true;
+  #fence: string | undefined;
+  #close: string | undefined;
+  #refused = 0;
+  /** Where the next end of what is open is looked for, and how many were none. */
+  #closes = { from: 0, count: 0 };
+
+  constructor(tools: readonly ToolSpec[]) {
+    this.#tools = tools;
+    this.#offered = new Set(tools.map(({ name }) => name));
   }
 
-  function think(text: string): void {
-    if (text !== '') parts.push({ type: 'thinking', text });
+  push(piece: string): WrittenPart[] {
+    this.#pending += piece;
+    return this.#waiting && this.#pending.length < this.#rest.length / 8 ? [] : this.#take();
+  }
+
+  end(read: boolean): WrittenPart[] {
+    this.#ended = true;
+    const last = this.#take();
+    if (read) return [...last, ...this.#found.map(({ raw }): WrittenPart => ({ type: 'text', text: raw }))];
+    const calls = this.#found.flatMap((each) => each.calls);
+    return [...last, ...calls.map((call): WrittenPart => ({ type: 'call', call }))];
+  }
+
+  #say(text: string): void {
+    if (text === '') return;
+    this.#parts.push({ type: 'text', text });
+    this.#said ||= text.trim() !== '';
+  }
+
+  #think(text: string): void {
+    if (text !== '') this.#parts.push({ type: 'thinking', text });
   }
 
   /** Goes on behind a mark or what it opened. */
-  function goOn(from: string): void {
-    rest = from;
-    atLine = true;
-    quiet = true;
-    behindMark = true;
-    waiting = false;
-    closes = { from: 0, count: 0 };
+  #goOn(from: string): void {
+    this.#rest = from;
+    this.#atLine = true;
+    this.#quiet = true;
+    this.#behindMark = true;
+    this.#waiting = false;
+    this.#closes = { from: 0, count: 0 };
   }
 
   /** Undefined: not yet. Null: it is none. */
-  function wholeOf(text: string, mark: ThoughtsMark | CallMark): Whole | null | undefined {
+  #wholeOf(text: string, mark: ThoughtsMark | CallMark): Whole | null | undefined {
     const end = mark.kind === 'call' ? mark.format.close : mark.close;
     const body = mark.open.length;
     if (end === undefined)
-      return ended && mark.kind === 'call' ? callsOf(text.slice(body), mark, text.length) : undefined;
+      return this.#ended && mark.kind === 'call'
+        ? this.#callsOf(text.slice(body), mark, text.length)
+        : undefined;
     for (;;) {
-      const at = text.indexOf(end, Math.max(body, closes.from));
+      const at = text.indexOf(end, Math.max(body, this.#closes.from));
       if (at < 0) {
-        closes.from = Math.max(0, text.length - end.length);
-        return ended ? null : undefined;
+        this.#closes.from = Math.max(0, text.length - end.length);
+        return this.#ended ? null : undefined;
       }
       const inside = text.slice(body, at);
       const length = at + end.length;
       if (!('format' in mark)) return { length, thinking: inside, calls: [] };
-      const whole = callsOf(inside, mark, length);
-      closes = { from: at + 1, count: closes.count + 1 };
-      if (whole !== null || closes.count >= mostCloses) return whole;
+      const whole = this.#callsOf(inside, mark, length);
+      this.#closes = { from: at + 1, count: this.#closes.count + 1 };
+      if (whole !== null || this.#closes.count >= mostCloses) return whole;
     }
   }
 
-  function callsOf(inside: string, { format }: CallMark, length: number): Whole | null {
-    const calls = format.read(inside, tools);
-    return calls?.every(({ name }) => offered.has(name)) ? { length, calls } : null;
+  #callsOf(inside: string, { format }: CallMark, length: number): Whole | null {
+    const calls = format.read(inside, this.#tools);
+    return calls?.every(({ name }) => this.#offered.has(name)) ? { length, calls } : null;
   }
 
   /** False: more must come first. */
-  function takeMark(blank: string, text: string, mark: Mark): boolean {
+  #takeMark(blank: string, text: string, mark: Mark): boolean {
     const behind = text.slice(mark.open.length);
-    if (mark.kind === 'unopened' && mayBeUnopened) {
-      if (said) parts.push({ type: 'was-thinking' });
-      mayBeUnopened = false;
-      goOn(behind);
+    if (mark.kind === 'unopened' && this.#mayBeUnopened) {
+      if (this.#said) this.#parts.push({ type: 'was-thinking' });
+      this.#mayBeUnopened = false;
+      this.#goOn(behind);
       return true;
     }
-    if (mark.kind === 'silent' && quiet) {
-      goOn(behind);
+    if (mark.kind === 'silent' && this.#quiet) {
+      this.#goOn(behind);
       return true;
     }
-    if (mark.kind === 'thoughts' && quiet) {
-      mayBeUnopened = false;
-      close = mark.close;
-      goOn(behind);
+    if (mark.kind === 'thoughts' && this.#quiet) {
+      this.#mayBeUnopened = false;
+      this.#close = mark.close;
+      this.#goOn(behind);
       return true;
     }
-    const whole = 'close' in mark || 'format' in mark ? wholeOf(text, mark) : null;
+    const whole = 'close' in mark || 'format' in mark ? this.#wholeOf(text, mark) : null;
     if (whole === undefined) return false;
     if (whole === null) {
-      say(blank + mark.open);
-      refused += 1;
-      goOn(behind);
-      atLine = false;
-      quiet = false;
+      this.#say(blank + mark.open);
+      this.#refused += 1;
+      this.#goOn(behind);
+      this.#atLine = false;
+      this.#quiet = false;
       return true;
     }
-    if (whole.thinking === undefined) found.push({ raw: text.slice(0, whole.length), calls: whole.calls });
-    else think(whole.thinking);
-    goOn(text.slice(whole.length));
+    if (whole.thinking === undefined)
+      this.#found.push({ raw: text.slice(0, whole.length), calls: whole.calls });
+    else this.#think(whole.thinking);
+    this.#goOn(text.slice(whole.length));
     return true;
   }
 
   /** At the start of a line. False: more must come first. */
-  function takeStart(): boolean {
-    const blank = (quiet ? /^\s*/ : /^[^\S\n]*/).exec(rest)?.[0] ?? '';
-    const text = rest.slice(blank.length);
-    if (text === '' && !ended) return false;
-    if (fence === undefined && refused < mostRefused) {
+  #takeStart(): boolean {
+    const blank = (this.#quiet ? /^\s*/ : /^[^\S\n]*/).exec(this.#rest)?.[0] ?? '';
+    const text = this.#rest.slice(blank.length);
+    if (text === '' && !this.#ended) return false;
+    if (this.#fence === undefined && this.#refused < mostRefused) {
       const mark = marks.find(({ open }) => text.startsWith(open));
       if (mark) {
-        waiting = !takeMark(blank, text, mark);
-        return !waiting;
+        this.#waiting = !this.#takeMark(blank, text, mark);
+        return !this.#waiting;
       }
-      if (!ended && marks.some(({ open }) => open.startsWith(text))) return false;
+      if (!this.#ended && marks.some(({ open }) => open.startsWith(text))) return false;
     }
     const line = /^(`+|~+)([^\S\n]*)(\n?)/.exec(text);
     if (line) {
       // Only a whole line shows whether it closes a block.
-      if (!ended && line[0].length === text.length && line[3] === '') return false;
+      if (!this.#ended && line[0].length === text.length && line[3] === '') return false;
       const run = line[1] ?? '';
-      if (fence === undefined) fence = run.length >= 3 ? run : undefined;
-      else if (run.startsWith(fence) && (line[3] !== '' || line[0].length === text.length)) fence = undefined;
+      if (this.#fence === undefined) this.#fence = run.length >= 3 ? run : undefined;
+      else if (run.startsWith(this.#fence) && (line[3] !== '' || line[0].length === text.length))
+        this.#fence = undefined;
     }
     // What stands between thoughts and the answer belongs to neither.
-    if (!quiet || !behindMark) say(blank);
-    rest = text;
-    atLine = false;
-    quiet = false;
+    if (!this.#quiet || !this.#behindMark) this.#say(blank);
+    this.#rest = text;
+    this.#atLine = false;
+    this.#quiet = false;
     return true;
   }
 
-  function takeThoughts(end: string): void {
-    const at = rest.indexOf(end);
+  #takeThoughts(end: string): void {
+    const at = this.#rest.indexOf(end);
     if (at >= 0) {
-      think(rest.slice(0, at));
-      close = undefined;
-      goOn(rest.slice(at + end.length));
+      this.#think(this.#rest.slice(0, at));
+      this.#close = undefined;
+      this.#goOn(this.#rest.slice(at + end.length));
       return;
     }
-    const kept = ended ? 0 : overlapOf(rest, end);
-    think(rest.slice(0, rest.length - kept));
-    rest = rest.slice(rest.length - kept);
+    const kept = this.#ended ? 0 : overlapOf(this.#rest, end);
+    this.#think(this.#rest.slice(0, this.#rest.length - kept));
+    this.#rest = this.#rest.slice(this.#rest.length - kept);
   }
 
-  function take(): WrittenPart[] {
-    rest += pending;
-    pending = '';
+  #take(): WrittenPart[] {
+    this.#rest += this.#pending;
+    this.#pending = '';
     for (;;) {
-      if (close !== undefined) {
-        takeThoughts(close);
-        if (close !== undefined) break;
-      } else if (atLine) {
-        if (rest === '' || !takeStart()) break;
+      if (this.#close !== undefined) {
+        this.#takeThoughts(this.#close);
+        if (this.#close !== undefined) break;
+      } else if (this.#atLine) {
+        if (this.#rest === '' || !this.#takeStart()) break;
       } else {
-        const line = rest.indexOf('\n') + 1 || rest.length;
+        const line = this.#rest.indexOf('\n') + 1 || this.#rest.length;
         if (line === 0) break;
-        atLine = rest[line - 1] === '\n';
-        say(rest.slice(0, line));
-        rest = rest.slice(line);
+        this.#atLine = this.#rest[line - 1] === '\n';
+        this.#say(this.#rest.slice(0, line));
+        this.#rest = this.#rest.slice(line);
       }
     }
-    const taken = parts;
-    parts = [];
+    const taken = this.#parts;
+    this.#parts = [];
     return taken;
   }
-
-  return {
-    push(piece) {
-      pending += piece;
-      return waiting && pending.length < rest.length / 8 ? [] : take();
-    },
-    end(read) {
-      ended = true;
-      const last = take();
-      if (read) return [...last, ...found.map(({ raw }): WrittenPart => ({ type: 'text', text: raw }))];
-      return [
-        ...last,
-        ...found.flatMap(({ calls }) => calls.map((call): WrittenPart => ({ type: 'call', call }))),
-      ];
-    },
-  };
 }
 
 /** How much of the end of `text` may be the start of `mark`. */

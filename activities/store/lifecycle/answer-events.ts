@@ -1,11 +1,27 @@
 // The events of a model's answer: its end, its calls with what was decided about them, and what the step used.
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
+import type { Unfinished } from '../../../workflows/contracts/run.ts';
 import { toStorable } from '../../../workflows/contracts/storable.ts';
 import type { ReviewedCall } from '../calls/reviewed-calls.ts';
-import type { Answer } from './answers.ts';
+
+interface ToldAnswer {
+  step: number;
+  text: string;
+  calls: readonly ReviewedCall[];
+  use: {
+    inputTokens: number;
+    cachedInputTokens: number;
+    outputTokens: number;
+    costMicros: number;
+    priced: boolean;
+  };
+  unfinished?: Unfinished | undefined;
+  /** Comes first. */
+  closing: readonly NewEvent[];
+}
 
 /** What happened when an answer was stored, in order. */
-export function eventsOf(answer: Answer): NewEvent[] {
+export function eventsOf(answer: ToldAnswer): NewEvent[] {
   const { step, use } = answer;
   return [
     ...answer.closing,

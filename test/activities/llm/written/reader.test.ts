@@ -29,7 +29,7 @@ const call = (input: object, name = 'read'): WrittenPart => ({
   call: { name, input: JSON.stringify(input) },
 });
 
-const a = { path: 'a.ts' };
+const file = { path: 'a.ts' };
 const typed = { path: '3', count: 3, all: true };
 const ds = (...names: string[]) => names.map((name) => `<｜${name}｜>`);
 const [callsBegin, callBegin, sep, callEnd, callsEnd] = ds(
@@ -64,7 +64,7 @@ const answers: [string, string, WrittenPart[]][] = [
   [
     'Hermes, twice, after words',
     'I look.\n<tool_call>\n{"name": "read", "arguments": {"path": "a.ts"}}\n</tool_call>\n<tool_call>{"name":"get-it","arguments":{}}</tool_call>',
-    [text('I look.\n'), call(a), call({}, 'get-it')],
+    [text('I look.\n'), call(file), call({}, 'get-it')],
   ],
   [
     'a call whose arguments hold its end',
@@ -79,35 +79,35 @@ const answers: [string, string, WrittenPart[]][] = [
   [
     'Qwen3-Coder without its tags',
     '<function=read>\n<parameter=path>\na.ts\n</parameter>\n</function>\n',
-    [call(a)],
+    [call(file)],
   ],
-  ['Llama with functions', '<function=read>{"path":"a.ts"}</function>', [call(a)]],
-  ['Llama', '<|python_tag|>{"name":"read","parameters":{"path":"a.ts"}}<|eom_id|>', [call(a)]],
+  ['Llama with functions', '<function=read>{"path":"a.ts"}</function>', [call(file)]],
+  ['Llama', '<|python_tag|>{"name":"read","parameters":{"path":"a.ts"}}<|eom_id|>', [call(file)]],
   [
     'Llama, twice',
     '<|python_tag|>{"name":"read","parameters":{"path":"a.ts"}}; {"name":"get-it","parameters":{}}',
-    [call(a), call({}, 'get-it')],
+    [call(file), call({}, 'get-it')],
   ],
-  ['Mistral with a list', '[TOOL_CALLS][{"name":"read","arguments":{"path":"a.ts"}}]', [call(a)]],
+  ['Mistral with a list', '[TOOL_CALLS][{"name":"read","arguments":{"path":"a.ts"}}]', [call(file)]],
   [
     'Mistral with names',
     '[TOOL_CALLS]read{"path":"a.ts"}[TOOL_CALLS]get-it[ARGS]{}',
-    [call(a), call({}, 'get-it')],
+    [call(file), call({}, 'get-it')],
   ],
   [
     'DeepSeek V3',
     `${callsBegin}${callBegin}function${sep}read\n\`\`\`json\n{"path":"a.ts"}\n\`\`\`${callEnd}${callsEnd}`,
-    [call(a)],
+    [call(file)],
   ],
   [
     'DeepSeek V3.1',
     `${callsBegin}${callBegin}read${sep}{"path":"a.ts"}${callEnd}${callBegin}get-it${sep}{}${callEnd}${callsEnd}`,
-    [call(a), call({}, 'get-it')],
+    [call(file), call({}, 'get-it')],
   ],
   [
     'Kimi',
     '<|tool_calls_section_begin|><|tool_call_begin|>functions.read:0<|tool_call_argument_begin|>{"path":"a.ts"}<|tool_call_end|><|tool_calls_section_end|>',
-    [call(a)],
+    [call(file)],
   ],
   [
     'GLM',
@@ -117,14 +117,14 @@ const answers: [string, string, WrittenPart[]][] = [
   [
     'MiniMax',
     '<minimax:tool_call>\n<invoke name="read">\n<parameter name="path">a.ts</parameter>\n</invoke>\n</minimax:tool_call>',
-    [call(a)],
+    [call(file)],
   ],
-  ['MiniMax M1', '<tool_calls>\n{"name":"read","arguments":{"path":"a.ts"}}\n</tool_calls>', [call(a)]],
-  ['Granite', '<|tool_call|>[{"name":"read","arguments":{"path":"a.ts"}}]', [call(a)]],
+  ['MiniMax M1', '<tool_calls>\n{"name":"read","arguments":{"path":"a.ts"}}\n</tool_calls>', [call(file)]],
+  ['Granite', '<|tool_call|>[{"name":"read","arguments":{"path":"a.ts"}}]', [call(file)]],
   [
     'gpt-oss',
     '<|channel|>commentary to=functions.read <|constrain|>json<|message|>{"path":"a.ts"}<|call|>',
-    [call(a)],
+    [call(file)],
   ],
 ];
 
