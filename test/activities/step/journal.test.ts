@@ -210,7 +210,8 @@ test('what is taken back is closed first, and what follows is a block of its own
   journal.takeBack('It was thoughts.');
   journal.thinking('Hm.');
   const step = 4;
-  expect([...taken, ...(await journal.seal())]).toEqual([
+  const sealed = await journal.seal();
+  expect([...taken, ...sealed]).toEqual([
     { type: 'text-start', payload: { step, block: 0 } },
     { type: 'text-delta', payload: { step, block: 0, text: 'Hm.' } },
     { type: 'text-end', payload: { step, block: 0 } },
