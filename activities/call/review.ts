@@ -97,7 +97,7 @@ function reviewOne(
 ): ReviewedCall {
   // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
   const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
-  const outcome = index < mostCallsPerStep ? reviewCall(context, call, reading) : oneTooMany(call);
+  const outcome = outcomeOf(context, index, call, reading);
   // What does not fit is stored as the text it is.
   const canonical = typeof outcome.input === 'string' ? outcome.input : JSON.stringify(outcome.input);
   return {
@@ -112,8 +112,21 @@ function reviewOne(
   };
 }
 
+function outcomeOf(context: ReviewContext, index: number, call: LlmCall, reading: Reading): Outcome {
+  if (index >= mostCallsPerStep) return oneTooMany(call);
+  return call.cut ? halfACall(call) : reviewCall(context, call, reading);
+}
+
 function oneTooMany(call: LlmCall): Outcome {
   const problem = `Not run: at most ${mostCallsPerStep} calls are made in one step. Ask again in the next.`;
+  return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
+}
+
+/** Never repaired into something that was not meant. */
+function halfACall(call: LlmCall): Outcome {
+  const problem =
+    'Not run: your answer reached the longest length an answer may have before the arguments of this call were whole. ' +
+    'Send it again with shorter arguments, in several calls if it must be.';
   return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
 }
 

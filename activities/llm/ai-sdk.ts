@@ -1,14 +1,10 @@
 // One adapter between the providers of the ai-sdk specification and our port: messages out, parts and errors
 // in. It calls `doStream` once and never tries again: Temporal does.
-import type {
-  LanguageModelV4,
-  LanguageModelV4FinishReason,
-  LanguageModelV4StreamPart,
-  LanguageModelV4Usage,
-} from '@ai-sdk/provider';
+import type { LanguageModelV4, LanguageModelV4StreamPart, LanguageModelV4Usage } from '@ai-sdk/provider';
 import { toStorable } from '../../workflows/contracts/storable.ts';
 import type { Profiles, ServerProfile } from './choose-profile.ts';
 import { createTextCleaner, type TextCleaner } from './clean-text.ts';
+import { isBrokenOff, toReason } from './finish-reason.ts';
 import { createKeeper } from './kept.ts';
 import { type Llm, LlmError, type LlmPart, type LlmRequest, type LlmUsage } from './llm.ts';
 import { namedLimit } from './named-limit.ts';
@@ -138,11 +134,10 @@ async function* readAnswer(
       throw new LlmError('bad_request', `${provider}: the answer is longer than 4 MiB: refused`);
     yield part;
   }
-  const reason = finish?.finishReason.unified;
-  if (finish === undefined || reason === 'interrupted' || reason === 'error') {
+  if (finish === undefined || isBrokenOff(finish.finishReason)) {
     throw new LlmError('network', `${provider}: the answer was cut before its end`);
   }
-  if (reason === 'content-filter' && length === 0) {
+  if (finish.finishReason.unified === 'content-filter' && length === 0) {
     throw new LlmError('content_refused', `${provider}: its content filter refused to answer`);
   }
   const kept = keeper.kept(source);
@@ -158,7 +153,7 @@ function toPart(
   part: LanguageModelV4StreamPart,
   text: TextCleaner,
   thinking: TextCleaner,
-): Exclude<LlmPart, { type: 'finish' | 'kept' }> | undefined {
+): Exclude<LlmPart, { type: 'finish' | 'kept' | 'was-thinking' }> | undefined {
   switch (part.type) {
     case 'text-delta':
     case 'text-end':
@@ -188,25 +183,6 @@ function toTextPart(
   text: string,
 ): { type: 'text' | 'thinking'; text: string } | undefined {
   return text === '' ? undefined : { type, text };
-}
-
-/** An answer with calls has ended for their sake, whatever a server calls it: some say "stop". */
-function toReason(
-  { unified }: LanguageModelV4FinishReason,
-  hasCalls: boolean,
-): (LlmPart & { type: 'finish' })['reason'] {
-  switch (unified) {
-    case 'length':
-      return 'length';
-    case 'content-filter':
-      return 'refused';
-    case 'tool-calls':
-      return 'calls';
-    case 'stop':
-      return hasCalls ? 'calls' : 'stop';
-    default:
-      return hasCalls ? 'calls' : 'other';
-  }
 }
 
 /** Undefined for whatever cannot be true: every request has input, and an answer of some length has output. */

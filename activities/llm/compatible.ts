@@ -9,6 +9,7 @@ import { type Llm, LlmError } from './llm.ts';
 import type { ProviderSettings } from './provider-settings.ts';
 import { readChat } from './wire/chat.ts';
 import { parsed } from './wire/json.ts';
+import { readWritten } from './written/read-written.ts';
 
 /** Stands for the first model the server lists, so that an address alone is enough to begin. */
 const firstOfServer = 'auto';
@@ -18,7 +19,16 @@ const largestList = 4 * 1024 * 1024;
 
 const ModelList = z.object({ data: z.array(z.object({ id: z.string().min(1) })).min(1) });
 
-export function createCompatibleLlm({ apiKey, baseUrl, stalls, modelProfiles }: ProviderSettings): Llm {
+export function createCompatibleLlm({
+  apiKey,
+  baseUrl,
+  stalls,
+  modelProfiles,
+  readsText = true,
+}: ProviderSettings & {
+  /** Whether thoughts and calls that stand in an answer's text are read as such. */
+  readsText?: boolean | undefined;
+}): Llm {
   const address = (baseUrl ?? '').replace(/\/+$/, '');
   const clientFor = (profile: ServerProfile, fetch: typeof globalThis.fetch) =>
     createOpenAICompatible({
@@ -33,7 +43,7 @@ export function createCompatibleLlm({ apiKey, baseUrl, stalls, modelProfiles }: 
       },
       ...(apiKey !== undefined && { apiKey }),
     });
-  return createAiSdkLlm({
+  const llm = createAiSdkLlm({
     provider: 'compatible',
     models: [firstOfServer],
     missing: baseUrl === undefined ? 'PERDURE_COMPATIBLE_BASE_URL' : undefined,
@@ -46,6 +56,7 @@ export function createCompatibleLlm({ apiKey, baseUrl, stalls, modelProfiles }: 
         name === firstOfServer ? await firstModel(address, apiKey, signal) : name,
       ),
   });
+  return readsText ? readWritten(llm) : llm;
 }
 
 function withLongestField(
@@ -73,6 +84,8 @@ async function firstModel(address: string, apiKey: string | undefined, signal: A
     throw new LlmError(
       kind,
       `compatible: /models lists no model (status ${answer.status}): name one, as compatible/NAME`,
+      undefined,
+      kind === 'overloaded',
     );
   }
   return first.id;

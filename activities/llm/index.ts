@@ -20,6 +20,7 @@ export interface LlmSettings {
   compatibleBaseUrl?: string | undefined;
   /** By model: what its server takes, where its address does not tell. */
   modelProfiles?: ProfileOverrides | undefined;
+  compatibleReadsText?: 'on' | 'off' | undefined;
   /** A folder of scenarios for the scripted model, beside the built-in ones. */
   scenarios?: string | undefined;
   modelSeconds?: ModelSecondsOverlay | undefined;
@@ -54,6 +55,7 @@ export function createLlms(settings: LlmSettings): Llm[] {
       apiKey: settings.compatibleApiKey,
       baseUrl: settings.compatibleBaseUrl,
       ...sharedBy('compatible'),
+      readsText: settings.compatibleReadsText !== 'off',
     }),
   ];
   return [...providers.map(withBreaker), createScriptedLlm({ folder: settings.scenarios })];

@@ -2,6 +2,7 @@
 // and never throws anything but LlmError (or the signal's reason when it was aborted).
 import type { Kept } from '../../workflows/contracts/message.ts';
 import type { ToolSpec } from '../tools/tool.ts';
+import type { FinishReason } from './finish-reason.ts';
 
 export interface LlmCall {
   /** The provider's id; providers reuse theirs, so it is an attribute and never a key. */
@@ -9,6 +10,8 @@ export interface LlmCall {
   name: string;
   /** The arguments as the JSON text the model wrote; may be malformed. */
   input: string;
+  /** The answer ended inside its arguments: it is not made. */
+  cut?: boolean;
 }
 
 export type LlmMessage =
@@ -68,13 +71,15 @@ export function untagged(text: string): { tag: BlockTag; text: string } | undefi
 export type LlmPart =
   | { type: 'text'; text: string }
   | { type: 'thinking'; text: string }
+  /** All text so far was thoughts: the server took them for the answer. */
+  | { type: 'was-thinking' }
   | { type: 'call'; call: LlmCall }
   /** At most once, before the end: what is to be sent back with this answer. */
   | { type: 'kept'; kept: Kept }
   /** Last part, exactly once. Usage undefined: the provider did not say; charge an estimate. */
   | {
       type: 'finish';
-      reason: 'stop' | 'calls' | 'length' | 'refused' | 'other';
+      reason: FinishReason;
       usage: LlmUsage | undefined;
     };
 
@@ -83,12 +88,20 @@ export type LlmErrorKind =
   | 'overloaded'
   | 'timeout'
   | 'network'
+  /** What came is not what its format promises. */
+  | 'unreadable'
   | 'bad_request'
   | 'auth'
   | 'context_too_long'
   | 'content_refused';
 
-const retryableKinds: readonly LlmErrorKind[] = ['rate_limited', 'overloaded', 'timeout', 'network'];
+const retryableKinds: readonly LlmErrorKind[] = [
+  'rate_limited',
+  'overloaded',
+  'timeout',
+  'network',
+  'unreadable',
+];
 
 export class LlmError extends Error {
   readonly kind: LlmErrorKind;
@@ -96,13 +109,16 @@ export class LlmError extends Error {
   readonly retryAfterMs: number | undefined;
   /** The server cannot be reached, has broken down (5xx) or refuses us for a while (429): so it does for all. */
   readonly outage: boolean;
+  /** It passes by itself, as an outage or a connection that broke does; anything else is a fault of what was sent or said. */
+  readonly passing: boolean;
 
-  constructor(kind: LlmErrorKind, message: string, retryAfterMs?: number, outage = false) {
+  constructor(kind: LlmErrorKind, message: string, retryAfterMs?: number, outage = false, passing = outage) {
     super(message);
     this.name = 'LlmError';
     this.kind = kind;
     this.retryAfterMs = retryAfterMs;
     this.outage = outage;
+    this.passing = passing;
   }
 
   get retryable(): boolean {

@@ -8,6 +8,7 @@ const kinds = [
   'overloaded',
   'timeout',
   'network',
+  'unreadable',
   'bad_request',
   'auth',
   'context_too_long',
@@ -55,6 +56,8 @@ const ScenarioStep = z.strictObject({
   error: z
     .strictObject({ kind: z.enum(kinds), retryAfterMs: delay.optional(), times: z.int().min(1).optional() })
     .optional(),
+  /** How the answer ends, when it is not whole: cut at its longest length, or paused in the middle of a turn. */
+  finish: z.enum(['length', 'paused']).optional(),
   usage: z
     .strictObject({
       inputTokens: z.int().min(0),

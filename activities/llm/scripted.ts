@@ -17,7 +17,9 @@ const countedSteps = 10_000;
 const longestPlaceholder = 500;
 
 // These break an answer off; the others refuse before it begins.
-const breaksOff: LlmErrorKind[] = ['network', 'timeout'];
+const breaksOff: LlmErrorKind[] = ['network', 'timeout', 'unreadable'];
+// Of a server that is down for everybody.
+const outages: LlmErrorKind[] = ['rate_limited', 'overloaded', 'network'];
 
 export function createScriptedLlm({ folder }: { folder: string | undefined }): Llm {
   const files = createScenarioFiles(folder);
@@ -31,7 +33,8 @@ export function createScriptedLlm({ folder }: { folder: string | undefined }): L
     const attempt = (attempts.get(key) ?? 0) + 1;
     attempts.set(key, attempt);
     if (times !== undefined && attempt > times) return undefined;
-    return new LlmError(kind, `scripted: ${kind} as the scenario says (attempt ${attempt})`, retryAfterMs);
+    const message = `scripted: ${kind} as the scenario says (attempt ${attempt})`;
+    return new LlmError(kind, message, retryAfterMs, outages.includes(kind));
   }
 
   async function* stream(request: LlmRequest, signal: AbortSignal): AsyncGenerator<LlmPart> {
@@ -58,7 +61,7 @@ export function createScriptedLlm({ folder }: { folder: string | undefined }): L
     for (const call of calls) yield { type: 'call', call };
     const output = [thinking, text, ...calls.map((call) => call.name + call.input)].join('');
     const usage = step.usage ?? estimateUsage(request, output);
-    yield { type: 'finish', reason: calls.length > 0 ? 'calls' : 'stop', usage };
+    yield { type: 'finish', reason: step.finish ?? (calls.length > 0 ? 'calls' : 'stop'), usage };
   }
 
   return { provider: 'scripted', scripted: true, missing: undefined, models: files.names(), stream };

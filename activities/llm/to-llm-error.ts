@@ -68,28 +68,51 @@ function kindOf(complaint: Complaint): LlmErrorKind {
 
 function toTransportError(error: unknown, provider: string): LlmError {
   const chain = causes(error);
-  if (chain.some((cause) => stalls.includes(String((cause as { code?: unknown }).code)))) {
+  if (chain.some((cause) => stalls.includes(codeOf(cause)))) {
     return new LlmError('timeout', `${provider}: no answer came in time`);
   }
-  const unreadable = chain.some(
-    (cause) =>
-      JSONParseError.isInstance(cause) ||
-      TypeValidationError.isInstance(cause) ||
-      InvalidResponseDataError.isInstance(cause),
-  );
-  if (unreadable)
-    return new LlmError('network', `${provider}: the answer was cut or is not what its format promises`);
+  const excerpt = chain.map(unreadableOf).find((text) => text !== undefined);
+  if (excerpt !== undefined) {
+    const sentence = `${provider}: the answer was cut or is not what its format promises`;
+    return new LlmError('unreadable', `${sentence}: ${excerpt.slice(0, longestMessage)}`);
+  }
   const deepest = chain.at(-1);
   const detail = deepest === undefined ? String(error) : reasonOf(deepest);
   const sentence = `${provider}: the connection failed: ${detail.slice(0, longestMessage)}`;
-  const down = chain.some((cause) => unreached.includes(String((cause as { code?: unknown }).code)));
-  return new LlmError('network', sentence, undefined, down);
+  const down = chain.some((cause) => unreached.includes(codeOf(cause)));
+  return new LlmError('network', sentence, undefined, down, chain.some(isOfConnection));
+}
+
+// Node's codes of certificates that do not fit, of another protocol than TLS or HTTP, and of an address that is none: they
+// are wrong the next time too.
+const neverConnects =
+  /^(CERT_|ERR_TLS_CERT|ERR_SSL_|EPROTO|HPE_|ERR_INVALID_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_(GET|VERIFY))/;
+
+/** What keeps connections from being made, or breaks them, and passes. */
+function isOfConnection(error: Error): boolean {
+  const code = codeOf(error);
+  return code !== '' && !neverConnects.test(code);
+}
+
+function codeOf(error: Error): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : '';
+}
+
+// A package's own words for a stream that ended in the middle, which is no matter of format.
+const endedEarly = /ended without a finish reason/;
+
+/** What could not be read; undefined: that is not what happened. */
+function unreadableOf(error: Error): string | undefined {
+  if (JSONParseError.isInstance(error)) return error.text;
+  if (TypeValidationError.isInstance(error)) return JSON.stringify(error.value) ?? '';
+  const misfits = InvalidResponseDataError.isInstance(error) && !endedEarly.test(error.message);
+  return misfits ? error.message : undefined;
 }
 
 function reasonOf(error: Error): string {
   if (error.message !== '') return error.message;
-  const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' ? code : error.name;
+  return codeOf(error) || error.name;
 }
 
 function causes(error: unknown): Error[] {

@@ -1,6 +1,7 @@
 // Asks the model: streams its answer into the event log, and returns what it said, what that used and how it ended.
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import type { Kept } from '../../workflows/contracts/message.ts';
+import type { Unfinished } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { findLlm } from '../llm/index.ts';
 import { type Llm, type LlmCall, LlmError, type LlmRequest } from '../llm/llm.ts';
@@ -10,6 +11,7 @@ import { RunStopped } from '../store/runs/stops.ts';
 import { createJournal, type Journal } from './journal.ts';
 import type { ModelCall } from './open.ts';
 import { type Streamed, useOf } from './use.ts';
+import { markCut, missingOf } from './whole.ts';
 
 export interface Said {
   text: string;
@@ -17,6 +19,8 @@ export interface Said {
   /** What is sent back with the answer. */
   kept?: Kept | undefined;
   use: ModelUse;
+  /** Undefined: it is whole, or was ended by a person. */
+  unfinished?: Unfinished | undefined;
   /** What is left of what was streamed, and the end of its blocks. */
   closing: NewEvent[];
 }
@@ -56,7 +60,7 @@ export async function askModel(
   // The journal may have failed while the last pieces were sent. A stop at that time changes nothing about an answer
   // that is whole and paid for.
   if (giveUp.signal.aborted) return { kind: 'failed', cause: giveUp.signal.reason, ...said('failed') };
-  return { kind: 'answered', ...said('answered') };
+  return { kind: 'answered', ...said('answered'), unfinished: missingOf(streamed) };
 }
 
 /** What the model says, as far as it comes. */
@@ -66,7 +70,7 @@ async function listen(
   signal: AbortSignal,
   journal: Journal,
 ): Promise<{ streamed: Streamed; failure?: { error: unknown } }> {
-  const streamed: Streamed = { text: '', calls: [], usage: undefined };
+  const streamed: Streamed = { text: '', calls: [], usage: undefined, reason: undefined };
   try {
     if (!llm) throw new LlmError('bad_request', 'No model of that provider is configured on this worker.');
     for await (const part of llm.stream(request, signal)) {
@@ -78,6 +82,11 @@ async function listen(
         case 'thinking':
           journal.thinking(part.text);
           break;
+        case 'was-thinking':
+          journal.takeBack('It was thoughts, and is shown as such.');
+          journal.thinking(streamed.text);
+          streamed.text = '';
+          break;
         case 'call':
           streamed.calls.push(part.call);
           break;
@@ -86,6 +95,8 @@ async function listen(
           break;
         case 'finish':
           streamed.usage = part.usage;
+          streamed.reason = part.reason;
+          streamed.calls = markCut(streamed);
           if (part.reason === 'refused')
             throw new LlmError('content_refused', 'The provider refused the content.');
           break;

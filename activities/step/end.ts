@@ -24,6 +24,8 @@ const sentences: Record<StopReason, string> = {
   allowance_denied: 'An allowance does not let this run call its model.',
   model_failed: 'The model call failed.',
   model_unavailable: 'The model provider failed for too long.',
+  answer_cut: "The model's answers were cut before their end again and again.",
+  answer_empty: 'The model answered with nothing, also when it was asked again.',
   context_too_long: 'The conversation is too long for the model.',
   workflow_gone: 'The workflow of this run is gone: somebody terminated it.',
   project_missing: 'The project cannot be worked in.',

@@ -7,7 +7,7 @@ import type { Said } from './ask.ts';
 import { LogBehind } from './journal.ts';
 import type { ModelCall } from './open.ts';
 import { LlmError, type LlmErrorKind, ProviderLeftAlone } from '../llm/llm.ts';
-import { isOutOfPatience } from './patience.ts';
+import { faultOf, isFault, isOutOfPatience, outcomeOfProvider } from './patience.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { hasBooked, recordUse } from '../store/lifecycle/answers.ts';
 import { endsOf, failAttempt, hasLeft, leftAlone } from '../store/runs/attempts.ts';
@@ -22,6 +22,7 @@ const types: Record<LlmErrorKind, FailureCode> = {
   overloaded: 'ModelOverloaded',
   timeout: 'ModelTimeout',
   network: 'ModelNetwork',
+  unreadable: 'ModelUnreadable',
   bad_request: 'ModelBadRequest',
   auth: 'ModelUnauthorized',
   context_too_long: 'ModelContextTooLong',
@@ -84,12 +85,19 @@ export async function failModelCall(
       // The answer to an earlier COMMIT of this may have been lost.
       if (await hasBooked(write, attempt.ref, step)) return verdict;
       if (outcome === leftAlone && (await hasLeft(write.tx, attempt.ref))) return verdict;
-      const told = outcome === leftAlone && (await endsOf(write.tx, attempt.ref, leftAlone)).length > 0;
+      const told =
+        outcome === leftAlone &&
+        (await endsOf(write.tx, attempt.ref)).some((end) => end.outcome === leftAlone);
       // Nothing was sent: there is no use, and that it waits is told once in a step.
       if (outcome !== leftAlone) await recordUse(write, current, attempt.ref, step, use);
       const failed: NewEvent = {
         type: 'attempt-error',
-        payload: { unit, attempt: number, reason, retry: verdict?.forGood !== true },
+        payload: {
+          unit,
+          attempt: number,
+          reason: verdict?.message ?? reason,
+          retry: verdict?.forGood !== true,
+        },
       };
       write.append({
         ...streamFor(current),
@@ -110,12 +118,10 @@ function toReason(deps: ActivityDeps, message: string): string {
   return toStorable(deps.log.redact(message).slice(0, 500));
 }
 
-type Outcome = 'failed' | 'broken' | 'stopped' | 'given_up' | typeof leftAlone;
-
 /** Only a provider's failures use up patience, and only what breaks in here counts as broken. */
-function outcomeOf(error: unknown): Outcome {
+function outcomeOf(error: unknown): string {
   if (error instanceof ProviderLeftAlone) return leftAlone;
-  if (error instanceof LlmError) return 'failed';
+  if (error instanceof LlmError) return outcomeOfProvider(error);
   if (error instanceof WorkersLost) return 'given_up';
   // Neither the provider's doing nor a mistake: the next attempt goes on, however often this happens.
   const outage = error instanceof LogBehind || isStoreOutage(error);
@@ -128,19 +134,25 @@ async function verdictOn(
   write: Write,
   attempt: Attempt,
   error: unknown,
-  outcome: Outcome,
+  outcome: string,
   message: string,
 ): Promise<ModelCallFailed | undefined> {
   if (error instanceof WorkersLost) return forGood('ModelWorkersLost', message);
   if (!(error instanceof LlmError)) {
     if (outcome !== 'broken') return undefined;
-    const before = await endsOf(write.tx, attempt.ref, outcome);
-    return before.length + 1 >= mostBroken ? forGood('InternalError', message) : undefined;
+    const broken = (await endsOf(write.tx, attempt.ref)).filter((end) => end.outcome === outcome);
+    return broken.length + 1 >= mostBroken ? forGood('InternalError', message) : undefined;
   }
   const type = types[error.kind];
   if (!failures[type].retryable) return forGood(type, message);
-  if (outcome !== leftAlone && isOutOfPatience(await endsOf(write.tx, attempt.ref, outcome), new Date()))
-    return forGood('ModelUnavailable', message);
+  // Nothing was asked: it says nothing of the provider, and the next attempt comes when it may ask.
+  if (outcome === leftAlone) return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
+  const ends = await endsOf(write.tx, attempt.ref);
+  const outcomes = ends.map((end) => end.outcome);
+  const fault = isFault(outcome) ? faultOf(outcomes, outcome) : undefined;
+  if (fault !== undefined) return forGood(type, `${message.slice(0, 400).toWellFormed()} ${fault}`);
+  const outages = ends.filter((end) => end.outcome === outcome).map(({ at }) => at);
+  if (!isFault(outcome) && isOutOfPatience(outages, new Date())) return forGood('ModelUnavailable', message);
   return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
 }
 

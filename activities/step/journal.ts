@@ -8,6 +8,8 @@ import type { EventLog } from '../store/log/events.ts';
 export interface Journal {
   text(text: string): void;
   thinking(text: string): void;
+  /** Takes back what was told so far. */
+  takeBack(reason: string): void;
   /** What is not sent yet and what closes the open block, for the transaction that stores the answer. */
   seal(): Promise<NewEvent[]>;
 }
@@ -116,6 +118,9 @@ export function createJournal(input: JournalInput): Journal {
   return {
     text: (piece) => add('text', piece),
     thinking: (piece) => add('thinking', piece),
+    takeBack(reason) {
+      waiting.push(...close(), { type: 'message-reset', payload: { step: input.step, reason } });
+    },
     async seal() {
       clearTimeout(timer);
       sealed = true;

@@ -5,20 +5,26 @@ import type { RunStatus } from '../../workflows/contracts/run.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import type { CallRow } from '../store/calls/calls.ts';
 import type { CallDecision } from '../store/calls/call-decision.ts';
+import type { Rest } from '../store/lifecycle/unfinished.ts';
 import type { RunRow } from '../store/runs/runs.ts';
 
 /** A step whose answer is stored. */
 export interface StoredStep {
   run: RunRow;
   calls: CallRow[];
+  /** Whether its answer was not whole, and the next step asks for the rest. */
+  rest: Rest;
 }
 
-export function toStepResult({ run, calls }: StoredStep): CallModelResult {
+export function toStepResult({ run, calls, rest }: StoredStep): CallModelResult {
+  if (rest.asked && rest.givenUp) return { kind: 'limit', reason: rest.givenUp };
   const status = run.status as RunStatus;
-  if (calls.length === 0) return { kind: 'answer', ...(isTerminal(status) ? { ended: status } : {}) };
+  if (calls.length === 0 && !rest.asked)
+    return { kind: 'answer', ...(isTerminal(status) ? { ended: status } : {}) };
   const open = calls.filter((call) => call.status === 'requested' || call.status === 'running');
   const finish = calls.some((call) => call.ends_run && call.decision === 'allow' && call.status !== 'failed');
-  return { kind: 'calls', finish, calls: open.map((call) => toPlannedCall(call)) };
+  // A summary beside a call that was cut may tell of more than was done.
+  return { kind: 'calls', finish: finish && !rest.asked, calls: open.map((call) => toPlannedCall(call)) };
 }
 
 /** `doubt`: of a call of the same answer, which an execution before this one has made. */

@@ -18,7 +18,7 @@ import type { StoredStep } from './result.ts';
 export async function storeReviewed(
   deps: ActivityDeps,
   { run, step, attempt }: ModelCall,
-  { text, calls: written, kept, use, closing }: Said,
+  { text, calls: written, kept, use, closing, unfinished }: Said,
 ): Promise<StoredStep> {
   // On entry, before anything is hashed, stored or run: a model that got hold of a secret passes none on.
   const { redact } = deps.log;
@@ -31,23 +31,28 @@ export async function storeReviewed(
     calls,
     kept: keepable(kept, redact, { text, calls: written }),
     use,
+    unfinished,
     closing,
     answerTime: answerTimeOf(deps),
   };
   // What has nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
   // end of what runs in the background.
   const ends =
-    use.status === 'answered' && calls.length === 0 && !run.project_path && !deps.hasBackground(run.id);
+    use.status === 'answered' &&
+    !unfinished &&
+    calls.length === 0 &&
+    !run.project_path &&
+    !deps.hasBackground(run.id);
   const stored = await untilStored(() =>
     deps.log.write('store-answer', async (write): Promise<StoredStep & Partial<EndedRun>> => {
       const lock = ends ? lockRunAndConversation : lockRun;
       const current = requireRun(await lock(write, run.tenant_id, run.id), run.id);
-      const { run: locked, calls: rows } = await storeAnswer(write, current, answer);
+      const { run: locked, calls: rows, rest } = await storeAnswer(write, current, answer);
       // Read back after a lost COMMIT, it may have ended with the first one.
       const mayEnd = ends && !isTerminal(locked.status as RunStatus);
       const ended =
         mayEnd && (await concludeRun(deps, write, locked, { outcome: 'succeeded', reason: 'finished' }));
-      return { calls: rows, ...(ended || { run: locked }) };
+      return { calls: rows, rest, ...(ended || { run: locked }) };
     }),
   );
   const { ended = false, waiting = false } = stored;

@@ -3,6 +3,7 @@
 import type { Kept } from '../../workflows/contracts/message.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { estimateUsage } from '../llm/estimate-usage.ts';
+import type { FinishReason } from '../llm/finish-reason.ts';
 import type { LlmCall, LlmRequest, LlmUsage } from '../llm/llm.ts';
 import { type ModelUse, recordUse } from '../store/lifecycle/answers.ts';
 import type { Write } from '../store/log/events.ts';
@@ -14,6 +15,8 @@ export interface Streamed {
   calls: LlmCall[];
   usage: LlmUsage | undefined;
   kept?: Kept;
+  /** Undefined until it has ended. */
+  reason: FinishReason | undefined;
 }
 
 const nothing: LlmUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
@@ -22,7 +25,7 @@ export function useOf(
   deps: ActivityDeps,
   model: string,
   request: LlmRequest,
-  streamed: Streamed,
+  streamed: Pick<Streamed, 'text' | 'calls' | 'usage'>,
   status: ModelUse['status'],
 ): ModelUse {
   const output = streamed.text + streamed.calls.map((call) => call.input).join('');

@@ -172,6 +172,14 @@ export const Settings = z.strictObject({
   compatibleBaseUrl: address().meta(
     note('Any server that speaks the OpenAI chat format; its models are compatible/<name>.'),
   ),
+  compatibleReadsText: z
+    .enum(['on', 'off'])
+    .default('on')
+    .meta(
+      note(
+        'Thoughts and tool calls that the server leaves as tags in the text of an answer are read as what they are; off leaves them text.',
+      ),
+    ),
   compatibleApiKey: key().meta(note('The key of that server, when it wants one.', { secret: true })),
   modelProfiles: z
     .record(z.string().regex(/^[a-z]+\/\S+$/, 'must look like provider/model or provider/*'), modelProfile)

@@ -5,7 +5,7 @@ import { LimitName } from './allowance.ts';
 import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect, Repairs } from './call.ts';
 import { id, when } from './fields.ts';
-import { DeniedCalls, Priority, RunStatus, StopReason, Usage } from './run.ts';
+import { DeniedCalls, Priority, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
 
 const step = z.int().min(1);
 const callId = z.string();
@@ -49,7 +49,16 @@ export const eventPayloads = {
   'step-start': z.object({ step, model: z.string() }),
   /** The run gets nowhere: before this step it was asked to plan anew, for the time given. */
   stall: z.object({ step, replans: z.int().min(1) }),
-  'step-end': z.object({ step, usage: Usage, costMicros: z.int(), priced: z.boolean(), calls: z.int() }),
+  'step-end': z.object({
+    step,
+    usage: Usage,
+    costMicros: z.int(),
+    priced: z.boolean(),
+    calls: z.int(),
+    unfinished: Unfinished.optional().describe(
+      'Why the next step asks for the rest. Left out: it was whole.',
+    ),
+  }),
   // message: one block is one run of text or of thinking inside a step
   'text-start': z.object({ step, block: z.int() }),
   'text-delta': z.object({ step, block: z.int(), text: z.string() }),

@@ -59,6 +59,7 @@ export const failures = {
   ModelOverloaded: { retryable: true, status: 503, title: 'The model provider is overloaded' },
   ModelTimeout: { retryable: true, status: 503, title: 'The model did not answer in time' },
   ModelNetwork: { retryable: true, status: 503, title: 'The model provider cannot be reached' },
+  ModelUnreadable: { retryable: true, status: 502, title: "The model provider's answer cannot be read" },
   ModelUnavailable: { retryable: false, status: 503, title: 'The model provider has failed for too long' },
   ModelBadRequest: { retryable: false, status: 502, title: 'The model provider refused the request' },
   ModelUnauthorized: { retryable: false, status: 502, title: 'The model provider refused the key' },

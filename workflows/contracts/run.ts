@@ -36,6 +36,8 @@ export const stopReasons = [
   'allowance_denied',
   'model_failed',
   'model_unavailable',
+  'answer_cut',
+  'answer_empty',
   'context_too_long',
   'workflow_gone',
   'project_missing',
@@ -43,6 +45,10 @@ export const stopReasons = [
 ] as const;
 export const StopReason = z.enum(stopReasons).meta({ id: 'StopReason' });
 export type StopReason = z.infer<typeof StopReason>;
+
+/** What an answer lacks: cut at its longest length, neither text nor a call, paused in the middle of a turn. */
+export const Unfinished = z.enum(['cut', 'empty', 'paused']).meta({ id: 'Unfinished' });
+export type Unfinished = z.infer<typeof Unfinished>;
 
 export const RunLimits = z
   .strictObject({
@@ -186,7 +192,12 @@ export const RunView = z
     createdAt: when,
     startedAt: when.nullable(),
     endedAt: when.nullable(),
-    finalMessage: z.string().nullable(),
+    finalMessage: z
+      .string()
+      .nullable()
+      .describe(
+        'What the last step said: the summary of a call that ended the run, else the text of its answer, with the steps before that it continued where an answer was cut. Null until the run has ended, and when that step said nothing.',
+      ),
   })
   .meta({ id: 'RunView' });
 export type RunView = z.infer<typeof RunView>;

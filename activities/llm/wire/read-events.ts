@@ -179,5 +179,5 @@ function cut(provider: string): LlmError {
 }
 
 function unreadable(provider: string, text: string): LlmError {
-  return new LlmError('network', `${provider}: sent what is no answer of its format: ${wordsOf(text)}`);
+  return new LlmError('unreadable', `${provider}: sent what is no answer of its format: ${wordsOf(text)}`);
 }

@@ -1,9 +1,8 @@
 // A model's answer: stored once per step, with its calls already reviewed, in one transaction.
 import type { Insertable, Updateable } from 'kysely';
-import { otherText } from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import type { Kept } from '../../../workflows/contracts/message.ts';
-import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
+import type { RunStatus, StopReason, Unfinished } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { requestApprovals } from '../approvals/approvals.ts';
 import {
@@ -21,6 +20,8 @@ import { type LockedRun, type RunRow, streamFor } from '../runs/runs.ts';
 import { judgeStall } from '../runs/stall.ts';
 import { toStorable } from '../../../workflows/contracts/storable.ts';
 import type { Messages, ModelCalls, Runs } from '../db/tables.ts';
+import { eventsOf } from './answer-events.ts';
+import { askForRest, type Rest, restOf } from './unfinished.ts';
 
 export interface ModelUse {
   model: string;
@@ -34,7 +35,7 @@ export interface ModelUse {
 }
 
 export type OpenedStep =
-  | { kind: 'stored'; run: RunRow; calls: CallRow[] }
+  | { kind: 'stored'; run: RunRow; calls: CallRow[]; rest: Rest }
   | { kind: 'stopped' }
   | { kind: 'limit'; reason: StopReason }
   /** It gets nowhere, and was asked often enough to plan anew. */
@@ -52,7 +53,7 @@ export async function openStep(
   run: LockedRun,
   input: { step: number; attempt: NewAttempt; reached?: StopReason | undefined },
 ): Promise<OpenedStep> {
-  if (run.steps >= input.step) return { kind: 'stored', run, calls: await callsOf(write, run, input.step) };
+  if (run.steps >= input.step) return { kind: 'stored', run, ...(await storedOf(write, run, input.step)) };
   // Ended behind its workflow's back: there is nothing to answer any more.
   if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
   const { waiting } = run;
@@ -86,6 +87,8 @@ export interface Answer {
   /** What is sent back with it. */
   kept?: Kept | undefined;
   use: ModelUse;
+  /** What it lacks; undefined: it is whole. */
+  unfinished?: Unfinished | undefined;
   /** What is left of what was streamed, and the end of its blocks; comes first. */
   closing: NewEvent[];
   /** How long people have to answer what it asks them. */
@@ -101,6 +104,7 @@ export interface StoredAnswer {
   /** With what the answer used; its lock is held. */
   run: LockedRun;
   calls: CallRow[];
+  rest: Rest;
 }
 
 /** Stores the answer of a run whose lock the caller holds, once; stored again by the same attempt, it is read back. */
@@ -108,7 +112,7 @@ export async function storeAnswer(write: Write, run: LockedRun, answer: Answer):
   const { attempt, step, use } = answer;
   // The answer to an earlier COMMIT of this very attempt may have been lost.
   if (run.steps >= step && (await hasBooked(write, attempt, step)))
-    return { run, calls: await callsOf(write, run, step) };
+    return { run, ...(await storedOf(write, run, step)) };
   if (isTerminal(run.status as RunStatus)) throw new StreamEnded(`run ${run.id} has ended`);
   write.append({
     ...streamFor(run),
@@ -119,7 +123,9 @@ export async function storeAnswer(write: Write, run: LockedRun, answer: Answer):
   const queries = write.tx
     .with('ended', () => ending(write, run, attempt, use.status))
     .with('said', (db) =>
-      db.insertInto('messages').values([toMessage(run, answer), ...refusalMessages(run, answer)]),
+      db
+        .insertInto('messages')
+        .values([toMessage(run, answer), ...refusalMessages(run, answer), ...askForRest(run, answer)]),
     )
     .with('booked', (db) => db.insertInto('model_calls').values(toBooking(run, attempt, step, use)));
   const answered = usedBy({ ...run, steps: step }, use);
@@ -128,7 +134,12 @@ export async function storeAnswer(write: Write, run: LockedRun, answer: Answer):
   );
   const calls = await insertCalls(counted, run, answer);
   await askPeople(write, run, answer);
-  return { run: answered, calls };
+  // A whole answer, as nearly all are, costs no look.
+  return {
+    run: answered,
+    calls,
+    rest: answer.unfinished ? await restOf(write.tx, run.id, step) : { asked: false },
+  };
 }
 
 function toMessage(run: RunRow, { step, text, calls, kept }: Answer): Insertable<Messages> {
@@ -153,6 +164,14 @@ async function askPeople(write: Write, run: RunRow, { calls, step, answerTime }:
   );
   const events = await requestApprovals(write, run, asked);
   if (events.length > 0) write.append({ ...streamFor(run), events });
+}
+
+async function storedOf(
+  write: Write,
+  run: RunRow,
+  step: number,
+): Promise<Pick<StoredAnswer, 'calls' | 'rest'>> {
+  return { calls: await callsOf(write, run, step), rest: await restOf(write.tx, run.id, step) };
 }
 
 async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow[]> {
@@ -239,67 +258,4 @@ function countersOf({
   cost_micros,
 }: RunRow): Updateable<Runs> {
   return { steps, input_tokens, cached_input_tokens, output_tokens, cost_micros };
-}
-
-function eventsOf(answer: Answer): NewEvent[] {
-  const { step, use } = answer;
-  return [
-    ...answer.closing,
-    { type: 'message-end', payload: { step, text: answer.text } },
-    ...answer.calls.flatMap((call) => [
-      requestEvent(step, call),
-      ...(call.refusal ? [refusalEvent(call, call.refusal)] : []),
-    ]),
-    {
-      type: 'step-end',
-      payload: {
-        step,
-        usage: {
-          inputTokens: use.inputTokens,
-          cachedInputTokens: use.cachedInputTokens,
-          outputTokens: use.outputTokens,
-        },
-        costMicros: use.costMicros,
-        priced: use.priced,
-        calls: answer.calls.length,
-      },
-    },
-  ];
-}
-
-function requestEvent(step: number, call: ReviewedCall): NewEvent {
-  const runs = otherText(call.subject, call.runs);
-  return {
-    type: 'call-request',
-    payload: {
-      step,
-      callId: call.callId,
-      tool: call.tool,
-      input: call.inputText.slice(0, 4000),
-      ...(call.decided.repairs && { repairs: call.decided.repairs }),
-      effect: call.effect as 'read' | null,
-      subject: toStorable(call.subject.slice(0, 4000)),
-      ...(runs !== null && { runs: toStorable(runs.slice(0, 4000)) }),
-      decision: call.decision,
-      rule: call.rule,
-      reason: call.reason,
-    },
-  };
-}
-
-function refusalEvent(
-  call: ReviewedCall,
-  refusal: { status: 'failed' | 'denied'; output: string },
-): NewEvent {
-  return {
-    type: 'call-end',
-    payload: {
-      callId: call.callId,
-      tool: call.tool,
-      status: refusal.status,
-      output: refusal.output.slice(0, 2000),
-      bytes: Buffer.byteLength(refusal.output),
-      content: null,
-    },
-  };
 }

@@ -48,7 +48,7 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
     ...(open.approvals ? await withdrawApprovals(write, run, 'the end of the run') : []),
   ];
   // A call that is closed here has no result for people.
-  const finalMessage = open.lastWord || open.answer;
+  const finalMessage = open.lastWord || open.answer || null;
   const places = releasing(run);
   const { waiting, ...ended } = await write.tx
     .with('account', () => places.account)
@@ -145,17 +145,27 @@ async function openOf(queries: Queries, run: RunRow) {
         .where('status', '=', 'succeeded')
         .limit(1)
         .as('lastWord'),
-      selectFrom('messages')
-        .select('text')
-        .where('run_id', '=', run.id)
-        .where('role', '=', 'assistant')
-        .where('text', '!=', '')
-        .orderBy('step', 'desc')
-        .limit(1)
-        .as('answer'),
+      answerOf(run).as('answer'),
       deniedOf(run.id).as('denied'),
     ])
     .executeTakeFirstOrThrow();
+}
+
+/**
+ * What the last step said, with the steps before that it continues. A continued step made no calls and has a note behind
+ * it; what a person said in between is answered anew.
+ */
+function answerOf({ id, steps }: RunRow) {
+  return sql<string | null>`(select nullif(string_agg(text, '' order by step), '') from messages
+    where run_id = ${id} and phase = 1 and step <= ${steps} and step > coalesce((
+      select max(case when phase = 0 then step - 1 else step end) from messages as ends
+      where run_id = ${id} and step <= ${steps} and (
+        (phase = 0 and role = 'user' and not internal)
+        or (phase = 1 and step < ${steps} and (calls is not null or not exists (
+          select from messages as notes
+          where notes.run_id = ends.run_id and notes.step = ends.step and notes.phase = 2 and notes.role = 'user'
+        )))
+      )), 0))`;
 }
 
 /** A call counts whose last word is that it was not made because policy, a person or silence said no. */

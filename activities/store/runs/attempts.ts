@@ -187,18 +187,17 @@ export async function failAttempt(db: Queries, attempt: AttemptRef, outcome: str
     .execute();
 }
 
-/** When the attempts of a unit before this one ended that had this outcome, in order. */
-export async function endsOf(db: Queries, attempt: AttemptRef, outcome: string): Promise<Date[]> {
+/** How and when the attempts of a unit before this one ended, in order. */
+export async function endsOf(db: Queries, attempt: AttemptRef): Promise<{ outcome: string; at: Date }[]> {
   const rows = await db
     .selectFrom('attempts')
-    .select('ended_at')
+    .select(['outcome', 'ended_at'])
     .where('run_id', '=', attempt.runId)
     .where('unit', '=', attempt.unit)
     .where('attempt', '<', attempt.attempt)
-    .where('outcome', '=', outcome)
-    .orderBy('ended_at')
+    .orderBy('attempt')
     .execute();
-  return rows.flatMap(({ ended_at }) => ended_at ?? []);
+  return rows.flatMap(({ outcome, ended_at: at }) => (outcome !== null && at ? [{ outcome, at }] : []));
 }
 
 /** The attempt that runs is now the server's business under another token: whoever fails it must use that one. */

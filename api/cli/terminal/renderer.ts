@@ -167,11 +167,18 @@ function drawMessage(pen: Pen, text: string): void {
   pen.endLine();
 }
 
+const restWords = {
+  cut: 'the answer was cut at its longest length: the next step asks for the rest',
+  empty: 'the answer was empty: the next step asks again',
+  paused: 'the model paused: the next step has it go on',
+};
+
 function drawStep(pen: Pen, event: StepEvent): void {
   switch (event.type) {
     case 'step-start':
       return pen.note(`step ${event.payload.step} · ${pen.short(event.payload.model)}`);
     case 'step-end':
+      if (event.payload.unfinished) pen.note(restWords[event.payload.unfinished]);
       return event.payload.priced
         ? undefined
         : pen.note('the price of this model is unknown: the ceiling was charged');

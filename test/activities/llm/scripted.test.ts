@@ -172,7 +172,7 @@ describe('scenario files', () => {
     ['steps:\n  - text: a\n  - tetx: b\n', '/wrong.yaml:3: steps.1: Unrecognized key: "tetx"'],
     [
       'steps:\n  - text: a\n    error:\n      kind: tired\n',
-      '/wrong.yaml:4: steps.0.error.kind: Invalid option: expected one of "rate_limited"|"overloaded"|"timeout"|"network"|"bad_request"|"auth"|"context_too_long"|"content_refused"',
+      '/wrong.yaml:4: steps.0.error.kind: Invalid option: expected one of "rate_limited"|"overloaded"|"timeout"|"network"|"unreadable"|"bad_request"|"auth"|"context_too_long"|"content_refused"',
     ],
     [
       'steps:\n  - match:\n      lastMessage: { regex: "(" }\n',

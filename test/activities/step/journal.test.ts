@@ -203,3 +203,21 @@ test('a log that does not keep up ends the attempt instead of filling the memory
   held.resolve();
   await journal.seal();
 });
+
+test('what is taken back is closed first, and what follows is a block of its own', async () => {
+  const { journal, taken } = journalOver(() => {});
+  journal.text('Hm.');
+  journal.takeBack('It was thoughts.');
+  journal.thinking('Hm.');
+  const step = 4;
+  const sealed = await journal.seal();
+  expect([...taken, ...sealed]).toEqual([
+    { type: 'text-start', payload: { step, block: 0 } },
+    { type: 'text-delta', payload: { step, block: 0, text: 'Hm.' } },
+    { type: 'text-end', payload: { step, block: 0 } },
+    { type: 'message-reset', payload: { step, reason: 'It was thoughts.' } },
+    { type: 'thinking-start', payload: { step, block: 1 } },
+    { type: 'thinking-delta', payload: { step, block: 1, text: 'Hm.' } },
+    { type: 'thinking-end', payload: { step, block: 1 } },
+  ]);
+});

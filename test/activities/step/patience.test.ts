@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isOutOfPatience } from '../../../activities/step/patience.ts';
+import { LlmError } from '../../../activities/llm/llm.ts';
+import { faultOf, isOutOfPatience, outcomeOfProvider } from '../../../activities/step/patience.ts';
 
 const minute = 60_000;
 const now = new Date('2026-03-02T09:00:00Z');
@@ -39,4 +40,32 @@ test('patience never ends within half an hour of the first failure, however ofte
       expect(isOutOfPatience(failed, now)).toBe(false);
     }),
   );
+});
+
+function unreadable(message: string): string {
+  return outcomeOfProvider(new LlmError('unreadable', message));
+}
+
+test('the same unreadable answer twice is a fault of the server, whatever its ids and times', () => {
+  const [first, second, other] = [
+    unreadable('not what its format promises: {"id":"chatcmpl-7af","created":1760000001,"choices":{}}'),
+    unreadable('not what its format promises: {"id":"chatcmpl-9cc","created":1760000099,"choices":{}}'),
+    unreadable('not what its format promises: <html>'),
+  ];
+  expect(second).toBe(first);
+  expect(faultOf([first], second)).toBe(
+    'The same unreadable answer came twice: this is a fault of the server.',
+  );
+  expect(faultOf(['lost', first, 'stopped'], second)).toContain('came twice');
+  expect(faultOf([first], other)).toBe(undefined);
+  expect(faultOf([other, first], 'faulty')).toBe('It failed 3 times in a row without an outage.');
+});
+
+test('whatever is no outage is tried three times, and an outage in between starts anew', () => {
+  const timeout = outcomeOfProvider(new LlmError('timeout', 'nothing came'));
+  const outage = outcomeOfProvider(new LlmError('overloaded', 'down', undefined, true));
+  expect([timeout, outage]).toEqual(['faulty', 'failed']);
+  expect(faultOf([timeout], timeout)).toBe(undefined);
+  expect(faultOf([timeout, timeout], timeout)).toBe('It failed 3 times in a row without an outage.');
+  expect(faultOf([timeout, timeout, outage, timeout, 'lost'], timeout)).toBe(undefined);
 });

@@ -166,3 +166,43 @@ test('whatever a model writes can be stored', async () => {
   const context = await readContext(database.db, defaultTenant, run.id);
   expect(context.at(-1)).toMatchObject({ role: 'assistant', text: 'a\ufffdb\ufffd' });
 });
+
+test('an answer that is not whole has a note behind it, and a retry hears the same of it', async () => {
+  const run = await store.started();
+  await store.step(run, 1, { text: 'One, ', unfinished: 'cut' });
+  await store.step(run, 2, { text: 'two.' });
+  const context = await readContext(database.db, defaultTenant, run.id);
+  expect(context.slice(1).map(({ step, role, internal, text }) => [step, role, internal, text])).toEqual([
+    [1, 'assistant', false, 'One, '],
+    [1, 'user', true, expect.stringContaining('Go on exactly where it stopped')],
+    [2, 'assistant', false, 'two.'],
+  ]);
+  const again = (step: number) => store.open(anAttempt(run, `model/${step}`, 2));
+  expect(await again(1)).toMatchObject({ kind: 'stored', calls: [], rest: { asked: true } });
+  expect(await again(2)).toMatchObject({ kind: 'stored', calls: [], rest: { asked: false } });
+});
+
+test('the rest of an answer is asked for a bounded number of times in a row', async () => {
+  const run = await store.started();
+  const lacks = [
+    'cut',
+    'empty',
+    'empty',
+    undefined,
+    'empty',
+    'empty',
+    'cut',
+    'empty',
+    'empty',
+    'empty',
+  ] as const;
+  for (const [index, unfinished] of lacks.entries())
+    await store.step(run, index + 1, { text: unfinished === 'empty' ? ' ' : 'word', unfinished });
+  const found = [];
+  for (const step of lacks.keys()) {
+    const stored = await store.open(anAttempt(run, `model/${step + 1}`, 2));
+    found.push(stored.kind === 'stored' && stored.rest.asked && (stored.rest.givenUp ?? 'asked'));
+  }
+  const asked = 'asked';
+  expect(found).toEqual([asked, asked, asked, false, asked, asked, asked, asked, asked, 'answer_empty']);
+});

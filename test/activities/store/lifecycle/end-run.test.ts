@@ -232,3 +232,37 @@ test('what comes late is noted on the stream of a live run and on the tenant of 
   expect((await eventsOf(database, `tenant/${defaultTenant}`)).at(-1)).toEqual(event);
   await expectWholeLog(store);
 });
+
+for (const [what, steps, message] of [
+  ['of the last step, and of none before it', [{ text: 'Look.' }, { text: '' }], null],
+  [
+    'of the steps that a cut answer took',
+    [
+      { text: 'Look.', calls: [aCall('1.0')], unfinished: 'cut' },
+      { text: 'One, ', unfinished: 'cut' },
+      { text: '', unfinished: 'empty' },
+      { text: 'two.' },
+    ],
+    'One, two.',
+  ],
+  ['that was said until it was given up', [{ text: 'One, ', unfinished: 'cut' }], 'One, '],
+] as const) {
+  test(`the final message is that ${what}`, async () => {
+    const run = await store.started();
+    for (const [index, { text, ...step }] of steps.entries()) {
+      await store.step(run, index + 1, { text, ...step, calls: 'calls' in step ? [...step.calls] : [] });
+    }
+    await store.end(run);
+    expect(await store.run(run.id)).toMatchObject({ final_message: message });
+  });
+}
+
+test('what a person said in the middle of a cut answer is answered anew', async () => {
+  const run = await store.started();
+  await store.step(run, 1, { text: 'One, ', unfinished: 'cut' });
+  await store.input(run, { kind: 'steer', messageId: 'stop' });
+  await store.step(run, 2, { text: 'Never mind, ', unfinished: 'cut' });
+  await store.step(run, 3, { text: 'then.' });
+  await store.end(run);
+  expect(await store.run(run.id)).toMatchObject({ final_message: 'Never mind, then.' });
+});
