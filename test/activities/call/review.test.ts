@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { argumentsHash } from '../../../activities/store/calls/arguments-hash.ts';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { type ReviewContext, reviewCalls, reviewEdit } from '../../../activities/call/review.ts';
@@ -302,7 +303,7 @@ test('what was repaired is judged, bound and shown in the form that runs, and th
   expect(await reviewed({ input })).toMatchObject({
     input: { path: 'a.md', lines: 3 },
     inputText: runs,
-    inputHash: createHash('sha256').update(runs).digest('hex'),
+    inputHash: argumentsHash({ path: 'a.md', lines: 3 }),
     subject: 'a.md',
     decision: 'allow',
     decided: { repairs },

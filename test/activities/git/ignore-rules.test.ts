@@ -72,7 +72,7 @@ test.each([
   [
     'a worktree, whose info/exclude is that of its repository',
     `git init -q main; cd main; mkdir app; ${forced}; echo kept2 > .git/info/exclude; rm -d ../app
-     git worktree add -q ../tree; cd ..; mv tree app; echo x > app/kept2; mkdir app/dist; echo x > app/dist/y; cd main; git worktree repair -q ../app 2>/dev/null || true`,
+     git worktree add -q ../tree; cd ..; mv tree app; echo x > app/kept2; mkdir app/dist; echo x > app/dist/y; cd main; git worktree repair ../app 2>/dev/null`,
   ],
 ])('what is tracked and ignored as well is recorded in %s', async (_where, command) => {
   const all = await openInside(command).names();

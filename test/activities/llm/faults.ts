@@ -243,12 +243,12 @@ const errors: Fault[] = [
   {
     name: 'a page of HTML with status 200',
     plays: () => ({ type: 'text/html', script: ['<html><h1>Sign in to the hotel</h1></html>'] }),
-    becomes: { kind: 'network', says: /sent what is no answer of its format: Sign in to the hotel/ },
+    becomes: { kind: 'unreadable', says: /sent what is no answer of its format: Sign in to the hotel/ },
   },
   {
     name: 'a sentence with status 200',
     plays: () => ({ type: 'text/plain', script: ['internal error'] }),
-    becomes: { kind: 'network', says: /internal error/ },
+    becomes: { kind: 'unreadable', says: /internal error/ },
   },
   {
     name: '413',

@@ -135,7 +135,7 @@ describe.each(wires)('$provider', (wire) => {
     });
   });
 
-  test('a page of HTML with status 200 is a network failure', async () => {
+  test('a page of HTML with status 200 is an unreadable answer', async () => {
     const page: Answer = (response) => {
       response
         .writeHead(200, { 'content-type': 'text/html' })
@@ -145,7 +145,7 @@ describe.each(wires)('$provider', (wire) => {
       expect(
         (await failureOf(streamOf({ llm: llmOf(wire.provider, server.url + wire.path), model: wire.model })))
           .kind,
-      ).toBe('network');
+      ).toBe('unreadable');
     });
   });
 

@@ -10,21 +10,24 @@ import { openBench } from './tool-bench.ts';
 const long = 'l'.repeat(180);
 const wanted = path.join(awkwardName, ...awkwardNames.filter((name) => name !== long), 'project');
 
+// A name that is there in its other normal form is that one, so a tool makes only one of the two.
+const apart = awkwardNames.filter((name) => name.normalize('NFC') === name);
+
 test('every file tool takes an awkward name as it is, in a project whose path is made of all of them', async () => {
   const { project, call } = await openBench(undefined, wanted);
   expect(project.endsWith(wanted)).toBe(true);
-  for (const name of awkwardNames) {
+  for (const name of apart) {
     expect(await call('write', { path: `${name}/${name}`, content: `in ${name}\n` })).toMatchObject({
       ok: true,
     });
     expect(readFileSync(path.join(project, name, name), 'utf8')).toBe(`in ${name}\n`);
   }
   const read = async (name: string) => (await call('read', { path: path.join(project, name, name) })).output;
-  expect(await Promise.all(awkwardNames.map(read))).toEqual(awkwardNames.map((name) => `in ${name}\n`));
-  const names = awkwardNames.map((name) => `${name}/${name}`).sort();
+  expect(await Promise.all(apart.map(read))).toEqual(apart.map((name) => `in ${name}\n`));
+  const names = apart.map((name) => `${name}/${name}`).sort();
   expect((await call('glob', { pattern: '**/*' })).output.split('\n')).toEqual(names);
   expect((await call('list', { path: '.' })).output.split('\n').sort()).toEqual(
-    awkwardNames.map((name) => `${name}/`).sort(),
+    apart.map((name) => `${name}/`).sort(),
   );
   const found = (await call('grep', { pattern: '^in ', path: '.' })).output;
   expect(names.filter((name) => !found.includes(name))).toEqual([]);

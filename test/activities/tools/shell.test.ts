@@ -100,7 +100,7 @@ describe('what a command leaves running', () => {
   test.each([
     ['started with &', `( ${server} ) & echo started`],
     ['that ignores the end of the shell', `nohup sh -c '${server}' & echo started`],
-    ['in a group and session of its own', `(setsid sh -c '${server}' &); echo started`],
+    ['in a process group of its own', `(setsid sh -c '${server}' &); echo started`],
   ])('%s goes on as a background command, which the result says', async (_what, command) => {
     const bench = await openBench();
     const { call, context } = bench;
