@@ -21,6 +21,9 @@ const lingerMs = 250;
 // Without a writer the pipes end at once; a process that hides from us and keeps one open must not hold the call.
 const drainMs = 500;
 
+// A program is written without quotes in a text that was judged.
+const namesGit = /(?<![\w.-])git(?![\w.-])/;
+
 export interface Surroundings {
   shell: string;
   directory: string;
@@ -37,15 +40,15 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
   const surroundings = options.judged === true ? await forJudged(given, options.command) : given;
   const token = randomBytes(8).toString('hex');
   const pipes = await openPipes();
-  const child = startWaiting(surroundings, options, token, pipes);
-  const exited = exitOf(child);
-  // The wrapper may be killed before it reads its line; its exit tells.
-  (child.stdio[3] as Socket).on('error', () => {});
   const drained = Promise.all([
     drain(pipes.stdout.reader, (bytes) => options.onOutput('stdout', bytes)),
     drain(pipes.stderr.reader, (bytes) => options.onOutput('stderr', bytes)),
   ]);
   try {
+    const child = startWaiting(surroundings, options, token, pipes);
+    const exited = exitOf(child);
+    // The wrapper may be killed before it reads its line; its exit tells.
+    (child.stdio[3] as Socket).on('error', () => {});
     await Promise.all([
       spawned(child, surroundings),
       pipes.stdout.writer.close(),
@@ -54,6 +57,8 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     const group = groupOf(child.pid as number, token);
     return await superviseCommand(child, group, exited, options);
   } finally {
+    // Open still where nothing was started.
+    await Promise.all([pipes.stdout.writer.close(), pipes.stderr.writer.close()]);
     await Promise.race([drained, sleep(drainMs, undefined, { ref: false })]);
     pipes.stdout.reader.destroy();
     pipes.stderr.reader.destroy();
@@ -67,8 +72,7 @@ async function forJudged(surroundings: Surroundings, command: string): Promise<S
       'the command was allowed as bash reads it, and this machine has no bash; a person has to install it',
     );
   }
-  // Quotes in the middle of its name do not hide it.
-  if (!command.replace(/['"\\]/g, '').includes('git')) return surroundings;
+  if (!namesGit.test(command)) return surroundings;
   return { ...surroundings, environment: { ...environment, ...(await gitBounds(directory)) } };
 }
 
@@ -114,12 +118,17 @@ function startWaiting(
   token: string,
   pipes: Pipes,
 ): ChildProcess {
-  return spawn('/bin/sh', ['-c', waitForGo, surroundings.shell, options.command], {
-    cwd: surroundings.directory,
-    env: { ...surroundings.environment, ...marksFor(token, options.key) },
-    detached: true,
-    stdio: ['ignore', pipes.stdout.writer.fd, pipes.stderr.writer.fd, 'pipe'],
-  });
+  try {
+    return spawn('/bin/sh', ['-c', waitForGo, surroundings.shell, options.command], {
+      cwd: surroundings.directory,
+      env: { ...surroundings.environment, ...marksFor(token, options.key) },
+      detached: true,
+      stdio: ['ignore', pipes.stdout.writer.fd, pipes.stderr.writer.fd, 'pipe'],
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'E2BIG') throw error;
+    throw new SandboxRefusal('the command is too long; write it to a file and run that');
+  }
 }
 
 async function spawned(child: ChildProcess, surroundings: Surroundings): Promise<void> {
@@ -129,8 +138,6 @@ async function spawned(child: ChildProcess, surroundings: Surroundings): Promise
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT')
       throw new SandboxRefusal(`the project directory ${surroundings.directory} is gone`);
-    if (code === 'E2BIG')
-      throw new SandboxRefusal('the command is too long; write it to a file and run that');
     throw error;
   }
 }
