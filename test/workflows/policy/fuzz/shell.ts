@@ -34,11 +34,14 @@ printf '%s\\0' "$#" "\${0##*/}" "$@" >> "$LOG"
 case \${0##*/} in nope) exit 1 ;; esac
 `;
 
+const stands = path.join(import.meta.dirname, '../../../../activities/git/bound/start.bash');
+
 // Bash writes line by line, and what runs beside it may write in between: line ends stand as this sign until they are read.
 const lineEnd = '\u001e';
 
-// Each text has a file for what it runs. `whole`: a shell of its own and real programs, as in the product. Else a part of
-// this shell, which is told of every program that it does not find; that is many times faster.
+// Each text has a file for what it runs. `whole`: a shell of its own and real programs, as in the product, with what stands
+// in for git there. Else a part of this shell, which is told of every program that it does not find; that is many times
+// faster.
 const driver = `
 mapfile -d '' -t texts < "$1"
 mode=$3
@@ -49,7 +52,7 @@ command_not_found_handle() {
 export -f command_not_found_handle
 for index in "\${!texts[@]}"; do
   export LOG="$2/$index"
-  if [[ $mode == whole ]]; then "$BASH" -c "\${texts[index]}"; else ( true; eval "\${texts[index]}"; wait ); fi </dev/null >/dev/null 2>&1
+  if [[ $mode == whole ]]; then BASH_ENV=$4 GIT_BOUND_PATH=$PATH "$BASH" -c "\${texts[index]}"; else ( true; eval "\${texts[index]}"; wait ); fi </dev/null >/dev/null 2>&1
 done
 wait
 `;
@@ -79,7 +82,7 @@ export function createShells(): Shells {
     batches += 1;
     try {
       const isWhole = batches % 20 === 1;
-      execFileSync(bash, ['-c', driver, bash, inputs, logs, isWhole ? 'whole' : 'part'], {
+      execFileSync(bash, ['-c', driver, bash, inputs, logs, isWhole ? 'whole' : 'part', stands], {
         cwd: work,
         env: { PATH: isWhole ? bin : '/nowhere', HOME: home, LC_ALL: 'C.UTF-8' },
         stdio: 'ignore',
