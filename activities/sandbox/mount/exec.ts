@@ -13,7 +13,7 @@ import { endGroup, groupIsAlive, groupOf, killGroup, marksFor, type ProcessGroup
 
 // Waits for a line before it turns into the command. When the worker dies first, the descriptor closes without one
 // and the command never runs.
-const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$0" -c "$1"';
+const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$0" -c -- "$1"';
 // What a program gets to clean up after itself before it is killed.
 const graceMs = 2000;
 // Filters at the end of a pipeline may live a moment longer than the shell; what lives longer was left behind.
