@@ -210,10 +210,11 @@ function runUnder(node, program, args) {
 }
 
 // Of the place of the checkout alone; data and projects may be called nearly anything. Node takes a star for one of its
-// own patterns, and the bundler of the workflows takes the others for the parts of a request.
-if (/[*#?!\p{Cc}]/u.test(root)) {
+// own patterns, the bundler of the workflows takes the others for the parts of a request, and a colon ends a folder in the
+// lists of programs that git goes through.
+if (/[*#?!:\p{Cc}]/u.test(root)) {
   tell(
-    `perdure: ${JSON.stringify(root)} is no place to start from: move the checkout to a folder without *, #, ?, ! and control characters in its path.\n`,
+    `perdure: ${JSON.stringify(root)} is no place to start from: move the checkout to a folder without *, #, ?, !, : and control characters in its path.\n`,
   );
   process.exit(1);
 }

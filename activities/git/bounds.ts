@@ -5,7 +5,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readlink, rename, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { nothingElse, nothingRuns, programs, runGit } from './command.ts';
+import { SandboxRefusal } from '../sandbox/sandbox.ts';
+import { GitProblem, nothingElse, nothingRuns, programs, runGit } from './command.ts';
 import { isGone } from './plain-file.ts';
 import { findRepository, type Repository } from './repository.ts';
 import { readOwnSettings, readSettings, type Setting } from './repository-settings.ts';
@@ -26,6 +27,8 @@ const harmless =
 // A setting takes two variables; with more, starting a program becomes slow and then fails. Those of thousands of
 // branches are what is left out first.
 const mostSettings = 500;
+// A long address. One variable may hold 128 KiB, and all of them, with the arguments, often no more than 2 MiB.
+const longestSetting = 1024;
 
 const shutOff: readonly Setting[] = [
   ...nothingRuns.map((each): Setting => {
@@ -53,10 +56,14 @@ export function createGitBounds({
     );
     // Asked again by the next call, should git be installed by then.
     execPath.catch(() => (execPath = undefined));
-    const path = await execPath;
+    const path = await execPath.catch((error: unknown) => {
+      if (!(error instanceof GitProblem)) throw error;
+      throw new SandboxRefusal(`a command with git cannot run: ${error.message}`);
+    });
     const repository = await findRepository(directory);
     return {
-      BASH_ENV: join(ours, 'start.bash'),
+      // Bash expands it as if it stood in double quotes.
+      BASH_ENV: join(ours, 'start.bash').replace(/[$`"\\]/g, String.raw`\$&`),
       ...nothingElse,
       ...(await placesOf(folder, repository)),
       ...settingsOf(await allSettings(repository)),
@@ -136,8 +143,11 @@ async function allSettings(repository: Repository | undefined): Promise<Setting[
     ...(await readSettings(commonFolder, ['config'])),
     ...(await readSettings(gitFolder, ['config.worktree'])),
   ];
+  const kept = given.filter(
+    ([name, value]) => harmless.test(name) && name.length + value.length <= longestSetting,
+  );
   // Last, what nothing outranks.
-  return [...own, ...given.filter(([name]) => harmless.test(name)).slice(0, mostSettings), ...shutOff];
+  return [...own, ...kept.slice(0, mostSettings), ...shutOff];
 }
 
 function settingsOf(settings: readonly Setting[]): Record<string, string> {

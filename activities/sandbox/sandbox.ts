@@ -143,8 +143,11 @@ export interface Sandbox {
    * for as well.
    */
   exec(options: ExecOptions): Promise<ExecResult>;
-  /** Those of a command's names that lead elsewhere than they say, each with its real path as policy knows paths. */
-  follow(names: NamesToFollow): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Those of a command's names that lead elsewhere than they say, each with its real paths as policy knows paths: one for
+   * each folder in which it is something else. Refuses more names than it looks up.
+   */
+  follow(names: NamesToFollow): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Refuses what is not a regular file or is over `maxBytes`. Undefined when there is no such file. */
   read(path: string, maxBytes: number): Promise<Buffer | undefined>;
   /** Replaces the file atomically, making parent directories; keeps the mode of an existing file. */

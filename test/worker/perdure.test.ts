@@ -129,6 +129,15 @@ describe('the bootstrap', () => {
     expect(readdirSync(path.join(folder, '.perdure'))).toEqual([]);
   });
 
+  test('says where a checkout cannot be started from', async () => {
+    for (const name of ['a:b', 'a#b']) {
+      const program = path.join(folder, name, 'worker/perdure.mjs');
+      cpSync(path.join(folder, 'worker/perdure.mjs'), program);
+      const { code, err } = await start(['status'], program).ended;
+      expect([code, err]).toEqual([1, expect.stringContaining(`${name}" is no place to start from`)]);
+    }
+  });
+
   test('says what to do when the install fails, and starts nothing', async () => {
     const manifest = { name: 'perdure', version: '0.0.1', dependencies: { 'not-locked': '1.0.0' } };
     writeFileSync(path.join(folder, 'package.json'), JSON.stringify(manifest));

@@ -4,6 +4,7 @@
 import { evaluate, type PolicyContext, type PolicyScope } from './evaluate.ts';
 import { writtenNames } from './command-names.ts';
 import { isSameRule } from './path-check.ts';
+import { rulesFor } from './rule-match.ts';
 import { type PolicyCall, splitSubject } from './subject.ts';
 
 export interface CommandCheck {
@@ -14,7 +15,7 @@ export interface CommandCheck {
   /** Folders it goes to, as far as they are written. */
   folders: readonly string[];
   /** Why it must not run now that its names are known to lead there, or undefined when it may. */
-  problem(leadsTo: ReadonlyMap<string, string>): string | undefined;
+  problem(leadsTo: ReadonlyMap<string, readonly string[]>): string | undefined;
 }
 
 /** For a call that was allowed, by a rule or by a person: what the real names change about that must be nothing. */
@@ -23,11 +24,15 @@ export function createCommandCheck(
   call: PolicyCall,
   context: PolicyContext,
 ): CommandCheck {
-  const parts = splitSubject(call, context.projectRoot);
+  // Rules that trust every text, and those that ask about each, look at no names.
+  const looks = scopes.some(({ profile }) =>
+    profile === undefined ? false : rulesFor(profile, call.effect).some(({ looksInside }) => looksInside),
+  );
+  const parts = looks ? splitSubject(call, context.projectRoot) : [];
   const commands =
     'what' in parts ? [] : parts.flatMap((part) => (part.kind === 'command' ? [part.command] : []));
   const unique = (names: string[]): string[] => [...new Set(names)];
-  const mayRun = (leadsTo: ReadonlyMap<string, string>): string | undefined => {
+  const mayRun = (leadsTo: ReadonlyMap<string, readonly string[]>): string | undefined => {
     const decided = evaluate(scopes, { ...call, leadsTo }, context);
     if (decided.decision === 'allow') return undefined;
     const before = evaluate(scopes, call, context);
@@ -44,8 +49,9 @@ export function createCommandCheck(
     ),
     problem(leadsTo) {
       if (leadsTo.size === 0 || mayRun(leadsTo) === undefined) return undefined;
-      for (const [name, real] of leadsTo) {
-        const reason = mayRun(new Map([[name, real]]));
+      const each = [...leadsTo].flatMap(([name, reals]) => reals.map((real) => ({ name, real })));
+      for (const { name, real } of each) {
+        const reason = mayRun(new Map([[name, [real]]]));
         if (reason !== undefined)
           return `Denied by policy: ${name} leads to ${real}, which was not allowed ${reason}.`;
       }

@@ -45,6 +45,9 @@ export function programDoubt([first, ...args]: readonly Word[]): string | undefi
   if (misleadingBuiltins.test(name)) return `${name} runs or changes what its arguments say`;
   if (shells.test(name)) return `${name} is a shell and runs what it is given`;
   if (wrappers.test(name)) return `${name} runs another command`;
+  // By that name alone it is held to the project's repository when it runs. Some disks take no notice of case.
+  if (/^git(?:$|-)/i.test(name) && first.text !== 'git')
+    return `${first.text} is git by another name; write git and its command`;
   switch (name) {
     case 'find':
       if (args.some(({ text }) => /^-f(print|print0|printf|ls)$/.test(text ?? '')))
@@ -76,8 +79,7 @@ export function programDoubt([first, ...args]: readonly Word[]): string | undefi
     case 'export':
       return exportDoubt(args);
     case 'git':
-      // By that name it is held to the project's repository when it runs.
-      return first.text === name ? gitDoubt(args) : `${first.text} is git by a path; write git`;
+      return gitDoubt(args);
     default:
       return undefined;
   }

@@ -13,6 +13,8 @@ const runners = new Set([
   'citool',
   'gui',
   'web--browse',
+  'merge-index',
+  'remote-ext',
 ]);
 
 /** Options that run a program or take one over, by command; git takes them shortened, too. */

@@ -13,8 +13,8 @@ export interface PolicyCall {
   subject: string;
   /** What the subject is; absent, it follows from the effect. */
   subjectKind?: SubjectKind | undefined;
-  /** Names in a command, each with the real path to which links lead from it. Known only at the moment of use. */
-  leadsTo?: ReadonlyMap<string, string>;
+  /** Names in a command, each with the real paths to which links lead from it. Known only at the moment of use. */
+  leadsTo?: ReadonlyMap<string, readonly string[]>;
 }
 
 export type Part =
@@ -95,15 +95,15 @@ function splitParts({ subject, leadsTo }: PolicyCall, root: string | null): Part
 }
 
 /** With the real names beside those that are written, and the program by its real name once more, to be forbidden. */
-function followed(command: SimpleCommand, leadsTo: ReadonlyMap<string, string>): SimpleCommand[] {
+function followed(command: SimpleCommand, leadsTo: ReadonlyMap<string, readonly string[]>): SimpleCommand[] {
   const real = writtenNames(command).flatMap((name) => leadsTo.get(name) ?? []);
   if (real.length === 0) return [command];
   const [program, ...args] = command.words;
-  const programIs = leadsTo.get(program?.text ?? '');
+  const programs = leadsTo.get(program?.text ?? '') ?? [];
   return [
     { ...command, files: [...command.files, ...real.map(toKnownWord)] },
-    ...(programIs === undefined
-      ? []
-      : [{ ...command, words: [toKnownWord(programIs), ...args], inner: true, tail: true as const }]),
+    ...programs.map((each): SimpleCommand => {
+      return { ...command, words: [toKnownWord(each), ...args], inner: true, tail: true };
+    }),
   ];
 }

@@ -10,21 +10,28 @@ unset perdure_name
 # The command must not change them.
 readonly perdure_bounds
 
-git() (
+# Of a subshell that is about to become git with these arguments.
+perdure_bound() {
   unset "${!GIT_@}"
   export "${perdure_bounds[@]}"
+  # Such options have no argument of their own.
+  while [[ ${1-} == -* ]]; do shift; done
   # These make a repository and find none.
   case ${1-} in init | clone) unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE ;; esac
+}
+
+# With `set -x`, none of this is for the output of the command.
+git() (
+  { set +x; } 2>/dev/null
+  perdure_bound "$@"
   exec git "$@"
 )
 
 # The one program that plain commands may have in front of git.
 timeout() (
-  if [[ ${2-} == git ]]; then
-    unset "${!GIT_@}"
-    export "${perdure_bounds[@]}"
-  fi
+  { set +x; } 2>/dev/null
+  if [[ ${2-} == git ]]; then perdure_bound "${@:3}"; fi
   exec timeout "$@"
 )
 
-readonly -f git timeout
+readonly -f perdure_bound git timeout

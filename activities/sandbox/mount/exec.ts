@@ -23,7 +23,7 @@ import { commandOf } from '../../host/process-table.ts';
 
 // Waits for a line before it turns into the command. When the worker dies first, the descriptor closes without one
 // and the command never runs.
-const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$0" -c "$1"';
+const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$0" -c -- "$1"';
 // What a program gets to clean up after itself before it is killed.
 const graceMs = 2000;
 // Filters at the end of a pipeline may live a moment longer than the shell; what lives longer was left behind.
@@ -32,6 +32,9 @@ const lingerMs = 250;
 const lookMs = 500;
 // Without a writer the pipes end at once; a process that hides from us and keeps one open must not hold the call.
 const drainMs = 500;
+
+// A program is written without quotes in a text that was judged.
+const namesGit = /(?<![\w.-])git(?![\w.-])/;
 
 export interface Surroundings {
   shell: string;
@@ -49,15 +52,15 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
   const surroundings = options.judged === true ? await forJudged(given, options.command) : given;
   const token = randomBytes(8).toString('hex');
   const pipes = await openPipes();
-  const child = startWaiting(surroundings, options, token, pipes);
-  const exited = exitOf(child);
-  // The wrapper may be killed before it reads its line; its exit tells.
-  (child.stdio[3] as Socket).on('error', () => {});
   const drained = Promise.all([
     drain(pipes.stdout.reader, (bytes) => options.onOutput('stdout', bytes)),
     drain(pipes.stderr.reader, (bytes) => options.onOutput('stderr', bytes)),
   ]);
   try {
+    const child = startWaiting(surroundings, options, token, pipes);
+    const exited = exitOf(child);
+    // The wrapper may be killed before it reads its line; its exit tells.
+    (child.stdio[3] as Socket).on('error', () => {});
     await Promise.all([
       spawned(child, surroundings),
       pipes.stdout.writer.close(),
@@ -66,6 +69,8 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     const group = groupOf(child.pid as number, token);
     return await superviseCommand(child, group, exited, options);
   } finally {
+    // Open still where nothing was started.
+    await Promise.all([pipes.stdout.writer.close(), pipes.stderr.writer.close()]);
     await Promise.race([drained, sleep(drainMs, undefined, { ref: false })]);
     pipes.stdout.reader.destroy();
     pipes.stderr.reader.destroy();
@@ -79,8 +84,7 @@ async function forJudged(surroundings: Surroundings, command: string): Promise<S
       'the command was allowed as bash reads it, and this machine has no bash; a person has to install it',
     );
   }
-  // Quotes in the middle of its name do not hide it.
-  if (!command.replace(/['"\\]/g, '').includes('git')) return surroundings;
+  if (!namesGit.test(command)) return surroundings;
   return { ...surroundings, environment: { ...environment, ...(await gitBounds(directory)) } };
 }
 
@@ -156,12 +160,17 @@ function startWaiting(
   token: string,
   pipes: Pipes,
 ): ChildProcess {
-  return spawn('/bin/sh', ['-c', waitForGo, surroundings.shell, options.command], {
-    cwd: surroundings.directory,
-    env: { ...surroundings.environment, ...marksFor(token, options.key) },
-    detached: true,
-    stdio: ['ignore', pipes.stdout.writer.fd, pipes.stderr.writer.fd, 'pipe'],
-  });
+  try {
+    return spawn('/bin/sh', ['-c', waitForGo, surroundings.shell, options.command], {
+      cwd: surroundings.directory,
+      env: { ...surroundings.environment, ...marksFor(token, options.key) },
+      detached: true,
+      stdio: ['ignore', pipes.stdout.writer.fd, pipes.stderr.writer.fd, 'pipe'],
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'E2BIG') throw error;
+    throw new SandboxRefusal('the command is too long; write it to a file and run that');
+  }
 }
 
 async function spawned(child: ChildProcess, surroundings: Surroundings): Promise<void> {
@@ -171,8 +180,6 @@ async function spawned(child: ChildProcess, surroundings: Surroundings): Promise
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT')
       throw new SandboxRefusal(`the project directory ${surroundings.directory} is gone`);
-    if (code === 'E2BIG')
-      throw new SandboxRefusal('the command is too long; write it to a file and run that');
     throw error;
   }
 }

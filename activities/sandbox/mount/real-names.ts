@@ -2,10 +2,10 @@
 // seen, as little as what the command does by itself.
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, posix } from 'node:path';
-import type { NamesToFollow } from '../sandbox.ts';
+import { type NamesToFollow, SandboxRefusal } from '../sandbox.ts';
 
-// Commands have a few names; each is looked up in each folder.
-const mostLookUps = 2000;
+// Commands have a few names, and each is looked up in each folder. So many take half a second.
+const mostLookUps = 5000;
 
 interface Place {
   /** The project's directory as policy knows it, and where it really is. */
@@ -15,29 +15,50 @@ interface Place {
   programs: string;
 }
 
-/** Names that lead elsewhere than they say, each with its real path; git's own folder is always called `.git`. */
-export async function realNames(place: Place, wanted: NamesToFollow): Promise<Map<string, string>> {
-  const folders = [place.real, ...wanted.folders.map((folder) => absolute(place.real, folder))];
+/**
+ * Names that lead elsewhere than they say, each with the real paths it has; git's own folder is always called `.git`.
+ * Refuses to look up only some.
+ */
+export async function realNames(
+  place: Place,
+  wanted: NamesToFollow,
+): Promise<Map<string, readonly string[]>> {
   const gitFolders = await gitFoldersOf(place.real);
-  const found = new Map<string, string>();
+  const folders = await foldersOf(place.real, wanted.folders);
+  const programFolders = place.programs.split(':').filter((each) => each !== '');
+  const programs = wanted.programs.filter((each) => /^[\w+.][\w+.-]*$/.test(each));
+  refuseTooMany(folders.length * wanted.names.length + programFolders.length * programs.length);
+  const found = new Map<string, readonly string[]>();
   const look = async (name: string, path: string): Promise<void> => {
     // A new name without a folder lies in the one that the command names.
     const real = await (name.includes('/') ? realPathOf(path) : realpath(path).catch(() => undefined));
-    if (real === undefined || found.has(name)) return;
+    if (real === undefined) return;
     const told = asPolicyKnows(place, gitFolders, real);
-    if (told !== asPolicyKnows(place, [], path)) found.set(name, told);
+    const before = found.get(name) ?? [];
+    if (told !== asPolicyKnows(place, [], posix.normalize(path)) && !before.includes(told))
+      found.set(name, [...before, told]);
   };
-  const inFolders = wanted.names.flatMap((name) =>
-    folders.map((folder) => ({ name, path: absolute(folder, name) })),
-  );
-  for (const { name, path } of inFolders.slice(0, mostLookUps)) await look(name, path);
-  for (const name of wanted.programs
-    .filter((each) => /^[\w+.][\w+.-]*$/.test(each))
-    .slice(0, mostLookUps / 20)) {
-    for (const folder of place.programs.split(':').filter((each) => each !== ''))
-      await look(name, join(folder, name));
-  }
+  for (const name of wanted.names) for (const folder of folders) await look(name, pathIn(folder, name));
+  for (const name of programs) for (const folder of programFolders) await look(name, join(folder, name));
   return found;
+}
+
+function refuseTooMany(lookUps: number): void {
+  if (lookUps > mostLookUps)
+    throw new SandboxRefusal('the command holds too many names to see where they lead; split it');
+}
+
+/** The project and all that the command may have gone to in it, one after the other, as far as they are there. */
+async function foldersOf(real: string, wanted: readonly string[]): Promise<string[]> {
+  const found = new Map([[`${real}\0${real}`, real]]);
+  for (const folder of wanted) {
+    refuseTooMany(found.size * wanted.length);
+    for (const path of [...found.values()].map((each) => pathIn(each, folder))) {
+      const leadsTo = await realpath(path).catch(() => undefined);
+      if (leadsTo !== undefined) found.set(`${leadsTo}\0${posix.normalize(path)}`, path);
+    }
+  }
+  return [...found.values()];
 }
 
 /** Of what does not exist yet: where it would be made. */
@@ -51,8 +72,9 @@ async function realPathOf(path: string): Promise<string | undefined> {
   }
 }
 
-function absolute(folder: string, name: string): string {
-  return isAbsolute(name) ? posix.normalize(name) : join(folder, name);
+/** As the system reads it: what is above a link is above where it leads, so nothing is shortened. */
+function pathIn(folder: string, name: string): string {
+  return isAbsolute(name) ? name : `${folder}/${name}`;
 }
 
 function asPolicyKnows({ given, real }: Place, gitFolders: readonly string[], path: string): string {
@@ -70,9 +92,9 @@ async function gitFoldersOf(root: string): Promise<string[]> {
   const named = join(root, '.git');
   const text = await readFile(named, 'utf8').catch(() => undefined);
   const written = text === undefined ? undefined : /^gitdir: (.+)$/m.exec(text)?.[1];
-  const folder = written === undefined ? named : absolute(root, written);
+  const folder = written === undefined ? named : pathIn(root, written);
   const common = await readFile(join(folder, 'commondir'), 'utf8').catch(() => undefined);
-  const all = [folder, ...(common === undefined ? [] : [absolute(folder, common.trim())])];
+  const all = [folder, ...(common === undefined ? [] : [pathIn(folder, common.trim())])];
   const real = await Promise.all(all.map((each) => realpath(each).catch(() => undefined)));
   return real.flatMap((each) => each ?? []);
 }

@@ -32,7 +32,9 @@ git('-C', bare, 'worktree', 'add', '--quiet', project);
 
 writeFileSync(path.join(project, '.env'), 'token=x\n');
 writeFileSync(path.join(project, 'a.txt'), 'text\n');
-mkdirSync(path.join(project, 'src'));
+mkdirSync(path.join(project, 'src/deep'), { recursive: true });
+mkdirSync(path.join(project, 'secrets/in'), { recursive: true });
+writeFileSync(path.join(project, 'secrets/token'), 'token=x\n');
 mkdirSync(path.join(project, '.husky'));
 for (const [link, target] of [
   ['notes', '.env'],
@@ -42,6 +44,10 @@ for (const [link, target] of [
   ['g', bare],
   ['lib', 'src'],
   ['b.txt', 'a.txt'],
+  // The name of a harmless link does not hide another of that name in a folder below.
+  ['up', 'a.txt'],
+  ['src/deep/more', '../../.env'],
+  ['in', 'secrets/in'],
 ] as const)
   symlinkSync(target, path.join(project, link));
 
@@ -80,6 +86,10 @@ test.each([
   ['cat src/up', 'src/up', '/project/.env'],
   ['cat lib/up', 'lib/up', '/project/.env'],
   ['cd src && cat up', 'up', '/project/.env'],
+  ['cd src && cd deep && cat more', 'more', '/project/.env'],
+  ['cd src; ls; cd ../src/deep; ls; cat ./more', './more', '/project/.env'],
+  // A folder above a link is that of where it leads.
+  ['cat in/../token', 'in/../token', '/project/secrets/token'],
   ['grep -r x ./notes', './notes', '/project/.env'],
   ['cp a.txt hooks/pre-commit', 'hooks/pre-commit', '/project/.husky/pre-commit'],
   ['cp a.txt hooks/new/x', 'hooks/new/x', '/project/.husky/new/x'],
@@ -112,7 +122,7 @@ test('a link to what may be named is followed, also where the project is reached
     await run('ls hooks'),
     await run(`cat ${given}/b.txt a.txt`, undefined, given),
     await run('cat notes', 'trusted-mount-autonomous'),
-  ]).toEqual(['text\n', 'up\n', '', 'text\ntext\n', 'token=x\n']);
+  ]).toEqual(['text\n', 'deep\nup\n', '', 'text\ntext\n', 'token=x\n']);
   expect(await run('cat notes', undefined, given)).toContain(`notes leads to ${given}/.env`);
 });
 
@@ -120,6 +130,12 @@ test('what a person approved runs where the real names change nothing about it',
   expect(await run('cat notes', 'ask-everything')).toBe('token=x\n');
   // Asked about for its redirect; nothing was said of where the link leads.
   expect(await run('cat notes > copy')).toContain('Denied by policy: notes leads to');
+});
+
+test('a command with more names than are looked up does not run where they count', async () => {
+  const long = `cat ${Array.from({ length: 2900 }, (_, index) => `n${index}`).join(' ')} notes 2>/dev/null`;
+  expect(await run(`cd src; cd deep; cd ..; cd ..; ${long}`)).toMatch(/too many names .* split it$/);
+  expect(await run(`cd src; cd deep; cd ../..; ${long}`, 'trusted-mount-autonomous')).toBe('token=x\n');
 });
 
 test('names that cannot be looked up are left to the command', async () => {

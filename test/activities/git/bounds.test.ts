@@ -244,6 +244,10 @@ test('a command cannot take git out of its bounds', async () => {
       'command git status',
       'env git status',
       '/usr/bin/git status',
+      '/usr/lib/git-core/git-status',
+      'git-status',
+      'GIT status',
+      'git merge-index ./x -a',
       'exec git status',
       'unset -f git; git status',
     ],
@@ -262,4 +266,26 @@ test('a command cannot take git out of its bounds', async () => {
   await allowed('perdure_bounds=x; git status', every);
   await allowed("g''it status; (git status); { git diff; } | cat; x=$(git status)", every);
   expect(sprung()).toEqual([]);
+});
+
+test('init makes a repository of its own, and commands of git that are scripts find their parts', async () => {
+  const { shell, allowed, project } = await openTrapped();
+  shell(repository);
+  await allowed('git --no-pager init -q one; timeout 20 git init -q two', every);
+  expect(shell('for each in one two; do git -C $each rev-parse --show-toplevel; done')).toBe(
+    `${project}/one\n${project}/two\n`,
+  );
+  const said = await allowed('git submodule status && git bisect start HEAD HEAD~1; git bisect reset', every);
+  expect(said).toContain('is the first bad commit');
+  expect(await allowed('set -x; git branch --show-current; timeout 5 git branch --show-current', every)).toBe(
+    '+ git branch --show-current\nmain\n+ timeout 5 git branch --show-current\nmain\n',
+  );
+});
+
+test('a setting that is too long for a program is left out', async () => {
+  const { shell, put, allowed } = await openTrapped();
+  shell(repository);
+  put('long', `[remote "origin"]\n\turl = ${'x'.repeat(200_000)}\n`);
+  shell('cat long >> .git/config; rm long');
+  expect(await allowed('git status --short')).toContain(' M a');
 });

@@ -36,6 +36,14 @@ export function commandRules(opened: () => Opened): void {
     expect(stdout).toBe('file\nnone none none\nshopt -u extglob\nshopt -u expand_aliases\nset +o posix\n');
   });
 
+  test.each(['-x', '+x', '--version', '-'])(
+    'a command may begin with a sign that options have: %s',
+    async (name) => {
+      const { stdout, stderr } = await run(opened().sandbox, `${name}; echo and on`);
+      expect([stdout, stderr]).toEqual(['and on\n', expect.stringMatching('not found')]);
+    },
+  );
+
   test('a command that a signal ends says which', async () => {
     expect((await run(opened().sandbox, 'kill -USR1 $$')).result).toEqual({
       exitCode: null,

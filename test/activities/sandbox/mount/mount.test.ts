@@ -69,6 +69,20 @@ test('what was judged as bash reads it is run by no other shell', async () => {
   expect((await runCommand(place, { ...options, command: ': > ran' })).exitCode).toBe(0);
 });
 
+test('a judged command that starts no git needs no bounds for it', async () => {
+  const { project } = await openForTest();
+  const gitBounds = async () => {
+    throw new Error('asked for bounds');
+  };
+  const place = { shell: '/bin/bash', directory: project, environment: {}, gitBounds };
+  const { signal } = new AbortController();
+  const options = { key: 'run/1.0', signal, judged: true, onStart: async () => {}, onOutput() {} };
+  const without = await runCommand(place, { ...options, command: ': digits .gitignore src/github.ts' });
+  expect(without.exitCode).toBe(0);
+  for (const command of ['git status', ': && git log', '( git log )', 'x=$( git log )', 'timeout 5 git log;'])
+    await expect(runCommand(place, { ...options, command })).rejects.toThrow('asked for bounds');
+});
+
 /** Runs endless synchronous code in another thread, which does not wait for ours. */
 function swap(project: string, code: string): void {
   const setUp =

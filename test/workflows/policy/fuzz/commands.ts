@@ -186,8 +186,8 @@ function compare(
     (each, index) => strange.length > 0 || problemOf(each, all[index]?.runs ?? []) !== undefined,
   );
   for (const each of suspects) {
-    // By itself: what runs beside it may have ended late.
-    const runs = shells.run([each.runs])[0]?.runs ?? [];
+    // By itself, for what runs beside it may have ended late, and as in the product, where alone some of it shows.
+    const runs = shells.run([each.runs], 'whole')[0]?.runs ?? [];
     const made = shells.newFiles();
     const why = made.length > 0 ? `it made the file ${made.join(', ')}` : problemOf(each, runs);
     if (why !== undefined) result.differences.push({ text: each.text, ran: each.runs, why });

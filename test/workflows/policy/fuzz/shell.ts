@@ -23,7 +23,8 @@ export interface Ran {
 }
 
 export interface Shells {
-  run(texts: readonly string[]): Ran[];
+  /** `whole`: each in a shell of its own, as in the product; else only now and then. */
+  run(texts: readonly string[], whole?: 'whole'): Ran[];
   /** Files that were not there before, since the last time. */
   newFiles(): string[];
   close(): void;
@@ -34,11 +35,14 @@ printf '%s\\0' "$#" "\${0##*/}" "$@" >> "$LOG"
 case \${0##*/} in nope) exit 1 ;; esac
 `;
 
+const stands = path.join(import.meta.dirname, '../../../../activities/git/bound/start.bash');
+
 // Bash writes line by line, and what runs beside it may write in between: line ends stand as this sign until they are read.
 const lineEnd = '\u001e';
 
-// Each text has a file for what it runs. `whole`: a shell of its own and real programs, as in the product. Else a part of
-// this shell, which is told of every program that it does not find; that is many times faster.
+// Each text has a file for what it runs. `whole`: a shell of its own and real programs, as in the product, with what stands
+// in for git there. Else a part of this shell, which is told of every program that it does not find; that is many times
+// faster.
 const driver = `
 mapfile -d '' -t texts < "$1"
 mode=$3
@@ -49,7 +53,7 @@ command_not_found_handle() {
 export -f command_not_found_handle
 for index in "\${!texts[@]}"; do
   export LOG="$2/$index"
-  if [[ $mode == whole ]]; then "$BASH" -c "\${texts[index]}"; else ( true; eval "\${texts[index]}"; wait ); fi </dev/null >/dev/null 2>&1
+  if [[ $mode == whole ]]; then BASH_ENV=$4 GIT_BOUND_PATH=$PATH "$BASH" -c -- "\${texts[index]}"; else ( true; eval "\${texts[index]}"; wait ); fi </dev/null >/dev/null 2>&1
 done
 wait
 `;
@@ -72,14 +76,14 @@ export function createShells(): Shells {
   const inputs = path.join(folder, 'texts');
   let batches = 0;
 
-  function run(texts: readonly string[]): Ran[] {
+  function run(texts: readonly string[], whole?: 'whole'): Ran[] {
     rmSync(logs, { recursive: true });
     mkdirSync(logs);
     writeFileSync(inputs, texts.map((text) => `${text}\0`).join(''));
     batches += 1;
     try {
-      const isWhole = batches % 20 === 1;
-      execFileSync(bash, ['-c', driver, bash, inputs, logs, isWhole ? 'whole' : 'part'], {
+      const isWhole = whole !== undefined || batches % 20 === 1;
+      execFileSync(bash, ['-c', driver, bash, inputs, logs, isWhole ? 'whole' : 'part', stands], {
         cwd: work,
         env: { PATH: isWhole ? bin : '/nowhere', HOME: home, LC_ALL: 'C.UTF-8' },
         stdio: 'ignore',

@@ -6,7 +6,7 @@ import { knownHoles } from './known-holes.ts';
 /** Programs on the PATH of the shells; `nope` fails, all others succeed. */
 export const programs: readonly string[] = [
   ...['git', 'ls', 'cat', 'npm', 'grep', 'find', 'head', 'wc', 'node', 'pytest', 'nope'],
-  ...['touch', 'curl', 'rl', 'cu', 'rm', 'env', 'xargs', 'P', 'E', 'a', 'sh'],
+  ...['touch', 'curl', 'rl', 'cu', 'rm', 'env', 'xargs', 'timeout', 'P', 'E', 'a', 'sh'],
 ];
 
 const simple = [
