@@ -31,7 +31,7 @@ export const tooLongWords: Phrasing[] = [
   },
   {
     source:
-      'OpenAI 429: one request above the whole rate; Groq 413 (community.openai.com; Groq's page of error codes)',
+      'OpenAI 429: one request above the whole rate; Groq 413 (community.openai.com, the page of error codes of Groq)',
     example:
       'Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 42410. The input or output tokens must be reduced.',
     pattern: /request (is )?too large|tokens must be reduced/i,
