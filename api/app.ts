@@ -114,7 +114,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const listener = hearNotices(deps, { tokens, hub, streams });
   const parts: Parts = { ...rest, db, tokens, streams, mutate: createMutate(deps) };
 
-  const logins = createTemporalLogins({ db, tenantId, loginKey: deps.loginKey });
+  const logins = createTemporalLogins({ tokens, loginKey: deps.loginKey });
 
   answerErrors(app, answerError);
   echoRequestIds(app);

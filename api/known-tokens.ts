@@ -14,6 +14,8 @@ export interface KnownToken {
 export interface KnownTokens {
   /** Whose value this is; undefined when it counts for nothing. */
   verify(value: string): Promise<KnownToken | undefined>;
+  /** Whether the token still counts, for who was let in by it and keeps only its id. */
+  counts(tokenId: string): Promise<boolean>;
   /** Which of these still count, asked of the database. */
   live(tokenIds: readonly string[]): Promise<Set<string>>;
   /** The token was revoked; without an id: some may have been. */
@@ -35,6 +37,7 @@ export function createKnownTokens(input: { db: Db; tenantId: string; logger: Log
     max: rememberTokens,
     ttl: rememberMs,
   });
+  const counting = new LRUCache<string, true>({ max: rememberTokens, ttl: rememberMs });
   let forgotten = 0;
   const used = new Map<string, Date>();
   let timer: NodeJS.Timeout | undefined;
@@ -78,9 +81,18 @@ export function createKnownTokens(input: { db: Db; tenantId: string; logger: Log
       const { id, name } = found;
       return { id, name, tenantId };
     },
+    async counts(tokenId) {
+      if (counting.has(tokenId)) return true;
+      const asked = forgotten;
+      const counts = (await liveTokens(db, tenantId, [tokenId])).has(tokenId);
+      if (counts && asked === forgotten) counting.set(tokenId, true);
+      return counts;
+    },
     live: (tokenIds) => liveTokens(db, tenantId, tokenIds),
     forget(tokenId) {
       forgotten += 1;
+      if (tokenId === undefined) counting.clear();
+      else counting.delete(tokenId);
       for (const [key, { id }] of known.entries())
         if (tokenId === undefined || id === tokenId) known.delete(key);
     },

@@ -18,6 +18,12 @@ export function runningProcess(pid: number): RunningProcess | undefined {
   return row === undefined || row.dead ? undefined : toRunning(row);
 }
 
+/** Undefined when that has ended. */
+export function parentOf(pid: number): RunningProcess | undefined {
+  const row = findProcess(pid);
+  return row && runningProcess(row.parent);
+}
+
 export function isRunning({ pid, started }: ProcessIdentity): boolean {
   const row = findProcess(pid);
   return row !== undefined && !row.dead && row.started === started;

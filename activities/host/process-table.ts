@@ -6,6 +6,8 @@ import { hostname } from 'node:os';
 
 export interface ProcessRow {
   pid: number;
+  /** Who started it; once that has ended, whatever takes in orphans. */
+  parent: number;
   pgid: number;
   /** The set of groups it belongs to (setsid): a program may leave its group, seldom its set. */
   setId: number;
@@ -33,9 +35,10 @@ export function findProcess(pid: number): ProcessRow | undefined {
   if (stat === undefined) return undefined;
   // The name, in parentheses, may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, , pgid, setId] = fields;
+  const [state, parent, pgid, setId] = fields;
   return {
     pid,
+    parent: Number(parent),
     pgid: Number(pgid),
     setId: Number(setId),
     dead: state === 'Z' || state === 'X',
@@ -82,16 +85,16 @@ function readProc(pid: number, file: string): string | undefined {
 }
 
 function listByPs(): ProcessRow[] {
-  const table = execFileSync('ps', ['-A', '-o', 'pid=,pgid=,stat=,lstart='], {
+  const table = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,pgid=,stat=,lstart='], {
     encoding: 'utf8',
     env: { LC_ALL: 'C' },
   });
   return table.split('\n').flatMap((line) => {
-    const match = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
+    const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.+?)\s*$/.exec(line);
     if (match === null) return [];
-    const [, pid, pgid, state, started] = match;
+    const [, pid, parent, pgid, state, started] = match;
     // `ps` shows no set of groups that equals the leader's pid; the group stands for it.
-    const row = { pid: Number(pid), pgid: Number(pgid), setId: Number(pgid) };
+    const row = { pid: Number(pid), parent: Number(parent), pgid: Number(pgid), setId: Number(pgid) };
     return [
       {
         ...row,

@@ -3,18 +3,13 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { parseCookie, stringifySetCookie } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { LRUCache } from 'lru-cache';
-import type { Db } from '../../activities/store/db/database.ts';
-import { liveTokens } from '../../activities/store/access/tokens.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
+import type { KnownTokens } from '../known-tokens.ts';
 
 export const temporalPath = '/temporal';
 
 // A working day; what opens the page again is one click.
 const loginSeconds = 8 * 3_600;
-// As for tokens themselves: one second under the five in which a revoked one stops working.
-const rememberMs = 4_000;
-const rememberTokens = 1_000;
 
 export interface TemporalLogins {
   /** Logs the browser in that asked with this token. */
@@ -24,26 +19,16 @@ export interface TemporalLogins {
 }
 
 export interface TemporalLoginParts {
-  db: Db;
-  tenantId: string;
+  tokens: Pick<KnownTokens, 'counts'>;
   /** Secret, and the same in every process of the API and after each restart. */
   loginKey: string;
 }
 
-export function createTemporalLogins({ db, tenantId, loginKey }: TemporalLoginParts): TemporalLogins {
+export function createTemporalLogins({ tokens, loginKey }: TemporalLoginParts): TemporalLogins {
   // Cookies know no ports: another installation on this machine must not take ours away.
   const name = `perdure-temporal-${createHash('sha256').update(loginKey).digest('hex').slice(0, 8)}`;
-  const live = new LRUCache<string, boolean>({ max: rememberTokens, ttl: rememberMs });
 
   const signatureOf = (value: string): Buffer => createHmac('sha256', loginKey).update(value).digest();
-
-  async function isLive(tokenId: string): Promise<boolean> {
-    const known = live.get(tokenId);
-    if (known !== undefined) return known;
-    const found = (await liveTokens(db, tenantId, [tokenId])).has(tokenId);
-    live.set(tokenId, found);
-    return found;
-  }
 
   return {
     begin(request, reply) {
@@ -66,7 +51,7 @@ export function createTemporalLogins({ db, tenantId, loginKey }: TemporalLoginPa
       const expected = signatureOf(`${tokenId}.${endsAt}`);
       const actual = Buffer.from(signature, 'base64url');
       if (actual.length !== expected.length || !timingSafeEqual(actual, expected)) return undefined;
-      return Number(endsAt) > Date.now() && (await isLive(tokenId)) ? tokenId : undefined;
+      return Number(endsAt) > Date.now() && (await tokens.counts(tokenId)) ? tokenId : undefined;
     },
   };
 }

@@ -95,6 +95,16 @@ test('a login ends with its token, and after eight hours', async () => {
   expect((await api.app.inject({ url: '/temporal/x', headers: { cookie } })).statusCode).toBe(401);
 });
 
+test('a login that was just used ends at once when its token is revoked', async () => {
+  const { api } = await withUpstream(hello);
+  const { cookie } = await logIn(api);
+  const statusOf = async () => (await api.app.inject({ url: '/temporal/x', headers: { cookie } })).statusCode;
+  expect(await statusOf()).toBe(200);
+  const [tokenId = ''] = cookie.split('=')[1]?.split('.') ?? [];
+  expect((await api.ask('DELETE', `/tokens/${tokenId}`)).statusCode).toBe(200);
+  expect(await statusOf()).toBe(401);
+});
+
 test('what is passed on each way is a list, and the page may run its own script and no other', async () => {
   const { api, asked, upstream } = await withUpstream(hello);
   const { cookie } = await logIn(api);

@@ -10,7 +10,7 @@ import { spawnDetached, stillRuns } from './detached-process.ts';
 import type { RunningPart } from './keep-running.ts';
 import { openersOf } from '../../../activities/host/open-files.ts';
 import { type KernelLock, lockWithin, shareLock } from '../../kernel-lock.ts';
-import { findProcesses, runningProcesses } from '../../process-table.ts';
+import { findProcesses, parentOf, type RunningProcess, runningProcesses } from '../../process-table.ts';
 import type { StopStage } from './stop-process.ts';
 import { stopProcess } from './stop-process.ts';
 import { watchLife } from './watch-life.ts';
@@ -118,7 +118,12 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
   };
 }
 
-/** Ends the API and worker of a supervisor that died; what they were doing goes on in their successors. */
+const isSupervisor = ({ command }: RunningProcess): boolean => /\/worker\/main\.ts serve( |$)/.test(command);
+
+/**
+ * Ends the API and worker of a supervisor that died; what they were doing goes on in their successors. Throws when it
+ * lives: only the files of its locks are gone.
+ */
 export async function stopLeftovers({ folder, rolesLockFile }: DataFolder): Promise<number> {
   const endings = (['api', 'worker', 'standby'] as const).map(
     (role) => `/worker/main.ts ${role} --data ${folder}`,
@@ -127,6 +132,11 @@ export async function stopLeftovers({ folder, rolesLockFile }: DataFolder): Prom
   // By what they have open as well: the folder may have had another name when they were started.
   const opened = runningProcesses(openersOf([rolesLockFile]));
   const leftovers = [...new Map([...named, ...opened].map((each) => [each.pid, each])).values()];
+  const [alive] = leftovers.flatMap((each) => [each, parentOf(each.pid) ?? []].flat()).filter(isSupervisor);
+  if (alive !== undefined)
+    throw new Error(
+      `${folder} is held by the Perdure with pid ${alive.pid}, whose lock was removed: stop that one, or set PERDURE_DATA to another folder.`,
+    );
   // Time to say goodbye, but the start waits for it, and a kill loses nothing either.
   await Promise.all(
     leftovers.map((leftover) => stopProcess(leftover, [{ signal: 'SIGTERM', waitMs: 2_000 }])),
