@@ -31,6 +31,12 @@ export interface DatabaseOptions {
   onIdleError?: (error: Error) => void;
 }
 
+/** The pool hangs its whole client on the error, which is no matter for a log. */
+function withoutClient(error: Error): Error {
+  delete (error as { client?: unknown }).client;
+  return error;
+}
+
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
@@ -49,9 +55,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     keepAlive: true,
   });
   // Without a listener a server restart (57P01 on an idle connection) would end the process.
-  pool.on('error', (error) => options.onIdleError?.(error));
+  pool.on('error', (error) => options.onIdleError?.(withoutClient(error)));
   // The pool listens only while a connection is idle; one that breaks under a transaction would end it too.
-  pool.on('connect', (client) => client.on('error', (error) => options.onIdleError?.(error)));
+  pool.on('connect', (client) => client.on('error', (error) => options.onIdleError?.(withoutClient(error))));
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
   let closed: Promise<void> | undefined;
   return {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { argumentsHash } from '../../../activities/store/calls/arguments-hash.ts';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -57,7 +56,7 @@ test('a call that fits is allowed, with everything that is stored of it', async 
     tool: 'note',
     input: { path: 'a.md' },
     inputText: '{ "path": "a.md" }',
-    inputHash: createHash('sha256').update('{"path":"a.md"}').digest('hex'),
+    inputHash: argumentsHash({ path: 'a.md' }),
     effect: 'write',
     subject: 'a.md',
     repeat: 'once',
