@@ -22,9 +22,10 @@ export async function ignoreFilesIn(directory: string, below = ''): Promise<Igno
 export async function ignoreFilesAbove(realRoot: string): Promise<IgnoreFile[]> {
   const top = await repositoryOf(realRoot);
   const files = top === undefined ? [] : await filesBetween(top, realRoot);
-  return files.some(({ below, text }) => ignore({ ignorecase: false }).add(text).ignores(`${below}/`))
-    ? []
-    : files;
+  const ignoresRoot = ({ below, text }: IgnoreFile): boolean =>
+    // Where the root is the top of its repository, no rule of that is about the root itself.
+    below !== '' && ignore({ ignorecase: false }).add(text).ignores(`${below}/`);
+  return files.some(ignoresRoot) ? [] : files;
 }
 
 async function filesBetween(top: string, realRoot: string): Promise<IgnoreFile[]> {

@@ -28,6 +28,26 @@ describe('list, glob and grep', () => {
     ]);
   });
 
+  test('a project that is the top of its own repository is searched by the rules of that', async () => {
+    const { project, call } = await openBench();
+    put(project, {
+      '.git/info/exclude': 'notes\n',
+      '.gitignore': 'dist/\n',
+      'src/a.ts': 'found\n',
+      notes: 'found\n',
+      'dist/a.js': 'found\n',
+    });
+    expect([
+      (await call('grep', { pattern: 'found', path: '.' })).output,
+      (await call('grep', { pattern: 'found', path: 'src/a.ts' })).output,
+      (await call('glob', { pattern: '**/*' })).output,
+    ]).toEqual([
+      expect.stringMatching(/^src\/a\.ts:1:found/),
+      expect.stringMatching(/^src\/a\.ts:1:found/),
+      expect.stringMatching(/src\/a\.ts/),
+    ]);
+  });
+
   test('glob finds hidden files, leaves quiet directories alone unless named, and enters no link', async () => {
     const { project, call } = await openBench();
     for (const name of ['a.ts', '.hidden/b.ts', 'x/y/c.tsx', 'node_modules/m/d.ts', '.git/e.ts']) {
