@@ -87,8 +87,8 @@ export async function startFakeModel(
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
     const { messages, tools = [] } = JSON.parse(body) as ChatRequest;
-    const at = messages.findLastIndex((message) => message.role === 'user' && marker.test(textOf(message)));
-    const name = marker.exec(textOf(messages[at]))?.[1] ?? 'unmarked';
+    const at = messages.findLastIndex((message) => marker.test(saidIn(message)));
+    const name = marker.exec(saidIn(messages[at]))?.[1] ?? 'unmarked';
     const step = messages.slice(at + 1).filter((message) => message.role === 'assistant').length + 1;
     const attempt = asks.filter((earlier) => earlier.marker === name && earlier.step === step).length + 1;
     const ask = { marker: name, step, attempt, at: Date.now() };
@@ -129,6 +129,13 @@ function requestOf(
     })),
     tools: tools.map(({ function: { name, description = '' } }) => ({ name, description })),
   };
+}
+
+/** What a person says in it: what follows the result of a call stands in the same message. */
+function saidIn(message: ChatMessage | undefined): string {
+  const text = textOf(message);
+  if (message?.role === 'user') return text;
+  return message?.role === 'tool' ? (text.split('<perdure:message>')[1] ?? '') : '';
 }
 
 function textOf(message: ChatMessage | undefined): string {
