@@ -167,10 +167,11 @@ function drawMessage(pen: Pen, text: string): void {
   pen.endLine();
 }
 
+// What was, not what comes: after the last time it is asked for, or at the limit of steps, no step follows.
 const restWords = {
-  cut: 'the answer was cut at its longest length: the next step asks for the rest',
-  empty: 'the answer was empty: the next step asks again',
-  paused: 'the model paused: the next step has it go on',
+  cut: 'the answer was cut at its longest length',
+  empty: 'the answer was empty',
+  paused: 'the model paused in its turn',
 };
 
 function drawStep(pen: Pen, event: StepEvent): void {

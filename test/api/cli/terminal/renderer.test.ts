@@ -290,3 +290,15 @@ test('colours are for a terminal, and not for one that declines them', () => {
 test('an event that only a newer server knows is named, not fatal', () => {
   expect(drawn([{ type: 'plan-start', payload: {} } as unknown as NewEvent])).toBe('— plan-start\n');
 });
+
+test('an answer that was not whole is told without a word of a next step, which may not come', () => {
+  const end = { step: 3, usage, costMicros: 1, priced: true, calls: 0 };
+  const lines = (['cut', 'empty', 'paused'] as const).map((unfinished) =>
+    drawn([{ type: 'step-end', payload: { ...end, unfinished } }]),
+  );
+  expect(lines).toEqual([
+    '— the answer was cut at its longest length\n',
+    '— the answer was empty\n',
+    '— the model paused in its turn\n',
+  ]);
+});
