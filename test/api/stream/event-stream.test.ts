@@ -262,7 +262,9 @@ test('a quiet stream is kept alive, and ends when its token is revoked, also whe
   vi.advanceTimersByTime(15_000);
   await api.database.pool.query('update tokens set revoked_at = now()');
   vi.advanceTimersByTime(15_000);
-  expect((await reading).comments).toEqual(['', '', 'the token does not count any more']);
+  const { comments } = await reading;
+  // A check of the first half may still be under way and see it: then the second sign of life does not come.
+  expect([comments[0], comments.at(-1)]).toEqual(['', 'the token does not count any more']);
 });
 
 test('closing the server ends open streams at once, and says why', async () => {
