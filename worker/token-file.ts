@@ -1,7 +1,8 @@
 // The file "token" of a data folder: the value of the one token that its owner has without asking for it.
-import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { TokenFile } from '../activities/store/access/data-folder-token.ts';
+import { writeFileWhole } from './write-file-whole.ts';
 
 export function tokenFileOf(dataFolder: string): TokenFile {
   const file = path.join(dataFolder, 'token');
@@ -15,12 +16,6 @@ export function tokenFileOf(dataFolder: string): TokenFile {
         throw new Error(`The token file ${file} cannot be read (${code}): remove it, and it is made anew.`);
       }
     },
-    /** Whole or not at all, and never readable by others, not even for a moment. */
-    async write(value) {
-      const temporary = `${file}.${process.pid}`;
-      await writeFile(temporary, `${value}\n`, { mode: 0o600 });
-      await chmod(temporary, 0o600);
-      await rename(temporary, file);
-    },
+    write: async (value) => writeFileWhole(file, `${value}\n`),
   };
 }

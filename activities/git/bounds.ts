@@ -1,13 +1,14 @@
 // What git is told in a command that was allowed by its words, so that it works in the project's own repository and
 // runs nothing a project's files name. Git reads a configuration file from the folder of what work trees share
 // (GIT_COMMON_DIR): that folder is ours and leads on to the repository's, so no file of the project is read as one.
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readlink, rename, symlink, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readlink, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { SandboxRefusal } from '../sandbox/sandbox.ts';
 import { GitProblem, nothingElse, nothingRuns, programs, runGit } from './command.ts';
 import { isGone } from './plain-file.ts';
+import { replaceFile, replaceWith } from './replace-file.ts';
 import { findRepository, type Repository } from './repository.ts';
 import { readOwnSettings, readSettings, type Setting } from './repository-settings.ts';
 
@@ -96,7 +97,7 @@ async function commonFolderFor(folder: string, { commonFolder }: Repository): Pr
   // Git makes it with the first commit; behind a link that leads nowhere it could not.
   await mkdir(join(commonFolder, 'logs')).catch(() => {});
   for (const each of shared) await linkTo(join(commonFolder, each), join(common, each));
-  await replace(common, 'config', (temporary) => writeFile(temporary, format, { mode: 0o600 }));
+  await replaceFile(join(common, 'config'), format);
   return common;
 }
 
@@ -106,19 +107,7 @@ async function linkTo(target: string, link: string): Promise<void> {
     throw error;
   });
   if (now === target) return;
-  await replace(join(link, '..'), link.slice(link.lastIndexOf('/') + 1), (temporary) =>
-    symlink(target, temporary),
-  );
-}
-
-async function replace(
-  folder: string,
-  name: string,
-  make: (temporary: string) => Promise<void>,
-): Promise<void> {
-  const temporary = join(folder, `.${randomUUID()}`);
-  await make(temporary);
-  await rename(temporary, join(folder, name));
+  await replaceWith(link, (made) => symlink(target, made));
 }
 
 /** How the repository is stored. Undefined where that is nothing git would know. */

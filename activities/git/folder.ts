@@ -1,8 +1,9 @@
 // The git directory the host owns for one project: objects shared by the trees of all its runs, and the index files
 // of recordings. It is laid out by hand: `git init` would copy templates and read more than it writes.
 import { randomUUID } from 'node:crypto';
-import { copyFile, mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceFile } from './replace-file.ts';
 
 // No recording takes this long, so an older index file was left by a killed process.
 const staleAfterMs = 24 * 60 * 60 * 1000;
@@ -22,9 +23,7 @@ export async function ensureGitFolder(gitFolder: string): Promise<void> {
     await mkdir(join(gitFolder, folder), { recursive: true, mode: 0o700 });
   }
   for (const [name, content] of Object.entries(files)) {
-    const temporary = join(gitFolder, 'indexes', randomUUID());
-    await writeFile(temporary, content, { mode: 0o600 });
-    await rename(temporary, join(gitFolder, name));
+    await replaceFile(join(gitFolder, name), content, join(gitFolder, 'indexes'));
   }
 }
 

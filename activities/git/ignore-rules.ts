@@ -2,11 +2,12 @@
 // each repository's info/exclude. They are taken at the start of a run and kept with its tree, since a change of them
 // would hide what an agent did and show in no diff. A person's own core.excludesFile does not count: it is named by a
 // configuration, which is never read.
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { runGit } from './command.ts';
 import { readPlainFile } from './plain-file.ts';
+import { replaceFile } from './replace-file.ts';
 import { findRepository, repositoryAt, type Repository } from './repository.ts';
 
 const IgnoreRules = z.object({
@@ -49,9 +50,7 @@ export async function keepRules(gitFolder: string, tree: string, rules: IgnoreRu
   const file = fileOf(gitFolder, tree);
   if (rules.around === null && Object.keys(rules.excludes).length === 0) return rm(file, { force: true });
   await mkdir(join(gitFolder, 'rules'), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${process.pid}.${Date.now()}`;
-  await writeFile(temporary, JSON.stringify(rules), { mode: 0o600 });
-  await rename(temporary, file);
+  await replaceFile(file, JSON.stringify(rules));
 }
 
 /** Those the tree was recorded by. */

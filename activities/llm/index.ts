@@ -31,30 +31,18 @@ export interface LlmSettings {
 /** Call it once per process: the circuit breakers are shared with the list. */
 export function createLlms(settings: LlmSettings): Llm[] {
   const usual = { ...usualStalls, ...settings.stalls };
-  const sharedBy = (provider: string) => ({
+  const of = (provider: string, apiKey: string | undefined, baseUrl: string | undefined) => ({
+    apiKey,
+    baseUrl,
     stalls: (request: LlmRequest) => stallsFor(usual, settings.modelSeconds ?? {}, provider, request),
     modelProfiles: settings.modelProfiles,
   });
   const providers = [
-    createAnthropicLlm({
-      apiKey: settings.anthropicApiKey,
-      baseUrl: settings.anthropicBaseUrl,
-      ...sharedBy('anthropic'),
-    }),
-    createOpenAiLlm({
-      apiKey: settings.openaiApiKey,
-      baseUrl: settings.openaiBaseUrl,
-      ...sharedBy('openai'),
-    }),
-    createGoogleLlm({
-      apiKey: settings.googleApiKey,
-      baseUrl: settings.googleBaseUrl,
-      ...sharedBy('google'),
-    }),
+    createAnthropicLlm(of('anthropic', settings.anthropicApiKey, settings.anthropicBaseUrl)),
+    createOpenAiLlm(of('openai', settings.openaiApiKey, settings.openaiBaseUrl)),
+    createGoogleLlm(of('google', settings.googleApiKey, settings.googleBaseUrl)),
     createCompatibleLlm({
-      apiKey: settings.compatibleApiKey,
-      baseUrl: settings.compatibleBaseUrl,
-      ...sharedBy('compatible'),
+      ...of('compatible', settings.compatibleApiKey, settings.compatibleBaseUrl),
       readsText: settings.compatibleReadsText !== 'off',
     }),
   ];

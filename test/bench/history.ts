@@ -1,6 +1,5 @@
 // What a long run leaves in Temporal: a run of a thousand model calls over a conversation of two hundred thousand
 // tokens costs the same history bytes in its last hundred steps as in its first hundred.
-import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +8,7 @@ import proto from '@temporalio/proto';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { openClient } from '../../worker/processes/temporal.ts';
 import { startPlatform } from '../support/platform.ts';
-import { endless, endlessBody } from './harness/endless.ts';
+import { endless, makeEndless } from './harness/endless.ts';
 import { report } from './harness/pairs.ts';
 import { checkRows } from './harness/rows.ts';
 
@@ -35,16 +34,7 @@ const client = openClient({ temporalAddress: platform.temporalAddress, temporalN
 
 try {
   const began = Date.now();
-  const made = await fetch(`${platform.url}/api/v1/policies`, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${platform.token}`,
-      'content-type': 'application/json',
-      'idempotency-key': randomUUID(),
-    },
-    body: JSON.stringify(endlessBody()),
-  });
-  if (!made.ok) throw new Error(`The profile was refused: ${await made.text()}`);
+  await makeEndless(platform);
   const limits = { steps: modelCalls, seconds: 7200, tokens: Number.MAX_SAFE_INTEGER };
   const { id } = await platform.client.startRun({
     prompt: 'A long piece of work.',

@@ -6,7 +6,7 @@ import { createClient } from '../../api/client/client.ts';
 import { moneyProblems } from '../chaos/checks/money.ts';
 import { readMoney } from '../chaos/evidence.ts';
 import { marked, startFakeModel } from '../chaos/fake-model.ts';
-import { endless, endlessBody } from '../bench/harness/endless.ts';
+import { endless, makeEndless } from '../bench/harness/endless.ts';
 import { until } from '../support/platform.ts';
 import { openRoles, type Role } from '../support/roles.ts';
 
@@ -49,12 +49,7 @@ let api: Role;
 beforeAll(() => database.connect());
 beforeEach(async () => {
   api = await roles.startApi();
-  // Made once; the second time its name is taken.
-  await fetch(`${roles.url}/api/v1/policies`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${roles.token}`, 'content-type': 'application/json' },
-    body: JSON.stringify(endlessBody()),
-  });
+  await makeEndless(roles);
 });
 afterEach(async () => {
   gate = 0;

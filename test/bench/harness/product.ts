@@ -4,7 +4,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { randomUUID } from 'node:crypto';
 import { type Platform, startPlatform } from '../../support/platform.ts';
 import { withDescendants } from './cpu.ts';
-import { endless, endlessBody } from './endless.ts';
+import { endless, makeEndless } from './endless.ts';
 import { type FakeModel, type FakeModelInput, startFakeModel } from './fake-model.ts';
 
 export interface Product {
@@ -71,7 +71,7 @@ export async function startProduct(
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void remove().finally(() => process.exit(1)));
   }
-  await post('/policies', endlessBody());
+  await makeEndless(platform);
   return {
     platform,
     model,

@@ -86,7 +86,7 @@ export function createSampleProvider(): Llm {
         'import { createScriptedLlm }',
         "import { createSampleProvider } from './sample-provider.ts';\n",
       ),
-      before('    createAnthropicLlm({', '    createSampleProvider(),\n'),
+      before('    createAnthropicLlm(of(', '    createSampleProvider(),\n'),
     ),
   },
   missing: (read) =>
