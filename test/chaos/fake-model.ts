@@ -48,7 +48,7 @@ export interface FakeModel {
 }
 
 export const marked = (marker: string): string => `[[${marker}]]`;
-const marker = /\[\[([^\]]+)\]\]/;
+const markers = /\[\[([^\]]+)\]\]/g;
 
 export interface ModelMessage {
   role: string;
@@ -87,8 +87,8 @@ export async function startFakeModel(
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
     const { messages, tools = [] } = JSON.parse(body) as ChatRequest;
-    const at = messages.findLastIndex((message) => marker.test(saidIn(message)));
-    const name = marker.exec(saidIn(messages[at]))?.[1] ?? 'unmarked';
+    const at = messages.findLastIndex((message) => markerIn(message) !== undefined);
+    const name = markerIn(messages[at]) ?? 'unmarked';
     const step = messages.slice(at + 1).filter((message) => message.role === 'assistant').length + 1;
     const attempt = asks.filter((earlier) => earlier.marker === name && earlier.step === step).length + 1;
     const ask = { marker: name, step, attempt, at: Date.now() };
@@ -131,11 +131,14 @@ function requestOf(
   };
 }
 
-/** What a person says in it: what follows the result of a call stands in the same message. */
-function saidIn(message: ChatMessage | undefined): string {
+/**
+ * The last one in what people say in a message: prompts that no answer stands between are one message, and what follows
+ * the result of a call stands in the message with that.
+ */
+function markerIn(message: ChatMessage | undefined): string | undefined {
   const text = textOf(message);
-  if (message?.role === 'user') return text;
-  return message?.role === 'tool' ? (text.split('<perdure:message>')[1] ?? '') : '';
+  const begins = { user: 0, tool: text.indexOf('<perdure:message>') }[message?.role ?? ''] ?? -1;
+  return begins === -1 ? undefined : [...text.slice(begins).matchAll(markers)].at(-1)?.[1];
 }
 
 function textOf(message: ChatMessage | undefined): string {
