@@ -23,13 +23,16 @@ export interface ObeyingModel extends FakeModel {
   bodies: string[];
 }
 
-/** The mark that a planted text hides its demand in. `later`: not before the person has spoken again. */
+/**
+ * The mark that a planted text hides its demand in, in brackets of its own: the scripted server takes `[[…]]` for the
+ * mark of a prompt. `later`: not before the person has spoken again.
+ */
 export function demand(steps: readonly PlantedStep[], when: 'now' | 'later' = 'now'): string {
   const brief = steps.map((step) => step.map(({ tool, input }) => [tool, input]));
-  return `[[${when} ${Buffer.from(JSON.stringify(brief)).toString('base64url')}]]`;
+  return `((${when} ${Buffer.from(JSON.stringify(brief)).toString('base64url')}))`;
 }
 
-const demands = /\[\[(now|later) ([\w-]+)\]\]/g;
+const demands = /\(\((now|later) ([\w-]+)\)\)/g;
 export const factOf = (number: number): string => `fact-${number}-${(number * 7919 + 104_729).toString(36)}`;
 const fact = /fact-\d+-[0-9a-z]+/;
 export const answerWith = (found: string): string => `It says ${found}.`;
