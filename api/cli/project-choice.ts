@@ -1,4 +1,5 @@
 // Which directory a run works in: the one that is named, else the one the command is called in.
+import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import type { StartRunBody } from '../../workflows/contracts/run.ts';
@@ -24,7 +25,8 @@ export function chooseProject(
   }
   const { folder } = cli;
   const home = cli.environment.HOME || homedir();
-  if (!isTooWide(folder, home)) return { path: folder };
+  // The directory a command is called in has no links in its path; a home may be named by one.
+  if (![home, realPath(home)].some((each) => isTooWide(folder, each))) return { path: folder };
   cli.output.remark(
     `perdure: ${folder} holds more than one project, so the run gets a scratch folder; to let it work here, say --project .`,
   );
@@ -36,6 +38,14 @@ function namedPath(cli: Cli, project: string): string {
   throw new UsageError(
     `--project must be an absolute path: the server is on another machine, and ${project} is taken from this one.`,
   );
+}
+
+function realPath(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return folder;
+  }
 }
 
 /** The root, a person's home, or a directory above it: an agent is let loose there only where a person says so. */

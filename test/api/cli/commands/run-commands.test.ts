@@ -1,5 +1,5 @@
 // Starting, watching and stopping runs against the real API; what a worker would do to a run, the tests do.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
@@ -96,6 +96,9 @@ test('a run works where it is called, unless that is too wide, elsewhere, or the
     expect(await call(folder)).toEqual({ project: null, said: wide });
     expect(await call(folder, ['--project', '.'])).toEqual({ project: folder, said });
   }
+  const linked = await makeFolder();
+  await symlink(linked, path.join(linked, 'home'));
+  expect(await call(linked, [], { HOME: path.join(linked, 'home') })).toMatchObject({ project: null });
   const first = await startRun(api, { project: { path: '/home/ada/shop' } });
   const follow = ['--conversation', first.conversationId, '--when-busy', 'queue'];
   expect(await call('/home/ada/other', follow)).toEqual({ project: '/home/ada/shop', said });
