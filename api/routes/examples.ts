@@ -33,6 +33,7 @@ export const runExample = {
   limits: { steps: 50 },
   metadata: { ticket: 'SHOP-12' },
   attended: false,
+  overBudget: 'fail',
   acceptNoContainment: false,
   deniedCalls: { count: 0, items: [] },
   steps: 4,

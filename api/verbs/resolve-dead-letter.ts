@@ -21,7 +21,7 @@ import {
 } from '../../activities/store/runs/runs.ts';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
-import type { RunLimits, RunStatus, StartRunBody } from '../../workflows/contracts/run.ts';
+import type { OverBudget, RunLimits, RunStatus, StartRunBody } from '../../workflows/contracts/run.ts';
 import type { DeadLetterView } from '../../workflows/contracts/system.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import { tellAccepted } from './send-message.ts';
@@ -96,6 +96,7 @@ async function askAgain(
     // The same request once more, with what it accepted.
     acceptNoContainment: run.accept_no_containment,
     externalTools: run.external_tools as unknown as ExternalTool[],
+    ...(run.over_budget !== null && { overBudget: run.over_budget as OverBudget }),
     ...(run.project_path !== null && { project: { path: run.project_path } }),
   };
   return startRun(write, parts, actorOf(caller), wanted, held);

@@ -214,6 +214,8 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     metadata: {},
     whenBusy: 'reject',
     attended: false,
+    // What asks can be looked at.
+    overBudget: 'pause',
     acceptNoContainment: false,
     externalTools: [],
     requestId: 'request-1',

@@ -5,6 +5,7 @@ import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import {
   type EffectiveLimits,
+  type OverBudget,
   type Priority,
   priorities,
   type RunLimits,
@@ -50,6 +51,8 @@ export interface NewRun {
   metadata: Record<string, string>;
   whenBusy: WhenBusy;
   attended: boolean;
+  /** Null: as it is attended or not. */
+  overBudget: OverBudget | null;
   externalTools: ExternalTool[];
   requestId: string;
   by: string;
@@ -247,6 +250,7 @@ async function insertRun(
       policy_scopes: JSON.stringify(input.policyScopes),
       stall: input.stall && JSON.stringify(input.stall),
       attended: input.attended,
+      over_budget: input.overBudget,
       accept_no_containment: input.acceptNoContainment,
       external_tools: JSON.stringify(input.externalTools),
       // What a person sees of a queued run that nothing happens to.

@@ -72,6 +72,7 @@ export async function startRun(
     metadata: wanted.metadata ?? {},
     whenBusy: wanted.whenBusy ?? 'reject',
     attended: wanted.attended ?? false,
+    overBudget: wanted.overBudget ?? null,
     externalTools,
     acceptNoContainment,
     pools: owner === undefined ? [] : [`owner/${owner}` as const],
