@@ -429,6 +429,7 @@ export interface Runs {
   opens: boolean;
   output_tokens: Generated<number>;
   over_budget: string | null;
+  owner: string | null;
   parent_id: string | null;
   parked: Generated<boolean>;
   policy: string;
@@ -442,6 +443,7 @@ export interface Runs {
   recent_outputs: Generated<string[]>;
   replans: Generated<number>;
   request_id: string;
+  sources: Json | null;
   stall: Json | null;
   start_tree: string | null;
   started_at: Timestamp | null;
