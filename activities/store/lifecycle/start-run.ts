@@ -121,6 +121,7 @@ async function configure(
     stall: profile.stall,
     metadata: wanted.metadata ?? {},
     attended: wanted.attended ?? false,
+    overBudget: wanted.overBudget ?? null,
     externalTools,
     acceptNoContainment,
     owner: wanted.owner ?? null,
