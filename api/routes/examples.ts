@@ -38,6 +38,8 @@ export const runExample = {
   steps: 4,
   usage: { inputTokens: 5210, cachedInputTokens: 3900, outputTokens: 640 },
   costMicros: 18400,
+  ceilingCostMicros: 0,
+  heldCostMicros: 0,
   createdAt: at,
   startedAt: at,
   endedAt: at,

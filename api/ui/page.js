@@ -112,8 +112,14 @@ function drawProcess({ name, pid, health }) {
   return Object.assign(make('li', `state ${health}`, name), { title: `${health}, pid ${pid ?? 'unknown'}` });
 }
 
-function drawRun({ id, prompt, status, stuck, model }) {
-  const state = make('span', `state ${status}`, `${stuck ? 'stuck' : status.replace('_', ' ')} · ${model}`);
+const dollars = (micros) => `$${micros / 1e6}`;
+const spent = (micros, atCeiling) => `${dollars(micros)}${atCeiling ? ' estimated at a ceiling' : ''}`;
+
+function drawRun({ id, prompt, status, stuck, model, costMicros, ceilingCostMicros, heldCostMicros }) {
+  const held = heldCostMicros > 0 ? `, ${dollars(heldCostMicros)} held` : '';
+  const money = spent(costMicros, ceilingCostMicros > 0) + held;
+  const words = `${stuck ? 'stuck' : status.replace('_', ' ')} · ${model} · ${money}`;
+  const state = make('span', `state ${status}`, words);
   const button = make('button', '', make('span', '', prompt.slice(0, 200)), state);
   Object.assign(button, { id: `run-${id}`, onclick: () => watch(id) });
   button.ariaCurrent = String(id === watched?.runId);
@@ -177,6 +183,7 @@ function createView() {
   const blocks = new Map();
   const calls = new Map();
   const note = (text, className = 'note') => stream.append(make('p', className, text));
+  let atCeiling = false;
   function write({ step, block, text }, className) {
     const key = `${step} ${block} ${className}`;
     if (!blocks.has(key)) blocks.set(key, stream.appendChild(make('p', className)));
@@ -217,6 +224,14 @@ function createView() {
     },
     'run-start': ({ scripted }) => scripted && note('The scripted model answers: it follows a script.'),
     'step-start': ({ step }) => note(`Step ${step}`),
+    'step-end': ({ priced }) => void (atCeiling ||= !priced),
+    'price-unknown': ({ model, ceiling, setting }) =>
+      note(
+        `The price of ${model} is unknown: what it costs is estimated at a ceiling and is no bill, ` +
+          `${dollars(ceiling.inputMicros)} for a million tokens in and ${dollars(ceiling.outputMicros)} out. ` +
+          `${setting} gives prices.`,
+        'warning',
+      ),
     'text-delta': (payload) => write(payload, 'text'),
     'thinking-delta': (payload) => write(payload, 'thinking'),
     'message-end': whole,
@@ -234,7 +249,7 @@ function createView() {
       for (const { callId, tool, subject, reason } of deniedCalls?.items ?? [])
         note(`denied: ${callId} ${tool} ${subject} · ${reason}`, 'warning');
       const denied = deniedCalls ? ` · denied calls: ${deniedCalls.count}` : '';
-      note(`${status} · ${steps} steps · $${costMicros / 1e6}${denied} · ${reasonText}`, 'end');
+      note(`${status} · ${steps} steps · ${spent(costMicros, atCeiling)}${denied} · ${reasonText}`, 'end');
     },
   };
   return ({ type, payload, at }) => {

@@ -20,6 +20,7 @@ interface RunOptions {
   limitSeconds?: number;
   limitCost?: number;
   limitTokens?: number;
+  maxOutputTokens?: number;
   priority?: Priority;
   conversation?: string;
   owner?: string;
@@ -48,6 +49,7 @@ export function runCommand(cli: Cli): Command {
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
     .option('--limit-cost <dollars>', 'money it may spend', dollars)
     .option('--limit-tokens <n>', 'tokens it may use', positiveInteger)
+    .option('--max-output-tokens <n>', 'tokens one answer of its model may have', positiveInteger)
     .addOption(new Option('--priority <level>').choices(['critical', 'high', 'normal', 'low']))
     .option('--conversation <id>', 'continue this conversation')
     .option('--owner <key>', 'whom it counts for: it draws from the allowance owner/<key> too')
@@ -74,6 +76,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.limitSeconds && { seconds: options.limitSeconds }),
     ...(options.limitCost && { costMicros: options.limitCost }),
     ...(options.limitTokens && { tokens: options.limitTokens }),
+    ...(options.maxOutputTokens && { maxOutputTokens: options.maxOutputTokens }),
   };
   return {
     prompt,

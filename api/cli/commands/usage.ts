@@ -1,6 +1,6 @@
 // `perdure usage`: what model calls have used, by run, conversation, model, project or day.
 import { Command, Option } from 'commander';
-import type { UsageBy } from '../../../workflows/contracts/allowance.ts';
+import type { UsageBy, UsageView } from '../../../workflows/contracts/allowance.ts';
 import { toDollars } from '../terminal/figures.ts';
 import { tableOf } from '../terminal/output.ts';
 import type { Cli } from '../surroundings.ts';
@@ -27,7 +27,10 @@ export function usageCommand(cli: Cli): Command {
       const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
       const usage = await cli.client().usage({ by, limit: most, ...range });
       if (json) return cli.output.json(usage);
-      if (usage.items.length === 0) return cli.output.line('Nothing was used.');
+      if (usage.items.length === 0) {
+        cli.output.line('Nothing was used.');
+        return remark(cli, usage);
+      }
       const rows = usage.items.map((row) => [
         row.key ?? 'none',
         row.calls,
@@ -40,5 +43,20 @@ export function usageCommand(cli: Cli): Command {
       const head = [by.toUpperCase(), 'CALLS', 'TOKENS IN', 'CACHED', 'OUT', 'COST', 'ESTIMATED'];
       cli.output.line(tableOf(cli.output, head, rows));
       if (usage.items.length === most) cli.output.remark(`There may be more; these are the first ${most}.`);
+      remark(cli, usage);
     });
+}
+
+/** What is no bill, and what is not spent. */
+function remark({ output }: Cli, { items, held }: UsageView): void {
+  const atCeiling = items.reduce((sum, { ceilingCostMicros }) => sum + ceilingCostMicros, 0);
+  if (atCeiling > 0)
+    output.line(
+      `${toDollars(atCeiling)} of it is no bill: nobody knows the price of the model, so it is estimated at a ceiling.\n` +
+        'PERDURE_PRICES gives prices, for calls from then on.',
+    );
+  if (held.costMicros > 0)
+    output.line(
+      `Calls under way hold ${toDollars(held.costMicros)} more, most of which comes back when they end.`,
+    );
 }

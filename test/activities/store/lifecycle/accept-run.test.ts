@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { expectWholeLog, lockedRun, openTestStore } from '../../../support/store.ts';
 import { violatedConstraint } from '../../../../activities/store/db/database.ts';
 import { addInput } from '../../../../activities/store/runs/inputs.ts';
-import { activeRunOf, toRunView } from '../../../../activities/store/runs/runs.ts';
+import { toRunViews } from '../../../../activities/store/allowances/run-money.ts';
+import { activeRunOf } from '../../../../activities/store/runs/runs.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
 import { Failure } from '../../../../workflows/contracts/failures.ts';
 
@@ -27,7 +28,8 @@ test('an accepted run has its row, its message and its first event, and opens a 
     metadata: { ticket: '7' },
   });
   expect(became).toBe('started');
-  expect(toRunView(await store.run(run.id))).toEqual({
+  const [view] = await toRunViews(database.db, [await store.run(run.id)]);
+  expect(view).toEqual({
     id: run.id,
     conversationId: run.conversation_id,
     parentId: null,
@@ -49,6 +51,8 @@ test('an accepted run has its row, its message and its first event, and opens a 
     steps: 0,
     usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },
     costMicros: 0,
+    ceilingCostMicros: 0,
+    heldCostMicros: 0,
     createdAt: run.created_at.toISOString(),
     startedAt: null,
     endedAt: null,
