@@ -52,11 +52,9 @@ function remark({ output }: Cli, { items, held }: UsageView): void {
   const atCeiling = items.reduce((sum, { ceilingCostMicros }) => sum + ceilingCostMicros, 0);
   if (atCeiling > 0)
     output.line(
-      `${toDollars(atCeiling)} of it is no bill: nobody knows the price of the model, so it is estimated at a ceiling.\n` +
-        'PERDURE_PRICES gives prices, for calls from then on.',
+      `${toDollars(atCeiling)} of it is no bill: nobody knows the price of the model, so it is estimated\n` +
+        'at a ceiling. PERDURE_PRICES gives prices, for calls from then on.',
     );
   if (held.costMicros > 0)
-    output.line(
-      `Calls under way hold ${toDollars(held.costMicros)} more, most of which comes back when they end.`,
-    );
+    output.line(`Held for calls under way, and not spent: ${toDollars(held.costMicros)}.`);
 }

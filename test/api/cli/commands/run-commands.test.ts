@@ -50,6 +50,8 @@ test('run passes everything on, shows what happens, and ends with the outcome of
     'job=9',
     '--limit-seconds',
     '60',
+    '--max-output-tokens',
+    '4000',
   ];
   const called = perdure(['run', 'say hello', ...options, ...more], { environment, folder });
   const run = await onlyRun(api);
@@ -65,6 +67,7 @@ test('run passes everything on, shows what happens, and ends with the outcome of
   }).toMatchObject({
     steps: 7,
     seconds: 60,
+    maxOutputTokens: 4000,
     costMicros: 500_000,
     team: 'a=b',
     job: '9',
