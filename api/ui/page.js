@@ -114,13 +114,17 @@ function drawProcess({ name, pid, health }) {
 
 const dollars = (micros) => `$${micros / 1e6}`;
 const spent = (micros, atCeiling) => `${dollars(micros)}${atCeiling ? ' estimated at a ceiling' : ''}`;
+/** What it has spent, apart from what its call under way holds. */
+const moneyOf = ({ costMicros, ceilingCostMicros, heldCostMicros }) => [
+  ...(costMicros > 0 ? [spent(costMicros, ceilingCostMicros > 0)] : []),
+  ...(heldCostMicros > 0 ? [`${dollars(heldCostMicros)} held`] : []),
+];
 
-function drawRun({ id, prompt, status, stuck, model, costMicros, ceilingCostMicros, heldCostMicros }) {
-  const held = heldCostMicros > 0 ? `, ${dollars(heldCostMicros)} held` : '';
-  const money = spent(costMicros, ceilingCostMicros > 0) + held;
-  const words = `${stuck ? 'stuck' : status.replace('_', ' ')} · ${model} · ${money}`;
-  const state = make('span', `state ${status}`, words);
+function drawRun({ id, prompt, status, stuck, model, ...run }) {
+  const state = make('span', `state ${status}`, `${stuck ? 'stuck' : status.replace('_', ' ')} · ${model}`);
   const button = make('button', '', make('span', '', prompt.slice(0, 200)), state);
+  const money = moneyOf(run);
+  if (money.length > 0) button.append(make('span', 'quiet', money.join(', ')));
   Object.assign(button, { id: `run-${id}`, onclick: () => watch(id) });
   button.ariaCurrent = String(id === watched?.runId);
   return make('li', '', button);
