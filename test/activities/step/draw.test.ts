@@ -14,8 +14,9 @@ import { beginAttempt, endAttempt, notMade } from '../../../activities/store/run
 import { Superseded } from '../../../activities/store/log/events.ts';
 import { findLimitQuestion } from '../../../activities/store/approvals/money-questions.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
+import { aRun } from '../../support/accepting.ts';
 import { askForOwn, openTenant, reserved, closeUnused } from '../../support/allowances.ts';
-import { anAttempt, aRun, eventsOf, lockedRun, openTestStore } from '../../support/store.ts';
+import { anAttempt, eventsOf, lockedRun, openTestStore } from '../../support/store.ts';
 import { modelPrice } from '../../../worker/processes/model-price.ts';
 
 const store = await openTestStore();
