@@ -47,6 +47,7 @@ export function createAiSdkLlm(settings: AiSdkProvider): Llm {
     missing,
     scripted: false,
     profile: settings.profiles.about,
+    longestAnswer: (model) => settings.profiles.of(model).longestAnswer,
     stream: (request, signal) => stream(settings, request, signal),
   };
 }

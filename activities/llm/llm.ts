@@ -28,7 +28,7 @@ export interface LlmRequest {
   tools: ToolSpec[];
   /** The longest answer that is reserved. */
   maxOutputTokens: number;
-  /** Its tokens cost nothing: a server that knows its own longest answer need not be told ours. */
+  /** Its tokens cost nothing and its run asked for no length: a server that knows its own longest need not be told ours. */
   free?: boolean;
   /** Which run and step ask: for logs and for the scripted model's per-run counting; never sent to a provider. */
   runId: string;
@@ -143,6 +143,8 @@ export interface Llm {
   missing: string | undefined;
   /** What its requests look like, and why so. */
   profile?: { name: string; why: string; byModel: Record<string, string> };
+  /** The longest answer of a model in tokens, where the configuration says it. */
+  longestAnswer?(model: string): number | undefined;
   /** Names worth offering, best first; empty when the server behind it decides. */
   models: string[];
   /** Streams one answer. Aborting the signal closes the provider's socket at once. */

@@ -140,6 +140,14 @@ export const eventPayloads = {
   'interrupt-request': z.object({ messageId: z.string(), by }),
   'cancel-request': z.object({ messageId: z.string(), by }),
   // budget
+  /** Once in a run, with its first step: nobody knows the price of its model, so what it costs is an estimate. */
+  'price-unknown': z.object({
+    model: z.string(),
+    ceiling: z
+      .object({ inputMicros: z.int(), outputMicros: z.int() })
+      .describe('What is charged in its place, in micro-dollars for a million tokens.'),
+    setting: z.string().describe('The setting that gives the price.'),
+  }),
   /** Once in its period; on the tenant's stream when the run that reached it has ended. */
   'budget-warning': z.object({
     allowance: z.string(),

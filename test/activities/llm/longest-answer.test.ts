@@ -2,11 +2,40 @@
 import { describe, expect, test } from 'vitest';
 import { createLlms, findLlm } from '../../../activities/llm/index.ts';
 import { type Llm, LlmError, type LlmRequest } from '../../../activities/llm/llm.ts';
+import { longestAnswerOf } from '../../../activities/llm/longest-answers.ts';
 import { namedLimit } from '../../../activities/llm/named-limit.ts';
 import { type Answer, createRawServer, refuses, streams } from './raw-server.ts';
 import { wires } from './wires.ts';
 
 describe('the longest answer', () => {
+  test.each([
+    // The model's own, under the names of vendors and of routers; the usual one where that is longer; the cautious one
+    // of a model nobody knows.
+    ['gpt-4o-mini', {}, 16_384],
+    ['openai/gpt-4.1', {}, 32_000],
+    ['gpt-5.5', {}, 32_000],
+    ['claude-haiku-4-5', {}, 32_000],
+    ['anthropic/claude-3.5-haiku', {}, 8_192],
+    ['gemini-2.0-flash', {}, 8_192],
+    ['deepseek-chat', {}, 8_192],
+    ['qwen3-coder', {}, 16_384],
+    // What a run asks for, up to what the model can write.
+    ['claude-haiku-4-5', { wanted: 2_000 }, 2_000],
+    ['claude-haiku-4-5', { wanted: 500_000 }, 64_000],
+    ['anthropic/claude-sonnet-4.5', { wanted: 500_000 }, 64_000],
+    ['claude-opus-4-1-20250805', { wanted: 500_000 }, 32_000],
+    ['claude-opus-5', { wanted: 100_000 }, 100_000],
+    ['gpt-5.6-sol', { wanted: 500_000 }, 128_000],
+    ['o4-mini', { wanted: 500_000 }, 100_000],
+    ['gemini-3.5-flash', { wanted: 500_000 }, 65_536],
+    ['qwen3-coder', { wanted: 64_000 }, 64_000],
+    // What the configuration says of a model goes before the table.
+    ['gpt-4o', { given: 64_000 }, 64_000],
+    ['qwen3-coder', { given: 64_000, wanted: 100_000 }, 64_000],
+  ])('of %s with %j is %i', (model, about, longest) => {
+    expect(longestAnswerOf(model, about)).toBe(longest);
+  });
+
   const wire = wires.find(({ provider }) => provider === 'compatible');
   if (wire === undefined) throw new Error('no wire');
   const parts = wire.answer(['Hi.'], { input: 9, cached: 0, output: 2 });
