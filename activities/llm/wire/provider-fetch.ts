@@ -1,6 +1,6 @@
 // The fetch of the providers' packages, and the only place that reads a provider's bytes: what the packages get is a
 // clean stream of events, or an LlmError. One per call.
-import { complainedOf } from '../to-llm-error.ts';
+import { complainedOf, unreachedBy } from '../to-llm-error.ts';
 import { LlmError } from '../llm.ts';
 import { retryAfterOf } from '../retry-after.ts';
 import { bodyText, guardedFetch } from '../guarded-fetch.ts';
@@ -26,7 +26,9 @@ const largestErrorBody = 64 * 1024;
 
 export function createProviderFetch(wire: ProviderWire): typeof fetch {
   return async (input, init) => {
-    const response = await guardedFetch(input, init);
+    const response = await guardedFetch(input, init).catch((error: unknown) => {
+      throw unreachedBy(error, wire.provider, input instanceof Request ? input.url : String(input)) ?? error;
+    });
     wire.alive();
     if (!response.ok) throw await refusalIn(response, wire);
     const headers = new Headers([...response.headers]);
