@@ -1,10 +1,6 @@
 // How long a provider's failures are retried: an outage is borne with, and whatever else fails the same way again and
 // again is a fault that waiting does not mend. Only failures count, never a time without requests: a machine that was off
 // over a weekend has not waited for the provider.
-//
-// Three tries of a fault are less than a minute of waiting between them. The tries themselves are not cut short: three
-// that are given up for silence take as long as llm/stalls.ts lets each of them be silent, 10, 20 and 29 minutes where
-// nothing at all comes. A server that loads a large model cannot be told from one that hangs; a setting shortens it.
 import { createHash } from 'node:crypto';
 import { type LlmError, ServerUnreached } from '../llm/llm.ts';
 import { neverAsked } from '../store/runs/attempts.ts';
@@ -36,7 +32,10 @@ export function isOutOfPatience(failedAt: Date[], now: Date, patience = usualPat
   return failures >= patience.fewestFailures && now.getTime() - first > patience.ms;
 }
 
-// A fault may be chance once, and bad luck twice.
+// A fault may be chance once, and bad luck twice. Between three tries lie seconds. The tries themselves are not cut short:
+// three that are given up for silence take as long as llm/stalls.ts lets each of them be silent, 10, 20 and 29 minutes
+// where nothing at all comes. A server that loads a large model cannot be told from one that hangs; PERDURE_MODEL_SECONDS
+// shortens it.
 const mostFaults = 3;
 
 const outages = ['failed', 'unreached'];
