@@ -152,7 +152,9 @@ async function* readAnswer(
     yield part;
   }
   if (finish === undefined || isBrokenOff(finish.finishReason)) {
-    throw new LlmError('network', `${provider}: the answer was cut before its end`);
+    const raw = finish?.finishReason.raw;
+    const why = raw === undefined ? '' : ` (${toStorable(raw).slice(0, 100)})`;
+    throw new LlmError('network', `${provider}: the answer was cut before its end${why}`);
   }
   if (finish.finishReason.unified === 'content-filter' && length === 0) {
     throw new LlmError('content_refused', `${provider}: its content filter refused to answer`);
@@ -182,6 +184,8 @@ function toPart(
         part.type === 'reasoning-delta' ? thinking.push(part.delta) : thinking.end(),
       );
     case 'tool-call':
+      // What the provider ran itself is not ours to run.
+      if (part.providerExecuted === true) return undefined;
       return {
         type: 'call',
         call: {

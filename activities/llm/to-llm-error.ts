@@ -58,10 +58,14 @@ export function complainedOf(complaint: Complaint, provider: string, retryAfterM
   }
   const kind = kindOf(complaint);
   const broken =
-    (status ?? 0) >= 500 || status === 429 || /overloaded|rate_limit|resource_exhausted/.test(code);
+    (status ?? 0) >= 500 || status === 429 || (status === undefined && codesOfOutages.test(code));
   const passes = ['rate_limited', 'overloaded', 'timeout'].includes(kind);
   return new LlmError(kind, `${provider}: ${said}`, retryAfterMs, broken && passes);
 }
+
+// What stands for 5xx and 429 where no number is said: OpenAI's server_error, Anthropic's api_error and overloaded_error,
+// Gemini's UNAVAILABLE and RESOURCE_EXHAUSTED.
+const codesOfOutages = /overloaded|rate_limit|resource_exhausted|server_error|api_error|unavailable/;
 
 function says(table: readonly Phrasing[], { code, message }: Complaint): boolean {
   return table.some(({ pattern }) => pattern.test(code) || pattern.test(message));

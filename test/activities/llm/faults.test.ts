@@ -12,7 +12,7 @@ import { faults, life, silenceMs, usage } from './faults.ts';
 import { createRawServer } from './raw-server.ts';
 import { type Wire, wires } from './wires.ts';
 
-const short = { firstMs: silenceMs, betweenMs: silenceMs, callMs: silenceMs, totalMs: 2_000 };
+const short = { firstMs: silenceMs, betweenMs: silenceMs, callMs: silenceMs, totalMs: 4_000 };
 // Where silence is not the point, a slow machine must not look like one.
 const long = { firstMs: 10_000, betweenMs: 10_000, callMs: 10_000, totalMs: 10_000 };
 

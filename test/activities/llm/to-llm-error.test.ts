@@ -210,6 +210,9 @@ test('a connection that cannot be made, 5xx and 429 are outages; what we gave up
   const closed = Object.assign(new Error('no'), { code: 'UND_ERR_SOCKET' });
   const outages = [
     ...[500, 503, 504, 529, 429].map((status) => refusal(status, { message: 'No' })),
+    ...['server_error', 'api_error', 'unavailable'].map((code) =>
+      complainedOf({ status: undefined, code, message: 'No' }, 'p'),
+    ),
     unreachedBy(new TypeError('fetch failed', { cause: coded('ECONNREFUSED') }), 'p', 'http://h'),
   ];
   const others = [
@@ -217,6 +220,6 @@ test('a connection that cannot be made, 5xx and 429 are outages; what we gave up
     toLlmError(new TypeError('terminated', { cause: closed }), 'p'),
     toLlmError(new Error('No'), 'p'),
   ];
-  expect(outages.map((error) => error?.outage)).toEqual(Array(6).fill(true));
+  expect(outages.map((error) => error?.outage)).toEqual(Array(9).fill(true));
   expect(others.map(({ outage }) => outage)).toEqual(Array(6).fill(false));
 });
