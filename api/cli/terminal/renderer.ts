@@ -34,6 +34,8 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
   const calls = createCallDrawing(pen);
   // The step whose text has streamed; that of folded events has not.
   let streamed = 0;
+  // The step of which text or thoughts stand above.
+  let shown = 0;
   let begunAt = startedAt;
   let atCeiling = false;
   return {
@@ -77,8 +79,14 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
           // Its text has streamed already, unless its pieces were folded into it.
           if (event.payload.step !== streamed) drawMessage(pen, event.payload.text);
           return;
+        case 'message-reset':
+          // Where the attempt before said nothing, there is nothing to take back.
+          if (event.payload.step === shown) drawStep(pen, event);
+          streamed = shown = 0;
+          return;
         default:
           if (event.type === 'text-start' || event.type === 'text-delta') streamed = event.payload.step;
+          if (event.type === 'text-delta' || event.type === 'thinking-delta') shown = event.payload.step;
           return drawStep(pen, event);
       }
     },

@@ -94,10 +94,8 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
   'thinking-start': [{ step: 1, block: 0 }, ''],
   'thinking-delta': [{ step: 1, block: 0, text: 'hm\n' }, 'hm\n'],
   'thinking-end': [{ step: 1, block: 0 }, ''],
-  'message-reset': [
-    { step: 1, reason: 'the worker died' },
-    '! superseded: the text of step 1 above (the worker died)\n',
-  ],
+  // Nothing was said that could be taken back.
+  'message-reset': [{ step: 1, reason: 'the worker died' }, ''],
   // Nothing of it has streamed: its pieces are folded.
   'message-end': [{ step: 1, text: 'words' }, 'words\n'],
   'call-request': [
