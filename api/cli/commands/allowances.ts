@@ -2,7 +2,9 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { AllowanceView } from '../../../workflows/contracts/allowance.ts';
 import { type NamedLimit, namedLimits, toAmount, toPeriod } from '../terminal/limit-words.ts';
-import { tableOf } from '../terminal/output.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { tableOf } from '../terminal/table.ts';
+import { idOf } from '../known-by.ts';
 import { UsageError } from '../server.ts';
 import type { Cli } from '../surroundings.ts';
 
@@ -30,7 +32,8 @@ export function allowancesCommand(cli: Cli): Command {
     .option('--model <model>', 'with --set: of calls of provider/model or provider/* alone')
     .option('--reason <text>', 'with --set: why, for the ledger')
     .option('--json')
-    .action(async (name: string | undefined, { model = '', set, reason, json }: AllowancesOptions) => {
+    .action(async (given: string | undefined, { model = '', set, reason, json }: AllowancesOptions) => {
+      const name = given && (await poolNameOf(cli, given));
       if (set) {
         if (name === undefined) throw new UsageError('Name the allowance to change, such as tenant.');
         if (reason === undefined) throw new UsageError('Say why with --reason; it is kept with the change.');
@@ -79,6 +82,18 @@ function show(cli: Cli, items: AllowanceView[]): void {
   cli.output.line(tableOf(cli.output, head, items.flatMap(rowsOf)));
 }
 
+const ofOne = /^(run|conversation)\/(.+)$/;
+
+/** With the whole id, where it names a run or a conversation. */
+async function poolNameOf(cli: Cli, given: string): Promise<string> {
+  const [, kind, id = ''] = ofOne.exec(given) ?? [];
+  return kind === 'run' || kind === 'conversation' ? `${kind}/${await idOf(cli, id, kind)}` : given;
+}
+
+function toShort(name: string): string {
+  return name.replace(ofOne, (_, kind: string, id: string) => `${kind}/${shortId(id)}`);
+}
+
 /** A row for each limit; one that has none is shown by what it cost in all. */
 function rowsOf({ name, model, limits, used, held }: AllowanceView): string[][] {
   const given = namedLimits.filter((limit) => limits[limit] > 0);
@@ -95,5 +110,5 @@ function rowsOf({ name, model, limits, used, held }: AllowanceView): string[][] 
     toAmount('costMicros', held.costMicros),
   ];
   const rows = amounts.length + models.length > 0 ? [...amounts, ...models] : [none];
-  return rows.map((row) => [name, model || 'all', ...row]);
+  return rows.map((row) => [toShort(name), model || 'all', ...row]);
 }

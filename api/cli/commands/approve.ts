@@ -6,6 +6,7 @@ import { printableLine } from '../terminal/printable.ts';
 import { sayDecided } from './approvals.ts';
 import { type ApproveInput, jsonValue, positiveInteger } from '../parse.ts';
 import { UsageError } from '../server.ts';
+import { idHelp, idOf } from '../known-by.ts';
 import type { Cli } from '../surroundings.ts';
 
 const scopes = { run: 'run', project: 'project', everywhere: 'global' } as const satisfies Record<
@@ -26,7 +27,7 @@ interface ApproveOptions {
 export function approveCommand(cli: Cli): Command {
   return new Command('approve')
     .description('allow what a run waits for, or answer its question')
-    .argument('<id>', 'the id of the approval; see `perdure approvals`')
+    .argument('<id>', idHelp('approval'))
     .option('--input <json>', 'other arguments for the call, as JSON', jsonValue)
     .addOption(new Option('--answer <text>', 'the answer to a question').conflicts('input'))
     .option('--note <text>', 'kept with the decision')
@@ -40,15 +41,16 @@ export function approveCommand(cli: Cli): Command {
     )
     .option('--days <count>', 'how long that is remembered (default: 30)', positiveInteger)
     .option('--json')
-    .action(async (id: string, { input, answer, note, remember, days, json }: ApproveOptions) => {
+    .action(async (given: string, { input, answer, note, remember, days, json }: ApproveOptions) => {
       if (days !== undefined && !remember) throw new UsageError('--days says how long: give --remember too.');
       // What is remembered is what was shown.
       if (remember && input !== undefined)
         throw new UsageError(
           '--remember saves the arguments the approval shows, which --input changes: give one of the two.',
         );
-      const given = answer === undefined ? input : { answer };
+      const other = answer === undefined ? input : { answer };
       const client = cli.client();
+      const id = await idOf(cli, given, 'approval');
       if (remember) {
         const { remembers } = await client.approval(id);
         const long = plural(days ?? 30, 'day');
@@ -58,7 +60,7 @@ export function approveCommand(cli: Cli): Command {
           );
       }
       const decided = await client.approve(id, {
-        ...(given !== undefined && { input: given }),
+        ...(other !== undefined && { input: other }),
         ...(note !== undefined && { note }),
         ...(remember && { remember: { scope: scopes[remember], ...(days !== undefined && { days }) } }),
       });

@@ -1,14 +1,20 @@
 // `perdure cancel`: stops a run and discards its results; the conversation goes on from before it.
 import { Command } from 'commander';
 import { sayReceipt } from '../terminal/receipt.ts';
+import { idHelp, idOf } from '../known-by.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function cancelCommand(cli: Cli): Command {
   return new Command('cancel')
     .description('stop a run and discard its results')
-    .argument('<run>', 'the id of the run')
+    .argument('<run>', idHelp('run'))
     .option('--json')
-    .action(async (runId: string, options: { json?: boolean }) => {
-      sayReceipt(cli, await cli.client().cancel(runId), 'being cancelled', options.json);
+    .action(async (given: string, options: { json?: boolean }) => {
+      sayReceipt(
+        cli,
+        await cli.client().cancel(await idOf(cli, given, 'run')),
+        'being cancelled',
+        options.json,
+      );
     });
 }

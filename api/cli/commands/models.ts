@@ -1,7 +1,7 @@
 // `perdure models`: which model providers there are, and what is missing to use one.
 import { Command } from 'commander';
 import type { ModelView } from '../../../workflows/contracts/system.ts';
-import { tableOf } from '../terminal/output.ts';
+import { tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
 import type { Cli } from '../surroundings.ts';
 

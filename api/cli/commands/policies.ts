@@ -1,6 +1,6 @@
 // `perdure policies`: which profiles a run may name, and what each requires of the sandbox.
 import { Command } from 'commander';
-import { tableOf } from '../terminal/output.ts';
+import { tableOf } from '../terminal/table.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function policiesCommand(cli: Cli): Command {

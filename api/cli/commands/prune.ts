@@ -7,7 +7,7 @@ import { age } from '../parse.ts';
 import type { Cli } from '../surroundings.ts';
 import { confirmed } from '../terminal/confirm.ts';
 import { toSize } from '../terminal/figures.ts';
-import { tableOf } from '../terminal/output.ts';
+import { tableOf } from '../terminal/table.ts';
 
 interface PruneOptions {
   dryRun?: boolean;

@@ -5,7 +5,8 @@ import { exitCodes } from '../exit-codes.ts';
 import { positiveInteger } from '../parse.ts';
 import { processSideCommand } from '../process-side.ts';
 import { UsageError } from '../server.ts';
-import { tableOf } from '../terminal/output.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
 import type { Cli } from '../surroundings.ts';
 
@@ -36,7 +37,7 @@ export function tokensCommand(cli: Cli): Command {
   command.addCommand(
     new Command('revoke')
       .description('make a token count for nothing, at once; its open streams end')
-      .argument('<token>', 'its id or its name')
+      .argument('<token>', 'its name, or its id as printed')
       .option('--json')
       .action((token: string, options: { json?: boolean }) => revoke(cli, token, options)),
   );
@@ -73,7 +74,7 @@ async function list(cli: Cli, { all, json }: ListOptions): Promise<void> {
   const page = await cli.client().tokens({ limit: 200, ...(all && { all }) });
   if (json) return output.json(page);
   const rows = page.items.map((token) => [
-    token.id,
+    shortId(token.id),
     token.name,
     token.state,
     token.createdAt,
@@ -88,15 +89,16 @@ async function list(cli: Cli, { all, json }: ListOptions): Promise<void> {
 async function revoke(cli: Cli, named: string, { json }: { json?: boolean }): Promise<void> {
   const { output } = cli;
   const client = cli.client();
-  const revoked = await client.revokeToken(await idOf(cli, named));
+  const revoked = await client.revokeToken(await tokenIdOf(cli, named));
   if (json) output.json(revoked);
   else output.line(`${printableLine(revoked.name, 100)} is revoked`);
   if (revoked.warning !== null) output.remark(printableLine(revoked.warning, 500));
 }
 
-async function idOf(cli: Cli, named: string): Promise<string> {
+async function tokenIdOf(cli: Cli, named: string): Promise<string> {
   if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(named)) return named;
   const client = cli.client();
+  const byShortId = new Set<string>();
   let cursor: string | null = '';
   while (cursor !== null) {
     // Names are unique among tokens that are not revoked; an expired one has its name still.
@@ -107,7 +109,10 @@ async function idOf(cli: Cli, named: string): Promise<string> {
     });
     const found = page.items.find(({ name, state }) => name === named && state !== 'revoked');
     if (found !== undefined) return found.id;
+    for (const { id } of page.items) if (shortId(id) === named) byShortId.add(id);
     cursor = page.nextCursor;
   }
+  const [only, ...others] = byShortId;
+  if (only !== undefined && others.length === 0) return only;
   throw new UsageError(`There is no token called ${named}; \`perdure tokens\` lists them.`);
 }

@@ -2,7 +2,8 @@
 import { Command, Option } from 'commander';
 import type { UsageBy } from '../../../workflows/contracts/allowance.ts';
 import { toDollars } from '../terminal/figures.ts';
-import { tableOf } from '../terminal/output.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { tableOf } from '../terminal/table.ts';
 import type { Cli } from '../surroundings.ts';
 
 const ways = ['day', 'model', 'run', 'conversation', 'project'] as const satisfies readonly UsageBy[];
@@ -29,7 +30,7 @@ export function usageCommand(cli: Cli): Command {
       if (json) return cli.output.json(usage);
       if (usage.items.length === 0) return cli.output.line('Nothing was used.');
       const rows = usage.items.map((row) => [
-        row.key ?? 'none',
+        row.key === null ? 'none' : by === 'run' || by === 'conversation' ? shortId(row.key) : row.key,
         row.calls,
         row.inputTokens.toLocaleString('en'),
         row.cachedInputTokens.toLocaleString('en'),

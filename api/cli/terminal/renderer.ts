@@ -163,7 +163,7 @@ function drawDenied(
 }
 
 function drawMessage(pen: Pen, text: string): void {
-  pen.write(printable(text));
+  pen.prose(printable(text));
   pen.endLine();
 }
 
@@ -184,7 +184,7 @@ function drawStep(pen: Pen, event: StepEvent): void {
         ? undefined
         : pen.note('the price of this model is unknown: the ceiling was charged');
     case 'text-delta':
-      return pen.write(printable(event.payload.text));
+      return pen.prose(printable(event.payload.text));
     case 'thinking-delta':
       return pen.write(pen.colors.dim(printable(event.payload.text)));
     case 'text-start':
