@@ -5,6 +5,7 @@ import { allowancesCommand } from './commands/allowances.ts';
 import { approvalsCommand } from './commands/approvals.ts';
 import { approveCommand } from './commands/approve.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { conversationsCommand } from './commands/conversations.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
 import { deleteCommand } from './commands/delete.ts';
@@ -19,8 +20,10 @@ import { printable, printableLine } from './terminal/printable.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { processSideCommands } from './process-side.ts';
 import { runCommand } from './commands/run.ts';
+import { runsCommand } from './commands/runs.ts';
 import { findDataFolder, findServer, NoServer, UsageError } from './server.ts';
 import { settleCommand } from './commands/settle.ts';
+import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
 import { tokensCommand } from './commands/tokens.ts';
@@ -64,6 +67,9 @@ export async function runProgram(
   const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
   for (const make of [
     ...commands,
+    runsCommand,
+    showCommand,
+    conversationsCommand,
     allowancesCommand,
     usageCommand,
     approvalsCommand,

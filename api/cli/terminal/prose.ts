@@ -16,7 +16,7 @@ export interface Prose {
 const mostHeld = 400;
 // The beginning of a line that may still become anything.
 const undecided =
-  /^[ \t]*(?:#{1,6}|[-*_]+(?:[ \t]+[-*_]+)*[ \t]*|\d{1,9}[.)]?|`{1,2}|~{1,2}|`{3}[^\n]*|~{3}[^\n]*|\|[^\n]*)?$/;
+  /^[ \t]*(?:#{1,6} *|> ?|\+ *|[-*_]+(?:[ \t]+[-*_]+)*[ \t]*|\d{1,9}(?:[.)] *)?|`{1,2}|~{1,2}|`{3}[^\n]*|~{3}[^\n]*|\|[^\n]*)?$/;
 const rule = /^\s*([-*_])(\s*\1){2,}\s*$/;
 // What a rule is drawn with on any terminal.
 const ruleWidth = 40;
@@ -100,7 +100,8 @@ function nextPiece(line: string, before: string, isWhole: boolean): Piece | unde
   const isCode = signs.startsWith('`');
   if (!isCode && (signs !== '**' || /[\p{L}\p{N}]/u.test(before) || /\s/.test(line.charAt(2))))
     return literal;
-  const closed = isCode ? /^(`+)(?!`)(.+?)(?<!`)\1(?!`)/.exec(line) : /^(\*\*)(.*?\S)\*\*(?!\*)/.exec(line);
+  const near = line.slice(0, mostHeld);
+  const closed = isCode ? /^(`+)(?!`)(.+?)(?<!`)\1(?!`)/.exec(near) : /^(\*\*)(.*?\S)\*\*(?!\*)/.exec(near);
   // What follows may make the mark a longer one.
   const isSure = closed !== null && (isWhole || closed[0].length < line.length);
   if (isSure) return { raw: closed[0], text: closed[2] ?? '', sign: isCode ? 'code' : 'bold' };
@@ -129,8 +130,7 @@ function createLines({ colors, columns }: Output, writer: Writer) {
 
   return {
     end,
-    isUndecided: (line: string): boolean =>
-      fence !== undefined || (line.length < mostHeld && undecided.test(line)),
+    isUndecided: (line: string): boolean => fence !== undefined || undecided.test(line),
     /** True for a line that is drawn as a whole. */
     take(line: string): boolean {
       if (fence !== undefined) return takeCode(line);

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { createOutput } from '../../../api/cli/terminal/output.ts';
 import { runProgram } from '../../../api/cli/program.ts';
@@ -21,6 +21,9 @@ interface Around {
   environment?: Record<string, string>;
   folder?: string;
   isTerminal?: boolean;
+  /** What is piped into stdin. */
+  stdin?: Iterable<Buffer>;
+  columns?: number;
   /** Somebody sits there: stdin is a terminal too. */
   isAttended?: boolean;
 }
@@ -28,11 +31,12 @@ interface Around {
 /** Runs `perdure ARGS` in this process. */
 export function perdure(args: string[], around: Around = {}): Captured {
   const { environment = {}, folder = '/nowhere', isAttended = false, isTerminal = isAttended } = around;
+  const { stdin = [], columns = 100 } = around;
   let out = '';
   let err = '';
   const listeners = new Set<() => void>();
   const output = createOutput(
-    { write: (text) => (out += text), isTTY: isTerminal, columns: 100 },
+    { write: (text) => (out += text), isTTY: isTerminal, columns },
     { write: (text) => (err += text) },
     environment,
   );
@@ -51,6 +55,7 @@ export function perdure(args: string[], around: Around = {}): Captured {
     environment,
     folder,
     output,
+    stdin: Readable.from(stdin, { objectMode: false }),
     onInterrupt,
     ...(isAttended && { terminal: { input: keyboard, output: screen } }),
   };
