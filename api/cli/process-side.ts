@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { Argument, Command } from 'commander';
+import { addExample } from './examples.ts';
 
 const settings = `
 Every setting is a flag too, such as --port 8080 or --data FOLDER. \`perdure config\` lists all settings with what each is
@@ -70,7 +71,7 @@ export function writeHelp(args: string[], write: (text: string) => void): boolea
   if (name === undefined || !args.some((arg) => arg === '--help' || arg === '-h')) return false;
   // Under its parents, so that the usage shows the whole command.
   const words = ['perdure', ...name.split(' ').slice(0, -1)];
-  const command = processSideCommand(name);
+  const command = addExample(processSideCommand(name), name);
   words.reduceRight((child, word) => new Command(word).addCommand(child), command);
   command.configureOutput({ writeOut: write, getOutHasColors: () => false }).outputHelp();
   return true;

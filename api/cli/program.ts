@@ -11,8 +11,10 @@ import { demoCommand } from './commands/demo.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { denyCommand } from './commands/deny.ts';
 import { diffCommand } from './commands/diff.ts';
+import { addExample } from './examples.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
 import { helpCommand } from './commands/help.ts';
+import { installCommand } from './commands/install-command.ts';
 import { interruptCommand } from './commands/interrupt.ts';
 import { modelsCommand } from './commands/models.ts';
 import { policiesCommand } from './commands/policies.ts';
@@ -29,7 +31,19 @@ import { steerCommand } from './commands/steer.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import type { Cli, Surroundings } from './surroundings.ts';
 import { usageCommand } from './commands/usage.ts';
+import { versionLine } from './version.ts';
 import { watchCommand } from './commands/watch.ts';
+
+const shortHelp = `Perdure runs agents that survive the death of any of their processes.
+
+  perdure run "What to do"     start a run in this directory and show it
+  perdure run --continue "…"   go on with the latest conversation here
+  perdure status               what runs, and what waits for you
+  perdure runs                 the runs; perdure show last: the newest
+  perdure diff last            what it changed
+  perdure approvals            what waits for an answer
+
+\`perdure --help\` lists all commands, \`perdure help run\` explains one.`;
 
 /** Runs one command line; the answer is the exit code. `installFolder` is where Perdure itself lies. */
 export async function runProgram(
@@ -62,6 +76,11 @@ export async function runProgram(
     .description('A self-hosted, durable agent platform.')
     .option('--url <url>', 'the server; else PERDURE_URL, else the data folder of `perdure serve`')
     .option('--token-file <file>', 'its token; else PERDURE_TOKEN, else the token in that data folder')
+    .option('--version', 'print the version and the commit of this code')
+    .on('option:version', () => {
+      output.line(versionLine(installFolder));
+      throw new CommanderError(exitCodes.ok, 'perdure.version', '');
+    })
     .addHelpText('after', exitCodesHelp);
   for (const { command, hidden } of processSideCommands()) program.addCommand(command, { hidden });
   const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
@@ -87,8 +106,13 @@ export async function runProgram(
   ]) {
     program.addCommand(make(cli));
   }
+  program.addCommand(installCommand(cli, installFolder));
   program.addCommand(helpCommand(program));
   prepare(program, output);
+  if (args.length === 0) {
+    output.line(shortHelp);
+    return exitCodes.ok;
+  }
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
@@ -98,8 +122,8 @@ export async function runProgram(
 }
 
 // Every command of the tree writes through our output and throws instead of ending the process.
-function prepare(command: Command, output: Surroundings['output']): void {
-  command
+function prepare(command: Command, output: Surroundings['output'], words: string[] = []): void {
+  addExample(command, words.join(' '))
     .helpCommand(false)
     .exitOverride()
     .configureOutput({
@@ -109,7 +133,7 @@ function prepare(command: Command, output: Surroundings['output']): void {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  for (const child of command.commands) prepare(child, output);
+  for (const child of command.commands) prepare(child, output, [...words, child.name()]);
 }
 
 function explain(error: unknown, output: Surroundings['output']): number {

@@ -8,6 +8,7 @@ import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import { printable, printableLine } from './printable.ts';
+import { shortId } from './short-id.ts';
 
 export interface Renderer {
   render(event: Event): void;
@@ -102,7 +103,7 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined): void {
       return note(`goes on: ${short(event.payload.reason)}`);
     case 'run-end': {
       const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
-      return drawEnd(pen, event.payload, milliseconds);
+      return drawEnd(pen, event, milliseconds);
     }
   }
 }
@@ -115,12 +116,13 @@ function drawApproval(pen: Pen, event: ApprovalEvent): void {
       // Somebody may decide on it: what would hide is written out.
       warn(`${asks[kind]}: ${short(writtenOut(text))}`);
       for (const choice of choices) note(`  ${short(writtenOut(choice))}`);
-      const how = kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(approvalId)}`;
+      const how =
+        kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(shortId(approvalId))}`;
       return note(`${how}, until ${printable(deadlineAt)}`);
     }
     case 'approval-escalation':
       return warn(
-        `still unanswered: ${printable(event.payload.approvalId)}, until ${printable(event.payload.deadlineAt)}`,
+        `still unanswered: ${printable(shortId(event.payload.approvalId))}, until ${printable(event.payload.deadlineAt)}`,
       );
     case 'approval-response': {
       const { outcome, by, note: said, edited } = event.payload;
@@ -137,15 +139,24 @@ const asks = {
   limit: 'the money is used up',
 } as const;
 
-function drawEnd(pen: Pen, end: EventPayload<'run-end'>, milliseconds: number | undefined): void {
+function drawEnd(pen: Pen, { stream, payload }: EventOf<'run-end'>, milliseconds: number | undefined): void {
   const { colors } = pen;
-  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = end;
+  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = payload;
   if (reason !== 'finished') pen.line(printable(reasonText || reason));
   if (deniedCalls) drawDenied(pen, deniedCalls);
   const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
   const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
   const [put, got] = [usage.inputTokens, usage.outputTokens].map((count) => count.toLocaleString('en'));
-  const rest = [toDollars(costMicros), plural(steps, 'step'), ...took, `${put} tokens in, ${got} out`];
+  const denied = deniedCalls
+    ? [`${plural(deniedCalls.count, 'call')} denied: perdure show ${shortId(stream)}`]
+    : [];
+  const rest = [
+    toDollars(costMicros),
+    plural(steps, 'step'),
+    ...took,
+    `${put} tokens in, ${got} out`,
+    ...denied,
+  ];
   pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
 }
 
