@@ -4,7 +4,7 @@ import { commandOnPath } from '../activities/host/command-on-path.ts';
 import { isDiskFull } from '../activities/store/db/database.ts';
 import { standardStreams } from '../api/cli/terminal/standard-streams.ts';
 import { createRedactor } from '../activities/store/log/redaction.ts';
-import { knownSecrets, loadConfig } from './config/config.ts';
+import { knownSecrets, loadConfig, shellPath } from './config/config.ts';
 import { followFile } from './logs/log-file.ts';
 import { createLogging, logCrashes } from './logs/logging.ts';
 import { banner } from './supervisor/banner.ts';
@@ -106,7 +106,7 @@ export async function serve(args: string[]): Promise<number> {
 function commandLine(): string {
   const program = path.join(import.meta.dirname, 'perdure.mjs');
   // npm puts these before the PATH of what it starts, and of nothing else.
-  const own = (process.env.PATH ?? '')
+  const own = shellPath()
     .split(path.delimiter)
     .filter((each) => !each.endsWith('/node_modules/.bin'));
   if (commandOnPath('perdure', own.join(path.delimiter)) === program) return 'perdure';

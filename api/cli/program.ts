@@ -78,7 +78,7 @@ export async function runProgram(
     .option('--token-file <file>', 'its token; else PERDURE_TOKEN, else the token in that data folder')
     .option('--version', 'print the version and the commit of this code')
     .on('option:version', () => {
-      output.line(versionLine(installFolder));
+      output.line(versionLine(installFolder, surroundings.environment));
       throw new CommanderError(exitCodes.ok, 'perdure.version', '');
     })
     .addHelpText('after', exitCodesHelp);

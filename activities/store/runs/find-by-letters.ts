@@ -6,7 +6,7 @@ import type { Db } from '../db/database.ts';
 interface Kind {
   table: RawBuilder<unknown>;
   text: RawBuilder<string>;
-  /** What `last` means: these rows, in this order, and how many. */
+  /** What `last` means: the rows that are looked at, in which order, and how many are wanted. */
   last: RawBuilder<unknown>;
 }
 
@@ -50,8 +50,7 @@ export async function findByLetters(db: Db, { tenantId, kind, id }: Wanted): Pro
   const letters = id.toLowerCase();
   const { rows } = await sql<{ id: string; text: string; created_at: Date }>`
     select id, left(${text}, 200) as text, created_at from ${table} where tenant_id = ${tenantId}
-    ${letters === 'last' ? last : sql`and id = any(array(${idsWith(table, tenantId, letters)})) order by id desc`}
-    limit ${mostFound}`.execute(db);
+    ${letters === 'last' ? last : withLetters(table, tenantId, letters)}`.execute(db);
   return rows.map((row) => ({
     kind,
     id: row.id,
@@ -60,14 +59,17 @@ export async function findByLetters(db: Db, { tenantId, kind, id }: Wanted): Pro
   }));
 }
 
-function idsWith(table: RawBuilder<unknown>, tenantId: string, letters: string): RawBuilder<unknown> {
+function withLetters(table: RawBuilder<unknown>, tenantId: string, letters: string): RawBuilder<unknown> {
   const digits = letters.replaceAll('-', '');
   const [lowest, highest] = [digits.padEnd(32, '0'), digits.padEnd(32, 'f')];
   const byBeginning = sql`select id from ${table}
     where tenant_id = ${tenantId} and id between ${lowest}::uuid and ${highest}::uuid
     order by id desc limit ${mostFound}`;
-  if (digits.length > 8) return byBeginning;
   const newest = sql`select id from ${table} where tenant_id = ${tenantId} order by id desc limit ${mostSearched}`;
-  return sql`(${byBeginning}) union
-    (select id from (${newest}) newest where right(id::text, 8) like ${`${digits}%`} order by id desc limit ${mostFound})`;
+  // The short form has eight letters.
+  const ids =
+    digits.length > 8
+      ? byBeginning
+      : sql`(${byBeginning}) union select id from (${newest}) newest where right(id::text, 8) like ${`${digits}%`}`;
+  return sql`and id = any(array(${ids})) order by id desc limit ${mostFound}`;
 }

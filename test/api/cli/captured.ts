@@ -24,6 +24,8 @@ interface Around {
   /** What is piped into stdin. */
   stdin?: Iterable<Buffer>;
   columns?: number;
+  /** Where Perdure lies. */
+  installFolder?: string;
   /** Somebody sits there: stdin is a terminal too. */
   isAttended?: boolean;
 }
@@ -31,7 +33,7 @@ interface Around {
 /** Runs `perdure ARGS` in this process. */
 export function perdure(args: string[], around: Around = {}): Captured {
   const { environment = {}, folder = '/nowhere', isAttended = false, isTerminal = isAttended } = around;
-  const { stdin = [], columns = 100 } = around;
+  const { stdin = [], columns = 100, installFolder = '/nowhere' } = around;
   let out = '';
   let err = '';
   const listeners = new Set<() => void>();
@@ -60,7 +62,7 @@ export function perdure(args: string[], around: Around = {}): Captured {
     ...(isAttended && { terminal: { input: keyboard, output: screen } }),
   };
   return {
-    code: runProgram(args, surroundings, '/nowhere'),
+    code: runProgram(args, surroundings, installFolder),
     type: (keys) => void keyboard.write(keys),
     out: () => out,
     err: () => err,
