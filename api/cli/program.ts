@@ -11,7 +11,6 @@ import { demoCommand } from './commands/demo.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { denyCommand } from './commands/deny.ts';
 import { diffCommand } from './commands/diff.ts';
-import { addExample } from './examples.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
 import { helpCommand } from './commands/help.ts';
 import { installCommand } from './commands/install-command.ts';
@@ -122,8 +121,8 @@ export async function runProgram(
 }
 
 // Every command of the tree writes through our output and throws instead of ending the process.
-function prepare(command: Command, output: Surroundings['output'], words: string[] = []): void {
-  addExample(command, words.join(' '))
+function prepare(command: Command, output: Surroundings['output']): void {
+  command
     .helpCommand(false)
     .exitOverride()
     .configureOutput({
@@ -133,7 +132,7 @@ function prepare(command: Command, output: Surroundings['output'], words: string
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  for (const child of command.commands) prepare(child, output, [...words, child.name()]);
+  for (const child of command.commands) prepare(child, output);
 }
 
 function explain(error: unknown, output: Surroundings['output']): number {

@@ -6,6 +6,7 @@ import { shortId } from '../terminal/short-id.ts';
 import { tableOf } from '../terminal/table.ts';
 import { idOf } from '../known-by.ts';
 import { UsageError } from '../server.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 type Changes = Partial<Record<NamedLimit, number>> & { models?: string[] };
@@ -21,6 +22,10 @@ const settable = [...namedLimits, 'models'].join(', ');
 
 export function allowancesCommand(cli: Cli): Command {
   return new Command('allowances')
+    .addHelpText(
+      'after',
+      exampleHelp('perdure allowances tenant --set dayCostMicros=50000000 --reason "a long night"'),
+    )
     .description('show what runs may use, or change it')
     .argument('[name]', 'tenant, conversation/<id>, run/<id> or owner/<anything>; all of them without it')
     .option(

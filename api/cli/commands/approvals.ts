@@ -6,6 +6,7 @@ import { shortId } from '../terminal/short-id.ts';
 import { tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
 import { idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 const statuses = [
@@ -25,6 +26,7 @@ interface ApprovalsOptions {
 
 export function approvalsCommand(cli: Cli): Command {
   return new Command('approvals')
+    .addHelpText('after', exampleHelp('perdure approvals --run last'))
     .description('list what waits for a person to answer')
     .option('--run <run>', 'only of this run')
     .addOption(new Option('--status <status>').choices(statuses).default('open'))

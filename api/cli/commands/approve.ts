@@ -7,6 +7,7 @@ import { sayDecided } from './approvals.ts';
 import { type ApproveInput, jsonValue, positiveInteger } from '../parse.ts';
 import { UsageError } from '../server.ts';
 import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 const scopes = { run: 'run', project: 'project', everywhere: 'global' } as const satisfies Record<
@@ -26,6 +27,7 @@ interface ApproveOptions {
 
 export function approveCommand(cli: Cli): Command {
   return new Command('approve')
+    .addHelpText('after', exampleHelp('perdure approve last --remember run'))
     .description('allow what a run waits for, or answer its question')
     .argument('<id>', idHelp('approval'))
     .option('--input <json>', 'other arguments for the call, as JSON', jsonValue)

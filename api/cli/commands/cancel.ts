@@ -2,10 +2,12 @@
 import { Command } from 'commander';
 import { sayReceipt } from '../terminal/receipt.ts';
 import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function cancelCommand(cli: Cli): Command {
   return new Command('cancel')
+    .addHelpText('after', exampleHelp('perdure cancel 9b1fe2c4'))
     .description('stop a run and discard its results')
     .argument('<run>', idHelp('run'))
     .option('--json')

@@ -5,10 +5,12 @@ import { positiveInteger } from '../parse.ts';
 import { toAge } from '../terminal/figures.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { firstWords, tableOf } from '../terminal/table.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function conversationsCommand(cli: Cli): Command {
   return new Command('conversations')
+    .addHelpText('after', exampleHelp('perdure conversations --limit 5'))
     .description('list the conversations, the latest activity first')
     .option('--limit <n>', 'so many at most', positiveInteger, 20)
     .option('--json')

@@ -4,10 +4,12 @@ import type { DeadLetterView } from '../../../workflows/contracts/system.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { tableOf } from '../terminal/table.ts';
 import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function deadLettersCommand(cli: Cli): Command {
   const command = new Command('dead-letters')
+    .addHelpText('after', exampleHelp('perdure dead-letters'))
     .description('list what used up its attempts; retry or drop it')
     .option('--json')
     .action(async (options: { json?: boolean }) => {
@@ -27,6 +29,7 @@ export function deadLettersCommand(cli: Cli): Command {
 
   function resolution(name: string, what: string, resolve: (id: string) => Promise<DeadLetterView>): Command {
     return new Command(name)
+      .addHelpText('after', exampleHelp(`perdure dead-letters ${name} last`))
       .description(what)
       .argument('<id>', idHelp('dead-letter'))
       .action(async (given: string) => {

@@ -3,6 +3,7 @@ import { Argument, Command } from 'commander';
 import type { DeletedView } from '../../../workflows/contracts/retention.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 import { confirmed } from '../terminal/confirm.ts';
 import { plural } from '../terminal/figures.ts';
@@ -17,6 +18,7 @@ interface DeleteOptions {
 
 export function deleteCommand(cli: Cli): Command {
   return new Command('delete')
+    .addHelpText('after', exampleHelp('perdure delete run 9b1fe2c4'))
     .description('delete a finished run, or a conversation with its runs, for good')
     .addArgument(new Argument('<what>', 'what the id is of').choices(kinds))
     .argument('<id>', 'its id as printed, the first letters of that, or last')

@@ -3,10 +3,12 @@ import { Command } from 'commander';
 import type { Output } from '../terminal/output.ts';
 import { printable } from '../terminal/printable.ts';
 import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function diffCommand(cli: Cli): Command {
   return new Command('diff')
+    .addHelpText('after', exampleHelp('perdure diff last | git apply'))
     .description('show what a run changed in its project')
     .argument('<run>', idHelp('run'))
     .option('--json')

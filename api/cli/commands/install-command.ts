@@ -5,6 +5,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { commandOnPath } from '../../../activities/host/command-on-path.ts';
 import { UsageError } from '../server.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 interface InstallOptions {
@@ -14,6 +15,7 @@ interface InstallOptions {
 
 export function installCommand(cli: Cli, installFolder: string): Command {
   return new Command('install-command')
+    .addHelpText('after', exampleHelp('perdure install-command --folder ~/bin'))
     .description('put `perdure` on the PATH, as a link to this checkout')
     .option('--folder <dir>', 'the folder of the link; else the first of the usual ones that is on the PATH')
     .option('--force', 'replace a link that leads to another place')

@@ -2,10 +2,12 @@
 import { Command } from 'commander';
 import { sayReceipt } from '../terminal/receipt.ts';
 import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function interruptCommand(cli: Cli): Command {
   return new Command('interrupt')
+    .addHelpText('after', exampleHelp('perdure interrupt last'))
     .description('stop a run and keep what it did')
     .argument('<run>', idHelp('run'))
     .option('--json')

@@ -12,6 +12,7 @@ import { idOf } from '../known-by.ts';
 import { readPrompt } from '../prompt-source.ts';
 import { dollars, keyValue, positiveInteger } from '../parse.ts';
 import { createRenderer } from '../terminal/renderer.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 interface RunOptions {
@@ -42,6 +43,12 @@ Ctrl-C once interrupts the run; a second time leaves it running.`;
 
 export function runCommand(cli: Cli): Command {
   return new Command('run')
+    .addHelpText(
+      'after',
+      exampleHelp(
+        'perdure run "Make the failing test pass."\n  git diff | perdure run - --quiet > review.md',
+      ),
+    )
     .description('start a run and show it until it ends')
     .argument('[prompt]', 'what the agent is to do; - reads it from stdin')
     .option('--project <dir>', 'the directory it works in')

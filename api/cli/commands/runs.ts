@@ -9,6 +9,7 @@ import { toAge } from '../terminal/figures.ts';
 import type { Output } from '../terminal/output.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { firstWords, tableOf } from '../terminal/table.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 interface RunsOptions {
@@ -22,6 +23,7 @@ interface RunsOptions {
 
 export function runsCommand(cli: Cli): Command {
   return new Command('runs')
+    .addHelpText('after', exampleHelp('perdure runs --active --project .'))
     .description('list the runs, newest first')
     .addOption(new Option('--status <status>', 'only those of this status').choices(runStatuses))
     .option('--active', 'only those that have not ended')

@@ -2,10 +2,12 @@
 import { Argument, Command } from 'commander';
 import type { SettleBody } from '../../../workflows/contracts/call.ts';
 import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function settleCommand(cli: Cli): Command {
   return new Command('settle')
+    .addHelpText('after', exampleHelp('perdure settle last 3.0 done'))
     .description('say what really happened in a call whose outcome is unknown')
     .argument('<run>', idHelp('run'))
     .argument('<call>', 'the id of the call, such as 3.0')

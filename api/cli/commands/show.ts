@@ -10,6 +10,7 @@ import { printable, printableLine } from '../terminal/printable.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { fieldsOf, tableOf } from '../terminal/table.ts';
 import { toState } from './runs.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 // The most that the API gives at once; --json says where the rest goes on.
@@ -17,6 +18,7 @@ const mostCalls = 200;
 
 export function showCommand(cli: Cli): Command {
   return new Command('show')
+    .addHelpText('after', exampleHelp('perdure show last'))
     .description('show a run: what it was told, what it did and what it cost; or a conversation')
     .argument(
       '<id>',

@@ -18,6 +18,7 @@ import { shortId } from '../terminal/short-id.ts';
 import { firstWords, tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
 import { readProcesses } from '../server.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 interface Status {
@@ -46,6 +47,7 @@ function supervisionProblem(processes: readonly ProcessView[]): string | undefin
 
 export function statusCommand(cli: Cli): Command {
   return new Command('status')
+    .addHelpText('after', exampleHelp('perdure status'))
     .description('show the processes, the runs in progress and what waits for a person')
     .option('--json')
     .action(async (options: { json?: boolean }) => {

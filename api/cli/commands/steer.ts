@@ -2,10 +2,12 @@
 import { Command } from 'commander';
 import { sayReceipt } from '../terminal/receipt.ts';
 import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function steerCommand(cli: Cli): Command {
   return new Command('steer')
+    .addHelpText('after', exampleHelp('perdure steer last "Leave the lockfile as it is."'))
     .description('say something to a run that is under way')
     .argument('<run>', idHelp('run'))
     .argument('<text>', 'what to say')

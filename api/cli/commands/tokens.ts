@@ -8,6 +8,7 @@ import { UsageError } from '../server.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 interface ListOptions {
@@ -16,9 +17,12 @@ interface ListOptions {
 }
 
 export function tokensCommand(cli: Cli): Command {
-  const command = new Command('tokens').description('make, list and revoke tokens of the API');
+  const command = new Command('tokens')
+    .addHelpText('after', exampleHelp('perdure tokens'))
+    .description('make, list and revoke tokens of the API');
   command.addCommand(
     new Command('list')
+      .addHelpText('after', exampleHelp('perdure tokens list --all'))
       .description('list the tokens that count')
       .option('--all', 'those too that are revoked or expired')
       .option('--json')
@@ -27,6 +31,7 @@ export function tokensCommand(cli: Cli): Command {
   );
   command.addCommand(
     new Command('create')
+      .addHelpText('after', exampleHelp('perdure tokens create ci --expires-in-days 90 > ci.token'))
       .description('make a token and print its value, this once')
       .argument('<name>', 'who acts with it: the author in the audit')
       .option('--expires-in-days <n>', 'it counts for so long; else until it is revoked', positiveInteger)
@@ -36,6 +41,7 @@ export function tokensCommand(cli: Cli): Command {
   );
   command.addCommand(
     new Command('revoke')
+      .addHelpText('after', exampleHelp('perdure tokens revoke ci'))
       .description('make a token count for nothing, at once; its open streams end')
       .argument('<token>', 'its name, or its id as printed')
       .option('--json')

@@ -4,6 +4,7 @@ import type { UsageBy } from '../../../workflows/contracts/allowance.ts';
 import { toDollars } from '../terminal/figures.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { tableOf } from '../terminal/table.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 const ways = ['day', 'model', 'run', 'conversation', 'project'] as const satisfies readonly UsageBy[];
@@ -19,6 +20,7 @@ interface UsageOptions {
 
 export function usageCommand(cli: Cli): Command {
   return new Command('usage')
+    .addHelpText('after', exampleHelp('perdure usage --by model'))
     .description('show what was used, and what it cost')
     .addOption(new Option('--by <what>').choices(ways).default('day'))
     .option('--from <day>', 'from this UTC day on, such as 2026-01-05; thirty days without it')

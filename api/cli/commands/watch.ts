@@ -5,10 +5,12 @@ import { followRun } from '../terminal/follow-run.ts';
 import { eventNumber } from '../parse.ts';
 import { createRenderer } from '../terminal/renderer.ts';
 import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function watchCommand(cli: Cli): Command {
   return new Command('watch')
+    .addHelpText('after', exampleHelp('perdure watch last'))
     .description('show the events of a run until it ends')
     .argument('<run>', idHelp('run'))
     .option('--after <n>', 'only events after this number', eventNumber)

@@ -80,10 +80,10 @@ test('the commands are all here', () => {
   );
 });
 
-test('the help of each command ends with an example of it', async () => {
+test('the help of each command has an example of it', async () => {
   for (const words of [...commands, ['help']]) {
     const help = await helpOf(...words);
-    expect([words, help.split('\nExample:\n').at(-1)]).toEqual([
+    expect([words, help.split('\nExample:\n')[1]]).toEqual([
       words,
       expect.stringMatching(new RegExp(`^ {2}perdure ${words.join(' ')}`)),
     ]);
