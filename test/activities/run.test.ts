@@ -14,6 +14,7 @@ const given: Partial<ActivityDeps> = {
   logger: pino({ level: 'silent' }),
   endBackground: async () => {},
   leaveRun: async () => {},
+  cancelWorkflow: async () => {},
   startRun() {},
 };
 const finishRun = createFinishRun(given as ActivityDeps);
