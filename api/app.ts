@@ -9,6 +9,7 @@ import type { ApiDeps } from './deps.ts';
 import { createKnownTokens, type KnownTokens } from './known-tokens.ts';
 import { createEventStreams, type EventStreams } from './stream/event-stream.ts';
 import { createHub, type Hub } from './stream/hub.ts';
+import { createRunWaits } from './stream/run-waits.ts';
 import type { Api, Parts, Routes } from './parts.ts';
 import { authenticate } from './plugins/auth.ts';
 import { answerErrors, createErrorAnswers } from './plugins/errors.ts';
@@ -32,6 +33,7 @@ import { conversationRoutes } from './routes/conversations.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { embeddedRoutes } from './routes/embedded.ts';
 import { healthRoutes } from './routes/health.ts';
+import { messageRoutes } from './routes/messages.ts';
 import { modelRoutes } from './routes/models.ts';
 import { pageRoutes } from './routes/page.ts';
 import { policyRoutes } from './routes/policies.ts';
@@ -45,6 +47,7 @@ import { sandboxRoutes } from './routes/sandboxes.ts';
 import { temporalLoginRoutes, temporalUiRoutes } from './routes/temporal-ui.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
+import { waitRoutes } from './routes/waiting.ts';
 
 export type { ApiDeps } from './deps.ts';
 
@@ -53,6 +56,8 @@ const prefix = '/api/v1';
 const routes: Routes[] = [
   runRoutes,
   runMessageRoutes,
+  waitRoutes,
+  messageRoutes,
   runEventRoutes,
   callRoutes,
   approvalRoutes,
@@ -112,7 +117,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const hub = createHub({ db, tenantId, logger });
   const streams = createEventStreams({ hub, tokens, logger });
   const listener = hearNotices(deps, { tokens, hub, streams });
-  const parts: Parts = { ...rest, db, tokens, streams, mutate: createMutate(deps) };
+  const waits = createRunWaits({ db, hub, tokens });
+  const parts: Parts = { ...rest, db, tokens, streams, waits, mutate: createMutate(deps) };
 
   const logins = createTemporalLogins({ tokens, loginKey: deps.loginKey });
 
@@ -121,7 +127,10 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addSecurityHeaders(app);
   refuseUnknownHosts(app, deps.hostNames);
   logRequests(app);
-  drainOnClose(app, () => streams.end());
+  drainOnClose(app, () => {
+    streams.end();
+    waits.endAll();
+  });
   parseJsonBodies(app);
   await describeApi(app, deps.version);
   const refuseTheRest = refuseOtherMethods(app);

@@ -9,13 +9,14 @@ import { listRuns, toRunView } from '../../activities/store/runs/runs.ts';
 import { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
-import { SendMessageBody, StartRunView } from '../../workflows/contracts/run.ts';
+import { SendMessageBody, StartRunQuery } from '../../workflows/contracts/run.ts';
 import type { Routes } from '../parts.ts';
 import { sendMessage } from '../verbs/send-message.ts';
 import { at, conversationId as exampleId, pageExample, runExample, startedExample } from './examples.ts';
 import { latestActivityFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
 import { toStartRunView } from './runs.ts';
+import { startAnswers, waitForStarted } from './waiting.ts';
 
 const params = z.object({ id });
 
@@ -91,8 +92,9 @@ export const conversationRoutes: Routes = (api, parts) => {
         operationId: 'sendMessage',
         summary: 'Send the next message; `whenBusy` says what becomes of it while a run is active',
         params: params,
+        querystring: StartRunQuery,
         body: SendMessageBody,
-        response: { 202: StartRunView, ...problems },
+        response: startAnswers,
       },
     },
     (request, reply) =>
@@ -102,6 +104,7 @@ export const conversationRoutes: Routes = (api, parts) => {
         sendMessage,
         { ...request.body, conversationId: request.params.id },
         toStartRunView,
+        waitForStarted(parts, request, reply, request.query.wait),
       ),
   );
 };

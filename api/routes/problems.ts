@@ -6,6 +6,12 @@ export const problem = (description: string) => ({
   content: { 'application/problem+json': { schema: ProblemView } },
 });
 
+/** An answer of JSON with a description of its own. */
+export const jsonAnswer = <Schema>(description: string, schema: Schema) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
 /** Spread into `response` of every route. */
 export const problems = {
   '4xx': problem('The request was refused; `code` says why.'),

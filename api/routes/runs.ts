@@ -9,13 +9,15 @@ import {
   RunListView,
   RunView,
   StartRunBody,
-  StartRunView,
+  StartRunQuery,
+  type StartRunView,
 } from '../../workflows/contracts/run.ts';
 import type { Routes } from '../parts.ts';
 import { type SentMessage, sendMessage } from '../verbs/send-message.ts';
 import { pageExample, runExample, runId, startedExample } from './examples.ts';
 import { newestFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
+import { startAnswers, waitForStarted } from './waiting.ts';
 
 export const runParams = z.object({ id });
 
@@ -48,11 +50,20 @@ export const runRoutes: Routes = (api, parts) => {
         summary: 'Start a run',
         description:
           'Accepted means durable: the run starts even if everything is killed right after the answer.',
+        querystring: StartRunQuery,
         body: StartRunBody,
-        response: { 202: StartRunView, ...problems },
+        response: startAnswers,
       },
     },
-    (request, reply) => parts.mutate(request, reply, sendMessage, request.body, toStartRunView),
+    (request, reply) =>
+      parts.mutate(
+        request,
+        reply,
+        sendMessage,
+        request.body,
+        toStartRunView,
+        waitForStarted(parts, request, reply, request.query.wait),
+      ),
   );
 
   api.get(

@@ -131,6 +131,18 @@ export type StartRunBody = z.infer<typeof StartRunBody>;
 export const SendMessageBody = z.strictObject(newMessage).meta({ id: 'SendMessageBody' });
 export type SendMessageBody = z.infer<typeof SendMessageBody>;
 
+// Proxies and browsers give up an answer that does not come after 30 to 60 seconds; who waits longer asks again.
+const waitSeconds = z.coerce.number().int().min(1).max(25);
+
+export const WaitQuery = z.strictObject({
+  seconds: waitSeconds.optional().describe('How long to wait at most; 25 unless said otherwise.'),
+});
+export const StartRunQuery = z.strictObject({
+  wait: waitSeconds
+    .optional()
+    .describe('Wait so many seconds for the end of the run. The answer kept for the key stays the 202.'),
+});
+
 export const StartRunView = z
   .object({
     id,

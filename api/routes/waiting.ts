@@ -1,0 +1,74 @@
+// Waiting for the end of a run: by itself, and with what starts one.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { type RunRow, toRunView } from '../../activities/store/runs/runs.ts';
+import { isTerminal } from '../../workflows/run/transitions.ts';
+import { id } from '../../workflows/contracts/fields.ts';
+import { type RunStatus, RunView, StartRunView, WaitQuery } from '../../workflows/contracts/run.ts';
+import type { Parts, Routes } from '../parts.ts';
+import type { Finish } from '../plugins/idempotency.ts';
+import { runExample } from './examples.ts';
+import { jsonAnswer, problems } from './problems.ts';
+
+// The longest there is: who asks for a wait wants one.
+const usualSeconds = 25;
+
+const hasEnded = ({ status }: RunRow): boolean => isTerminal(status as RunStatus);
+
+export const waitRoutes: Routes = (api, parts) => {
+  api.get(
+    '/runs/:id/wait',
+    {
+      exposeHeadRoute: false,
+      config: { example: { answer: runExample } },
+      schema: {
+        tags: ['runs'],
+        operationId: 'waitForRun',
+        summary: 'Wait for the end of a run',
+        description:
+          'Answers at once when the run has ended, else as soon as it does, or with 202 and the run as it is when the time is over or the server shuts down: ask again then.',
+        params: z.object({ id }),
+        querystring: WaitQuery,
+        response: {
+          200: jsonAnswer('The run, which has ended.', RunView),
+          202: jsonAnswer('The run, which has not ended yet.', RunView),
+          ...problems,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { seconds = usualSeconds } = request.query;
+      const run = await parts.waits.end(request, reply.raw, { runId: request.params.id, seconds });
+      return reply.code(hasEnded(run) ? 200 : 202).send(toRunView(run));
+    },
+  );
+};
+
+/** The answers of a route that starts a run and may wait for its end. */
+export const startAnswers = {
+  200: jsonAnswer('With `wait`: the run, which has ended.', RunView),
+  202: jsonAnswer('The run is accepted, and has not ended yet.', StartRunView),
+  ...problems,
+};
+
+/**
+ * Waits for the run that was started, after the commit: the answer under the idempotency key stays the 202. The run is
+ * accepted whatever becomes of the wait, so that what goes wrong in it is answered with the 202 too.
+ */
+export function waitForStarted(
+  { waits }: Parts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  seconds: number | undefined,
+): Finish | undefined {
+  if (seconds === undefined) return undefined;
+  return async (started) => {
+    if (started.status !== 202) return started;
+    const { id: runId } = JSON.parse(started.body) as StartRunView;
+    const run = await waits.end(request, reply.raw, { runId, seconds }).catch((error: unknown) => {
+      request.log.warn({ err: error, runId }, 'the wait for a started run was cut short');
+      return undefined;
+    });
+    return run && hasEnded(run) ? { ...started, status: 200, body: JSON.stringify(toRunView(run)) } : started;
+  };
+}
