@@ -23,7 +23,7 @@ import { logRequests } from './plugins/request-log.ts';
 import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { drainOnClose } from './plugins/shutting-down.ts';
 import { createTemporalLogins } from './plugins/temporal-login.ts';
-import { refuseOtherMethods } from './plugins/wrong-method.ts';
+import { type MethodsOf, refuseOtherMethods } from './plugins/wrong-method.ts';
 import { allowanceRoutes } from './routes/allowances.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { approvalRoutes } from './routes/approvals.ts';
@@ -93,6 +93,7 @@ function fullDisk({ diskRoom, diskProblem }: ApiDeps): string | undefined {
 
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const answerError = createErrorAnswers(deps.redact, () => fullDisk(deps));
+  let methodsOf: MethodsOf = () => undefined;
   const app = fastify({
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -102,7 +103,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     // Refused with a problem document by plugins/shutting-down.ts.
     return503OnClosing: false,
     http: { maxHeaderSize: headerBytes },
-    clientErrorHandler: answerBrokenRequests,
+    clientErrorHandler: (error, socket) => answerBrokenRequests(error, socket, (path) => methodsOf(path)),
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
@@ -133,7 +134,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   });
   parseJsonBodies(app);
   await describeApi(app, deps.version);
-  const refuseTheRest = refuseOtherMethods(app);
+  methodsOf = refuseOtherMethods(app);
   await app.register(fastifyStatic, { root: deps.uiFolder, serve: false });
   pageRoutes(app);
   await app.register(async (scope) => healthRoutes(scope.withTypeProvider<ZodTypeProvider>(), parts), {
@@ -150,7 +151,6 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     { prefix },
   );
   await app.register((scope) => temporalUiRoutes(scope, parts, logins));
-  refuseTheRest();
 
   app.addHook('onClose', async () => {
     streams.close();

@@ -43,6 +43,7 @@ export const conversationRoutes: Routes = (api, parts) => {
         tags: ['conversations'],
         operationId: 'listConversations',
         summary: 'Conversations, the latest activity first',
+        description: 'A conversation is a chain of runs that share their context.',
         querystring: page,
         response: { 200: ConversationListView, ...problems },
       },
@@ -64,6 +65,8 @@ export const conversationRoutes: Routes = (api, parts) => {
         tags: ['conversations'],
         operationId: 'getConversation',
         summary: 'One conversation with its latest runs',
+        description:
+          'Its runs are the latest 50, newest first; GET /runs with `conversationId` pages through all of them.',
         params: params,
         response: { 200: ConversationDetailView, ...problems },
       },
@@ -85,12 +88,15 @@ export const conversationRoutes: Routes = (api, parts) => {
         example: {
           body: { prompt: 'Now add a test for negative amounts.', whenBusy: 'queue' },
           answer: startedExample,
+          ended: runExample,
         },
       },
       schema: {
         tags: ['conversations'],
         operationId: 'sendMessage',
         summary: 'Send the next message; `whenBusy` says what becomes of it while a run is active',
+        description:
+          'While no run is active it starts the next one, which continues the last. Accepted means durable.',
         params: params,
         querystring: StartRunQuery,
         body: SendMessageBody,

@@ -43,7 +43,7 @@ export const runRoutes: Routes = (api, parts) => {
   api.post(
     '/runs',
     {
-      config: { example: { body: wanted, answer: startedExample } },
+      config: { example: { body: wanted, answer: startedExample, ended: runExample } },
       schema: {
         tags: ['runs'],
         operationId: 'startRun',
@@ -74,6 +74,7 @@ export const runRoutes: Routes = (api, parts) => {
         tags: ['runs'],
         operationId: 'listRuns',
         summary: 'Runs, newest first',
+        description: 'Filters can be combined.',
         querystring: RunListQuery,
         response: { 200: RunListView, ...problems },
       },
@@ -90,6 +91,7 @@ export const runRoutes: Routes = (api, parts) => {
         tags: ['runs'],
         operationId: 'getRun',
         summary: 'One run',
+        description: 'With what it has used so far; its end is in `reason` and `reasonText`.',
         params: runParams,
         response: { 200: RunView, ...problems },
       },
@@ -105,6 +107,7 @@ export const runRoutes: Routes = (api, parts) => {
         tags: ['runs'],
         operationId: 'getRunDiff',
         summary: 'What the run changed in its project, untracked and deleted files included',
+        description: 'Against the tree that was recorded at its start.',
         params: runParams,
         response: { 200: DiffView, ...problems },
       },

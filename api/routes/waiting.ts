@@ -8,7 +8,7 @@ import { type RunStatus, RunView, StartRunView, WaitQuery } from '../../workflow
 import type { Parts, Routes } from '../parts.ts';
 import type { Finish } from '../plugins/idempotency.ts';
 import { runExample } from './examples.ts';
-import { jsonAnswer, problems } from './problems.ts';
+import { jsonAnswer, problems, refusals } from './problems.ts';
 
 // The longest there is: who asks for a wait wants one.
 const usualSeconds = 25;
@@ -49,6 +49,17 @@ export const startAnswers = {
   200: jsonAnswer('With `wait`: the run, which has ended.', RunView),
   202: jsonAnswer('The run is accepted, and has not ended yet.', StartRunView),
   ...problems,
+  ...refusals(
+    'ConversationBusy',
+    'RequestInFlight',
+    'UnknownModel',
+    'UnknownPolicy',
+    'ContainmentRequired',
+    'NotRunnable',
+    'IdempotencyKeyReused',
+    'AllowanceExceeded',
+    'DiskFull',
+  ),
 };
 
 /**

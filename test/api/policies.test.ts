@@ -65,6 +65,20 @@ test('a profile of your own is kept in versions, and a change to a version that 
     version: 2,
     builtIn: false,
   });
+  const byHeader = (version: string, body: object = { profile: changed }) =>
+    refusal(api.ask('PUT', '/policies/own', body, { 'if-match': version }));
+  expect((await api.ask('GET', '/policies/own')).headers.etag).toBe('"2"');
+  expect(await byHeader('"1"')).toEqual([409, 'VersionStale', expect.any(String)]);
+  expect(await byHeader('2')).toEqual([
+    400,
+    'InvalidInput',
+    'If-Match must be one version in quotes, such as "3".',
+  ]);
+  expect(await byHeader('"2"', { version: 1, profile: changed })).toEqual([
+    400,
+    'InvalidInput',
+    'If-Match must be the same as version in the body.',
+  ]);
   const stale = await api.ask('PUT', '/policies/own', { version: 1, profile: own });
   expect([stale.statusCode, stale.json()]).toEqual([
     409,
