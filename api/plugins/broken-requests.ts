@@ -16,7 +16,7 @@ const reasons: Record<number, string> = {
 interface BrokenRequest extends Error {
   code?: string;
   /** What came last on the connection. */
-  rawPacket?: Buffer;
+  rawPacket?: unknown;
 }
 
 export function answerBrokenRequests(error: BrokenRequest, socket: Socket, methodsOf: MethodsOf): void {
@@ -60,7 +60,10 @@ interface Refusal {
 function unknownMethod({ code, rawPacket }: BrokenRequest, methodsOf: MethodsOf): Refusal | undefined {
   if (code !== 'HPE_INVALID_METHOD') return undefined;
   // A first line that came in several pieces, or behind another request, is not recognised.
-  const [, url] = /^[!-~]{1,50} (\/[!-~]*) HTTP\/1\.[01]\r\n/.exec(rawPacket?.toString('latin1') ?? '') ?? [];
+  const [, url] =
+    /^[!-~]{1,50} (\/[!-~]*) HTTP\/1\.[01]\r\n/.exec(
+      Buffer.isBuffer(rawPacket) ? rawPacket.toString('latin1') : '',
+    ) ?? [];
   const allow = url === undefined ? undefined : methodsOf(pathOf(url));
   if (allow === undefined) return undefined;
   return { code: 'MethodNotAllowed', status: 405, detail: `This path takes ${allow}.`, allow };

@@ -94,8 +94,13 @@ const versioned = new Set(['updatePolicy', 'changeAllowance']);
 /** Completes a document that has been made of the routes' schemas. */
 export function completeDescription<Made extends object>(made: Made, examples: Map<string, Example>): Made {
   const document = made as Made & Document;
+  const seen = new Set<unknown>();
   for (const item of Object.values(document.paths ?? {}))
-    for (const [method, operation] of Object.entries(item)) complete(method, operation, examples);
+    for (const [method, operation] of Object.entries(item)) {
+      complete(method, operation, examples);
+      for (const { schema } of Object.values(operation.requestBody?.content ?? {}))
+        limitTexts(schema, document.components?.schemas ?? {}, seen);
+    }
   document.components = {
     ...document.components,
     schemas: usedSchemas(document),
@@ -138,6 +143,20 @@ function complete(method: string, operation: Operation, examples: Map<string, Ex
 function put(content: Answer['content'], example: unknown): void {
   const json = content?.['application/json'];
   if (json && example !== undefined) json.example = example;
+}
+
+// As the reader of bodies refuses it wherever it stands (plugins/json-body.ts).
+const withoutNul = '^[^\\u0000]*$';
+
+/** Says of every text that a request may carry what holds for all of them. */
+function limitTexts(schema: unknown, schemas: Record<string, object>, seen: Set<unknown>): void {
+  if (typeof schema !== 'object' || schema === null || seen.has(schema)) return;
+  seen.add(schema);
+  const { $ref, type, pattern } = schema as { $ref?: string; type?: string; pattern?: string };
+  if ($ref) limitTexts(schemas[$ref.replace('#/components/schemas/', '')], schemas, seen);
+  if (type === 'string' && pattern === undefined && !('enum' in schema) && !('allOf' in schema))
+    Object.assign(schema, { pattern: withoutNul });
+  for (const inner of Object.values(schema)) limitTexts(inner, schemas, seen);
 }
 
 const reference = /"\$ref":"#\/components\/schemas\/([^"]+)"/g;

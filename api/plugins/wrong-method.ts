@@ -16,9 +16,9 @@ export function refuseOtherMethods(app: FastifyInstance): MethodsOf {
     taken.set(url, known);
   });
   const methodsOf: MethodsOf = (path) => {
-    const methods = [...taken.values()].filter(({ pattern }) => pattern.test(path)).map((one) => one.methods);
-    if (methods.length === 0) return undefined;
-    return [...methods.reduce((all, more) => all.union(more))].toSorted().join(', ');
+    const found = [...taken.values()].filter(({ pattern }) => pattern.test(path));
+    if (found.length === 0) return undefined;
+    return [...new Set(found.flatMap(({ methods }) => [...methods]))].toSorted().join(', ');
   };
   // Before the body is read: it is not needed. No route is a path's answer to a method that it does not take.
   app.addHook('onRequest', async (request, reply) => {

@@ -38,7 +38,7 @@ test('built-in profiles are listed, and can be neither changed nor deleted nor r
     await refusal(api.ask('PUT', '/policies/plan-readonly', { version: 1, profile })),
     await refusal(api.ask('DELETE', '/policies/plan-readonly?version=1')),
     await refusal(api.ask('POST', '/policies', { profile })),
-    await refusal(api.ask('POST', '/policies', { profile: { ...own, id: 'remembered' } })),
+    await refusal(api.ask('POST', '/policies', { profile: { ...own, id: 'place' } })),
   ]).toEqual([
     [
       409,
@@ -51,7 +51,7 @@ test('built-in profiles are listed, and can be neither changed nor deleted nor r
       'The policy plan-readonly is built in and stays as it is; customise a copy of it.',
     ],
     [409, 'PolicyExists', 'There is a policy plan-readonly already, or was one; use another id.'],
-    [400, 'InvalidInput', 'No policy can be called remembered; use another id.'],
+    [400, 'InvalidInput', 'No policy can be called place; use another id.'],
   ]);
 });
 

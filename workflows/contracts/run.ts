@@ -66,7 +66,7 @@ export type EffectiveLimits = Required<RunLimits>;
 export const Metadata = z
   .record(z.string().min(1).max(64), z.string().max(512))
   .refine((value) => Object.keys(value).length <= 32, 'at most 32 keys')
-  .meta({ id: 'Metadata' });
+  .meta({ id: 'Metadata', maxProperties: 32 });
 
 // What a message does when its conversation has an active run.
 export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
