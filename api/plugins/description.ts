@@ -40,7 +40,7 @@ const parameters = {
     in: 'header',
     description:
       'Your own id for this request: it is echoed, logged, and kept with what the request starts. Another one is made when it has other characters than these or more than 128.',
-    schema: { type: 'string' },
+    schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
   },
   IdempotencyKey: {
     name: 'Idempotency-Key',
@@ -98,8 +98,8 @@ export function completeDescription<Made extends object>(made: Made, examples: M
   for (const item of Object.values(document.paths ?? {}))
     for (const [method, operation] of Object.entries(item)) {
       complete(method, operation, examples);
-      for (const { schema } of Object.values(operation.requestBody?.content ?? {}))
-        limitTexts(schema, document.components?.schemas ?? {}, seen);
+      const taken = [...(operation.parameters ?? []), ...Object.values(operation.requestBody?.content ?? {})];
+      for (const { schema } of taken) limitTexts(schema, document.components?.schemas ?? {}, seen);
     }
   document.components = {
     ...document.components,

@@ -1,7 +1,7 @@
 // Dead letters: what used up its attempts, for a person to retry or drop.
 import { z } from 'zod';
 import { listDeadLetters, toDeadLetterView } from '../../activities/store/runs/dead-letters.ts';
-import { id, page } from '../../workflows/contracts/fields.ts';
+import { flag, id, page } from '../../workflows/contracts/fields.ts';
 import { DeadLetterListView, DeadLetterView } from '../../workflows/contracts/system.ts';
 import type { Routes } from '../parts.ts';
 import { dropDeadLetter, retryDeadLetter } from '../verbs/resolve-dead-letter.ts';
@@ -42,7 +42,7 @@ export const deadLetterRoutes: Routes = (api, parts) => {
         summary: 'What used up its attempts, newest first',
         description: 'Calls and runs that were given up and wait for a person.',
         querystring: page.extend({
-          open: z.stringbool().optional().describe('false: also those somebody retried or dropped.'),
+          open: flag.optional().describe('false: also those somebody retried or dropped.'),
         }),
         response: { 200: DeadLetterListView, ...problems },
       },

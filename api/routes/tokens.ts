@@ -1,7 +1,7 @@
 // Tokens of the API: who may ask it for anything. Every token may do everything, so that each can make and revoke others.
 import { z } from 'zod';
 import { listTokens, toTokenView } from '../../activities/store/access/token-lists.ts';
-import { id, page } from '../../workflows/contracts/fields.ts';
+import { flag, id, page } from '../../workflows/contracts/fields.ts';
 import {
   CreatedTokenView,
   CreateTokenBody,
@@ -37,7 +37,7 @@ export const tokenRoutes: Routes = (api, parts) => {
         summary: 'Tokens that count, newest first; never their values',
         description: 'With when each was used last.',
         querystring: page.extend({
-          all: z.stringbool().optional().describe('true: also those that are revoked or expired.'),
+          all: flag.optional().describe('true: also those that are revoked or expired.'),
         }),
         response: { 200: TokenListView, ...problems },
       },

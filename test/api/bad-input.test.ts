@@ -267,7 +267,17 @@ async function seeded() {
   const policies = ['headless-safe-sandbox', 'own'];
   await api.ask('POST', '/policies/ask-everything/customise', { id: 'own' });
   const ids = [...policies, ended.id, active.id, ended.conversationId, active.conversationId, letter.id];
-  return { api, known: { id: ids, callId: ['1.0', '2.1'], key: ['a'.repeat(64)], name: ['worker'] } };
+  return {
+    api,
+    known: {
+      id: ids,
+      answerId: ids,
+      callId: ['1.0', '2.1'],
+      messageId: ['0.input.0', '1.tool.0'],
+      key: ['a'.repeat(64)],
+      name: ['worker'],
+    },
+  };
 }
 
 test('bad input is answered with a problem, at once, and writes nothing', async () => {
@@ -312,6 +322,7 @@ const beyondTheSchema = [
   'backtestPolicy',
   'changeAllowance',
   'prune',
+  'getPrunePlan',
   'getUsage',
   'createToken',
 ];
@@ -323,13 +334,15 @@ function validRequestsOf(
   schemas: Schemas,
 ): fc.Arbitrary<Sent> {
   const { parameters = [], requestBody, path } = operation;
+  const knownOf = (name: string, { pattern = '', enum: choices }: Schema): string[] =>
+    (choices as string[] | undefined) ?? (known[name] ?? []).filter((each) => new RegExp(pattern).test(each));
   const partOf = (place: string): fc.Arbitrary<Record<string, string>> => {
     // A wait is no malformed request, only a long one.
     const of = parameters.filter((one) => one.in === place && one.name !== 'wait');
     const values = of.map(({ name, schema }) => [
       name,
       fc.oneof(
-        ...(place === 'path' ? [fc.constantFrom(...(known[name] ?? ['x']))] : []),
+        ...(place === 'path' ? [fc.constantFrom(...knownOf(name, schema))] : []),
         valuesOf(schema, schemas).map(String),
       ),
     ]);
@@ -375,7 +388,7 @@ test('what the description allows is never refused as malformed, and never a fau
       malformed.push(`${operationId} ${sent.path} ${JSON.stringify(sent.headers)} ${sent.body}: ${detail}`);
     };
     await fc.assert(fc.asyncProperty(validRequestsOf(operation, known, schemas), check), {
-      numRuns: casesEach,
+      numRuns: withFaults ? 40 : 8,
     });
   }
   expect(malformed).toEqual([]);

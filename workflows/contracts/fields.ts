@@ -45,6 +45,9 @@ export const projectPath = z
 export const money = z.int().max(Number.MAX_SAFE_INTEGER);
 export const tokens = z.int().max(Number.MAX_SAFE_INTEGER);
 
+/** Yes or no in a query. */
+export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+
 /** Cursor paging: `limit` items (50 unless said otherwise), `cursor` is the `nextCursor` of the page before. */
 export const page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).optional(),

@@ -1,7 +1,7 @@
 // What a run is on every wire: its statuses, limits, the body that starts one and the view people read.
 import { z } from 'zod';
 import { ExternalTool } from './external-tool.ts';
-import { id, money, page, projectPath, shortText, text, tokens, when } from './fields.ts';
+import { flag, id, money, page, projectPath, shortText, text, tokens, when } from './fields.ts';
 
 export const runStatuses = [
   'queued',
@@ -217,7 +217,7 @@ export type RunView = z.infer<typeof RunView>;
 export const RunListQuery = page.extend({
   status: RunStatus.optional(),
   conversationId: id.optional(),
-  active: z.stringbool().optional().describe('true: only runs that have not ended.'),
+  active: flag.optional().describe('true: only runs that have not ended.'),
 });
 export const RunListView = z
   .object({ items: z.array(RunView), nextCursor: z.string().nullable() })
