@@ -26,6 +26,7 @@ import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
 import { deadLetterCalls } from './dead-letters.ts';
 import { type FollowOptions, follow } from './follow.ts';
+import { messageCalls } from './messages.ts';
 import { retentionCalls } from './retention.ts';
 import { systemCalls } from './system.ts';
 import { tokenCalls } from './tokens.ts';
@@ -91,6 +92,16 @@ export function createClient(settings: ClientSettings) {
 
     startRun: (body: StartRunBody, signal?: AbortSignal) =>
       json<StartRunView>('POST', '/runs', { body, ...(signal && { signal }) }),
+    /** Starts a run and waits for its end, up to 25 seconds; a run that has not ended by then is told as accepted. */
+    startRunAndWait: (body: StartRunBody, seconds: number, signal?: AbortSignal) =>
+      json<StartRunView | RunView>('POST', '/runs', {
+        body,
+        query: { wait: seconds },
+        ...(signal && { signal }),
+      }),
+    /** The run once it has ended, or as it is after so many seconds, up to 25; `endedAt` tells which. */
+    waitForRun: (runId: string, seconds?: number, signal?: AbortSignal) =>
+      json<RunView>('GET', `${ofRun(runId)}/wait`, { query: { seconds }, ...(signal && { signal }) }),
     runs: (query?: RunQuery) => json<RunListView>('GET', '/runs', { query: { ...query } }),
     run: (runId: string) => json<RunView>('GET', ofRun(runId)),
     runEvents: (runId: string, query?: EventQuery) =>
@@ -108,6 +119,7 @@ export function createClient(settings: ClientSettings) {
         },
         options,
       ),
+    ...messageCalls(transport),
     calls: (runId: string, query?: PageQuery) =>
       json<CallListView>('GET', `${ofRun(runId)}/calls`, { query: { ...query } }),
     diff: (runId: string) => json<DiffView>('GET', `${ofRun(runId)}/diff`),

@@ -17,7 +17,7 @@ import { approve, deny } from '../verbs/answer-approval.ts';
 import { bringResults } from '../verbs/bring-results.ts';
 import { pageExample, runId } from './examples.ts';
 import { newestFirst, pageOf } from './paging.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 import { runParams } from './runs.ts';
 
 const params = z.object({ id });
@@ -59,6 +59,7 @@ const lookRoutes: Routes = (api, { db }) => {
         tags: ['approvals'],
         operationId: 'listApprovals',
         summary: 'What runs wait for people to answer, newest first',
+        description: 'All of them unless `status` says which.',
         querystring: ApprovalListQuery,
         response: { 200: ApprovalListView, ...problems },
       },
@@ -75,6 +76,8 @@ const lookRoutes: Routes = (api, { db }) => {
         tags: ['approvals'],
         operationId: 'getApproval',
         summary: 'One approval, with the exact arguments it is about',
+        description:
+          'Decide on what this says: an event shows the same cut and cannot show hidden characters.',
         params,
         response: { 200: ApprovalView, ...problems },
       },
@@ -105,7 +108,7 @@ const answerRoutes: Routes = (api, parts) => {
         description: '200 to the one that decided, 409 naming who did to every other.',
         params,
         body: ApproveBody,
-        response: { 200: ApprovalView, ...problems },
+        response: { 200: ApprovalView, ...problems, ...refusals('ApprovalDecided', 'EditRefused') },
       },
     },
     (request, reply) =>
@@ -125,9 +128,10 @@ const answerRoutes: Routes = (api, parts) => {
         tags: ['approvals'],
         operationId: 'deny',
         summary: 'Say no; the note is told to the agent',
+        description: '200 to the one that decided, 409 naming who did to every other.',
         params,
         body: DenyBody,
-        response: { 200: ApprovalView, ...problems },
+        response: { 200: ApprovalView, ...problems, ...refusals('ApprovalDecided') },
       },
     },
     (request, reply) =>
@@ -149,9 +153,11 @@ const resultRoutes: Routes = (api, parts) => {
         tags: ['approvals'],
         operationId: 'bringResults',
         summary: 'What the tools you execute yourself answered; all of them or none is taken',
+        description:
+          'A run waits for the results of tools that its request brought along as `externalTools`.',
         params: runParams,
         body: ResultsBody,
-        response: { 200: ReceiptListView, ...problems },
+        response: { 200: ReceiptListView, ...problems, ...refusals('ApprovalDecided') },
       },
     },
     (request, reply) =>

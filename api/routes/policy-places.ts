@@ -36,6 +36,7 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'applyPolicy',
         summary: 'What runs of a project, or all runs, are held against besides their own policy',
+        description: '`policy: null` takes it away again.',
         body: PolicyPlaceBody,
         response: { 200: PolicyPlaceBody, ...problems },
       },
@@ -44,13 +45,14 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
   );
 
   api.get(
-    '/policies/remembered',
+    '/remembered-answers',
     {
       config: { example: { answer: pageExample(remembered) } },
       schema: {
         tags: ['policies'],
         operationId: 'listRememberedAnswers',
         summary: 'What people allowed and wanted to be remembered, as far as it still counts, newest first',
+        description: 'Each allows exactly the same arguments again until it expires.',
         querystring: page,
         response: { 200: RememberedListView, ...problems },
       },
@@ -69,12 +71,13 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
   );
 
   api.delete(
-    '/policies/remembered/:answerId',
+    '/remembered-answers/:answerId',
     {
       schema: {
         tags: ['policies'],
         operationId: 'forgetRememberedAnswer',
         summary: 'Ask about it again from now on',
+        description: 'Calls that it has allowed already stay as they are.',
         params: z.object({ answerId: id }),
         response: { 204: z.null(), ...problems },
       },

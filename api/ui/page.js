@@ -14,7 +14,8 @@ let watched;
 let killedAt;
 
 // The token comes behind `#`, where no server sees it, leaves the address at once and lives as long as this tab.
-const given = new URLSearchParams(location.hash.slice(1)).get('token');
+const address = new URLSearchParams(location.hash.slice(1));
+const given = address.get('token');
 if (given !== null) sessionStorage.setItem('token', given);
 if (location.hash !== '') history.replaceState(null, '', location.pathname);
 const token = sessionStorage.getItem('token') ?? '';
@@ -304,5 +305,7 @@ press(element('kill'), async () => {
   killedAt = Date.now();
 });
 
+// Temporal's UI links to a run in this way.
+if (address.has('run')) void watch(address.get('run'));
 // Often enough to see a process die and come back.
 for (; ; await pause(1500)) await refresh().catch(fail);

@@ -106,6 +106,11 @@ withKernel((kernel) => {
         'message-reset 1',
         `run-end failed ${reason}`,
       ]);
+      expect(await kernel.shown(run)).toMatchObject({
+        status: 'FAILED',
+        result: { status: 'failed', reason, steps: 0, costMicros: ended.cost_micros },
+        failure: [reason, expect.stringMatching(/^The run has ended as failed: /)],
+      });
     });
   }
 
