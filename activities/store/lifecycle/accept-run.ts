@@ -47,6 +47,8 @@ export interface Configuration {
   priority: Priority;
   projectPath: string | null;
   limits: EffectiveLimits;
+  /** Those of them that are not the policy's own: they stand for the runs that follow. */
+  saidLimits: RunLimits;
   stall: StallLimits | null;
   metadata: Record<string, string>;
   attended: boolean;
@@ -262,6 +264,7 @@ async function insertRun(
       accept_no_containment: config.acceptNoContainment,
       external_tools: JSON.stringify(config.externalTools),
       owner: config.owner,
+      said_limits: JSON.stringify(config.saidLimits),
       sources: JSON.stringify(config.sources),
       // What a person sees of a queued run that nothing happens to.
       reason_text: place.kind === 'waits' ? waitsFor(place.full) : null,

@@ -51,7 +51,7 @@ export const decided: Decided = {
     of: (run) => run.policy,
   },
   limits: {
-    why: 'Each limit that was said. A limit that was not is the policy’s own, and follows it.',
+    why: 'Each limit that was said. What people add while a run is at work is that run’s; any other limit is the policy’s own.',
     of: saidLimits,
   },
   priority: { why: 'Work that gives way to other work still does.', of: (run) => priorityOf(run.priority) },
@@ -80,14 +80,9 @@ export const decided: Decided = {
   whenBusy: { holds: 'message', why: 'What becomes of this message while another run is active.' },
 };
 
-const limitNames = ['steps', 'seconds', 'costMicros', 'tokens'] as const satisfies (keyof RunLimits)[];
-
-/** Of a run from before sources were recorded, each may have been said: they stand, so that none is lost. */
-function saidLimits({ limits, sources }: RunRow): RunLimits {
-  const all = limits as RunLimits;
-  const from = (sources as Sources | null)?.limits;
-  const said = limitNames.filter((name) => from === undefined || from[name] !== 'instance');
-  return Object.fromEntries(said.map((name) => [name, all[name]]));
+/** Of a run from before they were recorded, each may have been said: all of them stand, so that none is lost. */
+function saidLimits({ limits, said_limits: said }: RunRow): RunLimits {
+  return (said ?? limits) as RunLimits;
 }
 
 export interface Carried {
