@@ -91,13 +91,16 @@ async function refreshApprovals() {
   }
 }
 
-function drawApproval({ id, runId, kind, input, repairs, text, choices, rule, reason }) {
+function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, rule, reason }) {
   const box = make('input', '');
-  box.placeholder = { question: 'Your answer', limit: 'Dollars more' }[kind] ?? 'Why (may be empty)';
+  // No answer raises an allowance: the text says who can.
+  const more = limit && limit.allowance === null;
+  box.placeholder = kind === 'question' ? 'Your answer' : more ? 'Dollars more' : 'Why (may be empty)';
   async function decide(verb) {
-    const replies = { question: { answer: box.value }, limit: { costMicros: Math.round(box.value * 1e6) } };
-    const reply = verb === 'approve' && box.value !== '' ? replies[kind] : undefined;
-    await post(`/approvals/${id}/${verb}`, reply ? { input: reply } : { note: box.value || undefined });
+    const reply =
+      kind === 'question' ? { answer: box.value } : more ? { dollars: Number(box.value) } : undefined;
+    const says = verb === 'approve' && box.value !== '' && reply;
+    await post(`/approvals/${id}/${verb}`, says ? { input: reply } : { note: box.value || undefined });
   }
   const ways = ['approve', 'deny'].map((verb) => press(make('button', verb, verb), () => decide(verb)));
   const repaired = repairs.map((each) => `arguments repaired: ${exact(each)}`);

@@ -2,7 +2,7 @@
 // Every way to start a run goes through `carryOn`.
 import type { Source, Sources, Standing } from '../../../workflows/contracts/configuration.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import type { RunLimits, StartRunBody } from '../../../workflows/contracts/run.ts';
+import type { OverBudget, RunLimits, StartRunBody } from '../../../workflows/contracts/run.ts';
 import { priorityOf, type RunRow } from '../runs/runs.ts';
 
 /**
@@ -59,6 +59,10 @@ export const decided: Decided = {
   attended: {
     why: 'A person who could answer before can again; without an answer a call is not made.',
     of: (run) => run.attended,
+  },
+  overBudget: {
+    why: 'Work that was told to wait for money, or not to, still is. Unsaid, it follows `attended`.',
+    of: (run) => (run.over_budget as OverBudget | null) ?? undefined,
   },
   externalTools: {
     why: 'The messages so far tell the model of them. An empty list takes them away.',

@@ -122,6 +122,7 @@ async function configure(
     stall: profile.stall,
     metadata: wanted.metadata ?? {},
     attended: wanted.attended ?? false,
+    overBudget: wanted.overBudget ?? null,
     externalTools,
     acceptNoContainment,
     owner: wanted.owner ?? null,

@@ -1,6 +1,12 @@
 // `perdure run`: starts a run and shows it until it ends.
 import { Command, Option } from 'commander';
-import type { Priority, RunLimits, StartRunBody, WhenBusy } from '../../../workflows/contracts/run.ts';
+import type {
+  OverBudget,
+  Priority,
+  RunLimits,
+  StartRunBody,
+  WhenBusy,
+} from '../../../workflows/contracts/run.ts';
 import { type Client, ProblemError } from '../../client/client.ts';
 import { type Attendant, createAttendant } from '../terminal/attendant.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -15,6 +21,7 @@ interface RunOptions {
   model?: string;
   policy?: string;
   attended?: boolean;
+  overBudget?: OverBudget;
   acceptNoContainment?: boolean;
   limitSteps?: number;
   limitSeconds?: number;
@@ -51,6 +58,12 @@ export function runCommand(cli: Cli): Command {
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
     .option('--limit-cost <dollars>', 'money it may spend', dollars)
     .option('--limit-tokens <n>', 'tokens it may use', positiveInteger)
+    .addOption(
+      new Option(
+        '--over-budget <what>',
+        'at a limit of money: ask and wait, or fail (default: an attended run pauses, another fails)',
+      ).choices(['pause', 'fail']),
+    )
     .addOption(new Option('--priority <level>').choices(['critical', 'high', 'normal', 'low']))
     .option('--conversation <id>', 'continue this conversation')
     .option('--owner <key>', 'whom it counts for: it draws from the allowance owner/<key> too')
@@ -83,6 +96,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     prompt,
     attended: isAttended(cli, options),
     ...(project !== undefined && { project }),
+    ...(options.overBudget && { overBudget: options.overBudget }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.acceptNoContainment && { acceptNoContainment: true }),

@@ -50,6 +50,8 @@ test('run passes everything on, shows what happens, and ends with the outcome of
     'job=9',
     '--limit-seconds',
     '60',
+    '--over-budget',
+    'pause',
   ];
   const called = perdure(['run', 'say hello', ...options, ...more], { environment, folder });
   const run = await onlyRun(api);
@@ -62,6 +64,7 @@ test('run passes everything on, shows what happens, and ends with the outcome of
     ...view.metadata,
     project: view.project.path,
     priority: view.priority,
+    overBudget: view.overBudget,
   }).toMatchObject({
     steps: 7,
     seconds: 60,
@@ -70,6 +73,7 @@ test('run passes everything on, shows what happens, and ends with the outcome of
     job: '9',
     project: path.join(folder, 'project'),
     priority: 'high',
+    overBudget: 'pause',
   });
   expect(called.out()).toContain('xxxxxx\n');
   expect(called.out()).toContain(
@@ -120,6 +124,7 @@ test('a run works where it is called, unless that is too wide, elsewhere, or the
 
 test.each([
   ['failed', 'model_failed', 1],
+  ['failed', 'limit_cost', 7],
   ['timed_out', 'limit_seconds', 3],
   ['interrupted', 'interrupted', 4],
   ['cancelled', 'cancelled', 5],
