@@ -104,8 +104,11 @@ export function carryOn(request: StartRunBody, before: RunBefore | undefined): C
       if (again && wanted[name] === undefined) wanted[name] = decision.of(before.run);
       continue;
     }
-    sources[name] = wanted[name] !== undefined ? 'request' : (before?.source ?? 'instance');
-    if (wanted[name] === undefined && before) wanted[name] = decision.of(before.run);
+    sources[name] = wanted[name] === undefined ? 'instance' : 'request';
+    if (wanted[name] !== undefined || !before) continue;
+    wanted[name] = decision.of(before.run);
+    // What that run was not told either is still the server's to say.
+    if (wanted[name] !== undefined) sources[name] = before.source;
   }
   const kept = before ? saidLimits(before.run) : {};
   const limits = { ...kept, ...request.limits };

@@ -133,6 +133,8 @@ test('of a run from before sources were recorded every limit stands', async () =
     limits: { ...(run.limits as object), steps: 40 },
     sources: {
       ...sourcesOf('conversation'),
+      owner: 'instance',
+      overBudget: 'instance',
       policy: 'request',
       limits: { ...sourcesOf('conversation').limits, steps: 'request' },
     },
