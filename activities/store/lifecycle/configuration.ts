@@ -2,7 +2,7 @@
 // Every way to start a run goes through `carryOn`.
 import type { Source, Sources, Standing } from '../../../workflows/contracts/configuration.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import type { OverBudget, RunLimits, StartRunBody } from '../../../workflows/contracts/run.ts';
+import { type OverBudget, RunLimits, type StartRunBody } from '../../../workflows/contracts/run.ts';
 import { priorityOf, type RunRow } from '../runs/runs.ts';
 
 /**
@@ -84,6 +84,8 @@ export const decided: Decided = {
   whenBusy: { holds: 'message', why: 'What becomes of this message while another run is active.' },
 };
 
+const limitNames = RunLimits.keyof().options;
+
 /** Of a run from before they were recorded, each may have been said: all of them stand, so that none is lost. */
 function saidLimits({ limits, said_limits: said }: RunRow): RunLimits {
   return (said ?? limits) as RunLimits;
@@ -120,12 +122,9 @@ export function carryOn(request: StartRunBody, before: RunBefore | undefined): C
     wanted: { ...(wanted as StartRunBody), limits },
     sources: {
       ...(sources as Omit<Sources, 'limits'>),
-      limits: {
-        steps: sourceOf('steps'),
-        seconds: sourceOf('seconds'),
-        costMicros: sourceOf('costMicros'),
-        tokens: sourceOf('tokens'),
-      },
+      limits: Object.fromEntries(
+        limitNames.map((name) => [name, sourceOf(name)] as const),
+      ) as unknown as Sources['limits'],
     },
   };
 }

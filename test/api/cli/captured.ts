@@ -21,18 +21,21 @@ interface Around {
   environment?: Record<string, string>;
   folder?: string;
   isTerminal?: boolean;
+  /** How wide that terminal is: 100 unless said otherwise. */
+  columns?: number;
   /** Somebody sits there: stdin is a terminal too. */
   isAttended?: boolean;
 }
 
 /** Runs `perdure ARGS` in this process. */
 export function perdure(args: string[], around: Around = {}): Captured {
-  const { environment = {}, folder = '/nowhere', isAttended = false, isTerminal = isAttended } = around;
+  const { environment = {}, folder = '/nowhere', columns = 100 } = around;
+  const { isAttended = false, isTerminal = isAttended } = around;
   let out = '';
   let err = '';
   const listeners = new Set<() => void>();
   const output = createOutput(
-    { write: (text) => (out += text), isTTY: isTerminal, columns: 100 },
+    { write: (text) => (out += text), isTTY: isTerminal, columns },
     { write: (text) => (err += text) },
     environment,
   );
