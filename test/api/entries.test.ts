@@ -258,7 +258,7 @@ test('what a message leaves out is as the run before had it, by every way to sta
       default: 'instance',
     };
     const from = sourcesOf(source[kept] as 'run');
-    const unsaid = { seconds: 'instance', tokens: 'instance' };
+    const unsaid = { seconds: 'instance', tokens: 'instance', maxOutputTokens: 'instance' };
     const given = Object.keys(own).filter((field) => field !== 'limits' && field !== 'metadata');
     expect([way, next.sources]).toEqual([
       way,
