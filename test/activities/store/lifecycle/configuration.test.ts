@@ -136,7 +136,7 @@ test('of a run from before sources were recorded every limit stands', async () =
       owner: 'instance',
       overBudget: 'instance',
       policy: 'request',
-      limits: { ...sourcesOf('conversation').limits, steps: 'request' },
+      limits: { ...sourcesOf('conversation').limits, steps: 'request', maxOutputTokens: 'instance' },
     },
   });
 });
