@@ -10,6 +10,7 @@ import { createPen, type Pen } from './pen.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import { printable, printableLine } from './printable.ts';
 import { priceUnknownLines, toSpent } from './run-money.ts';
+import { shortId } from './short-id.ts';
 
 export interface Renderer {
   render(event: Event): void;
@@ -118,7 +119,7 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
       return note(`goes on: ${short(event.payload.reason)}`);
     case 'run-end': {
       const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
-      return drawEnd(pen, event.payload, milliseconds, atCeiling);
+      return drawEnd(pen, event, milliseconds, atCeiling);
     }
   }
 }
@@ -131,12 +132,13 @@ function drawApproval(pen: Pen, event: ApprovalEvent): void {
       // Somebody may decide on it: what would hide is written out.
       warn(`${asks[kind]}: ${short(writtenOut(text))}`);
       for (const choice of choices) note(`  ${short(writtenOut(choice))}`);
-      const how = kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(approvalId)}`;
+      const how =
+        kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(shortId(approvalId))}`;
       return note(`${how}, until ${printable(deadlineAt)}`);
     }
     case 'approval-escalation':
       return warn(
-        `still unanswered: ${printable(event.payload.approvalId)}, until ${printable(event.payload.deadlineAt)}`,
+        `still unanswered: ${printable(shortId(event.payload.approvalId))}, until ${printable(event.payload.deadlineAt)}`,
       );
     case 'approval-response': {
       const { outcome, by, note: said, edited } = event.payload;
@@ -155,22 +157,26 @@ const asks = {
 
 function drawEnd(
   pen: Pen,
-  end: EventPayload<'run-end'>,
+  { stream, payload }: EventOf<'run-end'>,
   milliseconds: number | undefined,
   atCeiling: boolean,
 ): void {
   const { colors } = pen;
-  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = end;
+  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = payload;
   if (reason !== 'finished') pen.line(printable(reasonText || reason));
   if (deniedCalls) drawDenied(pen, deniedCalls);
   const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
   const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
   const [put, got] = [usage.inputTokens, usage.outputTokens].map((count) => count.toLocaleString('en'));
+  const denied = deniedCalls
+    ? [`${plural(deniedCalls.count, 'call')} denied: perdure show ${shortId(stream)}`]
+    : [];
   const rest = [
     toSpent(costMicros, atCeiling),
     plural(steps, 'step'),
     ...took,
     `${put} tokens in, ${got} out`,
+    ...denied,
   ];
   pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
 }
@@ -189,7 +195,7 @@ function drawDenied(
 }
 
 function drawMessage(pen: Pen, text: string): void {
-  pen.write(printable(text));
+  pen.prose(printable(text));
   pen.endLine();
 }
 
@@ -207,7 +213,7 @@ function drawStep(pen: Pen, event: StepEvent): void {
     case 'step-end':
       return event.payload.unfinished ? pen.note(restWords[event.payload.unfinished]) : undefined;
     case 'text-delta':
-      return pen.write(printable(event.payload.text));
+      return pen.prose(printable(event.payload.text));
     case 'thinking-delta':
       return pen.write(pen.colors.dim(printable(event.payload.text)));
     case 'text-start':
