@@ -118,6 +118,7 @@ async function configure(
     priority: wanted.priority ?? 'normal',
     projectPath,
     limits: { ...toRunLimits(profile), ...wanted.limits },
+    saidLimits: wanted.limits ?? {},
     stall: profile.stall,
     metadata: wanted.metadata ?? {},
     attended: wanted.attended ?? false,
