@@ -94,7 +94,8 @@ function toLimits({ steps, seconds, costMicros, tokens }: RunLimits): string {
     costMicros === undefined ? [] : toDollars(costMicros),
     tokens === undefined ? [] : plural(tokens, 'token'),
   ].flat();
-  return set.length === 0 ? 'those of its policy' : `${set.join(', ')}; else those of its policy`;
+  // What is not said here, its policy says.
+  return [...set, ...(set.length < 4 ? ['else those of its policy'] : [])].join(', ');
 }
 
 function toSpent({ steps, usage, costMicros, startedAt, endedAt }: RunView): [string, string][] {

@@ -203,7 +203,7 @@ test('steer, interrupt and cancel say what has become of them', async () => {
   const steer = call('steer', run.id, 'use tabs', '--message-id', 'm1');
   expect([await steer.code, steer.out()]).toEqual([
     0,
-    'accepted: heard before its next model call (message m1)\n',
+    `run ${run.id.slice(-8)}: accepted: heard before its next model call (message m1)\n`,
   ]);
   const again = call('steer', run.id, 'use tabs', '--message-id', 'm1', '--json');
   expect([await again.code, JSON.parse(again.out()).messageId]).toEqual([0, 'm1']);
