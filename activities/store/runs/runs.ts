@@ -270,7 +270,10 @@ export function overBudgetOf({
   return (over_budget as OverBudget | null) ?? (attended ? 'pause' : 'fail');
 }
 
-export function toRunView(row: RunRow): RunView {
+/** Of the money of a run, what its row does not hold. */
+export type RunMoney = Pick<RunView, 'ceilingCostMicros' | 'heldCostMicros'>;
+
+export function toRunView(row: RunRow, { ceilingCostMicros, heldCostMicros }: RunMoney): RunView {
   return {
     id: row.id,
     conversationId: row.conversation_id,
@@ -301,6 +304,8 @@ export function toRunView(row: RunRow): RunView {
       outputTokens: row.output_tokens,
     },
     costMicros: row.cost_micros,
+    ceilingCostMicros,
+    heldCostMicros,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
     endedAt: row.ended_at?.toISOString() ?? null,

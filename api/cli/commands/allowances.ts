@@ -5,6 +5,7 @@ import { type NamedLimit, namedLimits, toAmount, toPeriod } from '../terminal/li
 import { shortId } from '../terminal/short-id.ts';
 import { tableOf } from '../terminal/table.ts';
 import { idOf } from '../known-by.ts';
+import { dollarsFromZero } from '../parse.ts';
 import { UsageError } from '../server.ts';
 import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
@@ -14,6 +15,8 @@ type Changes = Partial<Record<NamedLimit, number>> & { models?: string[] };
 interface AllowancesOptions {
   model?: string;
   set?: Changes;
+  cost?: number;
+  dayCost?: number;
   reason?: string;
   json?: boolean;
 }
@@ -30,16 +33,24 @@ export function allowancesCommand(cli: Cli): Command {
     .argument('[name]', 'tenant, conversation/<id>, run/<id> or owner/<anything>; all of them without it')
     .option(
       '--set <limit=value>',
-      `${settable}; money in micro-dollars, models as provider/model or provider/* with commas between them; 0, and ` +
-        'no model, is unlimited; may be repeated',
+      `${settable}; models as provider/model or provider/* with commas between them; 0, and no model, is unlimited; ` +
+        'may be repeated',
       toChange,
     )
-    .option('--model <model>', 'with --set: of calls of provider/model or provider/* alone')
-    .option('--reason <text>', 'with --set: why, for the ledger')
+    .option(
+      '--day-cost <dollars>',
+      'set what its runs may spend in a UTC day; 0 is unlimited',
+      dollarsFromZero,
+    )
+    .option('--cost <dollars>', 'set what its runs may spend in all; 0 is unlimited', dollarsFromZero)
+    .option('--model <model>', 'with a limit: of calls of provider/model or provider/* alone')
+    .option('--reason <text>', 'with a limit: why, for the ledger')
     .option('--json')
-    .action(async (given: string | undefined, { model = '', set, reason, json }: AllowancesOptions) => {
+    .action(async (given: string | undefined, options: AllowancesOptions) => {
       const name = given && (await poolNameOf(cli, given));
-      if (set) {
+      const { model = '', reason, json } = options;
+      const set = limitsOf(options);
+      if (Object.keys(set).length > 0) {
         if (name === undefined) throw new UsageError('Name the allowance to change, such as tenant.');
         if (reason === undefined) throw new UsageError('Say why with --reason; it is kept with the change.');
         const changed = await change(cli, { name, model, limits: set, reason });
@@ -48,6 +59,15 @@ export function allowancesCommand(cli: Cli): Command {
       const items = await pools(cli, name);
       return json ? cli.output.json({ items, nextCursor: null }) : show(cli, items);
     });
+}
+
+/** Dollars go before what --set says of the same limit. */
+function limitsOf({ set, cost, dayCost }: AllowancesOptions): Changes {
+  return {
+    ...set,
+    ...(cost !== undefined && { costMicros: cost }),
+    ...(dayCost !== undefined && { dayCostMicros: dayCost }),
+  };
 }
 
 function toChange(given: string, before: Changes = {}): Changes {

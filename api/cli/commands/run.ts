@@ -32,6 +32,7 @@ interface RunOptions {
   limitSeconds?: number;
   limitCost?: number;
   limitTokens?: number;
+  maxOutputTokens?: number;
   priority?: Priority;
   conversation?: string;
   continue?: boolean;
@@ -78,6 +79,7 @@ export function runCommand(cli: Cli): Command {
         'at a limit of money: ask and wait, or fail (default: an attended run pauses, another fails)',
       ).choices(['pause', 'fail']),
     )
+    .option('--max-output-tokens <n>', 'tokens one answer of its model may have', positiveInteger)
     .addOption(new Option('--priority <level>').choices(['critical', 'high', 'normal', 'low']))
     .option('--conversation <id>', 'continue this conversation')
     .addOption(
@@ -119,6 +121,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.limitSeconds && { seconds: options.limitSeconds }),
     ...(options.limitCost && { costMicros: options.limitCost }),
     ...(options.limitTokens && { tokens: options.limitTokens }),
+    ...(options.maxOutputTokens && { maxOutputTokens: options.maxOutputTokens }),
   };
   const project = chooseProject(cli, options);
   return {

@@ -13,10 +13,11 @@ import { seenNow } from '../../../activities/host/published-processes.ts';
 import { approvalTable } from './approvals.ts';
 import { deadLetterTable } from './dead-letters.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { plural, toDollars, toDuration } from '../terminal/figures.ts';
+import { plural, toDuration } from '../terminal/figures.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { firstWords, tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
+import { toRunMoney } from '../terminal/run-money.ts';
 import { readProcesses } from '../server.ts';
 import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
@@ -146,5 +147,5 @@ function showWork(cli: Cli, { sandboxes, runs, approvals, deadLetters }: Work): 
 function toRow(run: RunView): (string | number)[] {
   const since = toDuration(Math.max(0, Date.now() - Date.parse(run.startedAt ?? run.createdAt)));
   const state = run.stuck === null ? `${run.status}${run.parked ? ' (parked)' : ''}` : `stuck: ${run.stuck}`;
-  return [shortId(run.id), state, run.steps, toDollars(run.costMicros), since, firstWords(run.prompt, 60)];
+  return [shortId(run.id), state, run.steps, toRunMoney(run), since, firstWords(run.prompt, 60)];
 }

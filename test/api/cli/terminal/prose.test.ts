@@ -33,7 +33,7 @@ function draw(pieces: string[], columns: number, environment: Record<string, str
 // Colours as a reader of this file sees them.
 const colours = (text: string): string =>
   text.replaceAll(
-    /\u001b\[(\d+)m/g,
+    new RegExp(`${String.fromCharCode(27)}\\[(\\d+)m`, 'g'),
     (_, code: string) => ({ 1: '<b>', 2: '<dim>', 36: '<code>' })[code] ?? '</>',
   );
 
