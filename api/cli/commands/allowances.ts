@@ -2,10 +2,10 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { AllowanceView } from '../../../workflows/contracts/allowance.ts';
 import { type NamedLimit, namedLimits, toAmount, toPeriod } from '../terminal/limit-words.ts';
+import { dollarsFromZero } from '../parse.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { tableOf } from '../terminal/table.ts';
 import { idOf } from '../known-by.ts';
-import { dollarsFromZero } from '../parse.ts';
 import { UsageError } from '../server.ts';
 import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
@@ -47,9 +47,9 @@ export function allowancesCommand(cli: Cli): Command {
     .option('--reason <text>', 'with a limit: why, for the ledger')
     .option('--json')
     .action(async (given: string | undefined, options: AllowancesOptions) => {
-      const name = given && (await poolNameOf(cli, given));
       const { model = '', reason, json } = options;
       const set = limitsOf(options);
+      const name = given && (await poolNameOf(cli, given));
       if (Object.keys(set).length > 0) {
         if (name === undefined) throw new UsageError('Name the allowance to change, such as tenant.');
         if (reason === undefined) throw new UsageError('Say why with --reason; it is kept with the change.');

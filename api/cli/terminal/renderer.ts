@@ -9,8 +9,8 @@ import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import { printable, printableLine } from './printable.ts';
-import { shortId } from './short-id.ts';
 import { priceUnknownLines, toSpent } from './run-money.ts';
+import { shortId } from './short-id.ts';
 
 export interface Renderer {
   render(event: Event): void;

@@ -23,6 +23,7 @@ interface Around {
   isTerminal?: boolean;
   /** What is piped into stdin. */
   stdin?: Iterable<Buffer>;
+  /** How wide that terminal is: 100 unless said otherwise. */
   columns?: number;
   /** Where Perdure lies. */
   installFolder?: string;
