@@ -211,7 +211,8 @@ test('steer, interrupt and cancel say what has become of them', async () => {
   const again = call('steer', run.id, 'use tabs', '--message-id', 'm1', '--json');
   expect([await again.code, JSON.parse(again.out()).messageId]).toEqual([0, 'm1']);
   const cancel = call('cancel', run.id);
-  expect([await cancel.code, cancel.out().startsWith('accepted: being cancelled')]).toEqual([0, true]);
+  const cancelling = `run ${run.id.slice(-8)}: accepted: being cancelled`;
+  expect([await cancel.code, cancel.out().startsWith(cancelling)]).toEqual([0, true]);
   const late = call('interrupt', run.id);
   expect([await late.code, late.out()]).toEqual([1, '']);
   expect(late.err()).toMatch(/^perdure: The run is not active: /);
