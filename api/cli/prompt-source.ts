@@ -1,16 +1,17 @@
 // Where the prompt of a run comes from: the command line, or stdin for what is long or made by another program.
 import type { Readable } from 'node:stream';
-import { longestText } from '../../workflows/contracts/storable.ts';
 import { UsageError } from './server.ts';
 
 /** Stdin, as far as a prompt is read from it. */
 export type PromptInput = Readable & { isTTY?: boolean };
 
+// Characters that the API takes, `longestText` of the contracts; a test compares the two.
+export const longestPrompt = 400_000;
 // No character of the text that the API takes is longer in UTF-8. Held while it is read: a log of some gigabytes is
 // refused at its first megabyte.
-const mostBytes = longestText * 3;
+const mostBytes = longestPrompt * 3;
 
-const tooLong = `The prompt from stdin is longer than ${longestText.toLocaleString('en')} characters: put it into a file of the project, and name that in the prompt.`;
+const tooLong = `The prompt from stdin is longer than ${longestPrompt.toLocaleString('en')} characters: put it into a file of the project, and name that in the prompt.`;
 
 export async function readPrompt(given: string | undefined, stdin: PromptInput): Promise<string> {
   if (given === undefined) {
@@ -24,7 +25,7 @@ export async function readPrompt(given: string | undefined, stdin: PromptInput):
   }
   const text = toText(await readWhole(stdin)).trimEnd();
   if (text.trim() === '') throw new UsageError('The prompt from stdin is empty.');
-  if (text.length > longestText) throw new UsageError(tooLong);
+  if (text.length > longestPrompt) throw new UsageError(tooLong);
   return text;
 }
 

@@ -7,6 +7,7 @@ import { find } from '../known-by.ts';
 import { showAnswer } from '../terminal/answer.ts';
 import { plural, toAge, toDollars, toDuration } from '../terminal/figures.ts';
 import { printable, printableLine } from '../terminal/printable.ts';
+import { toRunMoney } from '../terminal/run-money.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { fieldsOf, tableOf } from '../terminal/table.ts';
 import { toState } from './runs.ts';
@@ -44,7 +45,7 @@ function showRun(cli: Cli, run: RunView, calls: CallListView): void {
     output.line();
     output.line(bold(title));
   };
-  output.line(fieldsOf(output, [...toIdentity(run), ...toConfiguration(run), ...toSpent(run)]));
+  output.line(fieldsOf(output, [...toIdentity(run), ...toConfiguration(run), ...toFigures(run)]));
   section('Prompt');
   output.line(printable(run.prompt));
   if (calls.items.length > 0) {
@@ -94,10 +95,12 @@ function toLimits({ steps, seconds, costMicros, tokens }: RunLimits): string {
     costMicros === undefined ? [] : toDollars(costMicros),
     tokens === undefined ? [] : plural(tokens, 'token'),
   ].flat();
-  return set.length === 0 ? 'those of its policy' : `${set.join(', ')}; else those of its policy`;
+  // What is not said here, its policy says.
+  return [...set, ...(set.length < 4 ? ['else those of its policy'] : [])].join(', ');
 }
 
-function toSpent({ steps, usage, costMicros, startedAt, endedAt }: RunView): [string, string][] {
+function toFigures(run: RunView): [string, string][] {
+  const { steps, usage, startedAt, endedAt } = run;
   const until = endedAt === null ? Date.now() : Date.parse(endedAt);
   const took = startedAt === null ? 'not started' : toDuration(Math.max(0, until - Date.parse(startedAt)));
   const [put, cached, got] = [usage.inputTokens, usage.cachedInputTokens, usage.outputTokens].map((count) =>
@@ -107,7 +110,7 @@ function toSpent({ steps, usage, costMicros, startedAt, endedAt }: RunView): [st
     ['took', took],
     ['steps', String(steps)],
     ['tokens', `${put} in (${cached} of them cached), ${got} out`],
-    ['money', toDollars(costMicros)],
+    ['money', toRunMoney(run)],
   ];
 }
 

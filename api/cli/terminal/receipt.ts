@@ -1,6 +1,7 @@
 // Says what has become of a message into a run.
 import type { ReceiptView } from '../../../workflows/contracts/run.ts';
 import { printableLine } from './printable.ts';
+import { shortId } from './short-id.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function sayReceipt(cli: Cli, receipt: ReceiptView, meaning: string, json: boolean | undefined): void {
@@ -8,5 +9,6 @@ export function sayReceipt(cli: Cli, receipt: ReceiptView, meaning: string, json
   const message = printableLine(receipt.messageId, 80);
   const step = receipt.step === null ? '' : ` at step ${receipt.step}`;
   const what = receipt.status === 'accepted' ? `accepted: ${meaning}` : `${receipt.status}${step}`;
-  cli.output.line(`${what} (message ${message})`);
+  // Which run it is: the command may have said `last`.
+  cli.output.line(`run ${shortId(receipt.runId)}: ${what} (message ${message})`);
 }

@@ -61,14 +61,14 @@ function total(widths: number[]): number {
   return widths.reduce((sum, width) => sum + width, gap.length * (widths.length - 1));
 }
 
-/** Widths that fit and hold each word; undefined when there are none. Columns get of the room what they lack. */
+/** Widths that fit and hold each word; undefined when there are none. The widest columns give up room first. */
 function narrowed(head: string[], rows: Rows, natural: number[], columns: number): number[] | undefined {
   const least = widthsOf(head, rows, (text) => Math.max(...text.split(' ').map(cellsOf)));
-  const room = columns - total(least);
-  if (room < 0) return undefined;
-  const lacking = natural.map((width, column) => width - (least[column] ?? 0));
-  const all = lacking.reduce((sum, lack) => sum + lack, 0);
-  return least.map((width, column) => width + Math.floor((room * (lacking[column] ?? 0)) / all));
+  for (let cap = Math.max(...natural); cap > 0; cap -= 1) {
+    const widths = natural.map((width, column) => Math.max(least[column] ?? 0, Math.min(width, cap)));
+    if (total(widths) <= columns) return widths;
+  }
+  return undefined;
 }
 
 function heightOf(row: string[], widths: number[]): number {

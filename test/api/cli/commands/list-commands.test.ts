@@ -97,7 +97,37 @@ test('show tells of a run what it was told, what it did, what was denied and wha
     .replaceAll(conversationId, 'CONVERSATION-ID')
     .replaceAll(short(waiting.id), 'RUN')
     .replaceAll(short(conversationId), 'CONVERSATION');
-  expect(text).toMatchInlineSnapshot();
+  expect(text).toMatchInlineSnapshot(`
+    "run           RUN (RUN-ID)
+    conversation  CONVERSATION (CONVERSATION-ID)
+    status        succeeded
+    accepted      AT (TIME)
+    project       none: a scratch folder
+    model         scripted/hello
+    policy        trusted-mount-autonomous
+    limits        200 steps, 1 h 0 min, $50.00, 50,000,000 tokens
+    priority      normal
+    attended      yes: what policy asks about waits for a person
+    took          TIME
+    steps         1
+    tokens        10 in (4 of them cached), 5 out
+    money         $0.000007
+
+    Prompt
+    Say hello.
+
+    Calls
+    CALL  TOOL   STATUS  TOOK  WHAT
+    1.0   shell  denied  -     make
+
+    1 call denied
+    CALL  WHAT        WHY
+    1.0   shell make  Denied by first (api): not now
+
+    Answer
+    **Done**: nothing was made.
+    "
+  `);
   const narrow = perdure(['show', waiting.id], { environment, isTerminal: true, columns: 50 });
   expect(await narrow.code).toBe(0);
   expect(narrow.out()).toContain('\u001b[1mDone\u001b[22m: nothing was made.\n');
@@ -137,9 +167,9 @@ test('letters that mean more than one are answered with the candidates, and thos
   expect(sentence).toBe('perdure: More than one is open; say which approval:');
   expect(rowsOf(table.join('\n')).map(([id]) => id)).toEqual(['ID', short(other), short(one)]);
   const denied = call('deny', short(one).slice(0, 6));
-  expect([await denied.code, denied.out()]).toEqual([0, 'denied: shell make\n']);
+  expect([await denied.code, denied.out()]).toEqual([0, 'denied: make\n']);
   const last = call('deny', 'last');
-  expect([await last.code, last.out()]).toEqual([0, 'denied: shell make install\n']);
+  expect([await last.code, last.out()]).toEqual([0, 'denied: make install\n']);
   const none = call('approve', 'last');
   expect([await none.code, none.err()]).toEqual([1, 'perdure: There is no open approval yet.\n']);
   const unknown = call('diff', 'ffffffff');

@@ -1,6 +1,7 @@
 // Where the prompt of a run comes from, and what of the run goes to stdout.
 import { expect, test } from 'vitest';
 import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
+import { longestPrompt } from '../../../../api/cli/prompt-source.ts';
 import { longestText } from '../../../../workflows/contracts/storable.ts';
 import { lockedRun } from '../../../support/store.ts';
 import { appendTexts } from '../../stream/streams.ts';
@@ -56,6 +57,8 @@ test('a prompt from stdin that cannot be one is a sentence, and no run', async (
     'perdure: No prompt is given: write it as an argument, or - to read it from stdin.\n',
   ]);
   expect((await api.ask('GET', '/runs')).json().items).toEqual([]);
+  // The CLI loads no contracts and has a number of its own.
+  expect(longestPrompt).toBe(longestText);
 });
 
 test('--quiet writes the answer alone to stdout, what happens to stderr, and ends with the outcome', async () => {

@@ -206,12 +206,13 @@ test('steer, interrupt and cancel say what has become of them', async () => {
   const steer = call('steer', run.id, 'use tabs', '--message-id', 'm1');
   expect([await steer.code, steer.out()]).toEqual([
     0,
-    'accepted: heard before its next model call (message m1)\n',
+    `run ${run.id.slice(-8)}: accepted: heard before its next model call (message m1)\n`,
   ]);
   const again = call('steer', run.id, 'use tabs', '--message-id', 'm1', '--json');
   expect([await again.code, JSON.parse(again.out()).messageId]).toEqual([0, 'm1']);
   const cancel = call('cancel', run.id);
-  expect([await cancel.code, cancel.out().startsWith('accepted: being cancelled')]).toEqual([0, true]);
+  const cancelling = `run ${run.id.slice(-8)}: accepted: being cancelled`;
+  expect([await cancel.code, cancel.out().startsWith(cancelling)]).toEqual([0, true]);
   const late = call('interrupt', run.id);
   expect([await late.code, late.out()]).toEqual([1, '']);
   expect(late.err()).toMatch(/^perdure: The run is not active: /);

@@ -33,12 +33,32 @@ function draw(pieces: string[], columns: number, environment: Record<string, str
 // Colours as a reader of this file sees them.
 const colours = (text: string): string =>
   text.replaceAll(
-    /\u001b\[(\d+)m/g,
+    new RegExp(`${String.fromCharCode(27)}\\[(\\d+)m`, 'g'),
     (_, code: string) => ({ 1: '<b>', 2: '<dim>', 36: '<code>' })[code] ?? '</>',
   );
 
 test('headings, lists, quotes, code, bold and tables are drawn within 50 columns, in whole words', () => {
-  expect(colours(draw([answer], 50))).toMatchInlineSnapshot();
+  expect(colours(draw([answer], 50))).toMatchInlineSnapshot(`
+    "<b>What</> <b>I</> <b>changed</>
+
+    The cart <b>rounds</> <b>each</> <b>line</> now, with <code>roundCents()</>,
+    and not the sum; 2 * 3 ** 4, **kwargs and *.ts
+    stay as they are.
+    - one test was missing, and it is there now:
+      <code>cart.test.js</>
+      1. nested
+    <dim>│ </>a quote that goes on for some time, longer than
+      a narrow terminal
+    <dim>────────────────────────────────────────</>
+      <code>const total = lines.map(roundCents); // **code**</>
+
+    <dim>File     What it is for</>
+    cart.js  rounds what a line costs, before anything
+             is added up, and never afterwards
+
+    Nothing **else.
+    "
+  `);
 });
 
 test('without colours the marks stay, and into a pipe goes the text as it is', () => {

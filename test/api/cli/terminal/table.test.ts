@@ -30,9 +30,35 @@ function outputOf(columns: number) {
 }
 
 test('a table has its cells of several lines where they fit, and is a block for each row where they do not', () => {
-  expect(tableOf(outputOf(120), head, rows)).toMatchInlineSnapshot();
-  expect(tableOf(outputOf(80), head, rows)).toMatchInlineSnapshot();
-  expect(tableOf(outputOf(50), head, rows)).toMatchInlineSnapshot();
+  expect(tableOf(outputOf(120), head, rows)).toMatchInlineSnapshot(`
+    "RUN       WHEN        STATUS          MODEL                   PROJECT  PROMPT
+    9b1fe2c4  3 min ago   succeeded       anthropic/some-model-5  shop     Make the failing test of the cart pass
+    a7c1de02  2 days ago  awaiting input  scripted/hello          -        価格を直してください and tell me why"
+  `);
+  expect(tableOf(outputOf(80), head, rows)).toMatchInlineSnapshot(`
+    "RUN       WHEN  STATUS     MODEL                   PROJECT  PROMPT
+    9b1fe2c4  3     succeeded  anthropic/some-model-5  shop     Make the failing
+              min                                               test of the cart
+              ago                                               pass
+    a7c1de02  2     awaiting   scripted/hello          -        価格を直してください
+              days  input                                       and tell me why
+              ago"
+  `);
+  expect(tableOf(outputOf(50), head, rows)).toMatchInlineSnapshot(`
+    "RUN      9b1fe2c4
+    WHEN     3 min ago
+    STATUS   succeeded
+    MODEL    anthropic/some-model-5
+    PROJECT  shop
+    PROMPT   Make the failing test of the cart pass
+
+    RUN      a7c1de02
+    WHEN     2 days ago
+    STATUS   awaiting input
+    MODEL    scripted/hello
+    PROJECT  -
+    PROMPT   価格を直してください and tell me why"
+  `);
 });
 
 test('it keeps to the terminal, and each word and id is whole', () => {
