@@ -44,6 +44,7 @@ test('an accepted run has its row, its message and its first event, and opens a 
     prompt: 'Mend  the\ntest.',
     metadata: { ticket: '7' },
     attended: false,
+    overBudget: 'pause',
     owner: null,
     externalTools: [],
     acceptNoContainment: false,
