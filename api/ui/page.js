@@ -175,6 +175,20 @@ async function* eventsOf(body) {
   }
 }
 
+/** Where it works, its policy, the limits that somebody said, and what it has from the run before. */
+function goesBy({ policy, project, limits, sources }) {
+  const where = project ? `works in ${project.path}` : 'works in a scratch folder of its own';
+  const said = Object.entries(sources.limits).flatMap(([name, from]) =>
+    from === 'instance' ? [] : [`${name} ${limits[name]}`],
+  );
+  const carried = (from) => from === 'conversation' || from === 'run';
+  const kept = ['project', 'model', 'policy'].filter((name) => carried(sources[name]));
+  if (Object.values(sources.limits).some(carried)) kept.push('limits');
+  const before = kept.length > 0 ? [`as in the run before: ${kept.join(', ')}`] : [];
+  const limited = said.length > 0 ? [`at most ${said.join(', ')}`] : [];
+  return [where, policy, ...limited, ...before].join(' · ');
+}
+
 function createView() {
   const stream = element('stream');
   const blocks = new Map();
@@ -210,8 +224,9 @@ function createView() {
     if (call.output.textContent === '' || status === 'unknown') call.output.append(clean(output));
   }
   const drawn = {
-    'run-queued': ({ prompt, model, acceptNoContainment }) => {
+    'run-queued': ({ prompt, model, policy, project, limits, sources, acceptNoContainment }) => {
       note(`${model}: ${prompt}`);
+      if (sources) note(goesBy({ policy, project, limits, sources }));
       if (acceptNoContainment)
         note(
           'Accepted: no sandbox has to contain this run, so a shell may reach what its user can.',

@@ -51,13 +51,13 @@ export const decided: Decided = {
     of: (run) => run.policy,
   },
   limits: {
-    why: 'Each limit that was said. Those nobody said are the policy’s own, and follow it.',
+    why: 'Each limit that was said. A limit that was not is the policy’s own, and follows it.',
     of: saidLimits,
   },
   priority: { why: 'Work that gives way to other work still does.', of: (run) => priorityOf(run.priority) },
   owner: { why: 'It must not leave the owner’s allowance.', of: (run) => run.owner ?? undefined },
   attended: {
-    why: 'Somebody who answered will answer again. Without an answer a call is not made.',
+    why: 'A person who could answer before can again; without an answer a call is not made.',
     of: (run) => run.attended,
   },
   overBudget: {

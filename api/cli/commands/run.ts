@@ -1,5 +1,4 @@
 // `perdure run`: starts a run and shows it until it ends.
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type {
   OverBudget,
@@ -13,6 +12,7 @@ import { type Attendant, createAttendant } from '../terminal/attendant.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { followRun } from '../terminal/follow-run.ts';
 import { dollars, keyValue, positiveInteger } from '../parse.ts';
+import { chooseProject } from '../project-choice.ts';
 import { createRenderer } from '../terminal/renderer.ts';
 import type { Cli } from '../surroundings.ts';
 
@@ -37,6 +37,9 @@ interface RunOptions {
 }
 
 const notes = `
+Without --project it works in this directory, when the server is on this machine. With --conversation it keeps the
+directory, model, policy and limits of the run before it, unless an option says otherwise.
+
 Without --attended or --no-attended a run is attended when both stdin and stdout are a terminal. What it waits for is
 then asked here, unless --json or --detach is given; \`perdure approve\` and \`perdure deny\` answer from anywhere.
 Ctrl-C once interrupts the run; a second time leaves it running.`;
@@ -45,7 +48,7 @@ export function runCommand(cli: Cli): Command {
   return new Command('run')
     .description('start a run and show it until it ends')
     .argument('<prompt>', 'what the agent is to do')
-    .option('--project <dir>', 'the directory it works in')
+    .option('--project <dir>', 'the directory it works in; "none" for a scratch folder')
     .option('--model <provider/model>', 'the model that answers; see `perdure models`')
     .option('--policy <name>', 'the policy profile: what it may do, what is asked about')
     .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
@@ -88,11 +91,12 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.limitCost && { costMicros: options.limitCost }),
     ...(options.limitTokens && { tokens: options.limitTokens }),
   };
+  const project = chooseProject(cli, options);
   return {
     prompt,
     attended: isAttended(cli, options),
+    ...(project !== undefined && { project }),
     ...(options.overBudget && { overBudget: options.overBudget }),
-    ...(options.project !== undefined && { project: { path: resolve(cli.folder, options.project) } }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.acceptNoContainment && { acceptNoContainment: true }),
