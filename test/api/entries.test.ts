@@ -63,7 +63,7 @@ const other: typeof told = {
 const options = [
   ...['--project', '/srv/engine', '--model', 'scripted/third', '--policy', 'ask-everything'],
   ...['--limit-steps', '9', '--limit-seconds', '60', '--priority', 'low', '--owner', 'bob'],
-  ...['--no-attended', '--over-budget', 'fail', '--metadata', 'ticket=13'],
+  ...['--over-budget', 'fail', '--no-attended', '--metadata', 'ticket=13'],
 ];
 
 interface Conversation {
