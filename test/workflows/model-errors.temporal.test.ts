@@ -123,7 +123,7 @@ withKernel((kernel) => {
       expect(await kernel.ended(run)).toMatchObject({
         status: 'failed',
         reason: 'model_failed',
-        reason_text: `scripted: ${kind} as the scenario says (attempt ${tries}) ${words}`,
+        reason_text: `scripted: ${kind} as the scenario says (attempt ${tries}). ${words}`,
       });
       const lines = (await story(kernel, run)).filter((line) => line.startsWith('attempt-error'));
       expect(lines).toEqual([
