@@ -44,6 +44,13 @@ export const PolicyRule = z
       .describe(
         'Argument by argument: words, `*` for one argument that is no option, `**` at the end for any rest.',
       ),
+    readingCommands: z
+      .literal(true)
+      .optional()
+      .describe(
+        'Only to allow: commands that only read (ls, cat, rg, find, git log and their like), each with no other options ' +
+          'than those known to do no more, and with no file outside of the project.',
+      ),
     hosts: z
       .array(hostPattern)
       .min(1)

@@ -5,7 +5,7 @@ import { Failure } from '../../../workflows/contracts/failures.ts';
 import type { StartRunBody } from '../../../workflows/contracts/run.ts';
 import type { SandboxView } from '../../../workflows/contracts/system.ts';
 import { whyContained } from '../../../workflows/policy/containment.ts';
-import { defaultProfile, toRunLimits } from '../../../workflows/policy/presets.ts';
+import { defaultProfileOf, toRunLimits } from '../../../workflows/policy/presets.ts';
 import type { HeldPools } from '../allowances/run-places.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
@@ -52,7 +52,7 @@ export async function startRun(
   const projectPath = await placeOfProject(needs, wanted.project?.path ?? null);
   if (projectPath !== null && !isPlainPath(projectPath)) throw new Failure('InvalidInput', pathProblem);
   const model = modelOf(needs, wanted);
-  const scopes = await scopesOf(write.tx, starter, { policy: wanted.policy, projectPath });
+  const scopes = await scopesOf(write.tx, starter, { ...wanted, projectPath });
   const [profile] = scopes.profiles;
   const acceptNoContainment = wanted.acceptNoContainment ?? false;
   const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, scopes);
@@ -120,11 +120,15 @@ function containmentProblem(
 async function scopesOf(
   queries: Queries,
   { tenantId }: Starter,
-  choice: { policy: string | undefined; projectPath: string | null },
+  {
+    policy,
+    attended,
+    projectPath,
+  }: Pick<StartRunBody, 'policy' | 'attended'> & { projectPath: string | null },
 ): Promise<ResolvedScopes> {
-  const fallback = defaultProfile;
-  const resolved = await resolveScopes(queries, tenantId, { ...choice, fallback });
+  const fallback = defaultProfileOf({ attended });
+  const resolved = await resolveScopes(queries, tenantId, { policy, projectPath, fallback });
   if (resolved) return resolved;
-  const detail = `There is no policy ${choice.policy ?? fallback}; GET /api/v1/policies lists them.`;
+  const detail = `There is no policy ${policy ?? fallback}; GET /api/v1/policies lists them.`;
   throw new Failure('UnknownPolicy', detail);
 }
