@@ -27,7 +27,7 @@ test('a command with other options, other files or unknown words is no reading c
       'ls',
       'ls -la src/',
       'ls /project/src',
-      'cat src/*.ts | wc -l',
+      'cat src/a.ts | wc -l',
       'wc -l src/*.ts',
       'cd /project && ls',
     ],
@@ -46,6 +46,7 @@ test('a command with other options, other files or unknown words is no reading c
       'cat /etc/passwd',
       'cat ../a',
       'cat ~/a',
+      'cat src/*.ts',
       'cat src/../../a',
       'cat "$x"',
       'cat $(ls)',
@@ -216,7 +217,9 @@ test('what is allowed as reading leaves every file as it was, whatever options o
     expect(commands.length).toBeGreaterThan(500);
     const script = commands.map((each) => `( timeout 5 ${each} ) </dev/null >/dev/null 2>&1`).join('\n');
     execFileSync('bash', [], { cwd: folder, env: { ...process.env, ...quiet }, input: script });
-    expect(contentOf(folder)).toEqual(before);
+    const after = contentOf(folder);
+    expect(after.filter((each) => !before.includes(each))).toEqual([]);
+    expect(after).toEqual(before);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
