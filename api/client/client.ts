@@ -3,7 +3,6 @@
 import type { CallListView, CallView, SettleBody } from '../../workflows/contracts/call.ts';
 import type { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import type { Event, EventListView, EventType } from '../../workflows/contracts/event.ts';
-import type { PolicyListView } from '../../workflows/contracts/policy.ts';
 import type {
   DiffView,
   ReceiptView,
@@ -25,6 +24,7 @@ import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
 import { deadLetterCalls } from './dead-letters.ts';
 import { type FollowOptions, follow } from './follow.ts';
+import { policyCalls } from './policies.ts';
 import { retentionCalls } from './retention.ts';
 import { systemCalls } from './system.ts';
 import { tokenCalls } from './tokens.ts';
@@ -80,6 +80,7 @@ export function createClient(settings: ClientSettings) {
     // 503 is its way to say "degraded"; the body tells which dependency.
     ready: () => json<ReadyView>('GET', '/health/ready', { accept: [503] }),
     ...choiceCalls(transport),
+    ...policyCalls(transport),
 
     startRun: (body: StartRunBody, signal?: AbortSignal) =>
       json<StartRunView>('POST', '/runs', { body, ...(signal && { signal }) }),
@@ -140,7 +141,6 @@ export function createClient(settings: ClientSettings) {
 function choiceCalls({ json }: Transport) {
   return {
     models: () => json<ModelListView>('GET', '/models'),
-    policies: (query?: PageQuery) => json<PolicyListView>('GET', '/policies', { query: { ...query } }),
     sandboxes: () => json<SandboxListView>('GET', '/sandboxes'),
   };
 }

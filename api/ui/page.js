@@ -91,21 +91,48 @@ async function refreshApprovals() {
   }
 }
 
-function drawApproval({ id, runId, kind, input, repairs, text, choices, rule, reason }) {
+function drawApproval({ id, runId, kind, input, repairs, text, choices, rule, reason, remembers }) {
   const box = make('input', '');
   box.placeholder = { question: 'Your answer', limit: 'Dollars more' }[kind] ?? 'Why (may be empty)';
   async function decide(verb) {
     const replies = { question: { answer: box.value }, limit: { costMicros: Math.round(box.value * 1e6) } };
     const reply = verb === 'approve' && box.value !== '' ? replies[kind] : undefined;
-    await post(`/approvals/${id}/${verb}`, reply ? { input: reply } : { note: box.value || undefined });
+    const remember = verb === 'approve' && scope.value !== '' ? { scope: scope.value } : undefined;
+    const body = reply ? { input: reply } : { note: box.value || undefined, remember };
+    await post(`/approvals/${id}/${verb}`, body);
   }
+  const scope = drawScope(remembers);
+  const diff = Object.assign(make('pre', 'diff'), { hidden: true });
+  if (kind === 'call')
+    void get(`/approvals/${id}`)
+      .then(({ change }) => drawDiff(diff, change))
+      .catch(fail);
   const ways = ['approve', 'deny'].map((verb) => press(make('button', verb, verb), () => decide(verb)));
   const repaired = repairs.map((each) => `arguments repaired: ${exact(each)}`);
   const given = kind === 'call' ? [exact(JSON.stringify(input)), ...repaired] : [];
-  const what = [text, ...choices, ...given].join('\n');
+  const numbered = choices.map((choice, index) => `${index + 1}. ${choice}`);
+  const what = [text, ...numbered, ...given].join('\n');
   const why = make('p', 'quiet', `${rule ?? kind} · ${reason ?? 'asked by the agent'} · run ${runId}`);
-  asked.set(id, make('li', '', make('pre', '', what), why, make('p', '', box, ...ways)));
+  asked.set(id, make('li', '', make('pre', '', what), diff, why, make('p', '', box, scope, ...ways)));
   element('approvals').append(asked.get(id));
+}
+
+/** Where a yes is remembered, for 30 days; hidden where it cannot be. */
+function drawScope(remembers) {
+  const places = { '': 'once', run: 'in this run', project: 'in the project', global: 'everywhere' };
+  const options = Object.entries(places).map(([value, name]) =>
+    Object.assign(make('option', '', name), { value }),
+  );
+  const scope = Object.assign(make('select', '', ...options), { hidden: remembers === null });
+  scope.title = remembers === null ? '' : clean(`Remembered for 30 days: ${remembers}`);
+  scope.setAttribute('aria-label', 'Allow it');
+  return scope;
+}
+
+function drawDiff(diff, change) {
+  const kinds = { '+': 'added', '-': 'removed' };
+  for (const line of (change ?? '').split('\n')) diff.append(make('span', kinds[line[0]] ?? '', `${line}\n`));
+  diff.hidden = !change;
 }
 
 function drawProcess({ name, pid, health }) {

@@ -116,6 +116,11 @@ test('a call may be allowed with other arguments, which are reviewed and are wha
     inputHash: 'other',
     note: 'Look only.',
   });
+  // A client that sends back what it was shown.
+  const same = await api.ask('POST', `/approvals/${approvals['1.1']?.id}/approve`, {
+    input: approvals['1.1']?.input,
+  });
+  expect(same.json()).toMatchObject({ status: 'approved', edited: false });
   const { items } = (await api.ask('GET', `/runs/${runId}/calls`)).json<{ items: { input: unknown }[] }>();
   expect(items.map(({ input }) => input)).toEqual([{ command: 'ls' }, { command: 'true' }]);
 });

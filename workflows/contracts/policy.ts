@@ -216,6 +216,19 @@ export const PolicyPlaceBody = z
   .meta({ id: 'PolicyPlaceBody' });
 export type PolicyPlaceBody = z.infer<typeof PolicyPlaceBody>;
 
+export const PolicyPlaceListView = z
+  .object({
+    items: z.array(
+      z.object({
+        project: z.string().nullable().describe('The directory it applies to; null: everywhere.'),
+        policy: z.string(),
+      }),
+    ),
+    nextCursor: z.null(),
+  })
+  .meta({ id: 'PolicyPlaceListView' });
+export type PolicyPlaceListView = z.infer<typeof PolicyPlaceListView>;
+
 const choice = {
   policy: PolicyProfile.shape.id.optional().describe('A stored profile; left out, what a new run would get.'),
   draft: PolicyProfile.optional().describe('In place of a stored profile: one that is not saved.'),
