@@ -50,7 +50,7 @@ test('a run and a message are refused with what to do, and one that accepts it s
       code: 'ContainmentRequired',
       title: 'A sandbox that contains is required',
       detail:
-        `The policy ${permissive} requires a sandbox that contains: it allows commands that no rule names, by rules[22] ` +
+        `The policy ${permissive} requires a sandbox that contains: it allows commands that no rule names, by rules[23] ` +
         '(allow execute: **). The sandbox mount contains nothing; a shell reaches what its user can, also the token’s ' +
         'file. Use another policy, or accept that for this run with acceptNoContainment: true ' +
         '(perdure run --accept-no-containment).',

@@ -15,6 +15,8 @@ export interface SimpleCommand {
   words: readonly Word[];
   /** Words beside the arguments that may name files: targets of redirections, values of variables, loop lists. */
   files: readonly Word[];
+  /** At the moment of use: those words, and where links lead that its arguments name; not where its program is. */
+  reads?: readonly Word[];
   /** Why more or something else may run than the words say. */
   hidden?: string;
   /** Why it is not harmless although it is known what runs. */

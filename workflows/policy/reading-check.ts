@@ -14,7 +14,8 @@ const nothing = '/dev/null';
 export function onlyReads(command: SimpleCommand, root: string | null): boolean {
   if (command.hidden !== undefined || command.caution !== undefined) return false;
   // Where it reads from, and where links lead that it names.
-  if (!command.files.every(({ text }) => text !== undefined && staysIn(text, root))) return false;
+  const { reads = command.files } = command;
+  if (!reads.every(({ text }) => text !== undefined && staysIn(text, root))) return false;
   const texts = command.words.map(({ text }) => text);
   // It is there already; from another folder, names would mean other files than those that are judged.
   if (texts[0] === 'cd') return texts.length === 2 && isProject(texts[1], root);

@@ -11,7 +11,6 @@ import { gitForms } from './reading-git.ts';
 const grep: ReadingForm = { ...search, letters: `${search.letters}L` };
 
 const sums: ReadingForm = { letters: 'bt', long: ['binary', 'text', 'tag'] };
-const version: ReadingForm = { letters: 'vV', long: ['version'], operands: 0 };
 const alone: ReadingForm = { operands: 0 };
 const text: ReadingForm = { text: true };
 
@@ -162,8 +161,6 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
   npm: { letters: 'v', long: ['version'], operands: 0 },
   python: { letters: 'V', long: ['version'], operands: 0 },
   python3: { letters: 'V', long: ['version'], operands: 0 },
-  cargo: version,
-  rustc: version,
 };
 
 const gitVersion: ReadingForm = { long: ['version'], operands: 0 };

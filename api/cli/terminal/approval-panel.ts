@@ -87,10 +87,10 @@ function untilWhen({ kind, deadlineAt }: ApprovalView): string {
   return `${kind === 'question' ? 'unanswered' : 'denied'} in ${left} if nobody answers`;
 }
 
-/** Lines of whole words; a longer word has a line of its own. */
+/** Lines of whole words; only a longer word is broken. */
 export function wrappedWords(text: string, width: number, joint = ' '): string[] {
   const lines: string[] = [];
-  for (const word of text.split(joint)) {
+  for (const word of text.split(joint).flatMap((each) => wrapped(each, width))) {
     const last = lines.at(-1);
     if (last === undefined || last.length + joint.length + word.length > width) lines.push(word);
     else lines[lines.length - 1] = `${last}${joint}${word}`;
@@ -99,7 +99,7 @@ export function wrappedWords(text: string, width: number, joint = ' '): string[]
 }
 
 /** Lines that no terminal breaks once more: a wide character counts two, a tab as much as it can take. */
-function wrapped(text: string, width: number): string[] {
+export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const line of text.split('\n')) {
     let part = '';

@@ -19,7 +19,7 @@ test('a profile is shown as sentences, tried, copied, changed and applied', asyn
   expect(shown).toMatch(/^ask-before-changes, version \d+\nFor work with a person beside it: /);
   expect(shown).toContain('\n  6  Allows reading: reading in the project.\n');
   expect(shown).toContain('\n  7  Allows commands that only read: it only reads.\n');
-  expect(shown).toContain('A run may take 100 steps, 1 h and $5.00.\n');
+  expect(shown).toContain('A run may take 100 steps, 1 h 0 min and $5.00.\n');
 
   expect((await call('try', 'ask-before-changes', 'git  log  -3')).out).toBe(
     'allow: git  log  -3\n  runs as git log -3\n' +

@@ -128,7 +128,7 @@ test('a question is answered with the number of a choice or in words, one questi
   const run = await waitingRun(api, [question('Which one?', 'red', 'blue'), question('How many?')]);
   const watching = attend('watch', run.id);
   await seen(watching, 'a number or your own words > ');
-  expect(screenOf(watching.out()).slice(-5, -2)).toEqual(['  │ Which one?', '  │ 1  red', '  │ 2  blue']);
+  expect(screenOf(watching.out()).slice(-5, -2)).toEqual(['  │ Which one?', '  │ 1. red', '  │ 2. blue']);
   watching.type('7\r');
   await seen(watching, '  There are 2 choices.\n');
   watching.type('2\r');
@@ -162,7 +162,7 @@ test('an answer from elsewhere takes the question away, and what happened meanwh
   await seen(watching, '✗ 1.0 shell denied');
   const screen = screenOf(watching.out());
   const from = screen.findIndex((line) => line.startsWith('  rule any tool'));
-  expect(screen.slice(from + 1, from + 4)).toEqual([
+  expect(screen.slice(from + 2, from + 5)).toEqual([
     '— denied by first (api): No.',
     '! stuck: something else',
     '✗ 1.0 shell denied · 26 B',
