@@ -15,7 +15,13 @@ import { builtInVersion } from '../../workflows/policy/presets.ts';
 /** Every setting has one source. */
 export function sourcesOf(source: Source): Sources {
   const limits = { steps: source, seconds: source, costMicros: source, tokens: source };
-  const rest = { priority: source, owner: source, attended: source, externalTools: source };
+  const rest = {
+    priority: source,
+    owner: source,
+    attended: source,
+    overBudget: source,
+    externalTools: source,
+  };
   return { project: source, model: source, policy: source, ...rest, limits };
 }
 
@@ -48,6 +54,8 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     metadata: {},
     whenBusy: 'reject',
     attended: false,
+    // What asks can be looked at.
+    overBudget: 'pause',
     acceptNoContainment: false,
     externalTools: [],
     owner: null,

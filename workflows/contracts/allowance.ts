@@ -96,6 +96,9 @@ export const LedgerListView = z
           tokens,
           costMicros: money,
           estimated: z.boolean().describe('Nobody knows the real figure.'),
+          possibleCostMicros: money.describe(
+            'Of a call that died: what it may have cost beside costMicros, at most. It is drawn from no allowance.',
+          ),
           change: z.unknown().describe('The limits before and after a change of them.'),
           by: z.string(),
           reason: z.string(),
@@ -140,6 +143,9 @@ export const UsageView = z
           outputTokens: tokens,
           costMicros: money,
           estimatedCostMicros: money.describe('The part of the cost that nobody knows for certain.'),
+          possibleCostMicros: money.describe(
+            'What calls that died may have cost beside the cost, at most: nobody knows it, and it counts nowhere.',
+          ),
           refundedTokens: tokens.describe('What was given back to token allowances.'),
         })
         .meta({ id: 'UsageRow' }),

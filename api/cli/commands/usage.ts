@@ -1,6 +1,6 @@
 // `perdure usage`: what model calls have used, by run, conversation, model, project or day.
 import { Command, Option } from 'commander';
-import type { UsageBy } from '../../../workflows/contracts/allowance.ts';
+import type { UsageBy, UsageView } from '../../../workflows/contracts/allowance.ts';
 import { toDollars } from '../terminal/figures.ts';
 import { tableOf } from '../terminal/output.ts';
 import type { Cli } from '../surroundings.ts';
@@ -39,6 +39,17 @@ export function usageCommand(cli: Cli): Command {
       ]);
       const head = [by.toUpperCase(), 'CALLS', 'TOKENS IN', 'CACHED', 'OUT', 'COST', 'ESTIMATED'];
       cli.output.line(tableOf(cli.output, head, rows));
+      sayPossible(cli, usage.items);
       if (usage.items.length === most) cli.output.remark(`There may be more; these are the first ${most}.`);
     });
+}
+
+/** Of calls whose worker died nobody knows what they cost: the most that may come on top is said, and no bill. */
+function sayPossible({ output }: Cli, items: UsageView['items']): void {
+  const sum = (of: 'estimatedCostMicros' | 'possibleCostMicros'): number =>
+    items.reduce((total, item) => total + item[of], 0);
+  const possible = sum('possibleCostMicros');
+  if (possible === 0) return;
+  const estimated = toDollars(sum('estimatedCostMicros'));
+  output.line(`Estimated ${estimated}, up to ${toDollars(possible)} more possible: a worker died in a call.`);
 }

@@ -172,3 +172,18 @@ test('a run draws from its owner’s pool, and so do those that follow it and th
   expect(again.run).toMatchObject({ owner: 'ada', sources: { owner: 'run' } });
   await expect(start(next)).rejects.toMatchObject({ code: 'AllowanceExceeded' });
 });
+
+test('over its budget an attended run pauses and another fails, unless its request or the run before says otherwise', async () => {
+  const overBudget = ({ run }: Accepted) => toRunView(run).overBudget;
+  const first = await start({ prompt: 'Go.', attended: true });
+  const next = { prompt: 'And?', conversationId: first.run.conversation_id, whenBusy: 'queue' } as const;
+  const told = [
+    first,
+    await start({ ...next, attended: false }),
+    await start({ ...next, overBudget: 'pause' }),
+    await start(next),
+    await start({ ...next, attended: true, overBudget: 'fail' }),
+    await start(next),
+  ];
+  expect(told.map(overBudget)).toEqual(['pause', 'fail', 'pause', 'pause', 'fail', 'fail']);
+});
