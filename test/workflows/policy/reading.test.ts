@@ -200,23 +200,28 @@ test('what is allowed as reading leaves every file as it was, whatever options o
     const forms = [
       ...Object.entries(programForms),
       ...Object.entries(gitForms).map(([name, form]) => [`git ${name}`, form] as const),
-    ].filter(([name]) => !/^(sleep|seq|exit|return|break|continue|set|export)$/.test(name));
+    ].filter(([name]) => !/^(sleep|seq|exit|return|break|continue|set|export|node|npm|python3?)$/.test(name));
     const made = ['a', 'src', 'src/b.ts', 'x', 'HEAD', '--', '-', 'made', '2', '.'];
-    const commands: string[] = [];
+    const commands = new Set<string>();
     for (const [name, form] of forms) {
       const options = optionsOf(form);
-      for (let tries = 0; tries < 20; tries += 1) {
+      for (let tries = 0; tries < 8; tries += 1) {
         const words = Array.from({ length: dice.below(6) }, () =>
           dice.pick(dice.chance(0.6) && options.length > 0 ? options : made),
         );
         const text = [name, ...words].join(' ');
         const { decision, runs } = decide(reading, call('execute', text), { projectRoot: folder });
-        if (decision === 'allow' && runs !== undefined) commands.push(runs);
+        if (decision === 'allow' && runs !== undefined) commands.add(runs);
       }
     }
-    expect(commands.length).toBeGreaterThan(500);
-    const script = commands.map((each) => `( timeout 5 ${each} ) </dev/null >/dev/null 2>&1`).join('\n');
-    execFileSync('bash', [], { cwd: folder, env: { ...process.env, ...quiet }, input: script });
+    expect(commands.size).toBeGreaterThan(200);
+    const script = [...commands].map((each) => `( ${each} ) </dev/null >/dev/null 2>&1\n`).join('');
+    execFileSync('bash', [], {
+      cwd: folder,
+      env: { ...process.env, ...quiet },
+      input: `${script}true`,
+      timeout: 50_000,
+    });
     const after = contentOf(folder);
     expect(after.filter((each) => !before.includes(each))).toEqual([]);
     expect(after).toEqual(before);

@@ -21,8 +21,8 @@ test('a profile is shown as sentences, tried, copied, changed and applied', asyn
   expect(shown).toContain('\n  7  Allows commands that only read: it only reads.\n');
   expect(shown).toContain('A run may take 100 steps, 1 h 0 min and $5.00.\n');
 
-  expect((await call('try', 'ask-before-changes', 'git  log  -3')).out).toBe(
-    'allow: git  log  -3\n  runs as git log -3\n' +
+  expect((await call('try', 'ask-before-changes', 'git log "-3"')).out).toBe(
+    'allow: git log "-3"\n  runs as git log -3\n' +
       '  rule 7 of ask-before-changes (allow execute: reading commands): it only reads\n',
   );
   expect((await call('try', 'accept-edits', '--write', 'src/a.ts')).out).toMatch(/^allow: src\/a\.ts\n/);
