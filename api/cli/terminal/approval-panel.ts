@@ -24,8 +24,13 @@ export function showApproval(output: Output, approval: ApprovalView, whole = fal
   const wrap = (shown: string): string[] =>
     wrapped(writtenOut(shown), Math.max(leastWidth, output.columns - edge.length));
   if (kind !== 'call') {
-    show(wrap(text));
-    for (const [index, choice] of choices.entries()) show(wrap(`${index + 1}. ${choice}`));
+    const width = Math.max(leastWidth, output.columns - edge.length);
+    const inWords = (shown: string): string[] =>
+      writtenOut(shown)
+        .split('\n')
+        .flatMap((each) => wrappedWords(each, width));
+    show(inWords(text));
+    for (const [index, choice] of choices.entries()) show(inWords(`${index + 1}. ${choice}`));
     line(colors.dim(`  ${untilWhen(approval)}`));
     return false;
   }
@@ -99,7 +104,7 @@ export function wrappedWords(text: string, width: number, joint = ' '): string[]
 }
 
 /** Lines that no terminal breaks once more: a wide character counts two, a tab as much as it can take. */
-export function wrapped(text: string, width: number): string[] {
+function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const line of text.split('\n')) {
     let part = '';

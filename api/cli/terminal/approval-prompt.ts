@@ -2,7 +2,7 @@
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
 import type { PolicyScopeName } from '../../../workflows/contracts/policy.ts';
 import { type Client, ProblemError, Unreachable } from '../../client/client.ts';
-import { showApproval, wrapped, wrappedWords } from './approval-panel.ts';
+import { showApproval, wrappedWords } from './approval-panel.ts';
 import { fromDollars } from './figures.ts';
 import type { Output } from './output.ts';
 import { fromJson } from '../parse.ts';
@@ -83,7 +83,7 @@ async function remember({ output, prompt, client, approval }: Asking): Promise<b
     return undefined;
   }
   const what = `for 30 days: ${printableLine(approval.remembers, 1000)}`;
-  for (const each of wrapped(what, output.columns - 2)) output.line(`  ${each}`);
+  for (const each of wrappedWords(what, output.columns - 2)) output.line(`  ${each}`);
   for (;;) {
     output.line('  [r] in this run  [p] in the project');
     output.line('  [e] everywhere   Enter goes back');
