@@ -1,9 +1,11 @@
 // Which commands only read: a table of programs, each with the options that it may have. An option that is not in the
-// table makes the command another one, and so does a program that is not. Left out on purpose: what follows links or
-// goes through folders and prints what is in their files (grep -r, rg --hidden, find -L, diff of two folders), for that
-// may be files with secrets or outside of the project; what writes (sort -o, tree -o, uniq with two names, git diff
-// --output); what runs a program (rg --pre, find -exec, git log --show-signature, file -z); what shows the environment
-// or addresses with tokens (env, ps e, git remote -v); and what reads its arguments from a file.
+// table makes the command another one, and so does a program that is not.
+
+// Left out on purpose: what follows links, or goes through folders and prints what is in their files (grep -r,
+// rg --hidden, find -L, diff of two folders), for that may be files with secrets or outside of the project; what writes
+// (sort -o, tree -o, uniq with two names, git diff --output); what runs a program (rg --pre, find -exec, file -z,
+// git log --show-signature); what shows the environment or addresses with tokens (env, ps e, git remote -v); what reads
+// its arguments from a file; and launchers that load what a project asks for (cargo, rustc, yarn).
 
 import { type ReadingForm, search, split } from './reading-form.ts';
 import { gitForms } from './reading-git.ts';
