@@ -62,7 +62,12 @@ export async function bookLost<Run extends RunRow>(
   let booked = run;
   for (const { ref, use } of await unbookedAttempts(write.tx, run.id, step, before)) {
     const { priced } = deps.price(run.model, use);
-    booked = await recordUse(write, booked, ref, step, { model: run.model, status: 'failed', ...use, priced });
+    booked = await recordUse(write, booked, ref, step, {
+      model: run.model,
+      status: 'failed',
+      ...use,
+      priced,
+    });
   }
   return booked;
 }

@@ -49,6 +49,8 @@ export interface FileChange {
   before: Buffer | undefined;
   /** Undefined: the file is removed. */
   after: Buffer | undefined;
+  /** Undefined: as it is. */
+  isExecutable?: boolean | undefined;
 }
 
 export type Plan = { changes: FileChange[]; summary: string } | { problem: string };

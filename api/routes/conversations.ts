@@ -5,7 +5,8 @@ import {
   listConversations,
   toConversationView,
 } from '../../activities/store/runs/conversations.ts';
-import { listRuns, toRunView } from '../../activities/store/runs/runs.ts';
+import { toRunViews } from '../../activities/store/allowances/run-money.ts';
+import { listRuns } from '../../activities/store/runs/runs.ts';
 import { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
@@ -73,7 +74,7 @@ export const conversationRoutes: Routes = (api, parts) => {
         toConversationView(db, found(row, `conversation ${conversationId}`)),
         listRuns(db, { tenantId, conversationId, limit: latestRuns }),
       ]);
-      return { ...view, runs: runs.map(toRunView) };
+      return { ...view, runs: await toRunViews(db, runs) };
     },
   );
 

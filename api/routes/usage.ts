@@ -1,5 +1,5 @@
 // What was drawn from allowances: the ledger, and sums of it.
-import { readLedger, readUsage } from '../../activities/store/allowances/ledger.ts';
+import { readHeld, readLedger, readUsage } from '../../activities/store/allowances/ledger.ts';
 import { LedgerListView, LedgerQuery, UsageQuery, UsageView } from '../../workflows/contracts/allowance.ts';
 import type { Routes } from '../parts.ts';
 import { at, pageExample, runId } from './examples.ts';
@@ -36,6 +36,7 @@ const used = {
   costMicros: 410_000,
   estimatedCostMicros: 0,
   possibleCostMicros: 0,
+  ceilingCostMicros: 0,
   refundedTokens: 0,
 };
 
@@ -64,7 +65,9 @@ export const usageRoutes: Routes = (api, { db }) => {
   api.get(
     '/usage',
     {
-      config: { example: { answer: { by: 'model', items: [used] } } },
+      config: {
+        example: { answer: { by: 'model', items: [used], held: { tokens: 33_000, costMicros: 60_000 } } },
+      },
       schema: {
         tags: ['allowances'],
         operationId: 'getUsage',
@@ -76,14 +79,18 @@ export const usageRoutes: Routes = (api, { db }) => {
     },
     async (request) => {
       const { by = 'day', from, to, limit = usualLimit } = request.query;
-      const items = await readUsage(db, {
-        tenantId: request.caller.tenantId,
-        by,
-        limit,
-        from: from ?? daysBefore(to, usualDays - 1),
-        ...(to !== undefined && { to }),
-      });
-      return { by, items };
+      const { tenantId } = request.caller;
+      const [items, held] = await Promise.all([
+        readUsage(db, {
+          tenantId,
+          by,
+          limit,
+          from: from ?? daysBefore(to, usualDays - 1),
+          ...(to !== undefined && { to }),
+        }),
+        readHeld(db, tenantId),
+      ]);
+      return { by, items, held };
     },
   );
 };

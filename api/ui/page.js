@@ -142,9 +142,19 @@ function drawProcess({ name, pid, health }) {
   return Object.assign(make('li', `state ${health}`, name), { title: `${health}, pid ${pid ?? 'unknown'}` });
 }
 
-function drawRun({ id, prompt, status, stuck, model }) {
+const dollars = (micros) => `$${micros / 1e6}`;
+const spent = (micros, atCeiling) => `${dollars(micros)}${atCeiling ? ' estimated at a ceiling' : ''}`;
+/** What it has spent, apart from what its call under way holds. */
+const moneyOf = ({ costMicros, ceilingCostMicros, heldCostMicros }) => [
+  ...(costMicros > 0 ? [spent(costMicros, ceilingCostMicros > 0)] : []),
+  ...(heldCostMicros > 0 ? [`${dollars(heldCostMicros)} held`] : []),
+];
+
+function drawRun({ id, prompt, status, stuck, model, ...run }) {
   const state = make('span', `state ${status}`, `${stuck ? 'stuck' : status.replace('_', ' ')} · ${model}`);
   const button = make('button', '', make('span', '', prompt.slice(0, 200)), state);
+  const money = moneyOf(run);
+  if (money.length > 0) button.append(make('span', 'quiet', money.join(', ')));
   Object.assign(button, { id: `run-${id}`, onclick: () => watch(id) });
   button.ariaCurrent = String(id === watched?.runId);
   return make('li', '', button);
@@ -221,6 +231,7 @@ function createView() {
   const blocks = new Map();
   const calls = new Map();
   const note = (text, className = 'note') => stream.append(make('p', className, text));
+  let atCeiling = false;
   function write({ step, block, text }, className) {
     const key = `${step} ${block} ${className}`;
     if (!blocks.has(key)) blocks.set(key, stream.appendChild(make('p', className)));
@@ -232,7 +243,10 @@ function createView() {
       write({ step, block: 0, text }, 'text');
   }
   function supersede({ step, reason }) {
-    for (const [key, block] of blocks) if (key.startsWith(`${step} `)) block.className += ' superseded';
+    const said = [...blocks].filter(([key]) => key.startsWith(`${step} `));
+    // Where the attempt before said nothing, there is nothing to take back.
+    if (said.length === 0) return;
+    for (const [, block] of said) block.className += ' superseded';
     blocks.clear();
     note(`Superseded: what step ${step} said so far (${reason}).`, 'warning');
   }
@@ -262,6 +276,14 @@ function createView() {
     },
     'run-start': ({ scripted }) => scripted && note('The scripted model answers: it follows a script.'),
     'step-start': ({ step }) => note(`Step ${step}`),
+    'step-end': ({ priced }) => void (atCeiling ||= !priced),
+    'price-unknown': ({ model, ceiling, setting }) =>
+      note(
+        `The price of ${model} is unknown: what it costs is estimated at a ceiling and is no bill, ` +
+          `${dollars(ceiling.inputMicros)} for a million tokens in and ${dollars(ceiling.outputMicros)} out. ` +
+          `${setting} gives prices.`,
+        'warning',
+      ),
     'text-delta': (payload) => write(payload, 'text'),
     'thinking-delta': (payload) => write(payload, 'thinking'),
     'message-end': whole,
@@ -279,7 +301,7 @@ function createView() {
       for (const { callId, tool, subject, reason } of deniedCalls?.items ?? [])
         note(`denied: ${callId} ${tool} ${subject} · ${reason}`, 'warning');
       const denied = deniedCalls ? ` · denied calls: ${deniedCalls.count}` : '';
-      note(`${status} · ${steps} steps · $${costMicros / 1e6}${denied} · ${reasonText}`, 'end');
+      note(`${status} · ${steps} steps · ${spent(costMicros, atCeiling)}${denied} · ${reasonText}`, 'end');
     },
   };
   return ({ type, payload, at }) => {

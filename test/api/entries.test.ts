@@ -25,6 +25,7 @@ const fields = [
   'priority',
   'owner',
   'attended',
+  'overBudget',
   'externalTools',
   'metadata',
   'acceptNoContainment',
@@ -40,6 +41,7 @@ const told: Omit<Required<StartRunBody>, 'prompt' | 'messageId' | 'conversationI
   priority: 'high',
   owner: 'ada',
   attended: true,
+  overBudget: 'pause',
   externalTools: [tool],
   metadata: { ticket: '12' },
   acceptNoContainment: true,
@@ -52,6 +54,7 @@ const other: typeof told = {
   priority: 'low',
   owner: 'bob',
   attended: false,
+  overBudget: 'fail',
   externalTools: [],
   metadata: { ticket: '13' },
   acceptNoContainment: false,
@@ -60,7 +63,7 @@ const other: typeof told = {
 const options = [
   ...['--project', '/srv/engine', '--model', 'scripted/third', '--policy', 'ask-everything'],
   ...['--limit-steps', '9', '--limit-seconds', '60', '--priority', 'low', '--owner', 'bob'],
-  ...['--no-attended', '--metadata', 'ticket=13'],
+  ...['--over-budget', 'fail', '--no-attended', '--metadata', 'ticket=13'],
 ];
 
 interface Conversation {

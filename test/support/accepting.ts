@@ -14,7 +14,8 @@ import { builtInVersion } from '../../workflows/policy/presets.ts';
 
 /** Every setting has one source. */
 export function sourcesOf(source: Source): Sources {
-  const limits = { steps: source, seconds: source, costMicros: source, tokens: source };
+  const money = { costMicros: source, tokens: source, maxOutputTokens: source };
+  const limits = { steps: source, seconds: source, ...money };
   const rest = {
     priority: source,
     owner: source,

@@ -54,7 +54,7 @@ export const AllowanceView = z
     }),
     held: z
       .object({ tokens: count, costMicros: count, dayTokens: count, dayCostMicros: count })
-      .describe('What calls under way may yet use, beside what is used.'),
+      .describe('What calls under way may use at most; not spent, and no part of what is used.'),
   })
   .meta({ id: 'AllowanceView' });
 export type AllowanceView = z.infer<typeof AllowanceView>;
@@ -146,10 +146,17 @@ export const UsageView = z
           possibleCostMicros: money.describe(
             'What calls that died may have cost beside the cost, at most: nobody knows it, and it counts nowhere.',
           ),
+          ceilingCostMicros: money.describe(
+            'Of the estimated part, what was charged at the configured ceiling, since nobody knows the price of the model; ' +
+              'of months that were summed and runs that were deleted it is not told apart.',
+          ),
           refundedTokens: tokens.describe('What was given back to token allowances.'),
         })
         .meta({ id: 'UsageRow' }),
     ),
+    held: z
+      .object({ tokens, costMicros: money })
+      .describe('What all calls under way may use at most; not spent, and in none of the items.'),
   })
   .meta({ id: 'UsageView' });
 export type UsageView = z.infer<typeof UsageView>;

@@ -17,8 +17,8 @@ export const Sources = z
     overBudget: Source,
     externalTools: Source,
     limits: z
-      .object({ steps: Source, seconds: Source, costMicros: Source, tokens: Source })
-      .describe('`instance`: the limit is the policy profile’s own.'),
+      .object({ steps: Source, seconds: Source, costMicros: Source, tokens: Source, maxOutputTokens: Source })
+      .describe('`instance`: the limit is the policy profile’s own, or there is none.'),
   })
   .meta({
     id: 'Sources',

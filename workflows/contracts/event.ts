@@ -77,7 +77,10 @@ export const eventPayloads = {
   'thinking-start': z.object({ step, block: z.int() }),
   'thinking-delta': z.object({ step, block: z.int(), text: z.string() }),
   'thinking-end': z.object({ step, block: z.int() }),
-  /** What this step streamed so far came from an attempt that failed: drop it, the next attempt starts over. */
+  /**
+   * What this step streamed so far, if anything, came from an attempt that failed: drop it, the next attempt starts
+   * over.
+   */
   'message-reset': z.object({ step, reason: z.string() }),
   'message-end': z.object({ step, text: z.string() }),
   // call
@@ -140,6 +143,14 @@ export const eventPayloads = {
   'interrupt-request': z.object({ messageId: z.string(), by }),
   'cancel-request': z.object({ messageId: z.string(), by }),
   // budget
+  /** Once in a run, with its first step: nobody knows the price of its model, so what it costs is an estimate. */
+  'price-unknown': z.object({
+    model: z.string(),
+    ceiling: z
+      .object({ inputMicros: z.int(), outputMicros: z.int() })
+      .describe('What is charged in its place, in micro-dollars for a million tokens.'),
+    setting: z.string().describe('The setting that gives the price.'),
+  }),
   /** Once in its period; on the tenant's stream when the run that reached it has ended. */
   'budget-warning': z.object({
     allowance: z.string(),

@@ -51,18 +51,31 @@ export type StopReason = z.infer<typeof StopReason>;
 export const Unfinished = z.enum(['cut', 'empty', 'paused']).meta({ id: 'Unfinished' });
 export type Unfinished = z.infer<typeof Unfinished>;
 
+// Several times what any model can write in one answer.
+const mostOutputTokens = 1_000_000;
+
 export const RunLimits = z
   .strictObject({
     steps: z.int().min(1).max(100_000).optional().describe('Model calls this run may make.'),
     seconds: z.int().min(1).max(31_536_000).optional().describe('Wall time from the start, in seconds.'),
     costMicros: money.min(1).optional().describe('Money this run may spend, in micro-dollars.'),
     tokens: tokens.min(1).optional().describe('Input and output tokens this run may use.'),
+    maxOutputTokens: z
+      .int()
+      .min(1)
+      .max(mostOutputTokens)
+      .optional()
+      .describe(
+        'Output tokens of one model call, thinking included: what is reserved for it and its server is told. Left ' +
+          'out: the longest answer of the model, at most 32,000.',
+      ),
   })
   .meta({ id: 'RunLimits' });
 export type RunLimits = z.infer<typeof RunLimits>;
 
 /** What holds for a run: its policy profile's limits, with those of its request in their place. */
-export type EffectiveLimits = Required<RunLimits>;
+export type EffectiveLimits = Required<Omit<RunLimits, 'maxOutputTokens'>> &
+  Pick<RunLimits, 'maxOutputTokens'>;
 
 export const Metadata = z
   .record(z.string().min(1).max(64), z.string().max(512))
@@ -209,7 +222,17 @@ export const RunView = z
     ),
     steps: z.int(),
     usage: Usage,
-    costMicros: z.int(),
+    costMicros: z.int().describe('What it has spent, in micro-dollars.'),
+    ceilingCostMicros: z
+      .int()
+      .describe(
+        'The part of `costMicros` that is an estimate: nobody knows the price of the model, and the configured ceiling was charged.',
+      ),
+    heldCostMicros: z
+      .int()
+      .describe(
+        'What its model call under way may cost at most, in micro-dollars; not spent, and no part of `costMicros`.',
+      ),
     createdAt: when,
     startedAt: when.nullable(),
     endedAt: when.nullable(),
@@ -227,6 +250,7 @@ export const RunListQuery = page.extend({
   status: RunStatus.optional(),
   conversationId: id.optional(),
   active: z.stringbool().optional().describe('true: only runs that have not ended.'),
+  project: projectPath.optional().describe('Only runs that work in exactly this directory.'),
 });
 export const RunListView = z
   .object({ items: z.array(RunView), nextCursor: z.string().nullable() })

@@ -2,7 +2,7 @@
 // Every way to start a run goes through `carryOn`.
 import type { Source, Sources, Standing } from '../../../workflows/contracts/configuration.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import type { OverBudget, RunLimits, StartRunBody } from '../../../workflows/contracts/run.ts';
+import { type OverBudget, RunLimits, type StartRunBody } from '../../../workflows/contracts/run.ts';
 import { priorityOf, type RunRow } from '../runs/runs.ts';
 
 /**
@@ -84,13 +84,15 @@ export const decided: Decided = {
   whenBusy: { holds: 'message', why: 'What becomes of this message while another run is active.' },
 };
 
-const limitNames = ['steps', 'seconds', 'costMicros', 'tokens'] as const satisfies (keyof RunLimits)[];
+const limitNames = RunLimits.keyof().options;
 
 /** Of a run from before sources were recorded, each may have been said: they stand, so that none is lost. */
 function saidLimits({ limits, sources }: RunRow): RunLimits {
   const all = limits as RunLimits;
   const from = (sources as Sources | null)?.limits;
-  const said = limitNames.filter((name) => from === undefined || from[name] !== 'instance');
+  const said = limitNames.filter(
+    (name) => all[name] !== undefined && (from === undefined || from[name] !== 'instance'),
+  );
   return Object.fromEntries(said.map((name) => [name, all[name]]));
 }
 
@@ -122,12 +124,9 @@ export function carryOn(request: StartRunBody, before: RunBefore | undefined): C
     wanted: { ...(wanted as StartRunBody), limits },
     sources: {
       ...(sources as Omit<Sources, 'limits'>),
-      limits: {
-        steps: sourceOf('steps'),
-        seconds: sourceOf('seconds'),
-        costMicros: sourceOf('costMicros'),
-        tokens: sourceOf('tokens'),
-      },
+      limits: Object.fromEntries(
+        limitNames.map((name) => [name, sourceOf(name)] as const),
+      ) as unknown as Sources['limits'],
     },
   };
 }

@@ -52,9 +52,12 @@ export const sumLedger: Sweep = {
           gone.allowances, count(*) filter (where gone.kind = 'settle'),
           coalesce(sum(gone.tokens) filter (where gone.kind = 'settle'), 0), sum(gone.input_tokens),
           sum(gone.cached_input_tokens), sum(gone.output_tokens), sum(gone.cost_micros),
-          coalesce(sum(gone.cost_micros) filter (where gone.estimated), 0), sum(gone.possible_cost_micros),
+          coalesce(sum(gone.cost_micros) filter (where gone.estimated or not booked.priced), 0),
+          sum(gone.possible_cost_micros),
           coalesce(sum(gone.tokens) filter (where gone.kind = 'refund'), 0)
         from gone left join runs on runs.id = gone.run_id
+        left join model_calls booked on booked.run_id = gone.run_id and booked.step = gone.step
+          and booked.attempt = gone.attempt
         where gone.kind <> 'reserve'
         group by 1, 2, 3, 4, 5
         on conflict (tenant_id, month, model, project, allowances) do update set

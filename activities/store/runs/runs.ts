@@ -86,6 +86,8 @@ export interface RunList {
   status?: RunStatus;
   conversationId?: string;
   active?: boolean;
+  /** The path of its project. */
+  project?: string;
 }
 
 /** Newest first. */
@@ -99,6 +101,7 @@ export async function listRuns(db: Db, list: RunList): Promise<RunRow[]> {
   if (list.before) query = query.where('id', '<', list.before);
   if (list.status) query = query.where('status', '=', list.status);
   if (list.conversationId) query = query.where('conversation_id', '=', list.conversationId);
+  if (list.project) query = query.where('project_path', '=', list.project);
   if (list.active === true) query = query.where('status', 'in', activeStatuses);
   if (list.active === false) query = query.where('status', 'not in', activeStatuses);
   return query.execute();
@@ -267,7 +270,10 @@ export function overBudgetOf({
   return (over_budget as OverBudget | null) ?? (attended ? 'pause' : 'fail');
 }
 
-export function toRunView(row: RunRow): RunView {
+/** Of the money of a run, what its row does not hold. */
+export type RunMoney = Pick<RunView, 'ceilingCostMicros' | 'heldCostMicros'>;
+
+export function toRunView(row: RunRow, { ceilingCostMicros, heldCostMicros }: RunMoney): RunView {
   return {
     id: row.id,
     conversationId: row.conversation_id,
@@ -298,6 +304,8 @@ export function toRunView(row: RunRow): RunView {
       outputTokens: row.output_tokens,
     },
     costMicros: row.cost_micros,
+    ceilingCostMicros,
+    heldCostMicros,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
     endedAt: row.ended_at?.toISOString() ?? null,

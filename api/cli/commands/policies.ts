@@ -5,14 +5,16 @@ import { Command, Option } from 'commander';
 import type { EvaluateBody, PolicyView } from '../../../workflows/contracts/policy.ts';
 import { ProblemError } from '../../client/client.ts';
 import { wrappedWords } from '../terminal/approval-panel.ts';
-import { tableOf } from '../terminal/output.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import { printable, printableLine } from '../terminal/printable.ts';
 import { profileSentences, ruleSentence } from '../terminal/rule-sentences.ts';
+import { tableOf } from '../terminal/table.ts';
 import { UsageError } from '../server.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function policiesCommand(cli: Cli): Command {
   return new Command('policies')
+    .addHelpText('after', exampleHelp('perdure policies'))
     .description('policy profiles: what runs may do, and where that applies')
     .option('--json')
     .action((options: { json?: boolean }) => list(cli, options))
@@ -25,6 +27,7 @@ export function policiesCommand(cli: Cli): Command {
 
 function listCommand(cli: Cli): Command {
   return new Command('list')
+    .addHelpText('after', exampleHelp('perdure policies list'))
     .description('list the profiles, what each requires of the sandbox and where it applies')
     .option('--json')
     .action((_options: object, command: Command) => list(cli, command.optsWithGlobals<{ json?: boolean }>()));
@@ -45,6 +48,7 @@ async function list(cli: Cli, { json }: { json?: boolean }): Promise<void> {
 
 function showCommand(cli: Cli): Command {
   return new Command('show')
+    .addHelpText('after', exampleHelp('perdure policies show accept-edits'))
     .description('what a profile says, as sentences; the first rule that matches decides')
     .argument('<name>', 'the profile; see `perdure policies list`')
     .option('--json')
@@ -80,6 +84,7 @@ interface TryOptions {
 
 function tryCommand(cli: Cli): Command {
   return new Command('try')
+    .addHelpText('after', exampleHelp('perdure policies try accept-edits "git log -3"'))
     .description('what a profile would decide, and by which rule; nothing is run')
     .argument('<name>', 'the profile; see `perdure policies list`')
     .argument('[command]', 'a command, in quotes')
@@ -128,6 +133,7 @@ function callOf(
 
 function customiseCommand(cli: Cli): Command {
   return new Command('customise')
+    .addHelpText('after', exampleHelp('perdure policies customise accept-edits shop'))
     .description(
       'write a copy of a profile to a file, to be edited; `perdure policies apply FILE` makes it count',
     )
@@ -161,6 +167,7 @@ interface ApplyOptions {
 
 function applyCommand(cli: Cli): Command {
   return new Command('apply')
+    .addHelpText('after', exampleHelp('perdure policies apply shop.policy.yaml --project .'))
     .description('make a profile count for a project or everywhere, besides what a run names')
     .argument(
       '<name>',

@@ -10,6 +10,7 @@ const limitWords: { [Name in keyof Required<RunLimits>]: (value: number) => stri
   seconds: (value) => toDuration(value * 1000),
   costMicros: toDollars,
   tokens: (value) => plural(value, 'token'),
+  maxOutputTokens: (value) => `${plural(value, 'token')} an answer`,
 };
 const limitNames = Object.keys(limitWords) as (keyof RunLimits)[];
 

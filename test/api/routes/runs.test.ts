@@ -55,6 +55,8 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
     steps: 0,
     usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },
     costMicros: 0,
+    ceilingCostMicros: 0,
+    heldCostMicros: 0,
     createdAt: expect.any(String),
     startedAt: null,
     endedAt: null,

@@ -4,7 +4,8 @@ import { sourcesOf } from '../../../support/accepting.ts';
 import { expectWholeLog, lockedRun, openTestStore } from '../../../support/store.ts';
 import { violatedConstraint } from '../../../../activities/store/db/database.ts';
 import { addInput } from '../../../../activities/store/runs/inputs.ts';
-import { activeRunOf, toRunView } from '../../../../activities/store/runs/runs.ts';
+import { toRunViews } from '../../../../activities/store/allowances/run-money.ts';
+import { activeRunOf } from '../../../../activities/store/runs/runs.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
 import { Failure } from '../../../../workflows/contracts/failures.ts';
 
@@ -31,7 +32,8 @@ test('an accepted run has its row, its message and its first event, and opens a 
   const limits = { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 };
   const [model, policy, priority] = ['scripted/hello', 'trusted-mount-autonomous', 'normal'];
   const settings = { model, policy, priority, project: null, limits, sources: sourcesOf('instance') };
-  expect(toRunView(await store.run(run.id))).toEqual({
+  const [view] = await toRunViews(database.db, [await store.run(run.id)]);
+  expect(view).toEqual({
     ...settings,
     id: run.id,
     conversationId: run.conversation_id,
@@ -51,6 +53,8 @@ test('an accepted run has its row, its message and its first event, and opens a 
     steps: 0,
     usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },
     costMicros: 0,
+    ceilingCostMicros: 0,
+    heldCostMicros: 0,
     createdAt: run.created_at.toISOString(),
     startedAt: null,
     endedAt: null,

@@ -7,7 +7,8 @@ import { type StartNeeds, startRun } from '../../../../activities/store/lifecycl
 import { listAudit } from '../../../../activities/store/access/audit.ts';
 import { createPolicy, ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
 import { applyPolicy } from '../../../../activities/store/policies/policy-scopes.ts';
-import { toRunView } from '../../../../activities/store/runs/runs.ts';
+import { toRunViews } from '../../../../activities/store/allowances/run-money.ts';
+import { overBudgetOf } from '../../../../activities/store/runs/runs.ts';
 import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
 import type { StartRunBody } from '../../../../workflows/contracts/run.ts';
 import {
@@ -137,7 +138,9 @@ test('what requires containment is refused in mount, whichever profile of the ru
 
 test('that a run needs no containment is accepted for that run alone, and kept with it', async () => {
   const { run } = await start({ prompt: 'Go.', policy: permissive, acceptNoContainment: true });
-  expect(toRunView(run)).toMatchObject({ policy: permissive, acceptNoContainment: true });
+  expect(await toRunViews(database.db, [run])).toMatchObject([
+    { policy: permissive, acceptNoContainment: true },
+  ]);
   expect((await store.events(run))[0]).toMatchObject({ payload: { acceptNoContainment: true } });
   expect(await listAudit(database.db, { tenantId: defaultTenant, runId: run.id, limit: 10 })).toMatchObject([
     { actor: 'a schedule', action: 'accept-no-containment', rule: permissive },
@@ -174,7 +177,7 @@ test('a run draws from its owner’s pool, and so do those that follow it and th
 });
 
 test('over its budget an attended run pauses and another fails, unless its request or the run before says otherwise', async () => {
-  const overBudget = ({ run }: Accepted) => toRunView(run).overBudget;
+  const overBudget = ({ run }: Accepted) => overBudgetOf(run);
   const first = await start({ prompt: 'Go.', attended: true });
   const next = { prompt: 'And?', conversationId: first.run.conversation_id, whenBusy: 'queue' } as const;
   const told = [

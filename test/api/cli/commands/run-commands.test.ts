@@ -52,6 +52,8 @@ test('run passes everything on, shows what happens, and ends with the outcome of
     '60',
     '--over-budget',
     'pause',
+    '--max-output-tokens',
+    '4000',
   ];
   const called = perdure(['run', 'say hello', ...options, ...more], { environment, folder });
   const run = await onlyRun(api);
@@ -68,6 +70,7 @@ test('run passes everything on, shows what happens, and ends with the outcome of
   }).toMatchObject({
     steps: 7,
     seconds: 60,
+    maxOutputTokens: 4000,
     costMicros: 500_000,
     team: 'a=b',
     job: '9',
