@@ -4,7 +4,6 @@ import type { CallListView, CallView, SettleBody } from '../../workflows/contrac
 import type { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import type { Event, EventListView, EventType } from '../../workflows/contracts/event.ts';
 import type { FindQuery, FoundListView } from '../../workflows/contracts/find.ts';
-import type { PolicyListView } from '../../workflows/contracts/policy.ts';
 import type {
   DiffView,
   ReceiptView,
@@ -27,6 +26,7 @@ import { approvalCalls } from './approvals.ts';
 import { deadLetterCalls } from './dead-letters.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { messageCalls } from './messages.ts';
+import { policyCalls } from './policies.ts';
 import { retentionCalls } from './retention.ts';
 import { systemCalls } from './system.ts';
 import { tokenCalls } from './tokens.ts';
@@ -87,6 +87,7 @@ export function createClient(settings: ClientSettings) {
     // 503 is its way to say "degraded"; the body tells which dependency.
     ready: () => json<ReadyView>('GET', '/health/ready', { accept: [503] }),
     ...choiceCalls(transport),
+    ...policyCalls(transport),
     /** What some letters of an id mean. */
     find: (query: FindQuery) => json<FoundListView>('GET', '/find', { query: { ...query } }),
 
@@ -160,7 +161,6 @@ export function createClient(settings: ClientSettings) {
 function choiceCalls({ json }: Transport) {
   return {
     models: () => json<ModelListView>('GET', '/models'),
-    policies: (query?: PageQuery) => json<PolicyListView>('GET', '/policies', { query: { ...query } }),
     sandboxes: () => json<SandboxListView>('GET', '/sandboxes'),
   };
 }

@@ -9,8 +9,11 @@ import {
   DenyBody,
   ResultsBody,
 } from '../../workflows/contracts/approval.ts';
+import { findCall } from '../../activities/store/calls/calls.ts';
+import { findRun } from '../../activities/store/runs/runs.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { id } from '../../workflows/contracts/fields.ts';
+import { writtenOut } from '../../workflows/contracts/hidden-characters.ts';
 import { ReceiptListView } from '../../workflows/contracts/run.ts';
 import type { Routes } from '../parts.ts';
 import { approve, deny } from '../verbs/answer-approval.ts';
@@ -50,7 +53,8 @@ export const approvalRoutes: Routes = (api, parts) => {
   resultRoutes(api, parts);
 };
 
-const lookRoutes: Routes = (api, { db }) => {
+const lookRoutes: Routes = (api, parts) => {
+  const { db } = parts;
   api.get(
     '/approvals',
     {
@@ -86,7 +90,13 @@ const lookRoutes: Routes = (api, { db }) => {
       const { id: approvalId } = request.params;
       const list = { tenantId: request.caller.tenantId, limit: 1, id: approvalId };
       const [row] = await listApprovals(db, list);
-      return toApprovalView(found(row, `approval ${approvalId}`));
+      const view = toApprovalView(found(row, `approval ${approvalId}`));
+      if (view.kind !== 'call' || view.status !== 'open' || view.callId === null) return view;
+      const { tenantId } = request.caller;
+      const run = await findRun(db, tenantId, view.runId);
+      const call = await findCall(db, tenantId, view.runId, view.callId);
+      const change = run && call ? await parts.plannedChange(db, run, call) : null;
+      return { ...view, change: change === null ? null : writtenOut(parts.redact(change)) };
     },
   );
 };

@@ -1,8 +1,12 @@
 // Where policies apply besides a run's own, and the answers people had remembered.
 import { z } from 'zod';
-import { listRemembered } from '../../activities/store/policies/policy-scopes.ts';
+import { listPolicyPlaces, listRemembered } from '../../activities/store/policies/policy-scopes.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
-import { PolicyPlaceBody, RememberedListView } from '../../workflows/contracts/policy.ts';
+import {
+  PolicyPlaceBody,
+  PolicyPlaceListView,
+  RememberedListView,
+} from '../../workflows/contracts/policy.ts';
 import type { Routes } from '../parts.ts';
 import { applyPolicy, forgetAnswer } from '../verbs/apply-policy.ts';
 import { pageExample } from './examples.ts';
@@ -21,8 +25,12 @@ const remembered = {
 };
 
 export const policyPlaceRoutes: Routes = (api, parts) => {
-  const { db } = parts;
+  placeRoutes(api, parts);
+  rememberedRoutes(api, parts);
+};
 
+const placeRoutes: Routes = (api, parts) => {
+  const { db } = parts;
   api.put(
     '/policies/place',
     {
@@ -44,6 +52,32 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
     (request, reply) => parts.mutate(request, reply, applyPolicy, request.body),
   );
 
+  api.get(
+    '/policies/places',
+    {
+      config: {
+        example: { answer: { items: [{ project: '/home/me/shop', policy: 'shop' }], nextCursor: null } },
+      },
+      schema: {
+        tags: ['policies'],
+        operationId: 'listPolicyPlaces',
+        summary: 'Where policies apply besides a run’s own: everywhere first, then by project, at most 1,000',
+        response: { 200: PolicyPlaceListView, ...problems },
+      },
+    },
+    async ({ caller: { tenantId } }) => {
+      const places = await listPolicyPlaces(db, tenantId);
+      const items = places.map(({ scope, key, policy }) => ({
+        project: scope === 'global' ? null : key,
+        policy,
+      }));
+      return { items, nextCursor: null };
+    },
+  );
+};
+
+const rememberedRoutes: Routes = (api, parts) => {
+  const { db } = parts;
   api.get(
     '/remembered-answers',
     {

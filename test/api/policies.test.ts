@@ -229,7 +229,8 @@ test('profiles are listed page by page, each once', async () => {
   expect(listed).toEqual([
     [builtIn[0], builtIn[1]],
     [builtIn[2], builtIn[3]],
-    [builtIn[4], 'a'],
+    [builtIn[4], builtIn[5]],
+    [builtIn[6], 'a'],
     ['m', 'z'],
     [],
   ]);
