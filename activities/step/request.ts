@@ -32,7 +32,7 @@ export async function prepareRequest(
     if (before.earlier > 0) {
       await deps.log.write('book-lost', async (write) => {
         const locked = await lockRun(write, run.tenant_id, run.id);
-        if (locked) await bookLost(deps, write, locked, { step, before: attempt.ref.attempt, request });
+        if (locked) await bookLost(deps, write, locked, { step, before: attempt.ref.attempt });
       });
     }
     const result = await draw(deps, run, step, attempt, request);

@@ -19,7 +19,7 @@ import { printable, printableLine } from './terminal/printable.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { processSideCommands } from './process-side.ts';
 import { runCommand } from './commands/run.ts';
-import { findDataFolder, findServer, NoServer, UsageError } from './server.ts';
+import { findDataFolder, findServer, isOnThisMachine, NoServer, type Place, UsageError } from './server.ts';
 import { settleCommand } from './commands/settle.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
@@ -40,17 +40,20 @@ export async function runProgram(
   let client: Client | undefined;
   const dataFolder = (): string | undefined =>
     findDataFolder(surroundings.environment, [surroundings.folder, installFolder]);
+  const server = (): Place =>
+    findServer({
+      ...program.opts<{ url?: string; tokenFile?: string }>(),
+      dataFolder: dataFolder(),
+      environment: surroundings.environment,
+    });
   const cli: Cli = {
     ...surroundings,
     dataFolder,
     client: () => {
-      const place = { ...program.opts<{ url?: string; tokenFile?: string }>(), dataFolder: dataFolder() };
-      client ??= createClient({
-        ...findServer({ ...place, environment: surroundings.environment }),
-        surface: 'cli',
-      });
+      client ??= createClient({ ...server(), surface: 'cli' });
       return client;
     },
+    onThisMachine: () => isOnThisMachine(server(), dataFolder()),
     exitWith: (given) => {
       code = given;
     },

@@ -18,5 +18,7 @@ export interface Surroundings {
 export interface Cli extends Surroundings {
   client(): Client;
   dataFolder(): string | undefined;
+  /** The server that was found is on the machine of this command: paths mean the same to both. */
+  onThisMachine(): boolean;
   exitWith(code: number): void;
 }

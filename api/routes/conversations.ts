@@ -91,6 +91,9 @@ export const conversationRoutes: Routes = (api, parts) => {
         tags: ['conversations'],
         operationId: 'sendMessage',
         summary: 'Send the next message; `whenBusy` says what becomes of it while a run is active',
+        description:
+          'What the body leaves out is as in the run that was accepted before it: project, model, policy, limits and ' +
+          'the rest that `sources` of a run names. A message into an active run changes none of that.',
         params: params,
         body: SendMessageBody,
         response: { 202: StartRunView, ...problems },

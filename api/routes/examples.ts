@@ -33,6 +33,7 @@ export const runExample = {
   limits: { steps: 50 },
   metadata: { ticket: 'SHOP-12' },
   attended: false,
+  overBudget: 'fail',
   owner: null,
   externalTools: [],
   sources: {
@@ -42,6 +43,7 @@ export const runExample = {
     priority: 'instance',
     owner: 'instance',
     attended: 'instance',
+    overBudget: 'instance',
     externalTools: 'instance',
     limits: {
       steps: 'request',

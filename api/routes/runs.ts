@@ -48,7 +48,9 @@ export const runRoutes: Routes = (api, parts) => {
         operationId: 'startRun',
         summary: 'Start a run',
         description:
-          'Accepted means durable: the run starts even if everything is killed right after the answer.',
+          'Accepted means durable: the run starts even if everything is killed right after the answer. With ' +
+          '`conversationId`, what the body leaves out is as in the run before it; `sources` of the run says what came ' +
+          'from where.',
         body: StartRunBody,
         response: { 202: StartRunView, ...problems },
       },

@@ -22,6 +22,7 @@ const settled = {
   tokens: 5310,
   costMicros: 9200,
   estimated: false,
+  possibleCostMicros: 0,
   change: null,
   by: 'allowances',
   reason: 'What the call used.',
@@ -34,6 +35,7 @@ const used = {
   outputTokens: 12_400,
   costMicros: 410_000,
   estimatedCostMicros: 0,
+  possibleCostMicros: 0,
   ceilingCostMicros: 0,
   refundedTokens: 0,
 };

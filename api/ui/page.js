@@ -91,13 +91,16 @@ async function refreshApprovals() {
   }
 }
 
-function drawApproval({ id, runId, kind, input, repairs, text, choices, rule, reason }) {
+function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, rule, reason }) {
   const box = make('input', '');
-  box.placeholder = { question: 'Your answer', limit: 'Dollars more' }[kind] ?? 'Why (may be empty)';
+  // No answer raises an allowance: the text says who can.
+  const more = limit && limit.allowance === null;
+  box.placeholder = kind === 'question' ? 'Your answer' : more ? 'Dollars more' : 'Why (may be empty)';
   async function decide(verb) {
-    const replies = { question: { answer: box.value }, limit: { costMicros: Math.round(box.value * 1e6) } };
-    const reply = verb === 'approve' && box.value !== '' ? replies[kind] : undefined;
-    await post(`/approvals/${id}/${verb}`, reply ? { input: reply } : { note: box.value || undefined });
+    const reply =
+      kind === 'question' ? { answer: box.value } : more ? { dollars: Number(box.value) } : undefined;
+    const says = verb === 'approve' && box.value !== '' && reply;
+    await post(`/approvals/${id}/${verb}`, says ? { input: reply } : { note: box.value || undefined });
   }
   const ways = ['approve', 'deny'].map((verb) => press(make('button', verb, verb), () => decide(verb)));
   const repaired = repairs.map((each) => `arguments repaired: ${exact(each)}`);
@@ -182,6 +185,20 @@ async function* eventsOf(body) {
   }
 }
 
+/** Where it works, its policy, the limits that somebody said, and what it has from the run before. */
+function goesBy({ policy, project, limits, sources }) {
+  const where = project ? `works in ${project.path}` : 'works in a scratch folder of its own';
+  const said = Object.entries(sources.limits).flatMap(([name, from]) =>
+    from === 'instance' ? [] : [`${name} ${limits[name]}`],
+  );
+  const carried = (from) => from === 'conversation' || from === 'run';
+  const kept = ['project', 'model', 'policy'].filter((name) => carried(sources[name]));
+  if (Object.values(sources.limits).some(carried)) kept.push('limits');
+  const before = kept.length > 0 ? [`as in the run before: ${kept.join(', ')}`] : [];
+  const limited = said.length > 0 ? [`at most ${said.join(', ')}`] : [];
+  return [where, policy, ...limited, ...before].join(' · ');
+}
+
 function createView() {
   const stream = element('stream');
   const blocks = new Map();
@@ -218,8 +235,9 @@ function createView() {
     if (call.output.textContent === '' || status === 'unknown') call.output.append(clean(output));
   }
   const drawn = {
-    'run-queued': ({ prompt, model, acceptNoContainment }) => {
+    'run-queued': ({ prompt, model, policy, project, limits, sources, acceptNoContainment }) => {
       note(`${model}: ${prompt}`);
+      if (sources) note(goesBy({ policy, project, limits, sources }));
       if (acceptNoContainment)
         note(
           'Accepted: no sandbox has to contain this run, so a shell may reach what its user can.',

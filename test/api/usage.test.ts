@@ -19,6 +19,7 @@ test('what was used is summed as asked, the ledger comes in pages, and looking l
     outputTokens: 20,
     costMicros: 1500,
     estimatedCostMicros: 0,
+    possibleCostMicros: 0,
     ceilingCostMicros: 0,
     refundedTokens: 0,
   };

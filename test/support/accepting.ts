@@ -16,7 +16,13 @@ import { builtInVersion } from '../../workflows/policy/presets.ts';
 export function sourcesOf(source: Source): Sources {
   const money = { costMicros: source, tokens: source, maxOutputTokens: source };
   const limits = { steps: source, seconds: source, ...money };
-  const rest = { priority: source, owner: source, attended: source, externalTools: source };
+  const rest = {
+    priority: source,
+    owner: source,
+    attended: source,
+    overBudget: source,
+    externalTools: source,
+  };
   return { project: source, model: source, policy: source, ...rest, limits };
 }
 
@@ -49,6 +55,8 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     metadata: {},
     whenBusy: 'reject',
     attended: false,
+    // What asks can be looked at.
+    overBudget: 'pause',
     acceptNoContainment: false,
     externalTools: [],
     owner: null,

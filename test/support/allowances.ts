@@ -35,7 +35,7 @@ export interface TestTenant {
   reserve(
     run: { id: string },
     key: Partial<DrawingAttempt>,
-    worst: { tokens?: number; costMicros?: number; model?: string },
+    worst: { tokens?: number; costMicros?: number; promptCostMicros?: number; model?: string },
   ): Promise<Reservation>;
   closeReservation(
     run: { id: string },
@@ -92,11 +92,16 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
       expect(became).toBe('started');
       return run;
     },
-    reserve: (run, key, { tokens = 0, costMicros = 0, model = 'openai/gpt' }) =>
+    reserve: (run, key, { tokens = 0, model = 'openai/gpt', costMicros = 0, ...prompt }) =>
       reserve(db, {
         ...keyOf(run, key),
         model,
-        worst: { inputTokens: Math.floor(tokens / 2), outputTokens: Math.ceil(tokens / 2), costMicros },
+        worst: {
+          inputTokens: Math.floor(tokens / 2),
+          outputTokens: Math.ceil(tokens / 2),
+          costMicros,
+          ...prompt,
+        },
       }),
     closeReservation: (run, key, { tokens = 0, costMicros = 0, estimated = false }) =>
       closeReservation(db, keyOf(run, key), {

@@ -185,5 +185,7 @@ async function realDirectory(folder: string): Promise<string> {
   const real = await realpath(folder).catch(() => undefined);
   const found = real !== undefined && (await stat(real).catch(() => undefined));
   if (found && found.isDirectory()) return real;
-  throw new Failure('InvalidInput', `There is no directory ${folder} on the machine of the server.`);
+  throw new Failure('InvalidInput', `There is no directory ${folder} on the machine of the server.`, {
+    fields: [{ path: 'project.path', problem: 'must be a directory on the machine of the server' }],
+  });
 }

@@ -96,6 +96,9 @@ export const LedgerListView = z
           tokens,
           costMicros: money,
           estimated: z.boolean().describe('Nobody knows the real figure.'),
+          possibleCostMicros: money.describe(
+            'Of a call that died: what it may have cost beside costMicros, at most. It is drawn from no allowance.',
+          ),
           change: z.unknown().describe('The limits before and after a change of them.'),
           by: z.string(),
           reason: z.string(),
@@ -140,8 +143,11 @@ export const UsageView = z
           outputTokens: tokens,
           costMicros: money,
           estimatedCostMicros: money.describe('The part of the cost that nobody knows for certain.'),
+          possibleCostMicros: money.describe(
+            'What calls that died may have cost beside the cost, at most: nobody knows it, and it counts nowhere.',
+          ),
           ceilingCostMicros: money.describe(
-            'Of that part, what was charged at the configured ceiling, since nobody knows the price of the model; ' +
+            'Of the estimated part, what was charged at the configured ceiling, since nobody knows the price of the model; ' +
               'of months that were summed and runs that were deleted it is not told apart.',
           ),
           refundedTokens: tokens.describe('What was given back to token allowances.'),

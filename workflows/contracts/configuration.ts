@@ -14,6 +14,7 @@ export const Sources = z
     priority: Source,
     owner: Source,
     attended: Source,
+    overBudget: Source,
     externalTools: Source,
     limits: z
       .object({ steps: Source, seconds: Source, costMicros: Source, tokens: Source, maxOutputTokens: Source })

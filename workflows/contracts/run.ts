@@ -86,6 +86,10 @@ export const Metadata = z
 export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
 export type WhenBusy = z.infer<typeof WhenBusy>;
 
+/** What a run does that meets a limit of money, of tokens or of calls which more money or time would lift. */
+export const OverBudget = z.enum(['pause', 'fail']).meta({ id: 'OverBudget' });
+export type OverBudget = z.infer<typeof OverBudget>;
+
 export const ownerKey = shortText(200).regex(
   /^[\w.@:+-]+(\/[\w.@:+-]+)*$/,
   'must be letters, digits, _ . @ : + - and /',
@@ -121,6 +125,10 @@ const newMessage = {
     .describe(
       'A person is there to answer: what policy asks about waits for them. Else it is denied at once.',
     ),
+  overBudget: OverBudget.optional().describe(
+    'At a limit of money or of an allowance: pause asks and waits for people, at most as long as an approval is open; fail ' +
+      'ends the run. Without it an attended run pauses, another fails. A wait for a place among concurrent runs is neither.',
+  ),
   externalTools: z
     .array(ExternalTool)
     // Every model call carries them all.
@@ -200,6 +208,7 @@ export const RunView = z
     limits: RunLimits,
     metadata: Metadata,
     attended: z.boolean(),
+    overBudget: OverBudget,
     owner: z.string().nullable().describe('Whom it counts for besides.'),
     externalTools: z.array(z.string()).describe('The names of the tools that its caller executes.'),
     sources: Sources.nullable().describe(

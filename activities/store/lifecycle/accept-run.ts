@@ -6,6 +6,7 @@ import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import {
   type EffectiveLimits,
+  type OverBudget,
   type Priority,
   priorities,
   type RunLimits,
@@ -50,6 +51,8 @@ export interface Configuration {
   stall: StallLimits | null;
   metadata: Record<string, string>;
   attended: boolean;
+  /** Null: as it is attended or not. */
+  overBudget: OverBudget | null;
   externalTools: ExternalTool[];
   /** Whatever its policies require, a sandbox that does not contain is accepted. */
   acceptNoContainment: boolean;
@@ -259,6 +262,7 @@ async function insertRun(
       policy_scopes: JSON.stringify(config.policyScopes),
       stall: config.stall && JSON.stringify(config.stall),
       attended: config.attended,
+      over_budget: config.overBudget,
       accept_no_containment: config.acceptNoContainment,
       external_tools: JSON.stringify(config.externalTools),
       owner: config.owner,

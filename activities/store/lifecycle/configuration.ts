@@ -2,7 +2,7 @@
 // Every way to start a run goes through `carryOn`.
 import type { Source, Sources, Standing } from '../../../workflows/contracts/configuration.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import { RunLimits, type StartRunBody } from '../../../workflows/contracts/run.ts';
+import { type OverBudget, RunLimits, type StartRunBody } from '../../../workflows/contracts/run.ts';
 import { priorityOf, type RunRow } from '../runs/runs.ts';
 
 /**
@@ -51,14 +51,18 @@ export const decided: Decided = {
     of: (run) => run.policy,
   },
   limits: {
-    why: 'Each limit that was said. Those nobody said are the policy’s own, and follow it.',
+    why: 'Each limit that was said. A limit that was not is the policy’s own, and follows it.',
     of: saidLimits,
   },
   priority: { why: 'Work that gives way to other work still does.', of: (run) => priorityOf(run.priority) },
   owner: { why: 'It must not leave the owner’s allowance.', of: (run) => run.owner ?? undefined },
   attended: {
-    why: 'Somebody who answered will answer again. Without an answer a call is not made.',
+    why: 'A person who could answer before can again; without an answer a call is not made.',
     of: (run) => run.attended,
+  },
+  overBudget: {
+    why: 'Work that was told to wait for money, or not to, still is. Unsaid, it follows `attended`.',
+    of: (run) => (run.over_budget as OverBudget | null) ?? undefined,
   },
   externalTools: {
     why: 'The messages so far tell the model of them. An empty list takes them away.',

@@ -1,5 +1,5 @@
 // Starting a run: what the request leaves open is decided here, then it is accepted. Every run begins this way.
-import type { Sources } from '../../../workflows/contracts/configuration.ts';
+import type { Source, Sources } from '../../../workflows/contracts/configuration.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
 import { isPlainPath, pathProblem } from '../../../workflows/contracts/fields.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
@@ -95,7 +95,7 @@ async function holdPoolsFor(
   return holdPools(queries, { tenantId, others, ...(conversationId !== undefined && { conversationId }) });
 }
 
-/** Settles what nobody said by the defaults of this server. */
+/** Settles what is still open by the defaults of this server. */
 async function configure(
   queries: Queries,
   needs: StartNeeds,
@@ -104,8 +104,8 @@ async function configure(
 ): Promise<Configuration> {
   const { externalTools = [], acceptNoContainment = false } = wanted;
   const projectPath = await projectOf(needs, wanted, sources);
-  const model = modelOf(needs, wanted);
-  const scopes = await scopesOf(queries, starter, { policy: wanted.policy, projectPath });
+  const model = modelOf(needs, wanted, sources);
+  const scopes = await scopesOf(queries, starter, { policy: wanted.policy, projectPath }, sources);
   const [profile] = scopes.profiles;
   const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, scopes);
   if (uncontained) throw uncontained;
@@ -121,6 +121,7 @@ async function configure(
     stall: profile.stall,
     metadata: wanted.metadata ?? {},
     attended: wanted.attended ?? false,
+    overBudget: wanted.overBudget ?? null,
     externalTools,
     acceptNoContainment,
     owner: wanted.owner ?? null,
@@ -139,14 +140,23 @@ async function projectOf(
 ): Promise<string | null> {
   if (project === null) return null;
   const path = await needs.realPath(project.path).catch((error: unknown) => {
-    if (!(error instanceof Failure) || sources.project === 'request') throw error;
-    const instead =
-      'The run before worked there: name another directory with project (perdure run --project DIR), or null ' +
-      '(--project none) for a scratch folder.';
-    throw new Failure(error.code, `${error.message} ${instead}`);
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(
+      error.code,
+      error.message + insteadOf(sources.project, 'project', projectHint),
+      error.extra,
+    );
   });
   if (!isPlainPath(path)) throw new Failure('InvalidInput', pathProblem);
   return path;
+}
+
+const projectHint = ' (perdure run --project DIR), or null (--project none) for a scratch folder';
+
+/** What to do about a setting that was taken over and does not hold any more; nothing where the request names it. */
+function insteadOf(source: Source, field: keyof Sources, how = ''): string {
+  if (source === 'conversation') return ` The run before had it: name another with ${field}${how}.`;
+  return source === 'run' ? ' The run that is to be asked again had it: send a new message instead.' : '';
 }
 
 function refuseWithoutRoom(needs: StartNeeds): void {
@@ -154,10 +164,14 @@ function refuseWithoutRoom(needs: StartNeeds): void {
   if (problem !== undefined) throw new Failure('DiskFull', problem);
 }
 
-function modelOf(needs: StartNeeds, { model = needs.defaultModel() }: StartRunBody): string {
+function modelOf(
+  needs: StartNeeds,
+  { model = needs.defaultModel() }: StartRunBody,
+  sources: Sources,
+): string {
   if (needs.hasModel(model)) return model;
   const detail = `No provider here has the model ${model}; GET /api/v1/models lists the providers.`;
-  throw new Failure('UnknownModel', detail);
+  throw new Failure('UnknownModel', detail + insteadOf(sources.model, 'model'));
 }
 
 const places = { run: '', project: ', which applies to the project,', global: ', which applies everywhere,' };
@@ -188,10 +202,11 @@ async function scopesOf(
   queries: Queries,
   { tenantId }: Starter,
   choice: { policy: string | undefined; projectPath: string | null },
+  sources: Sources,
 ): Promise<ResolvedScopes> {
   const fallback = defaultProfile;
   const resolved = await resolveScopes(queries, tenantId, { ...choice, fallback });
   if (resolved) return resolved;
   const detail = `There is no policy ${choice.policy ?? fallback}; GET /api/v1/policies lists them.`;
-  throw new Failure('UnknownPolicy', detail);
+  throw new Failure('UnknownPolicy', detail + insteadOf(sources.policy, 'policy'));
 }

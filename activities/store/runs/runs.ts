@@ -2,8 +2,14 @@
 // have files of their own.
 import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
+import {
+  type OverBudget,
+  type Priority,
+  priorities,
+  type RunStatus,
+  type RunView,
+} from '../../../workflows/contracts/run.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import { type Priority, priorities, type RunStatus, type RunView } from '../../../workflows/contracts/run.ts';
 import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { Superseded, type Write } from '../log/events.ts';
@@ -253,6 +259,14 @@ export function priorityOf(value: number): Priority {
   return priorities[value] ?? 'normal';
 }
 
+/** Without a word of its request, a run asks people where there are any. */
+export function overBudgetOf({
+  over_budget,
+  attended,
+}: Pick<RunRow, 'over_budget' | 'attended'>): OverBudget {
+  return (over_budget as OverBudget | null) ?? (attended ? 'pause' : 'fail');
+}
+
 /** Of the money of a run, what its row does not hold. */
 export type RunMoney = Pick<RunView, 'ceilingCostMicros' | 'heldCostMicros'>;
 
@@ -274,6 +288,7 @@ export function toRunView(row: RunRow, { ceilingCostMicros, heldCostMicros }: Ru
     limits: row.limits as RunView['limits'],
     metadata: row.metadata as RunView['metadata'],
     attended: row.attended,
+    overBudget: overBudgetOf(row),
     owner: row.owner,
     externalTools: (row.external_tools as unknown as ExternalTool[]).map(({ name }) => name),
     sources: row.sources as RunView['sources'],

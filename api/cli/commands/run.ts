@@ -1,12 +1,18 @@
 // `perdure run`: starts a run and shows it until it ends.
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import type { Priority, RunLimits, StartRunBody, WhenBusy } from '../../../workflows/contracts/run.ts';
+import type {
+  OverBudget,
+  Priority,
+  RunLimits,
+  StartRunBody,
+  WhenBusy,
+} from '../../../workflows/contracts/run.ts';
 import { type Client, ProblemError } from '../../client/client.ts';
 import { type Attendant, createAttendant } from '../terminal/attendant.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { followRun } from '../terminal/follow-run.ts';
 import { dollars, keyValue, positiveInteger } from '../parse.ts';
+import { chooseProject } from '../project-choice.ts';
 import { createRenderer } from '../terminal/renderer.ts';
 import type { Cli } from '../surroundings.ts';
 
@@ -15,6 +21,7 @@ interface RunOptions {
   model?: string;
   policy?: string;
   attended?: boolean;
+  overBudget?: OverBudget;
   acceptNoContainment?: boolean;
   limitSteps?: number;
   limitSeconds?: number;
@@ -31,6 +38,9 @@ interface RunOptions {
 }
 
 const notes = `
+Without --project it works in this directory, when the server is on this machine. With --conversation it keeps the
+directory, model, policy and limits of the run before it, unless an option says otherwise.
+
 Without --attended or --no-attended a run is attended when both stdin and stdout are a terminal. What it waits for is
 then asked here, unless --json or --detach is given; \`perdure approve\` and \`perdure deny\` answer from anywhere.
 Ctrl-C once interrupts the run; a second time leaves it running.`;
@@ -39,7 +49,7 @@ export function runCommand(cli: Cli): Command {
   return new Command('run')
     .description('start a run and show it until it ends')
     .argument('<prompt>', 'what the agent is to do')
-    .option('--project <dir>', 'the directory it works in')
+    .option('--project <dir>', 'the directory it works in; "none" for a scratch folder')
     .option('--model <provider/model>', 'the model that answers; see `perdure models`')
     .option('--policy <name>', 'the policy profile: what it may do, what is asked about')
     .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
@@ -49,6 +59,12 @@ export function runCommand(cli: Cli): Command {
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
     .option('--limit-cost <dollars>', 'money it may spend', dollars)
     .option('--limit-tokens <n>', 'tokens it may use', positiveInteger)
+    .addOption(
+      new Option(
+        '--over-budget <what>',
+        'at a limit of money: ask and wait, or fail (default: an attended run pauses, another fails)',
+      ).choices(['pause', 'fail']),
+    )
     .option('--max-output-tokens <n>', 'tokens one answer of its model may have', positiveInteger)
     .addOption(new Option('--priority <level>').choices(['critical', 'high', 'normal', 'low']))
     .option('--conversation <id>', 'continue this conversation')
@@ -78,10 +94,12 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.limitTokens && { tokens: options.limitTokens }),
     ...(options.maxOutputTokens && { maxOutputTokens: options.maxOutputTokens }),
   };
+  const project = chooseProject(cli, options);
   return {
     prompt,
     attended: isAttended(cli, options),
-    ...(options.project !== undefined && { project: { path: resolve(cli.folder, options.project) } }),
+    ...(project !== undefined && { project }),
+    ...(options.overBudget && { overBudget: options.overBudget }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.acceptNoContainment && { acceptNoContainment: true }),

@@ -47,14 +47,23 @@ export function usageCommand(cli: Cli): Command {
     });
 }
 
-/** What is no bill, and what is not spent. */
+/** What is no bill, what may come on top, and what is not spent. */
 function remark({ output }: Cli, { items, held }: UsageView): void {
-  const atCeiling = items.reduce((sum, { ceilingCostMicros }) => sum + ceilingCostMicros, 0);
+  const sum = (of: 'ceilingCostMicros' | 'estimatedCostMicros' | 'possibleCostMicros'): number =>
+    items.reduce((total, item) => total + item[of], 0);
+  const atCeiling = sum('ceilingCostMicros');
   if (atCeiling > 0)
     output.line(
       `${toDollars(atCeiling)} of it is no bill: nobody knows the price of the model, so it is estimated\n` +
         'at a ceiling. PERDURE_PRICES gives prices, for calls from then on.',
     );
+  const possible = sum('possibleCostMicros');
+  if (possible > 0) {
+    const estimated = toDollars(sum('estimatedCostMicros'));
+    output.line(
+      `Estimated ${estimated}, up to ${toDollars(possible)} more possible: a worker died in a call.`,
+    );
+  }
   if (held.costMicros > 0)
     output.line(`Held for calls under way, and not spent: ${toDollars(held.costMicros)}.`);
 }

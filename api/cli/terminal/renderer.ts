@@ -3,6 +3,7 @@
 import type { Event, EventPayload } from '../../../workflows/contracts/event.ts';
 import { type CallDrawing, createCallDrawing } from './call-drawing.ts';
 import { plural, toDuration } from './figures.ts';
+import { drawConfiguration } from './configuration-lines.ts';
 import { toAmount, toPeriod } from './limit-words.ts';
 import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
@@ -92,6 +93,7 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
       note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority`);
       if (acceptNoContainment)
         warn('accepted: no sandbox has to contain this run, so a shell may reach what its user can');
+      drawConfiguration(pen, event.payload);
       return parked
         ? note('the conversation is busy: this run starts when the active one has ended')
         : undefined;

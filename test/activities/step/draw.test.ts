@@ -13,6 +13,7 @@ import { type ApprovalRow, answerApproval } from '../../../activities/store/appr
 import { beginAttempt, endAttempt, notMade } from '../../../activities/store/runs/attempts.ts';
 import { Superseded } from '../../../activities/store/log/events.ts';
 import { findLimitQuestion } from '../../../activities/store/approvals/money-questions.ts';
+import type { OverBudget } from '../../../workflows/contracts/run.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { aRun } from '../../support/accepting.ts';
 import { askForOwn, openTenant, reserved, closeUnused } from '../../support/allowances.ts';
@@ -49,10 +50,14 @@ interface Scene {
 }
 
 /** A run that is to draw ten of fourteen, ten of which another run holds. */
-async function scene(pauses = 0, before?: (run: RunRow) => Promise<unknown>): Promise<Scene> {
+async function scene(
+  pauses = 0,
+  before?: (run: RunRow) => Promise<unknown>,
+  overBudget: OverBudget = 'pause',
+): Promise<Scene> {
   const tenant = openTenant(store);
   await tenant.limit('tenant', { costMicros: 14 });
-  const [run, other] = [await tenant.run(), await tenant.run()];
+  const [run, other] = [await tenant.run([], { overBudget }), await tenant.run()];
   await tenant.reserve(other, {}, { costMicros: 10 });
   await store.begin(run);
   await before?.(run);
@@ -188,7 +193,8 @@ test('what another run holds for too long is asked for', async () => {
   expect(question?.text).toBe(
     'The allowance tenant has $0.000014 in all: $0.00 are used and $0.00001 held, the next call may need ' +
       '$0.00001, and $0.000006 are missing. What is held may come back when the calls that hold it end; the run ' +
-      'then goes on by itself. Raise the allowance and the run goes on by itself, or approve to have it try again.',
+      'then goes on by itself. No answer here raises an allowance. A person with a token of this server can, and the run ' +
+      'then goes on by itself: perdure allowances tenant --cost DOLLARS --reason WHY. Approve to try again without that.',
   );
 });
 
@@ -202,6 +208,29 @@ test('a day that is used up is said to pass at midnight', async () => {
     /The period ends at (\S+T00:00:00\.000Z), and the run goes on by itself when there is room then\./;
   const endsAt = ends.exec(question?.text ?? '')?.[1] ?? '';
   expect(question?.deadline_at.getTime()).toBeGreaterThan(Date.parse(endsAt) + 59_000);
+});
+
+test('a run that fails over its budget asks nobody for what is used up, and says what is missing', async () => {
+  const it = await scene(0, undefined, 'fail');
+  await it.use(10);
+  const missing =
+    'The allowance tenant has $0.000014 in all: $0.00001 are used, the next call may need $0.00001, and $0.000006 ' +
+    'are missing.';
+  expect(await draw(deps, it.run, 1, it.attempt, request, 0)).toEqual({
+    kind: 'limit',
+    reason: 'limit_cost',
+    detail: missing,
+  });
+  expect(await outcomeOf(it)).toBe('not_made');
+  expect(await findLimitQuestion(store.database.db, it.run)).toBeUndefined();
+});
+
+test('a run that fails over its budget waits ten minutes at most for what other calls hold', async () => {
+  const it = await scene(0, undefined, 'fail');
+  const patient = { ...deps, approvalSeconds: 86_400 };
+  expect(await draw(patient, it.run, 1, it.attempt, request, 0)).toMatchObject({ kind: 'paused' });
+  const { deadline_at } = await questionOf(it);
+  expect(Math.abs(deadline_at.getTime() - Date.now() - 600_000)).toBeLessThan(30_000);
 });
 
 test('a call that is more than a whole day has is waited for no longer than people have to answer', async () => {

@@ -19,6 +19,7 @@ test('a call is reserved with its whole prompt unread by any cache and the longe
   expect(worst('openai/gpt-4o')).toEqual({
     inputTokens: 1_500,
     outputTokens: 2_000,
+    promptCostMicros: 3_750,
     // 2.50 and 10 dollars for a million.
     costMicros: 3_750 + 20_000,
   });

@@ -8,6 +8,7 @@ import { listAudit } from '../../../../activities/store/access/audit.ts';
 import { createPolicy, ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
 import { applyPolicy } from '../../../../activities/store/policies/policy-scopes.ts';
 import { toRunViews } from '../../../../activities/store/allowances/run-money.ts';
+import { overBudgetOf } from '../../../../activities/store/runs/runs.ts';
 import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
 import type { StartRunBody } from '../../../../workflows/contracts/run.ts';
 import {
@@ -173,4 +174,19 @@ test('a run draws from its owner’s pool, and so do those that follow it and th
   });
   expect(again.run).toMatchObject({ owner: 'ada', sources: { owner: 'run' } });
   await expect(start(next)).rejects.toMatchObject({ code: 'AllowanceExceeded' });
+});
+
+test('over its budget an attended run pauses and another fails, unless its request or the run before says otherwise', async () => {
+  const overBudget = ({ run }: Accepted) => overBudgetOf(run);
+  const first = await start({ prompt: 'Go.', attended: true });
+  const next = { prompt: 'And?', conversationId: first.run.conversation_id, whenBusy: 'queue' } as const;
+  const told = [
+    first,
+    await start({ ...next, attended: false }),
+    await start({ ...next, overBudget: 'pause' }),
+    await start(next),
+    await start({ ...next, attended: true, overBudget: 'fail' }),
+    await start(next),
+  ];
+  expect(told.map(overBudget)).toEqual(['pause', 'fail', 'pause', 'pause', 'fail', 'fail']);
 });

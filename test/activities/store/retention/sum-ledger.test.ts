@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { closeAccount } from '../../../../activities/store/allowances/allowances.ts';
+import { closeAccount, closeLost } from '../../../../activities/store/allowances/allowances.ts';
 import { readUsage } from '../../../../activities/store/allowances/ledger.ts';
 import { deleteRuns } from '../../../../activities/store/retention/delete-runs.ts';
 import { sumLedger } from '../../../../activities/store/retention/sum-ledger.ts';
@@ -17,6 +17,8 @@ interface Call {
   costMicros: number;
   tokens: number;
   estimated: boolean;
+  /** Its worker died: more is possible than is charged. */
+  died: boolean;
 }
 interface Run {
   project: boolean;
@@ -31,6 +33,7 @@ const call = fc.record({
   costMicros: fc.integer({ min: 0, max: 1000 }),
   tokens: fc.integer({ min: 2, max: 1000 }),
   estimated: fc.boolean(),
+  died: fc.boolean(),
 });
 const aLedger = fc.array(
   fc.record<Run>({
@@ -44,12 +47,14 @@ const aLedger = fc.array(
 async function write(tenant: ReturnType<typeof openTenant>, runs: readonly Run[]): Promise<void> {
   for (const { project, calls, end } of runs) {
     const run = await tenant.run([], project ? { projectPath: '/project' } : {});
-    for (const [index, { model, ...use }] of calls.entries()) {
+    for (const [index, { model, died, ...use }] of calls.entries()) {
       const key = { step: index + 1 };
-      const worst = { tokens: 2000, costMicros: 2000, model: `some/${model}` };
+      // Half of the tokens are the answer's: more than the margin of a call that dies.
+      const worst = { tokens: 8000, costMicros: 2000, promptCostMicros: 10, model: `some/${model}` };
       expect((await tenant.reserve(run, key, worst)).kind).toBe('reserved');
       if (end === 'open' && index === calls.length - 1) continue;
-      await tenant.closeReservation(run, key, use);
+      if (died) await closeLost(db, { run, step: index + 1, attempt: 1 });
+      else await tenant.closeReservation(run, key, use);
     }
     for (const [index, { month }] of calls.entries())
       await pool.query('update allowance_entries set day = $1 where run_id = $2 and step = $3', [

@@ -33,6 +33,17 @@ test('usage says what was used and what is only estimated, by whatever is asked 
     [id, '1', '12,000', '0', '300', '$1.25', '$1.25'],
     ['Held for calls under way, and not spent: $1.25.'],
   ]);
+  // Its worker dies in the second step, of which the prompt and 300 tokens are all there can be.
+  const { tenantId } = api;
+  const [lost] = [{ tenantId, runId: id, step: 3, attempt: 1 }];
+  const worst = { inputTokens: 10, outputTokens: 4000, costMicros: 4_100_000, promptCostMicros: 100_000 };
+  await reserve(api.database.db, { ...lost, model: 'openai/gpt', worst });
+  await reserve(api.database.db, { ...lost, step: 4, model: 'openai/gpt', worst });
+  const byModel = call('usage', '--by', 'model');
+  expect([await byModel.code, byModel.out().trimEnd().split('\n').at(-1)]).toEqual([
+    0,
+    'Estimated $4.60, up to $2.00 more possible: a worker died in a call.',
+  ]);
   const json = call('usage', '--by', 'project', '--json');
   expect([await json.code, JSON.parse(json.out())]).toMatchObject([
     0,

@@ -1,5 +1,7 @@
 // Listing what waits and answering it by id, against the real API.
 import { expect, test } from 'vitest';
+import { askForOwn } from '../../../support/allowances.ts';
+import { storeOver } from '../../../support/store.ts';
 import type { ApprovalView } from '../../../../workflows/contracts/approval.ts';
 import { startApi } from '../captured.ts';
 import { asks, question, waitingRun } from '../waiting.ts';
@@ -69,6 +71,22 @@ test('approve and deny say what is decided, and whoever comes second is told who
     'denied',
     'approved',
   ]);
+});
+
+test('approve --dollars gives a run so much more that has spent what it may', async () => {
+  const { api, call } = await startApi();
+  const store = storeOver('', api.database, api.log);
+  const limits = { steps: 9, seconds: 60, costMicros: 1_500_000, tokens: 100_000 };
+  const run = await store.started({ limits });
+  const id = await askForOwn(store, run);
+  const without = call('approve', id);
+  expect([await without.code, without.err()]).toEqual([
+    2,
+    expect.stringContaining('Say how many dollars more the run may spend'),
+  ]);
+  const done = call('approve', id, '--dollars', '0.50');
+  expect([await done.code, done.err()]).toEqual([0, '']);
+  expect((await api.ask('GET', `/runs/${run.id}`)).json().limits.costMicros).toBe(2_000_000);
 });
 
 test('approve remembers exactly what was asked, says so first, and says no to what cannot be remembered', async () => {

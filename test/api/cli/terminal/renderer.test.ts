@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createOutput } from '../../../../api/cli/terminal/output.ts';
 import { createRenderer } from '../../../../api/cli/terminal/renderer.ts';
+import { sourcesOf } from '../../../support/accepting.ts';
 import type { Event, EventPayload, EventType, NewEvent } from '../../../../workflows/contracts/event.ts';
 
 const id = '01900000-0000-7000-8000-000000000001';
@@ -55,9 +56,16 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
       policy: 'trusting',
       priority: 'normal',
       parked: true,
+      project: { path: '/srv/shop' },
+      limits: { steps: 7, seconds: 90, costMicros: 500_000, tokens: 9 },
+      sources: {
+        ...sourcesOf('conversation'),
+        model: 'request',
+        limits: { ...sourcesOf('instance').limits, steps: 'conversation', seconds: 'request' },
+      },
       by: 'cli',
     },
-    `— run/${id} · scripted/hello · trusting · normal priority\n— the conversation is busy: this run starts when the active one has ended\n`,
+    `— run/${id} · scripted/hello · trusting · normal priority\n— works in /srv/shop\n— at most 7 steps, 1 min 30 s\n— as in the run before: project, policy, limits\n— the conversation is busy: this run starts when the active one has ended\n`,
   ],
   'run-ready': [{ after: id, parentId: id }, `— its turn has come: run ${id} has ended\n`],
   'run-start': [
@@ -215,7 +223,8 @@ test('a run reads as one text: what is said, what is called, what comes back, ho
 });
 
 test('what a run accepted stands in its first lines, and what was denied beside its end', () => {
-  const [queued] = table['run-queued'];
+  // As it was written before it said where the run works.
+  const { project: _project, limits: _limits, sources: _sources, ...old } = table['run-queued'][0];
   const [ended] = table['run-end'];
   const item = {
     callId: '3.1',
@@ -224,7 +233,7 @@ test('what a run accepted stands in its first lines, and what was denied beside 
     reason: 'no\u001b[2J network',
   };
   const events: NewEvent[] = [
-    { type: 'run-queued', payload: { ...queued, parked: false, acceptNoContainment: true } },
+    { type: 'run-queued', payload: { ...old, parked: false, acceptNoContainment: true } },
     {
       type: 'run-end',
       payload: {
