@@ -10,7 +10,7 @@ const patient = getGlobalDispatcher().compose(
 
 export const guardedFetch: typeof fetch = async (input, init) => {
   // The key travels in a header of the provider's own, which a redirect would carry to another host.
-  const options = { ...init, redirect: 'error', dispatcher: patient } as UndiciInit;
+  const options = { ...init, redirect: 'manual', dispatcher: patient } as UndiciInit;
   return (await request(input instanceof Request ? input.url : input, options)) as unknown as Response;
 };
 

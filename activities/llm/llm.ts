@@ -126,11 +126,23 @@ export class LlmError extends Error {
   }
 }
 
+/** No connection to the server came about, so nothing was sent. */
+export class ServerUnreached extends LlmError {
+  constructor(message: string) {
+    super('network', message, undefined, true);
+    this.name = 'ServerUnreached';
+  }
+}
+
 /** The provider was not asked: it is left alone for `retryAfterMs`. Nothing was sent, used or failed. */
 export class ProviderLeftAlone extends LlmError {
-  constructor(message: string, retryAfterMs: number) {
+  /** The last request that was made found no server. */
+  readonly unreached: boolean;
+
+  constructor(message: string, retryAfterMs: number, unreached = false) {
     super('overloaded', message, retryAfterMs);
     this.name = 'ProviderLeftAlone';
+    this.unreached = unreached;
   }
 }
 

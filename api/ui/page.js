@@ -216,7 +216,10 @@ function createView() {
       write({ step, block: 0, text }, 'text');
   }
   function supersede({ step, reason }) {
-    for (const [key, block] of blocks) if (key.startsWith(`${step} `)) block.className += ' superseded';
+    const said = [...blocks].filter(([key]) => key.startsWith(`${step} `));
+    // Where the attempt before said nothing, there is nothing to take back.
+    if (said.length === 0) return;
+    for (const [, block] of said) block.className += ' superseded';
     blocks.clear();
     note(`Superseded: what step ${step} said so far (${reason}).`, 'warning');
   }

@@ -77,7 +77,10 @@ export const eventPayloads = {
   'thinking-start': z.object({ step, block: z.int() }),
   'thinking-delta': z.object({ step, block: z.int(), text: z.string() }),
   'thinking-end': z.object({ step, block: z.int() }),
-  /** What this step streamed so far came from an attempt that failed: drop it, the next attempt starts over. */
+  /**
+   * What this step streamed so far, if anything, came from an attempt that failed: drop it, the next attempt starts
+   * over.
+   */
   'message-reset': z.object({ step, reason: z.string() }),
   'message-end': z.object({ step, text: z.string() }),
   // call

@@ -250,6 +250,7 @@ export const RunListQuery = page.extend({
   status: RunStatus.optional(),
   conversationId: id.optional(),
   active: z.stringbool().optional().describe('true: only runs that have not ended.'),
+  project: projectPath.optional().describe('Only runs that work in exactly this directory.'),
 });
 export const RunListView = z
   .object({ items: z.array(RunView), nextCursor: z.string().nullable() })

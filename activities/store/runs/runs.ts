@@ -86,6 +86,8 @@ export interface RunList {
   status?: RunStatus;
   conversationId?: string;
   active?: boolean;
+  /** The path of its project. */
+  project?: string;
 }
 
 /** Newest first. */
@@ -99,6 +101,7 @@ export async function listRuns(db: Db, list: RunList): Promise<RunRow[]> {
   if (list.before) query = query.where('id', '<', list.before);
   if (list.status) query = query.where('status', '=', list.status);
   if (list.conversationId) query = query.where('conversation_id', '=', list.conversationId);
+  if (list.project) query = query.where('project_path', '=', list.project);
   if (list.active === true) query = query.where('status', 'in', activeStatuses);
   if (list.active === false) query = query.where('status', 'not in', activeStatuses);
   return query.execute();

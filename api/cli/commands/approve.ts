@@ -6,6 +6,8 @@ import { printableLine } from '../terminal/printable.ts';
 import { sayDecided } from './approvals.ts';
 import { type ApproveInput, dollars, jsonValue, positiveInteger } from '../parse.ts';
 import { UsageError } from '../server.ts';
+import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 const scopes = { run: 'run', project: 'project', everywhere: 'global' } as const satisfies Record<
@@ -26,8 +28,9 @@ interface ApproveOptions {
 
 export function approveCommand(cli: Cli): Command {
   return new Command('approve')
+    .addHelpText('after', exampleHelp('perdure approve last --remember run'))
     .description('allow what a run waits for, or answer its question')
-    .argument('<id>', 'the id of the approval; see `perdure approvals`')
+    .argument('<id>', idHelp('approval'))
     .option('--input <json>', 'other arguments for the call, as JSON', jsonValue)
     .addOption(new Option('--answer <text>', 'the answer to a question').conflicts('input'))
     .addOption(
@@ -48,7 +51,7 @@ export function approveCommand(cli: Cli): Command {
     .option('--json')
     .action(
       async (
-        id: string,
+        given: string,
         { input, answer, dollars: costMicros, note, remember, days, json }: ApproveOptions,
       ) => {
         if (days !== undefined && !remember)
@@ -58,8 +61,9 @@ export function approveCommand(cli: Cli): Command {
           throw new UsageError(
             '--remember saves the arguments the approval shows, which --input changes: give one of the two.',
           );
-        const given = answer !== undefined ? { answer } : costMicros !== undefined ? { costMicros } : input;
+        const other = answer !== undefined ? { answer } : costMicros !== undefined ? { costMicros } : input;
         const client = cli.client();
+        const id = await idOf(cli, given, 'approval');
         if (remember) {
           const { remembers } = await client.approval(id);
           const long = plural(days ?? 30, 'day');
@@ -69,7 +73,7 @@ export function approveCommand(cli: Cli): Command {
             );
         }
         const decided = await client.approve(id, {
-          ...(given !== undefined && { input: given }),
+          ...(other !== undefined && { input: other }),
           ...(note !== undefined && { note }),
           ...(remember && { remember: { scope: scopes[remember], ...(days !== undefined && { days }) } }),
         });

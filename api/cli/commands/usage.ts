@@ -2,7 +2,9 @@
 import { Command, Option } from 'commander';
 import type { UsageBy, UsageView } from '../../../workflows/contracts/allowance.ts';
 import { toDollars } from '../terminal/figures.ts';
-import { tableOf } from '../terminal/output.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { tableOf } from '../terminal/table.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 const ways = ['day', 'model', 'run', 'conversation', 'project'] as const satisfies readonly UsageBy[];
@@ -18,6 +20,7 @@ interface UsageOptions {
 
 export function usageCommand(cli: Cli): Command {
   return new Command('usage')
+    .addHelpText('after', exampleHelp('perdure usage --by model'))
     .description('show what was used, and what it cost')
     .addOption(new Option('--by <what>').choices(ways).default('day'))
     .option('--from <day>', 'from this UTC day on, such as 2026-01-05; thirty days without it')
@@ -32,7 +35,7 @@ export function usageCommand(cli: Cli): Command {
         return remark(cli, usage);
       }
       const rows = usage.items.map((row) => [
-        row.key ?? 'none',
+        row.key === null ? 'none' : by === 'run' || by === 'conversation' ? shortId(row.key) : row.key,
         row.calls,
         row.inputTokens.toLocaleString('en'),
         row.cachedInputTokens.toLocaleString('en'),

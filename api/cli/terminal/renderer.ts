@@ -10,6 +10,7 @@ import { createPen, type Pen } from './pen.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import { printable, printableLine } from './printable.ts';
 import { priceUnknownLines, toSpent } from './run-money.ts';
+import { shortId } from './short-id.ts';
 
 export interface Renderer {
   render(event: Event): void;
@@ -34,6 +35,8 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
   const calls = createCallDrawing(pen);
   // The step whose text has streamed; that of folded events has not.
   let streamed = 0;
+  // The step of which text or thoughts stand above.
+  let shown = 0;
   let begunAt = startedAt;
   let atCeiling = false;
   return {
@@ -77,8 +80,14 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
           // Its text has streamed already, unless its pieces were folded into it.
           if (event.payload.step !== streamed) drawMessage(pen, event.payload.text);
           return;
+        case 'message-reset':
+          // Where the attempt before said nothing, there is nothing to take back.
+          if (event.payload.step === shown) drawStep(pen, event);
+          streamed = shown = 0;
+          return;
         default:
           if (event.type === 'text-start' || event.type === 'text-delta') streamed = event.payload.step;
+          if (event.type === 'text-delta' || event.type === 'thinking-delta') shown = event.payload.step;
           return drawStep(pen, event);
       }
     },
@@ -110,7 +119,7 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
       return note(`goes on: ${short(event.payload.reason)}`);
     case 'run-end': {
       const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
-      return drawEnd(pen, event.payload, milliseconds, atCeiling);
+      return drawEnd(pen, event, milliseconds, atCeiling);
     }
   }
 }
@@ -123,12 +132,13 @@ function drawApproval(pen: Pen, event: ApprovalEvent): void {
       // Somebody may decide on it: what would hide is written out.
       warn(`${asks[kind]}: ${short(writtenOut(text))}`);
       for (const choice of choices) note(`  ${short(writtenOut(choice))}`);
-      const how = kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(approvalId)}`;
+      const how =
+        kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(shortId(approvalId))}`;
       return note(`${how}, until ${printable(deadlineAt)}`);
     }
     case 'approval-escalation':
       return warn(
-        `still unanswered: ${printable(event.payload.approvalId)}, until ${printable(event.payload.deadlineAt)}`,
+        `still unanswered: ${printable(shortId(event.payload.approvalId))}, until ${printable(event.payload.deadlineAt)}`,
       );
     case 'approval-response': {
       const { outcome, by, note: said, edited } = event.payload;
@@ -147,22 +157,26 @@ const asks = {
 
 function drawEnd(
   pen: Pen,
-  end: EventPayload<'run-end'>,
+  { stream, payload }: EventOf<'run-end'>,
   milliseconds: number | undefined,
   atCeiling: boolean,
 ): void {
   const { colors } = pen;
-  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = end;
+  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = payload;
   if (reason !== 'finished') pen.line(printable(reasonText || reason));
   if (deniedCalls) drawDenied(pen, deniedCalls);
   const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
   const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
   const [put, got] = [usage.inputTokens, usage.outputTokens].map((count) => count.toLocaleString('en'));
+  const denied = deniedCalls
+    ? [`${plural(deniedCalls.count, 'call')} denied: perdure show ${shortId(stream)}`]
+    : [];
   const rest = [
     toSpent(costMicros, atCeiling),
     plural(steps, 'step'),
     ...took,
     `${put} tokens in, ${got} out`,
+    ...denied,
   ];
   pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
 }
@@ -181,7 +195,7 @@ function drawDenied(
 }
 
 function drawMessage(pen: Pen, text: string): void {
-  pen.write(printable(text));
+  pen.prose(printable(text));
   pen.endLine();
 }
 
@@ -199,7 +213,7 @@ function drawStep(pen: Pen, event: StepEvent): void {
     case 'step-end':
       return event.payload.unfinished ? pen.note(restWords[event.payload.unfinished]) : undefined;
     case 'text-delta':
-      return pen.write(printable(event.payload.text));
+      return pen.prose(printable(event.payload.text));
     case 'thinking-delta':
       return pen.write(pen.colors.dim(printable(event.payload.text)));
     case 'text-start':

@@ -30,7 +30,7 @@ test('usage says what was used and what is only estimated, by whatever is asked 
   expect(await byRun.code).toBe(0);
   expect(rowsOf(byRun.out())).toEqual([
     ['RUN', 'CALLS', 'TOKENS IN', 'CACHED', 'OUT', 'COST', 'ESTIMATED'],
-    [id, '1', '12,000', '0', '300', '$1.25', '$1.25'],
+    [id.slice(-8), '1', '12,000', '0', '300', '$1.25', '$1.25'],
     ['Held for calls under way, and not spent: $1.25.'],
   ]);
   // Its worker dies in the second step, of which the prompt and 300 tokens are all there can be.

@@ -94,10 +94,8 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
   'thinking-start': [{ step: 1, block: 0 }, ''],
   'thinking-delta': [{ step: 1, block: 0, text: 'hm\n' }, 'hm\n'],
   'thinking-end': [{ step: 1, block: 0 }, ''],
-  'message-reset': [
-    { step: 1, reason: 'the worker died' },
-    '! superseded: the text of step 1 above (the worker died)\n',
-  ],
+  // Nothing was said that could be taken back.
+  'message-reset': [{ step: 1, reason: 'the worker died' }, ''],
   // Nothing of it has streamed: its pieces are folded.
   'message-end': [{ step: 1, text: 'words' }, 'words\n'],
   'call-request': [
@@ -123,11 +121,11 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
       choices: ['red'],
       deadlineAt: '2026-01-02T00:00:00.000Z',
     },
-    `! may it: shell rm -r \\u{202e}build\n—   red\n— perdure approve ${id}, until 2026-01-02T00:00:00.000Z\n`,
+    `! may it: shell rm -r \\u{202e}build\n—   red\n— perdure approve 00000001, until 2026-01-02T00:00:00.000Z\n`,
   ],
   'approval-escalation': [
     { approvalId: id, callId: '1.0', deadlineAt: '2026-01-02T00:00:00.000Z' },
-    `! still unanswered: ${id}, until 2026-01-02T00:00:00.000Z\n`,
+    `! still unanswered: 00000001, until 2026-01-02T00:00:00.000Z\n`,
   ],
   'approval-response': [
     { approvalId: id, callId: '1.0', outcome: 'approved', by: 'ada', note: 'go on', edited: true },
@@ -251,7 +249,7 @@ test('what a run accepted stands in its first lines, and what was denied beside 
     expect.stringMatching(/^! {3}3\.1 shell curl x+…$/),
     '!     no network',
     '!   … 21 more',
-    expect.stringMatching(/^succeeded · /),
+    expect.stringMatching(/^succeeded · .* · 22 calls denied: perdure show 00000001$/),
     '',
   ]);
 });
