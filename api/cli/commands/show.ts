@@ -7,6 +7,7 @@ import { find } from '../known-by.ts';
 import { showAnswer } from '../terminal/answer.ts';
 import { plural, toAge, toDollars, toDuration } from '../terminal/figures.ts';
 import { printable, printableLine } from '../terminal/printable.ts';
+import { toRunMoney } from '../terminal/run-money.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { fieldsOf, tableOf } from '../terminal/table.ts';
 import { toState } from './runs.ts';
@@ -87,17 +88,18 @@ function toConfiguration(run: RunView): [string, string][] {
   ];
 }
 
-function toLimits({ steps, seconds, costMicros, tokens }: RunLimits): string {
+function toLimits({ steps, seconds, costMicros, tokens, maxOutputTokens }: RunLimits): string {
   const set = [
     steps === undefined ? [] : plural(steps, 'step'),
     seconds === undefined ? [] : toDuration(seconds * 1000),
     costMicros === undefined ? [] : toDollars(costMicros),
     tokens === undefined ? [] : plural(tokens, 'token'),
+    maxOutputTokens === undefined ? [] : `${plural(maxOutputTokens, 'token')} an answer`,
   ].flat();
   return set.length === 0 ? 'those of its policy' : `${set.join(', ')}; else those of its policy`;
 }
 
-function toSpent({ steps, usage, costMicros, startedAt, endedAt }: RunView): [string, string][] {
+function toSpent({ steps, usage, startedAt, endedAt, ...money }: RunView): [string, string][] {
   const until = endedAt === null ? Date.now() : Date.parse(endedAt);
   const took = startedAt === null ? 'not started' : toDuration(Math.max(0, until - Date.parse(startedAt)));
   const [put, cached, got] = [usage.inputTokens, usage.cachedInputTokens, usage.outputTokens].map((count) =>
@@ -107,7 +109,7 @@ function toSpent({ steps, usage, costMicros, startedAt, endedAt }: RunView): [st
     ['took', took],
     ['steps', String(steps)],
     ['tokens', `${put} in (${cached} of them cached), ${got} out`],
-    ['money', toDollars(costMicros)],
+    ['money', toRunMoney(money)],
   ];
 }
 
