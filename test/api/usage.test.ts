@@ -114,6 +114,11 @@ test('what is held is told apart from what was spent, and what was charged at a 
     items: [{ key: run.id, costMicros: 14_000, estimatedCostMicros: 7_000, ceilingCostMicros: 7_000 }],
     held: { tokens: 100, costMicros: 960_000 },
   });
+  const ledger = (await api.ask('GET', `/allowances/ledger?runId=${run.id}&kind=settle`)).json().items;
+  expect(ledger).toMatchObject([
+    { step: 2, estimated: false },
+    { step: 1, estimated: true },
+  ]);
   expect(await pool(api)).toMatchObject({
     used: { costMicros: 14_000, dayCostMicros: 14_000 },
     held: { costMicros: 960_000, dayCostMicros: 960_000 },

@@ -22,8 +22,11 @@ export async function readLedger(
   const { rows } = await sql<Omit<LedgerEntry, 'at'> & { at: Date }>`
     select id, kind, at, day::text as day, run_id as "runId", step, attempt, model, array(
         select pool.name from allowances pool where pool.id = any(entry.allowances) order by pool.id
-      ) as pools, tokens, cost_micros as "costMicros", estimated,
-      possible_cost_micros as "possibleCostMicros", change, by, reason
+      ) as pools, tokens, cost_micros as "costMicros", possible_cost_micros as "possibleCostMicros", change, by, reason,
+      estimated or exists (
+        select from model_calls booked where booked.run_id = entry.run_id and booked.step = entry.step
+          and booked.attempt = entry.attempt and not booked.priced
+      ) as estimated
     from allowance_entries entry
     where ${sql.join(asked, sql` and `)}
     order by id desc limit ${limit}`.execute(queries);

@@ -88,12 +88,13 @@ function toConfiguration(run: RunView): [string, string][] {
   ];
 }
 
-function toLimits({ steps, seconds, costMicros, tokens }: RunLimits): string {
+function toLimits({ steps, seconds, costMicros, tokens, maxOutputTokens }: RunLimits): string {
   const set = [
     steps === undefined ? [] : plural(steps, 'step'),
     seconds === undefined ? [] : toDuration(seconds * 1000),
     costMicros === undefined ? [] : toDollars(costMicros),
     tokens === undefined ? [] : plural(tokens, 'token'),
+    maxOutputTokens === undefined ? [] : `${plural(maxOutputTokens, 'token')} an answer`,
   ].flat();
   // What is not said here, its policy says.
   return [...set, ...(set.length < 4 ? ['else those of its policy'] : [])].join(', ');

@@ -37,6 +37,7 @@ test('usage is summed by run, conversation, model, project and day, with what is
     outputTokens: 15,
     costMicros: 300,
     estimatedCostMicros: 200,
+    ceilingCostMicros: 0,
     possibleCostMicros: 0,
     refundedTokens: 30,
   };
@@ -47,6 +48,7 @@ test('usage is summed by run, conversation, model, project and day, with what is
     outputTokens: 4,
     costMicros: 0,
     estimatedCostMicros: 0,
+    ceilingCostMicros: 0,
     possibleCostMicros: 0,
     refundedTokens: 0,
   };
@@ -73,6 +75,7 @@ test('usage is summed by run, conversation, model, project and day, with what is
     outputTokens: 9,
     costMicros: 100,
     estimatedCostMicros: 0,
+    ceilingCostMicros: 0,
     possibleCostMicros: 0,
     refundedTokens: 10,
   };
