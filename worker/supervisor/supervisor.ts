@@ -10,8 +10,8 @@ import type { Config } from '../config/config.ts';
 import { childEnvironment } from '../config/config.ts';
 import { createDisk } from '../../activities/host/disk.ts';
 import { type Chores, createChores } from '../chores.ts';
-import { releaseExecutors } from '../processes/release.ts';
 import type { DataFolder } from '../data-folder.ts';
+import { collectWhenQuiet } from '../idle-garbage.ts';
 import { diskFolders, logFolder } from '../data-folder.ts';
 import type { KernelLock } from '../kernel-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
@@ -196,6 +196,7 @@ function keepHouse({ config, data, lock, logger, publication, chores, say }: Sce
   return [
     chores.every('looking at the disk', houseEveryMs, look),
     chores.every('keeping the folder of logs', houseEveryMs, restore),
+    collectWhenQuiet(chores),
     chores.every('rotating the logs', houseEveryMs, () => rotateLogs(logs)),
     chores.every('keeping processes.json', houseEveryMs, publication.keep),
     chores.every('keeping the lock of the data folder', houseEveryMs, lock.keep),
@@ -261,6 +262,8 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     const env = childEnvironment(config, { ...decided, temporalUiUpstream: undefined });
     const apiEnv = childEnvironment(config, { ...decided, temporalUiUpstream });
     release = oneAtATime(async () => {
+      // At the first death: a supervisor that never saw one does without Temporal's client.
+      const { releaseExecutors } = await import('../processes/release.ts');
       // Once there is room, or Postgres is back: sooner than its timeouts.
       await untilStored(() =>
         releaseExecutors({ ...config, ...servers, dataFolder: data.folder, log: logger }),

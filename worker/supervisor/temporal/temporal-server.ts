@@ -14,8 +14,8 @@ import { choosePort, hiddenPlace, plainPlace } from '../ports.ts';
 import type { ProcessIdentity } from '../../process-table.ts';
 import { findProcesses, isRunning, type RunningProcess, runningProcesses } from '../../process-table.ts';
 import { stopProcess } from '../process/stop-process.ts';
+import { prepareNamespace } from './prepare-namespace.ts';
 import type { TemporalIdentity } from './temporal-cluster.ts';
-import { prepareNamespace } from './temporal-cluster.ts';
 import { temporalExecutable } from './temporal-executable.ts';
 
 export interface TemporalInput extends WantedPort {
