@@ -11,13 +11,16 @@ export type Answer = { result: unknown } | { message: string };
  * Arguments and result are copied; they may hold secrets, since they pass through a pipe. An error keeps its message
  * alone. When this process dies, so does the other.
  */
-export async function inChild<Module extends Record<Name, (...args: never[]) => unknown>, Name extends string>(
-  module: URL,
-  name: Name,
-  ...args: Parameters<Module[Name]>
-): Promise<Awaited<ReturnType<Module[Name]>>> {
+export async function inChild<
+  Module extends Record<Name, (...args: never[]) => unknown>,
+  Name extends string,
+>(module: URL, name: Name, ...args: Parameters<Module[Name]>): Promise<Awaited<ReturnType<Module[Name]>>> {
   // Detached, so that a terminal's Ctrl-C reaches only the process that decides what it means.
-  const child = fork(program, [module.href, name], { execArgv: [], serialization: 'advanced', detached: true });
+  const child = fork(program, [module.href, name], {
+    execArgv: [],
+    serialization: 'advanced',
+    detached: true,
+  });
   const answer = await new Promise<Answer>((resolve, reject) => {
     child.once('message', (message) => resolve(message as Answer));
     child.once('error', reject);

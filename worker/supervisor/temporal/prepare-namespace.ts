@@ -5,9 +5,6 @@ import type * as cluster from './temporal-cluster.ts';
 
 const module = new URL('temporal-cluster.ts', import.meta.url);
 
-export function prepareNamespace(
-  place: TemporalPlace,
-  namespace: string,
-): Promise<cluster.TemporalIdentity> {
+export function prepareNamespace(place: TemporalPlace, namespace: string): Promise<cluster.TemporalIdentity> {
   return inChild<typeof cluster, 'prepareNamespace'>(module, 'prepareNamespace', place, namespace);
 }
