@@ -14,8 +14,9 @@ export const servingHeap = ['--max-semi-space-size=4'];
 
 // Twice within the time a person needs to look.
 const lookMs = 5_000;
-// Share of the time since the last look in which the event loop was busy. A collection holds it for 40 to 100 ms.
-const quiet = 0.05;
+// Share of the time since the last look in which the event loop was busy, on a loaded machine also waiting for its turn. A
+// collection holds it for 40 to 100 ms.
+const quiet = 0.1;
 // Less is not worth a collection.
 const worthBytes = 4 * 1024 * 1024;
 
@@ -30,8 +31,8 @@ export function collectWhenQuiet(chores: Chores): () => void {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
-    if (utilization > quiet || process.memoryUsage().heapUsed < left + worthBytes) return;
+    if (utilization > quiet || process.memoryUsage.rss() < left + worthBytes) return;
     collect();
-    left = process.memoryUsage().heapUsed;
+    left = process.memoryUsage.rss();
   });
 }
