@@ -20,18 +20,25 @@ const quiet = 0.1;
 // Less is not worth a collection.
 const worthBytes = 4 * 1024 * 1024;
 
-/** Until the function returned is called. */
-export function collectWhenQuiet(chores: Chores): () => void {
-  // The only way to V8's collector from inside that needs no flag at the start.
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
+/** Tells each time how busy the event loop was since the last. */
+function busyShares(): () => number {
   let before = performance.eventLoopUtilization();
-  let left = 0;
-  return chores.every('giving memory back', lookMs, () => {
+  return () => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
-    if (utilization > quiet || process.memoryUsage.rss() < left + worthBytes) return;
+    return utilization;
+  };
+}
+
+/** Until the function returned is called. */
+export function collectWhenQuiet(chores: Chores, busyShare = busyShares()): () => void {
+  // The only way to V8's collector from inside that needs no flag at the start.
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  let left = 0;
+  return chores.every('giving memory back', lookMs, () => {
+    if (busyShare() > quiet || process.memoryUsage.rss() < left + worthBytes) return;
     collect();
     left = process.memoryUsage.rss();
   });
