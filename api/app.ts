@@ -31,6 +31,7 @@ import { contentRoutes } from './routes/contents.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { embeddedRoutes } from './routes/embedded.ts';
+import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
 import { modelRoutes } from './routes/models.ts';
 import { pageRoutes } from './routes/page.ts';
@@ -52,6 +53,7 @@ const prefix = '/api/v1';
 
 const routes: Routes[] = [
   runRoutes,
+  findRoutes,
   runMessageRoutes,
   runEventRoutes,
   callRoutes,

@@ -1,7 +1,9 @@
 // `perdure serve` in front of its supervisor: the lock, the log, the signals and what is printed.
+import path from 'node:path';
+import { commandOnPath } from '../activities/host/command-on-path.ts';
 import { standardStreams } from '../api/cli/terminal/standard-streams.ts';
 import { createRedactor } from '../activities/store/log/redaction.ts';
-import { knownSecrets, loadConfig } from './config/config.ts';
+import { knownSecrets, loadConfig, shellPath } from './config/config.ts';
 import { followFile } from './logs/log-file.ts';
 import { createLogging, logCrashes } from './logs/logging.ts';
 import { banner } from './supervisor/banner.ts';
@@ -82,7 +84,9 @@ export async function serve(args: string[]): Promise<number> {
       if (places === undefined) return;
       const tookMs = performance.now() - startedAt;
       // Not through the redactor: this is where the token is handed over.
-      stdout.write(`${banner({ version, config, data, ...places, tookMs, terminal })}\n`);
+      stdout.write(
+        `${banner({ version, config, data, ...places, command: commandLine(), tookMs, terminal })}\n`,
+      );
     });
     // A start that fails ends the waiting for a signal too.
     await Promise.race([told.promise, started.then(() => told.promise)]);
@@ -97,4 +101,16 @@ export async function serve(args: string[]): Promise<number> {
     say('Stopped.');
     logging.flush();
   }
+}
+
+/** How a shell here calls the command line: by its name only where that is this checkout, never some package of that name. */
+function commandLine(): string {
+  const program = path.join(import.meta.dirname, 'perdure.mjs');
+  // npm puts these before the PATH of what it starts, and of nothing else.
+  const own = shellPath()
+    .split(path.delimiter)
+    .filter((each) => !each.endsWith('/node_modules/.bin'));
+  if (commandOnPath('perdure', own.join(path.delimiter)) === program) return 'perdure';
+  const direct = `node ${/^[\w@%+=,./-]+$/.test(program) ? program : `'${program.replaceAll("'", "'\\''")}'`}`;
+  return `${direct}; \`${direct} install-command\` puts perdure on the PATH`;
 }

@@ -2,6 +2,7 @@
 // in. It calls `doStream` once and never tries again: Temporal does.
 import type { LanguageModelV4, LanguageModelV4StreamPart, LanguageModelV4Usage } from '@ai-sdk/provider';
 import { toStorable } from '../../workflows/contracts/storable.ts';
+import { LRUCache } from 'lru-cache';
 import type { Profiles, ServerProfile } from './choose-profile.ts';
 import { createTextCleaner, type TextCleaner } from './clean-text.ts';
 import { isBrokenOff, toReason } from './finish-reason.ts';
@@ -39,20 +40,30 @@ export interface AiSdkProvider {
   ): LanguageModelV4 | Promise<LanguageModelV4>;
 }
 
+/**
+ * The longest answers that refusals have named, by run and model: each of its later steps would be refused once more. A
+ * restart of the worker forgets them, and so does the thousandth run after; then one request is refused again.
+ */
+type KnownLimits = LRUCache<string, number>;
+const mostKnownLimits = 1_000;
+
 export function createAiSdkLlm(settings: AiSdkProvider): Llm {
   const { provider, models, missing } = settings;
+  const limits: KnownLimits = new LRUCache({ max: mostKnownLimits });
   return {
     provider,
     models,
     missing,
     scripted: false,
     profile: settings.profiles.about,
-    stream: (request, signal) => stream(settings, request, signal),
+    longestAnswer: (model) => settings.profiles.of(model).longestAnswer,
+    stream: (request, signal) => stream(settings, limits, request, signal),
   };
 }
 
 async function* stream(
   settings: AiSdkProvider,
+  limits: KnownLimits,
   request: LlmRequest,
   signal: AbortSignal,
 ): AsyncGenerator<LlmPart> {
@@ -65,7 +76,7 @@ async function* stream(
   const fetch = createProviderFetch({ provider, format, alive: watch.alive });
   const ended = AbortSignal.any([signal, watch.signal]);
   try {
-    const { parts, source } = await watch.during(() => ask(settings, request, fetch, ended));
+    const { parts, source } = await watch.during(() => ask(settings, limits, request, fetch, ended));
     yield* readAnswer(parts, watch, provider, source);
   } catch (error) {
     signal.throwIfAborted();
@@ -78,6 +89,7 @@ async function* stream(
 
 async function ask(
   { provider, baseUrl, profiles, dialect = {}, languageModel }: AiSdkProvider,
+  limits: KnownLimits,
   request: LlmRequest,
   fetch: typeof globalThis.fetch,
   ended: AbortSignal,
@@ -90,21 +102,27 @@ async function ask(
     const options = toCallOptions(request, { profile, source }, dialect, longest);
     return (await model.doStream({ ...options, abortSignal: ended })).stream.getReader();
   };
-  const longest = longestFor(request, profile);
+  const place = `${request.runId} ${request.model}`;
+  const longest = longestFor(request, profile, limits.get(place));
   try {
     return { parts: await open(longest), source };
   } catch (error) {
     // Refused before it was read, it cost nothing. Once: a server that contradicts itself is not followed.
     const limit = longest === undefined ? undefined : namedLimit(error, longest);
     if (limit === undefined) throw error;
-    return { parts: await open(limit), source };
+    if (limit.isFixed) limits.set(place, limit.tokens);
+    return { parts: await open(limit.tokens), source };
   }
 }
 
 /** The longest answer that is sent: never above the one reserved. Undefined: the server's own counts. */
-function longestFor({ maxOutputTokens, free }: LlmRequest, profile: ServerProfile): number | undefined {
-  if (profile.longestAnswer !== undefined) return Math.min(profile.longestAnswer, maxOutputTokens);
-  return free && profile.longestWhenFree === 'left-out' ? undefined : maxOutputTokens;
+function longestFor(
+  { maxOutputTokens, free }: LlmRequest,
+  profile: ServerProfile,
+  known = Number.POSITIVE_INFINITY,
+): number | undefined {
+  if (profile.longestAnswer !== undefined) return Math.min(profile.longestAnswer, maxOutputTokens, known);
+  return free && profile.longestWhenFree === 'left-out' ? undefined : Math.min(maxOutputTokens, known);
 }
 
 async function* readAnswer(
@@ -135,7 +153,9 @@ async function* readAnswer(
     yield part;
   }
   if (finish === undefined || isBrokenOff(finish.finishReason)) {
-    throw new LlmError('network', `${provider}: the answer was cut before its end`);
+    const raw = finish?.finishReason.raw;
+    const why = raw === undefined ? '' : ` (${toStorable(raw).slice(0, 100)})`;
+    throw new LlmError('network', `${provider}: the answer was cut before its end${why}`);
   }
   if (finish.finishReason.unified === 'content-filter' && length === 0) {
     throw new LlmError('content_refused', `${provider}: its content filter refused to answer`);
@@ -165,6 +185,8 @@ function toPart(
         part.type === 'reasoning-delta' ? thinking.push(part.delta) : thinking.end(),
       );
     case 'tool-call':
+      // What the provider ran itself is not ours to run.
+      if (part.providerExecuted === true) return undefined;
       return {
         type: 'call',
         call: {

@@ -21,7 +21,7 @@ async function load() {
 export const guardedFetch: typeof fetch = async (input, init) => {
   // The key travels in a header of the provider's own, which a redirect would carry to another host.
   const { request, dispatcher } = await (loading ??= load());
-  const options = { ...init, redirect: 'error', dispatcher } as UndiciInit;
+  const options = { ...init, redirect: 'manual', dispatcher } as UndiciInit;
   return (await request(input instanceof Request ? input.url : input, options)) as unknown as Response;
 };
 

@@ -28,7 +28,7 @@ export interface LlmRequest {
   tools: ToolSpec[];
   /** The longest answer that is reserved. */
   maxOutputTokens: number;
-  /** Its tokens cost nothing: a server that knows its own longest answer need not be told ours. */
+  /** Its tokens cost nothing and its run asked for no length: a server that knows its own longest need not be told ours. */
   free?: boolean;
   /** Which run and step ask: for logs and for the scripted model's per-run counting; never sent to a provider. */
   runId: string;
@@ -126,11 +126,23 @@ export class LlmError extends Error {
   }
 }
 
+/** No connection to the server came about, so nothing was sent. */
+export class ServerUnreached extends LlmError {
+  constructor(message: string) {
+    super('network', message, undefined, true);
+    this.name = 'ServerUnreached';
+  }
+}
+
 /** The provider was not asked: it is left alone for `retryAfterMs`. Nothing was sent, used or failed. */
 export class ProviderLeftAlone extends LlmError {
-  constructor(message: string, retryAfterMs: number) {
+  /** The last request that was made found no server. */
+  readonly unreached: boolean;
+
+  constructor(message: string, retryAfterMs: number, unreached = false) {
     super('overloaded', message, retryAfterMs);
     this.name = 'ProviderLeftAlone';
+    this.unreached = unreached;
   }
 }
 
@@ -143,6 +155,8 @@ export interface Llm {
   missing: string | undefined;
   /** What its requests look like, and why so. */
   profile?: { name: string; why: string; byModel: Record<string, string> };
+  /** The longest answer of a model in tokens, where the configuration says it. */
+  longestAnswer?(model: string): number | undefined;
   /** Names worth offering, best first; empty when the server behind it decides. */
   models: string[];
   /** Streams one answer. Aborting the signal closes the provider's socket at once. */

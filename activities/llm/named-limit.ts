@@ -23,14 +23,21 @@ const sentences: RegExp[] = [
   /maxOutputTokens[^.]{0,80}from 1 \(inclusive\) to (?<exclusive>\d+) \(exclusive\)/i,
 ];
 
+export interface NamedLimit {
+  tokens: number;
+  /** It is the same for any prompt; another one is what this prompt leaves of the context. */
+  isFixed: boolean;
+}
+
 /** Undefined when the refusal is about something else, or names nothing that is shorter than what was asked. */
-export function namedLimit(error: unknown, asked: number): number | undefined {
+export function namedLimit(error: unknown, asked: number): NamedLimit | undefined {
   const text = textOf(error);
   for (const sentence of sentences) {
     const found = sentence.exec(text);
     if (found === null) continue;
-    const limit = limitOf(found);
-    if (Number.isSafeInteger(limit) && limit >= 1 && limit < asked) return limit;
+    const tokens = limitOf(found);
+    if (Number.isSafeInteger(tokens) && tokens >= 1 && tokens < asked)
+      return { tokens, isFixed: found.groups?.['context'] === undefined };
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
-// What a call costs, in whole micro-dollars, rounded up. An unknown price is never free: the ceiling is charged.
+// What a call costs, in whole micro-dollars, rounded up. A server of one's own costs nothing unless a price is given;
+// any other unknown price is never free: the ceiling is charged.
 import { createRequire } from 'node:module';
 import type { LlmUsage } from './llm.ts';
 
@@ -10,8 +11,15 @@ export interface Price {
   output: number;
 }
 
-/** Prices from the configuration, by `provider/model` or `provider/*`; they go before the known ones. */
-export type PriceOverlay = Record<string, Price>;
+/** What the configuration says about prices. */
+export interface Prices {
+  /** By `provider/model` or `provider/*`; they go before the known ones. */
+  own: Record<string, Price>;
+  /** Charged where no price is known. */
+  ceiling: Price;
+  /** Providers whose server is on a machine or network of one's own. */
+  local: readonly string[];
+}
 
 export interface Cost {
   costMicros: number;
@@ -23,20 +31,21 @@ export function priceOf(
   provider: string,
   model: string,
   usage: LlmUsage,
-  overlay: PriceOverlay,
-  ceiling: Price,
+  { own, ceiling, local }: Prices,
 ): Cost {
   if (provider === 'scripted') return { costMicros: 0, priced: true };
-  const own = ownPrice(overlay, `${provider}/${model}`) ?? ownPrice(overlay, `${provider}/*`);
-  if (own !== undefined) return { costMicros: costAt(own, usage), priced: true };
+  const given = givenPrice(own, `${provider}/${model}`) ?? givenPrice(own, `${provider}/*`);
+  if (given !== undefined) return { costMicros: costAt(given, usage), priced: true };
+  // Before the address: a local proxy in front of a vendor is paid for all the same.
   const known = knownCost(provider, model, usage);
-  return known === undefined
-    ? { costMicros: costAt(ceiling, usage), priced: false }
-    : { costMicros: known, priced: true };
+  if (known !== undefined) return { costMicros: known, priced: true };
+  return local.includes(provider)
+    ? { costMicros: 0, priced: true }
+    : { costMicros: costAt(ceiling, usage), priced: false };
 }
 
-function ownPrice(overlay: PriceOverlay, name: string): Price | undefined {
-  return Object.hasOwn(overlay, name) ? overlay[name] : undefined;
+function givenPrice(prices: Prices['own'], name: string): Price | undefined {
+  return Object.hasOwn(prices, name) ? prices[name] : undefined;
 }
 
 /** Big integers: tokens times price leaves the exact range of a number long before either is absurd. */

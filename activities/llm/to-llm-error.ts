@@ -2,22 +2,30 @@
 // provider's status codes, error codes and sentences.
 import { InvalidResponseDataError, JSONParseError, TypeValidationError } from '@ai-sdk/provider';
 import { exhaustedWords, type Phrasing, tooLongWords } from './error-words.ts';
-import { LlmError, type LlmErrorKind } from './llm.ts';
+import { LlmError, type LlmErrorKind, ServerUnreached } from './llm.ts';
 import { type Complaint, complaintIn } from './wire/complaint.ts';
 
 // Logs and events cut at 500 once secrets are out: a cut here that they could show might leave half of one.
 const longestMessage = 2_000;
 
 const stalls = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'];
-// No connection came about.
-const unreached = [
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_CONNECT_TIMEOUT',
-];
+// No connection came about: the codes of Node and undici, in words.
+const unreached: Record<string, string> = {
+  ECONNREFUSED: 'it was refused, nothing listens there',
+  EHOSTUNREACH: 'there is no way to that host',
+  ENETUNREACH: 'there is no way to that network',
+  ENOTFOUND: 'no host has that name',
+  EAI_AGAIN: 'its name cannot be looked up now',
+  UND_ERR_CONNECT_TIMEOUT: 'it took too long',
+  ETIMEDOUT: 'it took too long',
+};
+
+/** Also a read may time out; that is another matter. An aggregate has one error for each address that was tried. */
+function isOfConnecting(error: Error): boolean {
+  if (codeOf(error) === 'ETIMEDOUT' && !(error instanceof AggregateError))
+    return (error as NodeJS.ErrnoException).syscall === 'connect';
+  return Object.hasOwn(unreached, codeOf(error));
+}
 
 export function toLlmError(error: unknown, provider: string): LlmError {
   const known = causes(error).find((cause) => cause instanceof LlmError);
@@ -29,6 +37,18 @@ export function toLlmError(error: unknown, provider: string): LlmError {
     : complainedOf(complaint, provider);
 }
 
+/** Why a request did not reach its server; undefined: a connection came about. */
+export function unreachedBy(error: unknown, provider: string, url: string): ServerUnreached | undefined {
+  const chain = causes(error);
+  const code = chain.filter(isOfConnecting).map(codeOf)[0];
+  if (code === undefined) return undefined;
+  const detail = reasonOf(chain.at(-1) as Error).slice(0, longestMessage);
+  // The origin alone: what else is in an address may be a secret.
+  return new ServerUnreached(
+    `${provider}: no connection to ${new URL(url).origin}: ${unreached[code]} (${detail})`,
+  );
+}
+
 /** What a server complains of. */
 export function complainedOf(complaint: Complaint, provider: string, retryAfterMs?: number): LlmError {
   const { status, code, message } = complaint;
@@ -38,10 +58,14 @@ export function complainedOf(complaint: Complaint, provider: string, retryAfterM
   }
   const kind = kindOf(complaint);
   const broken =
-    (status ?? 0) >= 500 || status === 429 || /overloaded|rate_limit|resource_exhausted/.test(code);
+    (status ?? 0) >= 500 || status === 429 || (status === undefined && codesOfOutages.test(code));
   const passes = ['rate_limited', 'overloaded', 'timeout'].includes(kind);
   return new LlmError(kind, `${provider}: ${said}`, retryAfterMs, broken && passes);
 }
+
+// What stands for 5xx and 429 where no number is said: OpenAI's server_error, Anthropic's api_error and overloaded_error,
+// Gemini's UNAVAILABLE and RESOURCE_EXHAUSTED.
+const codesOfOutages = /overloaded|rate_limit|resource_exhausted|server_error|api_error|unavailable/;
 
 function says(table: readonly Phrasing[], { code, message }: Complaint): boolean {
   return table.some(({ pattern }) => pattern.test(code) || pattern.test(message));
@@ -79,8 +103,7 @@ function toTransportError(error: unknown, provider: string): LlmError {
   const deepest = chain.at(-1);
   const detail = deepest === undefined ? String(error) : reasonOf(deepest);
   const sentence = `${provider}: the connection failed: ${detail.slice(0, longestMessage)}`;
-  const down = chain.some((cause) => unreached.includes(codeOf(cause)));
-  return new LlmError('network', sentence, undefined, down, chain.some(isOfConnection));
+  return new LlmError('network', sentence, undefined, false, chain.some(isOfConnection));
 }
 
 // Node's codes of certificates that do not fit, of another protocol than TLS or HTTP, and of an address that is none: they

@@ -1,7 +1,7 @@
 // A circuit breaker for each model of a provider, shared by every run of the process: a model that is down is left alone
 // instead of being asked by all of them. Only outages open it, never an answer that we gave up or could not read.
 import { LRUCache } from 'lru-cache';
-import { type Llm, LlmError, type LlmPart, ProviderLeftAlone } from './llm.ts';
+import { type Llm, LlmError, type LlmPart, ProviderLeftAlone, ServerUnreached } from './llm.ts';
 
 // One failure happens, five in a row are an outage.
 const failuresToOpen = 5;
@@ -21,11 +21,14 @@ interface Circuit {
   probeSince: number | undefined;
   /** The run whose call failed last. */
   failed: string;
+  /** What it failed with. */
+  error: LlmError | undefined;
   /** The runs that were sent away since. */
   waiting: Set<string>;
 }
 
-type Outcome = 'answered' | 'outage' | 'unknown';
+/** What a call tells of its model; an error is an outage. */
+type Outcome = 'answered' | LlmError | 'unknown';
 
 export function withBreaker(llm: Llm): Llm {
   const circuits = new LRUCache<string, Circuit>({ max: mostModels });
@@ -59,11 +62,10 @@ function admit(circuit: Circuit, name: string, runId: string): boolean {
   const left = waitFor(circuit, runId);
   if (left > 0) {
     circuit.waiting.add(runId);
-    const seconds = Math.ceil(left / 1000);
-    throw new ProviderLeftAlone(
-      `${name} failed ${failuresToOpen} times in a row: it is left alone for another ${seconds} s`,
-      left,
-    );
+    const { error } = circuit;
+    const rest = `${name} is left alone for another ${Math.ceil(left / 1000)} s`;
+    const why = `it failed ${failuresToOpen} times in a row, the last time with: ${error?.message}`;
+    throw new ProviderLeftAlone(`${rest}: ${why}`, left, error instanceof ServerUnreached);
   }
   circuit.waiting.delete(runId);
   circuit.probeSince = Date.now();
@@ -81,7 +83,7 @@ function waitFor({ openUntil, probeSince, failed, waiting }: Circuit, runId: str
 
 function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof LlmError)) return 'unknown';
-  if (error.outage) return 'outage';
+  if (error.outage) return error;
   // It said what it does not want: it is there.
   return error.retryable ? 'unknown' : 'answered';
 }
@@ -96,7 +98,7 @@ function tell(
     return;
   }
   const circuit = circuits.get(model) ?? {
-    ...{ failures: 0, openUntil: 0, probeSince: undefined, failed: runId },
+    ...{ failures: 0, openUntil: 0, probeSince: undefined, failed: runId, error: undefined },
     waiting: new Set<string>(),
   };
   circuits.set(model, circuit);
@@ -107,6 +109,7 @@ function tell(
   // What had begun before it opened says nothing new.
   if (wasOpen && !isProbe) return;
   circuit.failed = runId;
+  circuit.error = outcome;
   if (circuit.failures >= failuresToOpen) circuit.openUntil = Date.now() + openMs;
 }
 

@@ -105,6 +105,8 @@ export interface SearchResult {
 export interface FileStat {
   kind: 'file' | 'directory' | 'symlink' | 'other';
   size: number;
+  /** Its owner may run it. */
+  isExecutable: boolean;
 }
 
 /** Words of a command that may be names, its programs among them, and the folders it goes to. */
@@ -150,8 +152,11 @@ export interface Sandbox {
   follow(names: NamesToFollow): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Refuses what is not a regular file or is over `maxBytes`. Undefined when there is no such file. */
   read(path: string, maxBytes: number): Promise<Buffer | undefined>;
-  /** Replaces the file atomically, making parent directories; keeps the mode of an existing file. */
-  write(path: string, bytes: Buffer): Promise<void>;
+  /**
+   * Replaces the file atomically, making parent directories. It keeps the mode of an existing file, save that
+   * `isExecutable` says whether those who may read it may run it.
+   */
+  write(path: string, bytes: Buffer, isExecutable?: boolean): Promise<void>;
   remove(path: string): Promise<void>;
   stat(path: string): Promise<FileStat | undefined>;
   /** Where a path leads once links are followed, relative to the root, whether or not anything is there. */

@@ -1,5 +1,5 @@
-// What a run asks people when its money, or an allowance it draws from, is used up: one open question at a time, in
-// words that say what is missing and what to do about it.
+// What becomes of a run when its money, or an allowance it draws from, is used up. It fails, or it asks people: one open
+// question at a time, in words that say what is missing and who can do what about it.
 import type { LimitName } from '../../workflows/contracts/allowance.ts';
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { StopReason } from '../../workflows/contracts/run.ts';
@@ -12,7 +12,7 @@ import { type AttemptRef, isFirst, mayPause, type NewAttempt } from '../store/ru
 import type { Queries } from '../store/db/database.ts';
 import type { Write } from '../store/log/events.ts';
 import { findAskedBy, findLimitQuestion } from '../store/approvals/money-questions.ts';
-import { type RunRow, streamFor } from '../store/runs/runs.ts';
+import { overBudgetOf, type RunRow, streamFor } from '../store/runs/runs.ts';
 
 type Paused = Extract<CallModelResult, { kind: 'paused' }>;
 
@@ -48,8 +48,9 @@ export async function askedBy(queries: Queries, attempt: AttemptRef): Promise<Pa
 type Limited = Extract<CallModelResult, { kind: 'limit' | 'paused' }>;
 
 /**
- * Asks people for more of what a call lacks. Where nothing is asked, since the run may have no more of it or had to wait
- * in one step too often, it ends as if it had been given nothing. The caller holds the run's lock.
+ * Asks people for more of what a call lacks, of a run that pauses there. Where nothing is asked, since the run fails over
+ * its budget, may have no more of it or had to wait in one step too often, it ends as if it had been given nothing. The
+ * caller holds the run's lock.
  */
 export async function askForMore(
   deps: ActivityDeps,
@@ -62,13 +63,15 @@ export async function askForMore(
   if (allowanceId === null && limit === 'tokens') return { kind: 'limit', reason };
   if (!mayPause(task))
     return { kind: 'limit', reason, detail: 'It had to wait for more in one step too many times.' };
-  const own = allowanceId === null;
+  const fails = overBudgetOf(run) === 'fail';
+  const shortly = allowanceId !== null && short.passing;
+  if (fails && !shortly) return { kind: 'limit', reason, detail: shortageOf(short) };
   const question = {
     kind: 'limit' as const,
     step,
     about: { allowanceId, limit },
-    text: own ? ownSentence(short) : sentenceOf(short),
-    ...answerTimeOf(deps, own ? 0 : passesInMs(short)),
+    text: `${shortageOf(short)} ${outlookOf(short)} ${wayOutOf(short)}`,
+    ...(fails ? heldTime(deps) : answerTimeOf(deps, passesInMs(short))),
   };
   const events = await requestApprovals(write, run, [question]);
   write.append({ ...streamFor(run), events });
@@ -80,8 +83,20 @@ export async function askForMore(
 // The sweeper comes by every few seconds and answers only so many at a time; on a busy machine both take longer.
 const sweptWithinMs = 60_000;
 
+// Nothing is used up, other calls hold the room: few of them take longer than this. It is a wait for calls and not for
+// people, so a run that fails over its budget waits so long too.
+const heldMs = 10 * 60_000;
+
+function heldTime(deps: ActivityDeps): AnswerTime {
+  const { escalateAt, deadlineAt } = answerTimeOf(deps);
+  const latest = new Date(Date.now() + heldMs);
+  return deadlineAt < latest ? { escalateAt, deadlineAt } : { escalateAt: latest, deadlineAt: latest };
+}
+
 /** When no answer is needed any more, since the shortage ended by itself: a run that was told so waits for that. */
-function passesInMs({ allowed, needed, endsAt }: Exceeded): number {
+function passesInMs(short: Exceeded | OwnShortage): number {
+  if (short.allowanceId === null) return 0;
+  const { allowed, needed, endsAt } = short;
   if (endsAt === null || needed > allowed) return 0;
   return Date.parse(endsAt) + sweptWithinMs - Date.now();
 }
@@ -99,43 +114,81 @@ function waitsFor(id: string): string {
   return `limit/${id}`;
 }
 
-/** Of a limit: why a run ends that is given no more, and how people read an amount and its period. */
-const traits: Record<LimitName, { reason: StopReason; say: (count: number) => string; period: string }> = {
-  costMicros: { reason: 'limit_cost', say: dollars, period: 'in all' },
-  dayCostMicros: { reason: 'limit_cost', say: dollars, period: 'a day' },
-  tokens: { reason: 'limit_tokens', say: (count) => `${count} tokens`, period: 'in all' },
-  dayTokens: { reason: 'limit_tokens', say: (count) => `${count} tokens`, period: 'a day' },
-  hourCalls: { reason: 'limit_calls', say: (count) => `${count} calls`, period: 'an hour' },
-  // Of no call: runs over it are never accepted.
-  dayRuns: { reason: 'allowance_denied', say: (count) => `${count} runs`, period: 'a day' },
-};
-
-function ownSentence({ allowed, used }: OwnShortage): string {
-  return (
-    `This run may spend ${dollars(allowed)} and has spent ${dollars(used)}. ` +
-    'May it spend more, and how much? Approve with {"costMicros": N}, in millionths of a dollar.'
-  );
+interface Traits {
+  /** Why a run ends that is given no more. */
+  reason: StopReason;
+  /** How people read an amount. */
+  say: (count: number) => string;
+  period: string;
+  /** What raises it in an allowance, on the command line. */
+  option: string;
 }
 
-function sentenceOf(exceeded: Exceeded): string {
-  const { name, model, limit, allowed, used, held, needed, missing } = exceeded;
+const traits: Record<LimitName, Traits> = {
+  costMicros: { reason: 'limit_cost', say: dollars, period: 'in all', option: '--cost DOLLARS' },
+  dayCostMicros: { reason: 'limit_cost', say: dollars, period: 'a day', option: '--day-cost DOLLARS' },
+  tokens: { reason: 'limit_tokens', say: toTokens, period: 'in all', option: '--set tokens=N' },
+  dayTokens: { reason: 'limit_tokens', say: toTokens, period: 'a day', option: '--set dayTokens=N' },
+  hourCalls: {
+    reason: 'limit_calls',
+    say: (count) => `${count} calls`,
+    period: 'an hour',
+    option: '--set hourCalls=N',
+  },
+  // Of no call: runs over it are never accepted.
+  dayRuns: {
+    reason: 'allowance_denied',
+    say: (count) => `${count} runs`,
+    period: 'a day',
+    option: '--set dayRuns=N',
+  },
+};
+
+/** What is missing. */
+function shortageOf(short: Exceeded | OwnShortage): string {
+  if (short.allowanceId === null) {
+    const { say } = traits[short.limit];
+    return `This run may spend ${say(short.allowed)} and has spent ${say(short.used)}.`;
+  }
+  const { limit, allowed, used, held, needed, missing } = short;
   const { say, period } = traits[limit];
-  const of = model === '' ? `The allowance ${name}` : `The allowance ${name} for ${model}`;
   const now = held > 0 ? `${say(used)} are used and ${say(held)} held` : `${say(used)} are used`;
   return (
-    `${of} has ${say(allowed)} ${period}: ${now}, the next call may need ${say(needed)}, and ` +
-    `${say(missing)} are missing. ${outlookOf(exceeded)} Raise the allowance and the run goes on by itself, or approve to have it try again.`
+    `${nameOf(short)} has ${say(allowed)} ${period}: ${now}, the next call may need ${say(needed)}, and ` +
+    `${say(missing)} are missing.`
   );
 }
 
 /** Whether it passes by itself. */
-function outlookOf({ allowed, needed, endsAt, passing }: Exceeded): string {
+function outlookOf(short: Exceeded | OwnShortage): string {
+  if (short.allowanceId === null) return 'This does not pass by itself.';
+  const { allowed, needed, endsAt, passing } = short;
   if (needed > allowed)
     return 'One such call is more than the allowance ever has, so this does not pass by itself.';
   if (passing)
     return 'What is held may come back when the calls that hold it end; the run then goes on by itself.';
   if (endsAt === null) return 'This does not pass by itself.';
   return `The period ends at ${endsAt}, and the run goes on by itself when there is room then.`;
+}
+
+/** What an answer can change, and what only a change of the allowance can. */
+function wayOutOf(short: Exceeded | OwnShortage): string {
+  if (short.allowanceId === null) return 'May it spend more, and how many dollars?';
+  const { name, model, limit } = short;
+  const { option } = traits[limit];
+  const of = model === '' ? name : `${name} --model ${model}`;
+  return (
+    'No answer here raises an allowance. A person with a token of this server can, and the run then goes on by itself: ' +
+    `perdure allowances ${of} ${option} --reason WHY. Approve to try again without that.`
+  );
+}
+
+function nameOf({ name, model }: Exceeded): string {
+  return model === '' ? `The allowance ${name}` : `The allowance ${name} for ${model}`;
+}
+
+function toTokens(count: number): string {
+  return `${count} tokens`;
 }
 
 function dollars(micros: number): string {

@@ -14,7 +14,8 @@ import { toStorable } from '../../workflows/contracts/storable.ts';
 const sentences: Record<StopReason, string> = {
   finished: 'The agent finished.',
   interrupted: 'The run was interrupted; what it did is kept.',
-  cancelled: 'The run was cancelled; its results are discarded.',
+  cancelled:
+    'The run was cancelled: the conversation goes on from before it, and files it changed stay as they are.',
   limit_steps: 'The run reached its limit of steps.',
   limit_seconds: 'The run reached its limit of time.',
   limit_cost: 'The run reached its limit of cost.',

@@ -6,8 +6,16 @@ import { type ActivityDeps, type Attempt, CalledOff, WorkerStopping } from '../d
 import type { Said } from './ask.ts';
 import { LogBehind } from './journal.ts';
 import type { ModelCall } from './open.ts';
-import { LlmError, type LlmErrorKind, ProviderLeftAlone } from '../llm/llm.ts';
-import { faultOf, isFault, isOutOfPatience, outcomeOfProvider } from './patience.ts';
+import { LlmError, type LlmErrorKind, ProviderLeftAlone, ServerUnreached } from '../llm/llm.ts';
+import {
+  faultOf,
+  firstPatience,
+  isFault,
+  isOutage,
+  isOutOfPatience,
+  outcomeOfProvider,
+  wasNeverReached,
+} from './patience.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { hasBooked, recordUse } from '../store/lifecycle/answers.ts';
 import { endsOf, failAttempt, hasLeft, leftAlone } from '../store/runs/attempts.ts';
@@ -81,11 +89,12 @@ export async function failModelCall(
     deps.log.write('fail-model-call', async (write) => {
       const current = await lockRun(write, run.tenant_id, run.id);
       if (!current) return undefined;
-      const verdict = await verdictOn(write, attempt, error, outcome, reason);
+      const verdict = await verdictOn(write, attempt, { error, outcome, reason, steps: current.steps });
       // The answer to an earlier COMMIT of this may have been lost.
       if (await hasBooked(write, attempt.ref, step)) return verdict;
       if (outcome === leftAlone && (await hasLeft(write.tx, attempt.ref))) return verdict;
       const told =
+        verdict?.forGood !== true &&
         outcome === leftAlone &&
         (await endsOf(write.tx, attempt.ref)).some((end) => end.outcome === leftAlone);
       // Nothing was sent: there is no use, and that it waits is told once in a step.
@@ -129,13 +138,20 @@ function outcomeOf(error: unknown): string {
   return passes ? 'stopped' : 'broken';
 }
 
+interface Failed {
+  error: unknown;
+  outcome: string;
+  /** In words that may be shown. */
+  reason: string;
+  /** How many steps of the run have their answer. */
+  steps: number;
+}
+
 /** Undefined: it fails with the error itself, and is tried again. */
 async function verdictOn(
   write: Write,
   attempt: Attempt,
-  error: unknown,
-  outcome: string,
-  message: string,
+  { error, outcome, reason: message, steps }: Failed,
 ): Promise<ModelCallFailed | undefined> {
   if (error instanceof WorkersLost) return forGood('ModelWorkersLost', message);
   if (!(error instanceof LlmError)) {
@@ -145,15 +161,27 @@ async function verdictOn(
   }
   const type = types[error.kind];
   if (!failures[type].retryable) return forGood(type, message);
-  // Nothing was asked: it says nothing of the provider, and the next attempt comes when it may ask.
-  if (outcome === leftAlone) return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
   const ends = await endsOf(write.tx, attempt.ref);
   const outcomes = ends.map((end) => end.outcome);
+  if (steps === 0 && findsNoServer(error) && wasNeverReached(outcomes)) {
+    const times = ends.map(({ at }) => at);
+    if (isOutOfPatience(times, new Date(), firstPatience))
+      return forGood('ModelUnavailable', `${message.slice(0, 400).toWellFormed()} ${notReached}`);
+  }
+  // Nothing was asked: it says nothing of the provider, and the next attempt comes when it may ask.
+  if (outcome === leftAlone) return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
   const fault = isFault(outcome) ? faultOf(outcomes, outcome) : undefined;
   if (fault !== undefined) return forGood(type, `${message.slice(0, 400).toWellFormed()} ${fault}`);
-  const outages = ends.filter((end) => end.outcome === outcome).map(({ at }) => at);
-  if (!isFault(outcome) && isOutOfPatience(outages, new Date())) return forGood('ModelUnavailable', message);
+  const outages = ends.filter((end) => isOutage(end.outcome)).map(({ at }) => at);
+  if (isOutage(outcome) && isOutOfPatience(outages, new Date())) return forGood('ModelUnavailable', message);
   return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
+}
+
+const notReached =
+  'This run has tried for a minute and never reached it: start the server, or correct its address in the settings.';
+
+function findsNoServer(error: LlmError): boolean {
+  return error instanceof ServerUnreached || (error instanceof ProviderLeftAlone && error.unreached);
 }
 
 function forGood(type: FailureCode, message: string): ModelCallFailed {

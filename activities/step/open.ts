@@ -11,6 +11,7 @@ import type { Write } from '../store/log/events.ts';
 import type { NewAttempt } from '../store/runs/attempts.ts';
 import { type LockedRun, lockRun, requireRun, type RunRow } from '../store/runs/runs.ts';
 import { askForMore, questionOf, reasonOf } from './ask-for-money.ts';
+import { unknownPrice } from './unknown-price.ts';
 import { toStepResult } from './result.ts';
 
 /** One call of a model: the only one of its run at that time. */
@@ -33,7 +34,8 @@ export async function openModelCall(
     if (!run) return { result: { kind: 'foreign' } };
     const question = run.steps < step && (await questionOf(write.tx, run, { step, task }));
     if (question) return { result: question };
-    const opened = await openStep(write, run, { step, attempt: task, reached: limitReached(run) });
+    const notes = step === 1 ? unknownPrice(deps, run.model) : [];
+    const opened = await openStep(write, run, { step, attempt: task, reached: limitReached(run), notes });
     switch (opened.kind) {
       case 'opened':
         return opened;

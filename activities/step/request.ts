@@ -4,7 +4,9 @@ import type { CallModelResult } from '../../workflows/contracts/activities.ts';
 import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
 import { toolsOf, toSpec } from '../call/tools-of.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { findLlm } from '../llm/index.ts';
 import type { LlmRequest } from '../llm/llm.ts';
+import { longestAnswerOf } from '../llm/longest-answers.ts';
 import { assemble, type ContextBlock } from '../prompt/assemble.ts';
 import { readContext } from '../store/runs/messages.ts';
 import { lockRun, type RunRow } from '../store/runs/runs.ts';
@@ -13,8 +15,6 @@ import { failModelCall, WorkersLost } from './failure.ts';
 import type { ModelCall } from './open.ts';
 import { bookLost, noUse } from './use.ts';
 
-// Room for a long file in one answer; providers cut at their own maximum below it.
-const maxOutputTokens = 32_000;
 // Kills that come by chance must never end a run, and a model call is safe to make again: only a prompt that takes
 // down whoever sends it meets ten deaths in one step.
 const mostLostAttempts = 10;
@@ -32,7 +32,7 @@ export async function prepareRequest(
     if (before.earlier > 0) {
       await deps.log.write('book-lost', async (write) => {
         const locked = await lockRun(write, run.tenant_id, run.id);
-        if (locked) await bookLost(deps, write, locked, { step, before: attempt.ref.attempt, request });
+        if (locked) await bookLost(deps, write, locked, { step, before: attempt.ref.attempt });
       });
     }
     const result = await draw(deps, run, step, attempt, request);
@@ -48,12 +48,16 @@ async function requestFor(deps: ActivityDeps, run: RunRow, step: number): Promis
     history: await readContext(deps.log.db, run.tenant_id, run.id),
     context: contextOf(run, step, new Date()),
   });
+  const model = run.model.slice(run.model.indexOf('/') + 1);
+  const { maxOutputTokens: wanted } = run.limits as unknown as EffectiveLimits;
+  const given = findLlm(deps.llms, run.model)?.llm.longestAnswer?.(model);
   return {
-    model: run.model.slice(run.model.indexOf('/') + 1),
+    model,
     messages: prompt.messages,
     tools: prompt.tools,
-    maxOutputTokens,
-    free: isFree(deps, run.model),
+    maxOutputTokens: longestAnswerOf(model, { given, wanted }),
+    // Of a run that says how long its answers may be, the server is told so whatever they cost.
+    free: wanted === undefined && isFree(deps, run.model),
     runId: run.id,
     step,
   };

@@ -46,42 +46,37 @@ export function noUse(deps: ActivityDeps, model: string): ModelUse {
   return { model, status: 'failed', ...nothing, ...deps.price(model, nothing), estimated: false };
 }
 
-/** What turns use into money. */
+/** What tells whether a price is known. */
 type Pricing = Pick<ActivityDeps, 'price'>;
 
 /**
- * Books the attempts of a step that left no account of themselves; the caller holds the run's lock. Whether the
- * provider had read all of their prompt, what it thought unseen, and what it wrote after the last stored piece,
- * nobody can tell; they are booked as billed for `request` and for what they streamed. Returns the run as it is now.
+ * Books the attempts of a step that left no account of themselves, with what the ledger knows of their use; the caller
+ * holds the run's lock. Returns the run as it is now.
  */
 export async function bookLost<Run extends RunRow>(
   deps: Pricing,
   write: Write,
   run: Run,
-  lost: { step: number; before?: number; request: Pick<LlmRequest, 'messages' | 'tools'> },
+  { step, before }: { step: number; before?: number },
 ): Promise<Run> {
   let booked = run;
-  for (const { ref, text } of await unbookedAttempts(write.tx, run.id, lost.step, lost.before)) {
-    const usage = estimateUsage(lost.request, text);
-    booked = await recordUse(write, booked, ref, lost.step, {
+  for (const { ref, use } of await unbookedAttempts(write.tx, run.id, step, before)) {
+    const { priced } = deps.price(run.model, use);
+    booked = await recordUse(write, booked, ref, step, {
       model: run.model,
       status: 'failed',
-      ...usage,
-      ...deps.price(run.model, usage),
-      estimated: true,
+      ...use,
+      priced,
     });
   }
   return booked;
 }
 
-/**
- * Books what the step under way has used when its run ends and nobody will ask again. The prompt went with its
- * worker: what was streamed is all that is known.
- */
+/** Books what the step under way has used when its run ends and nobody will ask again. */
 export async function bookUnanswered<Run extends RunRow>(
   deps: Pricing,
   write: Write,
   run: Run,
 ): Promise<Run> {
-  return bookLost(deps, write, run, { step: run.steps + 1, request: { messages: [], tools: [] } });
+  return bookLost(deps, write, run, { step: run.steps + 1 });
 }

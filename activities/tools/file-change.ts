@@ -12,6 +12,8 @@ export interface FileChange {
   before: Buffer | undefined;
   /** Undefined: the file is removed. */
   after: Buffer | undefined;
+  /** Undefined: as it is. */
+  isExecutable?: boolean | undefined;
 }
 
 export type Plan = { changes: FileChange[]; summary: string } | { problem: string };
@@ -68,19 +70,33 @@ async function probeFiles(sandbox: Sandbox, intent: Record<string, string>): Pro
 async function apply(sandbox: Sandbox, changes: FileChange[]): Promise<void> {
   const made: FileChange[] = [];
   try {
-    for (const change of changes) {
+    for (const change of inSafeOrder(changes)) {
       made.push(change);
-      await put(sandbox, change.path, change.after);
+      await put(sandbox, change, change.after);
     }
   } catch (error) {
-    for (const change of made.reverse()) await put(sandbox, change.path, change.before);
+    for (const change of made.reverse()) await put(sandbox, change, change.before);
     throw error;
   }
 }
 
-async function put(sandbox: Sandbox, path: string, bytes: Buffer | undefined): Promise<void> {
+/** What moves is there anew before it is removed, unless the old file stands where a folder of the new one will be. */
+function inSafeOrder(changes: FileChange[]): FileChange[] {
+  const written = changes.filter(({ after }) => after !== undefined);
+  const rank = ({ path, after }: FileChange): number => {
+    if (after !== undefined) return 1;
+    return written.some((other) => other.path.startsWith(`${path}/`)) ? 0 : 2;
+  };
+  return changes.toSorted((one, other) => rank(one) - rank(other));
+}
+
+async function put(
+  sandbox: Sandbox,
+  { path, isExecutable }: FileChange,
+  bytes: Buffer | undefined,
+): Promise<void> {
   if (bytes === undefined) await sandbox.remove(path);
-  else await sandbox.write(path, bytes);
+  else await sandbox.write(path, bytes, isExecutable);
 }
 
 function hashOf(bytes: Buffer | undefined): string {

@@ -10,16 +10,16 @@ const marks = { file: '', directory: '/', symlink: ' (link)', other: ' (device o
 export const list = defineTool({
   name: 'list',
   description:
-    'Lists a directory of the project, one name a line; directories end in a slash. The project is `.`.',
-  input: z.strictObject({ path: pathField }),
+    'Lists a directory, one name a line; directories end in a slash. Without a path it lists the project.',
+  input: z.strictObject({ path: pathField.optional() }),
   effect: 'read',
   repeat: 'safe',
-  subject: (input) => input.path,
+  subject: ({ path = '.' }) => path,
   timeoutSeconds: () => fileSeconds,
-  run: (input, { sandbox }) =>
+  run: ({ path = '.' }, { sandbox }) =>
     answer(async () => {
-      const entries = await sandbox.list(input.path);
+      const entries = await sandbox.list(path);
       const lines = entries.map((entry) => toStorableOutput(entry.name) + marks[entry.kind]);
-      return done(lines.length === 0 ? `\`${input.path}\` is empty.` : lines.join('\n'));
+      return done(lines.length === 0 ? `\`${path}\` is empty.` : lines.join('\n'));
     }),
 });

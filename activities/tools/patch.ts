@@ -56,7 +56,7 @@ async function planPatch(text: string, sandbox: Sandbox): Promise<Plan> {
     return change;
   };
   try {
-    for (const file of parsed.files) await applyFile(file, current);
+    for (const file of parsed.files) await applyFile(file, current, sandbox);
   } catch (error) {
     if (error instanceof Unfit) return { problem: `${error.message} Nothing was changed.` };
     throw error;
@@ -65,7 +65,7 @@ async function planPatch(text: string, sandbox: Sandbox): Promise<Plan> {
   return { changes: made, summary: `Patched ${made.map((change) => `\`${change.path}\``).join(', ')}.` };
 }
 
-async function applyFile(file: FilePatch, current: Current): Promise<void> {
+async function applyFile(file: FilePatch, current: Current, sandbox: Sandbox): Promise<void> {
   const { from, to, isCopy, isWhole, hunks } = file;
   const source = from === undefined ? undefined : await current(from);
   if (source !== undefined && source.after === undefined && !isNewFile(file)) {
@@ -88,8 +88,14 @@ async function applyFile(file: FilePatch, current: Current): Promise<void> {
     throw new Unfit(`The patch removes \`${from}\` but leaves lines of it.`);
   if (hunks.length > 0 && to === from && after.equals(before))
     throw new Unfit(`The patch changes nothing in \`${to}\`.`);
-  if (source !== undefined && to !== from && !isCopy) source.after = undefined;
-  if (target !== undefined && to !== undefined) target.after = after;
+  if (source !== undefined && to !== from) {
+    // A file keeps on its way what makes it a program.
+    source.isExecutable ??= (await sandbox.stat(await sandbox.resolve(source.path)))?.isExecutable;
+    if (!isCopy) source.after = undefined;
+  }
+  if (target === undefined || to === undefined) return;
+  target.after = after;
+  target.isExecutable = file.isExecutable ?? (target === source ? target.isExecutable : source?.isExecutable);
 }
 
 /** Of nothing but new lines from line 0 on: it is made though its header does not say so. */

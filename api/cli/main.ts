@@ -24,13 +24,14 @@ function onInterrupt(listener: () => void): () => void {
 }
 
 const args = process.argv.slice(2);
-const { stdout, stderr, terminal } = standardStreams();
+const { stdout, stderr, stdin, terminal } = standardStreams();
 if (isProcessSide(args)) {
   process.exitCode = await runProcessSide(join(installFolder, 'worker', 'perdure.mjs'), args);
 } else {
   const surroundings = {
     environment: process.env,
     folder: process.cwd(),
+    stdin,
     output: createOutput(stdout, stderr, process.env),
     onInterrupt,
     ...(terminal && { terminal }),

@@ -41,6 +41,14 @@ export function dollars(value: string): number {
   return micros;
 }
 
+/** For what is unlimited at zero. */
+export function dollarsFromZero(value: string): number {
+  const micros = fromDollars(value);
+  if (micros === undefined)
+    throw new InvalidArgumentError('It must be an amount in dollars, such as 50 or 0.50.');
+  return micros;
+}
+
 /** Undefined is no JSON value: the text is not JSON. */
 export function fromJson(text: string): ApproveInput | undefined {
   try {

@@ -4,15 +4,20 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { Argument, Command } from 'commander';
+import { exampleHelp } from './terminal/example-help.ts';
 
 const settings = `
 Every setting is a flag too, such as --port 8080 or --data FOLDER. \`perdure config\` lists all settings with what each is
 for; those that are secrets are taken from the environment or a file only.`;
 
 const described: Record<string, (command: Command) => Command> = {
-  serve: (command) => command.description('start everything here: Postgres, Temporal, the API and a worker'),
+  serve: (command) =>
+    command
+      .addHelpText('after', exampleHelp('perdure serve --port 8080'))
+      .description('start everything here: Postgres, Temporal, the API and a worker'),
   logs: (command) =>
     command
+      .addHelpText('after', exampleHelp('perdure logs -f --errors'))
       .description('read the logs of the processes')
       .option('-f, --follow', 'go on with new lines until Ctrl-C, or until the reader is gone')
       .option('--process <name>', 'only of this one: supervisor, api, worker, postgres or temporal')
@@ -21,19 +26,24 @@ const described: Record<string, (command: Command) => Command> = {
       .option('--data <folder>', 'the data folder; else PERDURE_DATA, else .perdure'),
   config: (command) =>
     command
+      .addHelpText('after', exampleHelp('perdure config'))
       .description('print the effective configuration without secrets')
       .option('--json', 'as JSON, with the reason for each setting'),
   db: (command) =>
     command
+      .addHelpText('after', exampleHelp('perdure db current'))
       .description('migrate the database: up, down, current, history')
       .addArgument(new Argument('<what>').choices(['up', 'down', 'current', 'history'])),
   'tokens remake': (command) =>
-    command.description('on the machine of the server: make the token of its data folder anew').addHelpText(
-      'after',
-      `
+    command
+      .addHelpText('after', exampleHelp('perdure tokens remake'))
+      .description('on the machine of the server: make the token of its data folder anew')
+      .addHelpText(
+        'after',
+        `
 For when the file is lost or every token is revoked. It needs the data folder and the database, and no token. The token
 that was in the file before is revoked; the others stay as they are. The log and the audit say so.`,
-    ),
+      ),
   // Of compose files, where each container is one of them.
   api: (command) => command.description('start the API alone, beside servers that run already'),
   worker: (command) => command.description('start a worker alone, beside servers that run already'),

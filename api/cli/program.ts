@@ -5,6 +5,7 @@ import { allowancesCommand } from './commands/allowances.ts';
 import { approvalsCommand } from './commands/approvals.ts';
 import { approveCommand } from './commands/approve.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { conversationsCommand } from './commands/conversations.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
 import { deleteCommand } from './commands/delete.ts';
@@ -12,6 +13,7 @@ import { denyCommand } from './commands/deny.ts';
 import { diffCommand } from './commands/diff.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
 import { helpCommand } from './commands/help.ts';
+import { installCommand } from './commands/install-command.ts';
 import { interruptCommand } from './commands/interrupt.ts';
 import { modelsCommand } from './commands/models.ts';
 import { policiesCommand } from './commands/policies.ts';
@@ -19,14 +21,28 @@ import { printable, printableLine } from './terminal/printable.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { processSideCommands } from './process-side.ts';
 import { runCommand } from './commands/run.ts';
-import { findDataFolder, findServer, NoServer, UsageError } from './server.ts';
+import { runsCommand } from './commands/runs.ts';
+import { findDataFolder, findServer, isOnThisMachine, NoServer, type Place, UsageError } from './server.ts';
 import { settleCommand } from './commands/settle.ts';
+import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import type { Cli, Surroundings } from './surroundings.ts';
 import { usageCommand } from './commands/usage.ts';
+import { versionLine } from './version.ts';
 import { watchCommand } from './commands/watch.ts';
+
+const shortHelp = `Perdure runs agents that survive the death of any of their processes.
+
+  perdure run "What to do"     start a run in this directory and show it
+  perdure run --continue "…"   go on with the latest conversation here
+  perdure status               what runs, and what waits for you
+  perdure runs                 the runs; perdure show last: the newest
+  perdure diff last            what it changed
+  perdure approvals            what waits for an answer
+
+\`perdure --help\` lists all commands, \`perdure help run\` explains one.`;
 
 /** Runs one command line; the answer is the exit code. `installFolder` is where Perdure itself lies. */
 export async function runProgram(
@@ -40,17 +56,20 @@ export async function runProgram(
   let client: Client | undefined;
   const dataFolder = (): string | undefined =>
     findDataFolder(surroundings.environment, [surroundings.folder, installFolder]);
+  const server = (): Place =>
+    findServer({
+      ...program.opts<{ url?: string; tokenFile?: string }>(),
+      dataFolder: dataFolder(),
+      environment: surroundings.environment,
+    });
   const cli: Cli = {
     ...surroundings,
     dataFolder,
     client: () => {
-      const place = { ...program.opts<{ url?: string; tokenFile?: string }>(), dataFolder: dataFolder() };
-      client ??= createClient({
-        ...findServer({ ...place, environment: surroundings.environment }),
-        surface: 'cli',
-      });
+      client ??= createClient({ ...server(), surface: 'cli' });
       return client;
     },
+    onThisMachine: () => isOnThisMachine(server(), dataFolder()),
     exitWith: (given) => {
       code = given;
     },
@@ -59,11 +78,19 @@ export async function runProgram(
     .description('A self-hosted, durable agent platform.')
     .option('--url <url>', 'the server; else PERDURE_URL, else the data folder of `perdure serve`')
     .option('--token-file <file>', 'its token; else PERDURE_TOKEN, else the token in that data folder')
+    .option('--version', 'print the version and the commit of this code')
+    .on('option:version', () => {
+      output.line(versionLine(installFolder, surroundings.environment));
+      throw new CommanderError(exitCodes.ok, 'perdure.version', '');
+    })
     .addHelpText('after', exitCodesHelp);
   for (const { command, hidden } of processSideCommands()) program.addCommand(command, { hidden });
   const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
   for (const make of [
     ...commands,
+    runsCommand,
+    showCommand,
+    conversationsCommand,
     allowancesCommand,
     usageCommand,
     approvalsCommand,
@@ -81,8 +108,13 @@ export async function runProgram(
   ]) {
     program.addCommand(make(cli));
   }
+  program.addCommand(installCommand(cli, installFolder));
   program.addCommand(helpCommand(program));
   prepare(program, output);
+  if (args.length === 0) {
+    output.line(shortHelp);
+    return exitCodes.ok;
+  }
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;

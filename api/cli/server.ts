@@ -99,6 +99,11 @@ function urlProblem(url: string): string | undefined {
   return `The server's address must hold no user, password, ? or #: write ${parsed.origin}, and give the token with --token-file.`;
 }
 
+/** On loopback, or the server whose data folder lies here. */
+export function isOnThisMachine({ url }: Place, dataFolder: string | undefined): boolean {
+  return isLoopback(url) || (dataFolder !== undefined && readProcesses(dataFolder)?.url === url);
+}
+
 function isLoopback(url: string): boolean {
   const host = new URL(url).hostname;
   return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);

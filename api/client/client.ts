@@ -3,6 +3,7 @@
 import type { CallListView, CallView, SettleBody } from '../../workflows/contracts/call.ts';
 import type { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import type { Event, EventListView, EventType } from '../../workflows/contracts/event.ts';
+import type { FindQuery, FoundListView } from '../../workflows/contracts/find.ts';
 import type { PolicyListView } from '../../workflows/contracts/policy.ts';
 import type {
   DiffView,
@@ -43,7 +44,12 @@ const defaultGiveUpAfterMs = 60_000;
 
 type PageQuery = { limit?: number; cursor?: string };
 type EventQuery = { after?: number | string; limit?: number; type?: EventType; kept?: boolean };
-type RunQuery = PageQuery & { status?: RunStatus; conversationId?: string; active?: boolean };
+type RunQuery = PageQuery & {
+  status?: RunStatus;
+  conversationId?: string;
+  active?: boolean;
+  project?: string;
+};
 
 /** What is kept of folded events, as many as one page holds. */
 function keptAfter(after: number, signal: AbortSignal | undefined): Call {
@@ -80,6 +86,8 @@ export function createClient(settings: ClientSettings) {
     // 503 is its way to say "degraded"; the body tells which dependency.
     ready: () => json<ReadyView>('GET', '/health/ready', { accept: [503] }),
     ...choiceCalls(transport),
+    /** What some letters of an id mean. */
+    find: (query: FindQuery) => json<FoundListView>('GET', '/find', { query: { ...query } }),
 
     startRun: (body: StartRunBody, signal?: AbortSignal) =>
       json<StartRunView>('POST', '/runs', { body, ...(signal && { signal }) }),

@@ -34,6 +34,7 @@ const openExample = {
   inputHash: '0d5e3cf1d2b7ab8a8fd8c7c1b9d0a3c4e5f60718293a4b5c6d7e8f9001122334',
   text: 'shell npm publish',
   choices: [],
+  limit: null,
   rule: 'ask-everything: ask anything',
   reason: 'this profile asks about everything',
   status: 'open',

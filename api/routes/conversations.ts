@@ -5,7 +5,8 @@ import {
   listConversations,
   toConversationView,
 } from '../../activities/store/runs/conversations.ts';
-import { listRuns, toRunView } from '../../activities/store/runs/runs.ts';
+import { toRunViews } from '../../activities/store/allowances/run-money.ts';
+import { listRuns } from '../../activities/store/runs/runs.ts';
 import { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
@@ -73,7 +74,7 @@ export const conversationRoutes: Routes = (api, parts) => {
         toConversationView(db, found(row, `conversation ${conversationId}`)),
         listRuns(db, { tenantId, conversationId, limit: latestRuns }),
       ]);
-      return { ...view, runs: runs.map(toRunView) };
+      return { ...view, runs: await toRunViews(db, runs) };
     },
   );
 
@@ -90,6 +91,9 @@ export const conversationRoutes: Routes = (api, parts) => {
         tags: ['conversations'],
         operationId: 'sendMessage',
         summary: 'Send the next message; `whenBusy` says what becomes of it while a run is active',
+        description:
+          'What the body leaves out is as in the run that was accepted before it: project, model, policy, limits and ' +
+          'the rest that `sources` of a run names. A message into an active run changes none of that.',
         params: params,
         body: SendMessageBody,
         response: { 202: StartRunView, ...problems },

@@ -39,7 +39,7 @@ export const runMessageRoutes: Routes = (api, parts) => {
       schema: {
         tags: ['runs'],
         operationId: 'interruptRun',
-        summary: 'Stop an active run and keep what it did',
+        summary: 'Stop an active run; its conversation goes on from what it did',
         params: runParams,
         body: StopBody,
         response: { 202: ReceiptView, ...problems },
@@ -60,7 +60,7 @@ export const runMessageRoutes: Routes = (api, parts) => {
       schema: {
         tags: ['runs'],
         operationId: 'cancelRun',
-        summary: 'Stop an active run and discard its result',
+        summary: 'Stop an active run and leave it out of its conversation; files it changed stay as they are',
         params: runParams,
         body: StopBody,
         response: { 202: ReceiptView, ...problems },

@@ -1,6 +1,7 @@
 // Runs: start, list, look at one, what it changed.
 import { z } from 'zod';
-import { findRun, listRuns, type RunRow, toRunView } from '../../activities/store/runs/runs.ts';
+import { toRunViews } from '../../activities/store/allowances/run-money.ts';
+import { findRun, listRuns, type RunRow } from '../../activities/store/runs/runs.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { id } from '../../workflows/contracts/fields.ts';
 import {
@@ -47,7 +48,9 @@ export const runRoutes: Routes = (api, parts) => {
         operationId: 'startRun',
         summary: 'Start a run',
         description:
-          'Accepted means durable: the run starts even if everything is killed right after the answer.',
+          'Accepted means durable: the run starts even if everything is killed right after the answer. With ' +
+          '`conversationId`, what the body leaves out is as in the run before it; `sources` of the run says what came ' +
+          'from where.',
         body: StartRunBody,
         response: { 202: StartRunView, ...problems },
       },
@@ -68,7 +71,12 @@ export const runRoutes: Routes = (api, parts) => {
       },
     },
     async ({ query, caller: { tenantId } }) =>
-      pageOf(query, newestFirst, (page) => listRuns(db, { tenantId, ...page }), toRunView),
+      pageOf(
+        query,
+        newestFirst,
+        async (page) => toRunViews(db, await listRuns(db, { tenantId, ...page })),
+        (view) => view,
+      ),
   );
 
   api.get(
@@ -83,7 +91,10 @@ export const runRoutes: Routes = (api, parts) => {
         response: { 200: RunView, ...problems },
       },
     },
-    async ({ caller, params }) => toRunView(await runOf(caller, params.id)),
+    async ({ caller, params }) => {
+      const [view] = await toRunViews(db, [await runOf(caller, params.id)]);
+      return found(view, `run ${params.id}`);
+    },
   );
 
   api.get(

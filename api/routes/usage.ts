@@ -1,5 +1,5 @@
 // What was drawn from allowances: the ledger, and sums of it.
-import { readLedger, readUsage } from '../../activities/store/allowances/ledger.ts';
+import { readHeld, readLedger, readUsage } from '../../activities/store/allowances/ledger.ts';
 import { LedgerListView, LedgerQuery, UsageQuery, UsageView } from '../../workflows/contracts/allowance.ts';
 import type { Routes } from '../parts.ts';
 import { at, pageExample, runId } from './examples.ts';
@@ -22,6 +22,7 @@ const settled = {
   tokens: 5310,
   costMicros: 9200,
   estimated: false,
+  possibleCostMicros: 0,
   change: null,
   by: 'allowances',
   reason: 'What the call used.',
@@ -34,6 +35,8 @@ const used = {
   outputTokens: 12_400,
   costMicros: 410_000,
   estimatedCostMicros: 0,
+  possibleCostMicros: 0,
+  ceilingCostMicros: 0,
   refundedTokens: 0,
 };
 
@@ -62,7 +65,9 @@ export const usageRoutes: Routes = (api, { db }) => {
   api.get(
     '/usage',
     {
-      config: { example: { answer: { by: 'model', items: [used] } } },
+      config: {
+        example: { answer: { by: 'model', items: [used], held: { tokens: 33_000, costMicros: 60_000 } } },
+      },
       schema: {
         tags: ['allowances'],
         operationId: 'getUsage',
@@ -74,14 +79,18 @@ export const usageRoutes: Routes = (api, { db }) => {
     },
     async (request) => {
       const { by = 'day', from, to, limit = usualLimit } = request.query;
-      const items = await readUsage(db, {
-        tenantId: request.caller.tenantId,
-        by,
-        limit,
-        from: from ?? daysBefore(to, usualDays - 1),
-        ...(to !== undefined && { to }),
-      });
-      return { by, items };
+      const { tenantId } = request.caller;
+      const [items, held] = await Promise.all([
+        readUsage(db, {
+          tenantId,
+          by,
+          limit,
+          from: from ?? daysBefore(to, usualDays - 1),
+          ...(to !== undefined && { to }),
+        }),
+        readHeld(db, tenantId),
+      ]);
+      return { by, items, held };
     },
   );
 };

@@ -91,13 +91,16 @@ async function refreshApprovals() {
   }
 }
 
-function drawApproval({ id, runId, kind, input, repairs, text, choices, rule, reason }) {
+function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, rule, reason }) {
   const box = make('input', '');
-  box.placeholder = { question: 'Your answer', limit: 'Dollars more' }[kind] ?? 'Why (may be empty)';
+  // No answer raises an allowance: the text says who can.
+  const more = limit && limit.allowance === null;
+  box.placeholder = kind === 'question' ? 'Your answer' : more ? 'Dollars more' : 'Why (may be empty)';
   async function decide(verb) {
-    const replies = { question: { answer: box.value }, limit: { costMicros: Math.round(box.value * 1e6) } };
-    const reply = verb === 'approve' && box.value !== '' ? replies[kind] : undefined;
-    await post(`/approvals/${id}/${verb}`, reply ? { input: reply } : { note: box.value || undefined });
+    const reply =
+      kind === 'question' ? { answer: box.value } : more ? { dollars: Number(box.value) } : undefined;
+    const says = verb === 'approve' && box.value !== '' && reply;
+    await post(`/approvals/${id}/${verb}`, says ? { input: reply } : { note: box.value || undefined });
   }
   const ways = ['approve', 'deny'].map((verb) => press(make('button', verb, verb), () => decide(verb)));
   const repaired = repairs.map((each) => `arguments repaired: ${exact(each)}`);
@@ -112,9 +115,19 @@ function drawProcess({ name, pid, health }) {
   return Object.assign(make('li', `state ${health}`, name), { title: `${health}, pid ${pid ?? 'unknown'}` });
 }
 
-function drawRun({ id, prompt, status, stuck, model }) {
+const dollars = (micros) => `$${micros / 1e6}`;
+const spent = (micros, atCeiling) => `${dollars(micros)}${atCeiling ? ' estimated at a ceiling' : ''}`;
+/** What it has spent, apart from what its call under way holds. */
+const moneyOf = ({ costMicros, ceilingCostMicros, heldCostMicros }) => [
+  ...(costMicros > 0 ? [spent(costMicros, ceilingCostMicros > 0)] : []),
+  ...(heldCostMicros > 0 ? [`${dollars(heldCostMicros)} held`] : []),
+];
+
+function drawRun({ id, prompt, status, stuck, model, ...run }) {
   const state = make('span', `state ${status}`, `${stuck ? 'stuck' : status.replace('_', ' ')} · ${model}`);
   const button = make('button', '', make('span', '', prompt.slice(0, 200)), state);
+  const money = moneyOf(run);
+  if (money.length > 0) button.append(make('span', 'quiet', money.join(', ')));
   Object.assign(button, { id: `run-${id}`, onclick: () => watch(id) });
   button.ariaCurrent = String(id === watched?.runId);
   return make('li', '', button);
@@ -172,11 +185,26 @@ async function* eventsOf(body) {
   }
 }
 
+/** Where it works, its policy, the limits that somebody said, and what it has from the run before. */
+function goesBy({ policy, project, limits, sources }) {
+  const where = project ? `works in ${project.path}` : 'works in a scratch folder of its own';
+  const said = Object.entries(sources.limits).flatMap(([name, from]) =>
+    from === 'instance' ? [] : [`${name} ${limits[name]}`],
+  );
+  const carried = (from) => from === 'conversation' || from === 'run';
+  const kept = ['project', 'model', 'policy'].filter((name) => carried(sources[name]));
+  if (Object.values(sources.limits).some(carried)) kept.push('limits');
+  const before = kept.length > 0 ? [`as in the run before: ${kept.join(', ')}`] : [];
+  const limited = said.length > 0 ? [`at most ${said.join(', ')}`] : [];
+  return [where, policy, ...limited, ...before].join(' · ');
+}
+
 function createView() {
   const stream = element('stream');
   const blocks = new Map();
   const calls = new Map();
   const note = (text, className = 'note') => stream.append(make('p', className, text));
+  let atCeiling = false;
   function write({ step, block, text }, className) {
     const key = `${step} ${block} ${className}`;
     if (!blocks.has(key)) blocks.set(key, stream.appendChild(make('p', className)));
@@ -188,7 +216,10 @@ function createView() {
       write({ step, block: 0, text }, 'text');
   }
   function supersede({ step, reason }) {
-    for (const [key, block] of blocks) if (key.startsWith(`${step} `)) block.className += ' superseded';
+    const said = [...blocks].filter(([key]) => key.startsWith(`${step} `));
+    // Where the attempt before said nothing, there is nothing to take back.
+    if (said.length === 0) return;
+    for (const [, block] of said) block.className += ' superseded';
     blocks.clear();
     note(`Superseded: what step ${step} said so far (${reason}).`, 'warning');
   }
@@ -207,8 +238,9 @@ function createView() {
     if (call.output.textContent === '' || status === 'unknown') call.output.append(clean(output));
   }
   const drawn = {
-    'run-queued': ({ prompt, model, acceptNoContainment }) => {
+    'run-queued': ({ prompt, model, policy, project, limits, sources, acceptNoContainment }) => {
       note(`${model}: ${prompt}`);
+      if (sources) note(goesBy({ policy, project, limits, sources }));
       if (acceptNoContainment)
         note(
           'Accepted: no sandbox has to contain this run, so a shell may reach what its user can.',
@@ -217,6 +249,14 @@ function createView() {
     },
     'run-start': ({ scripted }) => scripted && note('The scripted model answers: it follows a script.'),
     'step-start': ({ step }) => note(`Step ${step}`),
+    'step-end': ({ priced }) => void (atCeiling ||= !priced),
+    'price-unknown': ({ model, ceiling, setting }) =>
+      note(
+        `The price of ${model} is unknown: what it costs is estimated at a ceiling and is no bill, ` +
+          `${dollars(ceiling.inputMicros)} for a million tokens in and ${dollars(ceiling.outputMicros)} out. ` +
+          `${setting} gives prices.`,
+        'warning',
+      ),
     'text-delta': (payload) => write(payload, 'text'),
     'thinking-delta': (payload) => write(payload, 'thinking'),
     'message-end': whole,
@@ -234,7 +274,7 @@ function createView() {
       for (const { callId, tool, subject, reason } of deniedCalls?.items ?? [])
         note(`denied: ${callId} ${tool} ${subject} · ${reason}`, 'warning');
       const denied = deniedCalls ? ` · denied calls: ${deniedCalls.count}` : '';
-      note(`${status} · ${steps} steps · $${costMicros / 1e6}${denied} · ${reasonText}`, 'end');
+      note(`${status} · ${steps} steps · ${spent(costMicros, atCeiling)}${denied} · ${reasonText}`, 'end');
     },
   };
   return ({ type, payload, at }) => {

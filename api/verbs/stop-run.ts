@@ -1,5 +1,5 @@
-// Stopping an active run: an interrupt keeps what it did, a cancel discards it. A row first, then the wake; a run that no
-// workflow has taken up ends here.
+// Stopping an active run: the conversation goes on from what an interrupted run did, and from before a cancelled one. A row
+// first, then the wake; a run that no workflow has taken up ends here.
 import { afterEnd } from '../../activities/store/lifecycle/after-end.ts';
 import { endUnstarted } from '../../activities/store/lifecycle/end-run.ts';
 import { addInput } from '../../activities/store/runs/inputs.ts';

@@ -185,17 +185,24 @@ test('a run that has spent what it may is given more by a person who says how mu
   expect(approval).toMatchObject({
     kind: 'limit',
     callId: null,
+    limit: { name: 'costMicros', allowance: null },
     text:
-      'This run may spend $1.50 and has spent $0.00. May it spend more, and how much? ' +
-      'Approve with {"costMicros": N}, in millionths of a dollar.',
+      'This run may spend $1.50 and has spent $0.00. This does not pass by itself. ' +
+      'May it spend more, and how many dollars?',
   });
   const approve = (input?: unknown) => api.ask('POST', `/approvals/${approval.id}/approve`, { input });
-  for (const input of [undefined, {}, { costMicros: 0 }, { costMicros: Number.MAX_SAFE_INTEGER }, 'much'])
+  const wrong = [
+    { costMicros: 0 },
+    { costMicros: Number.MAX_SAFE_INTEGER },
+    { dollars: 0 },
+    { dollars: '1' },
+  ];
+  for (const input of [undefined, {}, 'much', ...wrong])
     expect((await approve(input)).json()).toMatchObject({
       code: 'InvalidInput',
-      detail: expect.stringContaining('Say how much more'),
+      detail: expect.stringContaining('Say how many dollars more'),
     });
-  expect((await approve({ costMicros: 500_000 })).json()).toMatchObject({ status: 'approved' });
+  expect((await approve({ dollars: 0.5 })).json()).toMatchObject({ status: 'approved' });
   expect((await api.ask('GET', `/runs/${run.id}`)).json()).toMatchObject({
     status: 'running',
     limits: { costMicros: 2_000_000 },
@@ -213,10 +220,12 @@ test('a run that has spent what it may is given more by a person who says how mu
 
 test('an allowance that is raised answers the runs that wait for it, in the name of who raised it', async () => {
   const { api, run, approval } = await waiting('tenant');
+  expect(approval.limit).toEqual({ name: 'costMicros', allowance: 'tenant' });
   expect(approval.text).toBe(
     'The allowance tenant has $0.0001 in all: $0.00 are used, the next call may need $0.0007, and $0.0006 are ' +
-      'missing. One such call is more than the allowance ever has, so this does not pass by itself. Raise the ' +
-      'allowance and the run goes on by itself, or approve to have it try again.',
+      'missing. One such call is more than the allowance ever has, so this does not pass by itself. No answer ' +
+      'here raises an allowance. A person with a token of this server can, and the run then goes on by itself: perdure ' +
+      'allowances tenant --cost DOLLARS --reason WHY. Approve to try again without that.',
   );
   await change(api, { version: 2, limits: { dayRuns: 50 } });
   await change(api, { version: 3, limits: { costMicros: 90 } });
@@ -237,7 +246,7 @@ test('that an allowance is used up cannot be answered with money for the run, on
   const approve = (input?: unknown) => api.ask('POST', `/approvals/${approval.id}/approve`, { input });
   expect((await approve({ costMicros: 10 })).json()).toMatchObject({
     code: 'InvalidInput',
-    detail: expect.stringContaining('raise it with PUT /allowances'),
+    detail: expect.stringContaining('which no answer raises: approve without input to try again'),
   });
   expect((await approve()).json()).toMatchObject({ status: 'approved' });
   expect((await pool(api)).limits.costMicros).toBe(100);

@@ -53,6 +53,7 @@ test('what waits for an answer is listed with exactly what it is about, and noth
     inputHash: 'hash',
     text: 'May I? 0',
     choices: [],
+    limit: null,
     rule: 'any tool',
     reason: 'allowed',
     status: 'open',

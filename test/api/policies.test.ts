@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
 import type { PolicyView } from '../../workflows/contracts/policy.ts';
 import { builtInProfiles, builtInVersion, findProfile } from '../../workflows/policy/presets.ts';
 import { storeOver } from '../support/store.ts';
@@ -227,7 +228,7 @@ test('profiles are listed page by page, each once', async () => {
 test('a link to a project is no way around what applies to it', async () => {
   const api = await createTestApp({
     realPath: async (folder) => {
-      if (folder === '/srv/gone') throw new Error('There is no such directory.');
+      if (folder === '/srv/gone') throw new Failure('InvalidInput', 'There is no such directory.');
       return folder.replace('/srv/link', '/srv/shop');
     },
   });
@@ -236,9 +237,8 @@ test('a link to a project is no way around what applies to it', async () => {
   const expected = [{ scope: 'run', id: 'own', version: 1 }];
   expect(await scopesOf(api, { project: { path: '/srv/link' } })).toEqual(expected);
   expect(await scopesOf(api, { project: { path: '/srv/shop' } })).toEqual(expected);
-  expect(await scopesOf(api, { project: { path: '/srv/gone' } })).toMatchObject([
-    { id: 'headless-safe-sandbox' },
-  ]);
+  const gone = await api.ask('POST', '/runs', { prompt: 'hi', project: { path: '/srv/gone' } });
+  expect([gone.statusCode, gone.json().detail]).toEqual([400, 'There is no such directory.']);
 });
 
 test('a run goes on with the version it began with', async () => {

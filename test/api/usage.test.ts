@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { reserve, closeReservation } from '../../activities/store/allowances/allowances.ts';
-import { storeOver } from '../support/store.ts';
+import { anAttempt, storeOver } from '../support/store.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { pool, use } from './spending.ts';
 
@@ -19,8 +19,11 @@ test('what was used is summed as asked, the ledger comes in pages, and looking l
     outputTokens: 20,
     costMicros: 1500,
     estimatedCostMicros: 0,
+    possibleCostMicros: 0,
+    ceilingCostMicros: 0,
     refundedTokens: 0,
   };
+  const held = { tokens: 0, costMicros: 0 };
   const other = { ...row, calls: 1, inputTokens: 10, outputTokens: 10, costMicros: 200 };
   const all = { ...row, calls: 3, inputTokens: 30, outputTokens: 30, costMicros: 1700 };
   const usage = async (query: string) => (await api.ask('GET', `/usage?${query}`)).json();
@@ -32,6 +35,7 @@ test('what was used is summed as asked, the ledger comes in pages, and looking l
       { key: one.id, ...row },
       { key: two.id, ...other },
     ],
+    held,
   });
   expect((await usage('by=conversation')).items[0].key).toBe(one.conversation_id);
   expect((await usage('by=project')).items).toEqual([
@@ -39,7 +43,11 @@ test('what was used is summed as asked, the ledger comes in pages, and looking l
     { key: null, ...other },
   ]);
   expect((await usage('by=model')).items).toEqual([{ key: 'scripted/hello', ...all }]);
-  expect(await usage(`from=${today}&to=${today}`)).toEqual({ by: 'day', items: [{ key: today, ...all }] });
+  expect(await usage(`from=${today}&to=${today}`)).toEqual({
+    by: 'day',
+    items: [{ key: today, ...all }],
+    held,
+  });
   expect((await usage('to=2025-01-01')).items).toEqual([]);
   for (const query of ['by=week', 'from=2025-02-30', 'to=0000-01-01', 'from=1', 'limit=0'])
     expect((await api.ask('GET', `/usage?${query}`)).statusCode).toBe(400);
@@ -75,4 +83,42 @@ test('without a first day usage is of the thirty days up to the last', async () 
   expect(await days('')).toEqual([dayOf(daysAgo(29))]);
   expect(await days(`?to=${dayOf(daysAgo(30))}`)).toEqual([dayOf(daysAgo(30)), dayOf(daysAgo(40))]);
   expect(await days(`?from=${dayOf(daysAgo(40))}`)).toHaveLength(3);
+});
+
+test('what is held is told apart from what was spent, and what was charged at a ceiling from a bill', async () => {
+  const api = await createTestApp();
+  const store = storeOver('', api.database, api.log);
+  const run = await store.started();
+  const worst = { inputTokens: 10, outputTokens: 90, costMicros: 960_000 };
+  const key = { tenantId: api.tenantId, runId: run.id, attempt: 1 };
+  const use = {
+    ...{ model: run.model, status: 'answered' as const, ...worst, costMicros: 7_000, cachedInputTokens: 0 },
+    estimated: false,
+  };
+  for (const [step, priced] of [
+    [1, false],
+    [2, true],
+  ] as const) {
+    await reserve(api.database.db, { ...key, step, model: run.model, worst });
+    const attempt = anAttempt(run, `model/${step}`);
+    await store.open(attempt);
+    await store.answer(attempt, { use: { ...use, priced } });
+    await closeReservation(api.database.db, { ...key, step }, use);
+  }
+  await reserve(api.database.db, { ...key, step: 3, model: run.model, worst });
+  const money = { costMicros: 14_000, ceilingCostMicros: 7_000, heldCostMicros: 960_000 };
+  expect((await api.ask('GET', `/runs/${run.id}`)).json()).toMatchObject(money);
+  expect((await api.ask('GET', '/runs')).json().items).toMatchObject([money]);
+  expect((await api.ask('GET', `/conversations/${run.conversation_id}`)).json().runs).toMatchObject([money]);
+  expect((await api.ask('GET', '/usage?by=run')).json()).toMatchObject({
+    items: [{ key: run.id, costMicros: 14_000, estimatedCostMicros: 7_000, ceilingCostMicros: 7_000 }],
+    held: { tokens: 100, costMicros: 960_000 },
+  });
+  expect(await pool(api)).toMatchObject({
+    used: { costMicros: 14_000, dayCostMicros: 14_000 },
+    held: { costMicros: 960_000, dayCostMicros: 960_000 },
+  });
+  await closeReservation(api.database.db, { ...key, step: 3 }, { ...use, costMicros: 0 });
+  expect((await api.ask('GET', `/runs/${run.id}`)).json()).toMatchObject({ ...money, heldCostMicros: 0 });
+  expect((await api.ask('GET', '/usage?by=run')).json().held).toEqual({ tokens: 0, costMicros: 0 });
 });

@@ -70,6 +70,7 @@ interface Entry {
   kind: 'reserve' | 'settle';
   tokens: number;
   cost_micros: number;
+  possible_cost_micros?: number;
   closes: boolean;
 }
 
@@ -109,7 +110,14 @@ function evidenceOf(scene: Scene, log = events()): Evidence {
     says,
     acknowledged: { ...acknowledged, status },
   }));
-  const key = { run_id: runId, step: 1, attempt: 1, allowances: ['pool'], estimated: false };
+  const key = {
+    run_id: runId,
+    step: 1,
+    attempt: 1,
+    allowances: ['pool'],
+    estimated: false,
+    possible_cost_micros: 0,
+  };
   const money = {
     unclosed: scene.unclosed,
     pools: [{ id: 'pool', name: 'tenant', ...scene.pool }],
@@ -252,6 +260,11 @@ const wrongs: [string, string, (scene: Scene) => void][] = [
       scene.entries.push(scene.entries[1] as Entry);
       Object.assign(scene.pool, { used_tokens: 14, used_cost_micros: 6 });
     },
+  ],
+  [
+    'a dead attempt that may have cost more than was reserved',
+    'I5',
+    (scene) => Object.assign(scene.entries[1] as Entry, { possible_cost_micros: 7 }),
   ],
   ['money that stays held', 'I5', (scene) => Object.assign(scene.pool, { held_cost_micros: 1 })],
   ['a pool that counts less than was used', 'I5', (scene) => Object.assign(scene.pool, { used_tokens: 6 })],

@@ -47,6 +47,8 @@ interface Called {
 
 function perdure(...args: string[]): Called {
   const child: ChildProcess = spawn(process.execPath, [main, ...args], {
+    // Runs work where they are started.
+    cwd: scenarios,
     env: { PATH: process.env.PATH ?? '', PERDURE_DATA: platform.data },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

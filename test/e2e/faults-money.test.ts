@@ -82,6 +82,7 @@ async function start(marker: string, limits: object = {}): Promise<string> {
     prompt: `Go on. ${marked(marker)}`,
     model: 'compatible/fake',
     ...endless,
+    overBudget: 'pause',
     limits,
   });
   return id;
@@ -147,6 +148,15 @@ test('of 64 runs at once whose workers and API die under them, none spends what 
     `used ${sums.used} of ${allowed}, at most ${sums.most} with what was held, ${most} a call at the worst; ` +
       `${waiting.length} of ${runs} runs wait`,
   );
+  // Each call that was under way in a worker that died is charged for what is known of it, and no other may cost more.
+  const lost = await rowsOf<{ wrong: boolean }>(`
+    select not closing.estimated or closing.cost_micros >= held.cost_micros
+      or closing.cost_micros + closing.possible_cost_micros <> held.cost_micros as wrong
+    from allowance_entries closing join allowance_entries held on not held.closes
+      and (held.run_id, held.step, held.attempt) = (closing.run_id, closing.step, closing.attempt)
+    where closing.closes and closing.reason like 'The attempt died:%'`);
+  expect(lost.length).toBeGreaterThanOrEqual(10);
+  expect(lost.filter(({ wrong }) => wrong)).toEqual([]);
   expect({ used: stopped.used.dayCostMicros, held: stopped.held.dayCostMicros }).toEqual({
     used: sums.used,
     held: 0,

@@ -15,7 +15,6 @@ import { bookUnanswered } from '../../activities/step/use.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
 import { createStops } from '../../activities/store/runs/stops.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
-import type { NewRun } from '../../activities/store/lifecycle/accept-run.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
@@ -38,6 +37,7 @@ import { createWorkers, installRuntime } from '../../worker/processes/temporal.t
 import { openClient } from '../../worker/processes/temporal-client.ts';
 import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
+import type { NewRun } from './accepting.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
 import { createTestNamespace } from './temporal.ts';
 import { withFaults } from './with-faults.ts';

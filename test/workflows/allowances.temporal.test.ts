@@ -90,20 +90,27 @@ withKernel(
       ]);
     });
 
-    test('a run that is given nothing more, or nothing in time, ends as failed for want of it', async () => {
+    test('a run that is given nothing more, nothing in time, or asks for nothing, ends as failed for want of it', async () => {
       await kernel.startWorkers({
-        deps: (deps) => ({ ...priced.deps(deps), approvalSeconds: 2 }),
+        deps: (deps) => ({ ...priced.deps(deps), approvalSeconds: 4 }),
       });
       const model = await kernel.script(again, again);
       const limits = { ...generous, costMicros: 3 };
-      const [denied, forgotten] = [
+      const [denied, forgotten, failing] = [
         await kernel.start({ model, limits }),
-        await kernel.start({ model, limits }),
+        // It waits longer than it may take: its clock stands still meanwhile.
+        await kernel.start({ model, limits: { ...limits, seconds: 3 } }),
+        await kernel.start({ model, limits, overBudget: 'fail' }),
       ];
       await asked(denied);
       await answer(denied, 'denied');
       const failed = { status: 'failed', reason: 'limit_cost', steps: 1 };
       expect(await kernel.ended(denied)).toMatchObject(failed);
+      expect(await kernel.ended(failing)).toMatchObject({
+        ...failed,
+        reason_text: 'This run may spend $0.000003 and has spent $0.000003.',
+      });
+      expect((await story(kernel, failing)).filter((line) => line.startsWith('approval'))).toEqual([]);
       expect(await kernel.ended(forgotten)).toMatchObject(failed);
     });
 

@@ -3,6 +3,7 @@ import { v7 as uuid } from 'uuid';
 import { aCall, anAttempt, lockedRun } from '../support/store.ts';
 import { type Kernel, story, withKernel } from '../support/kernel.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
+import { reserve } from '../../activities/store/allowances/allowances.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { listDeadLetters } from '../../activities/store/runs/dead-letters.ts';
 import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
@@ -36,6 +37,10 @@ async function goOn(kernel: Kernel, run: RunRow): Promise<RunRow> {
   return waiting;
 }
 
+const worst = { inputTokens: 100, outputTokens: 32_000, costMicros: 0, promptCostMicros: 0 };
+// Ten were streamed, and 2,000 are the margin.
+const lostTokens = 2010;
+
 /** A run whose first model call took that many workers down, each after 30 characters; another execution goes on. */
 async function afterDeaths(kernel: Kernel, model: string, deaths: number): Promise<RunRow> {
   const { store } = kernel;
@@ -43,6 +48,8 @@ async function afterDeaths(kernel: Kernel, model: string, deaths: number): Promi
   for (let number = 1; number <= deaths; number += 1) {
     const attempt = anAttempt(run, 'model/1', number, uuid());
     await store.open(attempt);
+    const key = { tenantId: defaultTenant, runId: run.id, step: 1, attempt: number };
+    await reserve(store.database.db, { ...key, model, worst });
     await store.log.append({
       tenantId: defaultTenant,
       stream: `run/${run.id}`,
@@ -65,13 +72,13 @@ withKernel(
       const ended = await kernel.ended(run);
       expect(ended).toMatchObject({ status: 'succeeded', final_message: 'Here.' });
       expect(await uses(kernel, run)).toEqual([
-        { attempt: 1, status: 'failed', output_tokens: 10, estimated: true },
-        { attempt: 2, status: 'failed', output_tokens: 10, estimated: true },
+        { attempt: 1, status: 'failed', output_tokens: lostTokens, estimated: true },
+        { attempt: 2, status: 'failed', output_tokens: lostTokens, estimated: true },
         { attempt: 3, status: 'answered', output_tokens: expect.any(Number), estimated: false },
       ]);
       const [first, second, third] = await inputTokens(kernel, run);
-      expect([first, second], 'each was sent the same prompt').toEqual([third, third]);
-      expect(ended.input_tokens).toBe(3 * (third ?? 0));
+      expect([first, second], 'as it was reserved').toEqual([100, 100]);
+      expect(ended.input_tokens).toBe(200 + (third ?? 0));
     });
 
     test('nine kills in one step do not end a run', async () => {
@@ -92,7 +99,7 @@ withKernel(
         status: 'failed',
         reason: 'model_failed',
         reason_text: reason,
-        output_tokens: 100,
+        output_tokens: 10 * lostTokens,
       });
       expect((await story(kernel, run)).slice(-5)).toEqual([
         'message-reset 1',
@@ -138,7 +145,7 @@ withKernel(
       const run = await afterDeaths(kernel, await kernel.script({ text: 'Never.' }), 1);
       await kernel.store.input(run, { kind: 'interrupt', messageId: 'stop' });
       await kernel.startWorkers();
-      expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted', output_tokens: 10 });
+      expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted', output_tokens: lostTokens });
       expect((await story(kernel, run)).slice(-2)).toEqual([
         'message-reset 1',
         'run-end interrupted interrupted',

@@ -294,3 +294,8 @@ export function describeCommandSurroundings(config: Config): DescribedSetting {
 export function userCacheFolder(): string {
   return path.join(process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache'), 'perdure');
 }
+
+/** Where a shell that starts us looks for programs. */
+export function shellPath(): string {
+  return process.env.PATH ?? '';
+}

@@ -36,11 +36,27 @@ export const modelSeconds = z.strictObject({
   total: callSeconds(),
 });
 
-export const price = z.strictObject({
-  input: z.number().nonnegative(),
-  cachedInput: z.number().nonnegative().optional(),
-  output: z.number().nonnegative(),
-});
+/** For a million tokens: in micro-dollars, or under `dollars` in those, as price lists have them. */
+export const price = z.preprocess(
+  fromDollars,
+  z.strictObject({
+    input: z.number().nonnegative(),
+    cachedInput: z.number().nonnegative().optional(),
+    output: z.number().nonnegative(),
+  }),
+);
+
+/** What is no amount stays as it is, and is refused by its name. */
+function fromDollars(given: unknown): unknown {
+  const { dollars, ...others } = Object(given) as { dollars?: unknown };
+  if (typeof dollars !== 'object' || dollars === null || Object.keys(others).length > 0) return given;
+  return Object.fromEntries(
+    Object.entries(dollars).map(([name, amount]) => [
+      name,
+      typeof amount === 'number' ? Math.round(amount * 1_000_000) : amount,
+    ]),
+  );
+}
 
 // As in activities/llm/server-profiles.ts, which has the reasons.
 export const modelProfile = z.strictObject({

@@ -169,8 +169,8 @@ export const Settings = z.strictObject({
     .default({})
     .meta(
       note(
-        'Your own prices in micro-dollars for a million tokens, by provider/model; JSON in the environment.',
-        { example: '{"openai/my-model": {"input": 1000000, "output": 4000000}}' },
+        'Your own prices in dollars for a million tokens, by provider/model or provider/*; a server on a loopback or private address costs nothing without one; JSON in the environment.',
+        { example: '{"openai/my-model": {"dollars": {"input": 1, "output": 4}}}' },
       ),
     ),
   commandVariables: z

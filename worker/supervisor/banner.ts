@@ -10,6 +10,8 @@ export interface BannerInput {
   data: DataFolder;
   url: string;
   temporalUi: string | null;
+  /** How a shell calls the command line. */
+  command: string;
   tookMs: number;
   /** Colours and room; plain lines otherwise. */
   terminal: boolean;
@@ -39,6 +41,7 @@ export function banner(input: BannerInput): string {
     ['Temporal UI', temporalUiLine(input, color)],
     ['token file', data.tokenFile],
     ['logs', `${data.folder}/logs`],
+    ['command', input.command],
     ['model', modelLine(config)],
   ];
   const title = `${color.bold(`Perdure ${input.version}`)} is ready after ${(input.tookMs / 1_000).toFixed(1)} s.`;

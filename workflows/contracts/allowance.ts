@@ -54,7 +54,7 @@ export const AllowanceView = z
     }),
     held: z
       .object({ tokens: count, costMicros: count, dayTokens: count, dayCostMicros: count })
-      .describe('What calls under way may yet use, beside what is used.'),
+      .describe('What calls under way may use at most; not spent, and no part of what is used.'),
   })
   .meta({ id: 'AllowanceView' });
 export type AllowanceView = z.infer<typeof AllowanceView>;
@@ -96,6 +96,9 @@ export const LedgerListView = z
           tokens,
           costMicros: money,
           estimated: z.boolean().describe('Nobody knows the real figure.'),
+          possibleCostMicros: money.describe(
+            'Of a call that died: what it may have cost beside costMicros, at most. It is drawn from no allowance.',
+          ),
           change: z.unknown().describe('The limits before and after a change of them.'),
           by: z.string(),
           reason: z.string(),
@@ -140,10 +143,20 @@ export const UsageView = z
           outputTokens: tokens,
           costMicros: money,
           estimatedCostMicros: money.describe('The part of the cost that nobody knows for certain.'),
+          possibleCostMicros: money.describe(
+            'What calls that died may have cost beside the cost, at most: nobody knows it, and it counts nowhere.',
+          ),
+          ceilingCostMicros: money.describe(
+            'Of the estimated part, what was charged at the configured ceiling, since nobody knows the price of the model; ' +
+              'of months that were summed and runs that were deleted it is not told apart.',
+          ),
           refundedTokens: tokens.describe('What was given back to token allowances.'),
         })
         .meta({ id: 'UsageRow' }),
     ),
+    held: z
+      .object({ tokens, costMicros: money })
+      .describe('What all calls under way may use at most; not spent, and in none of the items.'),
   })
   .meta({ id: 'UsageView' });
 export type UsageView = z.infer<typeof UsageView>;

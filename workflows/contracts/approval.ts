@@ -1,5 +1,6 @@
 // Approvals: what a run waits for a person to answer. One row each; the first answer is the only one.
 import { z } from 'zod';
+import { LimitName } from './allowance.ts';
 import { Effect, OtherText, Repairs } from './call.ts';
 import { PolicyScopeName } from './policy.ts';
 import { anyText, id, money, page, shortText, when } from './fields.ts';
@@ -35,6 +36,13 @@ export const ApprovalView = z
     inputHash: z.string(),
     text: z.string().describe('What is asked.'),
     choices: z.array(z.string()),
+    limit: z
+      .object({ name: LimitName, allowance: z.string().nullable() })
+      .nullable()
+      .describe(
+        "Of a question about money: the limit that was met, and the allowance it is of. Null: the limit is the run's own, " +
+          'the only one that an answer can raise.',
+      ),
     rule: z.string().nullable(),
     reason: z.string().nullable(),
     status: ApprovalStatus,
@@ -67,7 +75,7 @@ export const ApproveBody = z
       .unknown()
       .optional()
       .describe(
-        'Other arguments for the call; of a question `{answer}`; of a limit `{costMicros}` more for this run.',
+        'Other arguments for the call; of a question `{answer}`; of a limit `{dollars}` more for this run.',
       ),
     note,
     remember: z
@@ -82,8 +90,14 @@ export const ApproveBody = z
   .meta({ id: 'ApproveBody' });
 export type ApproveBody = z.infer<typeof ApproveBody>;
 
-/** How a run that has spent what it may is given more: the input of its approval. */
-export const MoreMoney = z.strictObject({ costMicros: money.min(1) });
+/** How a run that has spent what it may is given more, as the input of its approval: in dollars, or in micro-dollars. */
+export const MoreMoney = z.union([
+  z
+    // A micro-dollar is the least that is counted.
+    .strictObject({ dollars: z.number().min(0.000_001).max(1_000_000_000) })
+    .transform(({ dollars }) => ({ costMicros: Math.round(dollars * 1_000_000) })),
+  z.strictObject({ costMicros: money.min(1) }),
+]);
 
 export const DenyBody = z.strictObject({ note }).nullish().meta({ id: 'DenyBody' });
 export type DenyBody = z.infer<typeof DenyBody>;

@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { LimitName } from './allowance.ts';
 import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect, Repairs } from './call.ts';
+import { Sources } from './configuration.ts';
 import { id, when } from './fields.ts';
-import { DeniedCalls, Priority, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
+import { DeniedCalls, Priority, RunLimits, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
 
 const step = z.int().min(1);
 const callId = z.string();
@@ -22,6 +23,16 @@ export const eventPayloads = {
     policy: z.string(),
     priority: Priority,
     parked: z.boolean(),
+    project: z
+      .object({ path: z.string() })
+      .nullish()
+      .describe(
+        'The directory it works in; null: a scratch folder. Left out by events from before it was said here.',
+      ),
+    limits: RunLimits.optional().describe('Left out by events from before they were said here.'),
+    sources: Sources.optional().describe(
+      'Where each of its settings comes from. Left out by events from before it was recorded.',
+    ),
     acceptNoContainment: z
       .boolean()
       .optional()
@@ -66,7 +77,10 @@ export const eventPayloads = {
   'thinking-start': z.object({ step, block: z.int() }),
   'thinking-delta': z.object({ step, block: z.int(), text: z.string() }),
   'thinking-end': z.object({ step, block: z.int() }),
-  /** What this step streamed so far came from an attempt that failed: drop it, the next attempt starts over. */
+  /**
+   * What this step streamed so far, if anything, came from an attempt that failed: drop it, the next attempt starts
+   * over.
+   */
   'message-reset': z.object({ step, reason: z.string() }),
   'message-end': z.object({ step, text: z.string() }),
   // call
@@ -129,6 +143,14 @@ export const eventPayloads = {
   'interrupt-request': z.object({ messageId: z.string(), by }),
   'cancel-request': z.object({ messageId: z.string(), by }),
   // budget
+  /** Once in a run, with its first step: nobody knows the price of its model, so what it costs is an estimate. */
+  'price-unknown': z.object({
+    model: z.string(),
+    ceiling: z
+      .object({ inputMicros: z.int(), outputMicros: z.int() })
+      .describe('What is charged in its place, in micro-dollars for a million tokens.'),
+    setting: z.string().describe('The setting that gives the price.'),
+  }),
   /** Once in its period; on the tenant's stream when the run that reached it has ended. */
   'budget-warning': z.object({
     allowance: z.string(),

@@ -1,21 +1,20 @@
 // The field shapes that several contracts share, each with its bound and the reason for it.
 import { z } from 'zod';
-import { isStorable } from './storable.ts';
+import { isStorable, longestText } from './storable.ts';
 
 export const id = z.uuid({ version: 'v7', error: 'must be a UUID (version 7)' });
 export const when = z.iso.datetime();
 
 const storableProblem = 'must be well-formed Unicode without NUL';
 
-// A prompt larger than this belongs into a file the agent reads; the request body is capped at 1 MiB anyway.
 export const text = z
   .string()
-  .max(400_000)
+  .max(longestText)
   .refine((value) => value.trim().length > 0, 'must not be empty')
   .refine(isStorable, storableProblem);
 
 /** A text that may say nothing, such as the output of a tool. */
-export const anyText = z.string().max(400_000).refine(isStorable, storableProblem);
+export const anyText = z.string().max(longestText).refine(isStorable, storableProblem);
 
 /** A short text, such as a name, a pattern or a reason; each use says how short. */
 export function shortText(most: number) {

@@ -1,5 +1,6 @@
 // What a run is on every wire: its statuses, limits, the body that starts one and the view people read.
 import { z } from 'zod';
+import { Sources } from './configuration.ts';
 import { ExternalTool } from './external-tool.ts';
 import { id, money, page, projectPath, shortText, text, tokens, when } from './fields.ts';
 
@@ -50,18 +51,31 @@ export type StopReason = z.infer<typeof StopReason>;
 export const Unfinished = z.enum(['cut', 'empty', 'paused']).meta({ id: 'Unfinished' });
 export type Unfinished = z.infer<typeof Unfinished>;
 
+// Several times what any model can write in one answer.
+const mostOutputTokens = 1_000_000;
+
 export const RunLimits = z
   .strictObject({
     steps: z.int().min(1).max(100_000).optional().describe('Model calls this run may make.'),
     seconds: z.int().min(1).max(31_536_000).optional().describe('Wall time from the start, in seconds.'),
     costMicros: money.min(1).optional().describe('Money this run may spend, in micro-dollars.'),
     tokens: tokens.min(1).optional().describe('Input and output tokens this run may use.'),
+    maxOutputTokens: z
+      .int()
+      .min(1)
+      .max(mostOutputTokens)
+      .optional()
+      .describe(
+        'Output tokens of one model call, thinking included: what is reserved for it and its server is told. Left ' +
+          'out: the longest answer of the model, at most 32,000.',
+      ),
   })
   .meta({ id: 'RunLimits' });
 export type RunLimits = z.infer<typeof RunLimits>;
 
 /** What holds for a run: its policy profile's limits, with those of its request in their place. */
-export type EffectiveLimits = Required<RunLimits>;
+export type EffectiveLimits = Required<Omit<RunLimits, 'maxOutputTokens'>> &
+  Pick<RunLimits, 'maxOutputTokens'>;
 
 export const Metadata = z
   .record(z.string().min(1).max(64), z.string().max(512))
@@ -72,6 +86,10 @@ export const Metadata = z
 export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
 export type WhenBusy = z.infer<typeof WhenBusy>;
 
+/** What a run does that meets a limit of money, of tokens or of calls which more money or time would lift. */
+export const OverBudget = z.enum(['pause', 'fail']).meta({ id: 'OverBudget' });
+export type OverBudget = z.infer<typeof OverBudget>;
+
 export const ownerKey = shortText(200).regex(
   /^[\w.@:+-]+(\/[\w.@:+-]+)*$/,
   'must be letters, digits, _ . @ : + - and /',
@@ -79,7 +97,12 @@ export const ownerKey = shortText(200).regex(
 
 const newMessage = {
   prompt: text,
-  project: z.strictObject({ path: projectPath }).optional(),
+  project: z
+    .strictObject({ path: projectPath })
+    .nullish()
+    .describe(
+      'The directory it works in. null: a scratch folder of its own, also where the run before had a directory.',
+    ),
   model: z
     .string()
     .min(3)
@@ -102,6 +125,10 @@ const newMessage = {
     .describe(
       'A person is there to answer: what policy asks about waits for them. Else it is denied at once.',
     ),
+  overBudget: OverBudget.optional().describe(
+    'At a limit of money or of an allowance: pause asks and waits for people, at most as long as an approval is open; fail ' +
+      'ends the run. Without it an attended run pauses, another fails. A wait for a place among concurrent runs is neither.',
+  ),
   externalTools: z
     .array(ExternalTool)
     // Every model call carries them all.
@@ -123,6 +150,7 @@ const newMessage = {
     .describe('Your own id for this message: sent twice with one id, it is applied once.'),
 };
 
+// What of it stands for the runs that follow, and why, is in activities/store/lifecycle/configuration.ts.
 export const StartRunBody = z
   .strictObject({ ...newMessage, conversationId: id.optional() })
   .meta({ id: 'StartRunBody' });
@@ -180,6 +208,12 @@ export const RunView = z
     limits: RunLimits,
     metadata: Metadata,
     attended: z.boolean(),
+    overBudget: OverBudget,
+    owner: z.string().nullable().describe('Whom it counts for besides.'),
+    externalTools: z.array(z.string()).describe('The names of the tools that its caller executes.'),
+    sources: Sources.nullable().describe(
+      'Where each of these settings comes from. Null for runs from before this was recorded.',
+    ),
     acceptNoContainment: z
       .boolean()
       .describe('Its request accepted a sandbox that contains nothing, whatever its policies require.'),
@@ -188,7 +222,17 @@ export const RunView = z
     ),
     steps: z.int(),
     usage: Usage,
-    costMicros: z.int(),
+    costMicros: z.int().describe('What it has spent, in micro-dollars.'),
+    ceilingCostMicros: z
+      .int()
+      .describe(
+        'The part of `costMicros` that is an estimate: nobody knows the price of the model, and the configured ceiling was charged.',
+      ),
+    heldCostMicros: z
+      .int()
+      .describe(
+        'What its model call under way may cost at most, in micro-dollars; not spent, and no part of `costMicros`.',
+      ),
     createdAt: when,
     startedAt: when.nullable(),
     endedAt: when.nullable(),
@@ -206,6 +250,7 @@ export const RunListQuery = page.extend({
   status: RunStatus.optional(),
   conversationId: id.optional(),
   active: z.stringbool().optional().describe('true: only runs that have not ended.'),
+  project: projectPath.optional().describe('Only runs that work in exactly this directory.'),
 });
 export const RunListView = z
   .object({ items: z.array(RunView), nextCursor: z.string().nullable() })

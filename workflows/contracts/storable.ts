@@ -1,6 +1,12 @@
 // Makes text storable in Postgres, which takes no NUL and no half of a surrogate pair. Models, tools and people produce
 // both.
 
+/**
+ * Characters of a prompt or another text of a person: what is larger belongs into a file the agent reads, and the request
+ * body is capped at 1 MiB anyway.
+ */
+export const longestText = 400_000;
+
 export function toStorable(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
 }

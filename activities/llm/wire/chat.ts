@@ -10,7 +10,9 @@ export function readChat(): FormatReader {
 
   function take(chunk: Json): Json[] {
     const usage = usageIn(chunk['usage']);
+    // One answer is asked for; a second one is not mixed into it.
     const choices = objectsIn(chunk['choices'])
+      .filter(({ index }) => Number(index ?? 0) === 0)
       .map(choiceIn)
       .filter((choice) => choice !== undefined);
     for (const { finish_reason, delta } of choices) {

@@ -9,6 +9,8 @@ export function readMessages(): FormatReader {
   let over = false;
   let called = false;
   const open = new Set<number>();
+  // Of a kind that was not asked for.
+  const passedOver = new Set<number>();
 
   /** A block that was not ended ends with its message: the package hands a call over only at the end of its block. */
   function endBlocks(): Json[] {
@@ -24,14 +26,21 @@ export function readMessages(): FormatReader {
         return [{ ...chunk, message: startIn(chunk['message']) }];
       case 'content_block_start': {
         const block = blockIn(chunk['content_block']);
-        if (block === undefined) return [];
+        if (block === undefined) {
+          passedOver.add(index);
+          return [];
+        }
         open.add(index);
         called ||= block['type'] === 'tool_use';
-        return [{ ...chunk, index, content_block: block }];
+        return startsOf(block, index);
       }
       case 'content_block_delta': {
         const delta = deltaIn(chunk['delta']);
-        return delta === undefined || !open.has(index) ? [] : [{ ...chunk, index, delta }];
+        if (delta === undefined || passedOver.has(index)) return [];
+        const begins = open.has(index) ? [] : unsaidStart(delta, index);
+        if (begins === undefined) return [];
+        open.add(index);
+        return [...begins, { ...chunk, index, delta }];
       }
       case 'content_block_stop':
         return open.delete(index) ? [{ ...chunk, index }] : [];
@@ -97,6 +106,23 @@ function blockIn(block: unknown): Json | undefined {
     default:
       return undefined;
   }
+}
+
+/** The start of a block. The package reads no text there, so what some servers put into it follows as its first piece. */
+function startsOf(block: Json, index: number): Json[] {
+  const key = textOr(block['type'], '');
+  const text = key === 'text' || key === 'thinking' ? textOr(block[key], '') : '';
+  if (text === '') return [{ type: 'content_block_start', index, content_block: block }];
+  return [
+    { type: 'content_block_start', index, content_block: { ...block, [key]: '' } },
+    { type: 'content_block_delta', index, delta: { type: `${key}_delta`, [key]: text } },
+  ];
+}
+
+/** The start of a block that was left out; undefined where a piece does not tell what it is of. */
+function unsaidStart({ type }: Json, index: number): Json[] | undefined {
+  const key = type === 'text_delta' ? 'text' : type === 'thinking_delta' ? 'thinking' : undefined;
+  return key && [{ type: 'content_block_start', index, content_block: { type: key, [key]: '' } }];
 }
 
 /** What each kind of delta carries. */

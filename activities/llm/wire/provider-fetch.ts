@@ -1,6 +1,6 @@
 // The fetch of the providers' packages, and the only place that reads a provider's bytes: what the packages get is a
 // clean stream of events, or an LlmError. One per call.
-import { complainedOf } from '../to-llm-error.ts';
+import { complainedOf, unreachedBy } from '../to-llm-error.ts';
 import { LlmError } from '../llm.ts';
 import { retryAfterOf } from '../retry-after.ts';
 import { bodyText, guardedFetch } from '../guarded-fetch.ts';
@@ -26,8 +26,14 @@ const largestErrorBody = 64 * 1024;
 
 export function createProviderFetch(wire: ProviderWire): typeof fetch {
   return async (input, init) => {
-    const response = await guardedFetch(input, init);
+    const url = input instanceof Request ? input.url : String(input);
+    const response = await guardedFetch(input, init).catch((error: unknown) => {
+      throw unreachedBy(error, wire.provider, url) ?? error;
+    });
     wire.alive();
+    const place = redirectIn(response, url);
+    if (place !== undefined)
+      throw new LlmError('bad_request', `${wire.provider}: ${place}: set its base URL to where it is`);
     if (!response.ok) throw await refusalIn(response, wire);
     const headers = new Headers([...response.headers]);
     headers.set('content-type', 'text/event-stream');
@@ -50,6 +56,14 @@ export function createProviderFetch(wire: ProviderWire): typeof fetch {
     );
     return new Response(body, { status: 200, headers });
   };
+}
+
+/** Where else a server sends requests. They are not sent on, since they carry a key. What follows `?` may be secret. */
+function redirectIn({ status, headers }: Response, url: string): string | undefined {
+  const location = headers.get('location');
+  if (status < 300 || status > 399 || location === null || !URL.canParse(location, url)) return undefined;
+  const { origin, pathname } = new URL(location, url);
+  return `${new URL(url).origin} sends requests on to ${origin}${pathname}`;
 }
 
 async function refusalIn(response: Response, { provider, alive }: ProviderWire): Promise<LlmError> {

@@ -7,22 +7,27 @@ const ends = ['response.completed', 'response.incomplete'];
 
 export function readResponses(): FormatReader {
   let over = false;
+  let said = false;
 
   function take(chunk: Json): Json[] {
     const type = textOr(chunk['type'], '');
     if (!type.startsWith('response.')) return [];
     if (ends.includes(type)) {
       over = true;
-      return [{ ...chunk, response: endIn(chunk['response']) }];
+      // Some servers stream nothing and have all of it in the end.
+      const unsaid = said || !isObject(chunk['response']) ? [] : itemsOf(chunk['response']);
+      return [...unsaid.flatMap(take), { ...chunk, response: endIn(chunk['response']) }];
     }
     if (type === 'response.created') return [{ ...chunk, response: startIn(chunk['response']) }];
     if (type.startsWith('response.output_item.')) {
+      said = true;
       const item = itemIn(chunk['item'], type.endsWith('.done') ? 'completed' : 'in_progress');
       return item === undefined ? [] : [{ ...chunk, output_index: placeIn(chunk), item }];
     }
     if (!type.endsWith('.delta')) return [chunk];
     const delta = argumentsText(chunk['delta']);
     if (delta === undefined) return [];
+    said = true;
     const item_id = textOr(chunk['item_id'], `item_${placeIn(chunk)}`);
     return [{ ...chunk, item_id, output_index: placeIn(chunk), delta }];
   }
@@ -74,7 +79,12 @@ function itemIn(item: unknown, status: string): Json | undefined {
 
 /** The events a whole response would have come in. */
 function eventsOf({ output, ...response }: Json): Json[] {
-  const items = objectsIn(output).flatMap((item, output_index) => {
+  const type = response['status'] === 'incomplete' ? 'response.incomplete' : 'response.completed';
+  return [{ type: 'response.created', response }, ...itemsOf({ output }), { type, response }];
+}
+
+function itemsOf({ output }: Json): Json[] {
+  return objectsIn(output).flatMap((item, output_index) => {
     const id = textOr(item['id'], `item_${output_index}`);
     const texts = objectsIn(item['content']).map((part) => part['text'] ?? part['refusal']);
     return [
@@ -89,6 +99,4 @@ function eventsOf({ output, ...response }: Json): Json[] {
       { type: 'response.output_item.done', output_index, item: { ...item, id } },
     ];
   });
-  const type = response['status'] === 'incomplete' ? 'response.incomplete' : 'response.completed';
-  return [{ type: 'response.created', response }, ...items, { type, response }];
 }

@@ -17,7 +17,8 @@ const temporaryName = /^\.perdure-[0-9a-f]{24}\.tmp$/;
 export function filesOf(root: Root): Omit<Sandbox, 'root' | 'exec' | 'follow'> {
   return {
     read: (path, maxBytes) => at(root, path, reading, (located) => readFile(located, path, maxBytes)),
-    write: (path, bytes) => at(root, path, writing, (located) => writeFile(root, located, path, bytes)),
+    write: (path, bytes, isExecutable) =>
+      at(root, path, writing, (located) => writeFile(root, located, path, { bytes, isExecutable })),
     remove: (path) => at(root, path, looking, (located) => removeFile(located, path)),
     stat: (path) => at(root, path, looking, async (located) => located?.stat && toFileStat(located.stat)),
     resolve: (path) => at(root, path, reading, async (located) => located?.real ?? insidePath(root, path)),
@@ -104,7 +105,7 @@ async function writeFile(
   root: Root,
   located: Located | undefined,
   path: string,
-  bytes: Buffer,
+  content: { bytes: Buffer; isExecutable: boolean | undefined },
 ): Promise<void> {
   if (located === undefined) throw new SandboxRefusal(`the directory of \`${path}\` was removed meanwhile`);
   if (located.stat !== undefined && !located.stat.isFile()) {
@@ -113,7 +114,7 @@ async function writeFile(
   await removeStale(located.directory);
   const temporary = join(located.directory, `.perdure-${randomBytes(12).toString('hex')}.tmp`);
   try {
-    await writeDurably(temporary, bytes, located.stat);
+    await writeDurably(temporary, content, located.stat);
     await recheck(root, located, path);
     // Replaces the name: what else is linked to the old file is left alone.
     await rename(temporary, join(located.directory, located.name));
@@ -124,7 +125,11 @@ async function writeFile(
   await syncDirectory(located.directory);
 }
 
-async function writeDurably(temporary: string, bytes: Buffer, before: Stats | undefined): Promise<void> {
+async function writeDurably(
+  temporary: string,
+  { bytes, isExecutable }: { bytes: Buffer; isExecutable: boolean | undefined },
+  before: Stats | undefined,
+): Promise<void> {
   const file = await open(
     temporary,
     constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
@@ -137,6 +142,11 @@ async function writeDurably(temporary: string, bytes: Buffer, before: Stats | un
         await file.chown(before.uid, before.gid);
       }
       await file.chmod(before.mode & 0o7777);
+    }
+    if (isExecutable !== undefined) {
+      const { mode } = await file.stat();
+      // As git does: whoever may read it may run it.
+      await file.chmod(isExecutable ? (mode | ((mode & 0o444) >> 2)) & 0o7777 : mode & ~0o111 & 0o7777);
     }
     await file.writeFile(bytes);
     await file.sync();
@@ -196,7 +206,7 @@ function kindOf(entry: Kinds): FileStat['kind'] {
 }
 
 function toFileStat(stat: Stats): FileStat {
-  return { kind: kindOf(stat), size: stat.size };
+  return { kind: kindOf(stat), size: stat.size, isExecutable: (stat.mode & 0o100) !== 0 };
 }
 
 function describe(stat: Stats): string {

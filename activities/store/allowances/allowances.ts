@@ -68,16 +68,22 @@ export interface Draw {
   costMicros: number;
 }
 
+/** The most that a model call can use. */
+export interface WorstCase extends Draw {
+  /** The part of the cost that the prompt has. Where it is not known, a call that dies costs its worst case. */
+  promptCostMicros?: number;
+}
+
 /** All or nothing; again with the same key, it is the same reservation. Closes what dead attempts of the run left open. */
 export async function reserve(
   queries: Queries,
-  attempt: DrawingAttempt & { model: string; worst: Draw },
+  attempt: DrawingAttempt & { model: string; worst: WorstCase },
 ): Promise<Reservation> {
   const { tenantId, runId, step, model, worst, at } = attempt;
   const answer = await ask<Drawn>(
     queries,
     sql`reserve_allowance(${tenantId}, ${runId}, ${step}, ${attempt.attempt}, ${model}, ${worst.inputTokens},
-      ${worst.outputTokens}, ${worst.costMicros}, ${at ?? null})`,
+      ${worst.outputTokens}, ${worst.costMicros}, ${worst.promptCostMicros ?? null}, ${at ?? null})`,
   );
   const { crossed } = answer;
   if (answer.kind === 'denied') return { kind: 'denied', crossed, reason: sentenceOf(answer, model) };
@@ -123,7 +129,7 @@ export async function closeReservation(
   const answer = await ask<Closing | { kind: 'unreserved' }>(
     queries,
     sql`settle_allowance(${tenantId}, ${runId}, ${step}, ${attempt}, ${inputTokens}, ${cachedInputTokens},
-      ${outputTokens}, ${costMicros}, ${estimated}, 'What the call used.', ${at ?? null})`,
+      ${outputTokens}, ${costMicros}, ${estimated}, 0, 'What the call used.', ${at ?? null})`,
   );
   if (answer.kind === 'unreserved')
     throw new Error(`Nothing was reserved for attempt ${attempt} of step ${step} of run ${runId}.`);

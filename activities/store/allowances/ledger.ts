@@ -22,7 +22,8 @@ export async function readLedger(
   const { rows } = await sql<Omit<LedgerEntry, 'at'> & { at: Date }>`
     select id, kind, at, day::text as day, run_id as "runId", step, attempt, model, array(
         select pool.name from allowances pool where pool.id = any(entry.allowances) order by pool.id
-      ) as pools, tokens, cost_micros as "costMicros", estimated, change, by, reason
+      ) as pools, tokens, cost_micros as "costMicros", estimated,
+      possible_cost_micros as "possibleCostMicros", change, by, reason
     from allowance_entries entry
     where ${sql.join(asked, sql` and `)}
     order by id desc limit ${limit}`.execute(queries);
@@ -66,21 +67,39 @@ export async function readUsage(
     select key, sum(calls)::bigint as calls, sum(input_tokens)::bigint as "inputTokens",
       sum(cached_input_tokens)::bigint as "cachedInputTokens", sum(output_tokens)::bigint as "outputTokens",
       sum(cost_micros)::bigint as "costMicros", sum(estimated_cost_micros)::bigint as "estimatedCostMicros",
-      sum(refunded_tokens)::bigint as "refundedTokens"
+      sum(possible_cost_micros)::bigint as "possibleCostMicros",
+      sum(ceiling_cost_micros)::bigint as "ceilingCostMicros", sum(refunded_tokens)::bigint as "refundedTokens"
     from (
       -- Of a run that was deleted the entries stay.
       select ${keys[by]} as key, (entry.kind = 'settle')::integer as calls, entry.input_tokens, entry.cached_input_tokens,
-        entry.output_tokens, entry.cost_micros, case when estimated then entry.cost_micros else 0 end as estimated_cost_micros,
+        entry.output_tokens, entry.cost_micros,
+        case when entry.estimated or not booked.priced then entry.cost_micros else 0 end as estimated_cost_micros,
+        entry.possible_cost_micros,
+        case when not booked.priced then entry.cost_micros else 0 end as ceiling_cost_micros,
         case entry.kind when 'refund' then tokens else 0 end as refunded_tokens
       from allowance_entries entry left join runs on runs.id = entry.run_id
+      left join model_calls booked on booked.run_id = entry.run_id and booked.step = entry.step
+        and booked.attempt = entry.attempt
       where entry.tenant_id = ${tenantId} and entry.kind in ('settle', 'refund')
         ${sql.join(within(sql`entry.day`), sql` `)}
       union all
       select ${keysOfMonths[by]}, calls, input_tokens, cached_input_tokens, output_tokens, cost_micros,
-        estimated_cost_micros, refunded_tokens
+        estimated_cost_micros, possible_cost_micros, 0, refunded_tokens
       from allowance_months summed
       where summed.tenant_id = ${tenantId} ${sql.join(within(sql`summed.month`), sql` `)}
     ) used
     group by key order by ${order} limit ${limit}`.execute(queries);
   return rows;
+}
+
+/** What all calls under way of a tenant may use at most: its pool is in the chain of every run. */
+export async function readHeld(queries: Queries, tenantId: string): Promise<UsageView['held']> {
+  const row = await queries
+    .selectFrom('allowances')
+    .select(['held_tokens as tokens', 'held_cost_micros as costMicros'])
+    .where('tenant_id', '=', tenantId)
+    .where('name', '=', 'tenant')
+    .where('model', '=', '')
+    .executeTakeFirst();
+  return row ?? { tokens: 0, costMicros: 0 };
 }

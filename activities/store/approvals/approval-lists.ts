@@ -1,4 +1,5 @@
 // Reading approvals: those of a run, those of all runs, and the view people decide on.
+import type { LimitName } from '../../../workflows/contracts/allowance.ts';
 import type { ApprovalKind, ApprovalStatus, ApprovalView } from '../../../workflows/contracts/approval.ts';
 import { otherText } from '../../../workflows/contracts/call.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
@@ -54,6 +55,7 @@ type ListedApproval = ApprovalRow & {
   rule: string | null;
   reason: string | null;
   decided: unknown;
+  allowance_name: string | null;
 };
 
 /** Newest first, each with the call it is about. */
@@ -63,8 +65,10 @@ export async function listApprovals(db: Queries, list: ApprovalList): Promise<Li
     .leftJoin('calls', (join) =>
       join.onRef('calls.run_id', '=', 'approvals.run_id').onRef('calls.call_id', '=', 'approvals.call_id'),
     )
+    .leftJoin('allowances', 'allowances.id', 'approvals.allowance_id')
     .selectAll('approvals')
     .select([
+      'allowances.name as allowance_name',
       'calls.tool',
       'calls.effect',
       'calls.subject',
@@ -101,6 +105,8 @@ export function toApprovalView(row: ListedApproval): ApprovalView {
     inputHash: row.kind === 'limit' ? `${row.allowance_id ?? 'run'}/${row.limit_name}` : row.input_hash,
     text: writtenOut(row.text),
     choices: (row.choices as string[]).map(writtenOut),
+    limit:
+      row.limit_name === null ? null : { name: row.limit_name as LimitName, allowance: row.allowance_name },
     rule: row.rule,
     reason: row.reason,
     status: row.status as ApprovalStatus,

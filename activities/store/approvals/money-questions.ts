@@ -59,14 +59,15 @@ export async function allowMore(
     if (input === undefined) return;
     throw new Failure(
       'InvalidInput',
-      'This waits for an allowance, not for the run: raise it with PUT /allowances, or approve without input to try again.',
+      'This waits for an allowance, which no answer raises: approve without input to try again, or raise the allowance ' +
+        'with `perdure allowances` or PUT /allowances.',
     );
   }
   const given = MoreMoney.safeParse(input);
   if (given.success && (await raiseOwn(write, run, { more: given.data.costMicros, by, note }))) return;
   throw new Failure(
     'InvalidInput',
-    'Say how much more the run may spend, in micro-dollars: {"input": {"costMicros": 1000000}} is one dollar.',
+    'Say how many dollars more the run may spend: {"input": {"dollars": 0.5}}, or `perdure approve ID --dollars 0.50`.',
   );
 }
 

@@ -42,11 +42,10 @@ export function functionsOf(migration: string): {
       }
     },
     async down(db) {
-      for (const each of ours.toReversed()) {
-        await drop(db, each);
-        const before = earlier(each.name);
-        if (before) await create(db, before);
-      }
+      for (const each of ours.toReversed()) await drop(db, each);
+      // In the order they were made in: Postgres looks for what a function in SQL calls.
+      const before = ours.flatMap(({ name }) => earlier(name) ?? []);
+      for (const each of before) await create(db, each);
     },
   };
 }

@@ -46,6 +46,8 @@ export interface AllowanceEntries {
   kind: string;
   model: Generated<string>;
   output_tokens: Generated<number>;
+  possible_cost_micros: Generated<number>;
+  prompt_cost_micros: number | null;
   reason: string;
   run_id: string | null;
   step: number | null;
@@ -63,6 +65,7 @@ export interface AllowanceMonths {
   model: string;
   month: Timestamp;
   output_tokens: number;
+  possible_cost_micros: Generated<number>;
   project: string;
   refunded_tokens: number;
   tenant_id: string;
@@ -425,6 +428,8 @@ export interface Runs {
   model: string;
   opens: boolean;
   output_tokens: Generated<number>;
+  over_budget: string | null;
+  owner: string | null;
   parent_id: string | null;
   parked: Generated<boolean>;
   policy: string;
@@ -438,6 +443,7 @@ export interface Runs {
   recent_outputs: Generated<string[]>;
   replans: Generated<number>;
   request_id: string;
+  sources: Json | null;
   stall: Json | null;
   start_tree: string | null;
   started_at: Timestamp | null;

@@ -51,7 +51,13 @@ export type OpenedStep =
 export async function openStep(
   write: Write,
   run: LockedRun,
-  input: { step: number; attempt: NewAttempt; reached?: StopReason | undefined },
+  input: {
+    step: number;
+    attempt: NewAttempt;
+    reached?: StopReason | undefined;
+    /** Told with the begin of the step's first attempt, and no other. */
+    notes?: NewEvent[];
+  },
 ): Promise<OpenedStep> {
   if (run.steps >= input.step) return { kind: 'stored', run, ...(await storedOf(write, run, input.step)) };
   // Ended behind its workflow's back: there is nothing to answer any more.
@@ -62,14 +68,17 @@ export async function openStep(
   const stall = await judgeStall(write, run, { step: input.step, hasMessages: waiting.some(isMessage) });
   if (stall.kind === 'stalled') return stall;
   const begun = await beginAttempt(write, run, input.attempt);
-  const event: NewEvent =
+  const events: NewEvent[] =
     begun.earlier === 0
-      ? { type: 'step-start', payload: { step: input.step, model: run.model } }
-      : {
-          type: 'message-reset',
-          payload: { step: input.step, reason: 'The attempt before did not finish.' },
-        };
-  const begins = begun.resumes ? [] : [event];
+      ? [{ type: 'step-start', payload: { step: input.step, model: run.model } }]
+      : [
+          {
+            type: 'message-reset',
+            payload: { step: input.step, reason: 'The attempt before did not finish.' },
+          },
+        ];
+  if (begun.ref.attempt === 1) events.push(...(input.notes ?? []));
+  const begins = begun.resumes ? [] : events;
   write.append({
     ...streamFor(run),
     events: stall.kind === 'replan' ? [...begins, ...stall.events] : begins,

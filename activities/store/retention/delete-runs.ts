@@ -84,6 +84,12 @@ export async function deleteRuns(
     );
     return rows[0] ?? { bytes: 0, count: 0, seq: null };
   };
+  // The ledger's entries stay: that they were charged at a ceiling is known of their calls alone.
+  await sql`update allowance_entries entry set estimated = true from model_calls booked
+    where entry.run_id = any(${runIds}::uuid[]) and entry.kind = 'settle' and not booked.priced
+      and booked.run_id = entry.run_id and booked.step = entry.step and booked.attempt = entry.attempt`.execute(
+    tx,
+  );
   for (const table of rowsOfRuns) await tx.deleteFrom(table).where('run_id', 'in', runIds).execute();
   const approvals = await bytesOf('approvals');
   const calls = await bytesOf('calls');

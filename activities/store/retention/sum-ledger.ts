@@ -47,14 +47,17 @@ export const sumLedger: Sweep = {
       ),
       summed as (
         insert into allowance_months as month (tenant_id, month, model, project, allowances, calls, tokens, input_tokens,
-          cached_input_tokens, output_tokens, cost_micros, estimated_cost_micros, refunded_tokens)
+          cached_input_tokens, output_tokens, cost_micros, estimated_cost_micros, possible_cost_micros, refunded_tokens)
         select gone.tenant_id, date_trunc('month', gone.day)::date, gone.model, coalesce(runs.project_path, ''),
           gone.allowances, count(*) filter (where gone.kind = 'settle'),
           coalesce(sum(gone.tokens) filter (where gone.kind = 'settle'), 0), sum(gone.input_tokens),
           sum(gone.cached_input_tokens), sum(gone.output_tokens), sum(gone.cost_micros),
-          coalesce(sum(gone.cost_micros) filter (where gone.estimated), 0),
+          coalesce(sum(gone.cost_micros) filter (where gone.estimated or not booked.priced), 0),
+          sum(gone.possible_cost_micros),
           coalesce(sum(gone.tokens) filter (where gone.kind = 'refund'), 0)
         from gone left join runs on runs.id = gone.run_id
+        left join model_calls booked on booked.run_id = gone.run_id and booked.step = gone.step
+          and booked.attempt = gone.attempt
         where gone.kind <> 'reserve'
         group by 1, 2, 3, 4, 5
         on conflict (tenant_id, month, model, project, allowances) do update set
@@ -64,6 +67,7 @@ export const sumLedger: Sweep = {
           output_tokens = month.output_tokens + excluded.output_tokens,
           cost_micros = month.cost_micros + excluded.cost_micros,
           estimated_cost_micros = month.estimated_cost_micros + excluded.estimated_cost_micros,
+          possible_cost_micros = month.possible_cost_micros + excluded.possible_cost_micros,
           refunded_tokens = month.refunded_tokens + excluded.refunded_tokens
       )
       select bytes from gone`.execute(queries);

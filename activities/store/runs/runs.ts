@@ -2,7 +2,14 @@
 // have files of their own.
 import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
-import { type Priority, priorities, type RunStatus, type RunView } from '../../../workflows/contracts/run.ts';
+import {
+  type OverBudget,
+  type Priority,
+  priorities,
+  type RunStatus,
+  type RunView,
+} from '../../../workflows/contracts/run.ts';
+import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
 import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
 import { Superseded, type Write } from '../log/events.ts';
@@ -79,6 +86,8 @@ export interface RunList {
   status?: RunStatus;
   conversationId?: string;
   active?: boolean;
+  /** The path of its project. */
+  project?: string;
 }
 
 /** Newest first. */
@@ -92,6 +101,7 @@ export async function listRuns(db: Db, list: RunList): Promise<RunRow[]> {
   if (list.before) query = query.where('id', '<', list.before);
   if (list.status) query = query.where('status', '=', list.status);
   if (list.conversationId) query = query.where('conversation_id', '=', list.conversationId);
+  if (list.project) query = query.where('project_path', '=', list.project);
   if (list.active === true) query = query.where('status', 'in', activeStatuses);
   if (list.active === false) query = query.where('status', 'not in', activeStatuses);
   return query.execute();
@@ -111,6 +121,26 @@ export async function activeRunOf(
     .where('kind', '=', 'main')
     .where('parked', '=', false)
     .where('status', 'in', activeStatuses)
+    .executeTakeFirst();
+}
+
+/**
+ * The main run that was accepted last, whatever became of it: what it was told stands for the next. Ids are made under
+ * the conversation's lock and are ordered by time, so they are in the order of acceptance.
+ */
+export async function latestRunOf(
+  queries: Queries,
+  tenantId: string,
+  conversationId: string,
+): Promise<RunRow | undefined> {
+  return queries
+    .selectFrom('runs')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .where('tenant_id', '=', tenantId)
+    .where('kind', '=', 'main')
+    .orderBy('id', 'desc')
+    .limit(1)
     .executeTakeFirst();
 }
 
@@ -232,7 +262,18 @@ export function priorityOf(value: number): Priority {
   return priorities[value] ?? 'normal';
 }
 
-export function toRunView(row: RunRow): RunView {
+/** Without a word of its request, a run asks people where there are any. */
+export function overBudgetOf({
+  over_budget,
+  attended,
+}: Pick<RunRow, 'over_budget' | 'attended'>): OverBudget {
+  return (over_budget as OverBudget | null) ?? (attended ? 'pause' : 'fail');
+}
+
+/** Of the money of a run, what its row does not hold. */
+export type RunMoney = Pick<RunView, 'ceilingCostMicros' | 'heldCostMicros'>;
+
+export function toRunView(row: RunRow, { ceilingCostMicros, heldCostMicros }: RunMoney): RunView {
   return {
     id: row.id,
     conversationId: row.conversation_id,
@@ -250,6 +291,10 @@ export function toRunView(row: RunRow): RunView {
     limits: row.limits as RunView['limits'],
     metadata: row.metadata as RunView['metadata'],
     attended: row.attended,
+    overBudget: overBudgetOf(row),
+    owner: row.owner,
+    externalTools: (row.external_tools as unknown as ExternalTool[]).map(({ name }) => name),
+    sources: row.sources as RunView['sources'],
     acceptNoContainment: row.accept_no_containment,
     deniedCalls: row.denied_calls as RunView['deniedCalls'],
     steps: row.steps,
@@ -259,6 +304,8 @@ export function toRunView(row: RunRow): RunView {
       outputTokens: row.output_tokens,
     },
     costMicros: row.cost_micros,
+    ceilingCostMicros,
+    heldCostMicros,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
     endedAt: row.ended_at?.toISOString() ?? null,

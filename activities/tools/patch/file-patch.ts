@@ -12,8 +12,8 @@ export interface HunkLine {
 export interface Hunk {
   /** The line of the patch it starts at, from 1. */
   at: number;
-  /** Where the header says it is, from 1. Undefined for a bare `@@`. */
-  place: { oldStart: number; newStart: number } | undefined;
+  /** Where the header says it is, from 1, and whether its counts are right. Undefined for a bare `@@`. */
+  place: { oldStart: number; newStart: number; isCounted: boolean } | undefined;
   /** Lines of the file it comes after: the text behind a bare `@@`. */
   after: string[];
   /** `*** End of File`. */
@@ -31,6 +31,8 @@ export interface FilePatch {
   isCopy: boolean;
   /** Removed whatever it holds: the format names no lines. */
   isWhole: boolean;
+  /** What the patch makes of its mode. Undefined: it says nothing of it. */
+  isExecutable?: boolean | undefined;
   hunks: Hunk[];
 }
 

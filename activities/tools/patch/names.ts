@@ -26,7 +26,8 @@ export function namesIn(header: readonly string[]): Omit<FilePatch, 'hunks' | 'i
       `The patch names \`${from}\` and \`${to}\` for one file; name it twice alike, or move it with \`rename from\` and \`rename to\`.`,
     );
   }
-  return { from, to, isCopy: file.isCopy === true };
+  const isExecutable = file.newMode === undefined ? undefined : /[1357]$/.test(file.newMode);
+  return { from, to, isCopy: file.isCopy === true, isExecutable };
 }
 
 export const namesNothing = 'The patch names no file; it needs `--- a/file` and `+++ b/file` before `@@`.';

@@ -73,14 +73,30 @@ function placeWithoutLines(
   target: Target,
 ): ReturnType<typeof placeHunk> {
   const end = target.lines.length;
-  if (end > 0 && !hunk.isAtEnd) {
-    return { problem: 'holds no line of the file, so its place is not certain; give it a line of context.' };
+  const start = end === 0 || hunk.isAtEnd ? end : lineBefore(hunk, target);
+  if (start === undefined) {
+    return {
+      problem:
+        'holds no line of the file, so its place is not certain. Give it the line before the new ones, with a space in front.',
+    };
   }
-  const placed = { hunk, lines, start: end, end };
+  const placed = { hunk, lines, start, end: start };
   const other = meeting(placed, target.claims);
   return other === undefined
     ? placed
     : { problem: `meets hunk ${nameOf(other, target)}: they change the same lines.` };
+}
+
+/**
+ * How many lines of the file stand before new lines without any of the file's, by a header whose numbers agree with each
+ * other: its counts are right, and the new lines follow the old one, as far as it has moved by the hunks before. Line 0
+ * is what a patch says that takes the file for a new one.
+ */
+function lineBefore({ place }: Hunk, { lines, placed }: Target): number | undefined {
+  if (place === undefined || !place.isCounted) return undefined;
+  const { oldStart, newStart } = place;
+  if (oldStart < 1 || oldStart > lines.length) return undefined;
+  return newStart === oldStart + 1 + growthBefore(oldStart, placed) ? oldStart : undefined;
 }
 
 function fits(
@@ -170,8 +186,6 @@ function asGitChooses(
   newStart: number,
   { lines, placed, claims, effort }: Target,
 ): Placed | undefined {
-  const growth = (before: number): number =>
-    placed.reduce((sum, each) => sum + (each.start < before ? growthOf(each) : 0), 0);
   const startsFile = (hunk.place?.oldStart ?? 0) <= 1;
   const endsFile = hunk.lines.at(-1)?.sign !== ' ';
   const isBare = ({ start, end }: Placed): boolean => {
@@ -183,12 +197,17 @@ function asGitChooses(
   );
   effort.left -= allowed.length * placed.length;
   const distances = allowed.map(({ start }) => {
-    const away = start + growth(start) - Math.max(0, newStart - 1);
+    const away = start + growthBefore(start, placed) - Math.max(0, newStart - 1);
     // Of two as near, git takes the one further down.
     return away >= 0 ? 2 * away - 1 : -2 * away;
   });
   const least = distances.reduce((best, each) => Math.min(best, each), Number.POSITIVE_INFINITY);
   return allowed[distances.indexOf(least)];
+}
+
+/** By how much the hunks that have their place move the line that is there. */
+function growthBefore(line: number, placed: readonly Placed[]): number {
+  return placed.reduce((sum, each) => sum + (each.start < line ? growthOf(each) : 0), 0);
 }
 
 function growthOf({ lines }: Placed): number {

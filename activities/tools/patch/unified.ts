@@ -119,7 +119,9 @@ function readHunk(lines: readonly string[], start: number): { hunk: Hunk; end: n
   const body = lines.slice(start + 1, end);
   const hunk: Hunk = {
     at: start + 1,
-    place: found ? { oldStart: Number(found[1]), newStart: Number(found[3]) } : undefined,
+    place: found
+      ? { oldStart: Number(found[1]), newStart: Number(found[3]), isCounted: typeof byCounts === 'number' }
+      : undefined,
     after: found ? [] : hintOf(header),
     isAtEnd: false,
     lines: toHunkLines(body, start + 1),

@@ -2,8 +2,12 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { AllowanceView } from '../../../workflows/contracts/allowance.ts';
 import { type NamedLimit, namedLimits, toAmount, toPeriod } from '../terminal/limit-words.ts';
-import { tableOf } from '../terminal/output.ts';
+import { dollarsFromZero } from '../parse.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { tableOf } from '../terminal/table.ts';
+import { idOf } from '../known-by.ts';
 import { UsageError } from '../server.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 type Changes = Partial<Record<NamedLimit, number>> & { models?: string[] };
@@ -11,6 +15,8 @@ type Changes = Partial<Record<NamedLimit, number>> & { models?: string[] };
 interface AllowancesOptions {
   model?: string;
   set?: Changes;
+  cost?: number;
+  dayCost?: number;
   reason?: string;
   json?: boolean;
 }
@@ -19,19 +25,32 @@ const settable = [...namedLimits, 'models'].join(', ');
 
 export function allowancesCommand(cli: Cli): Command {
   return new Command('allowances')
+    .addHelpText(
+      'after',
+      exampleHelp('perdure allowances tenant --set dayCostMicros=50000000 --reason "a long night"'),
+    )
     .description('show what runs may use, or change it')
     .argument('[name]', 'tenant, conversation/<id>, run/<id> or owner/<anything>; all of them without it')
     .option(
       '--set <limit=value>',
-      `${settable}; money in micro-dollars, models as provider/model or provider/* with commas between them; 0, and ` +
-        'no model, is unlimited; may be repeated',
+      `${settable}; models as provider/model or provider/* with commas between them; 0, and no model, is unlimited; ` +
+        'may be repeated',
       toChange,
     )
-    .option('--model <model>', 'with --set: of calls of provider/model or provider/* alone')
-    .option('--reason <text>', 'with --set: why, for the ledger')
+    .option(
+      '--day-cost <dollars>',
+      'set what its runs may spend in a UTC day; 0 is unlimited',
+      dollarsFromZero,
+    )
+    .option('--cost <dollars>', 'set what its runs may spend in all; 0 is unlimited', dollarsFromZero)
+    .option('--model <model>', 'with a limit: of calls of provider/model or provider/* alone')
+    .option('--reason <text>', 'with a limit: why, for the ledger')
     .option('--json')
-    .action(async (name: string | undefined, { model = '', set, reason, json }: AllowancesOptions) => {
-      if (set) {
+    .action(async (given: string | undefined, options: AllowancesOptions) => {
+      const { model = '', reason, json } = options;
+      const set = limitsOf(options);
+      const name = given && (await poolNameOf(cli, given));
+      if (Object.keys(set).length > 0) {
         if (name === undefined) throw new UsageError('Name the allowance to change, such as tenant.');
         if (reason === undefined) throw new UsageError('Say why with --reason; it is kept with the change.');
         const changed = await change(cli, { name, model, limits: set, reason });
@@ -40,6 +59,15 @@ export function allowancesCommand(cli: Cli): Command {
       const items = await pools(cli, name);
       return json ? cli.output.json({ items, nextCursor: null }) : show(cli, items);
     });
+}
+
+/** Dollars go before what --set says of the same limit. */
+function limitsOf({ set, cost, dayCost }: AllowancesOptions): Changes {
+  return {
+    ...set,
+    ...(cost !== undefined && { costMicros: cost }),
+    ...(dayCost !== undefined && { dayCostMicros: dayCost }),
+  };
 }
 
 function toChange(given: string, before: Changes = {}): Changes {
@@ -79,6 +107,18 @@ function show(cli: Cli, items: AllowanceView[]): void {
   cli.output.line(tableOf(cli.output, head, items.flatMap(rowsOf)));
 }
 
+const ofOne = /^(run|conversation)\/(.+)$/;
+
+/** With the whole id, where it names a run or a conversation. */
+async function poolNameOf(cli: Cli, given: string): Promise<string> {
+  const [, kind, id = ''] = ofOne.exec(given) ?? [];
+  return kind === 'run' || kind === 'conversation' ? `${kind}/${await idOf(cli, id, kind)}` : given;
+}
+
+function toShort(name: string): string {
+  return name.replace(ofOne, (_, kind: string, id: string) => `${kind}/${shortId(id)}`);
+}
+
 /** A row for each limit; one that has none is shown by what it cost in all. */
 function rowsOf({ name, model, limits, used, held }: AllowanceView): string[][] {
   const given = namedLimits.filter((limit) => limits[limit] > 0);
@@ -95,5 +135,5 @@ function rowsOf({ name, model, limits, used, held }: AllowanceView): string[][] 
     toAmount('costMicros', held.costMicros),
   ];
   const rows = amounts.length + models.length > 0 ? [...amounts, ...models] : [none];
-  return rows.map((row) => [name, model || 'all', ...row]);
+  return rows.map((row) => [toShort(name), model || 'all', ...row]);
 }

@@ -2,8 +2,11 @@
 import { Command, Option } from 'commander';
 import type { ApprovalStatus, ApprovalView } from '../../../workflows/contracts/approval.ts';
 import { toDuration } from '../terminal/figures.ts';
-import { tableOf } from '../terminal/output.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
+import { idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 const statuses = [
@@ -23,15 +26,17 @@ interface ApprovalsOptions {
 
 export function approvalsCommand(cli: Cli): Command {
   return new Command('approvals')
+    .addHelpText('after', exampleHelp('perdure approvals --run last'))
     .description('list what waits for a person to answer')
-    .option('--run <id>', 'only of this run')
+    .option('--run <run>', 'only of this run')
     .addOption(new Option('--status <status>').choices(statuses).default('open'))
     .addOption(new Option('--all', 'the answered ones too').conflicts('status'))
     .option('--json')
     .action(async ({ run, status, all, json }: ApprovalsOptions) => {
+      const runId = run && (await idOf(cli, run, 'run'));
       const list = await cli
         .client()
-        .approvals({ limit: 200, ...(run !== undefined && { runId: run }), ...(!all && { status }) });
+        .approvals({ limit: 200, ...(runId !== undefined && { runId }), ...(!all && { status }) });
       if (json) return cli.output.json(list);
       if (list.items.length > 0) cli.output.line(approvalTable(cli, list.items));
       else cli.output.line(!all && status === 'open' ? 'Nothing waits for an answer.' : 'There are none.');
@@ -42,10 +47,10 @@ export function approvalsCommand(cli: Cli): Command {
 export function approvalTable(cli: Cli, approvals: ApprovalView[]): string {
   const now = Date.now();
   const rows = approvals.map((approval) => [
-    approval.id,
+    shortId(approval.id),
     toDuration(Math.max(0, now - Date.parse(approval.createdAt))),
     stateOf(approval, now),
-    approval.runId,
+    shortId(approval.runId),
     toWhat(approval),
   ]);
   return tableOf(cli.output, ['ID', 'AGE', 'LEFT', 'RUN', 'WHAT'], rows);

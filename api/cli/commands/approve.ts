@@ -4,8 +4,10 @@ import type { PolicyScopeName } from '../../../workflows/contracts/policy.ts';
 import { plural } from '../terminal/figures.ts';
 import { printableLine } from '../terminal/printable.ts';
 import { sayDecided } from './approvals.ts';
-import { type ApproveInput, jsonValue, positiveInteger } from '../parse.ts';
+import { type ApproveInput, dollars, jsonValue, positiveInteger } from '../parse.ts';
 import { UsageError } from '../server.ts';
+import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 const scopes = { run: 'run', project: 'project', everywhere: 'global' } as const satisfies Record<
@@ -17,6 +19,7 @@ const places = { run: 'in this run', project: 'in its project', everywhere: 'eve
 interface ApproveOptions {
   input?: ApproveInput;
   answer?: string;
+  dollars?: number;
   note?: string;
   remember?: keyof typeof scopes;
   days?: number;
@@ -25,10 +28,16 @@ interface ApproveOptions {
 
 export function approveCommand(cli: Cli): Command {
   return new Command('approve')
+    .addHelpText('after', exampleHelp('perdure approve last --remember run'))
     .description('allow what a run waits for, or answer its question')
-    .argument('<id>', 'the id of the approval; see `perdure approvals`')
+    .argument('<id>', idHelp('approval'))
     .option('--input <json>', 'other arguments for the call, as JSON', jsonValue)
     .addOption(new Option('--answer <text>', 'the answer to a question').conflicts('input'))
+    .addOption(
+      new Option('--dollars <amount>', 'at the limit of the run itself: how many dollars more it may spend')
+        .argParser(dollars)
+        .conflicts(['input', 'answer']),
+    )
     .option('--note <text>', 'kept with the decision')
     .addOption(
       new Option(
@@ -40,28 +49,35 @@ export function approveCommand(cli: Cli): Command {
     )
     .option('--days <count>', 'how long that is remembered (default: 30)', positiveInteger)
     .option('--json')
-    .action(async (id: string, { input, answer, note, remember, days, json }: ApproveOptions) => {
-      if (days !== undefined && !remember) throw new UsageError('--days says how long: give --remember too.');
-      // What is remembered is what was shown.
-      if (remember && input !== undefined)
-        throw new UsageError(
-          '--remember saves the arguments the approval shows, which --input changes: give one of the two.',
-        );
-      const given = answer === undefined ? input : { answer };
-      const client = cli.client();
-      if (remember) {
-        const { remembers } = await client.approval(id);
-        const long = plural(days ?? 30, 'day');
-        if (remembers)
-          cli.output.remark(
-            `remembering ${places[remember]}, for ${long}: ${printableLine(remembers, 1000)}`,
+    .action(
+      async (
+        given: string,
+        { input, answer, dollars: costMicros, note, remember, days, json }: ApproveOptions,
+      ) => {
+        if (days !== undefined && !remember)
+          throw new UsageError('--days says how long: give --remember too.');
+        // What is remembered is what was shown.
+        if (remember && input !== undefined)
+          throw new UsageError(
+            '--remember saves the arguments the approval shows, which --input changes: give one of the two.',
           );
-      }
-      const decided = await client.approve(id, {
-        ...(given !== undefined && { input: given }),
-        ...(note !== undefined && { note }),
-        ...(remember && { remember: { scope: scopes[remember], ...(days !== undefined && { days }) } }),
-      });
-      sayDecided(cli, decided, json);
-    });
+        const other = answer !== undefined ? { answer } : costMicros !== undefined ? { costMicros } : input;
+        const client = cli.client();
+        const id = await idOf(cli, given, 'approval');
+        if (remember) {
+          const { remembers } = await client.approval(id);
+          const long = plural(days ?? 30, 'day');
+          if (remembers)
+            cli.output.remark(
+              `remembering ${places[remember]}, for ${long}: ${printableLine(remembers, 1000)}`,
+            );
+        }
+        const decided = await client.approve(id, {
+          ...(other !== undefined && { input: other }),
+          ...(note !== undefined && { note }),
+          ...(remember && { remember: { scope: scopes[remember], ...(days !== undefined && { days }) } }),
+        });
+        sayDecided(cli, decided, json);
+      },
+    );
 }

@@ -1,11 +1,15 @@
 // `perdure dead-letters`: what used up its attempts and waits for a person, to be tried again or dropped.
 import { Command } from 'commander';
 import type { DeadLetterView } from '../../../workflows/contracts/system.ts';
-import { tableOf } from '../terminal/output.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { tableOf } from '../terminal/table.ts';
+import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function deadLettersCommand(cli: Cli): Command {
   const command = new Command('dead-letters')
+    .addHelpText('after', exampleHelp('perdure dead-letters'))
     .description('list what used up its attempts; retry or drop it')
     .option('--json')
     .action(async (options: { json?: boolean }) => {
@@ -25,11 +29,12 @@ export function deadLettersCommand(cli: Cli): Command {
 
   function resolution(name: string, what: string, resolve: (id: string) => Promise<DeadLetterView>): Command {
     return new Command(name)
+      .addHelpText('after', exampleHelp(`perdure dead-letters ${name} last`))
       .description(what)
-      .argument('<id>', 'the id of the dead letter')
-      .action(async (id: string) => {
+      .argument('<id>', idHelp('dead-letter'))
+      .action(async (given: string) => {
         const { json } = command.opts<{ json?: boolean }>();
-        const letter = await resolve(id);
+        const letter = await resolve(await idOf(cli, given, 'dead-letter'));
         if (json) cli.output.json(letter);
         else cli.output.line(`${letter.id} ${letter.resolution}${again(letter)}`);
       });
@@ -42,9 +47,9 @@ function again({ retriedAs }: DeadLetterView): string {
 
 export function deadLetterTable(cli: Cli, letters: DeadLetterView[]): string {
   const rows = letters.map((letter) => [
-    letter.id,
+    shortId(letter.id),
     letter.kind,
-    letter.callId === null ? letter.runId : `${letter.runId} ${letter.callId}`,
+    letter.callId === null ? shortId(letter.runId) : `${shortId(letter.runId)} ${letter.callId}`,
     letter.attempts,
     letter.resolution ?? 'open',
     letter.reason,

@@ -2,6 +2,8 @@
 import { Argument, Command } from 'commander';
 import type { DeletedView } from '../../../workflows/contracts/retention.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 import { confirmed } from '../terminal/confirm.ts';
 import { plural } from '../terminal/figures.ts';
@@ -16,14 +18,16 @@ interface DeleteOptions {
 
 export function deleteCommand(cli: Cli): Command {
   return new Command('delete')
+    .addHelpText('after', exampleHelp('perdure delete run 9b1fe2c4'))
     .description('delete a finished run, or a conversation with its runs, for good')
     .addArgument(new Argument('<what>', 'what the id is of').choices(kinds))
-    .argument('<id>', 'the id of the run or the conversation')
+    .argument('<id>', 'its id as printed, the first letters of that, or last')
     .option('--yes', 'do not ask')
     .option('--json')
     .addHelpText('after', '\nNothing that is active goes, and nothing that other runs go on from.')
-    .action(async (what: (typeof kinds)[number], id: string, { yes, json }: DeleteOptions) => {
+    .action(async (what: (typeof kinds)[number], given: string, { yes, json }: DeleteOptions) => {
       const client = cli.client();
+      const id = await idOf(cli, given, what);
       // Asked about by what it is, so that a wrong id is seen before anything is gone.
       const { called } = await describe(cli, what, id);
       if (!(await confirmed(cli, `Delete ${called} for good?`, yes))) {

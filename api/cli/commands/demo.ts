@@ -10,6 +10,7 @@ import { plural } from '../terminal/figures.ts';
 import { followRun } from '../terminal/follow-run.ts';
 import { printableLine } from '../terminal/printable.ts';
 import { createRenderer, type Renderer } from '../terminal/renderer.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 // The call of the scenario that takes ten seconds; two of them in, its process is well under way.
@@ -18,6 +19,7 @@ const killAfterMs = 2_000;
 
 export function demoCommand(cli: Cli): Command {
   return new Command('demo')
+    .addHelpText('after', exampleHelp('perdure demo'))
     .description('watch a run survive the kill of its worker, with no model key')
     .action(async () => {
       const client = cli.client();

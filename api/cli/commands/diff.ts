@@ -2,19 +2,22 @@
 import { Command } from 'commander';
 import type { Output } from '../terminal/output.ts';
 import { printable } from '../terminal/printable.ts';
+import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function diffCommand(cli: Cli): Command {
   return new Command('diff')
+    .addHelpText('after', exampleHelp('perdure diff last | git apply'))
     .description('show what a run changed in its project')
-    .argument('<run>', 'the id of the run')
+    .argument('<run>', idHelp('run'))
     .option('--json')
     .addHelpText(
       'after',
       '\nInto a pipe or a file the diff is written exactly as it is, so that `git apply` takes it.',
     )
-    .action(async (runId: string, options: { json?: boolean }) => {
-      const view = await cli.client().diff(runId);
+    .action(async (given: string, options: { json?: boolean }) => {
+      const view = await cli.client().diff(await idOf(cli, given, 'run'));
       if (options.json) return cli.output.json(view);
       showDiff(cli.output, view.diff);
       if (view.diff === '') cli.output.remark('The run changed nothing.');

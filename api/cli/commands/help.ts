@@ -1,10 +1,12 @@
 // `perdure help COMMAND`: the same as `perdure COMMAND --help`, and a sentence for a command that is not there.
 import { Command } from 'commander';
+import { exampleHelp } from '../terminal/example-help.ts';
 import { UsageError } from '../server.ts';
 
 /** Looks among the commands of the program it is added to. */
 export function helpCommand(program: Command): Command {
   return new Command('help')
+    .addHelpText('after', exampleHelp('perdure help tokens create'))
     .description('show the help of a command')
     .argument('[command...]', 'its words, such as tokens create')
     .action((words: string[]) => {

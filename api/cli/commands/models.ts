@@ -1,12 +1,14 @@
 // `perdure models`: which model providers there are, and what is missing to use one.
 import { Command } from 'commander';
 import type { ModelView } from '../../../workflows/contracts/system.ts';
-import { tableOf } from '../terminal/output.ts';
+import { tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function modelsCommand(cli: Cli): Command {
   return new Command('models')
+    .addHelpText('after', exampleHelp('perdure models'))
     .description('list the model providers and what is missing to use one')
     .option('--json')
     .action(async (options: { json?: boolean }) => {

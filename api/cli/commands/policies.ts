@@ -1,10 +1,12 @@
 // `perdure policies`: which profiles a run may name, and what each requires of the sandbox.
 import { Command } from 'commander';
-import { tableOf } from '../terminal/output.ts';
+import { tableOf } from '../terminal/table.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function policiesCommand(cli: Cli): Command {
   return new Command('policies')
+    .addHelpText('after', exampleHelp('perdure policies'))
     .description('list the policy profiles and what they require of the sandbox')
     .option('--json')
     .action(async (options: { json?: boolean }) => {

@@ -4,10 +4,11 @@ import { Command } from 'commander';
 import type { PruningView, RetentionRowView } from '../../../workflows/contracts/retention.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { age } from '../parse.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 import { confirmed } from '../terminal/confirm.ts';
 import { toSize } from '../terminal/figures.ts';
-import { tableOf } from '../terminal/output.ts';
+import { tableOf } from '../terminal/table.ts';
 
 interface PruneOptions {
   dryRun?: boolean;
@@ -22,6 +23,7 @@ const lookMs = 1000;
 
 export function pruneCommand(cli: Cli): Command {
   return new Command('prune')
+    .addHelpText('after', exampleHelp('perdure prune --dry-run'))
     .description('remove what is past its time, as every night does')
     .option('--dry-run', 'only show what is kept how long, and what would go now')
     .option('--older-than <age>', 'in place of the settings, such as 30d, 12h or 8w', age)

@@ -1,13 +1,24 @@
 // `perdure run`: starts a run and shows it until it ends.
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import type { Priority, RunLimits, StartRunBody, WhenBusy } from '../../../workflows/contracts/run.ts';
+import type {
+  OverBudget,
+  Priority,
+  RunLimits,
+  StartRunBody,
+  WhenBusy,
+} from '../../../workflows/contracts/run.ts';
 import { type Client, ProblemError } from '../../client/client.ts';
 import { type Attendant, createAttendant } from '../terminal/attendant.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { showAnswer } from '../terminal/answer.ts';
+import { latestConversation } from '../continued.ts';
 import { followRun } from '../terminal/follow-run.ts';
+import { idOf } from '../known-by.ts';
+import { readPrompt } from '../prompt-source.ts';
 import { dollars, keyValue, positiveInteger } from '../parse.ts';
+import { chooseProject } from '../project-choice.ts';
 import { createRenderer } from '../terminal/renderer.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 interface RunOptions {
@@ -15,30 +26,44 @@ interface RunOptions {
   model?: string;
   policy?: string;
   attended?: boolean;
+  overBudget?: OverBudget;
   acceptNoContainment?: boolean;
   limitSteps?: number;
   limitSeconds?: number;
   limitCost?: number;
   limitTokens?: number;
+  maxOutputTokens?: number;
   priority?: Priority;
   conversation?: string;
+  continue?: boolean;
   owner?: string;
   whenBusy?: WhenBusy;
   metadata?: Record<string, string>;
   detach?: boolean;
+  quiet?: boolean;
   json?: boolean;
 }
 
 const notes = `
-Without --attended or --no-attended a run is attended when both stdin and stdout are a terminal. What it waits for is
-then asked here, unless --json or --detach is given; \`perdure approve\` and \`perdure deny\` answer from anywhere.
+Without --project it works in this directory, when the server is on this machine. With --conversation or
+--continue it keeps the directory, model, policy and limits of the run before it, unless an option says otherwise.
+
+Without --attended or --no-attended a run is attended when both stdin and stdout are a terminal and --quiet is not given.
+What it waits for is then asked here, unless --json or --detach is given; \`perdure approve\` and \`perdure deny\` answer
+from anywhere.
 Ctrl-C once interrupts the run; a second time leaves it running.`;
 
 export function runCommand(cli: Cli): Command {
   return new Command('run')
+    .addHelpText(
+      'after',
+      exampleHelp(
+        'perdure run "Make the failing test pass."\n  git diff | perdure run - --quiet > review.md',
+      ),
+    )
     .description('start a run and show it until it ends')
-    .argument('<prompt>', 'what the agent is to do')
-    .option('--project <dir>', 'the directory it works in')
+    .argument('[prompt]', 'what the agent is to do; - reads it from stdin')
+    .option('--project <dir>', 'the directory it works in; "none" for a scratch folder')
     .option('--model <provider/model>', 'the model that answers; see `perdure models`')
     .option('--policy <name>', 'the policy profile: what it may do, what is asked about')
     .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
@@ -48,8 +73,21 @@ export function runCommand(cli: Cli): Command {
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
     .option('--limit-cost <dollars>', 'money it may spend', dollars)
     .option('--limit-tokens <n>', 'tokens it may use', positiveInteger)
+    .addOption(
+      new Option(
+        '--over-budget <what>',
+        'at a limit of money: ask and wait, or fail (default: an attended run pauses, another fails)',
+      ).choices(['pause', 'fail']),
+    )
+    .option('--max-output-tokens <n>', 'tokens one answer of its model may have', positiveInteger)
     .addOption(new Option('--priority <level>').choices(['critical', 'high', 'normal', 'low']))
     .option('--conversation <id>', 'continue this conversation')
+    .addOption(
+      new Option(
+        '--continue',
+        'continue the latest conversation of this directory; of all directories with --project none',
+      ).conflicts('conversation'),
+    )
     .option('--owner <key>', 'whom it counts for: it draws from the allowance owner/<key> too')
     .addOption(
       new Option('--when-busy <what>', 'when the conversation has an active run').choices([
@@ -61,10 +99,19 @@ export function runCommand(cli: Cli): Command {
     )
     .option('--metadata <key=value>', 'a label of your own; may be repeated', keyValue)
     .option('--detach', 'return as soon as it is accepted')
+    .addOption(
+      new Option('--quiet', 'only the answer goes to stdout, all else to stderr').conflicts([
+        'json',
+        'detach',
+      ]),
+    )
     .option('--json', 'one event a line as JSON')
     .addHelpText('after', notes)
-    .action(async (prompt: string, options: RunOptions) => {
-      cli.exitWith(await run(cli, toBody(cli, prompt, options), options));
+    .action(async (given: string | undefined, options: RunOptions) => {
+      const prompt = await readPrompt(given, cli.stdin);
+      const body = toBody(cli, prompt, await withConversation(cli, options));
+      if (!options.quiet) return cli.exitWith(await run(cli, body, options));
+      cli.exitWith(await runQuietly(cli, body, options));
     });
 }
 
@@ -74,11 +121,14 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.limitSeconds && { seconds: options.limitSeconds }),
     ...(options.limitCost && { costMicros: options.limitCost }),
     ...(options.limitTokens && { tokens: options.limitTokens }),
+    ...(options.maxOutputTokens && { maxOutputTokens: options.maxOutputTokens }),
   };
+  const project = chooseProject(cli, options);
   return {
     prompt,
     attended: isAttended(cli, options),
-    ...(options.project !== undefined && { project: { path: resolve(cli.folder, options.project) } }),
+    ...(project !== undefined && { project }),
+    ...(options.overBudget && { overBudget: options.overBudget }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
     ...(options.acceptNoContainment && { acceptNoContainment: true }),
@@ -92,10 +142,36 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
 }
 
 function isAttended(cli: Cli, options: RunOptions): boolean {
-  return options.attended ?? cli.terminal !== undefined;
+  return options.attended ?? (cli.terminal !== undefined && !options.quiet);
 }
 
-async function run(cli: Cli, body: StartRunBody, options: RunOptions): Promise<number> {
+/** With the whole id of the conversation to continue, whose own project it goes on in. */
+async function withConversation(cli: Cli, options: RunOptions): Promise<RunOptions> {
+  const { conversation, project, ...rest } = options;
+  if (options.continue) return { ...rest, conversation: await latestConversation(cli, project) };
+  if (conversation === undefined) return options;
+  return { ...options, conversation: await idOf(cli, conversation, 'conversation') };
+}
+
+/** Draws the run on stderr; when it has ended, its answer alone goes to stdout. */
+async function runQuietly(cli: Cli, body: StartRunBody, options: RunOptions): Promise<number> {
+  let runId: string | undefined;
+  const aside: Cli = { ...cli, output: cli.output.aside };
+  const code = await run(aside, body, options, (id) => {
+    runId = id;
+  });
+  if (runId === undefined || code === exitCodes.left) return code;
+  const { finalMessage } = await cli.client().run(runId);
+  if (finalMessage !== null) showAnswer(cli.output, finalMessage);
+  return code;
+}
+
+async function run(
+  cli: Cli,
+  body: StartRunBody,
+  options: RunOptions,
+  onAccepted?: (runId: string) => void,
+): Promise<number> {
   const client = cli.client();
   if (options.detach) {
     const accepted = await client.startRun(body);
@@ -122,10 +198,11 @@ async function run(cli: Cli, body: StartRunBody, options: RunOptions): Promise<n
       );
       return exitCodes.left;
     }
+    onAccepted?.(accepted.id);
     const renderer = createRenderer(cli.output);
     const say = options.json ? cli.output.remark : renderer.note;
     const { output, terminal } = cli;
-    if (terminal && !options.json && isAttended(cli, options)) {
+    if (terminal && !options.json && !options.quiet && isAttended(cli, options)) {
       attendant = createAttendant({ output, terminal, client, renderer, onCtrlC });
     }
     onInterrupt = () => {

@@ -13,10 +13,13 @@ import { seenNow } from '../../../activities/host/published-processes.ts';
 import { approvalTable } from './approvals.ts';
 import { deadLetterTable } from './dead-letters.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { plural, toDollars, toDuration } from '../terminal/figures.ts';
-import { tableOf } from '../terminal/output.ts';
+import { plural, toDuration } from '../terminal/figures.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { firstWords, tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
+import { toRunMoney } from '../terminal/run-money.ts';
 import { readProcesses } from '../server.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 interface Status {
@@ -45,6 +48,7 @@ function supervisionProblem(processes: readonly ProcessView[]): string | undefin
 
 export function statusCommand(cli: Cli): Command {
   return new Command('status')
+    .addHelpText('after', exampleHelp('perdure status'))
     .description('show the processes, the runs in progress and what waits for a person')
     .option('--json')
     .action(async (options: { json?: boolean }) => {
@@ -143,5 +147,5 @@ function showWork(cli: Cli, { sandboxes, runs, approvals, deadLetters }: Work): 
 function toRow(run: RunView): (string | number)[] {
   const since = toDuration(Math.max(0, Date.now() - Date.parse(run.startedAt ?? run.createdAt)));
   const state = run.stuck === null ? `${run.status}${run.parked ? ' (parked)' : ''}` : `stuck: ${run.stuck}`;
-  return [run.id, state, run.steps, toDollars(run.costMicros), since, printableLine(run.prompt, 40)];
+  return [shortId(run.id), state, run.steps, toRunMoney(run), since, firstWords(run.prompt, 60)];
 }

@@ -5,8 +5,10 @@ import { exitCodes } from '../exit-codes.ts';
 import { positiveInteger } from '../parse.ts';
 import { processSideCommand } from '../process-side.ts';
 import { UsageError } from '../server.ts';
-import { tableOf } from '../terminal/output.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 interface ListOptions {
@@ -15,9 +17,12 @@ interface ListOptions {
 }
 
 export function tokensCommand(cli: Cli): Command {
-  const command = new Command('tokens').description('make, list and revoke tokens of the API');
+  const command = new Command('tokens')
+    .addHelpText('after', exampleHelp('perdure tokens'))
+    .description('make, list and revoke tokens of the API');
   command.addCommand(
     new Command('list')
+      .addHelpText('after', exampleHelp('perdure tokens list --all'))
       .description('list the tokens that count')
       .option('--all', 'those too that are revoked or expired')
       .option('--json')
@@ -26,6 +31,7 @@ export function tokensCommand(cli: Cli): Command {
   );
   command.addCommand(
     new Command('create')
+      .addHelpText('after', exampleHelp('perdure tokens create ci --expires-in-days 90 > ci.token'))
       .description('make a token and print its value, this once')
       .argument('<name>', 'who acts with it: the author in the audit')
       .option('--expires-in-days <n>', 'it counts for so long; else until it is revoked', positiveInteger)
@@ -35,8 +41,9 @@ export function tokensCommand(cli: Cli): Command {
   );
   command.addCommand(
     new Command('revoke')
+      .addHelpText('after', exampleHelp('perdure tokens revoke ci'))
       .description('make a token count for nothing, at once; its open streams end')
-      .argument('<token>', 'its id or its name')
+      .argument('<token>', 'its name, or its id as printed')
       .option('--json')
       .action((token: string, options: { json?: boolean }) => revoke(cli, token, options)),
   );
@@ -73,7 +80,7 @@ async function list(cli: Cli, { all, json }: ListOptions): Promise<void> {
   const page = await cli.client().tokens({ limit: 200, ...(all && { all }) });
   if (json) return output.json(page);
   const rows = page.items.map((token) => [
-    token.id,
+    shortId(token.id),
     token.name,
     token.state,
     token.createdAt,
@@ -88,15 +95,16 @@ async function list(cli: Cli, { all, json }: ListOptions): Promise<void> {
 async function revoke(cli: Cli, named: string, { json }: { json?: boolean }): Promise<void> {
   const { output } = cli;
   const client = cli.client();
-  const revoked = await client.revokeToken(await idOf(cli, named));
+  const revoked = await client.revokeToken(await tokenIdOf(cli, named));
   if (json) output.json(revoked);
   else output.line(`${printableLine(revoked.name, 100)} is revoked`);
   if (revoked.warning !== null) output.remark(printableLine(revoked.warning, 500));
 }
 
-async function idOf(cli: Cli, named: string): Promise<string> {
+async function tokenIdOf(cli: Cli, named: string): Promise<string> {
   if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(named)) return named;
   const client = cli.client();
+  const byShortId = new Set<string>();
   let cursor: string | null = '';
   while (cursor !== null) {
     // Names are unique among tokens that are not revoked; an expired one has its name still.
@@ -107,7 +115,10 @@ async function idOf(cli: Cli, named: string): Promise<string> {
     });
     const found = page.items.find(({ name, state }) => name === named && state !== 'revoked');
     if (found !== undefined) return found.id;
+    for (const { id } of page.items) if (shortId(id) === named) byShortId.add(id);
     cursor = page.nextCursor;
   }
+  const [only, ...others] = byShortId;
+  if (only !== undefined && others.length === 0) return only;
   throw new UsageError(`There is no token called ${named}; \`perdure tokens\` lists them.`);
 }

@@ -4,12 +4,15 @@ import { type Attendant, createAttendant } from '../terminal/attendant.ts';
 import { followRun } from '../terminal/follow-run.ts';
 import { eventNumber } from '../parse.ts';
 import { createRenderer } from '../terminal/renderer.ts';
+import { idHelp, idOf } from '../known-by.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
 export function watchCommand(cli: Cli): Command {
   return new Command('watch')
+    .addHelpText('after', exampleHelp('perdure watch last'))
     .description('show the events of a run until it ends')
-    .argument('<run>', 'the id of the run')
+    .argument('<run>', idHelp('run'))
     .option('--after <n>', 'only events after this number', eventNumber)
     .option('--json', 'one event a line as JSON')
     .addHelpText(
@@ -26,9 +29,10 @@ interface WatchOptions {
   json?: boolean;
 }
 
-async function watch(cli: Cli, runId: string, options: WatchOptions): Promise<number> {
+async function watch(cli: Cli, given: string, options: WatchOptions): Promise<number> {
   const client = cli.client();
   // Asked first, so that a wrong id or an absent server is said at once instead of after a minute.
+  const runId = await idOf(cli, given, 'run');
   const run = await client.run(runId);
   const leaving = new AbortController();
   let attendant: Attendant | undefined;

@@ -125,15 +125,18 @@ async function askQuestion({ output, prompt, client, approval }: Asking): Promis
 async function askLimit(asking: Asking): Promise<boolean> {
   const { output, prompt, client, approval } = asking;
   showApproval(output, approval);
+  // Only the run's own limit can be raised by an answer, and only an allowance may have room again without one.
+  const own = approval.limit?.allowance === null;
+  const ways = own ? 'dollars more, such as 0.50 · n no' : 'y try again · n no';
   for (;;) {
-    const typed = await prompt.ask('go on? dollars more, such as 0.50 · y try again · n no > ');
+    const typed = await prompt.ask(`go on? ${ways} > `);
     const said = typed?.trim().toLowerCase();
     if (said === undefined) return true;
     if (said === 'n' || said === 'no') return deny(asking);
-    if (said === 'y' || said === 'yes') return send(output, () => client.approve(approval.id));
-    const costMicros = fromDollars(said);
+    if (!own && (said === 'y' || said === 'yes')) return send(output, () => client.approve(approval.id));
+    const costMicros = own ? fromDollars(said) : undefined;
     if (costMicros) return send(output, () => client.approve(approval.id, { input: { costMicros } }));
-    output.line('  Type an amount in dollars, y or n, and Enter.');
+    output.line(`  Type ${own ? 'an amount in dollars, or n' : 'y or n'}, and Enter.`);
   }
 }
 

@@ -34,7 +34,7 @@ export async function followRun(
       if (how.json) cli.output.json(event);
       else renderer.render(event);
       how.onEvent?.(event);
-      if (event.type === 'run-end') return exitCodeOf(event.payload.status);
+      if (event.type === 'run-end') return exitCodeOf(event.payload);
       await roomOr(cli, how.signal);
     }
   } catch (error) {
@@ -44,7 +44,7 @@ export async function followRun(
   }
   // The cursor was at the last event already: the stream had nothing to say.
   const run = await client.run(runId);
-  return exitCodeOf(run.status);
+  return exitCodeOf(run);
 }
 
 /** Waits for a reader that is slow; a Ctrl-C is heard meanwhile. */

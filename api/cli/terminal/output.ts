@@ -1,7 +1,5 @@
 // Where the CLI writes: stdout for answers, stderr for remarks, colours only on a terminal that wants them.
-import Table from 'cli-table3';
 import picocolors from 'picocolors';
-import { printableLine } from './printable.ts';
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -15,6 +13,8 @@ export interface Output {
   room(): Promise<void>;
   /** False when not everything could be written. */
   flushed(): Promise<boolean>;
+  /** The same for stderr: what is drawn there leaves stdout to the answer. */
+  readonly aside: Output;
   colors: Colors;
   isTerminal: boolean;
   columns: number;
@@ -29,7 +29,7 @@ export interface Sink {
   flushed?(): Promise<boolean>;
 }
 
-// What a pipe is told a line holds; long enough for a path, short enough to read.
+// What a pipe is told a line holds; long enough for a path, short enough to read. Tables in a pipe do not keep to it.
 const widthWithoutTerminal = 120;
 
 export function createOutput(
@@ -46,34 +46,12 @@ export function createOutput(
     json: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
     room: async () => stdout.room?.(),
     flushed: async () => (await stdout.flushed?.()) ?? true,
+    get aside() {
+      return createOutput(stderr, stderr, environment);
+    },
     colors: picocolors.createColors(isTerminal && wanted),
     isTerminal,
     // A terminal that nobody has told its size says 0.
     columns: isTerminal ? stdout.columns || 80 : widthWithoutTerminal,
   };
-}
-
-// Nothing but spaces between columns: a table can be read, and cut with awk.
-const noBorders = Object.fromEntries(
-  [
-    ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
-    ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
-  ].map((part) => [part, '']),
-);
-
-// A longer cell pushes the others out of sight; `--json` has the whole.
-const cellWidth = 60;
-
-export function tableOf(output: Output, head: string[], rows: (string | number | null)[][]): string {
-  const table = new Table({
-    head: head.map((title) => output.colors.dim(title)),
-    chars: { ...noBorders, middle: '  ' },
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-  });
-  for (const row of rows) table.push(row.map((cell) => printableLine(String(cell ?? '-'), cellWidth)));
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
 }

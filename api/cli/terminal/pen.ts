@@ -1,11 +1,14 @@
 // Writes lines and streamed text into one output without either breaking into the other.
 import type { Output } from './output.ts';
 import { printableLine } from './printable.ts';
+import { createProse } from './prose.ts';
 
 export interface Pen {
   colors: Output['colors'];
   /** Text as it streams; it may end in the middle of a line. */
   write(text: string): void;
+  /** What a model answers, as it streams; its Markdown is drawn. */
+  prose(text: string): void;
   /** A line of its own; unfinished text before it is ended first. */
   line(text: string): void;
   /** Ends unfinished text, if there is any. */
@@ -22,13 +25,19 @@ const besides = 24;
 export function createPen(output: Output): Pen {
   const { colors } = output;
   let midLine = false;
-  const write = (text: string): void => {
+  const drawing = createProse(output);
+  const put = (text: string): void => {
     if (text === '') return;
     output.write(text);
     midLine = !text.endsWith('\n');
   };
   const endLine = (): void => {
-    if (midLine) write('\n');
+    put(drawing.end());
+    if (midLine) put('\n');
+  };
+  const write = (text: string): void => {
+    put(drawing.end());
+    put(text);
   };
   const line = (text: string): void => {
     endLine();
@@ -37,6 +46,7 @@ export function createPen(output: Output): Pen {
   return {
     colors,
     write,
+    prose: (text) => put(drawing.push(text)),
     line,
     endLine,
     note: (text) => line(colors.dim(`— ${text}`)),

@@ -2,12 +2,15 @@
 // wrote passes printable(); a new event type does not compile until it is drawn here.
 import type { Event, EventPayload } from '../../../workflows/contracts/event.ts';
 import { type CallDrawing, createCallDrawing } from './call-drawing.ts';
-import { plural, toDollars, toDuration } from './figures.ts';
+import { plural, toDuration } from './figures.ts';
+import { drawConfiguration } from './configuration-lines.ts';
 import { toAmount, toPeriod } from './limit-words.ts';
 import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import { printable, printableLine } from './printable.ts';
+import { priceUnknownLines, toSpent } from './run-money.ts';
+import { shortId } from './short-id.ts';
 
 export interface Renderer {
   render(event: Event): void;
@@ -19,11 +22,12 @@ type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
 type RunEvent = EventOf<'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end'>;
 type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
 type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
-type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall' | 'budget-warning'>;
+type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall'>;
+type MoneyEvent = EventOf<'budget-warning' | 'price-unknown'>;
 type ApprovalEvent = EventOf<'approval-request' | 'approval-escalation' | 'approval-response'>;
 type StepEvent = Exclude<
   Event,
-  RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent | EventOf<'message-end'>
+  RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent | MoneyEvent | EventOf<'message-end'>
 >;
 
 export function createRenderer(output: Output, startedAt?: string): Renderer {
@@ -31,10 +35,14 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
   const calls = createCallDrawing(pen);
   // The step whose text has streamed; that of folded events has not.
   let streamed = 0;
+  // The step of which text or thoughts stand above.
+  let shown = 0;
   let begunAt = startedAt;
+  let atCeiling = false;
   return {
     note: pen.note,
     render(event) {
+      if (event.type === 'step-end' && !event.payload.priced) atCeiling = true;
       switch (event.type) {
         case 'run-queued':
         case 'run-start':
@@ -44,7 +52,7 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'run-stuck':
         case 'run-resume':
         case 'run-end':
-          return drawRun(pen, event, begunAt);
+          return drawRun(pen, event, begunAt, atCeiling);
         case 'call-request':
         case 'call-start':
         case 'call-delta':
@@ -64,21 +72,29 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'late-write':
         case 'dead-letter':
         case 'stall':
-        case 'budget-warning':
           return drawTrouble(pen, event);
+        case 'budget-warning':
+        case 'price-unknown':
+          return drawMoney(pen, event);
         case 'message-end':
           // Its text has streamed already, unless its pieces were folded into it.
           if (event.payload.step !== streamed) drawMessage(pen, event.payload.text);
           return;
+        case 'message-reset':
+          // Where the attempt before said nothing, there is nothing to take back.
+          if (event.payload.step === shown) drawStep(pen, event);
+          streamed = shown = 0;
+          return;
         default:
           if (event.type === 'text-start' || event.type === 'text-delta') streamed = event.payload.step;
+          if (event.type === 'text-delta' || event.type === 'thinking-delta') shown = event.payload.step;
           return drawStep(pen, event);
       }
     },
   };
 }
 
-function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined): void {
+function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeiling = false): void {
   const { note, warn, short } = pen;
   switch (event.type) {
     case 'run-queued': {
@@ -86,6 +102,7 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined): void {
       note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority`);
       if (acceptNoContainment)
         warn('accepted: no sandbox has to contain this run, so a shell may reach what its user can');
+      drawConfiguration(pen, event.payload);
       return parked
         ? note('the conversation is busy: this run starts when the active one has ended')
         : undefined;
@@ -102,7 +119,7 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined): void {
       return note(`goes on: ${short(event.payload.reason)}`);
     case 'run-end': {
       const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
-      return drawEnd(pen, event.payload, milliseconds);
+      return drawEnd(pen, event, milliseconds, atCeiling);
     }
   }
 }
@@ -115,12 +132,13 @@ function drawApproval(pen: Pen, event: ApprovalEvent): void {
       // Somebody may decide on it: what would hide is written out.
       warn(`${asks[kind]}: ${short(writtenOut(text))}`);
       for (const choice of choices) note(`  ${short(writtenOut(choice))}`);
-      const how = kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(approvalId)}`;
+      const how =
+        kind === 'result' ? 'the caller answers it' : `perdure approve ${printable(shortId(approvalId))}`;
       return note(`${how}, until ${printable(deadlineAt)}`);
     }
     case 'approval-escalation':
       return warn(
-        `still unanswered: ${printable(event.payload.approvalId)}, until ${printable(event.payload.deadlineAt)}`,
+        `still unanswered: ${printable(shortId(event.payload.approvalId))}, until ${printable(event.payload.deadlineAt)}`,
       );
     case 'approval-response': {
       const { outcome, by, note: said, edited } = event.payload;
@@ -137,15 +155,29 @@ const asks = {
   limit: 'the money is used up',
 } as const;
 
-function drawEnd(pen: Pen, end: EventPayload<'run-end'>, milliseconds: number | undefined): void {
+function drawEnd(
+  pen: Pen,
+  { stream, payload }: EventOf<'run-end'>,
+  milliseconds: number | undefined,
+  atCeiling: boolean,
+): void {
   const { colors } = pen;
-  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = end;
+  const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = payload;
   if (reason !== 'finished') pen.line(printable(reasonText || reason));
   if (deniedCalls) drawDenied(pen, deniedCalls);
   const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
   const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
   const [put, got] = [usage.inputTokens, usage.outputTokens].map((count) => count.toLocaleString('en'));
-  const rest = [toDollars(costMicros), plural(steps, 'step'), ...took, `${put} tokens in, ${got} out`];
+  const denied = deniedCalls
+    ? [`${plural(deniedCalls.count, 'call')} denied: perdure show ${shortId(stream)}`]
+    : [];
+  const rest = [
+    toSpent(costMicros, atCeiling),
+    plural(steps, 'step'),
+    ...took,
+    `${put} tokens in, ${got} out`,
+    ...denied,
+  ];
   pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
 }
 
@@ -163,7 +195,7 @@ function drawDenied(
 }
 
 function drawMessage(pen: Pen, text: string): void {
-  pen.write(printable(text));
+  pen.prose(printable(text));
   pen.endLine();
 }
 
@@ -179,12 +211,9 @@ function drawStep(pen: Pen, event: StepEvent): void {
     case 'step-start':
       return pen.note(`step ${event.payload.step} · ${pen.short(event.payload.model)}`);
     case 'step-end':
-      if (event.payload.unfinished) pen.note(restWords[event.payload.unfinished]);
-      return event.payload.priced
-        ? undefined
-        : pen.note('the price of this model is unknown: the ceiling was charged');
+      return event.payload.unfinished ? pen.note(restWords[event.payload.unfinished]) : undefined;
     case 'text-delta':
-      return pen.write(printable(event.payload.text));
+      return pen.prose(printable(event.payload.text));
     case 'thinking-delta':
       return pen.write(pen.colors.dim(printable(event.payload.text)));
     case 'text-start':
@@ -243,6 +272,15 @@ function drawTrouble({ note, warn, short }: Pen, event: TroubleEvent): void {
     }
     case 'stall':
       return warn(`it gets nowhere: asked to plan anew (${event.payload.replans})`);
+    case 'late-write':
+      return note(`refused a late write of ${event.payload.unit}: ${short(event.payload.what)}`);
+    case 'dead-letter':
+      return warn(`gave up: ${short(event.payload.reason)}; see \`perdure dead-letters\``);
+  }
+}
+
+function drawMoney({ warn, short }: Pen, event: MoneyEvent): void {
+  switch (event.type) {
     case 'budget-warning': {
       const { allowance, model, limit, percent, used, allowed, endsAt } = event.payload;
       const of = model === '' ? allowance : `${allowance} for ${model}`;
@@ -250,10 +288,10 @@ function drawTrouble({ note, warn, short }: Pen, event: TroubleEvent): void {
       const [now, most] = [toAmount(limit, used), toAmount(limit, allowed)];
       return warn(`${percent} % of the allowance ${short(of)}: ${now} of ${most} ${toPeriod(limit)}${until}`);
     }
-    case 'late-write':
-      return note(`refused a late write of ${event.payload.unit}: ${short(event.payload.what)}`);
-    case 'dead-letter':
-      return warn(`gave up: ${short(event.payload.reason)}; see \`perdure dead-letters\``);
+    case 'price-unknown': {
+      const { model, ceiling, setting } = event.payload;
+      return priceUnknownLines(printable(model), ceiling, printable(setting)).forEach(warn);
+    }
   }
 }
 

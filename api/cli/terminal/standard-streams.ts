@@ -14,6 +14,7 @@ export interface StandardSink extends Required<Sink> {
 export interface StandardStreams {
   stdout: StandardSink;
   stderr: StandardSink;
+  stdin: NodeJS.ReadStream;
   /** Where a person reads and types; undefined unless both ends are a terminal. */
   terminal: Terminal | undefined;
 }
@@ -39,6 +40,7 @@ function open(): StandardStreams {
   return {
     stdout,
     stderr,
+    stdin: process.stdin,
     terminal: isTerminal ? { input: process.stdin, output: process.stdout } : undefined,
   };
 }

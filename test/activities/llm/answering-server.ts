@@ -21,6 +21,23 @@ export interface Kind {
   thoughts?: 'reasoning_content' | 'reasoning' | 'reasoning_details' | 'chunks' | 'extra_content';
 }
 
+/** Each profile with the thoughts its servers give; the last has OpenAI's rules over the chat format. */
+export const kinds: Kind[] = [
+  { server: 'openai', format: 'responses' },
+  { server: 'anthropic', format: 'anthropic' },
+  { server: 'gemini', format: 'gemini' },
+  { server: 'mistral', format: 'chat', thoughts: 'chunks' },
+  { server: 'deepseek', format: 'chat', thoughts: 'reasoning_content' },
+  { server: 'kimi', format: 'chat', thoughts: 'reasoning_content' },
+  { server: 'vllm', format: 'chat', thoughts: 'reasoning' },
+  { server: 'llamacpp', format: 'chat', thoughts: 'reasoning_content' },
+  { server: 'ollama', format: 'chat', thoughts: 'reasoning' },
+  { server: 'lmstudio', format: 'chat', thoughts: 'reasoning_content' },
+  { server: 'openrouter', format: 'chat', thoughts: 'reasoning_details' },
+  { server: 'compatible', format: 'chat', thoughts: 'extra_content' },
+  { server: 'openai chat', format: 'chat' },
+];
+
 export interface AnsweringServer extends RawServer {
   /** What it said of the requests it refused. */
   refusals: string[];
@@ -38,7 +55,7 @@ export async function createAnsweringServer(kind: Kind, turns: Turn[]): Promise<
     const turn = turns[next++];
     if (turn === undefined)
       return refuses(400, { error: { message: 'it was asked too often' } })(response, request);
-    return streams(writers[kind.format](turn, next, kind))(response, request);
+    return streams(toEvents(kind, turn, next))(response, request);
   });
   return Object.assign(server, { refusals });
 }
@@ -193,3 +210,8 @@ const responses: Writer = ({ thought, signature, text, calls }, number) => {
 };
 
 const writers: Record<Format, Writer> = { chat, anthropic, gemini, responses };
+
+/** The events of an answer; `number` tells its ids from those of other answers. */
+export function toEvents(kind: Kind, turn: Turn, number: number): string[] {
+  return writers[kind.format](turn, number, kind);
+}

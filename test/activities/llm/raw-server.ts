@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 export interface RawServer {
   url: string;
-  /** Settles when the connection of the latest request is closed by the other side. */
+  /** Settles when a connection is closed. */
   hungUp: Promise<void>;
   /** Bodies of the requests, in the order in which they came in. */
   bodies: unknown[];
@@ -17,7 +17,6 @@ export async function createRawServer(answer: Answer): Promise<RawServer> {
   const gone = Promise.withResolvers<void>();
   const bodies: unknown[] = [];
   async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    request.socket.once('close', () => gone.resolve());
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
@@ -25,6 +24,7 @@ export async function createRawServer(answer: Answer): Promise<RawServer> {
     await answer(response, request);
   }
   const server = createServer((request, response) => void take(request, response));
+  server.on('connection', (socket) => socket.once('close', () => gone.resolve()));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -72,6 +72,41 @@ test('a block that its server forgot to end ends with its message', () => {
   ]);
 });
 
+test('text that stands in the start of a block, or comes without one, is not lost', () => {
+  const read = (...chunks: Json[]): Json[] => {
+    const reader = readMessages();
+    return [...chunks, { type: 'message_stop' }].flatMap((chunk) => reader.take(chunk));
+  };
+  const start = (text: string) => ({
+    type: 'content_block_start',
+    index: 0,
+    content_block: { type: 'text', text },
+  });
+  const piece = { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Hi' } };
+  const whole = read(start(''), piece);
+  expect(whole.slice(0, 2)).toEqual([start(''), piece]);
+  expect([read(start('Hi')), read(piece)]).toEqual([whole, whole]);
+  const unknown = { type: 'content_block_start', index: 0, content_block: { type: 'something.new' } };
+  expect(read(unknown, piece)).toEqual(read());
+});
+
+test('a response whose text is in its end alone is read, and is not read twice', () => {
+  const content = [{ type: 'output_text', text: 'Hi' }];
+  const end = { type: 'response.completed', response: { output: [{ id: 'm', type: 'message', content }] } };
+  const delta = { type: 'response.output_text.delta', item_id: 'm', output_index: 0, delta: 'Hi' };
+  const deltas = (...chunks: Json[]): unknown[] => {
+    const reader = readResponses();
+    return chunks.flatMap((chunk) => reader.take(chunk)).flatMap((chunk) => chunk['delta'] ?? []);
+  };
+  expect([deltas(end), deltas(delta, end)]).toEqual([['Hi'], ['Hi']]);
+});
+
+test('a second answer beside the one that was asked for is left out', () => {
+  const choice = (index: number) => ({ index, delta: { content: `${index}` }, finish_reason: null });
+  expect(readChat().take({ choices: [choice(1), choice(0)] })).toEqual([{ choices: [choice(0)] }]);
+  expect(readChat().take({ choices: [choice(1)] })).toEqual([]);
+});
+
 const formats = { compatible: readChat, openai: readResponses, anthropic: readMessages, google: readGemini };
 
 test.each(wires)('$provider: however its bytes are cut, the chunks are the same', (wire) => {

@@ -3,25 +3,9 @@
 import { describe, expect, test } from 'vitest';
 import { boundSchema } from '../../../activities/llm/bound-schema.ts';
 import { chooseProfiles } from '../../../activities/llm/choose-profile.ts';
-import type { Kind } from './answering-server.ts';
+import { type Kind, kinds } from './answering-server.ts';
 import { converse, llmOf, models, said, takeStep, turns, withServer } from './conversing.ts';
 import { refusalOf } from './request-rules.ts';
-
-const kinds: Kind[] = [
-  { server: 'openai', format: 'responses' },
-  { server: 'anthropic', format: 'anthropic' },
-  { server: 'gemini', format: 'gemini' },
-  { server: 'mistral', format: 'chat', thoughts: 'chunks' },
-  { server: 'deepseek', format: 'chat', thoughts: 'reasoning_content' },
-  { server: 'kimi', format: 'chat', thoughts: 'reasoning_content' },
-  { server: 'vllm', format: 'chat', thoughts: 'reasoning' },
-  { server: 'llamacpp', format: 'chat', thoughts: 'reasoning_content' },
-  { server: 'ollama', format: 'chat', thoughts: 'reasoning' },
-  { server: 'lmstudio', format: 'chat', thoughts: 'reasoning_content' },
-  { server: 'openrouter', format: 'chat', thoughts: 'reasoning_details' },
-  { server: 'compatible', format: 'chat', thoughts: 'extra_content' },
-  { server: 'openai chat', format: 'chat' },
-];
 
 const namesIn = (value: unknown, pattern: RegExp): string[] => JSON.stringify(value).match(pattern) ?? [];
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { exhaustedWords, tooLongWords } from '../../../activities/llm/error-words.ts';
 import type { LlmError } from '../../../activities/llm/llm.ts';
 import { retryAfterOf } from '../../../activities/llm/retry-after.ts';
-import { complainedOf, toLlmError } from '../../../activities/llm/to-llm-error.ts';
+import { complainedOf, toLlmError, unreachedBy } from '../../../activities/llm/to-llm-error.ts';
 import { complaintIn, complaintOf } from '../../../activities/llm/wire/complaint.ts';
 
 beforeEach(() => {
@@ -186,18 +186,40 @@ describe('an error is found in every envelope, and a numeric code is the status'
   });
 });
 
+const coded = (code: string, more = {}) => Object.assign(new Error('no'), { code, ...more });
+
+test('a server that cannot be reached is named by its origin, and a connection that broke is not taken for that', () => {
+  const said = (cause: Error) =>
+    unreachedBy(new TypeError('fetch failed', { cause }), 'p', 'http://user:key@localhost:11434/v1?key=key')
+      ?.message;
+  const refused = coded('ECONNREFUSED');
+  const every = Object.assign(new AggregateError([refused, refused]), { code: 'ECONNREFUSED' });
+  const place = 'p: no connection to http://localhost:11434:';
+  expect([refused, every, coded('ENOTFOUND'), coded('ETIMEDOUT', { syscall: 'connect' })].map(said)).toEqual([
+    `${place} it was refused, nothing listens there (no)`,
+    `${place} it was refused, nothing listens there (ECONNREFUSED)`,
+    `${place} no host has that name (no)`,
+    `${place} it took too long (no)`,
+  ]);
+  expect([coded('ETIMEDOUT', { syscall: 'read' }), coded('ECONNRESET'), new Error('no')].map(said)).toEqual(
+    Array(3).fill(undefined),
+  );
+});
+
 test('a connection that cannot be made, 5xx and 429 are outages; what we gave up or could not read is none', () => {
-  const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED' });
   const closed = Object.assign(new Error('no'), { code: 'UND_ERR_SOCKET' });
   const outages = [
     ...[500, 503, 504, 529, 429].map((status) => refusal(status, { message: 'No' })),
-    toLlmError(new TypeError('fetch failed', { cause: refused }), 'p'),
+    ...['server_error', 'api_error', 'unavailable'].map((code) =>
+      complainedOf({ status: undefined, code, message: 'No' }, 'p'),
+    ),
+    unreachedBy(new TypeError('fetch failed', { cause: coded('ECONNREFUSED') }), 'p', 'http://h'),
   ];
   const others = [
     ...[400, 401, 408, 422].map((status) => refusal(status, { message: 'No' })),
     toLlmError(new TypeError('terminated', { cause: closed }), 'p'),
     toLlmError(new Error('No'), 'p'),
   ];
-  expect(outages.map(({ outage }) => outage)).toEqual(Array(6).fill(true));
+  expect(outages.map((error) => error?.outage)).toEqual(Array(9).fill(true));
   expect(others.map(({ outage }) => outage)).toEqual(Array(6).fill(false));
 });

@@ -121,16 +121,17 @@ describe.each(wires)('$provider', (wire) => {
     });
   });
 
-  test('does not follow a redirect with the key', async () => {
+  test('does not follow a redirect with the key, and says where it leads', async () => {
     await withServer(streams(whole(wire, ['stolen'])), async (thief) => {
       const redirect: Answer = (response) => {
-        response.writeHead(307, { location: thief.url }).end();
+        response.writeHead(307, { location: `${thief.url}/v2?key=secret` }).end();
       };
       await withServer(redirect, async (server) => {
         const failure = await failureOf(
           streamOf({ llm: llmOf(wire.provider, server.url + wire.path), model: wire.model }),
         );
-        expect([failure.kind, thief.bodies]).toEqual(['network', []]);
+        const says = `${wire.provider}: ${server.url} sends requests on to ${thief.url}/v2: set its base URL to where it is`;
+        expect([failure.kind, failure.message, thief.bodies]).toEqual(['bad_request', says, []]);
       });
     });
   });

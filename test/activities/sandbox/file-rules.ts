@@ -19,7 +19,7 @@ export function fileRules(opened: () => Opened): void {
     }).toEqual({
       read: 'text',
       absolute: 'text',
-      stat: { kind: 'file', size: 4 },
+      stat: { kind: 'file', size: 4, isExecutable: false },
       folder: 'directory',
       list: [{ name: 'two', kind: 'directory' }],
     });

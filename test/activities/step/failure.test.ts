@@ -1,10 +1,12 @@
+import { sql } from 'kysely';
 import pino from 'pino';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ActivityDeps } from '../../../activities/deps.ts';
-import { LlmError, ProviderLeftAlone } from '../../../activities/llm/llm.ts';
+import { LlmError, ProviderLeftAlone, ServerUnreached } from '../../../activities/llm/llm.ts';
 import { failModelCall } from '../../../activities/step/failure.ts';
 import { noUse } from '../../../activities/step/use.ts';
 import { openStep } from '../../../activities/store/lifecycle/answers.ts';
+import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { anAttempt, eventsOf, lockedRun, openTestStore } from '../../support/store.ts';
 
 const store = await openTestStore();
@@ -14,6 +16,26 @@ const deps = {
   price: () => ({ costMicros: 0, priced: true }),
 } as unknown as ActivityDeps;
 
+/** The verdict on the next attempt of the run's step under way, which fails with the error. */
+async function failNext(run: RunRow, tried: number, error: LlmError): Promise<unknown> {
+  const opened = await store.log.write('test', async (write) => {
+    const locked = await lockedRun(write, run.id);
+    const step = locked.steps + 1;
+    return openStep(write, locked, { step, attempt: anAttempt(run, `model/${step}`, tried) });
+  });
+  if (opened.kind !== 'opened') throw new Error(opened.kind);
+  const task = anAttempt(run, opened.ref.unit, tried);
+  const attempt = { task, ref: opened.ref, signal: new AbortController().signal, supersede: () => {} };
+  const call = { run: opened.run, step: opened.run.steps + 1, attempt };
+  return failModelCall(deps, call, error, { use: noUse(deps, run.model), closing: [] });
+}
+
+/** What was told of attempts. */
+async function toldOf(run: RunRow) {
+  const events = await eventsOf(store.database, `run/${run.id}`, run.tenant_id);
+  return events.filter(({ type }) => /step-start|attempt-error|message-reset/.test(type));
+}
+
 test('the waits for a provider that is left alone are one event, use nothing and cost no patience', async () => {
   const run = await store.started();
   const verdicts: unknown[] = [];
@@ -21,24 +43,13 @@ test('the waits for a provider that is left alone are one event, use nothing and
     new LlmError('overloaded', 'down', undefined, true),
     ...Array.from({ length: 12 }, (_, index) => new ProviderLeftAlone(`left alone ${index}`, 30_000)),
   ];
-  for (const [index, error] of errors.entries()) {
-    const task = anAttempt(run, 'model/1', index + 1);
-    const opened = await store.log.write('test', async (write) =>
-      openStep(write, await lockedRun(write, run.id), { step: 1, attempt: task }),
-    );
-    if (opened.kind !== 'opened') throw new Error(opened.kind);
-    const attempt = { task, ref: opened.ref, signal: new AbortController().signal, supersede: () => {} };
-    const call = { run: opened.run, step: 1, attempt };
-    const verdict = await failModelCall(deps, call, error, { use: noUse(deps, run.model), closing: [] });
-    verdicts.push(verdict);
-  }
+  for (const [index, error] of errors.entries()) verdicts.push(await failNext(run, index + 1, error));
   expect(verdicts.slice(1)).toEqual(
     Array(12).fill(
       expect.objectContaining({ type: 'ModelOverloaded', forGood: false, retryAfterMs: 30_000 }),
     ),
   );
-  const events = await eventsOf(store.database, `run/${run.id}`, run.tenant_id);
-  expect(events.filter(({ type }) => /step-start|attempt-error|message-reset/.test(type))).toMatchObject([
+  expect(await toldOf(run)).toMatchObject([
     { type: 'step-start' },
     { type: 'attempt-error', payload: { attempt: 1, reason: 'down' } },
     { type: 'message-reset' },
@@ -50,4 +61,52 @@ test('the waits for a provider that is left alone are one event, use nothing and
     .where('run_id', '=', run.id)
     .execute();
   expect(used).toEqual([{ attempt: 1 }]);
+});
+
+describe('a server that cannot be reached', () => {
+  const unreached = new ServerUnreached('no connection to http://h');
+  const leftAlone = new ProviderLeftAlone('left alone: no connection to http://h', 30_000, true);
+
+  /** As if the failures so far had come a minute and a second earlier. */
+  async function letMinutePass(run: RunRow): Promise<void> {
+    await sql`update attempts set ended_at = ended_at - interval '61 seconds' where run_id = ${run.id}`.execute(
+      store.database.db,
+    );
+  }
+
+  test.each([unreached, leftAlone])(
+    'is tried for a minute when the run has not heard of it yet: $name',
+    async (last) => {
+      const run = await store.started();
+      const again = { type: 'ModelNetwork', forGood: false };
+      expect(await failNext(run, 1, unreached)).toMatchObject(again);
+      expect(await failNext(run, 2, leftAlone)).toMatchObject({ ...again, type: 'ModelOverloaded' });
+      await letMinutePass(run);
+      expect(await failNext(run, 3, last)).toMatchObject({ type: 'ModelUnavailable', forGood: true });
+      expect((await toldOf(run)).at(-1)).toMatchObject({
+        type: 'attempt-error',
+        payload: {
+          reason: expect.stringMatching(/no connection to http:\/\/h .*tried for a minute/),
+          retry: false,
+        },
+      });
+    },
+  );
+
+  test('is tried for longer when it has said anything, be it that it is overloaded', async () => {
+    const run = await store.started();
+    await failNext(run, 1, new LlmError('overloaded', 'down', undefined, true));
+    await failNext(run, 2, unreached);
+    await letMinutePass(run);
+    expect(await failNext(run, 3, unreached)).toMatchObject({ forGood: false });
+  });
+
+  test('is tried for longer in a later step', async () => {
+    const run = await store.started();
+    await sql`update runs set steps = 1 where id = ${run.id}`.execute(store.database.db);
+    await failNext(run, 1, unreached);
+    await failNext(run, 2, unreached);
+    await letMinutePass(run);
+    expect(await failNext(run, 3, unreached)).toMatchObject({ forGood: false });
+  });
 });

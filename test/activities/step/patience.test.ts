@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LlmError } from '../../../activities/llm/llm.ts';
-import { faultOf, isOutOfPatience, outcomeOfProvider } from '../../../activities/step/patience.ts';
+import { LlmError, ServerUnreached } from '../../../activities/llm/llm.ts';
+import {
+  faultOf,
+  firstPatience,
+  isOutOfPatience,
+  outcomeOfProvider,
+  wasNeverReached,
+} from '../../../activities/step/patience.ts';
 
 const minute = 60_000;
 const now = new Date('2026-03-02T09:00:00Z');
@@ -24,6 +30,16 @@ test('a provider is borne with for half an hour, and until it has failed ten tim
   expect(isOutOfPatience([], now)).toBe(false);
   expect(isOutOfPatience(ago(...every(29, 29)), now)).toBe(false);
   expect(isOutOfPatience(ago(...every(45, 8)), now)).toBe(false);
+});
+
+test('a server that was never reached is given up after a minute, one that has said anything is not', () => {
+  expect(isOutOfPatience(ago(1.1, 0.9, 0.5), now, firstPatience)).toBe(true);
+  expect(isOutOfPatience(ago(0.9, 0.5), now, firstPatience)).toBe(false);
+  expect(isOutOfPatience(ago(1.1), now, firstPatience)).toBe(false);
+  const unreached = outcomeOfProvider(new ServerUnreached('nothing listens there'));
+  expect([[], [unreached], [unreached, 'left_alone']].map(wasNeverReached)).toEqual([true, true, true]);
+  expect([['failed', unreached], ['faulty'], ['lost']].map(wasNeverReached)).toEqual([false, false, false]);
+  expect(faultOf(['faulty', 'faulty', unreached], 'faulty')).toBe(undefined);
 });
 
 test('what failed before a long silence does not count: nobody asked in that time', () => {

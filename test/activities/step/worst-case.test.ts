@@ -3,6 +3,7 @@ import { priceOf } from '../../../activities/llm/prices.ts';
 import { worstCaseOf } from '../../../activities/step/worst-case.ts';
 
 const ceiling = { input: 10_000_000, output: 50_000_000 };
+const prices = { own: {}, ceiling, local: [] };
 const request = {
   messages: [{ role: 'user' as const, text: 'word '.repeat(600) }],
   tools: [],
@@ -11,13 +12,14 @@ const request = {
 
 function worst(model: string) {
   const [provider = '', ...rest] = model.split('/');
-  return worstCaseOf((_, usage) => priceOf(provider, rest.join('/'), usage, {}, ceiling), model, request);
+  return worstCaseOf((_, usage) => priceOf(provider, rest.join('/'), usage, prices), model, request);
 }
 
 test('a call is reserved with its whole prompt unread by any cache and the longest answer', () => {
   expect(worst('openai/gpt-4o')).toEqual({
     inputTokens: 1_500,
     outputTokens: 2_000,
+    promptCostMicros: 3_750,
     // 2.50 and 10 dollars for a million.
     costMicros: 3_750 + 20_000,
   });

@@ -18,7 +18,7 @@ describe('list, glob and grep', () => {
     writeFileSync(path.join(project, '.env'), '');
     symlinkSync('folder', path.join(project, 'link'));
     expect([
-      await call('list', { path: '.' }),
+      await call('list', {}),
       await call('list', { path: 'link' }),
       await call('list', { path: 'no' }),
     ]).toEqual([

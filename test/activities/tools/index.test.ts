@@ -7,7 +7,7 @@ const samples: Record<string, Record<string, unknown>> = {
   write: { path: 'a/b', content: '' },
   edit: { path: 'a/b', old: 'x', new: '' },
   patch: { patch: 'diff --git a/a/b b/c\nrename from a/b\nrename to c\n@@ -1 +1 @@\n-x\n+y\n' },
-  list: { path: '.' },
+  list: {},
   glob: { pattern: '**/*.ts' },
   grep: { pattern: 'x', path: 'a' },
   shell: { command: 'ls', timeoutSeconds: 5, background: false },

@@ -1,5 +1,5 @@
 // Patches as models write them: each is understood or refused with what is wrong with it, and none damages a file.
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openBench } from './tool-bench.ts';
@@ -52,6 +52,11 @@ describe('is understood', () => {
       'Begin Patch, appending',
       begin('*** Update File: f\n@@\n+line 11\n*** End of File\n'),
       `${ten}line 11\n`,
+    ],
+    [
+      'new lines alone, after the line that its numbers agree on',
+      named('@@ -2,0 +3,2 @@\n+new\n+er\n@@ -10,0 +13 @@\n+last\n'),
+      `${ten.replace('line 2\n', 'line 2\nnew\ner\n')}last\n`,
     ],
     ['a hunk without context behind it', named('@@ -4,2 +4,2 @@\n line 4\n-line 5\n+five\n'), fifth],
   ])('%s', async (_, patch, after) => {
@@ -107,6 +112,19 @@ describe('is understood', () => {
       'one\ntwo\n',
       'young\n',
     ]);
+    writeFileSync(path.join(project, 'program'), 'run\n', { mode: 0o755 });
+    const isProgram = (name: string): boolean => (statSync(path.join(project, name)).mode & 0o111) !== 0;
+    const moves = [
+      begin('*** Update File: program\n*** Move to: d/program\n@@\n-run\n+walk\n'),
+      'diff --git a/d/program b/program2\nrename from d/program\nrename to program2\n',
+      'diff --git a/program2 b/plain\nold mode 100755\nnew mode 100644\ncopy from program2\ncopy to plain\n',
+      `diff --git a/made b/made\nnew file mode 100755\n--- /dev/null\n+++ b/made\n@@ -0,0 +1 @@\n+x\n`,
+      // A folder comes where a file was.
+      'diff --git a/moved b/moved/in\nrename from moved\nrename to moved/in\n',
+    ];
+    for (const patch of moves) expect(await call('patch', { patch })).toMatchObject({ ok: true });
+    expect(['program2', 'plain', 'made', 'moved/in'].map(isProgram)).toEqual([true, false, true, false]);
+    expect([read('program2'), read('plain'), read('moved/in')]).toEqual(['walk\n', 'walk\n', 'young\n']);
     const empty = 'diff --git a/empty b/empty\nnew file mode 100644\nindex 0000000..e69de29\n';
     await call('patch', { patch: `${empty}${named('@@ -0,0 +1 @@\n+x\n', 'unsaid')}` });
     expect([read('empty'), read('unsaid')]).toEqual(['', 'x\n']);
@@ -147,12 +165,18 @@ describe('is refused', () => {
       named('@@ -90,2 +90,2 @@\n line 90\n-line 91\n+x\n'),
       /does not fit: its context differs/,
     ],
-    [
-      'a hunk that holds no line of the file',
+    ...[
+      ['new lines alone behind the end', '@@ -90,0 +91 @@'],
+      ['new lines alone, before or after the line', '@@ -5,0 +5 @@'],
+      ['new lines alone that are not as many as said', '@@ -5,0 +6,2 @@'],
+      ['new lines alone of a file that is taken for a new one', '@@ -0,0 +1 @@'],
+      ['new lines alone without numbers', '@@'],
+    ].map(([what = '', header]): [string, string, string, RegExp] => [
+      what,
       ten,
-      named('@@ -90,0 +91 @@\n+x\n'),
-      /holds no line of the file/,
-    ],
+      named(`${header}\n+x\n`),
+      /holds no line of the file, so its place is not certain. Give it the line before/,
+    ]),
     [
       'a line that belongs nowhere',
       ten,

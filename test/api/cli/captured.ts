@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { createOutput } from '../../../api/cli/terminal/output.ts';
 import { runProgram } from '../../../api/cli/program.ts';
@@ -21,6 +21,12 @@ interface Around {
   environment?: Record<string, string>;
   folder?: string;
   isTerminal?: boolean;
+  /** What is piped into stdin. */
+  stdin?: Iterable<Buffer>;
+  /** How wide that terminal is: 100 unless said otherwise. */
+  columns?: number;
+  /** Where Perdure lies. */
+  installFolder?: string;
   /** Somebody sits there: stdin is a terminal too. */
   isAttended?: boolean;
 }
@@ -28,11 +34,12 @@ interface Around {
 /** Runs `perdure ARGS` in this process. */
 export function perdure(args: string[], around: Around = {}): Captured {
   const { environment = {}, folder = '/nowhere', isAttended = false, isTerminal = isAttended } = around;
+  const { stdin = [], columns = 100, installFolder = '/nowhere' } = around;
   let out = '';
   let err = '';
   const listeners = new Set<() => void>();
   const output = createOutput(
-    { write: (text) => (out += text), isTTY: isTerminal, columns: 100 },
+    { write: (text) => (out += text), isTTY: isTerminal, columns },
     { write: (text) => (err += text) },
     environment,
   );
@@ -51,11 +58,12 @@ export function perdure(args: string[], around: Around = {}): Captured {
     environment,
     folder,
     output,
+    stdin: Readable.from(stdin, { objectMode: false }),
     onInterrupt,
     ...(isAttended && { terminal: { input: keyboard, output: screen } }),
   };
   return {
-    code: runProgram(args, surroundings, '/nowhere'),
+    code: runProgram(args, surroundings, installFolder),
     type: (keys) => void keyboard.write(keys),
     out: () => out,
     err: () => err,

@@ -1,5 +1,6 @@
 // What holds for every command: help is no error, wrong use is one sentence and code 2, and so is each kind of missing
 // server. The commands are found in the help, so that a new one is held to it too.
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { perdure, startApi } from './captured.ts';
 
@@ -8,22 +9,25 @@ const nothing = 'http://127.0.0.1:9';
 /** Arguments that are well-formed for commands that need some. */
 const needed: Record<string, string[]> = {
   run: ['say hello', '--detach'],
-  watch: ['x'],
-  steer: ['x', 'text'],
-  interrupt: ['x'],
-  cancel: ['x'],
+  watch: ['9b1fe2c4'],
+  show: ['last'],
+  steer: ['9b1fe2c4', 'text'],
+  interrupt: ['last'],
+  cancel: ['9b1fe2c4'],
   allowances: [],
-  approve: ['x'],
-  deny: ['x'],
-  delete: ['run', 'x'],
-  diff: ['x'],
-  settle: ['x', '1.0', 'done'],
-  'dead-letters retry': ['x'],
-  'dead-letters drop': ['x'],
+  approve: ['9b1fe2c4'],
+  deny: ['last'],
+  delete: ['run', '9b1fe2c4'],
+  diff: ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  settle: ['9b1fe2c4', '1.0', 'done'],
+  'dead-letters retry': ['9b1fe2c4'],
+  'dead-letters drop': ['last'],
   'tokens create': ['ci'],
   'tokens revoke': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
 };
 // Carried out by the process side; test/worker/commands.test.ts has them as processes.
+// They look at no server.
+const ofThisMachine = ['install-command'];
 const ofProcessSide = ['serve', 'logs', 'config', 'db', 'tokens remake'];
 
 async function helpOf(...words: string[]): Promise<string> {
@@ -43,7 +47,8 @@ async function commandsBelow(...words: string[]): Promise<string[][]> {
 }
 
 const commands = await commandsBelow();
-const client = commands.filter((words) => !ofProcessSide.includes(words.join(' ')));
+const here = commands.filter((words) => !ofProcessSide.includes(words.join(' ')));
+const client = here.filter((words) => !ofThisMachine.includes(words.join(' ')));
 
 async function ends(
   args: string[],
@@ -65,6 +70,7 @@ test('the commands are all here', () => {
   expect(commands.map((words) => words.join(' '))).toEqual(
     expect.arrayContaining([
       ...ofProcessSide,
+      ...ofThisMachine,
       'run',
       'watch',
       'status',
@@ -72,6 +78,25 @@ test('the commands are all here', () => {
       'tokens create',
     ]),
   );
+});
+
+test('the help of each command has an example of it', async () => {
+  for (const words of [...commands, ['help']]) {
+    const help = await helpOf(...words);
+    expect([words, help.split('\nExample:\n')[1]]).toEqual([
+      words,
+      expect.stringMatching(new RegExp(`^ {2}perdure ${words.join(' ')}`)),
+    ]);
+  }
+});
+
+test('without a word there is a short help, and --version says which code this is', async () => {
+  const alone = perdure([]);
+  expect([await alone.code, alone.err()]).toEqual([0, '']);
+  expect(alone.out()).toContain('\n  perdure run "What to do" ');
+  const version = perdure(['--version'], { installFolder: path.join(import.meta.dirname, '../../..') });
+  expect([await version.code, version.err()]).toEqual([0, '']);
+  expect(version.out()).toMatch(/^perdure \d+\.\d+\.\d+( \([0-9a-f]{12}\))?\n$/);
 });
 
 test('the help of all commands has the table of exit codes', async () => {
@@ -82,7 +107,7 @@ test('the help of all commands has the table of exit codes', async () => {
 
 test('an unknown command, option or argument is one sentence and code 2', async () => {
   const unknown = [['nonsense'], ['--nonsense'], ['help', 'nonsense'], ['help', 'tokens', 'nonsense']];
-  const wrong = client.map((words) => [...words, ...(needed[words.join(' ')] ?? []), '--nonsense']);
+  const wrong = here.map((words) => [...words, ...(needed[words.join(' ')] ?? []), '--nonsense']);
   for (const args of [...unknown, ...wrong])
     expect(await ends(args, {})).toEqual({ args, code: 2, out: '', lines: 1, stack: false });
 });

@@ -115,6 +115,7 @@ test('what a failed run was asked is asked again in a new run, once, and the lis
     model: 'scripted/other',
     policy: 'headless-permissive-sandbox',
     acceptNoContainment: true,
+    overBudget: 'pause',
     priority: 'high',
     limits: { steps: 7 },
     metadata: { ticket: '12' },
@@ -141,12 +142,19 @@ test('what a failed run was asked is asked again in a new run, once, and the lis
     metadata,
     project_path,
     accept_no_containment,
+    over_budget,
   }: RunRow) => ({
     ...{ conversation_id, prompt, model, policy, priority, limits, metadata, project_path },
     accept_no_containment,
+    over_budget,
   });
   expect(what(after)).toEqual(what(before));
-  expect(after).toMatchObject({ status: 'queued', parent_id: null, message_id: `retry-${id}` });
+  expect(after).toMatchObject({
+    status: 'queued',
+    over_budget: 'pause',
+    parent_id: null,
+    message_id: `retry-${id}`,
+  });
   expect(before).toMatchObject({ status: 'failed', generation: 0 });
   const again = await api.ask('POST', `/dead-letters/${id}/retry`, {});
   expect([again.statusCode, again.json().code]).toEqual([409, 'AlreadyResolved']);

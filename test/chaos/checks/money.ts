@@ -9,6 +9,7 @@ export const checkMoney: Check = ({ money }): Finding => {
     figures: {
       reservations: money.entries.filter(({ kind }) => kind === 'reserve').length,
       'settled by an estimate': settled.filter(({ estimated }) => estimated).length,
+      'settled with a possible rest': settled.filter((entry) => entry.possible_cost_micros > 0).length,
     },
   };
 };
@@ -23,6 +24,11 @@ export function moneyProblems({ pools, entries, unclosed }: Money): string[] {
     const settled = group.filter(({ closes }) => closes).length;
     if (settled !== 1 || group.length !== 2)
       problems.push(`${what} has ${group.length - settled} reservations and ${settled} settlements`);
+    const [held, settlement] = [group.find(({ closes }) => !closes), group.find(({ closes }) => closes)];
+    const most = settlement && settlement.cost_micros + settlement.possible_cost_micros;
+    // What a dead attempt may have cost beside its estimate is all that was reserved for it, and no more.
+    if (held && settlement?.possible_cost_micros && most !== held.cost_micros)
+      problems.push(`${what} may have cost ${most}, and ${held.cost_micros} were reserved`);
   }
   for (const pool of pools) {
     const own = entries.filter(({ allowances }) => allowances.includes(pool.id));

@@ -70,6 +70,10 @@ describe('the layers', () => {
     );
     expect(yaml.unknownPriceMicrosPerMillion).toEqual({ input: 7, output: 100_000_000 });
     expect(yaml.prices).toEqual({ 'a/b': { input: 1, output: 2 } });
+    const dollars = loadConfig({
+      environment: { PERDURE_PRICES: '{"a/b":{"dollars":{"input":0.25,"output":2}}}' },
+    });
+    expect(dollars.prices).toEqual({ 'a/b': { input: 250_000, output: 2_000_000 } });
     const environment = {
       PERDURE_UNKNOWN_PRICE_MICROS_PER_MILLION_INPUT: '7',
       PERDURE_PRICES: '{"a/b":{"input":1,"output":2}}',
@@ -99,9 +103,8 @@ describe('a mistake', () => {
     expect(problem(withYaml('host: x\nport: many\n'))).toMatch(`${file}:2: port must be a number.`);
     expect(problem(withYaml('host: x\n\nhost: y\n'))).toMatch(`${file}:3: this is not YAML`);
     expect(problem(withYaml('- port\n'))).toBe(`${file}: the file must be a list of "name: value".`);
-    expect(problem(withYaml('prices:\n  a/b: {input: 1, output: free}\n'))).toMatch(
-      /:1: prices .* \(at a\/b.output\)\./,
-    );
+    for (const price of ['{input: 1, output: free}', '{dollars: {input: 1, output: free}}'])
+      expect(problem(withYaml(`prices:\n  a/b: ${price}\n`))).toMatch(/:1: prices .* \(at a\/b.output\)\./);
   });
 
   test('in a variable or a flag is named with what was meant', () => {

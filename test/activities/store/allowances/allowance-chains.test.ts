@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   type DrawingAttempt,
   closeAccount,
+  closeLost,
   type PoolName,
   reserve,
   closeReservation,
@@ -47,7 +48,13 @@ function keyOf({ tenant, runs }: World, turn: Turn): DrawingAttempt & { of: Worl
 }
 
 function reservation(key: DrawingAttempt, { amount }: Turn): Parameters<typeof reserve>[1] {
-  const worst = { inputTokens: amount, outputTokens: amount, costMicros: amount * 3 };
+  // Above and below the margin that a dead call is charged.
+  const worst = {
+    inputTokens: amount,
+    outputTokens: amount * 500,
+    costMicros: amount * 3,
+    promptCostMicros: amount,
+  };
   return { ...key, model: models[amount % models.length] ?? '', worst };
 }
 
@@ -77,6 +84,11 @@ const acts = {
       estimated: false,
     });
     key.of.step += 1;
+  },
+  // Its worker is seen dead.
+  closeLost: (world: World, turn: Turn) => {
+    const { of, step, attempt } = keyOf(world, turn);
+    return closeLost(db, { run: of.run, step, attempt });
   },
   closeUnused: (world: World, turn: Turn) => closeUnused(db, keyOf(world, turn)),
   // Inside a transaction that then takes the conversation's lock, as an activity may.
@@ -136,6 +148,14 @@ const disagreements = `
       is distinct from (told.held_tokens, told.held_cost_micros, told.used_tokens, told.used_cost_micros)
     or pool.day_held_cost_micros <> told.day_held_cost_micros`;
 
+/** Calls that died and whose cost with what is possible beside it is not all that was reserved for them. */
+const wronglyPossible = `
+  select held.cost_micros as most, closing.cost_micros, closing.possible_cost_micros
+  from allowance_entries closing join allowance_entries held on not held.closes
+    and (held.run_id, held.step, held.attempt) = (closing.run_id, closing.step, closing.attempt)
+  where closing.closes and closing.reason like 'The attempt died:%'
+    and closing.cost_micros + closing.possible_cost_micros <> held.cost_micros`;
+
 const turns = fc.array(
   fc.record({
     act: fc.constantFrom(...(Object.keys(acts) as (keyof typeof acts)[])),
@@ -153,7 +173,7 @@ test('whatever is drawn from whichever chains at once, nobody waits in a circle 
       await tenant.limit('owner/c', { concurrentRuns: 3 });
       await tenant.limit('owner/a', { dayCostMicros: 200 });
       await tenant.limit('tenant', { dayCostMicros: 600, hourCalls: 60 });
-      await tenant.limit('tenant', { dayTokens: 200 }, 'openai/*');
+      await tenant.limit('tenant', { dayTokens: 100_000 }, 'openai/*');
       await tenant.limit('owner/a', { costMicros: 90 }, 'google/three');
       const world: World = { tenant, runs: [] };
       for (const chain of [[], ['owner/a'], ['owner/b', 'owner/a'], ['owner/d']] as PoolName[][])
@@ -174,6 +194,7 @@ test('whatever is drawn from whichever chains at once, nobody waits in a circle 
       await Promise.all(Array.from({ length: connections / 2 }, worker));
       expect(unexpected).toEqual([]);
       expect((await database.pool.query(disagreements)).rows).toEqual([]);
+      expect((await database.pool.query(wronglyPossible)).rows).toEqual([]);
     }),
     { numRuns: 10, endOnFailure: true },
   );

@@ -6,7 +6,7 @@ import {
   closeLost,
 } from '../../../../activities/store/allowances/allowances.ts';
 import { beginAttempt } from '../../../../activities/store/runs/attempts.ts';
-import { readLedger } from '../../../../activities/store/allowances/ledger.ts';
+import { readLedger, readUsage } from '../../../../activities/store/allowances/ledger.ts';
 import { allOf, askForRoom, openTenant, reserved, sums } from '../../../support/allowances.ts';
 import { anAttempt, executorId, lockedRun, openTestStore } from '../../../support/store.ts';
 
@@ -32,25 +32,40 @@ test('a raised limit lets the runs go on that wait for it, until they have reser
   expect(await tenant.limit('owner/user/ada', { tokens: 0 })).toEqual([other.id]);
 });
 
-test('a dead attempt is closed at its worst case by the next one, and is told so when it comes back', async () => {
+test('a dead attempt is closed at what is known of it by the next one, and is told so when it comes back', async () => {
   const tenant = openTenant(store);
   await tenant.limit('tenant', {});
   const run = await tenant.run();
-  await tenant.reserve(run, { attempt: 1 }, { costMicros: 100, tokens: 11 });
+  await store.begin(run);
+  // Half of the tokens are the prompt's; one of the answer costs nine micro-dollars.
+  const worst = { tokens: 20_000, costMicros: 100_000, promptCostMicros: 10_000 };
+  await tenant.reserve(run, { attempt: 1 }, worst);
+  const attempt = anAttempt(run, 'model/1', 1);
+  await store.open(attempt);
+  const text = 'x'.repeat(3000);
+  await store.log.append({
+    tenantId: tenant.id,
+    stream: `run/${run.id}`,
+    conversationId: run.conversation_id,
+    events: [{ type: 'text-delta', payload: { step: 1, block: 0, text } }],
+    fence: attempt,
+  });
   expect(await tenant.reserve(run, { attempt: 2 }, { costMicros: 60, tokens: 7 })).toEqual(reserved);
-  expect(sums(await tenant.pool('tenant'))).toEqual(allOf([100, 60], [11, 7]));
+  // A thousand tokens were streamed, and two thousand are the margin.
+  const [tokens, costMicros] = [10_000 + 3000, 10_000 + 9 * 3000];
+  expect(sums(await tenant.pool('tenant'))).toEqual(allOf([costMicros, 60], [tokens, 7]));
   expect((await tenant.closeReservation(run, { attempt: 1 }, { costMicros: 1 })).kind).toBe('closed');
   expect((await tenant.reserve(run, { attempt: 1 }, { costMicros: 1 })).kind).toBe('closed');
-  expect(sums(await tenant.pool('tenant'))).toEqual(allOf([100, 60], [11, 7]));
+  expect(sums(await tenant.pool('tenant'))).toEqual(allOf([costMicros, 60], [tokens, 7]));
   const [entry] = (
     await readLedger(db, { tenantId: tenant.id, limit: 10, runId: run.id, kind: 'settle' })
-  ).map(({ attempt, costMicros, estimated, reason }) => ({ attempt, costMicros, estimated, reason }));
-  expect(entry).toEqual({
-    attempt: 1,
-    costMicros: 100,
-    estimated: true,
-    reason: 'The attempt died: its worst case.',
-  });
+  ).map((each) => [each.attempt, each.costMicros, each.estimated, each.possibleCostMicros, each.reason]);
+  const reason = 'The attempt died: its prompt, what it streamed, and a margin.';
+  expect(entry).toEqual([1, costMicros, true, 100_000 - costMicros, reason]);
+  const today = await readUsage(db, { tenantId: tenant.id, by: 'day', limit: 10 });
+  expect(today).toMatchObject([
+    { costMicros, estimatedCostMicros: costMicros, possibleCostMicros: 100_000 - costMicros },
+  ]);
 });
 
 test('what an executor that died had reserved is closed at once, so that no run waits for it in vain', async () => {
@@ -140,7 +155,8 @@ test.for([
       await tenant.reserve(who, { step, at }, { costMicros: 10, tokens });
       await tenant.closeReservation(who, { step, at }, { costMicros: 10, tokens });
     }
-    // What is under way when the run ends is charged at its worst case, and comes back as the rest does.
+    // What is under way when the run ends is charged too, here at its worst case since the price of its prompt is not
+    // known, and comes back as the rest does.
     await tenant.reserve(run, { step: 3, at: tuesday }, { costMicros: 10, tokens: 50 });
     const account = { tenantId: tenant.id, runId: run.id, at: tuesday };
     expect(await closeAccount(db, account)).toEqual({ kind: 'closed', crossed: [] });

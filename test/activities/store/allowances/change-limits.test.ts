@@ -62,6 +62,7 @@ test('the first start gives the tenant 25 dollars a day, and no later start give
       tokens: 0,
       costMicros: 0,
       estimated: false,
+      possibleCostMicros: 0,
       change: { before: null, after: { ...unlimited, dayCostMicros: 25_000_000 } },
       by: 'first start',
       reason: '25 dollars a day until somebody sets another limit.',

@@ -37,6 +37,7 @@ test('usage is summed by run, conversation, model, project and day, with what is
     outputTokens: 15,
     costMicros: 300,
     estimatedCostMicros: 200,
+    possibleCostMicros: 0,
     refundedTokens: 30,
   };
   const free = {
@@ -46,6 +47,7 @@ test('usage is summed by run, conversation, model, project and day, with what is
     outputTokens: 4,
     costMicros: 0,
     estimatedCostMicros: 0,
+    possibleCostMicros: 0,
     refundedTokens: 0,
   };
   const of = (one: string | null, other: string | null) => [
@@ -71,6 +73,7 @@ test('usage is summed by run, conversation, model, project and day, with what is
     outputTokens: 9,
     costMicros: 100,
     estimatedCostMicros: 0,
+    possibleCostMicros: 0,
     refundedTokens: 10,
   };
   expect(await usage('day')).toEqual([

@@ -3,7 +3,8 @@ import { aCall, anAttempt, eventsOf, expectWholeLog, openTestStore } from '../..
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { StreamEnded } from '../../../../activities/store/log/events.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
-import { lockRun, type RunRow, streamFor, toRunView } from '../../../../activities/store/runs/runs.ts';
+import { toRunViews } from '../../../../activities/store/allowances/run-money.ts';
+import { lockRun, type RunRow, streamFor } from '../../../../activities/store/runs/runs.ts';
 import { recordLate } from '../../../../activities/store/lifecycle/end-run.ts';
 import { type RunStatus, runStatuses } from '../../../../workflows/contracts/run.ts';
 import { canBecome } from '../../../../workflows/run/transitions.ts';
@@ -140,7 +141,7 @@ test('the end of a run says which of its calls were denied, the first twenty of 
   }));
   const deniedCalls = { count: 23, items };
   expect((await store.events(run)).at(-1)).toMatchObject({ type: 'run-end', payload: { deniedCalls } });
-  expect(toRunView(await store.run(run.id))).toMatchObject({ deniedCalls });
+  expect(await toRunViews(database.db, [await store.run(run.id)])).toMatchObject([{ deniedCalls }]);
 });
 
 test('a half-streamed answer is dropped and waiting messages are refused', async () => {

@@ -7,7 +7,8 @@ import { type StartNeeds, startRun } from '../../../../activities/store/lifecycl
 import { listAudit } from '../../../../activities/store/access/audit.ts';
 import { createPolicy, ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
 import { applyPolicy } from '../../../../activities/store/policies/policy-scopes.ts';
-import { toRunView } from '../../../../activities/store/runs/runs.ts';
+import { toRunViews } from '../../../../activities/store/allowances/run-money.ts';
+import { overBudgetOf } from '../../../../activities/store/runs/runs.ts';
 import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
 import type { StartRunBody } from '../../../../workflows/contracts/run.ts';
 import {
@@ -137,7 +138,9 @@ test('what requires containment is refused in mount, whichever profile of the ru
 
 test('that a run needs no containment is accepted for that run alone, and kept with it', async () => {
   const { run } = await start({ prompt: 'Go.', policy: permissive, acceptNoContainment: true });
-  expect(toRunView(run)).toMatchObject({ policy: permissive, acceptNoContainment: true });
+  expect(await toRunViews(database.db, [run])).toMatchObject([
+    { policy: permissive, acceptNoContainment: true },
+  ]);
   expect((await store.events(run))[0]).toMatchObject({ payload: { acceptNoContainment: true } });
   expect(await listAudit(database.db, { tenantId: defaultTenant, runId: run.id, limit: 10 })).toMatchObject([
     { actor: 'a schedule', action: 'accept-no-containment', rule: permissive },
@@ -151,19 +154,39 @@ test('that a run needs no containment is accepted for that run alone, and kept w
   await expect(start({ ...next, whenBusy: 'queue' })).rejects.toMatchObject({ code: 'ContainmentRequired' });
 });
 
-test('a run draws from its owner’s pool, or from those its starter has locked', async () => {
-  for (const name of ['owner/ada', 'owner/bob'] as const) {
-    const change = { tenantId: defaultTenant, name, model: '', limits: { dayRuns: 1 }, version: 0 };
-    await database.db
-      .transaction()
-      .execute((tx) => changeLimits(tx, { ...change, by: 'test', reason: 'a test' }));
-  }
-  const wanted = { prompt: 'Go.', owner: 'ada' };
-  expect((await start(wanted)).became).toBe('started');
-  await expect(start(wanted)).rejects.toMatchObject({ code: 'AllowanceExceeded' });
-  const { became } = await log.write('test', async (write) => {
-    const held = await holdPools(write.tx, { tenantId: defaultTenant, others: ['owner/bob'] });
-    return startRun(write, startNeeds, starter, wanted, held);
+test('a run draws from its owner’s pool, and so do those that follow it and the try that asks it again', async () => {
+  const change = {
+    tenantId: defaultTenant,
+    name: 'owner/ada' as const,
+    model: '',
+    limits: { dayRuns: 3 },
+    version: 0,
+  };
+  await database.db
+    .transaction()
+    .execute((tx) => changeLimits(tx, { ...change, by: 'test', reason: 'a test' }));
+  const { run } = await start({ prompt: 'Go.', owner: 'ada' });
+  const next = { prompt: 'And?', conversationId: run.conversation_id, whenBusy: 'queue' } as const;
+  expect((await start(next)).run).toMatchObject({ owner: 'ada', sources: { owner: 'conversation' } });
+  const again = await log.write('test', async (write) => {
+    const held = await holdPools(write.tx, { tenantId: defaultTenant, others: ['owner/ada'] });
+    return startRun(write, startNeeds, starter, next, { run, held });
   });
-  expect(became).toBe('started');
+  expect(again.run).toMatchObject({ owner: 'ada', sources: { owner: 'run' } });
+  await expect(start(next)).rejects.toMatchObject({ code: 'AllowanceExceeded' });
+});
+
+test('over its budget an attended run pauses and another fails, unless its request or the run before says otherwise', async () => {
+  const overBudget = ({ run }: Accepted) => overBudgetOf(run);
+  const first = await start({ prompt: 'Go.', attended: true });
+  const next = { prompt: 'And?', conversationId: first.run.conversation_id, whenBusy: 'queue' } as const;
+  const told = [
+    first,
+    await start({ ...next, attended: false }),
+    await start({ ...next, overBudget: 'pause' }),
+    await start(next),
+    await start({ ...next, attended: true, overBudget: 'fail' }),
+    await start(next),
+  ];
+  expect(told.map(overBudget)).toEqual(['pause', 'fail', 'pause', 'pause', 'fail', 'fail']);
 });

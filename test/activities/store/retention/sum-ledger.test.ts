@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { closeAccount } from '../../../../activities/store/allowances/allowances.ts';
+import { closeAccount, closeLost } from '../../../../activities/store/allowances/allowances.ts';
 import { readUsage } from '../../../../activities/store/allowances/ledger.ts';
+import { deleteRuns } from '../../../../activities/store/retention/delete-runs.ts';
 import { sumLedger } from '../../../../activities/store/retention/sum-ledger.ts';
 import type { UsageBy } from '../../../../workflows/contracts/allowance.ts';
 import { openTenant } from '../../../support/allowances.ts';
@@ -16,6 +17,8 @@ interface Call {
   costMicros: number;
   tokens: number;
   estimated: boolean;
+  /** Its worker died: more is possible than is charged. */
+  died: boolean;
 }
 interface Run {
   project: boolean;
@@ -30,6 +33,7 @@ const call = fc.record({
   costMicros: fc.integer({ min: 0, max: 1000 }),
   tokens: fc.integer({ min: 2, max: 1000 }),
   estimated: fc.boolean(),
+  died: fc.boolean(),
 });
 const aLedger = fc.array(
   fc.record<Run>({
@@ -43,12 +47,14 @@ const aLedger = fc.array(
 async function write(tenant: ReturnType<typeof openTenant>, runs: readonly Run[]): Promise<void> {
   for (const { project, calls, end } of runs) {
     const run = await tenant.run([], project ? { projectPath: '/project' } : {});
-    for (const [index, { model, ...use }] of calls.entries()) {
+    for (const [index, { model, died, ...use }] of calls.entries()) {
       const key = { step: index + 1 };
-      const worst = { tokens: 2000, costMicros: 2000, model: `some/${model}` };
+      // Half of the tokens are the answer's: more than the margin of a call that dies.
+      const worst = { tokens: 8000, costMicros: 2000, promptCostMicros: 10, model: `some/${model}` };
       expect((await tenant.reserve(run, key, worst)).kind).toBe('reserved');
       if (end === 'open' && index === calls.length - 1) continue;
-      await tenant.closeReservation(run, key, use);
+      if (died) await closeLost(db, { run, step: index + 1, attempt: 1 });
+      else await tenant.closeReservation(run, key, use);
     }
     for (const [index, { month }] of calls.entries())
       await pool.query('update allowance_entries set day = $1 where run_id = $2 and step = $3', [
@@ -123,6 +129,40 @@ test('totals of what was used are the same before and after months are summed, a
     }),
     { numRuns: 12 },
   );
+});
+
+test('what was charged at a ceiling is an estimate still when its month is summed, or its run deleted', async () => {
+  const tenant = openTenant(store);
+  await tenant.limit('tenant', {});
+  const ended = async () => {
+    const run = await tenant.run();
+    await tenant.reserve(run, {}, { tokens: 100, costMicros: 100 });
+    await pool.query(
+      `insert into model_calls (run_id, step, attempt, tenant_id, model, status, input_tokens, cached_input_tokens,
+         output_tokens, cost_micros, priced, estimated)
+       values ($1, 1, 1, $2, 'openai/gpt', 'answered', 35, 0, 35, 50, false, false)`,
+      [run.id, tenant.id],
+    );
+    await tenant.closeReservation(run, {}, { tokens: 70, costMicros: 50 });
+    await endAs(run.id, 'succeeded');
+    await closeAccount(db, { tenantId: tenant.id, runId: run.id });
+    return run;
+  };
+  const deleted = await ended();
+  const kept = await ended();
+  const used = async () => {
+    const rows = await readUsage(db, { tenantId: tenant.id, by: 'model', limit: 10 });
+    return rows.map((row) => [row.costMicros, row.estimatedCostMicros, row.ceilingCostMicros]);
+  };
+  expect(await used()).toEqual([[100, 100, 100]]);
+  const { conversation_id: conversationId } = deleted;
+  await db
+    .transaction()
+    .execute((tx) => deleteRuns(tx, { tenantId: tenant.id, conversationId, runIds: [deleted.id] }));
+  expect(await used()).toEqual([[100, 100, 50]]);
+  await pool.query(`update allowance_entries set day = '2025-01-05' where run_id = $1`, [kept.id]);
+  while ((await sumLedger.batch(db, { tenantId: tenant.id, before: new Date('2025-03-01') })).more);
+  expect(await used()).toEqual([[100, 100, 0]]);
 });
 
 test('the sums of a month and its entries tell how much each pool was charged', async () => {

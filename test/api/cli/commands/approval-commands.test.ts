@@ -1,5 +1,7 @@
 // Listing what waits and answering it by id, against the real API.
 import { expect, test } from 'vitest';
+import { askForOwn } from '../../../support/allowances.ts';
+import { storeOver } from '../../../support/store.ts';
 import type { ApprovalView } from '../../../../workflows/contracts/approval.ts';
 import { startApi } from '../captured.ts';
 import { asks, question, waitingRun } from '../waiting.ts';
@@ -18,10 +20,10 @@ test('approvals lists what waits, of every run or of one, and says so when nothi
     .split('\n')
     .map((line) => line.split(/ {2,}/));
   const row = (view: ApprovalView | undefined, what: string): unknown[] => [
-    view?.id,
+    view?.id.slice(-8),
     expect.stringMatching(/^\d\.\d s$/),
     expect.stringMatching(/^9 min \d+ s$/),
-    view?.runId,
+    view?.runId.slice(-8),
     what,
   ];
   expect(rows).toEqual([
@@ -71,6 +73,22 @@ test('approve and deny say what is decided, and whoever comes second is told who
   ]);
 });
 
+test('approve --dollars gives a run so much more that has spent what it may', async () => {
+  const { api, call } = await startApi();
+  const store = storeOver('', api.database, api.log);
+  const limits = { steps: 9, seconds: 60, costMicros: 1_500_000, tokens: 100_000 };
+  const run = await store.started({ limits });
+  const id = await askForOwn(store, run);
+  const without = call('approve', id);
+  expect([await without.code, without.err()]).toEqual([
+    2,
+    expect.stringContaining('Say how many dollars more the run may spend'),
+  ]);
+  const done = call('approve', id, '--dollars', '0.50');
+  expect([await done.code, done.err()]).toEqual([0, '']);
+  expect((await api.ask('GET', `/runs/${run.id}`)).json().limits.costMicros).toBe(2_000_000);
+});
+
 test('approve remembers exactly what was asked, says so first, and says no to what cannot be remembered', async () => {
   const { api, call } = await startApi();
   const make = { tool: 'shell', effect: 'execute', input: { command: 'make' } } as const;
@@ -112,7 +130,7 @@ test('status says what waits for a person', async () => {
   const status = call('status');
   expect(await status.code).toBe(0);
   expect(status.out()).toContain('\n1 approval waiting; answer with approve or deny:\n');
-  expect(status.out()).toContain(`\n${approvals[0]?.id}  `);
+  expect(status.out()).toContain(`\n${approvals[0]?.id.slice(-8)}  `);
 });
 
 test.each([

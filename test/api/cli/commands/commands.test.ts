@@ -33,7 +33,9 @@ test('status shows processes, runs in progress and what is stuck', async () => {
   expect(sandbox).toMatch(
     /^Sandbox mount: contains nothing; a shell reaches what its user can, also the token’s file\.$/,
   );
-  expect(runRow).toMatch(new RegExp(`^${run.id} {2}stuck: its workflow fails {2}.* {2}a red prompt$`));
+  expect(runRow).toMatch(
+    new RegExp(`^${run.id.slice(-8)} {2}stuck: its workflow fails {2}.* {2}a red prompt$`),
+  );
   const json = call('status', '--json');
   expect(await json.code).toBe(0);
   const { items } = (await api.ask('GET', '/runs')).json();
@@ -190,7 +192,7 @@ test('dead letters are listed, and none is said to be none', async () => {
   expect([await none.code, none.out()]).toEqual([0, 'There are no dead letters.\n']);
   const wrong = call('dead-letters', 'drop', 'nonsense');
   expect(await wrong.code).toBe(2);
-  expect(wrong.err()).toMatch(/^perdure: The request is not valid: /);
+  expect(wrong.err()).toMatch(/^perdure: "nonsense" is no id: /);
 });
 
 test('a dead letter that is retried names the run that asks again, where there is one', async () => {
@@ -240,8 +242,13 @@ test('wrong use is one sentence and exit code 2, no server is one sentence and e
       /^perdure: --token-file: there is no file/,
     ],
     [['models'], { PERDURE_URL: url }, 1, /^perdure: A valid token is needed: .*\n {2}Pass --token-file/],
-    [['runn'], {}, 2, /unknown command 'runn'\n\(Did you mean run\?\)/],
-    [['run'], {}, 2, /missing required argument 'prompt'/],
+    [['statsu'], {}, 2, /unknown command 'statsu'\n\(Did you mean status\?\)/],
+    [
+      ['run'],
+      {},
+      2,
+      /^perdure: No prompt is given: write it as an argument, or - to read it from stdin\.\n$/,
+    ],
     [['run', 'x', '--limit-cost', '-1'], {}, 2, /It must be an amount in dollars, such as 0\.50/],
     [['run', 'x', '--limit-steps', '1e3'], {}, 2, /It must be a whole number of at least 1/],
     [['run', 'x', '--metadata', 'no'], {}, 2, /It must be key=value/],

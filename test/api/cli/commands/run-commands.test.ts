@@ -1,5 +1,5 @@
 // Starting, watching and stopping runs against the real API; what a worker would do to a run, the tests do.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
@@ -50,6 +50,10 @@ test('run passes everything on, shows what happens, and ends with the outcome of
     'job=9',
     '--limit-seconds',
     '60',
+    '--over-budget',
+    'pause',
+    '--max-output-tokens',
+    '4000',
   ];
   const called = perdure(['run', 'say hello', ...options, ...more], { environment, folder });
   const run = await onlyRun(api);
@@ -62,21 +66,68 @@ test('run passes everything on, shows what happens, and ends with the outcome of
     ...view.metadata,
     project: view.project.path,
     priority: view.priority,
+    overBudget: view.overBudget,
   }).toMatchObject({
     steps: 7,
     seconds: 60,
+    maxOutputTokens: 4000,
     costMicros: 500_000,
     team: 'a=b',
     job: '9',
     project: path.join(folder, 'project'),
     priority: 'high',
+    overBudget: 'pause',
   });
   expect(called.out()).toContain('xxxxxx\n');
+  expect(called.out()).toContain(
+    `\n— works in ${path.join(folder, 'project')}\n— at most 7 steps, 1 min 0 s, $0.50\n`,
+  );
   expect(called.out()).toMatch(/\nsucceeded · \$0 · 0 steps · \d+\.\d s · 0 tokens in, 0 out\n$/);
+});
+
+test('a run works where it is called, unless that is too wide, elsewhere, or the conversation has a place', async () => {
+  const { api, environment } = await startApi();
+  const call = async (folder: string, options: string[] = [], changed: Record<string, string> = {}) => {
+    const around = { folder, environment: { ...environment, HOME: '/home/ada', ...changed } };
+    const called = perdure(['run', 'go on', '--detach', ...options], around);
+    if ((await called.code) !== 0) return { code: await called.code, said: called.err() };
+    const run = (await api.ask('GET', `/runs/${called.out().trim()}`)).json();
+    return { project: run.project?.path ?? null, said: called.err() };
+  };
+  const said = '';
+  expect(await call('/home/ada/shop')).toEqual({ project: '/home/ada/shop', said });
+  expect(await call('/home/ada/shop', ['--project', 'api'])).toEqual({ project: '/home/ada/shop/api', said });
+  expect(await call('/home/ada/shop', ['--project', 'none'])).toEqual({ project: null, said });
+  for (const folder of ['/', '/home', '/home/ada']) {
+    const wide = `perdure: ${folder} holds more than one project, so the run gets a scratch folder; to let it work here, say --project .\n`;
+    expect(await call(folder)).toEqual({ project: null, said: wide });
+    expect(await call(folder, ['--project', '.'])).toEqual({ project: folder, said });
+  }
+  const linked = await makeFolder();
+  await symlink(linked, path.join(linked, 'home'));
+  expect(await call(linked, [], { HOME: path.join(linked, 'home') })).toMatchObject({ project: null });
+  const first = await startRun(api, { project: { path: '/home/ada/shop' } });
+  const follow = ['--conversation', first.conversationId, '--when-busy', 'queue'];
+  expect(await call('/home/ada/other', follow)).toEqual({ project: '/home/ada/shop', said });
+  expect(await call('/home/ada/other', [...follow, '--project', '.'])).toEqual({
+    project: '/home/ada/other',
+    said,
+  });
+
+  const elsewhere = { PERDURE_URL: 'http://perdure.invalid:8000' };
+  expect(await call('/home/ada/shop', [], elsewhere)).toEqual({
+    code: 2,
+    said: expect.stringMatching(/^perdure: The server is on another machine, .* --project none .*\n$/),
+  });
+  expect(await call('/home/ada/shop', ['--project', 'api'], elsewhere)).toEqual({
+    code: 2,
+    said: expect.stringMatching(/^perdure: --project must be an absolute path: .*\n$/),
+  });
 });
 
 test.each([
   ['failed', 'model_failed', 1],
+  ['failed', 'limit_cost', 7],
   ['timed_out', 'limit_seconds', 3],
   ['interrupted', 'interrupted', 4],
   ['cancelled', 'cancelled', 5],

@@ -19,6 +19,7 @@ const limit: ApprovalView = {
   inputHash: 'run/costMicros',
   text: 'This run may spend $1.00 and has spent $1.00.',
   choices: [],
+  limit: { name: 'costMicros', allowance: null },
   rule: null,
   reason: null,
   status: 'open',
@@ -61,21 +62,24 @@ async function sentOf(
   return { sent, shown };
 }
 
-test('an amount in dollars is so much more for the run', async () => {
-  const { sent, shown } = await sentFor('lots', '0', '0.50');
+test('an amount in dollars is so much more for the run, whose own limit has no other answer but no', async () => {
+  const { sent, shown } = await sentFor('y', '0', '0.50');
   expect(sent).toEqual([['approve', { input: { costMicros: 500_000 } }]]);
-  expect(shown.split('  Type an amount in dollars, y or n, and Enter.\n')).toHaveLength(3);
+  expect(shown.split('  Type an amount in dollars, or n, and Enter.\n')).toHaveLength(3);
   expect(shown).toContain('  │ This run may spend $1.00 and has spent $1.00.\n');
 });
 
-test('y has it try again, and n ends it with a word why', async () => {
-  expect((await sentFor('y')).sent).toEqual([['approve', {}]]);
+test('y has it try again where an allowance is used up, which no amount raises; n ends it with a word why', async () => {
+  const ofTenant = { ...limit, limit: { name: 'dayCostMicros', allowance: 'tenant' } } as const;
+  const { sent, shown } = await sentOf(ofTenant, '0.50', 'y');
+  expect([sent, shown.includes('  Type y or n, and Enter.\n')]).toEqual([[['approve', {}]], true]);
   expect((await sentFor('n', 'Enough.')).sent).toEqual([['deny', { note: 'Enough.' }]]);
 });
 
 const call: ApprovalView = {
   ...limit,
   kind: 'call',
+  limit: null,
   tool: 'shell',
   effect: 'execute',
   subject: 'make',

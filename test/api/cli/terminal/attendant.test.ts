@@ -220,7 +220,7 @@ test('what was decided long ago is drawn and not asked, and a pipe is never aske
   const { api, attend, call } = await startApi();
   const run = await waitingRun(api, [asks('make')]);
   const piped = call('watch', run.id);
-  await seen(piped, `perdure approve ${run.approvals[0]?.id}`);
+  await seen(piped, `perdure approve ${run.approvals[0]?.id.slice(-8)}`);
   await api.ask('POST', `/approvals/${run.approvals[0]?.id}/approve`, {});
   const watching = attend('watch', run.id);
   await seen(watching, '— approved by first (api)\n');

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createOutput } from '../../../../api/cli/terminal/output.ts';
 import { createRenderer } from '../../../../api/cli/terminal/renderer.ts';
+import { sourcesOf } from '../../../support/accepting.ts';
 import type { Event, EventPayload, EventType, NewEvent } from '../../../../workflows/contracts/event.ts';
 
 const id = '01900000-0000-7000-8000-000000000001';
@@ -55,9 +56,16 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
       policy: 'trusting',
       priority: 'normal',
       parked: true,
+      project: { path: '/srv/shop' },
+      limits: { steps: 7, seconds: 90, costMicros: 500_000, tokens: 9 },
+      sources: {
+        ...sourcesOf('conversation'),
+        model: 'request',
+        limits: { ...sourcesOf('instance').limits, steps: 'conversation', seconds: 'request' },
+      },
       by: 'cli',
     },
-    `— run/${id} · scripted/hello · trusting · normal priority\n— the conversation is busy: this run starts when the active one has ended\n`,
+    `— run/${id} · scripted/hello · trusting · normal priority\n— works in /srv/shop\n— at most 7 steps, 1 min 30 s\n— as in the run before: project, policy, limits\n— the conversation is busy: this run starts when the active one has ended\n`,
   ],
   'run-ready': [{ after: id, parentId: id }, `— its turn has come: run ${id} has ended\n`],
   'run-start': [
@@ -79,20 +87,15 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
     'It took longer than 10 s.\ntimed out · $0.012345 · 2 steps · 1,200 tokens in, 34 out\n',
   ],
   'step-start': [{ step: 2, model: 'openai/gpt' }, '— step 2 · openai/gpt\n'],
-  'step-end': [
-    { step: 1, usage, costMicros: 1, priced: false, calls: 0 },
-    '— the price of this model is unknown: the ceiling was charged\n',
-  ],
+  'step-end': [{ step: 1, usage, costMicros: 1, priced: false, calls: 0 }, ''],
   'text-start': [{ step: 1, block: 0 }, ''],
   'text-delta': [{ step: 1, block: 0, text: 'some \u001b[2Jwords\n' }, 'some words\n'],
   'text-end': [{ step: 1, block: 0 }, ''],
   'thinking-start': [{ step: 1, block: 0 }, ''],
   'thinking-delta': [{ step: 1, block: 0, text: 'hm\n' }, 'hm\n'],
   'thinking-end': [{ step: 1, block: 0 }, ''],
-  'message-reset': [
-    { step: 1, reason: 'the worker died' },
-    '! superseded: the text of step 1 above (the worker died)\n',
-  ],
+  // Nothing was said that could be taken back.
+  'message-reset': [{ step: 1, reason: 'the worker died' }, ''],
   // Nothing of it has streamed: its pieces are folded.
   'message-end': [{ step: 1, text: 'words' }, 'words\n'],
   'call-request': [
@@ -118,11 +121,11 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
       choices: ['red'],
       deadlineAt: '2026-01-02T00:00:00.000Z',
     },
-    `! may it: shell rm -r \\u{202e}build\n—   red\n— perdure approve ${id}, until 2026-01-02T00:00:00.000Z\n`,
+    `! may it: shell rm -r \\u{202e}build\n—   red\n— perdure approve 00000001, until 2026-01-02T00:00:00.000Z\n`,
   ],
   'approval-escalation': [
     { approvalId: id, callId: '1.0', deadlineAt: '2026-01-02T00:00:00.000Z' },
-    `! still unanswered: ${id}, until 2026-01-02T00:00:00.000Z\n`,
+    `! still unanswered: 00000001, until 2026-01-02T00:00:00.000Z\n`,
   ],
   'approval-response': [
     { approvalId: id, callId: '1.0', outcome: 'approved', by: 'ada', note: 'go on', edited: true },
@@ -151,6 +154,17 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
       endsAt: '2026-01-02T00:00:00.000Z',
     },
     '! 80 % of the allowance tenant for openai/*: $20.10 of $25.00 a day, until 2026-01-02T00:00:00.000Z\n',
+  ],
+  'price-unknown': [
+    {
+      model: 'compatible/large',
+      ceiling: { inputMicros: 20_000_000, outputMicros: 100_000_000 },
+      setting: 'PERDURE_PRICES',
+    },
+    '! the price of compatible/large is unknown: what it costs is estimated at a ceiling and is no bill, ' +
+      '$20.00 for a million tokens in and $100.00 out\n' +
+      '! give its price in dollars for a million tokens: ' +
+      `PERDURE_PRICES='{"compatible/large":{"dollars":{"input":1,"output":4}}}'\n`,
   ],
   'late-write': [
     { runId: id, unit: 'call 1.0', attempt: 1, what: 'a result' },
@@ -207,7 +221,8 @@ test('a run reads as one text: what is said, what is called, what comes back, ho
 });
 
 test('what a run accepted stands in its first lines, and what was denied beside its end', () => {
-  const [queued] = table['run-queued'];
+  // As it was written before it said where the run works.
+  const { project: _project, limits: _limits, sources: _sources, ...old } = table['run-queued'][0];
   const [ended] = table['run-end'];
   const item = {
     callId: '3.1',
@@ -216,7 +231,7 @@ test('what a run accepted stands in its first lines, and what was denied beside 
     reason: 'no\u001b[2J network',
   };
   const events: NewEvent[] = [
-    { type: 'run-queued', payload: { ...queued, parked: false, acceptNoContainment: true } },
+    { type: 'run-queued', payload: { ...old, parked: false, acceptNoContainment: true } },
     {
       type: 'run-end',
       payload: {
@@ -234,7 +249,7 @@ test('what a run accepted stands in its first lines, and what was denied beside 
     expect.stringMatching(/^! {3}3\.1 shell curl x+…$/),
     '!     no network',
     '!   … 21 more',
-    expect.stringMatching(/^succeeded · /),
+    expect.stringMatching(/^succeeded · .* · 22 calls denied: perdure show 00000001$/),
     '',
   ]);
 });
@@ -289,6 +304,15 @@ test('colours are for a terminal, and not for one that declines them', () => {
 
 test('an event that only a newer server knows is named, not fatal', () => {
   expect(drawn([{ type: 'plan-start', payload: {} } as unknown as NewEvent])).toBe('— plan-start\n');
+});
+
+test('what was charged at a ceiling does not look like a bill', () => {
+  const finished = { status: 'succeeded', reason: 'finished', reasonText: '', steps: 1 } as const;
+  const text = drawn([
+    { type: 'step-end', payload: { step: 1, usage, costMicros: 410_000, priced: false, calls: 0 } },
+    { type: 'run-end', payload: { final: true, ...finished, usage, costMicros: 410_000 } },
+  ]);
+  expect(text).toBe('succeeded · $0.41 estimated at a ceiling · 1 step · 1,200 tokens in, 34 out\n');
 });
 
 test('an answer that was not whole is told without a word of a next step, which may not come', () => {

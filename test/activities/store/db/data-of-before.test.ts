@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { migrateDown, migrateUp, migrationStatus } from '../../../../activities/store/db/migrate.ts';
 import { createTestDatabase } from '../../../support/postgres.ts';
+import { openTestStore } from '../../../support/store.ts';
 
 async function ask(url: string, text: string): Promise<object[]> {
   const client = new pg.Client({ connectionString: url });
@@ -35,5 +36,24 @@ test('answers remembered as rules count no more, stay readable, and the audit sa
   ).toEqual([{ rule, forgotten: true }]);
   expect(await ask(url, "select actor, action, detail->'rule' as rule from audit")).toEqual([
     { actor: 'Perdure', action: 'answer-forget', rule },
+  ]);
+});
+
+const store = await openTestStore();
+
+test('runs are told whom they count for, and that nothing is known of their sources', async () => {
+  const { url } = store;
+  await store.accept({ owner: 'team/ada', pools: ['owner/team/ada'] });
+  await store.accept();
+  while (
+    (await migrationStatus(url)).some(
+      ({ name, appliedAt }) => name.endsWith('-kept-configuration') && appliedAt,
+    )
+  )
+    await migrateDown(url);
+  await migrateUp(url);
+  expect(await ask(url, 'select owner, sources from runs order by id')).toEqual([
+    { owner: 'team/ada', sources: null },
+    { owner: null, sources: null },
   ]);
 });

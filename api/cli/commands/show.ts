@@ -1,0 +1,163 @@
+// `perdure show`: all there is to know about a run at one look, or what was said in a conversation.
+import { Command } from 'commander';
+import type { CallListView, CallView } from '../../../workflows/contracts/call.ts';
+import type { ConversationDetailView } from '../../../workflows/contracts/conversation.ts';
+import type { RunLimits, RunView } from '../../../workflows/contracts/run.ts';
+import { find } from '../known-by.ts';
+import { showAnswer } from '../terminal/answer.ts';
+import { plural, toAge, toDollars, toDuration } from '../terminal/figures.ts';
+import { printable, printableLine } from '../terminal/printable.ts';
+import { shortId } from '../terminal/short-id.ts';
+import { fieldsOf, tableOf } from '../terminal/table.ts';
+import { toState } from './runs.ts';
+import { exampleHelp } from '../terminal/example-help.ts';
+import type { Cli } from '../surroundings.ts';
+
+// The most that the API gives at once; --json says where the rest goes on.
+const mostCalls = 200;
+
+export function showCommand(cli: Cli): Command {
+  return new Command('show')
+    .addHelpText('after', exampleHelp('perdure show last'))
+    .description('show a run: what it was told, what it did and what it cost; or a conversation')
+    .argument(
+      '<id>',
+      'of a run or a conversation: as printed, the first letters of that, or last (the newest run)',
+    )
+    .option('--json')
+    .action(async (given: string, { json }: { json?: boolean }) => {
+      const { id, kind } = await find(cli, given, ['run', 'conversation']);
+      const client = cli.client();
+      if (kind === 'conversation') {
+        const conversation = await client.conversation(id);
+        return json ? cli.output.json(conversation) : showConversation(cli, conversation);
+      }
+      const [run, calls] = await Promise.all([client.run(id), client.calls(id, { limit: mostCalls })]);
+      return json ? cli.output.json({ ...run, calls }) : showRun(cli, run, calls);
+    });
+}
+
+function showRun(cli: Cli, run: RunView, calls: CallListView): void {
+  const { output } = cli;
+  const { bold } = output.colors;
+  const section = (title: string): void => {
+    output.line();
+    output.line(bold(title));
+  };
+  output.line(fieldsOf(output, [...toIdentity(run), ...toConfiguration(run), ...toSpent(run)]));
+  section('Prompt');
+  output.line(printable(run.prompt));
+  if (calls.items.length > 0) {
+    section('Calls');
+    output.line(tableOf(output, ['CALL', 'TOOL', 'STATUS', 'TOOK', 'WHAT'], calls.items.map(toCallRow)));
+    if (calls.nextCursor !== null) output.remark(`There are more; these are the first ${mostCalls}.`);
+  }
+  showDenied(cli, run, calls.items);
+  if (run.finalMessage === null) return;
+  section('Answer');
+  showAnswer(output, run.finalMessage);
+}
+
+function toIdentity(run: RunView): [string, string][] {
+  const state = [toState(run), ...(run.stuck === null ? [] : [run.stuck])].join(': ');
+  const reason = run.reason === null || run.reason === 'finished' ? [] : [run.reasonText ?? run.reason];
+  return [
+    ['run', `${shortId(run.id)} (${run.id})`],
+    ['conversation', `${shortId(run.conversationId)} (${run.conversationId})`],
+    ...(run.parentId === null ? [] : [['continues', `run ${shortId(run.parentId)}`] as [string, string]]),
+    ['status', [state, ...reason].join(' · ')],
+    ['accepted', `${run.createdAt} (${toAge(run.createdAt)})`],
+  ];
+}
+
+function toConfiguration(run: RunView): [string, string][] {
+  const { project, model, policy, priority, attended, limits, metadata, acceptNoContainment } = run;
+  const labels = Object.entries(metadata).map(([key, value]) => `${key}=${value}`);
+  return [
+    ['project', project?.path ?? 'none: a scratch folder'],
+    ['model', model],
+    ['policy', `${policy}${acceptNoContainment ? ', accepted that nothing contains it' : ''}`],
+    ['limits', toLimits(limits)],
+    ['priority', priority],
+    [
+      'attended',
+      attended ? 'yes: what policy asks about waits for a person' : 'no: what policy asks about is denied',
+    ],
+    ...(labels.length === 0 ? [] : [['metadata', labels.join(', ')] as [string, string]]),
+  ];
+}
+
+function toLimits({ steps, seconds, costMicros, tokens }: RunLimits): string {
+  const set = [
+    steps === undefined ? [] : plural(steps, 'step'),
+    seconds === undefined ? [] : toDuration(seconds * 1000),
+    costMicros === undefined ? [] : toDollars(costMicros),
+    tokens === undefined ? [] : plural(tokens, 'token'),
+  ].flat();
+  return set.length === 0 ? 'those of its policy' : `${set.join(', ')}; else those of its policy`;
+}
+
+function toSpent({ steps, usage, costMicros, startedAt, endedAt }: RunView): [string, string][] {
+  const until = endedAt === null ? Date.now() : Date.parse(endedAt);
+  const took = startedAt === null ? 'not started' : toDuration(Math.max(0, until - Date.parse(startedAt)));
+  const [put, cached, got] = [usage.inputTokens, usage.cachedInputTokens, usage.outputTokens].map((count) =>
+    count.toLocaleString('en'),
+  );
+  return [
+    ['took', took],
+    ['steps', String(steps)],
+    ['tokens', `${put} in (${cached} of them cached), ${got} out`],
+    ['money', toDollars(costMicros)],
+  ];
+}
+
+function toCallRow({
+  callId,
+  tool,
+  status,
+  settled,
+  startedAt,
+  endedAt,
+  runs,
+  subject,
+  input,
+}: CallView): string[] {
+  const took =
+    startedAt === null || endedAt === null ? '-' : toDuration(Date.parse(endedAt) - Date.parse(startedAt));
+  const what = runs ?? (subject === '' ? JSON.stringify(input) : subject);
+  return [callId, tool, settled === null ? status : `settled: ${settled.replace('_', ' ')}`, took, what];
+}
+
+/** Of a run that is under way, what was denied so far. */
+function showDenied(cli: Cli, { deniedCalls }: RunView, calls: CallView[]): void {
+  const { line, colors, remark } = cli.output;
+  const denied = deniedCalls?.items ?? calls.filter(({ status }) => status === 'denied');
+  const count = deniedCalls?.count ?? denied.length;
+  if (count === 0) return;
+  line();
+  line(colors.bold(`${plural(count, 'call')} denied`));
+  const rows = denied.map(({ callId, tool, subject, reason }) => [callId, `${tool} ${subject}`, reason]);
+  line(tableOf(cli.output, ['CALL', 'WHAT', 'WHY'], rows));
+  if (count > denied.length) remark(`There are ${count - denied.length} more.`);
+}
+
+function showConversation(cli: Cli, conversation: ConversationDetailView): void {
+  const { output } = cli;
+  const { id, title, activeRunId, createdAt, lastActivityAt, runs } = conversation;
+  output.line(
+    fieldsOf(output, [
+      ['conversation', `${shortId(id)} (${id})`],
+      ['title', title],
+      ['begun', `${createdAt} (${toAge(createdAt)})`],
+      ['last activity', `${lastActivityAt} (${toAge(lastActivityAt)})`],
+      ['active run', activeRunId === null ? 'none' : shortId(activeRunId)],
+    ]),
+  );
+  for (const run of runs.toReversed()) {
+    output.line();
+    const title = `run ${shortId(run.id)} · ${toAge(run.createdAt)} · ${toState(run)} · ${printableLine(run.model, 80)}`;
+    output.line(output.colors.bold(title));
+    output.line(`${output.colors.magenta('»')} ${printable(run.prompt)}`);
+    if (run.finalMessage !== null) showAnswer(output, run.finalMessage);
+  }
+}

@@ -1,0 +1,57 @@
+// Which directory a run works in: the one that is named, else the one the command is called in.
+import { realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import type { StartRunBody } from '../../workflows/contracts/run.ts';
+import { UsageError } from './server.ts';
+import type { Cli } from './surroundings.ts';
+
+/** What `--project` takes for a scratch folder; a directory of that name is `./none`. */
+export const noProject = 'none';
+
+/** Undefined: the conversation's stays. */
+export function chooseProject(
+  cli: Cli,
+  { project, conversation }: { project?: string; conversation?: string },
+): StartRunBody['project'] {
+  if (project === noProject) return null;
+  if (project !== undefined) return { path: namedPath(cli, project) };
+  if (conversation !== undefined) return undefined;
+  if (!cli.onThisMachine()) {
+    throw new UsageError(
+      'The server is on another machine, where a run cannot work in this directory: name a directory of that machine ' +
+        'with --project, or say --project none for a scratch folder.',
+    );
+  }
+  const { folder } = cli;
+  const home = cli.environment.HOME || homedir();
+  // The directory a command is called in has no links in its path; a home may be named by one.
+  if (![home, realPath(home)].some((each) => isTooWide(folder, each))) return { path: folder };
+  cli.output.remark(
+    `perdure: ${folder} holds more than one project, so the run gets a scratch folder; to let it work here, say --project .`,
+  );
+  return null;
+}
+
+function namedPath(cli: Cli, project: string): string {
+  if (isAbsolute(project) || cli.onThisMachine()) return resolve(cli.folder, project);
+  throw new UsageError(
+    `--project must be an absolute path: the server is on another machine, and ${project} is taken from this one.`,
+  );
+}
+
+function realPath(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return folder;
+  }
+}
+
+/** The root, a person's home, or a directory above it: an agent is let loose there only where a person says so. */
+function isTooWide(folder: string, home: string): boolean {
+  for (let above = resolve(home); ; above = dirname(above)) {
+    if (folder === above) return true;
+    if (above === dirname(above)) return false;
+  }
+}

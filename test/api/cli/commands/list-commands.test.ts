@@ -1,0 +1,187 @@
+// What a person looks back with: lists, one run or conversation, ids as they are printed, and going on from there.
+import { expect, test } from 'vitest';
+import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
+import type { StartRunView } from '../../../../workflows/contracts/run.ts';
+import { lockedRun } from '../../../support/store.ts';
+import type { TestApp } from '../../../support/test-app.ts';
+import { endOfRun, startRun } from '../../stream/streams.ts';
+import { eventually, makeFolder, perdure, startApi } from '../captured.ts';
+import { asks, waitingRun } from '../waiting.ts';
+
+const short = (id: string | undefined): string => id?.slice(-8) ?? '';
+
+/** The cells of each row of a table. */
+const rowsOf = (text: string): string[][] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
+
+async function succeed(api: TestApp, id: string, finalMessage: string): Promise<void> {
+  await api.log.write('test', async (write) => {
+    await write.tx.updateTable('runs').set({ status: 'running' }).where('id', '=', id).execute();
+    await endRun(write, await lockedRun(write, id), {
+      status: 'succeeded',
+      reason: 'finished',
+      reasonText: '',
+    });
+    await write.tx.updateTable('runs').set({ final_message: finalMessage }).where('id', '=', id).execute();
+  });
+}
+
+async function newest(api: TestApp): Promise<StartRunView & { prompt: string; project: unknown }> {
+  return eventually(async () => (await api.ask('GET', '/runs?limit=1')).json().items[0]);
+}
+
+test('runs are listed by what they are asked for, newest first, and counted off', async () => {
+  const { api, call } = await startApi();
+  const folder = await makeFolder();
+  const first = await startRun(api, {
+    prompt: 'a \u001b[31mred\u001b[0m\nprompt',
+    project: { path: folder },
+  });
+  await endOfRun(api, first);
+  const second = await startRun(api, { prompt: 'second' });
+  const listed = async (...options: string[]): Promise<string[]> => {
+    const called = call('runs', ...options);
+    expect([await called.code, called.err()]).toEqual([0, '']);
+    return rowsOf(called.out())
+      .slice(1)
+      .map(([id = '']) => id);
+  };
+  const all = call('runs');
+  expect(await all.code).toBe(0);
+  expect(rowsOf(all.out())).toEqual([
+    ['RUN', 'WHEN', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'],
+    [short(second.id), expect.stringMatching(/^\d s ago$/), 'queued', 'scripted/hello', '-', 'second'],
+    [
+      short(first.id),
+      expect.stringMatching(/^\d s ago$/),
+      'failed',
+      'scripted/hello',
+      folder,
+      'a red prompt',
+    ],
+  ]);
+  expect(await listed('--active')).toEqual([short(second.id)]);
+  expect(await listed('--status', 'failed')).toEqual([short(first.id)]);
+  expect(await listed('--project', folder)).toEqual([short(first.id)]);
+  expect(await listed('--conversation', short(second.conversationId))).toEqual([short(second.id)]);
+  const one = call('runs', '--limit', '1', '--json');
+  expect(await one.code).toBe(0);
+  const page = (await api.ask('GET', '/runs?limit=1')).json();
+  expect(JSON.parse(one.out())).toEqual(page);
+  const cut = call('runs', '--limit', '1');
+  expect([await cut.code, cut.err()]).toEqual([0, 'There are more; these are the newest 1: see --limit.\n']);
+});
+
+test('show tells of a run what it was told, what it did, what was denied and what it answered', async () => {
+  const { api, environment } = await startApi();
+  const waiting = await waitingRun(api, [asks('make')]);
+  await api.ask('POST', `/approvals/${waiting.approvals[0]?.id}/deny`, { note: 'not now' });
+  await waiting.store.end(waiting.row);
+  await api.log.db
+    .updateTable('runs')
+    .set({ final_message: '**Done**: nothing was made.' })
+    .where('id', '=', waiting.id)
+    .execute();
+  const piped = perdure(['show', short(waiting.id)], { environment });
+  expect([await piped.code, piped.err()]).toEqual([0, '']);
+  const { createdAt, conversationId, costMicros } = (await api.ask('GET', `/runs/${waiting.id}`)).json();
+  expect(costMicros).toBe(7);
+  const text = piped
+    .out()
+    .replaceAll(createdAt, 'AT')
+    .replaceAll(/\d+ s ago|\d\.\d s/g, 'TIME')
+    .replaceAll(waiting.id, 'RUN-ID')
+    .replaceAll(conversationId, 'CONVERSATION-ID')
+    .replaceAll(short(waiting.id), 'RUN')
+    .replaceAll(short(conversationId), 'CONVERSATION');
+  expect(text).toMatchInlineSnapshot();
+  const narrow = perdure(['show', waiting.id], { environment, isTerminal: true, columns: 50 });
+  expect(await narrow.code).toBe(0);
+  expect(narrow.out()).toContain('\u001b[1mDone\u001b[22m: nothing was made.\n');
+  const json = perdure(['show', 'last', '--json'], { environment });
+  expect(await json.code).toBe(0);
+  const run = (await api.ask('GET', `/runs/${waiting.id}`)).json();
+  const calls = (await api.ask('GET', `/runs/${waiting.id}/calls`)).json();
+  expect(JSON.parse(json.out())).toEqual({ ...run, calls });
+});
+
+test('a conversation is listed, and shown with what was asked and answered', async () => {
+  const { api, call } = await startApi();
+  const first = await startRun(api, { prompt: 'Repair the cart' });
+  await succeed(api, first.id, 'It is repaired.');
+  const next = await startRun(api, { prompt: 'And now?', conversationId: first.conversationId });
+  const list = call('conversations');
+  expect(await list.code).toBe(0);
+  expect(rowsOf(list.out()).slice(1)).toEqual([
+    [short(first.conversationId), expect.stringMatching(/ ago$/), short(next.id), 'Repair the cart'],
+  ]);
+  const shown = call('show', short(first.conversationId));
+  expect([await shown.code, shown.err()]).toEqual([0, '']);
+  const [, ...said] = shown.out().split('\n\n');
+  expect(said.map((part) => part.replaceAll(/ · \d s ago/g, ''))).toEqual([
+    `run ${short(first.id)} · succeeded · scripted/hello\n» Repair the cart\nIt is repaired.`,
+    `run ${short(next.id)} · queued · scripted/hello\n» And now?\n`,
+  ]);
+});
+
+test('letters that mean more than one are answered with the candidates, and those of none with a sentence', async () => {
+  const { api, call } = await startApi();
+  const { approvals } = await waitingRun(api, [asks('make'), asks('make install')]);
+  const [one, other] = approvals.map(({ id }) => id);
+  const several = call('deny', 'last');
+  expect([await several.code, several.out()]).toEqual([2, '']);
+  const [sentence, ...table] = several.err().split('\n');
+  expect(sentence).toBe('perdure: More than one is open; say which approval:');
+  expect(rowsOf(table.join('\n')).map(([id]) => id)).toEqual(['ID', short(other), short(one)]);
+  const denied = call('deny', short(one).slice(0, 6));
+  expect([await denied.code, denied.out()]).toEqual([0, 'denied: shell make\n']);
+  const last = call('deny', 'last');
+  expect([await last.code, last.out()]).toEqual([0, 'denied: shell make install\n']);
+  const none = call('approve', 'last');
+  expect([await none.code, none.err()]).toEqual([1, 'perdure: There is no open approval yet.\n']);
+  const unknown = call('diff', 'ffffffff');
+  expect([await unknown.code, unknown.err()]).toEqual([
+    1,
+    'perdure: There is no run ffffffff among the newest; `perdure runs` lists them, and --json has whole ids.\n',
+  ]);
+  const word = call('watch', 'nonsense');
+  expect([await word.code, word.err()]).toEqual([
+    2,
+    'perdure: "nonsense" is no id: give it as it is printed, four or more of its first letters, or last.\n',
+  ]);
+});
+
+test('--continue goes on with the latest conversation of this directory, or of all', async () => {
+  const { api, environment } = await startApi();
+  const folder = await makeFolder();
+  const here = await startRun(api, { prompt: 'here', project: { path: folder } });
+  await endOfRun(api, here);
+  const elsewhere = await startRun(api, { prompt: 'elsewhere' });
+  await endOfRun(api, elsewhere);
+  const go = (...options: string[]) =>
+    perdure(['run', 'go on', '--continue', '--detach', ...options], { environment, folder });
+  const called = go();
+  expect(await called.code).toBe(0);
+  expect(called.err()).toMatch(
+    new RegExp(`^Continuing conversation ${short(here.conversationId)} of \\d s ago: here\n$`),
+  );
+  const run = await newest(api);
+  expect(called.out()).toBe(`${run.id}\n`);
+  expect([run.conversationId, run.prompt]).toEqual([here.conversationId, 'go on']);
+  await endOfRun(api, run);
+  const last = await startRun(api, { prompt: 'again', conversationId: elsewhere.conversationId });
+  await endOfRun(api, last);
+  const all = go('--project', 'none');
+  expect(await all.code).toBe(0);
+  expect((await newest(api)).conversationId).toBe(elsewhere.conversationId);
+  const empty = await makeFolder();
+  const none = go('--project', empty);
+  expect([await none.code, none.out(), none.err()]).toEqual([
+    2,
+    '',
+    `perdure: There is no conversation in ${empty} yet: leave --continue out, or go on with the latest of all by --project none.\n`,
+  ]);
+});
