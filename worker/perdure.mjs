@@ -137,13 +137,20 @@ function holdInstallLock() {
   } finally {
     rmSync(mine);
   }
-  process.on('exit', () => rmSync(lock, { force: true }));
+  const release = () => rmSync(lock, { force: true });
+  process.on('exit', release);
+  return release;
 }
 
 function install(command) {
-  holdInstallLock();
-  // Done by whoever had the lock before.
-  if (isReady(command)) return;
+  const release = holdInstallLock();
+  // Another start that had the lock before may have done it.
+  if (!isReady(command)) installPackages();
+  // Before another program takes the place of this one under the same process id, which would seem to hold it.
+  release();
+}
+
+function installPackages() {
   tell('Installing the packages of the lockfile, once …\n');
   const started = Date.now();
   // The engines of single packages are those of the pinned Node, not of the one that runs npm.
@@ -190,14 +197,21 @@ function target([command, ...rest]) {
   return [join(root, 'api', 'cli', 'main.ts'), process.argv.slice(2)];
 }
 
+/** A supervisor waits: it needs no room for many new objects at once. See `idle-garbage.ts`. */
+function nodeFlags(command) {
+  return command === 'serve' ? ['--max-semi-space-size=1'] : [];
+}
+
 async function runHere(program, args) {
   module.enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
   process.argv = [process.execPath, program, ...args];
   await import(pathToFileURL(program).href);
 }
 
-function runUnder(node, program, args) {
-  const child = spawn(node, [program, ...args], { stdio: 'inherit' });
+function runUnder(node, flags, program, args) {
+  // In our place where this Node can: nothing is left to pass signals and the exit code on, or to take memory.
+  process.execve?.(node, [node, ...flags, program, ...args], process.env);
+  const child = spawn(node, [...flags, program, ...args], { stdio: 'inherit' });
   // A terminal's Ctrl-C reaches the child by itself; sent to us alone, it must be passed on.
   const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   process.on('SIGINT', () => terminal || child.kill('SIGINT'));
@@ -225,5 +239,6 @@ linkCommand();
 process.env.NODE_COMPILE_CACHE ??= join(modules, '.cache', 'compiled');
 const node = pinnedNode();
 const [program, args] = target(process.argv.slice(2));
-if (realpathSync(node) === realpathSync(process.execPath)) await runHere(program, args);
-else runUnder(node, program, args);
+const flags = nodeFlags(command);
+if (realpathSync(node) === realpathSync(process.execPath) && flags.length === 0) await runHere(program, args);
+else runUnder(node, flags, program, args);

@@ -1,7 +1,6 @@
 // `perdure serve` in front of its supervisor: the lock, the log, the signals and what is printed.
 import path from 'node:path';
 import { commandOnPath } from '../activities/host/command-on-path.ts';
-import { isDiskFull } from '../activities/store/db/database.ts';
 import { standardStreams } from '../api/cli/terminal/standard-streams.ts';
 import { createRedactor } from '../activities/store/log/redaction.ts';
 import { knownSecrets, loadConfig, shellPath } from './config/config.ts';
@@ -31,11 +30,13 @@ function onStopSignals(first: () => void, again: () => void): void {
   }
 }
 
-function takeFolder(folder: string): { data: DataFolder; lock: FolderLock } {
+async function takeFolder(folder: string): Promise<{ data: DataFolder; lock: FolderLock }> {
   try {
     const data = prepareDataFolder(folder);
     return { data, lock: lockFolder(data.folder) };
   } catch (error) {
+    // Only now: the store's packages stay out of a supervisor that never meets an error of theirs.
+    const { isDiskFull } = await import('../activities/store/db/database.ts');
     if (!isDiskFull(error)) throw error;
     throw new Error(`The disk of ${folder} is full: make room there and start again.`, { cause: error });
   }
@@ -53,7 +54,7 @@ function lastWords(error: Error, data: DataFolder): string {
 export async function serve(args: string[]): Promise<number> {
   const startedAt = performance.now();
   const config = loadConfig({ flags: args });
-  const { data, lock } = takeFolder(config.dataFolder);
+  const { data, lock } = await takeFolder(config.dataFolder);
   const redactor = createRedactor(knownSecrets(config));
   const redact = (text: string) => redactor.text(text);
   const to = followFile(data.logFile('supervisor'));

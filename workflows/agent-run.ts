@@ -55,12 +55,16 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
   let result: RunResult | undefined;
   outside.within(begun.leftMs).catch(unlessCancelled);
 
+  // The project as it was, under way beside the first model call.
+  let recording: Promise<Guarded<{ problem?: string }>> | undefined;
+
   const ports: LoopPorts = {
     callModel(step, pauses) {
       current.phase = 'model';
       const begins = fresh && step === 1 ? { begins: executionId } : {};
       return activities.callModel({ ...ref, step, generation, ...begins, ...(pauses > 0 && { pauses }) });
     },
+    recorded: () => recording?.then(endingOfProject),
     runTool({ callId, tool, timeoutSeconds, summary }, after) {
       current.phase = 'tools';
       const input = { ...ref, callId, tool, generation, timeoutSeconds, ...(after && { after }) };
@@ -73,6 +77,8 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
     allowed: outside.allowed,
     async finish(step, ending) {
       current.phase = 'finishing';
+      // The tree of the end is compared with that of the start; whether that one failed does not matter any more.
+      if (recording) await recording.catch(unlessCancelled);
       const end: FinishRunInput = { ...ref, executionId, generation, step, ...ending };
       const ended = await CancellationScope.nonCancellable(() => finish(end, project));
       result = ended.result;
@@ -90,9 +96,20 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
     },
   };
   if (project && begun.step === 0) {
-    const recorded = await ports.guard(() => activities.snapshotProject({ ...ref, when: 'start' }));
-    const ending = endingOfProject(recorded);
-    if (ending && (await ports.finish(0, ending))) return result;
+    // For runs begun before it, whose first model call waited for the recording. It may go once none of them is active.
+    const isBeside = patched('project-recorded-beside-the-first-model-call');
+    const recorded = ports.guard(() => activities.snapshotProject({ ...ref, when: 'start' }));
+    if (isBeside) {
+      recording = recorded;
+      // A project that is gone ends the model call. Whatever else goes wrong is heard of where it is awaited.
+      recorded.then(endingOfProject).then(
+        (ending) => ending && outside.end(ending),
+        () => undefined,
+      );
+    } else {
+      const ending = endingOfProject(await recorded);
+      if (ending && (await ports.finish(0, ending))) return result;
+    }
   }
   await runLoop(ports, begun);
   return result;

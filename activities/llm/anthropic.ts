@@ -1,5 +1,4 @@
 // Anthropic over its Messages API.
-import { createAnthropic } from '@ai-sdk/anthropic';
 import { createAiSdkLlm } from './ai-sdk.ts';
 import { chooseProfiles } from './choose-profile.ts';
 import type { Llm } from './llm.ts';
@@ -17,12 +16,15 @@ export function createAnthropicLlm({ apiKey, baseUrl, stalls, modelProfiles }: P
     format: readMessages,
     // The only provider that caches nothing unless it is told where the stable part ends.
     dialect: { cacheMark: { anthropic: { cacheControl: { type: 'ephemeral' } } } },
-    languageModel: (name, fetch) =>
-      createAnthropic({
+    languageModel: async (name, fetch) => {
+      // At the first call: a process that never makes one does without the package.
+      const { createAnthropic } = await import('@ai-sdk/anthropic');
+      return createAnthropic({
         // Both are always given: left out, the package would read the environment by itself.
         apiKey: apiKey ?? '',
         baseURL: baseUrl ?? 'https://api.anthropic.com/v1',
         fetch,
-      }).messages(name),
+      }).messages(name);
+    },
   });
 }

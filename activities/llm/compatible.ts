@@ -1,5 +1,4 @@
 // Any server that speaks OpenAI's chat completions: vLLM, Ollama, llama.cpp, LM Studio, OpenRouter and others.
-import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { z } from 'zod';
 import { createAiSdkLlm } from './ai-sdk.ts';
 import { createFieldExtractor } from './chat-fields.ts';
@@ -30,8 +29,10 @@ export function createCompatibleLlm({
   readsText?: boolean | undefined;
 }): Llm {
   const address = (baseUrl ?? '').replace(/\/+$/, '');
-  const clientFor = (profile: ServerProfile, fetch: typeof globalThis.fetch) =>
-    createOpenAICompatible({
+  const clientFor = async (profile: ServerProfile, fetch: typeof globalThis.fetch) => {
+    // At the first call: a process that never makes one does without the package.
+    const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
+    return createOpenAICompatible({
       name: 'compatible',
       baseURL: address,
       fetch,
@@ -43,6 +44,7 @@ export function createCompatibleLlm({
       },
       ...(apiKey !== undefined && { apiKey }),
     });
+  };
   const llm = createAiSdkLlm({
     provider: 'compatible',
     models: [firstOfServer],
@@ -52,7 +54,7 @@ export function createCompatibleLlm({
     baseUrl,
     format: readChat,
     languageModel: async (name, fetch, signal, profile) =>
-      clientFor(profile, fetch).chatModel(
+      (await clientFor(profile, fetch)).chatModel(
         name === firstOfServer ? await firstModel(address, apiKey, signal) : name,
       ),
   });

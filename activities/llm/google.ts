@@ -1,5 +1,4 @@
 // Google's Gemini models over the Generative Language API.
-import { createGoogle } from '@ai-sdk/google';
 import { createAiSdkLlm } from './ai-sdk.ts';
 import { chooseProfiles } from './choose-profile.ts';
 import type { Llm } from './llm.ts';
@@ -15,12 +14,15 @@ export function createGoogleLlm({ apiKey, baseUrl, stalls, modelProfiles }: Prov
     profiles: chooseProfiles('google', baseUrl, modelProfiles),
     baseUrl,
     format: readGemini,
-    languageModel: (name, fetch) =>
-      createGoogle({
+    languageModel: async (name, fetch) => {
+      // At the first call: a process that never makes one does without the package.
+      const { createGoogle } = await import('@ai-sdk/google');
+      return createGoogle({
         // Both are always given: left out, the package would read the environment by itself.
         apiKey: apiKey ?? '',
         baseURL: baseUrl ?? 'https://generativelanguage.googleapis.com/v1beta',
         fetch,
-      }).languageModel(name),
+      }).languageModel(name);
+    },
   });
 }

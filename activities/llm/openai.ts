@@ -1,5 +1,4 @@
 // OpenAI over its Responses API.
-import { createOpenAI } from '@ai-sdk/openai';
 import { createAiSdkLlm } from './ai-sdk.ts';
 import { chooseProfiles } from './choose-profile.ts';
 import type { Llm } from './llm.ts';
@@ -17,12 +16,15 @@ export function createOpenAiLlm({ apiKey, baseUrl, stalls, modelProfiles }: Prov
     format: readResponses,
     // The conversation is ours: nothing is kept at the provider.
     dialect: { providerOptions: { openai: { store: false } } },
-    languageModel: (name, fetch) =>
-      createOpenAI({
+    languageModel: async (name, fetch) => {
+      // At the first call: a process that never makes one does without the package.
+      const { createOpenAI } = await import('@ai-sdk/openai');
+      return createOpenAI({
         // Both are always given: left out, the package would read the environment by itself.
         apiKey: apiKey ?? '',
         baseURL: baseUrl ?? 'https://api.openai.com/v1',
         fetch,
-      }).responses(name),
+      }).responses(name);
+    },
   });
 }

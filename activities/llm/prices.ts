@@ -1,6 +1,6 @@
 // What a call costs, in whole micro-dollars, rounded up. A server of one's own costs nothing unless a price is given;
 // any other unknown price is never free: the ceiling is charged.
-import { calcPrice } from '@pydantic/genai-prices';
+import { createRequire } from 'node:module';
 import type { LlmUsage } from './llm.ts';
 
 /** Micro-dollars for a million tokens. */
@@ -59,9 +59,13 @@ function costAt({ input, cachedInput, output }: Price, usage: LlmUsage): number 
   return toMicros(Number((sum + 999_999n) / 1_000_000n));
 }
 
+const load = createRequire(import.meta.url);
+
 /** A server of our own choosing may serve a known name at any price, so only the three vendors are looked up. */
 function knownCost(provider: string, model: string, usage: LlmUsage): number | undefined {
   if (!['openai', 'anthropic', 'google'].includes(provider)) return undefined;
+  // At the first question: a table of 5 MB, which a process without a vendor's model never needs.
+  const { calcPrice } = load('@pydantic/genai-prices') as typeof import('@pydantic/genai-prices');
   const price = calcPrice(
     {
       input_tokens: usage.inputTokens,

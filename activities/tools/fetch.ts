@@ -2,7 +2,7 @@
 // that changes between check and use gains nothing. No proxy, no cookies, no credentials.
 import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { Agent, fetch as request, type Response } from 'undici';
+import type { Agent, fetch, Response } from 'undici';
 import { z } from 'zod';
 import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { addressProblem } from './address.ts';
@@ -55,9 +55,11 @@ export function createFetch(egress: Egress): Tool {
     subject: ({ url }) => new URL(url).hostname,
     timeoutSeconds: () => callSeconds,
     async run({ url }, { signal }) {
-      const agent = createAgent(egress);
+      // At the first call: a process that never makes one does without the package.
+      const http = await import('undici');
+      const agent = new http.Agent(agentOptions(egress));
       try {
-        return await follow(new URL(url), egress, agent, signal);
+        return await follow(http.fetch, new URL(url), egress, agent, signal);
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         const problem = networkProblem(error);
@@ -70,7 +72,13 @@ export function createFetch(egress: Egress): Tool {
   });
 }
 
-async function follow(first: URL, egress: Egress, agent: Agent, signal: AbortSignal): Promise<ToolResult> {
+async function follow(
+  request: typeof fetch,
+  first: URL,
+  egress: Egress,
+  agent: Agent,
+  signal: AbortSignal,
+): Promise<ToolResult> {
   let url = first;
   for (let count = 0; count <= maxRedirects; count += 1) {
     // An address written as such is connected to without being looked up.
@@ -100,7 +108,7 @@ async function follow(first: URL, egress: Egress, agent: Agent, signal: AbortSig
   return failed(`${first.href} redirects more than ${maxRedirects} times.`);
 }
 
-function createAgent(egress: Egress): Agent {
+function agentOptions(egress: Egress): Agent.Options {
   const lookup: LookupFunction = (hostname, options, callback) => {
     egress.resolve(hostname, (error, addresses) => {
       if (error !== null) return callback(error, '');
@@ -114,11 +122,7 @@ function createAgent(egress: Egress): Agent {
       else callback(null, first.address, first.family);
     });
   };
-  return new Agent({
-    connect: { lookup, timeout: connectMs },
-    headersTimeout: answerMs,
-    bodyTimeout: answerMs,
-  });
+  return { connect: { lookup, timeout: connectMs }, headersTimeout: answerMs, bodyTimeout: answerMs };
 }
 
 async function answerOf(response: Response): Promise<ToolResult> {

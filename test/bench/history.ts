@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { workflowId } from '../../workflows/contracts/messages.ts';
-import { openClient } from '../../worker/processes/temporal.ts';
+import { openClient } from '../../worker/processes/temporal-client.ts';
 import { startPlatform } from '../support/platform.ts';
 import { endless, makeEndless } from './harness/endless.ts';
 import { report } from './harness/pairs.ts';

@@ -1,6 +1,7 @@
-// What the Temporal server keeps in memory of workflows that have ended (I14): thousands of short ones straight through
-// its API, without workers of ours, on a server started as the product starts it. One activity each, as a run of one
-// step has; the figure is the growth of resident memory per thousand after the first thousand.
+// Memory, twice. First of the product: the PSS of each of its processes at rest, after 200 runs and after 1,000, and how
+// much of it is V8's heap. Then what the Temporal server keeps of workflows that have ended (I14): thousands of short ones
+// straight through its API, without workers of ours, on a server started as the product starts it. One activity each, as a
+// run of one step has; the figure is the growth of resident memory per thousand after the first thousand.
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,8 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { startTemporal } from '../../worker/supervisor/temporal/temporal-server.ts';
 import { report } from './harness/pairs.ts';
+import { startProduct } from './harness/product.ts';
+import { countsShares, heapProbes, type Resident, residentOf } from './harness/resident.ts';
 
 const workflows = 5000;
 const warmUp = 1000;
@@ -30,17 +33,81 @@ const pollMs = 70_000;
 // memory is the program itself. So no limit of Go's is set: it would only make the collector work more.
 const mostMegabytes = { target: 1, mustReach: 4 };
 
+// MB of all processes together. A page of a program counts in parts when another platform on the machine shares it.
+const mostOfAll = {
+  idle: { target: 450, mustReach: 700 },
+  after200: { target: 550, mustReach: 800 },
+};
+// MB that the worker may grow from the 200th run to the 1,000th.
+const mostGrowth = { target: 5, mustReach: 25 };
+// What has become quiet gives its garbage back within two looks of five seconds; some more, because the first may come
+// while the last runs end.
+const restMs = 20_000;
+
 const { CommandType } = proto.temporal.api.enums.v1;
 const namespace = 'perdure';
 const taskQueue = { name: 'wf' };
 const identity = 'bench';
 
+const product = countsShares() ? await measureProduct() : undefined;
+if (product === undefined) process.stderr.write('  memory: only Linux says what each process uses\n');
 const folder = await mkdtemp(path.join(tmpdir(), 'perdure-bench-'));
 const server = await startTemporal({ folder, port: 0, ui: 'off', logFile: path.join(folder, 'log') });
 const connection = await Connection.connect({ address: server.address });
 const { workflowService } = connection;
 const waiting = new Map<string, () => void>();
 let stopped = false;
+
+async function measureProduct(): Promise<Record<'idle' | 'after200' | 'after1000', Resident[]>> {
+  const probes = await heapProbes();
+  await using measured = await startProduct(
+    { pieces: 20, pauseMs: 0, toolSteps: 0, calls: [] },
+    probes.environment,
+  );
+  const runs = async (count: number): Promise<void> => {
+    let left = count;
+    const one = async (): Promise<void> => {
+      while ((left -= 1) >= 0) {
+        const id = await measured.startRun();
+        await measured.read(`/runs/${id}/stream`, ({ type }) => type === 'run-end');
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, one));
+  };
+  const atRest = async (name: string): Promise<Resident[]> => {
+    await sleep(restMs);
+    const found = await residentOf(measured.pids(), probes.folder);
+    for (const { name: role, pss, own, heap } of found) {
+      const parts = `${Math.round(own)} its own${heap === undefined ? '' : `, ${Math.round(heap)} of it V8's heap`}`;
+      process.stderr.write(`  ${name}: ${role} ${Math.round(pss)} MB, ${parts}\n`);
+    }
+    return found;
+  };
+  const idle = await atRest('idle');
+  await runs(200);
+  const after200 = await atRest('after 200 runs');
+  await runs(800);
+  const after1000 = await atRest('after 1,000 runs');
+  await rm(probes.folder, { recursive: true });
+  return { idle, after200, after1000 };
+}
+
+function checksOf({ idle, after200, after1000 }: NonNullable<typeof product>) {
+  const all = (found: Resident[]): number => found.reduce((sum, { pss }) => sum + pss, 0);
+  const worker = (found: Resident[]): number =>
+    found.find(({ name }) => name === 'worker')?.own ?? Number.NaN;
+  const check = { higherIsBetter: false };
+  return [
+    { what: 'MB of all processes at rest', value: all(idle), ...mostOfAll.idle, ...check },
+    { what: 'MB of all processes after 200 runs', value: all(after200), ...mostOfAll.after200, ...check },
+    {
+      what: 'MB by which the worker grew from 200 to 1,000 runs',
+      value: worker(after1000) - worker(after200),
+      ...mostGrowth,
+      ...check,
+    },
+  ];
+}
 
 function payloads(size: number): proto.temporal.api.common.v1.IPayloads {
   const data = Buffer.from(JSON.stringify('x'.repeat(size)));
@@ -125,6 +192,7 @@ try {
   report({
     name: 'memory',
     checks: [
+      ...(product === undefined ? [] : checksOf(product)),
       {
         what: 'MB of the Temporal server per 1,000 workflows that have ended',
         value: growth,
@@ -132,7 +200,7 @@ try {
         higherIsBetter: false,
       },
     ],
-    figures: { workflows, megabytes, last: Math.round(last) },
+    figures: { ...product, workflows, megabytes, last: Math.round(last) },
   });
 } finally {
   stopped = true;

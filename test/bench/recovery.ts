@@ -6,7 +6,7 @@ import { sql } from 'kysely';
 import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { buildBundle } from '../../worker/processes/bundle.ts';
-import { openClient } from '../../worker/processes/temporal.ts';
+import { openClient } from '../../worker/processes/temporal-client.ts';
 import { until } from '../support/platform.ts';
 import type { FakeModelInput } from './harness/fake-model.ts';
 import { percentile, report, settings } from './harness/pairs.ts';

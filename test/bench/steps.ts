@@ -3,7 +3,7 @@
 import type { Client } from '@temporalio/client';
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import { workflowId } from '../../workflows/contracts/messages.ts';
-import { openClient } from '../../worker/processes/temporal.ts';
+import { openClient } from '../../worker/processes/temporal-client.ts';
 import { startEngine } from './harness/engine.ts';
 import { measurePairs, percentile, report, type Sample, settings, spreadOf } from './harness/pairs.ts';
 import { startProduct } from './harness/product.ts';

@@ -1,6 +1,6 @@
 // B4, token latency: from the moment a model sends a piece of text to its bytes at a client, fifty runs of fifty
 // tokens a second, against the same model piped straight through a Fastify route.
-import { openClient } from '../../worker/processes/temporal.ts';
+import { openClient } from '../../worker/processes/temporal-client.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import type { FakeModelInput } from './harness/fake-model.ts';
 import { until } from '../support/platform.ts';

@@ -5,7 +5,7 @@ import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { workflowId } from '../../workflows/contracts/messages.ts';
-import { openClient } from '../../worker/processes/temporal.ts';
+import { openClient } from '../../worker/processes/temporal-client.ts';
 
 /** Every file, link and directory below a folder with what it holds; `leaveOut` says of a path that it may change. */
 export async function digestOf(

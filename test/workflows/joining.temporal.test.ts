@@ -88,6 +88,39 @@ withKernel(
         'call-end 1.0 unknown',
       ]);
     });
+
+    test('a model is asked while its project is recorded, and nothing acts before it is', async () => {
+      const recording = Promise.withResolvers<void>();
+      await kernel.startWorkers({
+        deps: (deps) => ({
+          ...deps,
+          trees: {
+            ...deps.trees,
+            async record(...of) {
+              await recording.promise;
+              return deps.trees.record(...of);
+            },
+          },
+        }),
+      });
+      const projectPath = await kernel.project();
+      const calls = [{ tool: 'write', input: { path: 'new.md', content: 'new\n' } }];
+      const run = await kernel.start({
+        model: await kernel.script({ calls }, { text: 'Done.' }),
+        projectPath,
+      });
+      await kernel.seen(run, 'step-end');
+      expect((await story(kernel, run)).some((line) => line.startsWith('call-start'))).toBe(false);
+      recording.resolve();
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
+      const { start_tree, end_tree } = await kernel.store.run(run.id);
+      // Recorded after the write, they would be the same.
+      expect([start_tree, end_tree, start_tree === end_tree]).toEqual([
+        expect.stringMatching(/^[0-9a-f]{40}$/),
+        expect.stringMatching(/^[0-9a-f]{40}$/),
+        false,
+      ]);
+    });
   },
   { idle: true },
 );

@@ -41,7 +41,7 @@ import { createFolderSweeps } from './folder-sweeps.ts';
 import { keptKey } from './kept-key.ts';
 import { modelPrice } from './model-price.ts';
 import { sandboxDrivers } from './sandboxes.ts';
-import { openClient } from './temporal.ts';
+import { openClient } from './temporal-client.ts';
 import { createTrees } from './trees.ts';
 import { tokenFileOf } from '../token-file.ts';
 import { version } from '../version.ts';

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { inChild } from '../in-child.ts';
+import type * as bundler from './bundle.ts';
 
 const workflowsFolder = path.join(import.meta.dirname, '../..', 'workflows');
 
@@ -14,7 +16,9 @@ export async function workflowBundle(cacheFolder: string): Promise<WorkflowBundl
     throw error;
   });
   if (cached !== undefined) return JSON.parse(cached) as WorkflowBundleWithSourceMap;
-  const bundle = await buildBundle();
+  // The bundler takes 200 MB, and a worker needs it only now.
+  const here = new URL(import.meta.url);
+  const bundle = await inChild<typeof bundler, 'buildBundle'>(here, 'buildBundle');
   const temporary = `${file}.${process.pid}`;
   try {
     await mkdir(cacheFolder, { recursive: true });
@@ -32,7 +36,12 @@ export async function buildBundle(): Promise<WorkflowBundleWithSourceMap> {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   // The bundler's report on every module would stand in the worker's log as lines that are no log lines.
   const logger = new DefaultLogger('WARN');
-  return bundleWorkflowCode({ workflowsPath: path.join(workflowsFolder, 'index.ts'), logger });
+  return bundleWorkflowCode({
+    workflowsPath: path.join(workflowsFolder, 'index.ts'),
+    logger,
+    // Lines are enough for a stack trace. With columns and the sources themselves a worker holds 12 MB of it.
+    webpackConfigHook: (config) => ({ ...config, devtool: 'inline-nosources-cheap-module-source-map' }),
+  });
 }
 
 async function sourceHash(): Promise<string> {
@@ -41,7 +50,8 @@ async function sourceHash(): Promise<string> {
   for (const entry of entries.filter((name) => name.endsWith('.ts')).sort()) {
     hash.update(entry).update(await readFile(path.join(workflowsFolder, entry)));
   }
-  // Another SDK bundles differently.
+  // Another SDK bundles differently, and so may this file.
+  hash.update(await readFile(import.meta.filename));
   hash.update(await readFile(path.join(workflowsFolder, '..', 'package.json')));
   return hash.digest('hex').slice(0, 32);
 }

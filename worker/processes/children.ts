@@ -10,6 +10,7 @@ import { ConfigProblem } from '../config/config-problem.ts';
 import type { RoleConfig } from './deps.ts';
 import { giveLifeSigns } from './life-signs.ts';
 import { type Chores, createChores } from '../chores.ts';
+import { collectWhenQuiet } from '../idle-garbage.ts';
 import { standardOutput } from '../logs/log-file.ts';
 import { createLogging, logCrashes } from '../logs/logging.ts';
 import { keepSharedLock } from '../kernel-lock.ts';
@@ -50,6 +51,7 @@ async function run(
   logCrashes(logging);
   const chores = createChores(logging.logger);
   const endLifeSigns = giveLifeSigns(chores, data.lifeFile(process.pid), lifeSignMs);
+  const endCollecting = collectWhenQuiet(chores);
   const told = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => told.resolve());
   try {
@@ -68,6 +70,7 @@ async function run(
   } finally {
     logging.flush();
     endLifeSigns();
+    endCollecting();
     // Whatever still holds the process open has had its time: this one is done, and its supervisor waits.
     setTimeout(() => process.exit(), exitGraceMs).unref();
   }

@@ -18,7 +18,7 @@ import { kinds } from '../../api/upkeep/kinds.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
 import { failHeld, workerLost } from './fail-held.ts';
 import { sandboxDrivers } from './sandboxes.ts';
-import { openClient, type TemporalAddress } from './temporal.ts';
+import { openClient, type TemporalAddress } from './temporal-client.ts';
 import type { Client } from '@temporalio/client';
 
 export type ReleaseInput = TemporalAddress & {

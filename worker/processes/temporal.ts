@@ -1,5 +1,4 @@
-// How this project talks to Temporal: connections, the workers of one process, and how long each side waits.
-import { Client, Connection } from '@temporalio/client';
+// The workers of one process, and how long Temporal waits for them.
 import {
   DefaultLogger,
   type LogLevel,
@@ -13,15 +12,8 @@ import type { Activities } from '../../workflows/contracts/activities.ts';
 import { activitiesOn, type TaskQueue } from '../../workflows/contracts/activity-table.ts';
 import { taskQueues } from '../../workflows/contracts/messages.ts';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { connectionOptions, type TemporalPlace } from '../temporal-connection.ts';
-
-export type TemporalAddress = TemporalPlace & { temporalNamespace: string };
-
-/** Connects lazily: an API process starts and accepts work while Temporal is away. */
-export function openClient(settings: TemporalAddress): Client {
-  const connection = Connection.lazy(connectionOptions(settings));
-  return new Client({ connection, namespace: settings.temporalNamespace });
-}
+import { connectionOptions } from '../temporal-connection.ts';
+import type { TemporalAddress } from './temporal-client.ts';
 
 /** Once in a process, before its first connection: the SDK's log becomes ours, and our signals stay ours. */
 export function installRuntime(logger: Logger): void {

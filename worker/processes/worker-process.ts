@@ -25,7 +25,8 @@ import { logActivities } from '../logs/log-activities.ts';
 import { redactFailures } from '../logs/redact-failures.ts';
 import { releaseExecutors } from './release.ts';
 import { workerSandboxes } from './sandboxes.ts';
-import { createWorkers, installRuntime, openClient } from './temporal.ts';
+import { createWorkers, installRuntime } from './temporal.ts';
+import { openClient } from './temporal-client.ts';
 
 // Three times within the time the API calls a worker live.
 const beatMs = 5000;

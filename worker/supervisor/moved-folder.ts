@@ -8,7 +8,10 @@ import { treeFolder } from '../data-folder.ts';
 import { writeFileWhole } from '../write-file-whole.ts';
 
 /** Call once the database is migrated and before the API and the worker start. Returns where the folder was. */
-export async function followMove(data: DataFolder, databaseUrl: string): Promise<string | undefined> {
+export async function followMove(
+  data: Pick<DataFolder, 'folder' | 'locationFile'>,
+  databaseUrl: string,
+): Promise<string | undefined> {
   const { folder, locationFile } = data;
   const last = existsSync(locationFile) ? readFileSync(locationFile, 'utf8').replace(/\n$/, '') : undefined;
   if (last === folder) return undefined;
@@ -18,7 +21,11 @@ export async function followMove(data: DataFolder, databaseUrl: string): Promise
   return last;
 }
 
-async function move({ folder }: DataFolder, databaseUrl: string, from: string): Promise<void> {
+async function move(
+  { folder }: Pick<DataFolder, 'folder'>,
+  databaseUrl: string,
+  from: string,
+): Promise<void> {
   const database = openDatabase({ url: databaseUrl, connections: 1, name: 'perdure-move' });
   try {
     for (const project of await projectsBelow(database.db, from)) {

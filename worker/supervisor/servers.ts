@@ -9,7 +9,7 @@ import type { RunningPart } from './process/keep-running.ts';
 import type { PostgresServer } from './postgres/postgres.ts';
 import { startPostgres } from './postgres/postgres.ts';
 import { stopProcess } from './process/stop-process.ts';
-import { prepareNamespace } from './temporal/temporal-cluster.ts';
+import { prepareNamespace } from './temporal/prepare-namespace.ts';
 import { temporalIdentityProblem } from './temporal/temporal-identity.ts';
 import type { TemporalServer } from './temporal/temporal-server.ts';
 import { startTemporal } from './temporal/temporal-server.ts';

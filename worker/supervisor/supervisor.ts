@@ -4,24 +4,21 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { migrateUp } from '../../activities/store/db/migrate.ts';
-import { untilStored } from '../../activities/store/db/until-stored.ts';
 import type { Config } from '../config/config.ts';
 import { childEnvironment } from '../config/config.ts';
 import { createDisk } from '../../activities/host/disk.ts';
 import { type Chores, createChores } from '../chores.ts';
-import { releaseExecutors } from '../processes/release.ts';
 import type { DataFolder } from '../data-folder.ts';
+import { collectWhenQuiet } from '../idle-garbage.ts';
 import { diskFolders, logFolder } from '../data-folder.ts';
 import type { KernelLock } from '../kernel-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
-import { openFolderToken } from './folder-token.ts';
 import type { KeptProcess, RunningPart } from './process/keep-running.ts';
 import { keepRunning } from './process/keep-running.ts';
 import { logTail } from './process/log-tail.ts';
 import { choosePort } from './ports.ts';
 import type { Publication } from './publication.ts';
-import { followMove } from './moved-folder.ts';
+import { prepareDatabase } from './prepare-database.ts';
 import { createPublication } from './publication.ts';
 import type { Role } from './process/role-process.ts';
 import { lockRoles, startRole, stopLeftovers } from './process/role-process.ts';
@@ -90,11 +87,14 @@ async function startServers(scene: Scene): Promise<{ databaseUrl: string; tempor
     openPostgres(config, data).then(async (part) => {
       scene.onDatabase(part.target);
       keepServer(scene, 'postgres', part);
-      const migrated = await migrateUp(part.target);
+      const { migrated, moved, token } = await prepareDatabase(data, part.target);
       if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
-      const moved = await followMove(data, part.target);
       if (moved !== undefined)
         logger.info({ from: moved }, 'the data folder was moved, and what it names followed');
+      if (token !== undefined) {
+        say(`  ${'token'.padEnd(14)} ${token}`);
+        logger.warn(`token: ${token}`);
+      }
       return part.target;
     }),
     openTemporal(config, data, say, logger).then((part) => {
@@ -196,6 +196,7 @@ function keepHouse({ config, data, lock, logger, publication, chores, say }: Sce
   return [
     chores.every('looking at the disk', houseEveryMs, look),
     chores.every('keeping the folder of logs', houseEveryMs, restore),
+    collectWhenQuiet(chores),
     chores.every('rotating the logs', houseEveryMs, () => rotateLogs(logs)),
     chores.every('keeping processes.json', houseEveryMs, publication.keep),
     chores.every('keeping the lock of the data folder', houseEveryMs, lock.keep),
@@ -251,7 +252,6 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     unlockRoles = lock.close;
     publication.write();
     const { databaseUrl, temporal } = await startServers(scene);
-    await openFolderToken({ databaseUrl, dataFolder: data.folder, logger, say: input.say });
     const temporalAddress = temporal.target;
     const { port, url, temporalUi, temporalUiUpstream } = await placesOf(input, temporal.ui);
     publication.places(url, temporalUi);
@@ -261,6 +261,11 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     const env = childEnvironment(config, { ...decided, temporalUiUpstream: undefined });
     const apiEnv = childEnvironment(config, { ...decided, temporalUiUpstream });
     release = oneAtATime(async () => {
+      // At the first death: a supervisor that never saw one does without the store and Temporal's client.
+      const [{ releaseExecutors }, { untilStored }] = await Promise.all([
+        import('../processes/release.ts'),
+        import('../../activities/store/db/until-stored.ts'),
+      ]);
       // Once there is room, or Postgres is back: sooner than its timeouts.
       await untilStored(() =>
         releaseExecutors({ ...config, ...servers, dataFolder: data.folder, log: logger }),

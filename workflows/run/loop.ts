@@ -25,6 +25,11 @@ export type Guarded<T> = { kind: 'done'; value: T } | { kind: 'ended'; ending: R
 export interface LoopPorts {
   /** `pauses`: how often this step has waited for money before. */
   callModel(step: number, pauses: number): Promise<CallModelResult>;
+  /**
+   * Resolves when the project is recorded as it was: nothing may change it before; with undefined the run goes on.
+   * Undefined itself where nothing is being recorded: an execution of before it must not wait even for a moment.
+   */
+  recorded(): Promise<RunEnding | undefined> | undefined;
   /** `after`: it is not made because of that call, and its result says so. */
   runTool(call: PlannedCall, after?: Doubt): Promise<RunToolResult>;
   /** False: the execution has already made these calls side by side, before there was an order. */
@@ -63,6 +68,7 @@ export async function runLoop(
     const asked = await ports.guard(() => ports.callModel(step + 1, pauses));
     const answer = asked.kind === 'done' ? asked.value : asked;
     let ending: RunEnding | undefined;
+    let recording: ReturnType<LoopPorts['recorded']>;
     switch (answer.kind) {
       case 'foreign':
         if (answer.result) ports.ended(answer.result.status, answer.result);
@@ -90,12 +96,14 @@ export async function runLoop(
         if (answer.ended) return ports.ended(answer.ended, answer.result);
         step += 1;
         pauses = 0;
-        ending = finished;
+        recording = ports.recorded();
+        ending = (recording && (await recording)) ?? finished;
         break;
       case 'calls':
         step += 1;
         pauses = 0;
-        ending = await makeCalls(ports, answer.calls);
+        recording = ports.recorded();
+        ending = (recording && (await recording)) ?? (await makeCalls(ports, answer.calls));
         if (answer.finish) ending ??= finished;
         break;
     }

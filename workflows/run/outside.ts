@@ -21,6 +21,8 @@ export interface Outside {
   wake(): void;
   /** Looks into the rows with every wake and deadline, until the run is to end. */
   watch(): Promise<void>;
+  /** Ends the run: what is guarded is cancelled. The first reason is the one that counts. */
+  end(why: RunEnding): void;
   /** Ends the run when its time is up: so much is left, and while it waits for a person its clock stands still. */
   within(leftMs: number): Promise<void>;
   /** Runs work that a stop or the end of the time cancels; waits for the work to have stopped. */
@@ -35,16 +37,15 @@ const timedOut: RunEnding = { outcome: 'timed_out', reason: 'limit_seconds' };
 export function createOutside(ports: OutsidePorts): Outside {
   let woken = false;
   let ending: RunEnding | undefined;
-  let cancelWork: (() => void) | undefined;
+  const cancels = new Set<() => void>();
   const answers = new Map<string, boolean>();
   let asking = 0;
   let askedAt = 0;
   let waitedMs = 0;
 
-  /** The first reason to end is the one that counts. */
   function end(why: RunEnding): void {
     ending ??= why;
-    cancelWork?.();
+    for (const cancel of cancels) cancel();
   }
 
   return {
@@ -64,6 +65,7 @@ export function createOutside(ports: OutsidePorts): Outside {
         if (pending.stop !== 'none') return end(interrupted);
       }
     },
+    end,
     async within(leftMs) {
       // One timer for the whole execution, which takes it along when it ends: a timer per step would cost two events
       // each. What is out of time at its begin is told so at once: a timer may be late by a second.
@@ -78,7 +80,7 @@ export function createOutside(ports: OutsidePorts): Outside {
     async guard(work) {
       if (ending) return { kind: 'ended', ending };
       const { result, cancel } = ports.begin(work);
-      cancelWork = cancel;
+      cancels.add(cancel);
       try {
         const value = await result;
         return ending ? { kind: 'ended', ending } : { kind: 'done', value };
@@ -87,7 +89,7 @@ export function createOutside(ports: OutsidePorts): Outside {
         if (!failed) throw error;
         return { kind: 'ended', ending: failed };
       } finally {
-        cancelWork = undefined;
+        cancels.delete(cancel);
       }
     },
     async allowed(waits) {

@@ -19,7 +19,7 @@ const perNotice = 80;
 
 export function createNotifier(pool: Pool, onError: (error: Error) => void): Notifier {
   const touched = new Map<string, string | null>();
-  let timer: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   let sentAt = Number.NEGATIVE_INFINITY;
   let sending: Promise<void> = Promise.resolve();
 
@@ -50,11 +50,15 @@ export function createNotifier(pool: Pool, onError: (error: Error) => void): Not
     touch(stream, conversationId) {
       touched.set(stream, conversationId);
       // After a quiet moment a notice goes at once.
-      timer ??= setTimeout(flush, Math.max(0, sentAt + flushMs - performance.now()));
+      if (timer) return;
+      const waitMs = sentAt + flushMs - performance.now();
+      // A timer of no time still waits a millisecond; this one only for what else grows in this turn.
+      timer = waitMs > 0 ? setTimeout(flush, waitMs) : setImmediate(flush);
     },
     async close() {
       if (timer) {
-        clearTimeout(timer);
+        clearTimeout(timer as NodeJS.Timeout);
+        clearImmediate(timer as NodeJS.Immediate);
         flush();
       }
       await sending;

@@ -6,7 +6,7 @@ import { createExecutions, type Executions, type SeenWorkflow } from '../../../a
 import { runKind } from '../../../api/upkeep/run-kind.ts';
 import { createRunUpkeep } from '../../../api/upkeep/run-upkeep.ts';
 import { modelPrice } from '../../../worker/processes/model-price.ts';
-import { openClient } from '../../../worker/processes/temporal.ts';
+import { openClient } from '../../../worker/processes/temporal-client.ts';
 import { reserve } from '../../../activities/store/allowances/allowances.ts';
 import { openTenant } from '../../support/allowances.ts';
 import { anAttempt, openTestStore } from '../../support/store.ts';

@@ -1,3 +1,4 @@
+import { setImmediate as settled } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { CallModelResult, PlannedCall } from '../../../workflows/contracts/activities.ts';
 import { type Guarded, type LoopPorts, type RunEnding, runLoop } from '../../../workflows/run/loop.ts';
@@ -20,6 +21,8 @@ interface Script {
   broken?: string[];
   /** How calls end, where it is not as succeeded. */
   statuses?: Record<string, string>;
+  /** What the recording of the project comes to. */
+  recorded?: Promise<RunEnding | undefined>;
   /** It made calls before there was an order. */
   isOld?: true;
 }
@@ -40,6 +43,7 @@ function portsOf(script: Script, continueAt?: number): { ports: LoopPorts; asked
       if (answer === undefined || answer instanceof Error) throw answer ?? new Error('The script is empty.');
       return answer;
     },
+    recorded: () => script.recorded,
     keepsOrder: () => !script.isOld,
     async runTool({ callId }, after) {
       if (after) {
@@ -101,6 +105,31 @@ test('an answer that has ended the run is the end, and so is a run of another ex
   expect(await run({ answers: [{ kind: 'foreign' }] })).toEqual(['model 1']);
   const result = { status: 'cancelled', reason: 'cancelled', steps: 0, costMicros: 0 } as const;
   expect(await run({ answers: [{ kind: 'foreign', result }] })).toEqual(['model 1', 'ended cancelled 0']);
+});
+
+test('no call is made and no run ends before the project is recorded, and none is made of one that is gone', async () => {
+  const recorded = Promise.withResolvers<undefined>();
+  const step: CallModelResult = { kind: 'calls', finish: false, calls: [call('1.0')] };
+  const { ports, asked } = portsOf({ answers: [step, answer], recorded: recorded.promise });
+  const running = runLoop(ports, { step: 0, openCalls: [] });
+  await settled();
+  expect(asked).toEqual(['model 1']);
+  recorded.resolve(undefined);
+  await running;
+  expect(asked).toEqual([
+    'model 1',
+    'tool 1.0',
+    'done 1.0',
+    'between 1',
+    'model 2',
+    'finish 2 succeeded finished',
+  ]);
+  const gone: RunEnding = { outcome: 'failed', reason: 'project_missing' };
+  for (const answers of [[step], [answer]])
+    expect(await run({ answers, recorded: Promise.resolve(gone) })).toEqual([
+      'model 1',
+      'finish 1 failed project_missing',
+    ]);
 });
 
 test('what is asked about is made once it is allowed, and what is denied is not', async () => {

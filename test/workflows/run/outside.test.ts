@@ -254,6 +254,17 @@ test('the end that comes first is the one that counts, also over a stop that is 
   expect(await world.outside.guard(never)).toEqual(timedOut);
 });
 
+test('everything that is guarded when the run ends comes to that end', async () => {
+  const world = new World();
+  const works = [outcomeOf(world.outside.guard(never)), outcomeOf(world.outside.guard(never))];
+  world.outside.end(failed);
+  await world.pass();
+  expect(works.map(({ value }) => value)).toEqual([
+    { kind: 'ended', ending: failed },
+    { kind: 'ended', ending: failed },
+  ]);
+});
+
 test('a run that is out of time at its begin is told so before it does anything', async () => {
   const { outside } = new World();
   void outside.within(0);

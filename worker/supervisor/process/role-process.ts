@@ -9,6 +9,7 @@ import { type DataFolder, removeLifeFiles } from '../../data-folder.ts';
 import { spawnDetached, stillRuns } from './detached-process.ts';
 import type { RunningPart } from './keep-running.ts';
 import { openersOf } from '../../../activities/host/open-files.ts';
+import { servingHeap } from '../../idle-garbage.ts';
 import { type KernelLock, lockWithin, shareLock } from '../../kernel-lock.ts';
 import { findProcesses, parentOf, type RunningProcess, runningProcesses } from '../../process-table.ts';
 import type { StopStage } from './stop-process.ts';
@@ -21,7 +22,7 @@ const program = path.resolve(import.meta.dirname, '../..', 'main.ts');
 
 // The folder on the command line is how the next supervisor recognises what this one left.
 function roleArgs(role: Role, folder: string): string[] {
-  return [program, role, '--data', folder];
+  return [...servingHeap, program, role, '--data', folder];
 }
 
 async function readPid(file: string): Promise<number | undefined> {

@@ -14,8 +14,8 @@ import { choosePort, hiddenPlace, plainPlace } from '../ports.ts';
 import type { ProcessIdentity } from '../../process-table.ts';
 import { findProcesses, isRunning, type RunningProcess, runningProcesses } from '../../process-table.ts';
 import { stopProcess } from '../process/stop-process.ts';
+import { prepareNamespace } from './prepare-namespace.ts';
 import type { TemporalIdentity } from './temporal-cluster.ts';
-import { prepareNamespace } from './temporal-cluster.ts';
 import { temporalExecutable } from './temporal-executable.ts';
 
 export interface TemporalInput extends WantedPort {
@@ -237,7 +237,9 @@ export async function startTemporal(input: TemporalInput): Promise<TemporalServe
       lock,
       args: [...serverArgs(namespace), ...portArgs(ports)],
       // Its own variables (TEMPORAL_…) would change what it does, and it keeps a configuration file under HOME.
-      env: { PATH: '/usr/bin:/bin', HOME: folder, TZ: 'UTC' },
+      // Its heap may grow to one and a half of what lives on it instead of twice: 25 MB less after 200 runs, for 1 % of
+      // its CPU time.
+      env: { PATH: '/usr/bin:/bin', HOME: folder, TZ: 'UTC', GOGC: '50' },
       cwd: folder,
       logFile: input.logFile,
     });

@@ -1,0 +1,31 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { collectWhenQuiet } from '../../worker/idle-garbage.ts';
+
+test('a process that is quiet gives its garbage back, a busy one keeps it', async () => {
+  let busy = 0.5;
+  let look = (): void => undefined;
+  let isStopped = false;
+  const chores = {
+    run: () => undefined,
+    every(_name: string, _everyMs: number, act: () => unknown) {
+      look = () => void act();
+      return () => {
+        isStopped = true;
+      };
+    },
+  };
+  const stop = collectWhenQuiet(chores, () => busy);
+  // In the old generation, where only a whole collection finds it.
+  const garbage = new WeakRef({ numbers: Array.from({ length: 2_000_000 }, () => 0.5) });
+  // What was looked at is kept until its turn of the event loop has ended.
+  await nextTurn();
+  look();
+  expect(garbage.deref()).toBeDefined();
+  busy = 0.01;
+  await nextTurn();
+  look();
+  expect(garbage.deref()).toBeUndefined();
+  stop();
+  expect(isStopped).toBe(true);
+});
