@@ -80,7 +80,7 @@ test('run passes everything on, shows what happens, and ends with the outcome of
   });
   expect(called.out()).toContain('xxxxxx\n');
   expect(called.out()).toContain(
-    `\n— works in ${path.join(folder, 'project')}\n— at most 7 steps, 1 min 0 s, $0.50\n`,
+    `\n— works in ${path.join(folder, 'project')}\n— at most 7 steps, 1 min 0 s, $0.50, 4,000 tokens an answer\n`,
   );
   expect(called.out()).toMatch(/\nsucceeded · \$0 · 0 steps · \d+\.\d s · 0 tokens in, 0 out\n$/);
 });
