@@ -46,6 +46,11 @@ export interface ActivityDeps {
   endBackground(runId: string): Promise<void>;
   /** The same of a run that has ended, and lets go of its sandbox. */
   leaveRun(runId: string): Promise<void>;
+  /**
+   * Asks Temporal to cancel an execution of a workflow: only after that can it close as cancelled. Does nothing where it
+   * has closed. Throws while Temporal does not answer.
+   */
+  cancelWorkflow(execution: { workflowId: string; runId: string }): Promise<void>;
   /** Starts the workflow of a run whose turn has come; never throws, the sweeper repairs. */
   startRun(run: RunRow): void;
 }

@@ -1,17 +1,18 @@
 // The activities a worker registers, bound to what they are given.
 import type { Activities } from '../workflows/contracts/activities.ts';
 import { createCallModel } from './call-model.ts';
+import { closing } from './closing.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createBeginRun, createFinishRun, createPendingInput, createSnapshotProject } from './run.ts';
 import { createRunTool } from './run-tool.ts';
 
 export function createActivities(deps: ActivityDeps): Activities {
   return {
-    beginRun: createBeginRun(deps),
+    beginRun: closing(deps, createBeginRun(deps)),
     snapshotProject: createSnapshotProject(deps),
-    callModel: createCallModel(deps),
+    callModel: closing(deps, createCallModel(deps)),
     runTool: createRunTool(deps),
     pendingInput: createPendingInput(deps),
-    finishRun: createFinishRun(deps),
+    finishRun: closing(deps, createFinishRun(deps)),
   };
 }

@@ -16,6 +16,7 @@ import { concludeRun, mustGoOn, followEnd } from './step/end.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './step/result.ts';
+import { runResultOf } from './step/run-result.ts';
 import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
 import { untilStored } from './store/db/until-stored.ts';
@@ -35,7 +36,13 @@ export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Pr
         isScripted: (model) => isScripted(deps.llms, model),
       }),
     );
-    if (!begun) return { proceed: false, step: 0, openCalls: [], leftMs: 0, generation: 0, project: false };
+    if (!begun) {
+      const run = await findRun(deps.log.db, tenantId, runId);
+      // One that another execution ended is that one's to tell.
+      const result = run && run.execution_id === null && runResultOf(run);
+      const nothing = { step: 0, openCalls: [], leftMs: 0, generation: 0, project: false };
+      return { proceed: false, ...nothing, ...(result && { result }) };
+    }
     const { run, openCalls, doubt } = begun;
     return {
       proceed: true,
@@ -111,11 +118,11 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     });
     if (!ended) return { finished: false };
     await followEnd(deps, ended);
-    const status = ended.run.status as RunStatus;
-    if (!isTerminal(status)) return { finished: true };
+    if (!isTerminal(ended.run.status as RunStatus)) return { finished: true };
     // Not before it has ended: one that goes on keeps its sandbox.
     await deps.leaveRun(runId);
-    return { finished: true, status };
+    const result = runResultOf(ended.run);
+    return { finished: true, ...(result && { status: result.status, result }) };
   };
 }
 

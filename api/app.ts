@@ -9,6 +9,7 @@ import type { ApiDeps } from './deps.ts';
 import { createKnownTokens, type KnownTokens } from './known-tokens.ts';
 import { createEventStreams, type EventStreams } from './stream/event-stream.ts';
 import { createHub, type Hub } from './stream/hub.ts';
+import { createRunWaits } from './stream/run-waits.ts';
 import type { Api, Parts, Routes } from './parts.ts';
 import { authenticate } from './plugins/auth.ts';
 import { answerErrors, createErrorAnswers } from './plugins/errors.ts';
@@ -22,7 +23,7 @@ import { logRequests } from './plugins/request-log.ts';
 import { addSecurityHeaders } from './plugins/security-headers.ts';
 import { drainOnClose } from './plugins/shutting-down.ts';
 import { createTemporalLogins } from './plugins/temporal-login.ts';
-import { refuseOtherMethods } from './plugins/wrong-method.ts';
+import { type MethodsOf, refuseOtherMethods } from './plugins/wrong-method.ts';
 import { allowanceRoutes } from './routes/allowances.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { approvalRoutes } from './routes/approvals.ts';
@@ -33,6 +34,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { embeddedRoutes } from './routes/embedded.ts';
 import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
+import { messageRoutes } from './routes/messages.ts';
 import { modelRoutes } from './routes/models.ts';
 import { pageRoutes } from './routes/page.ts';
 import { policyRoutes } from './routes/policies.ts';
@@ -46,6 +48,7 @@ import { sandboxRoutes } from './routes/sandboxes.ts';
 import { temporalLoginRoutes, temporalUiRoutes } from './routes/temporal-ui.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
+import { waitRoutes } from './routes/waiting.ts';
 
 export type { ApiDeps } from './deps.ts';
 
@@ -55,6 +58,8 @@ const routes: Routes[] = [
   runRoutes,
   findRoutes,
   runMessageRoutes,
+  waitRoutes,
+  messageRoutes,
   runEventRoutes,
   callRoutes,
   approvalRoutes,
@@ -90,6 +95,7 @@ function fullDisk({ diskRoom, diskProblem }: ApiDeps): string | undefined {
 
 export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const answerError = createErrorAnswers(deps.redact, () => fullDisk(deps));
+  let methodsOf: MethodsOf = () => undefined;
   const app = fastify({
     loggerInstance: deps.logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -99,7 +105,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     // Refused with a problem document by plugins/shutting-down.ts.
     return503OnClosing: false,
     http: { maxHeaderSize: headerBytes },
-    clientErrorHandler: answerBrokenRequests,
+    clientErrorHandler: (error, socket) => answerBrokenRequests(error, socket, (path) => methodsOf(path)),
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
   }) as unknown as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
@@ -114,7 +120,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const hub = createHub({ db, tenantId, logger });
   const streams = createEventStreams({ hub, tokens, logger });
   const listener = hearNotices(deps, { tokens, hub, streams });
-  const parts: Parts = { ...rest, db, tokens, streams, mutate: createMutate(deps) };
+  const waits = createRunWaits({ db, hub, tokens });
+  const parts: Parts = { ...rest, db, tokens, streams, waits, mutate: createMutate(deps) };
 
   const logins = createTemporalLogins({ tokens, loginKey: deps.loginKey });
 
@@ -123,10 +130,13 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   addSecurityHeaders(app);
   refuseUnknownHosts(app, deps.hostNames);
   logRequests(app);
-  drainOnClose(app, () => streams.end());
+  drainOnClose(app, () => {
+    streams.end();
+    waits.endAll();
+  });
   parseJsonBodies(app);
   await describeApi(app, deps.version);
-  const refuseTheRest = refuseOtherMethods(app);
+  methodsOf = refuseOtherMethods(app);
   await app.register(fastifyStatic, { root: deps.uiFolder, serve: false });
   pageRoutes(app);
   await app.register(async (scope) => healthRoutes(scope.withTypeProvider<ZodTypeProvider>(), parts), {
@@ -143,7 +153,6 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     { prefix },
   );
   await app.register((scope) => temporalUiRoutes(scope, parts, logins));
-  refuseTheRest();
 
   app.addHook('onClose', async () => {
     streams.close();

@@ -12,6 +12,7 @@ import type { Db } from '../activities/store/db/database.ts';
 import type { ApiDeps } from './deps.ts';
 import type { KnownTokens } from './known-tokens.ts';
 import type { EventStreams } from './stream/event-stream.ts';
+import type { RunWaits } from './stream/run-waits.ts';
 import type { Mutate } from './plugins/idempotency.ts';
 
 export type Api = FastifyInstance<
@@ -27,6 +28,7 @@ export interface Parts extends Omit<ApiDeps, 'log'> {
   mutate: Mutate;
   tokens: KnownTokens;
   streams: EventStreams;
+  waits: RunWaits;
 }
 
 export type Routes = (api: Api, parts: Parts) => void;

@@ -1,6 +1,7 @@
 // `npm run check`: everything that can be told without running the product. Says what is wrong and where.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { lintDescription } from './lint-description.ts';
 import { cruiseImports } from './rules/cruise.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -39,6 +40,11 @@ async function imports(): Promise<Verdict> {
   return { ok: problems.length === 0, output: problems.join('\n') };
 }
 
+async function description(): Promise<Verdict> {
+  const problems = await lintDescription();
+  return { ok: problems.length === 0, output: problems.join('\n') };
+}
+
 // The longest first: two at a time, they end together.
 const checks: Check[] = [
   {
@@ -59,6 +65,7 @@ const checks: Check[] = [
     run: tool('knip/bin/knip.js', '-c', 'test/knip.json', '--no-progress', '--no-config-hints'),
   },
   { name: 'imports', run: imports },
+  { name: "the API's description", run: description },
   { name: 'format', run: tool('@biomejs/biome/bin/biome', 'format', '.') },
 ];
 

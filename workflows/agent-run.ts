@@ -14,17 +14,30 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { AgentRunInput, BeginRunResult, FinishRunInput, RunRef } from './contracts/activities.ts';
+import type {
+  AgentRunInput,
+  BeginRunResult,
+  FinishRunInput,
+  FinishRunResult,
+  RunRef,
+  RunResult,
+} from './contracts/activities.ts';
 import type { RunStatus } from './contracts/run.ts';
 import { type RunState, searchAttributes, state, wake } from './contracts/messages.ts';
 import { activities } from './proxies.ts';
+import { closeWith } from './run/close.ts';
 import { type Guarded, type LoopPorts, type RunEnding, runLoop } from './run/loop.ts';
 import { createOutside, type Outside } from './run/outside.ts';
 
 // Replaying this many takes about a second after a worker's death; ten thousand would take five.
 const historyEvents = 2000;
 
-export async function agentRun(input: AgentRunInput): Promise<void> {
+export async function agentRun(input: AgentRunInput): Promise<RunResult | undefined> {
+  return closeWith(await drive(input));
+}
+
+/** Has the run do its work. What it came to is undefined where another execution has the run. */
+async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
   const ref: RunRef = { tenantId: input.tenantId, runId: input.runId, requestId: input.requestId };
   const executionId = workflowInfo().firstExecutionRunId;
   const current: RunState = { step: input.step ?? 0, phase: 'starting' };
@@ -37,8 +50,9 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
   const begun: BeginRunResult = fresh
     ? { proceed: true, step: 0, openCalls: [], leftMs: fresh.seconds * 1000, generation: 0, project: false }
     : await activities.beginRun({ ...ref, executionId, generation: input.generation });
-  if (!begun.proceed) return;
+  if (!begun.proceed) return begun.result;
   const { generation, project } = begun;
+  let result: RunResult | undefined;
   outside.within(begun.leftMs).catch(unlessCancelled);
 
   const ports: LoopPorts = {
@@ -60,9 +74,14 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
     async finish(step, ending) {
       current.phase = 'finishing';
       const end: FinishRunInput = { ...ref, executionId, generation, step, ...ending };
-      return CancellationScope.nonCancellable(() => finish(end, project));
+      const ended = await CancellationScope.nonCancellable(() => finish(end, project));
+      result = ended.result;
+      return ended.finished;
     },
-    ended: showStatus,
+    ended(status, of) {
+      showStatus(status);
+      result = of;
+    },
     async betweenSteps(step) {
       current.step = step;
       const info = workflowInfo();
@@ -73,9 +92,10 @@ export async function agentRun(input: AgentRunInput): Promise<void> {
   if (project && begun.step === 0) {
     const recorded = await ports.guard(() => activities.snapshotProject({ ...ref, when: 'start' }));
     const ending = endingOfProject(recorded);
-    if (ending && (await ports.finish(0, ending))) return;
+    if (ending && (await ports.finish(0, ending))) return result;
   }
   await runLoop(ports, begun);
+  return result;
 }
 
 function listen(ref: RunRef): Outside {
@@ -113,7 +133,7 @@ function endingOfProject(recorded: Guarded<{ problem?: string }>): RunEnding | u
   return { outcome: 'failed', reason: 'project_missing', detail: recorded.value.problem };
 }
 
-async function finish(end: FinishRunInput, project: boolean): Promise<boolean> {
+async function finish(end: FinishRunInput, project: boolean): Promise<FinishRunResult> {
   // A run that may go on once more records its tree again at its real end.
   if (project && end.reason !== 'project_missing') {
     const { tenantId, runId, requestId } = end;
@@ -122,8 +142,8 @@ async function finish(end: FinishRunInput, project: boolean): Promise<boolean> {
       if (!(error instanceof ActivityFailure)) throw error;
     });
   }
-  const { finished, status } = await activities.finishRun(end);
-  if (status) showStatus(status);
+  const finished = await activities.finishRun(end);
+  if (finished.status) showStatus(finished.status);
   return finished;
 }
 

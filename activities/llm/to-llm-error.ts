@@ -11,7 +11,7 @@ const longestMessage = 2_000;
 const stalls = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'];
 // No connection came about: the codes of Node and undici, in words.
 const unreached: Record<string, string> = {
-  ECONNREFUSED: 'it was refused, nothing listens there',
+  ECONNREFUSED: 'nothing listens there',
   EHOSTUNREACH: 'there is no way to that host',
   ENETUNREACH: 'there is no way to that network',
   ENOTFOUND: 'no host has that name',

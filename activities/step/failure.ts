@@ -166,12 +166,12 @@ async function verdictOn(
   if (steps === 0 && findsNoServer(error) && wasNeverReached(outcomes)) {
     const times = ends.map(({ at }) => at);
     if (isOutOfPatience(times, new Date(), firstPatience))
-      return forGood('ModelUnavailable', `${message.slice(0, 400).toWellFormed()} ${notReached}`);
+      return forGood('ModelUnavailable', andSo(message, notReached));
   }
   // Nothing was asked: it says nothing of the provider, and the next attempt comes when it may ask.
   if (outcome === leftAlone) return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
   const fault = isFault(outcome) ? faultOf(outcomes, outcome) : undefined;
-  if (fault !== undefined) return forGood(type, `${message.slice(0, 400).toWellFormed()} ${fault}`);
+  if (fault !== undefined) return forGood(type, andSo(message, fault));
   const outages = ends.filter((end) => isOutage(end.outcome)).map(({ at }) => at);
   if (isOutage(outcome) && isOutOfPatience(outages, new Date())) return forGood('ModelUnavailable', message);
   return new ModelCallFailed(type, message, { retryAfterMs: error.retryAfterMs });
@@ -182,6 +182,14 @@ const notReached =
 
 function findsNoServer(error: LlmError): boolean {
   return error instanceof ServerUnreached || (error instanceof ProviderLeftAlone && error.unreached);
+}
+
+/** What failed, in the server's words, and what follows from it. */
+function andSo(message: string, sentence: string): string {
+  return `${message
+    .slice(0, 400)
+    .toWellFormed()
+    .replace(/[.\s]+$/, '')}. ${sentence}`;
 }
 
 function forGood(type: FailureCode, message: string): ModelCallFailed {

@@ -9,10 +9,11 @@ import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
 import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
 import type { NewAttempt } from '../store/runs/attempts.ts';
-import { type LockedRun, lockRun, requireRun, type RunRow } from '../store/runs/runs.ts';
+import { findRun, type LockedRun, lockRun, requireRun, type RunRow } from '../store/runs/runs.ts';
 import { askForMore, questionOf, reasonOf } from './ask-for-money.ts';
 import { unknownPrice } from './unknown-price.ts';
 import { toStepResult } from './result.ts';
+import { runResultOf } from './run-result.ts';
 
 /** One call of a model: the only one of its run at that time. */
 export interface ModelCall {
@@ -31,7 +32,7 @@ export async function openModelCall(
   const { step } = input;
   return deps.log.write('open-step', async (write) => {
     const run = await runFor(deps, write, input);
-    if (!run) return { result: { kind: 'foreign' } };
+    if (!run) return { result: await foreign(write, input) };
     const question = run.steps < step && (await questionOf(write.tx, run, { step, task }));
     if (question) return { result: question };
     const notes = step === 1 ? unknownPrice(deps, run.model) : [];
@@ -71,6 +72,13 @@ async function runFor(
   const run = requireRun(await lockRun(write, tenantId, runId), runId);
   // An attempt before this one may have stored the answer, and ended the run with it.
   return begins === undefined || run.execution_id === begins ? run : undefined;
+}
+
+/** What becomes of the call of a run that is not this execution's. */
+async function foreign(write: Write, { tenantId, runId }: CallModelInput): Promise<CallModelResult> {
+  const run = await findRun(write.tx, tenantId, runId);
+  const result = run && run.execution_id === null && runResultOf(run);
+  return { kind: 'foreign', ...(result && { result }) };
 }
 
 /** Checked before a call, so that none is started beyond a limit; what one call uses may go over it once. */

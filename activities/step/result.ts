@@ -1,12 +1,11 @@
 // What a step has come to, as the workflow sees it.
 import type { CallModelResult, Doubt, PlannedCall } from '../../workflows/contracts/activities.ts';
 import type { CallOrder } from '../../workflows/contracts/call.ts';
-import type { RunStatus } from '../../workflows/contracts/run.ts';
-import { isTerminal } from '../../workflows/run/transitions.ts';
 import type { CallRow } from '../store/calls/calls.ts';
 import type { CallDecision } from '../store/calls/call-decision.ts';
 import type { Rest } from '../store/lifecycle/unfinished.ts';
 import type { RunRow } from '../store/runs/runs.ts';
+import { runResultOf } from './run-result.ts';
 
 /** A step whose answer is stored. */
 export interface StoredStep {
@@ -18,9 +17,10 @@ export interface StoredStep {
 
 export function toStepResult({ run, calls, rest }: StoredStep): CallModelResult {
   if (rest.asked && rest.givenUp) return { kind: 'limit', reason: rest.givenUp };
-  const status = run.status as RunStatus;
-  if (calls.length === 0 && !rest.asked)
-    return { kind: 'answer', ...(isTerminal(status) ? { ended: status } : {}) };
+  if (calls.length === 0 && !rest.asked) {
+    const result = runResultOf(run);
+    return { kind: 'answer', ...(result && { ended: result.status, result }) };
+  }
   const open = calls.filter((call) => call.status === 'requested' || call.status === 'running');
   const finish = calls.some((call) => call.ends_run && call.decision === 'allow' && call.status !== 'failed');
   // A summary beside a call that was cut may tell of more than was done.

@@ -1,9 +1,9 @@
 // Replaces one passage of a file, which must be unmistakable.
 import { z } from 'zod';
-import { changeFiles, readWhole, type Plan } from './file-change.ts';
+import { changeFiles, readWhole } from './file-change.ts';
 import { fileSeconds, maxContentBytes, pathField, textField } from './fields.ts';
 import { changeProblem, formOf, toLatin1, usualEnd } from './lines.ts';
-import { defineTool } from './tool.ts';
+import { defineTool, type Plan } from './tool.ts';
 
 const input = z.strictObject({
   path: pathField,

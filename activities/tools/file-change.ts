@@ -4,25 +4,14 @@ import { createHash } from 'node:crypto';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { answer, done, failed } from './answer.ts';
 import { maxFileBytes } from './fields.ts';
-import type { Probe, Tool } from './tool.ts';
+import type { FileChange, Plan, Probe, Tool } from './tool.ts';
 
-export interface FileChange {
-  path: string;
-  /** Undefined: there is no such file. */
-  before: Buffer | undefined;
-  /** Undefined: the file is removed. */
-  after: Buffer | undefined;
-  /** Undefined: as it is. */
-  isExecutable?: boolean | undefined;
-}
-
-export type Plan = { changes: FileChange[]; summary: string } | { problem: string };
-
-/** The two members every tool that changes files has in common, from how it plans its change. */
+/** The members every tool that changes files has in common, from how it plans its change. */
 export function changeFiles<Input>(
   plan: (input: Input, sandbox: Sandbox) => Promise<Plan>,
-): Required<Pick<Tool<Input>, 'probe' | 'run'>> {
+): Required<Pick<Tool<Input>, 'plan' | 'probe' | 'run'>> {
   return {
+    plan,
     probe: (_input, intent, { sandbox }) => probeFiles(sandbox, intent),
     run: (input, { sandbox, signal, noteIntent }) =>
       answer(() =>

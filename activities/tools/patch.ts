@@ -1,13 +1,13 @@
 // Applies a patch over one or more files, all of them or none.
 import { z } from 'zod';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { changeFiles, readWhole, type FileChange, type Plan } from './file-change.ts';
+import { changeFiles, readWhole } from './file-change.ts';
 import { fileSeconds, maxContentBytes, textField } from './fields.ts';
 import { changeProblem } from './lines.ts';
 import { applyHunks } from './patch/apply-hunks.ts';
 import type { FilePatch } from './patch/file-patch.ts';
 import { readPatch } from './patch/read-patch.ts';
-import { defineTool } from './tool.ts';
+import { defineTool, type FileChange, type Plan } from './tool.ts';
 
 const input = z.strictObject({
   patch: textField(maxContentBytes).refine((patch) => patch.trim() !== '', 'must not be empty'),

@@ -43,6 +43,18 @@ export interface ToolContext {
   output(from: 'stdout' | 'stderr', text: string): void;
 }
 
+export interface FileChange {
+  path: string;
+  /** Undefined: there is no such file. */
+  before: Buffer | undefined;
+  /** Undefined: the file is removed. */
+  after: Buffer | undefined;
+  /** Undefined: as it is. */
+  isExecutable?: boolean | undefined;
+}
+
+export type Plan = { changes: FileChange[]; summary: string } | { problem: string };
+
 /** What an interrupted earlier attempt did, as far as the tool can find out. `not_done`: acting now is safe. */
 export type Probe = 'done' | 'not_done' | 'unknown';
 
@@ -72,6 +84,8 @@ export interface Tool<Input = unknown> {
   asks?(input: Input): { text: string; choices: string[] };
   /** For tools that note an intent: compares the world with it. Such a tool acts only after it has noted one. */
   probe?(input: Input, intent: Record<string, string>, context: ToolContext): Promise<Probe>;
+  /** For tools that change files: what they would change in the files as they are now. Changes nothing. */
+  plan?(input: Input, sandbox: Sandbox): Promise<Plan>;
   run(input: Input, context: ToolContext): Promise<ToolResult>;
 }
 

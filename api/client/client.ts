@@ -4,7 +4,6 @@ import type { CallListView, CallView, SettleBody } from '../../workflows/contrac
 import type { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import type { Event, EventListView, EventType } from '../../workflows/contracts/event.ts';
 import type { FindQuery, FoundListView } from '../../workflows/contracts/find.ts';
-import type { PolicyListView } from '../../workflows/contracts/policy.ts';
 import type {
   DiffView,
   ReceiptView,
@@ -26,6 +25,8 @@ import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
 import { deadLetterCalls } from './dead-letters.ts';
 import { type FollowOptions, follow } from './follow.ts';
+import { messageCalls } from './messages.ts';
+import { policyCalls } from './policies.ts';
 import { retentionCalls } from './retention.ts';
 import { systemCalls } from './system.ts';
 import { tokenCalls } from './tokens.ts';
@@ -86,11 +87,22 @@ export function createClient(settings: ClientSettings) {
     // 503 is its way to say "degraded"; the body tells which dependency.
     ready: () => json<ReadyView>('GET', '/health/ready', { accept: [503] }),
     ...choiceCalls(transport),
+    ...policyCalls(transport),
     /** What some letters of an id mean. */
     find: (query: FindQuery) => json<FoundListView>('GET', '/find', { query: { ...query } }),
 
     startRun: (body: StartRunBody, signal?: AbortSignal) =>
       json<StartRunView>('POST', '/runs', { body, ...(signal && { signal }) }),
+    /** Starts a run and waits for its end, up to 25 seconds; a run that has not ended by then is told as accepted. */
+    startRunAndWait: (body: StartRunBody, seconds: number, signal?: AbortSignal) =>
+      json<StartRunView | RunView>('POST', '/runs', {
+        body,
+        query: { wait: seconds },
+        ...(signal && { signal }),
+      }),
+    /** The run once it has ended, or as it is after so many seconds, up to 25; `endedAt` tells which. */
+    waitForRun: (runId: string, seconds?: number, signal?: AbortSignal) =>
+      json<RunView>('GET', `${ofRun(runId)}/wait`, { query: { seconds }, ...(signal && { signal }) }),
     runs: (query?: RunQuery) => json<RunListView>('GET', '/runs', { query: { ...query } }),
     run: (runId: string) => json<RunView>('GET', ofRun(runId)),
     runEvents: (runId: string, query?: EventQuery) =>
@@ -108,6 +120,7 @@ export function createClient(settings: ClientSettings) {
         },
         options,
       ),
+    ...messageCalls(transport),
     calls: (runId: string, query?: PageQuery) =>
       json<CallListView>('GET', `${ofRun(runId)}/calls`, { query: { ...query } }),
     diff: (runId: string) => json<DiffView>('GET', `${ofRun(runId)}/diff`),
@@ -148,7 +161,6 @@ export function createClient(settings: ClientSettings) {
 function choiceCalls({ json }: Transport) {
   return {
     models: () => json<ModelListView>('GET', '/models'),
-    policies: (query?: PageQuery) => json<PolicyListView>('GET', '/policies', { query: { ...query } }),
     sandboxes: () => json<SandboxListView>('GET', '/sandboxes'),
   };
 }

@@ -3,20 +3,28 @@ import type { Socket } from 'node:net';
 import { v7 as uuid } from 'uuid';
 import { type FailureCode, failures } from '../../workflows/contracts/failures.ts';
 import type { ProblemView } from '../../workflows/contracts/system.ts';
-import { problemType } from './errors.ts';
+import { pathOf, problemType } from './errors.ts';
+import type { MethodsOf } from './wrong-method.ts';
 
 const reasons: Record<number, string> = {
   400: 'Bad Request',
+  405: 'Method Not Allowed',
   408: 'Request Timeout',
   431: 'Request Header Fields Too Large',
 };
 
-export function answerBrokenRequests(error: Error & { code?: string }, socket: Socket): void {
+interface BrokenRequest extends Error {
+  code?: string;
+  /** What came last on the connection. */
+  rawPacket?: unknown;
+}
+
+export function answerBrokenRequests(error: BrokenRequest, socket: Socket, methodsOf: MethodsOf): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const { code, status, detail } = toRefusal(error.code);
+  const { code, status, detail, allow } = unknownMethod(error, methodsOf) ?? toRefusal(error.code);
   const requestId = uuid();
   const problem: ProblemView = {
     type: `/problems/${code}`,
@@ -33,6 +41,7 @@ export function answerBrokenRequests(error: Error & { code?: string }, socket: S
       `content-type: ${problemType}`,
       `content-length: ${Buffer.byteLength(body)}`,
       `x-request-id: ${requestId}`,
+      ...(allow === undefined ? [] : [`allow: ${allow}`]),
       'connection: close',
       '',
       body,
@@ -40,7 +49,27 @@ export function answerBrokenRequests(error: Error & { code?: string }, socket: S
   );
 }
 
-function toRefusal(code: string | undefined): { code: FailureCode; status: number; detail: string } {
+interface Refusal {
+  code: FailureCode;
+  status: number;
+  detail: string;
+  allow?: string;
+}
+
+/** A method that Node does not know, `get` for one: it gives up before it has read the path. */
+function unknownMethod({ code, rawPacket }: BrokenRequest, methodsOf: MethodsOf): Refusal | undefined {
+  if (code !== 'HPE_INVALID_METHOD') return undefined;
+  // A first line that came in several pieces, or behind another request, is not recognised.
+  const [, url] =
+    /^[!-~]{1,50} (\/[!-~]*) HTTP\/1\.[01]\r\n/.exec(
+      Buffer.isBuffer(rawPacket) ? rawPacket.toString('latin1') : '',
+    ) ?? [];
+  const allow = url === undefined ? undefined : methodsOf(pathOf(url));
+  if (allow === undefined) return undefined;
+  return { code: 'MethodNotAllowed', status: 405, detail: `This path takes ${allow}.`, allow };
+}
+
+function toRefusal(code: string | undefined): Refusal {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return { code: 'HeadersTooLarge', status: 431, detail: 'Send less than 16 KiB of headers.' };

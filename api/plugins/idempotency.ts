@@ -13,9 +13,13 @@ import { commit, type Outcome, perform, type Verb, type VerbParts } from '../ver
 import { present } from '../present.ts';
 import { pathOf, problemType, toProblem } from './errors.ts';
 
+/** Makes what is sent of what is stored, after the commit and under no lock: it may take long, and is never stored. */
+export type Finish = (answer: StoredAnswer) => Promise<StoredAnswer>;
+
 /**
- * Has a verb carried out and sends what comes of it, with the one status of success that the route's schema names.
- * `toView` makes the answer of the outcome's body where that is not the answer itself.
+ * Has a verb carried out and sends what comes of it, with the status of success that the route's schema names; of
+ * several the highest: a 200 beside a 202 is what `finish` may make of it. `toView` makes the answer of the outcome's
+ * body where that is not the answer itself.
  */
 export type Mutate = <Input, Body>(
   request: FastifyRequest,
@@ -23,6 +27,7 @@ export type Mutate = <Input, Body>(
   verb: Verb<Input, Body>,
   input: Input,
   toView?: (body: Body) => unknown,
+  finish?: Finish,
 ) => Promise<void>;
 
 interface Done extends StoredAnswer {
@@ -65,7 +70,7 @@ export function createMutate(parts: VerbParts): Mutate {
     return done;
   }
 
-  return async (request, reply, verb, input, toView = (body) => body) => {
+  return async (request, reply, verb, input, toView = (body) => body, finish = async (answer) => answer) => {
     const { operationId, response } = request.routeOptions.schema as RouteSchema;
     const scope = scopeOf(request);
     const act: Act = async (write) => {
@@ -77,10 +82,10 @@ export function createMutate(parts: VerbParts): Mutate {
     // The transaction is named as the route is in the OpenAPI document.
     const done = await (scope ? once(request, operationId, scope, act) : perform(log, operationId, act));
     if (done.replayed) reply.header('idempotent-replayed', 'true');
-    const body = done.bodyNow ?? done.body;
+    const { status, headers, body } = await finish({ ...done, body: done.bodyNow ?? done.body });
     return reply
-      .code(done.status)
-      .headers(done.headers)
+      .code(status)
+      .headers(headers)
       .send(body === '' ? undefined : body);
   };
 }
@@ -111,7 +116,7 @@ function keep(scope: KeyScope, bodyHash: string, effect: Act): Act {
 }
 
 function statusOf(response: Record<string, unknown>): number {
-  const status = Object.keys(response).find((name) => /^2\d\d$/.test(name));
+  const status = Object.keys(response).findLast((name) => /^2\d\d$/.test(name));
   if (status === undefined) throw new Error('The route names no status of success.');
   return Number(status);
 }

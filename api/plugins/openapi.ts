@@ -2,34 +2,37 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
+import { completeDescription, type Example } from './description.ts';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Of what the route takes and of its main answer, for the description. */
     example?: Example;
   }
-}
-
-interface Example {
-  body?: unknown;
-  answer?: unknown;
 }
 
 const transform = createJsonSchemaTransform({});
 
 const introduction = `Start runs, follow what they do, and steer or stop them.
 
-Every POST takes an \`Idempotency-Key\`: the same request again gets the same answer and does nothing. Errors are
-problem documents (RFC 9457) whose \`code\` says what happened. Lists answer \`{items, nextCursor}\`.`;
+Every request that changes something takes an \`Idempotency-Key\`: the same request again gets the same answer and does
+nothing. Errors are problem documents (RFC 9457) whose \`code\` says what happened. Lists answer \`{items, nextCursor}\`;
+\`cursor\` asks for the next page. HEAD is answered wherever GET is, streams and waits apart; OPTIONS says which methods a
+path takes, as a 405 does to any other method.`;
 
 const tags = [
-  { name: 'runs', description: 'One agent execution each.' },
+  { name: 'runs', description: 'One agent execution each: start it, wait for it, steer it, stop it.' },
   { name: 'events', description: 'What happened, in order, as pages or as it comes.' },
   { name: 'calls', description: 'Tool calls of a run.' },
+  { name: 'approvals', description: 'What a run asks people, or its caller, to answer.' },
   { name: 'conversations', description: 'Chains of runs that share their context.' },
+  { name: 'policies', description: 'Profiles that decide what a run may do, and where they apply.' },
+  { name: 'allowances', description: 'What runs may use, what they have used, and each unit of it.' },
+  { name: 'audit', description: 'Every decision, with who made it and why.' },
   { name: 'dead letters', description: 'What used up its attempts and waits for a person.' },
-  { name: 'system', description: 'Health and models.' },
+  { name: 'retention', description: 'How long what is kept, and deleting it before.' },
+  { name: 'tokens', description: 'Who may use this API.' },
+  { name: 'system', description: 'Health, models and sandboxes.' },
   { name: 'embedded', description: 'Processes under our own supervisor; callers on the same machine only.' },
 ];
 
@@ -42,7 +45,15 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Perdure', version, description: introduction, license: { name: 'Apache-2.0' } },
+      info: {
+        title: 'Perdure',
+        version,
+        description: introduction,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+        contact: { name: 'Whoever runs this server' },
+      },
+      // Where it is, this document was read: paths are below that address, whatever its name.
+      servers: [{ url: '/', description: 'The server that this description comes from.' }],
       tags,
       components: {
         securitySchemes: {
@@ -52,7 +63,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       security: [{ token: [] }],
     },
     transform,
-    transformObject: (document) => addExamples(jsonSchemaTransformObject(document), examples),
+    transformObject: (document) => completeDescription(jsonSchemaTransformObject(document), examples),
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -61,33 +72,4 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
     staticCSP: true,
   });
   app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger());
-}
-
-type Document = ReturnType<typeof jsonSchemaTransformObject>;
-
-function addExamples(document: Document, examples: Map<string, Example>): Document {
-  const { paths = {} } = document as unknown as { paths?: Record<string, Record<string, Operation>> };
-  for (const operation of Object.values(paths).flatMap((item) => Object.values(item))) {
-    const example = examples.get(operation.operationId ?? '');
-    if (!example) continue;
-    put(operation.requestBody, example.body);
-    put(operation.responses?.['200'], example.answer);
-    put(operation.responses?.['202'], example.answer);
-  }
-  return document;
-}
-
-interface Operation {
-  operationId?: string;
-  requestBody?: Holder;
-  responses?: Record<string, Holder>;
-}
-
-interface Holder {
-  content?: Record<string, { example?: unknown }>;
-}
-
-function put(holder: Holder | undefined, example: unknown): void {
-  const json = holder?.content?.['application/json'];
-  if (json && example !== undefined) json.example = example;
 }

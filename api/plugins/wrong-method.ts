@@ -1,43 +1,43 @@
-// A known path with another method: 405 with what it takes, instead of the 404 of an unknown path.
-import type { FastifyInstance, HTTPMethods } from 'fastify';
+// A known path with a method that it does not take: 405 with those it does, instead of the 404 of an unknown path.
+import type { FastifyInstance } from 'fastify';
 import { Failure } from '../../workflows/contracts/failures.ts';
+import { pathOf } from './errors.ts';
 
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+/** The methods that a path takes, as `Allow` lists them; undefined where there is no such path. */
+export type MethodsOf = (path: string) => string | undefined;
 
-/** Call before any route is added; the answer adds the refusals and is called after the last one. */
-export function refuseOtherMethods(app: FastifyInstance): () => void {
-  const taken = new Map<string, Set<string>>();
-  app.addHook('onRoute', (route) => {
-    if (route.config?.refusal === true) return;
-    const known = taken.get(route.url) ?? new Set();
-    for (const method of [route.method].flat()) known.add(method);
-    taken.set(route.url, known);
+/** Call before any route is added: it is told of each. */
+export function refuseOtherMethods(app: FastifyInstance): MethodsOf {
+  const taken = new Map<string, { pattern: RegExp; methods: Set<string> }>();
+  app.addHook('onRoute', ({ url, method }) => {
+    // OPTIONS is answered everywhere, below.
+    const known = taken.get(url) ?? { pattern: patternOf(url), methods: new Set(['OPTIONS']) };
+    for (const each of [method].flat()) known.methods.add(each);
+    taken.set(url, known);
   });
-  return () => {
-    for (const [url, known] of taken) {
-      const allow = methods.filter((method) => known.has(method)).join(', ');
-      const refuse = async (): Promise<never> => {
-        throw new Failure('MethodNotAllowed', `This path takes ${allow}.`);
-      };
-      app.route({
-        method: methods.filter((method) => !known.has(method)) as HTTPMethods[],
-        url,
-        schema: { hide: true },
-        config: { refusal: true },
-        // Before the body is read: nobody needs it.
-        onRequest: async (_request, reply) => {
-          reply.header('allow', allow);
-          await refuse();
-        },
-        handler: refuse,
-      });
-    }
+  const methodsOf: MethodsOf = (path) => {
+    const found = [...taken.values()].filter(({ pattern }) => pattern.test(path));
+    if (found.length === 0) return undefined;
+    return [...new Set(found.flatMap(({ methods }) => [...methods]))].toSorted().join(', ');
   };
+  // Before the body is read: it is not needed. No route is a path's answer to a method that it does not take.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return;
+    const allow = methodsOf(pathOf(request.url));
+    if (allow === undefined) return;
+    reply.header('allow', allow);
+    // Without the headers of CORS, so that no page of another origin may send more.
+    if (request.method === 'OPTIONS') return reply.code(204).send();
+    throw new Failure('MethodNotAllowed', `This path takes ${allow}.`);
+  });
+  return methodsOf;
 }
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** A route that only refuses. */
-    refusal?: boolean;
-  }
+/** What a route's URL stands for: `:name` is one part of the path, `*` all that follows. */
+function patternOf(url: string): RegExp {
+  const parts = url.split('/').map((part) => {
+    if (part.startsWith(':')) return '[^/]+';
+    return part === '*' ? '.*' : part.replaceAll('.', '\\.');
+  });
+  return new RegExp(`^${parts.join('/')}$`);
 }

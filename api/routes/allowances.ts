@@ -8,10 +8,11 @@ import {
   ChangeAllowanceBody,
 } from '../../workflows/contracts/allowance.ts';
 import type { Routes } from '../parts.ts';
+import { takeIfMatch } from '../plugins/if-match.ts';
 import { changeAllowance } from '../verbs/change-allowance.ts';
 import { pageExample } from './examples.ts';
 import { byId, pageOf } from './paging.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 
 const allowance = {
   id: '0193d5a0-7a10-7c33-8d21-0b6f4f1f2a01',
@@ -52,6 +53,8 @@ export const allowanceRoutes: Routes = (api, parts) => {
         tags: ['allowances'],
         operationId: 'listAllowances',
         summary: 'The pools runs draw from: their limits, what is used and what is held',
+        description:
+          'An allowance counts what runs use of money, tokens, model calls and places. Use `name` for one of them.',
         querystring: AllowanceListQuery,
         response: { 200: AllowanceListView, ...problems },
       },
@@ -70,6 +73,7 @@ export const allowanceRoutes: Routes = (api, parts) => {
   api.put(
     '/allowances',
     {
+      preValidation: takeIfMatch,
       config: {
         example: {
           body: {
@@ -86,8 +90,9 @@ export const allowanceRoutes: Routes = (api, parts) => {
         tags: ['allowances'],
         operationId: 'changeAllowance',
         summary: 'Set limits of a pool, or make one; runs that wait for what is raised go on by themselves',
+        description: 'Limits that are left out stay as they are. `reason` is kept in the ledger.',
         body: ChangeAllowanceBody,
-        response: { 200: AllowanceView, ...problems },
+        response: { 200: AllowanceView, ...problems, ...refusals('VersionStale') },
       },
     },
     (request, reply) => parts.mutate(request, reply, changeAllowance, request.body),

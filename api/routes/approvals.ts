@@ -9,15 +9,18 @@ import {
   DenyBody,
   ResultsBody,
 } from '../../workflows/contracts/approval.ts';
+import { findCall } from '../../activities/store/calls/calls.ts';
+import { findRun } from '../../activities/store/runs/runs.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { id } from '../../workflows/contracts/fields.ts';
+import { writtenOut } from '../../workflows/contracts/hidden-characters.ts';
 import { ReceiptListView } from '../../workflows/contracts/run.ts';
 import type { Routes } from '../parts.ts';
 import { approve, deny } from '../verbs/answer-approval.ts';
 import { bringResults } from '../verbs/bring-results.ts';
 import { pageExample, runId } from './examples.ts';
 import { newestFirst, pageOf } from './paging.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 import { runParams } from './runs.ts';
 
 const params = z.object({ id });
@@ -50,7 +53,8 @@ export const approvalRoutes: Routes = (api, parts) => {
   resultRoutes(api, parts);
 };
 
-const lookRoutes: Routes = (api, { db }) => {
+const lookRoutes: Routes = (api, parts) => {
+  const { db } = parts;
   api.get(
     '/approvals',
     {
@@ -59,6 +63,7 @@ const lookRoutes: Routes = (api, { db }) => {
         tags: ['approvals'],
         operationId: 'listApprovals',
         summary: 'What runs wait for people to answer, newest first',
+        description: 'All of them unless `status` says which.',
         querystring: ApprovalListQuery,
         response: { 200: ApprovalListView, ...problems },
       },
@@ -75,6 +80,8 @@ const lookRoutes: Routes = (api, { db }) => {
         tags: ['approvals'],
         operationId: 'getApproval',
         summary: 'One approval, with the exact arguments it is about',
+        description:
+          'Decide on what this says: an event shows the same cut and cannot show hidden characters.',
         params,
         response: { 200: ApprovalView, ...problems },
       },
@@ -83,7 +90,13 @@ const lookRoutes: Routes = (api, { db }) => {
       const { id: approvalId } = request.params;
       const list = { tenantId: request.caller.tenantId, limit: 1, id: approvalId };
       const [row] = await listApprovals(db, list);
-      return toApprovalView(found(row, `approval ${approvalId}`));
+      const view = toApprovalView(found(row, `approval ${approvalId}`));
+      if (view.kind !== 'call' || view.status !== 'open' || view.callId === null) return view;
+      const { tenantId } = request.caller;
+      const run = await findRun(db, tenantId, view.runId);
+      const call = await findCall(db, tenantId, view.runId, view.callId);
+      const change = run && call ? await parts.plannedChange(db, run, call) : null;
+      return { ...view, change: change === null ? null : writtenOut(parts.redact(change)) };
     },
   );
 };
@@ -105,7 +118,7 @@ const answerRoutes: Routes = (api, parts) => {
         description: '200 to the one that decided, 409 naming who did to every other.',
         params,
         body: ApproveBody,
-        response: { 200: ApprovalView, ...problems },
+        response: { 200: ApprovalView, ...problems, ...refusals('ApprovalDecided', 'EditRefused') },
       },
     },
     (request, reply) =>
@@ -125,9 +138,10 @@ const answerRoutes: Routes = (api, parts) => {
         tags: ['approvals'],
         operationId: 'deny',
         summary: 'Say no; the note is told to the agent',
+        description: '200 to the one that decided, 409 naming who did to every other.',
         params,
         body: DenyBody,
-        response: { 200: ApprovalView, ...problems },
+        response: { 200: ApprovalView, ...problems, ...refusals('ApprovalDecided') },
       },
     },
     (request, reply) =>
@@ -149,9 +163,11 @@ const resultRoutes: Routes = (api, parts) => {
         tags: ['approvals'],
         operationId: 'bringResults',
         summary: 'What the tools you execute yourself answered; all of them or none is taken',
+        description:
+          'A run waits for the results of tools that its request brought along as `externalTools`.',
         params: runParams,
         body: ResultsBody,
-        response: { 200: ReceiptListView, ...problems },
+        response: { 200: ReceiptListView, ...problems, ...refusals('ApprovalDecided') },
       },
     },
     (request, reply) =>

@@ -27,6 +27,8 @@ export const auditRoutes: Routes = (api, { db }) => {
         tags: ['audit'],
         operationId: 'listAudit',
         summary: 'Who decided what, by which rule and why, newest first',
+        description:
+          'Decisions of policies and of people, and changes of tokens and profiles. Nothing is ever changed here.',
         querystring: AuditQuery,
         response: { 200: AuditListView, ...problems },
       },

@@ -9,7 +9,7 @@ import type { Routes } from '../parts.ts';
 import { settleCall } from '../verbs/settle-call.ts';
 import { at, pageExample, runId as exampleRunId } from './examples.ts';
 import { byStepAndIndex, pageOf } from './paging.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 import { runParams } from './runs.ts';
 
 const call = {
@@ -48,6 +48,8 @@ export const callRoutes: Routes = (api, parts) => {
         tags: ['calls'],
         operationId: 'listCalls',
         summary: 'Tool calls of a run, in order',
+        description:
+          'Each with the arguments as they ran, the decision about it and its result; long output is cut, `content` has the whole.',
         params: runParams,
         querystring: page,
         response: { 200: CallListView, ...problems },
@@ -70,9 +72,11 @@ export const callRoutes: Routes = (api, parts) => {
         tags: ['calls'],
         operationId: 'settleCall',
         summary: 'Say what became of a call whose outcome is unknown',
+        description:
+          'A person has looked and says whether it took effect. The record is corrected, and a run that is still active is told.',
         params: z.object({ id, callId: callIdField }),
         body: SettleBody,
-        response: { 200: CallView, ...problems },
+        response: { 200: CallView, ...problems, ...refusals('CallNotUnknown', 'AlreadyResolved') },
       },
     },
     (request, reply) =>

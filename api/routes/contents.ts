@@ -14,6 +14,7 @@ export const contentRoutes: Routes = (api, parts) => {
         tags: ['calls'],
         operationId: 'getContent',
         summary: 'Stored content, such as the whole output of a call',
+        description: 'The key is in `content` of the call, event or message that shows it cut.',
         params,
         response: {
           200: {

@@ -10,13 +10,14 @@ import { listRuns } from '../../activities/store/runs/runs.ts';
 import { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
-import { SendMessageBody, StartRunView } from '../../workflows/contracts/run.ts';
+import { SendMessageBody, StartRunQuery } from '../../workflows/contracts/run.ts';
 import type { Routes } from '../parts.ts';
 import { sendMessage } from '../verbs/send-message.ts';
 import { at, conversationId as exampleId, pageExample, runExample, startedExample } from './examples.ts';
 import { latestActivityFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
 import { toStartRunView } from './runs.ts';
+import { startAnswers, waitForStarted } from './waiting.ts';
 
 const params = z.object({ id });
 
@@ -43,6 +44,7 @@ export const conversationRoutes: Routes = (api, parts) => {
         tags: ['conversations'],
         operationId: 'listConversations',
         summary: 'Conversations, the latest activity first',
+        description: 'A conversation is a chain of runs that share their context.',
         querystring: page,
         response: { 200: ConversationListView, ...problems },
       },
@@ -64,6 +66,8 @@ export const conversationRoutes: Routes = (api, parts) => {
         tags: ['conversations'],
         operationId: 'getConversation',
         summary: 'One conversation with its latest runs',
+        description:
+          'Its runs are the latest 50, newest first; GET /runs with `conversationId` pages through all of them.',
         params: params,
         response: { 200: ConversationDetailView, ...problems },
       },
@@ -85,6 +89,7 @@ export const conversationRoutes: Routes = (api, parts) => {
         example: {
           body: { prompt: 'Now add a test for negative amounts.', whenBusy: 'queue' },
           answer: startedExample,
+          ended: runExample,
         },
       },
       schema: {
@@ -92,11 +97,13 @@ export const conversationRoutes: Routes = (api, parts) => {
         operationId: 'sendMessage',
         summary: 'Send the next message; `whenBusy` says what becomes of it while a run is active',
         description:
-          'What the body leaves out is as in the run that was accepted before it: project, model, policy, limits and ' +
-          'the rest that `sources` of a run names. A message into an active run changes none of that.',
+          'While no run is active it starts the next one, which continues the last. What the body leaves out is as in the ' +
+          'run that was accepted before it: project, model, policy, limits and the rest that `sources` of a run names. ' +
+          'A message into an active run changes none of that. Accepted means durable.',
         params: params,
+        querystring: StartRunQuery,
         body: SendMessageBody,
-        response: { 202: StartRunView, ...problems },
+        response: startAnswers,
       },
     },
     (request, reply) =>
@@ -106,6 +113,7 @@ export const conversationRoutes: Routes = (api, parts) => {
         sendMessage,
         { ...request.body, conversationId: request.params.id },
         toStartRunView,
+        waitForStarted(parts, request, reply, request.query.wait),
       ),
   );
 };

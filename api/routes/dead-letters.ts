@@ -1,13 +1,13 @@
 // Dead letters: what used up its attempts, for a person to retry or drop.
 import { z } from 'zod';
 import { listDeadLetters, toDeadLetterView } from '../../activities/store/runs/dead-letters.ts';
-import { id, page } from '../../workflows/contracts/fields.ts';
+import { flag, id, page } from '../../workflows/contracts/fields.ts';
 import { DeadLetterListView, DeadLetterView } from '../../workflows/contracts/system.ts';
 import type { Routes } from '../parts.ts';
 import { dropDeadLetter, retryDeadLetter } from '../verbs/resolve-dead-letter.ts';
 import { at, pageExample, runId } from './examples.ts';
 import { newestFirst, pageOf } from './paging.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 
 const params = z.object({ id });
 // A POST without content may come with an empty object or with nothing.
@@ -24,6 +24,7 @@ const letter = {
   resolution: 'retried',
   resolvedAt: at,
   resolvedBy: 'first (api)',
+  retriedAs: null,
 };
 
 export const deadLetterRoutes: Routes = (api, parts) => {
@@ -39,8 +40,9 @@ export const deadLetterRoutes: Routes = (api, parts) => {
         tags: ['dead letters'],
         operationId: 'listDeadLetters',
         summary: 'What used up its attempts, newest first',
+        description: 'Calls and runs that were given up and wait for a person.',
         querystring: page.extend({
-          open: z.stringbool().optional().describe('false: also those somebody retried or dropped.'),
+          open: flag.optional().describe('false: also those somebody retried or dropped.'),
         }),
         response: { 200: DeadLetterListView, ...problems },
       },
@@ -66,7 +68,7 @@ export const deadLetterRoutes: Routes = (api, parts) => {
           'A stuck run gets another execution, and a run hears that it may make a call again. A run that has ended stays ended: what a failed one was asked is asked again in a new run of its conversation (`retriedAs`); of any other end, and for a call, the answer is 409.',
         params,
         body: NoBody,
-        response: { 200: DeadLetterView, ...problems },
+        response: { 200: DeadLetterView, ...problems, ...refusals('AlreadyResolved') },
       },
     },
     (request, reply) => parts.mutate(request, reply, retryDeadLetter, { letterId: request.params.id }),
@@ -80,9 +82,10 @@ export const deadLetterRoutes: Routes = (api, parts) => {
         tags: ['dead letters'],
         operationId: 'dropDeadLetter',
         summary: 'Take it off the list and leave things as they are',
+        description: 'Nothing else changes: a stuck run stays stuck.',
         params,
         body: NoBody,
-        response: { 200: DeadLetterView, ...problems },
+        response: { 200: DeadLetterView, ...problems, ...refusals('AlreadyResolved') },
       },
     },
     (request, reply) => parts.mutate(request, reply, dropDeadLetter, { letterId: request.params.id }),

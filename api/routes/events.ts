@@ -8,6 +8,7 @@ import {
   EventListView,
   EventsQuery,
   type EventType,
+  EventView,
   StreamQuery,
 } from '../../workflows/contracts/event.ts';
 import { id } from '../../workflows/contracts/fields.ts';
@@ -16,7 +17,7 @@ import { present } from '../present.ts';
 import { checkCursor, checkFloor, cursorOf } from '../stream/event-stream.ts';
 import { headOf, numberIn, readTopic, type Topic } from '../stream/topics.ts';
 import { at, pageExample, runId } from './examples.ts';
-import { problem, problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 
 const params = z.object({ id });
 
@@ -31,32 +32,38 @@ const event = {
   payload: { step: 1, block: 0, text: 'The test fails because ' },
 };
 
-const gone = problem('`EventsFolded`: the cursor is below `floor`; `detail` says how to go on.');
+const gone = refusals('EventsFolded');
 
 const streamAnswers = {
   200: {
     description:
-      'Events as they come: `id` is the number, `event` the type, `data` the event. Ends with the last.',
-    content: { 'text/event-stream': { schema: z.string() } },
+      'Messages of Server-Sent Events. The schema is that of the `data` of each; `id` is its number, `event` its type, lines that begin with `:` are comments.',
+    // The schema is that of the data of each message: there is none of a stream as a whole.
+    content: { 'text/event-stream': { schema: EventView } },
   },
   204: z.undefined().describe('Nothing follows the cursor, now or later.'),
-  410: gone,
   ...problems,
+  ...gone,
 };
 
 interface Described {
   operationId: string;
   summary: string;
+  description: string;
 }
 
 export const runEventRoutes = routesOf('run', {
   list: {
     operationId: 'listRunEvents',
     summary: 'Events of a run in order; `format=jsonl` without a limit exports all of them',
+    description:
+      '`after` is the number of the last event that you have; `kept` adds what is left of folded events.',
   },
   stream: {
     operationId: 'streamRun',
     summary: 'Events of a run over SSE, resumable with Last-Event-ID or `after`',
+    description:
+      'Each event is one SSE message: `id` is its number, `event` its type, `data` the event as JSON. The last event ends the stream; 204 says that nothing follows the cursor.',
   },
 });
 
@@ -64,10 +71,13 @@ export const conversationEventRoutes = routesOf('conversation', {
   list: {
     operationId: 'listConversationEvents',
     summary: 'Events of all runs of a conversation; cursors are `conversationSeq`',
+    description: 'As the events of a run, by the numbers of the conversation.',
   },
   stream: {
     operationId: 'streamConversation',
     summary: 'Events of all runs of a conversation over SSE; it goes on until you leave',
+    description:
+      'As the stream of a run, with the numbers of the conversation. A comment every 15 seconds keeps the connection open.',
   },
 });
 
@@ -82,7 +92,7 @@ function routesOf(kind: Topic['kind'], described: { list: Described; stream: Des
           ...described.list,
           params,
           querystring: EventsQuery,
-          response: { 200: EventListView, 410: gone, ...problems },
+          response: { 200: EventListView, ...problems, ...gone },
         },
       },
       async (request, reply) => {

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { countBeating } from '../../activities/store/runs/executors.ts';
 import { HealthView, ReadyView } from '../../workflows/contracts/system.ts';
 import type { Routes } from '../parts.ts';
+import { problems } from './problems.ts';
 
 // Who asks waits for the slowest answer; a balancer's own limit is rarely under five seconds.
 const probeMs = 2_000;
@@ -29,8 +30,9 @@ export const healthRoutes: Routes = (api, parts) => {
         tags: ['system'],
         operationId: 'getHealth',
         summary: 'This process is there',
+        description: 'Always 200 while this process answers; GET /health/ready asks what it depends on.',
         security: [],
-        response: { 200: HealthView },
+        response: { 200: HealthView, ...problems },
       },
     },
     async () => ({ status: 'ok' as const, version: parts.version }),
@@ -54,8 +56,9 @@ export const healthRoutes: Routes = (api, parts) => {
         tags: ['system'],
         operationId: 'getReadiness',
         summary: 'Each dependency with its state and how long it took to answer',
+        description: '503 when one of them is down; the body says which.',
         security: [],
-        response: { 200: ReadyView, 503: ReadyView },
+        response: { 200: ReadyView, 503: ReadyView, ...problems },
       },
     },
     async (_request, reply) => {

@@ -29,6 +29,7 @@ export const modelRoutes: Routes = (api, parts) => {
         tags: ['system'],
         operationId: 'listModels',
         summary: 'Providers and their models',
+        description: 'Those that are configured and those that need a setting, which is named.',
         response: { 200: ModelListView, ...problems },
       },
     },

@@ -1,7 +1,10 @@
 // Cursor paging: what every list does with `limit` and `cursor`.
+import type { MessagePlace } from '../../activities/store/runs/message-lists.ts';
 import { callIdField } from '../../workflows/contracts/call.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { id as uuid } from '../../workflows/contracts/fields.ts';
+import { phases } from '../../workflows/contracts/message.ts';
+import { messageIdField } from '../../workflows/contracts/message-view.ts';
 import { PolicyProfile } from '../../workflows/contracts/policy.ts';
 import { type Present, present } from '../present.ts';
 
@@ -90,5 +93,24 @@ export const builtInFirst: Order<
     const [, kind, id] = /^(built-in|own):(.+)$/.exec(cursor) ?? [];
     if (id === undefined || !PolicyProfile.shape.id.safeParse(id).success) return undefined;
     return { after: { builtIn: kind === 'built-in', id } };
+  },
+};
+
+/** The parts of a message's id, which the schema has checked. */
+export function placeOf(messageId: string): { step: number; phase: number; position: number } {
+  const [step, phase, position] = messageId.split('.');
+  return {
+    step: Number(step),
+    phase: phases.findIndex((name) => name === phase),
+    position: Number(position),
+  };
+}
+
+export const inOrderOfMessages: Order<{ id: string; runId: string }, { after: MessagePlace }> = {
+  cursorOf: ({ id, runId }) => `${runId}.${id}`,
+  from(cursor) {
+    const [, runId = '', messageId = ''] = /^([^.]{36})\.(.+)$/.exec(cursor) ?? [];
+    if (!isId(runId) || !messageIdField.safeParse(messageId).success) return undefined;
+    return { after: { runId, ...placeOf(messageId) } };
   },
 };

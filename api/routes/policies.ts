@@ -18,10 +18,11 @@ import {
 } from '../../workflows/contracts/policy.ts';
 import type { Routes } from '../parts.ts';
 import { writePolicyFile } from '../policy-file.ts';
+import { takeIfMatch } from '../plugins/if-match.ts';
 import { createPolicy, customisePolicy, deletePolicy, updatePolicy } from '../verbs/change-policy.ts';
 import { pageExample, profileExample } from './examples.ts';
 import { builtInFirst, pageOf } from './paging.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 
 const params = z.object({ id: PolicyProfile.shape.id });
 const versionQuery = z.strictObject({
@@ -53,6 +54,7 @@ const lookRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'listPolicies',
         summary: 'Policy profiles in their newest versions, built-in ones first',
+        description: 'A policy profile is a list of rules that decide what a run may do.',
         querystring: page,
         response: { 200: PolicyListView, ...problems },
       },
@@ -69,13 +71,17 @@ const lookRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'getPolicy',
         summary: 'One profile, in its newest version or an older one',
+        description: '`version` asks for an older one.',
         params,
         querystring: versionQuery,
         response: { 200: PolicyView, ...problems },
       },
     },
-    async ({ caller, params: { id }, query }) =>
-      toPolicyView(await policyOf(caller.tenantId, id, query.version)),
+    async ({ caller, params: { id }, query }, reply) => {
+      const view = toPolicyView(await policyOf(caller.tenantId, id, query.version));
+      reply.header('etag', `"${view.version}"`);
+      return view;
+    },
   );
 
   api.get(
@@ -85,6 +91,7 @@ const lookRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'getPolicyFile',
         summary: 'The same as a YAML file',
+        description: 'For keeping it in a repository; POST /policies takes the same fields as JSON.',
         params,
         querystring: versionQuery,
         response: {
@@ -109,8 +116,9 @@ const createRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'createPolicy',
         summary: 'A profile of your own; its examples must hold',
+        description: 'It is refused when one of its examples is decided otherwise than it says.',
         body: CreatePolicyBody,
-        response: { 201: PolicyView, ...problems },
+        response: { 201: PolicyView, ...problems, ...refusals('PolicyExists') },
       },
     },
     (request, reply) => parts.mutate(request, reply, createPolicy, request.body),
@@ -124,9 +132,10 @@ const createRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'customisePolicy',
         summary: 'A copy of a profile under an id of your own, to be changed',
+        description: 'Built-in profiles cannot be changed; their copies can.',
         params,
         body: CustomisePolicyBody,
-        response: { 201: PolicyView, ...problems },
+        response: { 201: PolicyView, ...problems, ...refusals('PolicyExists') },
       },
     },
     (request, reply) =>
@@ -138,6 +147,7 @@ const changeRoutes: Routes = (api, parts) => {
   api.put(
     '/policies/:id',
     {
+      preValidation: takeIfMatch,
       config: {
         example: { body: { version: 1, profile: profileExample }, answer: { ...example, version: 2 } },
       },
@@ -145,9 +155,11 @@ const changeRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'updatePolicy',
         summary: 'Another version of a profile of your own; runs go on with the version they began with',
+        description:
+          '`version`, or the header If-Match, is the version that you have seen: 409 when there is a newer one.',
         params,
         body: UpdatePolicyBody,
-        response: { 200: PolicyView, ...problems },
+        response: { 200: PolicyView, ...problems, ...refusals('PolicyBuiltIn', 'VersionStale') },
       },
     },
     (request, reply) =>
@@ -161,9 +173,10 @@ const changeRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'deletePolicy',
         summary: 'Take a profile of your own away; runs that began with it go on',
+        description: 'Refused while it is applied to a project or everywhere.',
         params,
         querystring: z.strictObject({ version: z.coerce.number().int().min(1) }),
-        response: { 204: z.null(), ...problems },
+        response: { 204: z.null(), ...problems, ...refusals('PolicyBuiltIn', 'PolicyInUse', 'VersionStale') },
       },
     },
     (request, reply) =>

@@ -17,7 +17,7 @@ import {
   type PolicyProfile,
 } from '../../workflows/contracts/policy.ts';
 import { type Applying, createBacktest, preview } from '../../workflows/policy/backtest.ts';
-import { defaultProfile } from '../../workflows/policy/presets.ts';
+import { defaultProfileOf } from '../../workflows/policy/presets.ts';
 import { profileProblem } from '../../workflows/policy/profile-problem.ts';
 import type { Parts, Routes } from '../parts.ts';
 import { profileExample, runId } from './examples.ts';
@@ -138,11 +138,17 @@ export const policyCheckRoutes: Routes = (api, parts) => {
   );
 };
 
+interface Choice {
+  policy?: string | undefined;
+  draft?: PolicyProfile | undefined;
+  attended?: boolean | undefined;
+}
+
 /** What would apply in a project, each asked for once, and to a run that was. */
 function applyingFor(
   parts: Parts,
   request: FastifyRequest,
-  { policy, draft }: { policy?: string | undefined; draft?: PolicyProfile | undefined },
+  { policy, draft, attended }: Choice,
 ): (projectPath: string | null, runId?: string) => Promise<Applying> {
   if (policy !== undefined && draft !== undefined)
     throw new Failure('InvalidInput', 'Give policy, the id of a stored one, or draft; not both.');
@@ -155,9 +161,9 @@ function applyingFor(
 
   async function resolve(projectPath: string | null) {
     const place = await placeOfProject(parts, projectPath);
-    const choice = { policy, draft, projectPath: place, fallback: defaultProfile };
-    const resolved = await resolveScopes(db, tenantId, choice);
-    if (!resolved) throw new Failure('UnknownPolicy', `There is no policy ${policy ?? defaultProfile}.`);
+    const fallback = defaultProfileOf({ attended });
+    const resolved = await resolveScopes(db, tenantId, { policy, draft, projectPath: place, fallback });
+    if (!resolved) throw new Failure('UnknownPolicy', `There is no policy ${policy ?? fallback}.`);
     const { refs, profiles } = resolved;
     const scopes = refs.map(({ scope, version }, index) => ({ scope, profile: profiles[index], version }));
     return { place, scopes };

@@ -1,8 +1,12 @@
 // Where policies apply besides a run's own, and the answers people had remembered.
 import { z } from 'zod';
-import { listRemembered } from '../../activities/store/policies/policy-scopes.ts';
+import { listPolicyPlaces, listRemembered } from '../../activities/store/policies/policy-scopes.ts';
 import { id, page } from '../../workflows/contracts/fields.ts';
-import { PolicyPlaceBody, RememberedListView } from '../../workflows/contracts/policy.ts';
+import {
+  PolicyPlaceBody,
+  PolicyPlaceListView,
+  RememberedListView,
+} from '../../workflows/contracts/policy.ts';
 import type { Routes } from '../parts.ts';
 import { applyPolicy, forgetAnswer } from '../verbs/apply-policy.ts';
 import { pageExample } from './examples.ts';
@@ -21,8 +25,12 @@ const remembered = {
 };
 
 export const policyPlaceRoutes: Routes = (api, parts) => {
-  const { db } = parts;
+  placeRoutes(api, parts);
+  rememberedRoutes(api, parts);
+};
 
+const placeRoutes: Routes = (api, parts) => {
+  const { db } = parts;
   api.put(
     '/policies/place',
     {
@@ -36,6 +44,7 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
         tags: ['policies'],
         operationId: 'applyPolicy',
         summary: 'What runs of a project, or all runs, are held against besides their own policy',
+        description: '`policy: null` takes it away again.',
         body: PolicyPlaceBody,
         response: { 200: PolicyPlaceBody, ...problems },
       },
@@ -44,13 +53,40 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
   );
 
   api.get(
-    '/policies/remembered',
+    '/policies/places',
+    {
+      config: {
+        example: { answer: { items: [{ project: '/home/me/shop', policy: 'shop' }], nextCursor: null } },
+      },
+      schema: {
+        tags: ['policies'],
+        operationId: 'listPolicyPlaces',
+        summary: 'Where policies apply besides a run’s own: everywhere first, then by project, at most 1,000',
+        response: { 200: PolicyPlaceListView, ...problems },
+      },
+    },
+    async ({ caller: { tenantId } }) => {
+      const places = await listPolicyPlaces(db, tenantId);
+      const items = places.map(({ scope, key, policy }) => ({
+        project: scope === 'global' ? null : key,
+        policy,
+      }));
+      return { items, nextCursor: null };
+    },
+  );
+};
+
+const rememberedRoutes: Routes = (api, parts) => {
+  const { db } = parts;
+  api.get(
+    '/remembered-answers',
     {
       config: { example: { answer: pageExample(remembered) } },
       schema: {
         tags: ['policies'],
         operationId: 'listRememberedAnswers',
         summary: 'What people allowed and wanted to be remembered, as far as it still counts, newest first',
+        description: 'Each allows exactly the same arguments again until it expires.',
         querystring: page,
         response: { 200: RememberedListView, ...problems },
       },
@@ -69,12 +105,13 @@ export const policyPlaceRoutes: Routes = (api, parts) => {
   );
 
   api.delete(
-    '/policies/remembered/:answerId',
+    '/remembered-answers/:answerId',
     {
       schema: {
         tags: ['policies'],
         operationId: 'forgetRememberedAnswer',
         summary: 'Ask about it again from now on',
+        description: 'Calls that it has allowed already stay as they are.',
         params: z.object({ answerId: id }),
         response: { 204: z.null(), ...problems },
       },

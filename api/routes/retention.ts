@@ -15,7 +15,7 @@ import type { Routes } from '../parts.ts';
 import { deleteConversation, deleteRun } from '../verbs/delete-run.ts';
 import { prune } from '../verbs/prune.ts';
 import { at, conversationId } from './examples.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 
 const params = z.object({ id });
 
@@ -60,6 +60,7 @@ const pruneRoutes: Routes = (api, parts) => {
         tags: ['retention'],
         operationId: 'getPrunePlan',
         summary: 'What is kept how long and why, and what a pruning would remove now',
+        description: 'With what each setting is called and how much there is of it now. Changes nothing.',
         querystring: PrunePlanQuery,
         response: { 200: PrunePlanView, ...problems },
       },
@@ -94,6 +95,7 @@ const pruneRoutes: Routes = (api, parts) => {
         tags: ['retention'],
         operationId: 'getPruning',
         summary: 'One pruning: how far it has come, and what it removed',
+        description: 'It goes on from where it was after a restart.',
         params,
         response: { 200: PruningView, ...problems },
       },
@@ -114,7 +116,7 @@ const deleteRoutes: Routes = (api, parts) => {
         summary: 'Delete a finished run with all that is its own; its conversation goes with its last run',
         description: warning,
         params,
-        response: { 200: DeletedView, ...problems },
+        response: { 200: DeletedView, ...problems, ...refusals('RunActive', 'HasDescendants') },
       },
     },
     (request, reply) => parts.mutate(request, reply, deleteRun, { runId: request.params.id }),
@@ -130,7 +132,7 @@ const deleteRoutes: Routes = (api, parts) => {
         summary: 'Delete a conversation with all its runs',
         description: warning,
         params,
-        response: { 200: DeletedView, ...problems },
+        response: { 200: DeletedView, ...problems, ...refusals('RunActive', 'HasDescendants') },
       },
     },
     (request, reply) =>

@@ -5,7 +5,7 @@ import type { Routes } from '../parts.ts';
 import { steerRun } from '../verbs/steer-run.ts';
 import { stopRun } from '../verbs/stop-run.ts';
 import { runId } from './examples.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 import { runParams } from './runs.ts';
 
 // A stop without an id of its own may come with an empty object or with nothing.
@@ -24,9 +24,10 @@ export const runMessageRoutes: Routes = (api, parts) => {
         tags: ['runs'],
         operationId: 'steerRun',
         summary: 'Say something to an active run; it reads it before its next model call',
+        description: '404 naming the last run when it has ended. The receipt says what became of it.',
         params: runParams,
         body: SteerBody,
-        response: { 202: ReceiptView, ...problems },
+        response: { 202: ReceiptView, ...problems, ...refusals('RunNotActive') },
       },
     },
     (request, reply) => parts.mutate(request, reply, steerRun, { ...request.body, runId: request.params.id }),
@@ -39,10 +40,12 @@ export const runMessageRoutes: Routes = (api, parts) => {
       schema: {
         tags: ['runs'],
         operationId: 'interruptRun',
-        summary: 'Stop an active run; its conversation goes on from what it did',
+        summary: 'Stop an active run and keep what it did',
+        description:
+          'Its model call or command is stopped at once. Its conversation goes on from what it did.',
         params: runParams,
         body: StopBody,
-        response: { 202: ReceiptView, ...problems },
+        response: { 202: ReceiptView, ...problems, ...refusals('RunNotActive') },
       },
     },
     (request, reply) =>
@@ -61,9 +64,10 @@ export const runMessageRoutes: Routes = (api, parts) => {
         tags: ['runs'],
         operationId: 'cancelRun',
         summary: 'Stop an active run and leave it out of its conversation; files it changed stay as they are',
+        description: 'No later run goes on from it. 409 when it has ended.',
         params: runParams,
         body: StopBody,
-        response: { 202: ReceiptView, ...problems },
+        response: { 202: ReceiptView, ...problems, ...refusals('RunEnded') },
       },
     },
     (request, reply) =>

@@ -10,13 +10,15 @@ import {
   RunListView,
   RunView,
   StartRunBody,
-  StartRunView,
+  StartRunQuery,
+  type StartRunView,
 } from '../../workflows/contracts/run.ts';
 import type { Routes } from '../parts.ts';
 import { type SentMessage, sendMessage } from '../verbs/send-message.ts';
 import { pageExample, runExample, runId, startedExample } from './examples.ts';
 import { newestFirst, pageOf } from './paging.ts';
 import { problems } from './problems.ts';
+import { startAnswers, waitForStarted } from './waiting.ts';
 
 export const runParams = z.object({ id });
 
@@ -42,7 +44,7 @@ export const runRoutes: Routes = (api, parts) => {
   api.post(
     '/runs',
     {
-      config: { example: { body: wanted, answer: startedExample } },
+      config: { example: { body: wanted, answer: startedExample, ended: runExample } },
       schema: {
         tags: ['runs'],
         operationId: 'startRun',
@@ -51,11 +53,20 @@ export const runRoutes: Routes = (api, parts) => {
           'Accepted means durable: the run starts even if everything is killed right after the answer. With ' +
           '`conversationId`, what the body leaves out is as in the run before it; `sources` of the run says what came ' +
           'from where.',
+        querystring: StartRunQuery,
         body: StartRunBody,
-        response: { 202: StartRunView, ...problems },
+        response: startAnswers,
       },
     },
-    (request, reply) => parts.mutate(request, reply, sendMessage, request.body, toStartRunView),
+    (request, reply) =>
+      parts.mutate(
+        request,
+        reply,
+        sendMessage,
+        request.body,
+        toStartRunView,
+        waitForStarted(parts, request, reply, request.query.wait),
+      ),
   );
 
   api.get(
@@ -66,6 +77,7 @@ export const runRoutes: Routes = (api, parts) => {
         tags: ['runs'],
         operationId: 'listRuns',
         summary: 'Runs, newest first',
+        description: 'Filters can be combined.',
         querystring: RunListQuery,
         response: { 200: RunListView, ...problems },
       },
@@ -87,6 +99,7 @@ export const runRoutes: Routes = (api, parts) => {
         tags: ['runs'],
         operationId: 'getRun',
         summary: 'One run',
+        description: 'With what it has used so far; its end is in `reason` and `reasonText`.',
         params: runParams,
         response: { 200: RunView, ...problems },
       },
@@ -105,6 +118,7 @@ export const runRoutes: Routes = (api, parts) => {
         tags: ['runs'],
         operationId: 'getRunDiff',
         summary: 'What the run changed in its project, untracked and deleted files included',
+        description: 'Against the tree that was recorded at its start.',
         params: runParams,
         response: { 200: DiffView, ...problems },
       },

@@ -18,6 +18,7 @@ export const sandboxRoutes: Routes = (api, { sandbox }) => {
         tags: ['system'],
         operationId: 'listSandboxes',
         summary: 'What a command of a run can reach',
+        description: 'Say it to people before they allow a command.',
         response: { 200: SandboxListView, ...problems },
       },
     },

@@ -1,7 +1,7 @@
 // Tokens of the API: who may ask it for anything. Every token may do everything, so that each can make and revoke others.
 import { z } from 'zod';
 import { listTokens, toTokenView } from '../../activities/store/access/token-lists.ts';
-import { id, page } from '../../workflows/contracts/fields.ts';
+import { flag, id, page } from '../../workflows/contracts/fields.ts';
 import {
   CreatedTokenView,
   CreateTokenBody,
@@ -12,7 +12,7 @@ import type { Routes } from '../parts.ts';
 import { createToken, revokeToken } from '../verbs/change-tokens.ts';
 import { at, pageExample } from './examples.ts';
 import { newestFirst, pageOf } from './paging.ts';
-import { problems } from './problems.ts';
+import { problems, refusals } from './problems.ts';
 
 const example = {
   id: '0193d5a4-55d0-7a11-8c3f-90b4a7c1de02',
@@ -35,8 +35,9 @@ export const tokenRoutes: Routes = (api, parts) => {
         tags: ['tokens'],
         operationId: 'listTokens',
         summary: 'Tokens that count, newest first; never their values',
+        description: 'With when each was used last.',
         querystring: page.extend({
-          all: z.stringbool().optional().describe('true: also those that are revoked or expired.'),
+          all: flag.optional().describe('true: also those that are revoked or expired.'),
         }),
         response: { 200: TokenListView, ...problems },
       },
@@ -61,7 +62,7 @@ export const tokenRoutes: Routes = (api, parts) => {
         description:
           'Under an Idempotency-Key the answer comes again without the value, which is not stored: revoke that token and make another.',
         body: CreateTokenBody,
-        response: { 201: CreatedTokenView, ...problems },
+        response: { 201: CreatedTokenView, ...problems, ...refusals('TokenExists') },
       },
     },
     async (request, reply) => {

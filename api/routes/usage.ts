@@ -49,6 +49,7 @@ export const usageRoutes: Routes = (api, { db }) => {
         tags: ['allowances'],
         operationId: 'listLedger',
         summary: 'Every reservation, settlement, refund and change of a limit, newest first',
+        description: 'The entries add up to what the allowances show as used and held.',
         querystring: LedgerQuery,
         response: { 200: LedgerListView, ...problems },
       },
@@ -73,6 +74,7 @@ export const usageRoutes: Routes = (api, { db }) => {
         operationId: 'getUsage',
         summary:
           'What was used in thirty days or those asked for, the dearest first; by day, the latest first',
+        description: 'Summed from the ledger for a time, by what `by` says.',
         querystring: UsageQuery,
         response: { 200: UsageView, ...problems },
       },

@@ -14,7 +14,8 @@ let watched;
 let killedAt;
 
 // The token comes behind `#`, where no server sees it, leaves the address at once and lives as long as this tab.
-const given = new URLSearchParams(location.hash.slice(1)).get('token');
+const address = new URLSearchParams(location.hash.slice(1));
+const given = address.get('token');
 if (given !== null) sessionStorage.setItem('token', given);
 if (location.hash !== '') history.replaceState(null, '', location.pathname);
 const token = sessionStorage.getItem('token') ?? '';
@@ -91,7 +92,7 @@ async function refreshApprovals() {
   }
 }
 
-function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, rule, reason }) {
+function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, rule, reason, remembers }) {
   const box = make('input', '');
   // No answer raises an allowance: the text says who can.
   const more = limit && limit.allowance === null;
@@ -100,15 +101,42 @@ function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, r
     const reply =
       kind === 'question' ? { answer: box.value } : more ? { dollars: Number(box.value) } : undefined;
     const says = verb === 'approve' && box.value !== '' && reply;
-    await post(`/approvals/${id}/${verb}`, says ? { input: reply } : { note: box.value || undefined });
+    const remember = verb === 'approve' && scope.value !== '' ? { scope: scope.value } : undefined;
+    const body = says ? { input: reply } : { note: box.value || undefined, remember };
+    await post(`/approvals/${id}/${verb}`, body);
   }
+  const scope = drawScope(remembers);
+  const diff = Object.assign(make('pre', 'diff'), { hidden: true });
+  if (kind === 'call')
+    void get(`/approvals/${id}`)
+      .then(({ change }) => drawDiff(diff, change))
+      .catch(fail);
   const ways = ['approve', 'deny'].map((verb) => press(make('button', verb, verb), () => decide(verb)));
   const repaired = repairs.map((each) => `arguments repaired: ${exact(each)}`);
   const given = kind === 'call' ? [exact(JSON.stringify(input)), ...repaired] : [];
-  const what = [text, ...choices, ...given].join('\n');
+  const numbered = choices.map((choice, index) => `${index + 1}. ${choice}`);
+  const what = [text, ...numbered, ...given].join('\n');
   const why = make('p', 'quiet', `${rule ?? kind} · ${reason ?? 'asked by the agent'} · run ${runId}`);
-  asked.set(id, make('li', '', make('pre', '', what), why, make('p', '', box, ...ways)));
+  asked.set(id, make('li', '', make('pre', '', what), diff, why, make('p', '', box, scope, ...ways)));
   element('approvals').append(asked.get(id));
+}
+
+/** Where a yes is remembered, for 30 days; hidden where it cannot be. */
+function drawScope(remembers) {
+  const places = { '': 'once', run: 'in this run', project: 'in the project', global: 'everywhere' };
+  const options = Object.entries(places).map(([value, name]) =>
+    Object.assign(make('option', '', name), { value }),
+  );
+  const scope = Object.assign(make('select', '', ...options), { hidden: remembers === null });
+  scope.title = remembers === null ? '' : clean(`Remembered for 30 days: ${remembers}`);
+  scope.setAttribute('aria-label', 'Allow it');
+  return scope;
+}
+
+function drawDiff(diff, change) {
+  const kinds = { '+': 'added', '-': 'removed' };
+  for (const line of (change ?? '').split('\n')) diff.append(make('span', kinds[line[0]] ?? '', `${line}\n`));
+  diff.hidden = !change;
 }
 
 function drawProcess({ name, pid, health }) {
@@ -304,5 +332,7 @@ press(element('kill'), async () => {
   killedAt = Date.now();
 });
 
+// Temporal's UI links to a run in this way.
+if (address.has('run')) void watch(address.get('run'));
 // Often enough to see a process die and come back.
 for (; ; await pause(1500)) await refresh().catch(fail);

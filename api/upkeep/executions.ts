@@ -37,6 +37,8 @@ export interface Notices<Row extends ExecutionRow> {
 export interface Executions<Row extends ExecutionRow = ExecutionRow> extends Notices<Row> {
   /** Whether Temporal has told this process that it has the workflow of the row's present execution. */
   isStarted(row: Row): boolean;
+  /** Asks Temporal to cancel one execution of a workflow, unless it has closed. Throws when Temporal does not answer. */
+  cancel(execution: { workflowId: string; runId: string }): Promise<void>;
   /** Undefined when Temporal knows no such workflow. */
   describe(id: string): Promise<SeenWorkflow | undefined>;
   /** Resolves when no start or wake is under way. */
@@ -93,6 +95,14 @@ export function createExecutions<Row extends ExecutionRow>(
     started: (row) => send('a start', row.id, () => start(row)),
     isStarted: (row) => started.has(keyOf(row)),
     wake: (id) => send('a wake', id, () => client.workflow.getHandle(workflowId(kind.name, id)).signal(wake)),
+    async cancel({ workflowId: of, runId }) {
+      const handle = client.workflow.getHandle(of, runId);
+      await client.connection
+        .withDeadline(Date.now() + deadlineMs, () => handle.cancel())
+        .catch((error: unknown) => {
+          if (!(error instanceof WorkflowNotFoundError)) throw error;
+        });
+    },
     describe: (id) =>
       client.connection.withDeadline(Date.now() + deadlineMs, () =>
         describe(client, workflowId(kind.name, id)),
@@ -158,7 +168,7 @@ async function startWorkflow<Row extends ExecutionRow>(
   kind: Kind<Row>,
   row: Row,
 ): Promise<void> {
-  const { input, priority, searchAttributes, summary } = kind.startOf(row);
+  const { input, priority, searchAttributes, summary, details } = kind.startOf(row);
   await client.workflow.start(kind.workflowType, {
     workflowId: workflowId(kind.name, row.id),
     taskQueue: taskQueues.wf,
@@ -171,5 +181,6 @@ async function startWorkflow<Row extends ExecutionRow>(
     priority,
     typedSearchAttributes: searchAttributes,
     staticSummary: summary,
+    staticDetails: details,
   });
 }

@@ -20,8 +20,10 @@ export interface WorkflowStart {
   input: object;
   priority: Priority;
   searchAttributes: SearchAttributePair[];
-  /** What Temporal's UI shows of it. */
+  /** What Temporal's UI shows of it in one line, at most 200 characters. */
   summary: string;
+  /** The same in Markdown, as long as it needs. */
+  details: string;
 }
 
 export interface Kind<Row extends ExecutionRow = ExecutionRow> {

@@ -36,6 +36,30 @@ function startOf(run: RunRow): WorkflowStart {
       { key: searchAttributes.tenant, value: run.tenant_id },
       { key: searchAttributes.conversation, value: run.conversation_id },
     ],
-    summary: `${run.model} · ${run.project_path ?? 'no project'}`.slice(0, 200),
+    summary: summaryOf(run),
+    details: [
+      `- Model: ${code(run.model)}`,
+      `- Project: ${run.project_path === null ? 'none' : code(run.project_path)}`,
+      `- Policy: ${code(run.policy)}`,
+      `- Conversation: ${code(run.conversation_id)}`,
+      // Temporal's UI is served below the same address as the page.
+      `- [Open the run on the page](/#run=${run.id})`,
+    ].join('\n'),
   };
+}
+
+// Temporal refuses a longer summary. It counts bytes, and a path may have four to a character.
+const summaryBytes = 200;
+
+function summaryOf({ model, project_path: project }: RunRow): string {
+  const whole = `${model} · ${project ?? 'no project'}`;
+  if (Buffer.byteLength(whole) <= summaryBytes) return whole;
+  const letters = [...whole];
+  while (Buffer.byteLength(letters.join('')) > summaryBytes) letters.pop();
+  return letters.join('');
+}
+
+/** As Markdown that shows it letter by letter. */
+function code(text: string): string {
+  return `\`${text.replaceAll('`', "'")}\``;
 }

@@ -136,7 +136,10 @@ async function approved(
   if (input === undefined) return answer;
   const call = await findCall(write.tx, run.tenant_id, run.id, approval.call_id);
   if (!call) throw new Failure('InvalidInput', 'This approval is about no call: it takes no input.');
-  return { ...answer, edited: await parts.reviewEdit(write.tx, run, call, redacted(parts, input)) };
+  const given = redacted(parts, input);
+  // A client that sends back the arguments it was shown has edited nothing.
+  if (argumentsHash(given) === argumentsHash(call.input)) return answer;
+  return { ...answer, edited: await parts.reviewEdit(write.tx, run, call, given) };
 }
 
 /** Before anything is hashed, stored or run, as with what a model writes. */

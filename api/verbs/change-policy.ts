@@ -59,7 +59,7 @@ export const deletePolicy: Verb<Delete, undefined> = async (_parts, write, calle
 };
 
 // Below /policies they mean something else.
-const takenIds = ['place', 'remembered', 'evaluate', 'backtest'];
+const takenIds = ['place', 'places', 'evaluate', 'backtest'];
 
 function requireFreeId(policyId: string): void {
   if (takenIds.includes(policyId))

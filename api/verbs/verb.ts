@@ -34,6 +34,8 @@ export interface VerbParts extends StartNeeds {
    * with the caller's queries: a second connection, asked for inside a transaction, may never come.
    */
   reviewEdit(queries: Queries, run: RunRow, call: CallRow, input: unknown): Promise<EditedCall>;
+  /** What a call that waits for an answer would change, as a unified diff; null where that cannot be told. */
+  plannedChange(queries: Queries, run: RunRow, call: CallRow): Promise<string | null>;
   /** Keeps what is too long for a row of its own; returns the key it is read by. */
   keepContent(queries: Queries, tenantId: string, mediaType: string, bytes: Buffer): Promise<string>;
 }

@@ -14,6 +14,7 @@ const given: Partial<ActivityDeps> = {
   logger: pino({ level: 'silent' }),
   endBackground: async () => {},
   leaveRun: async () => {},
+  cancelWorkflow: async () => {},
   startRun() {},
 };
 const finishRun = createFinishRun(given as ActivityDeps);
@@ -32,6 +33,11 @@ function ending(run: RunRow, changes: Partial<FinishRunInput> = {}): FinishRunIn
   };
 }
 
+const resultOf = (status: string, reason: string, steps = 0) => ({
+  status,
+  result: { status, reason, steps, costMicros: expect.any(Number) },
+});
+
 async function lateWritesOf(run: RunRow) {
   const events = await eventsOf(store.database, `tenant/${defaultTenant}`);
   return events.filter(
@@ -48,8 +54,9 @@ test.each([
   async (kind, how, status) => {
     const run = await store.started();
     await store.input(run, { kind, messageId: 'stop' });
-    expect(await finishRun(ending(run, how))).toEqual({ finished: true, status });
-    expect(await finishRun(ending(run, how))).toEqual({ finished: true, status });
+    const told = { finished: true, ...resultOf(status, status) };
+    expect(await finishRun(ending(run, how))).toEqual(told);
+    expect(await finishRun(ending(run, how))).toEqual(told);
     expect(await lateWritesOf(run)).toEqual([]);
   },
 );
@@ -57,7 +64,10 @@ test.each([
 test('the end of a run that was ended because its workflow was gone comes late, and is noted', async () => {
   const run = await store.started();
   await store.end(run, { status: 'failed', reason: 'workflow_gone' });
-  expect(await finishRun(ending(run))).toEqual({ finished: true, status: 'failed' });
+  expect(await finishRun(ending(run))).toEqual({
+    finished: true,
+    ...resultOf('failed', 'workflow_gone'),
+  });
   expect(await lateWritesOf(run)).toHaveLength(1);
 });
 
@@ -88,5 +98,8 @@ test('a run that goes on for a message which came at its very end keeps its sand
   const done = ending(run, { outcome: 'succeeded', reason: 'finished' });
   expect([await finish(done), left]).toEqual([{ finished: false }, []]);
   await store.step(run, 1);
-  expect([await finish(done), left]).toEqual([{ finished: true, status: 'succeeded' }, [run.id]]);
+  expect([await finish(done), left]).toEqual([
+    { finished: true, ...resultOf('succeeded', 'finished', 1) },
+    [run.id],
+  ]);
 });

@@ -66,7 +66,7 @@ test('what waits for an answer is listed with exactly what it is about, and noth
     edited: false,
     remembers: null,
   });
-  expect((await api.ask('GET', `/approvals/${approval?.id}`)).json()).toEqual(approval);
+  expect((await api.ask('GET', `/approvals/${approval?.id}`)).json()).toEqual({ ...approval, change: null });
   expect((await api.ask('GET', `/runs/${runId}`)).json()).toMatchObject({
     status: 'awaiting_input',
     attended: true,
@@ -117,6 +117,11 @@ test('a call may be allowed with other arguments, which are reviewed and are wha
     inputHash: 'other',
     note: 'Look only.',
   });
+  // A client that sends back what it was shown.
+  const same = await api.ask('POST', `/approvals/${approvals['1.1']?.id}/approve`, {
+    input: approvals['1.1']?.input,
+  });
+  expect(same.json()).toMatchObject({ status: 'approved', edited: false });
   const { items } = (await api.ask('GET', `/runs/${runId}/calls`)).json<{ items: { input: unknown }[] }>();
   expect(items.map(({ input }) => input)).toEqual([{ command: 'ls' }, { command: 'true' }]);
 });

@@ -7,14 +7,22 @@ import { lockRun } from '../../activities/store/runs/runs.ts';
 import { ProblemView } from '../../workflows/contracts/system.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { withFaults } from '../support/with-faults.ts';
+import { type Schema, type Schemas, valuesOf } from './from-schema.ts';
 import { appendTexts, endOfRun, startRun } from './stream/streams.ts';
 
 interface Operation {
   method: string;
   path: string;
   operationId: string;
-  parameters?: { name: string; in: string }[];
-  requestBody?: { content: { 'application/json': { example?: object } } };
+  parameters?: Parameter[];
+  requestBody?: { required?: boolean; content: { 'application/json': { schema: Schema; example?: object } } };
+}
+
+interface Parameter {
+  name: string;
+  in: string;
+  required?: boolean;
+  schema: Schema;
 }
 
 interface Sent {
@@ -84,17 +92,24 @@ const poison = fc.oneof(
   fc.jsonValue({ maxDepth: 4 }),
 );
 
-async function operationsOf(api: TestApp): Promise<Operation[]> {
-  const { paths } = (await api.app.inject({ url: '/api/openapi.json' })).json<{
-    paths: Record<string, Record<string, Omit<Operation, 'method' | 'path'>>>;
-  }>();
-  return Object.entries(paths).flatMap(([path, methods]) =>
+interface Description {
+  paths: Record<string, Record<string, Omit<Operation, 'method' | 'path'>>>;
+  components: { schemas: Schemas; parameters: Record<string, Parameter> };
+}
+
+async function describe(api: TestApp): Promise<{ operations: Operation[]; schemas: Schemas }> {
+  const { paths, components } = (await api.app.inject({ url: '/api/openapi.json' })).json<Description>();
+  const resolve = (one: Parameter & { $ref?: string }): Parameter =>
+    components.parameters[one.$ref?.replace('#/components/parameters/', '') ?? ''] ?? one;
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
       ...operation,
+      parameters: (operation.parameters ?? []).map(resolve),
       method: method.toUpperCase(),
       path,
     })),
   );
+  return { operations, schemas: components.schemas };
 }
 
 /** One part of the request is awkward, the others are as they should be. */
@@ -252,7 +267,17 @@ async function seeded() {
   const policies = ['headless-safe-sandbox', 'own'];
   await api.ask('POST', '/policies/ask-everything/customise', { id: 'own' });
   const ids = [...policies, ended.id, active.id, ended.conversationId, active.conversationId, letter.id];
-  return { api, known: { id: ids, callId: ['1.0', '2.1'], key: ['a'.repeat(64)], name: ['worker'] } };
+  return {
+    api,
+    known: {
+      id: ids,
+      answerId: ids,
+      callId: ['1.0', '2.1'],
+      messageId: ['0.input.0', '1.tool.0'],
+      key: ['a'.repeat(64)],
+      name: ['worker'],
+    },
+  };
 }
 
 test('bad input is answered with a problem, at once, and writes nothing', async () => {
@@ -262,7 +287,7 @@ test('bad input is answered with a problem, at once, and writes nothing', async 
   onTestFinished(() => agent.destroy());
   const statuses = new Map<number, number>();
   let before = await digest(api);
-  for (const operation of await operationsOf(api)) {
+  for (const operation of (await describe(api)).operations) {
     const check = async (sent: Sent): Promise<void> => {
       const { status, text } = await send(url, agent, api.token, operation.method, sent);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -283,4 +308,89 @@ test('bad input is answered with a problem, at once, and writes nothing', async 
   // A fuzz that is refused everywhere for one reason, or nowhere, tests nothing.
   const rarer = withFaults ? [202, 415] : [];
   expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404, ...rarer]));
+}, 120_000);
+
+// What the description cannot say: the language of policies, the schemas of a caller's own tools, what is valid only
+// together with another field, and the form of Unicode.
+const beyondTheSchema = [
+  'startRun',
+  'sendMessage',
+  'createPolicy',
+  'customisePolicy',
+  'updatePolicy',
+  'evaluatePolicy',
+  'backtestPolicy',
+  'changeAllowance',
+  'prune',
+  'getPrunePlan',
+  'getUsage',
+  'createToken',
+];
+
+/** A request that fits the description in every part. */
+function validRequestsOf(
+  operation: Operation,
+  known: Record<string, string[]>,
+  schemas: Schemas,
+): fc.Arbitrary<Sent> {
+  const { parameters = [], requestBody, path } = operation;
+  const knownOf = (name: string, { pattern = '', enum: choices }: Schema): string[] =>
+    (choices as string[] | undefined) ?? (known[name] ?? []).filter((each) => new RegExp(pattern).test(each));
+  const partOf = (place: string): fc.Arbitrary<Record<string, string>> => {
+    // A wait is no malformed request, only a long one.
+    const of = parameters.filter((one) => one.in === place && one.name !== 'wait');
+    const values = of.map(({ name, schema }) => [
+      name,
+      fc.oneof(
+        ...(place === 'path' ? [fc.constantFrom(...knownOf(name, schema))] : []),
+        valuesOf(schema, schemas).map(String),
+      ),
+    ]);
+    const requiredKeys = of.filter(({ required }) => required === true).map(({ name }) => name);
+    return fc.record(Object.fromEntries(values), { requiredKeys }) as fc.Arbitrary<Record<string, string>>;
+  };
+  const json = requestBody?.content['application/json'];
+  const body = json
+    ? fc.option(valuesOf(json.schema, schemas), {
+        nil: undefined,
+        freq: requestBody?.required === true ? Number.MAX_SAFE_INTEGER : 5,
+      })
+    : fc.constant(undefined);
+  return fc
+    .tuple(partOf('path'), partOf('query'), partOf('header'), body)
+    .map(([inPath, query, headers, value]) => {
+      const place = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => pathSegment(inPath[name] ?? ''));
+      const search = new URLSearchParams(query).toString();
+      return {
+        path: search === '' ? place : `${place}?${search}`,
+        headers: { ...headers, ...(value !== undefined && { 'content-type': 'application/json' }) },
+        body: value === undefined ? undefined : JSON.stringify(value),
+      };
+    });
+}
+
+test('what the description allows is never refused as malformed, and never a fault of the server', async () => {
+  const { api, known } = await seeded();
+  const url = await api.listen();
+  const agent = new http.Agent({ keepAlive: true });
+  onTestFinished(() => agent.destroy());
+  const { operations, schemas } = await describe(api);
+  const malformed: string[] = [];
+  for (const operation of operations) {
+    const { operationId, method } = operation;
+    if (operationId === 'waitForRun') continue;
+    const check = async (sent: Sent): Promise<void> => {
+      const { status, text } = await send(url, agent, api.token, method, sent);
+      if (operationId !== 'getReadiness') expect(status, `${method} ${sent.path} ${text}`).toBeLessThan(500);
+      if (status !== 400 && status !== 415) return;
+      const { code, detail } = ProblemView.parse(JSON.parse(text));
+      if (code === 'InvalidCursor' || beyondTheSchema.includes(operationId)) return;
+      malformed.push(`${operationId} ${sent.path} ${JSON.stringify(sent.headers)} ${sent.body}: ${detail}`);
+    };
+    await fc.assert(fc.asyncProperty(validRequestsOf(operation, known, schemas), check), {
+      numRuns: withFaults ? 40 : 8,
+    });
+  }
+  expect(malformed).toEqual([]);
+  expect(api.lines.filter((line) => Number(line.level) >= 50)).toEqual([]);
 }, 120_000);

@@ -63,7 +63,7 @@ const other: typeof told = {
 const options = [
   ...['--project', '/srv/engine', '--model', 'scripted/third', '--policy', 'ask-everything'],
   ...['--limit-steps', '9', '--limit-seconds', '60', '--priority', 'low', '--owner', 'bob'],
-  ...['--over-budget', 'fail', '--no-attended', '--metadata', 'ticket=13'],
+  ...['--no-attended', '--over-budget', 'fail', '--metadata', 'ticket=13'],
 ];
 
 interface Conversation {
@@ -258,7 +258,7 @@ test('what a message leaves out is as the run before had it, by every way to sta
       default: 'instance',
     };
     const from = sourcesOf(source[kept] as 'run');
-    const unsaid = { seconds: 'instance', tokens: 'instance' };
+    const unsaid = { seconds: 'instance', tokens: 'instance', maxOutputTokens: 'instance' };
     const given = Object.keys(own).filter((field) => field !== 'limits' && field !== 'metadata');
     expect([way, next.sources]).toEqual([
       way,

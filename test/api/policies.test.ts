@@ -39,7 +39,7 @@ test('built-in profiles are listed, and can be neither changed nor deleted nor r
     await refusal(api.ask('PUT', '/policies/plan-readonly', { version: 1, profile })),
     await refusal(api.ask('DELETE', '/policies/plan-readonly?version=1')),
     await refusal(api.ask('POST', '/policies', { profile })),
-    await refusal(api.ask('POST', '/policies', { profile: { ...own, id: 'remembered' } })),
+    await refusal(api.ask('POST', '/policies', { profile: { ...own, id: 'place' } })),
   ]).toEqual([
     [
       409,
@@ -52,7 +52,7 @@ test('built-in profiles are listed, and can be neither changed nor deleted nor r
       'The policy plan-readonly is built in and stays as it is; customise a copy of it.',
     ],
     [409, 'PolicyExists', 'There is a policy plan-readonly already, or was one; use another id.'],
-    [400, 'InvalidInput', 'No policy can be called remembered; use another id.'],
+    [400, 'InvalidInput', 'No policy can be called place; use another id.'],
   ]);
 });
 
@@ -66,6 +66,20 @@ test('a profile of your own is kept in versions, and a change to a version that 
     version: 2,
     builtIn: false,
   });
+  const byHeader = (version: string, body: object = { profile: changed }) =>
+    refusal(api.ask('PUT', '/policies/own', body, { 'if-match': version }));
+  expect((await api.ask('GET', '/policies/own')).headers.etag).toBe('"2"');
+  expect(await byHeader('"1"')).toEqual([409, 'VersionStale', expect.any(String)]);
+  expect(await byHeader('2')).toEqual([
+    400,
+    'InvalidInput',
+    'If-Match must be one version in quotes, such as "3".',
+  ]);
+  expect(await byHeader('"2"', { version: 1, profile: changed })).toEqual([
+    400,
+    'InvalidInput',
+    'If-Match must be the same as version in the body.',
+  ]);
   const stale = await api.ask('PUT', '/policies/own', { version: 1, profile: own });
   expect([stale.statusCode, stale.json()]).toEqual([
     409,
@@ -215,7 +229,8 @@ test('profiles are listed page by page, each once', async () => {
   expect(listed).toEqual([
     [builtIn[0], builtIn[1]],
     [builtIn[2], builtIn[3]],
-    [builtIn[4], 'a'],
+    [builtIn[4], builtIn[5]],
+    [builtIn[6], 'a'],
     ['m', 'z'],
     [],
   ]);

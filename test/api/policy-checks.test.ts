@@ -72,13 +72,13 @@ test('a preview tells what would be decided, by which rule, why, and what the ne
 
 test('a preview tells what would run in place of a command that a rule about commands allows', async () => {
   const api = await createTestApp();
-  const calls = ['npm  test', 'npm test', 'ls  a'].map(shell);
+  const calls = ['npm  test', 'npm test', 'rm  a'].map(shell);
   expect((await evaluated(api, { calls })).map(({ runs }) => runs)).toEqual(['npm test', null, null]);
 });
 
 test('without a policy it is what a new run would get, mode and people as they are said to be', async () => {
   const api = await createTestApp();
-  const calls = [shell('npm test'), shell('ls'), { tool: 'write', input: { path: 'a', content: '' } }];
+  const calls = [shell('npm test'), shell('rm a'), { tool: 'write', input: { path: 'a', content: '' } }];
   const decisions = async (body: object) =>
     (await evaluated(api, { ...body, calls })).map(
       ({ decision }) => `${decision?.decision} ${decision?.scope} ${decision?.profileId}`,
@@ -86,6 +86,7 @@ test('without a policy it is what a new run would get, mode and people as they a
   const safe = 'run headless-safe-sandbox';
   expect(await decisions({})).toEqual([`allow ${safe}`, `deny ${safe}`, `allow ${safe}`]);
   expect(await decisions({ mode: 'plan' })).toEqual([`deny ${safe}`, `deny ${safe}`, `deny ${safe}`]);
+  expect(await decisions({ attended: true })).toEqual(calls.map(() => 'ask run ask-before-changes'));
   await api.ask('PUT', '/policies/place', { project: '/srv/shop', policy: 'ask-everything' });
   const asks = 'run ask-everything';
   expect(await decisions({ project: { path: '/srv/shop' }, attended: true })).toEqual(

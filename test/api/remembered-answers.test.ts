@@ -24,7 +24,7 @@ test('what was approved and remembered is not asked again, anything else is, and
     rule: 'remembered: allow exactly shell: npm ci',
     reason: 'a person allowed exactly this before',
   });
-  const { items } = (await api.ask('GET', '/policies/remembered')).json<{
+  const { items } = (await api.ask('GET', '/remembered-answers')).json<{
     items: { id: string; scope: string; key: string; by: string; expiresAt: string }[];
   }>();
   expect(items).toEqual([
@@ -51,9 +51,9 @@ test('what was approved and remembered is not asked again, anything else is, and
     ...decisionsOf(await reviewed(api, elsewhere.id, 1, 'npm ci')),
   ]).toEqual(['allow', 'ask']);
 
-  expect((await api.ask('DELETE', `/policies/remembered/${items[0]?.id}`)).statusCode).toBe(204);
+  expect((await api.ask('DELETE', `/remembered-answers/${items[0]?.id}`)).statusCode).toBe(204);
   expect(decisionsOf(await reviewed(api, run.id, 3, 'npm ci'))).toEqual(['ask']);
-  expect((await api.ask('DELETE', `/policies/remembered/${items[0]?.id}`)).statusCode).toBe(404);
+  expect((await api.ask('DELETE', `/remembered-answers/${items[0]?.id}`)).statusCode).toBe(404);
 });
 
 test('of other arguments that a person gave, those are remembered', async () => {
@@ -91,7 +91,7 @@ test('what is remembered for a project counts in it whatever link leads there', 
     ...decisionsOf(await reviewed(api, run.id, 2, 'npm ci')),
     ...decisionsOf(await reviewed(api, direct.id, 1, 'npm ci')),
   ]).toEqual(['allow', 'allow']);
-  const { items } = (await api.ask('GET', '/policies/remembered')).json<{ items: { key: string }[] }>();
+  const { items } = (await api.ask('GET', '/remembered-answers')).json<{ items: { key: string }[] }>();
   expect(items.map(({ key }) => key)).toEqual([folder]);
 });
 
@@ -110,9 +110,9 @@ test('remembered answers are listed page by page, those that have expired are no
     items: { allows: string }[];
     nextCursor: string | null;
   }
-  const first = (await api.ask('GET', '/policies/remembered?limit=1')).json<Page>();
+  const first = (await api.ask('GET', '/remembered-answers?limit=1')).json<Page>();
   const second = (
-    await api.ask('GET', `/policies/remembered?limit=1&cursor=${first.nextCursor}`)
+    await api.ask('GET', `/remembered-answers?limit=1&cursor=${first.nextCursor}`)
   ).json<Page>();
   expect([...first.items, ...second.items].map(({ allows }) => allows)).toEqual([
     expect.stringContaining('npm publish'),

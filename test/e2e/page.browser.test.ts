@@ -102,11 +102,12 @@ test('what waits for an answer is answered on the page, and an answer from elsew
   const write = waiting.filter({ hasText: 'write a\\u{202e}b.txt' });
   await write.getByText('"content":"made\\n"', { exact: false }).waitFor();
   await write.getByText('ask-everything', { exact: false }).waitFor();
+  await write.getByText('+made', { exact: true }).waitFor();
   await write.getByRole('button', { name: 'approve' }).click();
   await write.getByText('approved by first (page)').waitFor();
 
   const touch = waiting.filter({ hasText: 'shell touch denied.txt' });
-  await touch.waitFor();
+  await touch.getByRole('combobox', { name: 'Allow it' }).selectOption('in this run');
   const [open] = (await client.approvals({ runId: run.id, status: 'open' })).items;
   await client.deny(open?.id ?? '', { note: 'Not that one.' });
   await touch.getByText('denied by first (api)').waitFor();

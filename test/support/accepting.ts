@@ -51,6 +51,7 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     priority: 'normal',
     projectPath: null,
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
+    saidLimits: {},
     stall: null,
     metadata: {},
     whenBusy: 'reject',

@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import proto from '@temporalio/proto';
 import pino, { type Logger } from 'pino';
@@ -65,9 +66,21 @@ export interface Kernel {
   seen(run: RunRow, type: NewEvent['type'], fits?: (payload: never) => boolean): Promise<NewEvent>;
   /** Waits until the run has ended and its workflow with it. */
   ended(run: RunRow): Promise<RunRow>;
+  /** How Temporal's UI shows the workflow of a run that has ended. */
+  shown(run: RunRow): Promise<ShownWorkflow>;
   history(run: RunRow, executionId?: string): Promise<History>;
   /** Has the history of a workflow that the test started by hand kept, as those of `start` are. */
   keep(run: RunRow, executionId?: string): void;
+}
+
+export interface ShownWorkflow {
+  status: string;
+  /** Of one that completed; the details of a failure, or the memo of a cancelled one. */
+  result: unknown;
+  /** Type and message of a failure. */
+  failure: [string | null | undefined, string] | undefined;
+  summary: unknown;
+  details: unknown;
 }
 
 export interface WorkerChanges {
@@ -253,14 +266,35 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
         const current = await store.run(run.id);
         return current.ended_at ? current : undefined;
       });
-      await client.workflow.getHandle(workflowId('run', run.id)).result();
+      // One that did not succeed closes as failed or cancelled.
+      const closed = client.workflow.getHandle(workflowId('run', run.id)).result();
+      await closed.catch((error: unknown) => {
+        if (!(error instanceof WorkflowFailedError)) throw error;
+      });
       return row;
     },
+    shown: (run) => shownIn(client, workflowId('run', run.id)),
     keep: (run, executionId) => keepHistory(client, workflowId('run', run.id), executionId),
     history: (run, executionId) =>
       client.workflow.getHandle(workflowId('run', run.id), executionId).fetchHistory(),
   };
   return kernel;
+}
+
+async function shownIn(client: Client, workflow: string): Promise<ShownWorkflow> {
+  const handle = client.workflow.getHandle(workflow);
+  const { status, memo, raw } = await handle.describe();
+  const { summary, details } = raw.executionConfig?.userMetadata ?? {};
+  const text = (payload: typeof summary): unknown => payload && defaultPayloadConverter.fromPayload(payload);
+  const described = { status: status.name, summary: text(summary), details: text(details) };
+  try {
+    return { ...described, result: await handle.result(), failure: undefined };
+  } catch (error) {
+    const { cause } = error as WorkflowFailedError;
+    const failed = cause instanceof ApplicationFailure ? cause : undefined;
+    const result = failed ? failed.details?.[0] : memo?.['result'];
+    return { ...described, result, failure: failed && [failed.type, failed.message] };
+  }
 }
 
 /** Looks again until there is something; a hang is told with what has happened so far. */

@@ -109,6 +109,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
       subject: 'edited',
       timeoutSeconds: call.timeout_seconds,
     }),
+    plannedChange: async () => null,
     describeCall: (call) => describeCall(toolsOf({ tools: builtIn }, { external_tools: [] }), call),
     diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
     keepContent: async () => 'kept',

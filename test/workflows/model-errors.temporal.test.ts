@@ -106,6 +106,11 @@ withKernel((kernel) => {
         'message-reset 1',
         `run-end failed ${reason}`,
       ]);
+      expect(await kernel.shown(run)).toMatchObject({
+        status: 'FAILED',
+        result: { status: 'failed', reason, steps: 0, costMicros: ended.cost_micros },
+        failure: [reason, expect.stringMatching(/^The run has ended as failed: /)],
+      });
     });
   }
 
@@ -118,7 +123,7 @@ withKernel((kernel) => {
       expect(await kernel.ended(run)).toMatchObject({
         status: 'failed',
         reason: 'model_failed',
-        reason_text: `scripted: ${kind} as the scenario says (attempt ${tries}) ${words}`,
+        reason_text: `scripted: ${kind} as the scenario says (attempt ${tries}). ${words}`,
       });
       const lines = (await story(kernel, run)).filter((line) => line.startsWith('attempt-error'));
       expect(lines).toEqual([

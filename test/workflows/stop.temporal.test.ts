@@ -63,9 +63,9 @@ withKernel(
       expect(ended.output_tokens).toBeGreaterThan(0);
     });
 
-    for (const [kind, status] of [
-      ['interrupt', 'interrupted'],
-      ['cancel', 'cancelled'],
+    for (const [kind, status, shown] of [
+      ['interrupt', 'interrupted', 'COMPLETED'],
+      ['cancel', 'cancelled', 'CANCELLED'],
     ] as const) {
       test(`a run that is told to ${kind} while a command runs stops it, makes none that waits behind it, and ends as ${status}`, async () => {
         await kernel.startWorkers();
@@ -83,6 +83,11 @@ withKernel(
         expect(lines.at(-1)).toBe(`run-end ${status} ${status}`);
         const held = await findCall(kernel.store.database.db, defaultTenant, run.id, '1.1');
         expect(held?.output).toBe('Stopped: the run ended before this call was made.');
+        expect(await kernel.shown(run)).toMatchObject({
+          status: shown,
+          result: { status, reason: status, steps: 1, costMicros: 0 },
+          failure: undefined,
+        });
       });
     }
 

@@ -32,6 +32,19 @@ withKernel((kernel) => {
       'step-end 1',
       'run-end succeeded finished',
     ]);
+    expect(await kernel.shown(run)).toEqual({
+      status: 'COMPLETED',
+      result: { status: 'succeeded', reason: 'finished', steps: 1, costMicros: 0 },
+      failure: undefined,
+      summary: `${run.model} · no project`,
+      details: [
+        `- Model: \`${run.model}\``,
+        '- Project: none',
+        `- Policy: \`${run.policy}\``,
+        `- Conversation: \`${run.conversation_id}\``,
+        `- [Open the run on the page](/#run=${run.id})`,
+      ].join('\n'),
+    });
   });
 
   test('writes and commands are made in the order written, whatever fails, and the project is what they made of it', async () => {

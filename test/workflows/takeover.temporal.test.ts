@@ -230,6 +230,7 @@ withKernel(
       await kernel.startWorkers();
       await kernel.ended(run);
       expect(await story(kernel, run)).toEqual(['run-queued', 'run-end cancelled cancelled']);
+      expect(await kernel.shown(run)).toMatchObject({ status: 'CANCELLED', result: { status: 'cancelled' } });
     });
   },
   { idle: true },

@@ -4,11 +4,12 @@ import type { ActivityDeps } from '../../activities/deps.ts';
 import { createLlms } from '../../activities/llm/index.ts';
 import type { RunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { Stops } from '../../activities/store/runs/stops.ts';
 import type { Background } from '../../activities/tools/background.ts';
 import { publicEgress } from '../../activities/tools/fetch.ts';
 import { createTools } from '../../activities/tools/index.ts';
-import type { Runs } from '../../api/upkeep/run-kind.ts';
+import type { Executions } from '../../api/upkeep/executions.ts';
 import type { RoleConfig, Store } from './deps.ts';
 import { modelPrice } from './model-price.ts';
 import { createTrees } from './trees.ts';
@@ -17,7 +18,7 @@ export interface Opened {
   store: Store;
   stops: Stops;
   executor: ActivityDeps['executor'];
-  runs: Runs;
+  runs: Executions<RunRow>;
   background: Background;
   sandboxes: RunSandboxes;
   logger: Logger;
@@ -46,6 +47,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
       await background.endRun(runId);
       await sandboxes.endRun(runId);
     },
+    cancelWorkflow: runs.cancel,
     startRun: runs.started,
   };
 }

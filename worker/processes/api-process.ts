@@ -16,6 +16,7 @@ import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
 import { ensureFirstToken } from '../../activities/store/access/data-folder-token.ts';
 import { externalToolsProblem } from '../../activities/call/external.ts';
+import { plannedChange } from '../../activities/call/planned-change.ts';
 import { describeCall, reviewContextOf, reviewEdit } from '../../activities/call/review.ts';
 import { toolsOf } from '../../activities/call/tools-of.ts';
 import { createBackground } from '../../activities/tools/background.ts';
@@ -101,6 +102,8 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
+    plannedChange: (queries, run, call) =>
+      plannedChange({ tools, profileOf, sandbox, db: queries }, run, call),
     // Of no run: only the built-in tools can say it.
     describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [] }), call),
     diff: createTrees(config.dataFolder).diff,

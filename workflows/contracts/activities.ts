@@ -17,6 +17,17 @@ export interface AgentRunInput {
   historyEvents?: number;
 }
 
+/**
+ * What a run has come to, for people who look at Temporal's UI: its workflow closes with this. Absent in histories from
+ * before it, whose workflows complete without a word.
+ */
+export interface RunResult {
+  status: RunStatus;
+  reason: StopReason;
+  steps: number;
+  costMicros: number;
+}
+
 export interface RunRef {
   tenantId: string;
   runId: string;
@@ -42,6 +53,8 @@ export interface BeginRunResult {
   openCalls: PlannedCall[];
   /** Wall time left in milliseconds; 0 when it is up. */
   leftMs: number;
+  /** When it does not proceed: what the run has come to, if it has ended. */
+  result?: RunResult;
 }
 
 /** A call the model asked for, after the review against policy. */
@@ -76,9 +89,9 @@ export interface CallModelInput extends RunRef {
 export type CallModelResult =
   | { kind: 'calls'; calls: PlannedCall[]; finish: boolean }
   /** `ended`: nothing was left to do, and the run has ended with the answer, as this. */
-  | { kind: 'answer'; ended?: RunStatus }
-  /** The run belongs to another execution, or had ended before it began. */
-  | { kind: 'foreign' }
+  | { kind: 'answer'; ended?: RunStatus; result?: RunResult }
+  /** The run belongs to another execution, or had ended before it began; then `result` says how. */
+  | { kind: 'foreign'; result?: RunResult }
   | { kind: 'limit'; reason: StopReason; detail?: string }
   /** The money is used up, a person is asked for more, and the step is asked for again once that is given. */
   | { kind: 'paused'; waits: string; reason: StopReason }
@@ -133,6 +146,7 @@ export interface FinishRunResult {
   finished: boolean;
   /** The run's status when it has ended. */
   status?: RunStatus;
+  result?: RunResult;
 }
 
 export interface Activities {

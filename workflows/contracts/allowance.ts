@@ -116,7 +116,7 @@ export type UsageBy = z.infer<typeof UsageBy>;
 const day = z.iso
   .date()
   // Postgres knows no year 0.
-  .refine((value) => value >= '1970', 'must be a day from 1970 on')
+  .regex(/^(19[789]|[2-9]\d)/, 'must be a day from 1970 on')
   .describe('A UTC day, such as 2026-01-05; included.');
 
 export const UsageQuery = z.strictObject({

@@ -32,6 +32,14 @@ export const ApprovalView = z
       .describe('The exact command, path or host; control and direction characters are written out.'),
     runs: OtherText,
     input: z.unknown().describe('The exact arguments; edited ones once it is approved with an edit.'),
+    change: z
+      .string()
+      .nullable()
+      .optional()
+      .describe(
+        'What an open call would change in files as they are now, as a unified diff; null where that is not known. Only ' +
+          'when this one approval is asked for.',
+      ),
     repairs: Repairs,
     inputHash: z.string(),
     text: z.string().describe('What is asked.'),

@@ -5,7 +5,7 @@ import { LimitName } from './allowance.ts';
 import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect, Repairs } from './call.ts';
 import { Sources } from './configuration.ts';
-import { id, when } from './fields.ts';
+import { flag, id, when } from './fields.ts';
 import { DeniedCalls, Priority, RunLimits, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
 
 const step = z.int().min(1);
@@ -214,8 +214,7 @@ export const EventsQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).optional(),
   type: z.enum(eventTypes as [EventType, ...EventType[]]).optional(),
   format: z.enum(['json', 'jsonl']).optional(),
-  kept: z
-    .stringbool()
+  kept: flag
     .optional()
     .describe('Also what is kept of folded events, whose numbers skip: whole messages and results.'),
 });

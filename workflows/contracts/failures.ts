@@ -50,6 +50,7 @@ export const failures = {
   UnsupportedMediaType: { retryable: false, status: 415, title: 'The body must be application/json' },
   HeadersTooLarge: { retryable: false, status: 431, title: 'The headers are too large' },
   InternalError: { retryable: false, status: 500, title: 'Something went wrong here' },
+  TooManyWaits: { retryable: true, status: 503, title: 'Too many requests wait' },
   ShuttingDown: { retryable: true, status: 503, title: 'The server is shutting down' },
   TemporalUnavailable: { retryable: true, status: 503, title: 'Temporal cannot be reached' },
   StoreUnavailable: { retryable: true, status: 503, title: 'Postgres cannot be reached' },

@@ -10,7 +10,7 @@ const storableProblem = 'must be well-formed Unicode without NUL';
 export const text = z
   .string()
   .max(longestText)
-  .refine((value) => value.trim().length > 0, 'must not be empty')
+  .regex(/\S/, 'must not be empty')
   .refine(isStorable, storableProblem);
 
 /** A text that may say nothing, such as the output of a tool. */
@@ -24,9 +24,11 @@ export function shortText(most: number) {
 export const pathProblem =
   'A project directory must have no line break or control character in its path; rename it.';
 
-/** Line breaks and control characters would break what shows it. U+FFFD stands for bytes that are no UTF-8: another path. */
+// Line breaks and control characters would break what shows it. U+FFFD stands for bytes that are no UTF-8: another path.
+const plainPath = /^[^\p{Cc}\u2028\u2029\uFFFD]*$/u;
+
 export function isPlainPath(path: string): boolean {
-  return !/[\p{Cc}\u2028\u2029\uFFFD]/u.test(path);
+  return plainPath.test(path);
 }
 
 // PATH_MAX on Linux.
@@ -34,13 +36,16 @@ export const projectPath = z
   .string()
   .min(1)
   .max(4096)
-  .refine((value) => value.startsWith('/'), 'must be an absolute path on the machine of the worker')
+  .regex(/^\//, 'must be an absolute path on the machine of the worker')
   .refine(isStorable, storableProblem)
-  .refine(isPlainPath, 'must have no line break or control character; rename the directory');
+  .regex(plainPath, 'must have no line break or control character; rename the directory');
 
 // Integers stay exact in JSON and JavaScript up to 2^53.
 export const money = z.int().max(Number.MAX_SAFE_INTEGER);
 export const tokens = z.int().max(Number.MAX_SAFE_INTEGER);
+
+/** Yes or no in a query. */
+export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 
 /** Cursor paging: `limit` items (50 unless said otherwise), `cursor` is the `nextCursor` of the page before. */
 export const page = z.strictObject({

@@ -44,6 +44,13 @@ export const PolicyRule = z
       .describe(
         'Argument by argument: words, `*` for one argument that is no option, `**` at the end for any rest.',
       ),
+    readingCommands: z
+      .literal(true)
+      .optional()
+      .describe(
+        'Only to allow: commands that only read (ls, cat, rg, find, git log and their like), each with no other options ' +
+          'than those known to do no more, and with no file outside of the project.',
+      ),
     hosts: z
       .array(hostPattern)
       .min(1)
@@ -208,6 +215,19 @@ export const PolicyPlaceBody = z
   })
   .meta({ id: 'PolicyPlaceBody' });
 export type PolicyPlaceBody = z.infer<typeof PolicyPlaceBody>;
+
+export const PolicyPlaceListView = z
+  .object({
+    items: z.array(
+      z.object({
+        project: z.string().nullable().describe('The directory it applies to; null: everywhere.'),
+        policy: z.string(),
+      }),
+    ),
+    nextCursor: z.null(),
+  })
+  .meta({ id: 'PolicyPlaceListView' });
+export type PolicyPlaceListView = z.infer<typeof PolicyPlaceListView>;
 
 const choice = {
   policy: PolicyProfile.shape.id.optional().describe('A stored profile; left out, what a new run would get.'),

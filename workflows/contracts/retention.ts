@@ -1,6 +1,6 @@
 // What is kept how long, what would go now, prunings, and what a deletion took with it.
 import { z } from 'zod';
-import { id, when } from './fields.ts';
+import { flag, id, when } from './fields.ts';
 
 const amount = z.int().min(0);
 
@@ -27,8 +27,8 @@ export const PruneBody = z
 export type PruneBody = z.infer<typeof PruneBody>;
 
 export const PrunePlanQuery = z.strictObject({
-  olderThanSeconds: z.coerce.number().pipe(olderThanSeconds).optional(),
-  runs: z.stringbool().optional(),
+  olderThanSeconds: z.coerce.number().int().min(leastSeconds).max(mostSeconds).optional(),
+  runs: flag.optional(),
 });
 
 export const RetentionRowView = z

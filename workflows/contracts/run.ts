@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Sources } from './configuration.ts';
 import { ExternalTool } from './external-tool.ts';
-import { id, money, page, projectPath, shortText, text, tokens, when } from './fields.ts';
+import { flag, id, money, page, projectPath, shortText, text, tokens, when } from './fields.ts';
 
 export const runStatuses = [
   'queued',
@@ -80,7 +80,7 @@ export type EffectiveLimits = Required<Omit<RunLimits, 'maxOutputTokens'>> &
 export const Metadata = z
   .record(z.string().min(1).max(64), z.string().max(512))
   .refine((value) => Object.keys(value).length <= 32, 'at most 32 keys')
-  .meta({ id: 'Metadata' });
+  .meta({ id: 'Metadata', maxProperties: 32 });
 
 // What a message does when its conversation has an active run.
 export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
@@ -158,6 +158,18 @@ export type StartRunBody = z.infer<typeof StartRunBody>;
 
 export const SendMessageBody = z.strictObject(newMessage).meta({ id: 'SendMessageBody' });
 export type SendMessageBody = z.infer<typeof SendMessageBody>;
+
+// Proxies and browsers give up an answer that does not come after 30 to 60 seconds; who waits longer asks again.
+const waitSeconds = z.coerce.number().int().min(1).max(25);
+
+export const WaitQuery = z.strictObject({
+  seconds: waitSeconds.optional().describe('How long to wait at most; 25 unless said otherwise.'),
+});
+export const StartRunQuery = z.strictObject({
+  wait: waitSeconds
+    .optional()
+    .describe('Wait so many seconds for the end of the run. The answer kept for the key stays the 202.'),
+});
 
 export const StartRunView = z
   .object({
@@ -249,7 +261,7 @@ export type RunView = z.infer<typeof RunView>;
 export const RunListQuery = page.extend({
   status: RunStatus.optional(),
   conversationId: id.optional(),
-  active: z.stringbool().optional().describe('true: only runs that have not ended.'),
+  active: flag.optional().describe('true: only runs that have not ended.'),
   project: projectPath.optional().describe('Only runs that work in exactly this directory.'),
 });
 export const RunListView = z

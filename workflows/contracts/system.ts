@@ -1,5 +1,6 @@
 // What the platform says about itself: health, processes, models, dead letters.
 import { z } from 'zod';
+import { failures } from './failures.ts';
 import { id, when } from './fields.ts';
 
 export const HealthView = z
@@ -121,11 +122,19 @@ export const ProblemView = z
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    code: z.string(),
+    code: z.string().describe(`One of: ${Object.keys(failures).join(', ')}.`),
     requestId: z.string(),
     fields: z.array(z.object({ path: z.string(), problem: z.string() })).optional(),
-    activeRunId: z.string().optional(),
-    lastRunId: z.string().optional(),
+    activeRunId: z.string().optional().describe('The run that keeps the conversation busy.'),
+    lastRunId: z.string().optional().describe('The run that is not active any more.'),
+    version: z.int().optional().describe('The newest version of what was to be changed.'),
+    outcome: z.string().optional().describe('How the approval was decided.'),
+    decidedBy: z.string().optional(),
+    pool: z.string().optional().describe('The allowance that is used up.'),
+    limit: z.string().optional().describe('Which of its limits.'),
+    allowed: z.int().optional(),
+    used: z.int().optional(),
+    endsAt: z.string().nullable().optional().describe('When its period ends; null: never by itself.'),
     floor: z.int().optional().describe('Events up to this number are folded.'),
     descendants: z.array(z.string()).optional().describe('Runs that go on from it.'),
   })

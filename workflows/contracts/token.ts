@@ -7,19 +7,20 @@ export const dataFolderTokenName = 'first';
 
 // It is the author in the audit and in events, as in "ci (api)": no brackets, which would fake the part behind it, and
 // nothing that cannot be seen.
-const namePattern = /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._@'-]*$/u;
+const namePattern = /^[\p{L}\p{N}]([\p{L}\p{M}\p{N} ._@'-]*[\p{L}\p{M}\p{N}._@'-])?$/u;
 
 export const TokenName = z
   .string()
   .min(1)
   // As long as a line of the audit has room for.
   .max(64)
-  .refine(
-    (name) => namePattern.test(name) && name === name.trim() && name === name.normalize('NFC'),
-    "must begin with a letter or digit and hold only letters, digits, spaces and . _ @ ' -",
+  .regex(
+    namePattern,
+    "must begin with a letter or digit, hold only letters, digits, spaces and . _ @ ' -, and not end in a space",
   )
-  .refine(
-    (name) => name !== dataFolderTokenName,
+  .refine((name) => name === name.normalize('NFC'), 'must be in the Unicode form NFC')
+  .regex(
+    new RegExp(`^(?!${dataFolderTokenName}$)`),
     `"${dataFolderTokenName}" is the token of the data folder; use another name`,
   );
 

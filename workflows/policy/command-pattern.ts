@@ -67,7 +67,8 @@ export function allowsCommand(pattern: CommandPattern, command: SimpleCommand, r
   );
 }
 
-function leadsOut(word: string, root: string | null): boolean {
+/** Whether a word names, or may name, what is not in the project. */
+export function leadsOut(word: string, root: string | null): boolean {
   // From such a file some programs read their arguments, and whose words those are nobody knows.
   if (word.startsWith('@')) return true;
   if (!/^\/|\.\.|\\/.test(word)) return false;

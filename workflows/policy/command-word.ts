@@ -11,6 +11,8 @@ export interface Word {
   raw: string;
   /** Where globs stand unquoted: the glob of the names it may become; `unknown` if that cannot be told. */
   glob?: string;
+  /** All that is expanded in it is the status of a program, a number: `"exit: $?"`. */
+  status?: true;
 }
 
 export const unknownNames = 'unknown';
@@ -24,7 +26,12 @@ export function toWord(word: PlainWord): Word {
   if (text !== undefined) return { text, splits: false, raw: text };
   const glob = globOf(word);
   const raw = word.map(rawOf).join('');
-  return { text, splits: word.some(maySplit), raw, ...(glob !== undefined && { glob }) };
+  const isStatus = word.every((piece) => piece.kind === 'text' || isStatusOf(piece));
+  return {
+    ...{ text, splits: word.some(maySplit), raw },
+    ...(glob !== undefined && { glob }),
+    ...(isStatus && { status: true }),
+  };
 }
 
 function rawOf(piece: Piece): string {
@@ -55,6 +62,10 @@ function gitFolderIn([chain, ...others]: List): string | undefined {
   if (git !== 'git' || args[0] !== 'rev-parse' || at === -1) return undefined;
   const path = args[at + 1];
   return args[at] === '--git-path' && path !== undefined ? `.git/${path}` : '.git';
+}
+
+function isStatusOf(piece: Piece): boolean {
+  return piece.kind === 'value' && /^(?:\?|PIPESTATUS\[[0-9]+\])$/.test(piece.what);
 }
 
 function maySplit(piece: Piece): boolean {

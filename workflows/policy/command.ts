@@ -15,6 +15,8 @@ export interface SimpleCommand {
   words: readonly Word[];
   /** Words beside the arguments that may name files: targets of redirections, values of variables, loop lists. */
   files: readonly Word[];
+  /** At the moment of use: those words, and where links lead that its arguments name; not where its program is. */
+  reads?: readonly Word[];
   /** Why more or something else may run than the words say. */
   hidden?: string;
   /** Why it is not harmless although it is known what runs. */
@@ -74,27 +76,33 @@ function guess(text: string, outside: string, depth: number): SimpleCommand[] {
 
 function commandsOf(list: List, depth: number): SimpleCommand[] {
   const found: SimpleCommand[] = [];
-  const visitWords = (words: readonly PlainWord[]) => {
-    for (const piece of words.flat()) if ('list' in piece) visit(piece.list);
+  const visitWords = (words: readonly PlainWord[], read: readonly Redirect[]) => {
+    for (const piece of words.flat()) if ('list' in piece) visit(piece.list, read);
   };
-  const visitCommand = (command: PlainCommand) => {
+  const visitCommand = (command: PlainCommand, read: readonly Redirect[]) => {
     if (command.kind === 'simple') {
-      found.push(...readSimple(command, depth));
-      visitWords([...command.words, ...command.settings.map(({ value }) => value)]);
+      found.push(...readSimple({ ...command, redirects: [...read, ...command.redirects] }, depth));
+      visitWords([...command.words, ...command.settings.map(({ value }) => value)], read);
     } else if (command.kind === 'test') {
       const files = command.words.flatMap((word) => (typeof word === 'string' ? [] : toWord(word)));
       found.push(withRedirects({ ...command, words: [] }, files));
     } else {
       found.push(...readBlock(command));
-      visitWords(command.loop?.words ?? []);
-      for (const part of command.parts) visit(part.list);
+      visitWords(command.loop?.words ?? [], read);
+      // Each command in a block may read what the block is given.
+      const given = [
+        ...read,
+        ...command.redirects.filter((each) => each.kind === 'file' && each.sign === '<'),
+      ];
+      for (const part of command.parts) visit(part.list, given);
     }
   };
-  const visit = (inside: List) => {
+  const visit = (inside: List, read: readonly Redirect[]) => {
     for (const { pipelines } of inside)
-      for (const { pipeline } of pipelines) pipeline.commands.forEach(visitCommand);
+      for (const { pipeline } of pipelines)
+        for (const command of pipeline.commands) visitCommand(command, read);
   };
-  visit(list);
+  visit(list, []);
   return found;
 }
 

@@ -23,11 +23,11 @@ export function allowsByDefault(profile: PolicyProfile): string | undefined {
   return defaults?.execute === 'allow' ? 'defaults.execute' : `mode ${mode}`;
 }
 
-function isAboutEveryCommand({ tool, effect, paths, commands, hosts }: PolicyRule): boolean {
+function isAboutEveryCommand({ tool, effect, paths, commands, readingCommands, hosts }: PolicyRule): boolean {
   if (tool !== undefined && tool !== commandTool) return false;
   if (effect !== undefined && effect !== 'execute') return false;
   // What names paths or hosts matches no command, or not every one.
-  if (paths !== undefined || hosts !== undefined) return false;
+  if (paths !== undefined || hosts !== undefined || readingCommands) return false;
   return commands === undefined || commands.some(isAnyCommand);
 }
 

@@ -81,7 +81,7 @@ function textToRun(
     if (part.kind !== 'command' || part.runs === undefined || part.command.inner) continue;
     const { profile } = scopes.find(({ scope }) => scope === ruled.scope) ?? {};
     const rule = ruled.ruleIndex === null ? undefined : profile?.rules[ruled.ruleIndex];
-    if (rule === undefined || rule.commands !== undefined) return part.runs;
+    if (rule === undefined || rule.commands !== undefined || rule.readingCommands) return part.runs;
   }
   return undefined;
 }

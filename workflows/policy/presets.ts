@@ -2,16 +2,27 @@
 // decides. They cannot be changed or deleted; who wants another one clones it.
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { EffectiveLimits } from '../contracts/run.ts';
+import {
+  lookAtFiles,
+  noOtherCommands,
+  runChecks,
+  runReadingCommands,
+  runTests,
+  understoodCommands,
+} from './command-rules.ts';
 import { forbiddenCommands } from './forbidden-commands.ts';
-import { lookCommands, withArguments } from './look-commands.ts';
 import { gitFolder, laterNames, type NameKind, secretNames } from './name-kinds.ts';
-import { testCommands } from './test-commands.ts';
 
 /** Raised with every change to a built-in profile, so that a stored decision tells which text it went by. */
-export const builtInVersion = 3;
+export const builtInVersion = 4;
 
-/** For runs that name none, where none applies to their project or everywhere. */
+/** For runs that name none, where none applies to their project or everywhere: without a person to ask, and with one. */
 export const defaultProfile = 'headless-safe-sandbox';
+export const defaultAttendedProfile = 'ask-before-changes';
+
+export function defaultProfileOf({ attended = false }: { attended?: boolean | undefined }): string {
+  return attended ? defaultAttendedProfile : defaultProfile;
+}
 
 /** Allows every command and requires nothing of the sandbox: the only one, and it says so. */
 export const trustedProfile = 'trusted-mount-autonomous';
@@ -52,80 +63,17 @@ const noGitFolder = rulesAbout([gitFolder], { decision: 'deny' }, (why) => why);
 const readProject: PolicyRule = { effect: 'read', decision: 'allow', reason: 'reading in the project' };
 const writeProject: PolicyRule = { effect: 'write', decision: 'allow', reason: 'writing in the project' };
 
-// The forms are written out: git's options can read any file (--no-index) and write one (--output), and those of test
-// runners can name another program to run (-exec, -p, --script-shell). What remains: the tests are programs of the
-// project, which the agent may write, and so are the settings of their runners.
-const lookAndTest: PolicyRule = {
+const askAboutWriting: PolicyRule = { effect: 'write', decision: 'ask', reason: 'it changes a file' };
+const askAboutCommands: PolicyRule = {
   effect: 'execute',
-  commands: [
-    ...withArguments('git status', ['', '-s', '--short', '--porcelain']),
-    ...withArguments('git diff', ['', '*', '--stat', '--stat *', '--name-only', '--name-status']),
-    ...withArguments('git diff', ['-- *', 'HEAD -- *']),
-    ...withArguments('git diff --staged', ['', '--stat', '-- *']),
-    ...withArguments('git diff --cached', ['', '--stat', '-- *']),
-    ...withArguments('git log', ['', '*', '--oneline', '--oneline *', '--stat', '-- *', '--oneline -- *']),
-    ...withArguments('git log', ['-n *', '--oneline -n *', '--stat -n *', '-p -n *']),
-    ...testCommands,
-  ],
-  decision: 'allow',
-  reason: 'looking at git and running the tests',
-  examples: {
-    match: [
-      'git status',
-      'git diff src/a.ts && npm test',
-      'go test ./... -run TestCart',
-      'python -m pytest -q 2>&1',
-      'npm test -- cart src/order',
-    ],
-    noMatch: [
-      ...[
-        'git status; rm -rf .',
-        'git status\nid',
-        'git status $(id)',
-        'git diff --output=x',
-        'git push',
-        'npm test > log',
-      ],
-      ...["go test -exec 'curl x' ./...", 'npm test --script-shell=/tmp/x', 'npm test --prefix /tmp/x'],
-      ...['python -m pytest -p x --rootdir=/tmp', 'python3 -m pytest /tmp/x', 'npm test -- ../x'],
-      ...['git -c core.pager=id log', 'PATH=. git status', 'npm testing', 'sh -c "npm test"', './git status'],
-    ],
-  },
+  decision: 'ask',
+  reason: 'it is not known to read only',
 };
 
-const noOtherCommands: PolicyRule = {
-  effect: 'execute',
-  decision: 'deny',
-  reason:
-    'only looking at git (status, diff, log) and running the tests, with few options, is allowed, one command at a time ' +
-    'or in a chain',
-};
-
-const lookAtFiles: PolicyRule = {
-  effect: 'execute',
-  commands: [...lookCommands],
-  decision: 'allow',
-  reason: 'only looking at files',
-  examples: {
-    match: [
-      'ls -la .git',
-      'cat .github/workflows/ci.yml',
-      'grep -r --exclude-dir=.git x .',
-      'git add .husky',
-    ],
-    noMatch: ['cat a > .envrc', 'find .husky -exec rm {} +', 'git diff --output=.envrc', 'tee .envrc'],
-  },
-};
-
-const understoodCommands: PolicyRule = {
-  effect: 'execute',
-  commands: ['**'],
-  decision: 'allow',
-  reason: 'any command that can be looked through',
-  examples: {
-    match: ['make build && ./run --fast', 'grep -rn "$PATTERN" src | head -5'],
-    noMatch: ['eval "$x"', 'bash script.sh', 'echo x > src/a.ts', 'LD_PRELOAD=x ls', 'ls | xargs rm'],
-  },
+// An hour of work beside a person, who sees whether it gets anywhere.
+const attendedLimits: Pick<PolicyProfile, 'limits' | 'stall'> = {
+  limits: { steps: 100, seconds: 3600, costMicros: 5_000_000 },
+  stall: null,
 };
 
 export const builtInProfiles: readonly PolicyProfile[] = [
@@ -140,17 +88,19 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     stall: null,
   },
   {
-    id: 'headless-safe-sandbox',
+    id: defaultProfile,
     name: 'Headless, safe',
     description:
-      'For runs nobody watches: reads and writes in the project but for secrets and git’s own files, runs its tests ' +
-      'and looks at git. Every other command and the network are refused.',
+      'For runs without a person: reads and writes in the project but for secrets and git’s own files, runs commands ' +
+      'that only read, its tests and its scripts that build and check. Other commands and the network are refused.',
     mode: 'default',
     rules: [
       ...noSecrets,
       readProject,
+      runReadingCommands,
       ...noGitFolder,
-      lookAndTest,
+      runTests,
+      runChecks,
       ...askAboutLaterWrites,
       writeProject,
       noOtherCommands,
@@ -160,6 +110,42 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     // nowhere ends after thirty of its fifty steps.
     stall: { steps: 10, replans: 2 },
     gates: { tests: true, lint: true, rollback: true },
+  },
+  {
+    id: defaultAttendedProfile,
+    name: 'Ask before changes',
+    description:
+      'For work with a person beside it: reads in the project and runs commands that only read, but for secrets. Asks ' +
+      'before it writes a file, runs any other command or reaches into the network.',
+    mode: 'default',
+    rules: [
+      ...noSecrets,
+      readProject,
+      runReadingCommands,
+      ...noGitFolder,
+      ...askAboutLater,
+      askAboutWriting,
+      askAboutCommands,
+    ],
+    ...attendedLimits,
+  },
+  {
+    id: 'accept-edits',
+    name: 'Accept edits',
+    description:
+      'For work with a person beside it: reads and writes in the project and runs commands that only read, but for ' +
+      'secrets and git’s own files. Asks before any other command, the network, and files that run later by themselves.',
+    mode: 'default',
+    rules: [
+      ...noSecrets,
+      readProject,
+      runReadingCommands,
+      ...noGitFolder,
+      ...askAboutLater,
+      writeProject,
+      askAboutCommands,
+    ],
+    ...attendedLimits,
   },
   {
     id: 'headless-permissive-sandbox',
@@ -174,6 +160,7 @@ export const builtInProfiles: readonly PolicyProfile[] = [
     rules: [
       ...noSecrets,
       readProject,
+      runReadingCommands,
       lookAtFiles,
       ...noGitFolder,
       ...forbiddenCommands,

@@ -66,11 +66,15 @@ export function ruleProblem(rule: PolicyRule, index: number): ProfileProblem | u
   if (rule.tool !== undefined && rule.effect !== undefined) {
     return at(['effect'], 'names a tool and an effect; name one of them');
   }
-  const lists = (['paths', 'commands', 'hosts'] as const).filter((name) => rule[name] !== undefined);
+  const lists = (['paths', 'commands', 'readingCommands', 'hosts'] as const).filter(
+    (name) => rule[name] !== undefined,
+  );
   const [list, second] = lists;
   if (second !== undefined) return at([second], `has ${lists.join(' and ')}; write one rule for each`);
+  if (list === 'readingCommands' && rule.decision !== 'allow')
+    return at([list], 'can only allow; to ask about other commands, write a rule for them behind it');
   if (list !== undefined) {
-    for (const [place, pattern] of (rule[list] ?? []).entries()) {
+    for (const [place, pattern] of (list === 'readingCommands' ? [] : (rule[list] ?? [])).entries()) {
       const problem = patternProblem(list, pattern, rule.decision !== 'allow');
       if (problem !== undefined) return at([list, place], `is wrong: ${pattern} ${problem}`);
     }
@@ -80,7 +84,7 @@ export function ruleProblem(rule: PolicyRule, index: number): ProfileProblem | u
   return exampleProblem(rule, compiled, at);
 }
 
-type List = 'paths' | 'commands' | 'hosts';
+type List = 'paths' | 'commands' | 'readingCommands' | 'hosts';
 
 function patternProblem(list: List, pattern: string, nocase: boolean): string | undefined {
   if (list === 'hosts') return hostPatternProblem(pattern);
@@ -101,12 +105,14 @@ const effectsOf: Record<List, readonly Effect[]> = {
   // Forbidden names are looked for in commands too.
   paths: ['read', 'write', 'execute'],
   commands: ['execute'],
+  readingCommands: ['execute'],
   hosts: ['network'],
 };
 
 function effectProblem(list: List, rule: PolicyRule): string | undefined {
   if (rule.effect === undefined) return undefined;
-  if (!effectsOf[list].includes(rule.effect)) return `can never match: ${rule.effect} is not about ${list}`;
+  if (!effectsOf[list].includes(rule.effect))
+    return `can never match: ${rule.effect} is not about ${list === 'readingCommands' ? 'commands' : list}`;
   return list === 'paths' && rule.effect === 'execute' && rule.decision === 'allow'
     ? 'can never match: naming a file in a command allows nothing'
     : undefined;
@@ -150,7 +156,7 @@ function exampleProblem(
 
 function exampleEffect(rule: PolicyRule): Effect | undefined {
   if (rule.effect !== undefined) return rule.effect;
-  if (rule.commands !== undefined) return 'execute';
+  if (rule.commands !== undefined || rule.readingCommands) return 'execute';
   if (rule.hosts !== undefined) return 'network';
   return rule.paths === undefined ? undefined : 'read';
 }

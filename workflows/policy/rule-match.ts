@@ -14,6 +14,7 @@ import {
 } from './command-pattern.ts';
 import { matchesHost } from './host.ts';
 import { compileGlobs, type Globs } from './path-globs.ts';
+import { onlyReads } from './reading-check.ts';
 import { ruleText } from './rule-text.ts';
 import type { Part, PolicyCall } from './subject.ts';
 
@@ -73,7 +74,10 @@ export function compileRule(rule: PolicyRule, index: number): CompiledRule {
   };
 }
 
-function compileLists({ paths, commands, hosts }: PolicyRule, isAllow: boolean): ((part: Part) => Match)[] {
+function compileLists(
+  { paths, commands, readingCommands, hosts }: PolicyRule,
+  isAllow: boolean,
+): ((part: Part) => Match)[] {
   const lists: ((part: Part) => Match)[] = [];
   if (paths !== undefined) {
     const globs = compileGlobs(paths, !isAllow);
@@ -82,6 +86,9 @@ function compileLists({ paths, commands, hosts }: PolicyRule, isAllow: boolean):
   if (commands !== undefined) {
     const patterns = commands.map(parsePattern);
     lists.push((part) => matchCommands(patterns, part, isAllow));
+  }
+  if (readingCommands) {
+    lists.push((part) => (part.kind === 'command' && onlyReads(part.command, part.root) ? 'yes' : 'no'));
   }
   if (hosts !== undefined) {
     lists.push((part) =>

@@ -5,7 +5,8 @@ import type { PolicyRule } from '../contracts/policy.ts';
 const longest = 160;
 
 export function ruleText(rule: PolicyRule): string {
-  const lists = [...(rule.paths ?? []), ...(rule.commands ?? []), ...(rule.hosts ?? [])];
+  const reading = rule.readingCommands ? ['reading commands'] : [];
+  const lists = [...(rule.paths ?? []), ...(rule.commands ?? []), ...reading, ...(rule.hosts ?? [])];
   const what = rule.tool ?? rule.effect ?? 'anything';
   return cutRule(`${rule.decision} ${what}${lists.length === 0 ? '' : `: ${lists.join(', ')}`}`);
 }

@@ -99,9 +99,14 @@ function followed(command: SimpleCommand, leadsTo: ReadonlyMap<string, readonly 
   const real = writtenNames(command).flatMap((name) => leadsTo.get(name) ?? []);
   if (real.length === 0) return [command];
   const [program, ...args] = command.words;
+  const reads = writtenNames({ ...command, words: args }).flatMap((name) => leadsTo.get(name) ?? []);
   const programs = leadsTo.get(program?.text ?? '') ?? [];
   return [
-    { ...command, files: [...command.files, ...real.map(toKnownWord)] },
+    {
+      ...command,
+      files: [...command.files, ...real.map(toKnownWord)],
+      reads: [...command.files, ...reads.map(toKnownWord)],
+    },
     ...programs.map((each): SimpleCommand => {
       return { ...command, words: [toKnownWord(each), ...args], inner: true, tail: true };
     }),

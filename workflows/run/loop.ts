@@ -7,6 +7,7 @@ import type {
   Doubt,
   FinishRunInput,
   PlannedCall,
+  RunResult,
   RunToolResult,
 } from '../contracts/activities.ts';
 import type { RunStatus } from '../contracts/run.ts';
@@ -34,8 +35,8 @@ export interface LoopPorts {
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
   /** Waits for a person's word. */
   allowed(waits: string): Promise<boolean>;
-  /** The run has ended with its answer. */
-  ended(status: RunStatus): void;
+  /** The run has ended, with its answer or before this execution had begun it. */
+  ended(status: RunStatus, result: RunResult | undefined): void;
   /** Called between steps; does not return when the workflow continues as new. */
   betweenSteps(step: number): Promise<void>;
 }
@@ -64,6 +65,7 @@ export async function runLoop(
     let ending: RunEnding | undefined;
     switch (answer.kind) {
       case 'foreign':
+        if (answer.result) ports.ended(answer.result.status, answer.result);
         return;
       case 'ended':
         ending = answer.ending;
@@ -85,7 +87,7 @@ export async function runLoop(
         if (!ending) continue;
         break;
       case 'answer':
-        if (answer.ended) return ports.ended(answer.ended);
+        if (answer.ended) return ports.ended(answer.ended, answer.result);
         step += 1;
         pauses = 0;
         ending = finished;

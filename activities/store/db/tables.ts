@@ -443,6 +443,7 @@ export interface Runs {
   recent_outputs: Generated<string[]>;
   replans: Generated<number>;
   request_id: string;
+  said_limits: Json | null;
   sources: Json | null;
   stall: Json | null;
   start_tree: string | null;

@@ -48,6 +48,8 @@ export interface Configuration {
   priority: Priority;
   projectPath: string | null;
   limits: EffectiveLimits;
+  /** Those of them that are not the policy's own: they stand for the runs that follow. */
+  saidLimits: RunLimits;
   stall: StallLimits | null;
   metadata: Record<string, string>;
   attended: boolean;
@@ -266,6 +268,7 @@ async function insertRun(
       accept_no_containment: config.acceptNoContainment,
       external_tools: JSON.stringify(config.externalTools),
       owner: config.owner,
+      said_limits: JSON.stringify(config.saidLimits),
       sources: JSON.stringify(config.sources),
       // What a person sees of a queued run that nothing happens to.
       reason_text: place.kind === 'waits' ? waitsFor(place.full) : null,
@@ -275,10 +278,7 @@ async function insertRun(
     .executeTakeFirstOrThrow();
   if (!placed)
     throw new Failure('NotRunnable', 'The tenant has no allowance; make one to let it run anything.');
-  if (config.acceptNoContainment) {
-    const entry = { tenantId: input.tenantId, actor: input.by, runId: id, rule: config.policy };
-    await addAudit(write, [{ ...entry, action: 'accept-no-containment', reason: 'the request said so' }]);
-  }
+  if (config.acceptNoContainment) await noteUncontained(write, input, run);
   write.append({
     tenantId: input.tenantId,
     stream: streamOf('run', id),
@@ -286,6 +286,11 @@ async function insertRun(
     events: [queued(run, input, config), ...toWarnings(place.crossed)],
   });
   return { run, became: parked ? 'parked' : place.kind === 'waits' ? 'waiting' : 'started' };
+}
+
+async function noteUncontained(write: Write, { tenantId, by }: NewMessage, run: RunRow): Promise<void> {
+  const entry = { tenantId, actor: by, runId: run.id, rule: run.policy };
+  await addAudit(write, [{ ...entry, action: 'accept-no-containment', reason: 'the request said so' }]);
 }
 
 function queued(

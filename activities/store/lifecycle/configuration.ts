@@ -51,7 +51,7 @@ export const decided: Decided = {
     of: (run) => run.policy,
   },
   limits: {
-    why: 'Each limit that was said. A limit that was not is the policy’s own, and follows it.',
+    why: 'Each limit that was said. What people add while a run is at work is that run’s; any other limit is the policy’s own.',
     of: saidLimits,
   },
   priority: { why: 'Work that gives way to other work still does.', of: (run) => priorityOf(run.priority) },
@@ -86,14 +86,9 @@ export const decided: Decided = {
 
 const limitNames = RunLimits.keyof().options;
 
-/** Of a run from before sources were recorded, each may have been said: they stand, so that none is lost. */
-function saidLimits({ limits, sources }: RunRow): RunLimits {
-  const all = limits as RunLimits;
-  const from = (sources as Sources | null)?.limits;
-  const said = limitNames.filter(
-    (name) => all[name] !== undefined && (from === undefined || from[name] !== 'instance'),
-  );
-  return Object.fromEntries(said.map((name) => [name, all[name]]));
+/** Of a run from before they were recorded, each may have been said: all of them stand, so that none is lost. */
+function saidLimits({ limits, said_limits: said }: RunRow): RunLimits {
+  return (said ?? limits) as RunLimits;
 }
 
 export interface Carried {
@@ -111,8 +106,11 @@ export function carryOn(request: StartRunBody, before: RunBefore | undefined): C
       if (again && wanted[name] === undefined) wanted[name] = decision.of(before.run);
       continue;
     }
-    sources[name] = wanted[name] !== undefined ? 'request' : (before?.source ?? 'instance');
-    if (wanted[name] === undefined && before) wanted[name] = decision.of(before.run);
+    sources[name] = wanted[name] === undefined ? 'instance' : 'request';
+    if (wanted[name] !== undefined || !before) continue;
+    wanted[name] = decision.of(before.run);
+    // What that run was not told either is still the server's to say.
+    if (wanted[name] !== undefined) sources[name] = before.source;
   }
   const kept = before ? saidLimits(before.run) : {};
   const limits = { ...kept, ...request.limits };

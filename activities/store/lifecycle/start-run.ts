@@ -6,7 +6,7 @@ import { Failure } from '../../../workflows/contracts/failures.ts';
 import type { StartRunBody } from '../../../workflows/contracts/run.ts';
 import type { SandboxView } from '../../../workflows/contracts/system.ts';
 import { whyContained } from '../../../workflows/policy/containment.ts';
-import { defaultProfile, toRunLimits } from '../../../workflows/policy/presets.ts';
+import { defaultProfileOf, toRunLimits } from '../../../workflows/policy/presets.ts';
 import { type HeldPools, holdPools } from '../allowances/run-places.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
@@ -105,7 +105,7 @@ async function configure(
   const { externalTools = [], acceptNoContainment = false } = wanted;
   const projectPath = await projectOf(needs, wanted, sources);
   const model = modelOf(needs, wanted, sources);
-  const scopes = await scopesOf(queries, starter, { policy: wanted.policy, projectPath }, sources);
+  const scopes = await scopesOf(queries, starter, { ...wanted, projectPath }, sources);
   const [profile] = scopes.profiles;
   const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, scopes);
   if (uncontained) throw uncontained;
@@ -118,6 +118,7 @@ async function configure(
     priority: wanted.priority ?? 'normal',
     projectPath,
     limits: { ...toRunLimits(profile), ...wanted.limits },
+    saidLimits: wanted.limits ?? {},
     stall: profile.stall,
     metadata: wanted.metadata ?? {},
     attended: wanted.attended ?? false,
@@ -201,12 +202,16 @@ function containmentProblem(
 async function scopesOf(
   queries: Queries,
   { tenantId }: Starter,
-  choice: { policy: string | undefined; projectPath: string | null },
+  {
+    policy,
+    attended,
+    projectPath,
+  }: Pick<StartRunBody, 'policy' | 'attended'> & { projectPath: string | null },
   sources: Sources,
 ): Promise<ResolvedScopes> {
-  const fallback = defaultProfile;
-  const resolved = await resolveScopes(queries, tenantId, { ...choice, fallback });
+  const fallback = defaultProfileOf({ attended });
+  const resolved = await resolveScopes(queries, tenantId, { policy, projectPath, fallback });
   if (resolved) return resolved;
-  const detail = `There is no policy ${choice.policy ?? fallback}; GET /api/v1/policies lists them.`;
+  const detail = `There is no policy ${policy ?? fallback}; GET /api/v1/policies lists them.`;
   throw new Failure('UnknownPolicy', detail + insteadOf(sources.policy, 'policy'));
 }

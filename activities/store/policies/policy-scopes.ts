@@ -260,3 +260,21 @@ export function createProfiles(): (
     return found;
   };
 }
+
+// A person who has more projects with policies of their own looks them up by project.
+const mostPlaces = 1000;
+
+/** Everywhere first, then by project. */
+export function listPolicyPlaces(
+  db: Db,
+  tenantId: string,
+): Promise<{ scope: string; key: string; policy: string }[]> {
+  return db
+    .selectFrom('policy_scopes')
+    .select(['scope', 'key', 'policy_id as policy'])
+    .where('tenant_id', '=', tenantId)
+    .orderBy('scope')
+    .orderBy('key')
+    .limit(mostPlaces)
+    .execute();
+}

@@ -65,7 +65,10 @@ export function runCommand(cli: Cli): Command {
     .argument('[prompt]', 'what the agent is to do; - reads it from stdin')
     .option('--project <dir>', 'the directory it works in; "none" for a scratch folder')
     .option('--model <provider/model>', 'the model that answers; see `perdure models`')
-    .option('--policy <name>', 'the policy profile: what it may do, what is asked about')
+    .option(
+      '--policy <name>',
+      'what it may do (default: ask-before-changes if attended, else headless-safe-sandbox)',
+    )
     .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
     .option('--no-attended', 'nobody is there: what policy asks about is denied')
     .option('--accept-no-containment', 'run it though its policy requires a sandbox that contains')

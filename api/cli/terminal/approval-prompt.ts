@@ -2,7 +2,7 @@
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
 import type { PolicyScopeName } from '../../../workflows/contracts/policy.ts';
 import { type Client, ProblemError, Unreachable } from '../../client/client.ts';
-import { showApproval } from './approval-panel.ts';
+import { showApproval, wrappedWords } from './approval-panel.ts';
 import { fromDollars } from './figures.ts';
 import type { Output } from './output.ts';
 import { fromJson } from '../parse.ts';
@@ -15,6 +15,8 @@ interface Asking {
   prompt: Prompt;
   approval: ApprovalView;
 }
+
+const between = '  ';
 
 // Longer arguments are easier to type anew than to change on one line.
 const longestBegun = 2_000;
@@ -33,14 +35,16 @@ async function askCall(asking: Asking): Promise<boolean> {
   const { output, prompt, client, approval } = asking;
   const cut = showApproval(output, approval);
   const ways = [
-    'y yes',
-    'n no',
-    'e other arguments',
-    ...(approval.remembers ? ['r remember'] : []),
-    ...(cut ? ['a all arguments'] : []),
+    '[y] yes',
+    '[n] no',
+    '[e] edit the arguments',
+    ...(approval.remembers ? ['[r] yes, and remember'] : []),
+    ...(cut ? ['[a] show all of it'] : []),
   ];
   for (;;) {
-    const typed = await prompt.ask(`allow it? ${ways.join(' · ')} > `);
+    for (const each of wrappedWords(ways.join(between), output.columns - 2, between))
+      output.line(`  ${each}`);
+    const typed = await prompt.ask('allow it? > ');
     switch (typed?.trim().toLowerCase()) {
       case undefined:
         return true;
@@ -67,9 +71,9 @@ async function askCall(asking: Asking): Promise<boolean> {
 }
 
 const scopes: Record<string, PolicyScopeName> = {
-  run: 'run',
-  project: 'project',
-  everywhere: 'global',
+  ...{ r: 'run', run: 'run' },
+  ...{ p: 'project', project: 'project' },
+  ...{ e: 'global', everywhere: 'global' },
 };
 
 /** Undefined: not to be remembered after all. */
@@ -78,15 +82,18 @@ async function remember({ output, prompt, client, approval }: Asking): Promise<b
     output.line('  This cannot be remembered.');
     return undefined;
   }
-  output.line(`  for 30 days: ${printableLine(approval.remembers, 1000)}`);
+  const what = `for 30 days: ${printableLine(approval.remembers, 1000)}`;
+  for (const each of wrappedWords(what, output.columns - 2)) output.line(`  ${each}`);
   for (;;) {
-    const typed = await prompt.ask('where? run · project · everywhere; empty to go back > ');
+    output.line('  [r] in this run  [p] in the project');
+    output.line('  [e] everywhere   Enter goes back');
+    const typed = await prompt.ask('where? > ');
     if (typed === undefined) return true;
     const said = typed.trim().toLowerCase();
     if (said === '') return undefined;
     const scope = scopes[said];
     if (scope) return send(output, () => client.approve(approval.id, { remember: { scope } }));
-    output.line('  Type run, project or everywhere, and Enter.');
+    output.line('  Type r, p or e, and Enter.');
   }
 }
 
@@ -127,7 +134,7 @@ async function askLimit(asking: Asking): Promise<boolean> {
   showApproval(output, approval);
   // Only the run's own limit can be raised by an answer, and only an allowance may have room again without one.
   const own = approval.limit?.allowance === null;
-  const ways = own ? 'dollars more, such as 0.50 · n no' : 'y try again · n no';
+  const ways = own ? 'dollars more, such as 0.50 · [n] no' : '[y] try again · [n] no';
   for (;;) {
     const typed = await prompt.ask(`go on? ${ways} > `);
     const said = typed?.trim().toLowerCase();

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pino from 'pino';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { act } from '../../../activities/call/act.ts';
+import { plannedChange } from '../../../activities/call/planned-change.ts';
 import { reviewContextOf, reviewEdit, reviewFor } from '../../../activities/call/review.ts';
 import type { ActivityDeps } from '../../../activities/deps.ts';
 import { createGitBounds } from '../../../activities/git/bounds.ts';
@@ -72,11 +73,12 @@ async function startedRun(policy: string): Promise<RunRow> {
 
 let calls = 0;
 
-/** Has the model ask for each of these commands, in a step of the run. */
+/** Has the model ask for each of these commands, writes and edits, in a step of the run. */
 async function ask(run: RunRow, step: number, ...inputs: object[]): Promise<CallRow[]> {
   const asked = inputs.map((input) => {
     calls += 1;
-    return { id: `provider-${calls}`, name: 'shell', input: JSON.stringify(input) };
+    const name = 'content' in input ? 'write' : 'old' in input ? 'edit' : 'shell';
+    return { id: `provider-${calls}`, name, input: JSON.stringify(input) };
   });
   return store.step(run, step, { calls: await reviewFor({ ...deps, db }, run, step, asked) });
 }
@@ -254,4 +256,47 @@ test('the middle of a long output is read by its key, in its conversation alone'
     expect.stringMatching(/^\d+\n\[line [\d,]+ of 9,001; from \d+ goes on\]$/),
     expect.stringContaining('No result of this conversation was cut under that key'),
   ]);
+});
+
+test('a reading command runs without a question, and is denied where a link leads it out of the project', async () => {
+  const run = await startedRun('ask-before-changes');
+  const project = run.project_path ?? '';
+  writeFileSync(path.join(project, 'a.txt'), 'one\n');
+  writeFileSync(path.join(folder, 'outside.txt'), 'private\n');
+  symlinkSync(path.join(folder, 'outside.txt'), path.join(project, 'notes'));
+  const asked = await ask(run, 1, { command: 'cat a.txt' }, { command: 'cat notes' }, { command: 'touch b' });
+  expect(asked.map(({ decision }) => decision)).toEqual(['allow', 'allow', 'ask']);
+  expect(textOf(await make(run, '1.0'))).toBe('one');
+  const told = await make(run, '1.1');
+  expect(told).toContain('Denied by policy: notes leads to ');
+  expect(told).not.toContain('private');
+});
+
+test('a change that is asked about is told as a diff of the files as they are now, and changes nothing', async () => {
+  const run = await startedRun('ask-before-changes');
+  const project = run.project_path ?? '';
+  writeFileSync(path.join(project, 'a.txt'), 'one\ntwo\n');
+  symlinkSync(path.join(folder, 'outside.txt'), path.join(project, 'notes'));
+  const asked = await ask(
+    run,
+    1,
+    { path: 'a.txt', old: 'two', new: 'three' },
+    { path: 'a.txt', content: 'one\n' },
+    { path: 'new.txt', content: 'made\n' },
+    { path: 'a.txt', old: 'none such', new: 'x' },
+    { path: 'notes', content: 'x' },
+    { command: 'touch b' },
+  );
+  expect(asked.map(({ decision }) => decision)).toEqual(asked.map(() => 'ask'));
+  const needs = { ...deps, db, sandbox: driver };
+  const told: (string | null)[] = [];
+  for (const call of asked) told.push(await plannedChange(needs, run, call));
+  expect(told).toEqual([
+    '--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n',
+    '--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,1 @@\n one\n-two\n',
+    '--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1,1 @@\n+made\n',
+    ...[null, null, null],
+  ]);
+  expect(readdirSync(project).toSorted()).toEqual(['.git', 'a.txt', 'notes']);
+  expect(readFileSync(path.join(project, 'a.txt'), 'utf8')).toBe('one\ntwo\n');
 });

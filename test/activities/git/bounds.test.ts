@@ -71,6 +71,8 @@ const looking = [
   'git status && git status --short && timeout 20 git status --porcelain',
   'git diff; git diff --stat; git diff --name-status; git diff HEAD -- a; git diff --staged -- a; git diff --cached',
   'git log; git log --stat; git log -p -n 3; git log --oneline -- a',
+  'git show; git show HEAD:a; git blame a; git grep one; git ls-files -m -o; git cat-file -p HEAD:a; git stash list',
+  'git describe --always --dirty; git shortlog -sn HEAD; git branch -av; git tag -l; git for-each-ref; git reflog',
 ];
 /** As profiles of people's own may, with all that has one reading. */
 const every = profileWith([{ commands: ['**'], decision: 'allow' }]);

@@ -227,7 +227,7 @@ const errors: Fault[] = [
     family: 'nothing listens there',
     name: 'a refused connection',
     plays: () => undefined,
-    becomes: { kind: 'network', says: /no connection to http:\/\/127\.0\.0\.1:\d+: it was refused/ },
+    becomes: { kind: 'network', says: /no connection to http:\/\/127\.0\.0\.1:\d+: nothing listens/ },
   },
   ...told(
     '5xx, in any envelope',

@@ -196,8 +196,8 @@ test('a server that cannot be reached is named by its origin, and a connection t
   const every = Object.assign(new AggregateError([refused, refused]), { code: 'ECONNREFUSED' });
   const place = 'p: no connection to http://localhost:11434:';
   expect([refused, every, coded('ENOTFOUND'), coded('ETIMEDOUT', { syscall: 'connect' })].map(said)).toEqual([
-    `${place} it was refused, nothing listens there (no)`,
-    `${place} it was refused, nothing listens there (ECONNREFUSED)`,
+    `${place} nothing listens there (no)`,
+    `${place} nothing listens there (ECONNREFUSED)`,
     `${place} no host has that name (no)`,
     `${place} it took too long (no)`,
   ]);

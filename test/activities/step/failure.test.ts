@@ -86,7 +86,7 @@ describe('a server that cannot be reached', () => {
       expect((await toldOf(run)).at(-1)).toMatchObject({
         type: 'attempt-error',
         payload: {
-          reason: expect.stringMatching(/no connection to http:\/\/h .*tried for a minute/),
+          reason: expect.stringMatching(/no connection to http:\/\/h\. .*tried for a minute/),
           retry: false,
         },
       });

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { ProblemView } from '../../../workflows/contracts/system.ts';
@@ -132,12 +133,31 @@ test('a known path with another method says what it takes', async () => {
   });
   expect([answer.statusCode, answer.headers.allow, answer.json().code]).toEqual([
     405,
-    'GET, HEAD, DELETE',
+    'DELETE, GET, HEAD, OPTIONS',
     'MethodNotAllowed',
   ]);
   const stream = await api.app.inject({ method: 'HEAD', url: run.streamUrl, headers: api.auth });
-  expect([stream.statusCode, stream.headers.allow]).toEqual([405, 'GET']);
+  expect([stream.statusCode, stream.headers.allow]).toEqual([405, 'GET, OPTIONS']);
   expect((await api.ask('GET', '/nowhere')).json().code).toBe('NotFound');
+});
+
+test('no method of any name is answered otherwise, and OPTIONS says which there are', async () => {
+  const api = await createTestApp();
+  const { port } = new URL(await api.listen());
+  const asked = async (method: string, path: string): Promise<(string | undefined)[]> => {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.write(`${method} ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
+    const answer = await text(socket);
+    return [answer.slice(9, 12), /^allow: (.*)\r$/im.exec(answer)?.[1]];
+  };
+  const unknown = ['TRACE', 'PROPFIND', 'SEARCH', 'QUERY', 'get', 'Post', 'PERDURE', 'M-SEARCH', 'x!y'];
+  for (const method of unknown) {
+    expect(await asked(method, '/api/v1/runs?limit=2'), method).toEqual(['405', 'GET, HEAD, OPTIONS, POST']);
+    expect((await asked(method, '/api/v1/nowhere'))[0], method).toMatch(/^40[04]$/);
+  }
+  expect(await asked('OPTIONS', '/api/v1/prune')).toEqual(['204', 'GET, HEAD, OPTIONS, POST']);
+  expect(await asked('OPTIONS', '/api/v1/nowhere')).toEqual(['404', undefined]);
+  expect(await asked('CONNECT', '/api/v1/runs')).toEqual([expect.stringMatching(/^(40\d)?$/), undefined]);
 });
 
 test('an acceptable request id is taken over and echoed, another one is replaced', async () => {

@@ -38,6 +38,7 @@ const toyKind: Kind<Toy> = {
     priority: {},
     searchAttributes: [],
     summary: colour,
+    details: `It is ${colour}.`,
   }),
   async listUnstarted(queries, _, limit, after = '') {
     const page = sql<Toy>`select * ${active} and execution_id is null and id > ${after} order by id limit ${limit}`;

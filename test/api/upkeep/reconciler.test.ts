@@ -25,7 +25,14 @@ async function reconcileUntil(
   const logger = pino({ level: 'debug' }, { write: (line) => void levels.push(JSON.parse(line).level) });
   const upkeep = createRunUpkeep({
     log: store.log,
-    runs: { started() {}, wake() {}, async settled() {}, isStarted: () => false, describe },
+    runs: {
+      started() {},
+      wake() {},
+      async settled() {},
+      isStarted: () => false,
+      async cancel() {},
+      describe,
+    },
     logger,
     book: (write, run) => bookUnanswered({ price }, write, run),
   });

@@ -21,6 +21,7 @@ function sweeping() {
     runs: {
       started: ({ id }) => void told.push(id),
       isStarted: () => false,
+      async cancel() {},
       wake: (id) => void woken.push(id),
       async settled() {},
       async describe() {

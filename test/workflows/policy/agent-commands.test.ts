@@ -26,6 +26,12 @@ test('as many of the commands that agents write are allowed as before', async ()
   const counts = profiles.map(
     (name, index) => `${name}: ${count('before', index)} before, ${count('after', index)} after`,
   );
+  for (const name of ['ask-before-changes', 'accept-edits']) {
+    const allowed = Object.keys(before).filter(
+      (command) => decide(name, call('execute', command)).decision === 'allow',
+    );
+    counts.push(`${name}: ${allowed.length}`);
+  }
   console.log(`Of ${rows.length} commands allowed: ${counts.join('; ')}.`);
   const lines = rows.map(({ before: old, after, text, runs }) => {
     const [then, now] = [old, after].map((decisions) =>

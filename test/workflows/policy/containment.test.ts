@@ -22,7 +22,9 @@ test('of the built-in profiles the permissive one requires containment, and the 
   expect(required).toEqual([
     ['plan-readonly', undefined, undefined],
     ['headless-safe-sandbox', undefined, undefined],
-    ['headless-permissive-sandbox', 'rules[22] (allow execute: **)', 'containment'],
+    ['ask-before-changes', undefined, undefined],
+    ['accept-edits', undefined, undefined],
+    ['headless-permissive-sandbox', 'rules[23] (allow execute: **)', 'containment'],
     ['trusted-mount-autonomous', 'rules[6] (allow anything)', undefined],
     ['ask-everything', undefined, undefined],
   ]);

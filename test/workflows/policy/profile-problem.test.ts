@@ -36,6 +36,8 @@ test('the numbers of the built-in profiles are those that were promised', () => 
   expect(rows).toEqual([
     ['plan-readonly', 'plan', 30, 300, 1, 0, 0, ''],
     ['headless-safe-sandbox', 'default', 50, 600, 5, 10, 2, 'tests lint rollback'],
+    ['ask-before-changes', 'default', 100, 3600, 5, 0, 0, ''],
+    ['accept-edits', 'default', 100, 3600, 5, 0, 0, ''],
     ['headless-permissive-sandbox', 'acceptEdits', 100, 1800, 20, 10, 2, 'tests'],
     ['trusted-mount-autonomous', 'acceptEdits', 200, 3600, 50, 10, 2, ''],
     ['ask-everything', 'default', 50, 600, 5, 0, 0, ''],

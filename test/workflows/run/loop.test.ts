@@ -67,7 +67,7 @@ function portsOf(script: Script, continueAt?: number): { ports: LoopPorts; asked
       asked.push(`may ${waits}`);
       return !script.denied?.includes(waits);
     },
-    ended: (status) => void asked.push(`ended ${status}`),
+    ended: (status, result) => void asked.push(`ended ${status}${result ? ` ${result.steps}` : ''}`),
     async betweenSteps(step) {
       asked.push(`between ${step}`);
       if (step === continueAt) throw new ContinuedAsNew();
@@ -99,6 +99,8 @@ test('an answer that has ended the run is the end, and so is a run of another ex
     'ended succeeded',
   ]);
   expect(await run({ answers: [{ kind: 'foreign' }] })).toEqual(['model 1']);
+  const result = { status: 'cancelled', reason: 'cancelled', steps: 0, costMicros: 0 } as const;
+  expect(await run({ answers: [{ kind: 'foreign', result }] })).toEqual(['model 1', 'ended cancelled 0']);
 });
 
 test('what is asked about is made once it is allowed, and what is denied is not', async () => {

@@ -1,8 +1,10 @@
-// A run keeps whom it counts for and where each of its settings came from: the next of its conversation goes by them.
+// A run keeps whom it counts for, the limits that were said of it, and where each of its settings came from: the next of
+// its conversation goes by them.
 import { type Kysely, sql } from 'kysely';
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  await sql`alter table runs add column owner text, add column sources jsonb`.execute(db);
+  await sql`alter table runs add column owner text, add column said_limits jsonb,
+    add column sources jsonb`.execute(db);
   // Until now the owner was only in the chain of pools that the run draws from.
   await sql`update runs set owner = substr(name, length('owner/') + 1)
     from allowance_runs account cross join unnest(account.chain) as listed (name)
@@ -10,5 +12,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await sql`alter table runs drop column owner, drop column sources`.execute(db);
+  await sql`alter table runs drop column owner, drop column said_limits, drop column sources`.execute(db);
 }

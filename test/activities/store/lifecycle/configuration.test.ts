@@ -4,6 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { commit } from '../../../../api/verbs/verb.ts';
+import { raiseOwn } from '../../../../activities/store/allowances/own-limits.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import type { Accepted } from '../../../../activities/store/lifecycle/accept-run.ts';
 import { type StartNeeds, startRun } from '../../../../activities/store/lifecycle/start-run.ts';
@@ -20,7 +21,7 @@ import type { StartRunBody } from '../../../../workflows/contracts/run.ts';
 import { defaultProfile, findProfile, toRunLimits } from '../../../../workflows/policy/presets.ts';
 import { sourcesOf } from '../../../support/accepting.ts';
 import { startNeeds } from '../../../support/start-needs.ts';
-import { openTestStore } from '../../../support/store.ts';
+import { lockedRun, openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
 const { log, database } = store;
@@ -122,16 +123,31 @@ test('a directory, a model or a policy that is gone since the run before is refu
 
 test('of a run from before sources were recorded every limit stands', async () => {
   const { run } = await start({ policy: 'plan-readonly' });
-  await database.db.updateTable('runs').set({ sources: null }).where('id', '=', run.id).execute();
+  await database.db
+    .updateTable('runs')
+    .set({ sources: null, said_limits: null })
+    .where('id', '=', run.id)
+    .execute();
   const next = (await follow(run, { policy: 'ask-everything', limits: { steps: 40 } })).run;
   expect(next).toMatchObject({
     limits: { ...(run.limits as object), steps: 40 },
     sources: {
       ...sourcesOf('conversation'),
+      owner: 'instance',
+      overBudget: 'instance',
       policy: 'request',
-      limits: { ...sourcesOf('conversation').limits, steps: 'request' },
+      limits: { ...sourcesOf('conversation').limits, steps: 'request', maxOutputTokens: 'instance' },
     },
   });
+});
+
+test('money that people add to a run is that run’s alone', async () => {
+  const { run } = await start({ limits: { costMicros: 100 } });
+  await log.write('test', async (write) =>
+    raiseOwn(write, await lockedRun(write, run.id), { more: 900, by: 'ada', note: 'go on' }),
+  );
+  expect(await store.run(run.id)).toMatchObject({ limits: { costMicros: 1000 } });
+  expect((await follow(run)).run).toMatchObject({ limits: { costMicros: 100 } });
 });
 
 test('a message that waited while another gave its conversation a new owner counts for that owner', async () => {

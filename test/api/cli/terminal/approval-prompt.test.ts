@@ -1,5 +1,6 @@
 // What is sent for what is typed: the questions about money, whose answers are amounts, and what is to be remembered.
 import { expect, test } from 'vitest';
+import { showApproval } from '../../../../api/cli/terminal/approval-panel.ts';
 import { putApproval } from '../../../../api/cli/terminal/approval-prompt.ts';
 import { createOutput } from '../../../../api/cli/terminal/output.ts';
 import { createClient } from '../../../../api/client/client.ts';
@@ -38,7 +39,12 @@ async function sentFor(...lines: string[]): ReturnType<typeof sentOf> {
   return sentOf(limit, ...lines);
 }
 
-async function sentOf(
+async function sentOf(approval: ApprovalView, ...lines: string[]): ReturnType<typeof sentAt> {
+  return sentAt(120, approval, ...lines);
+}
+
+async function sentAt(
+  columns: number,
   approval: ApprovalView,
   ...lines: string[]
 ): Promise<{ sent: [path: string, body: unknown][]; shown: string }> {
@@ -47,7 +53,7 @@ async function sentOf(
   const write = (text: string): void => void (shown += text);
   await putApproval({
     approval,
-    output: createOutput({ write }, { write }, {}),
+    output: createOutput({ write, isTTY: true, columns }, { write }, { NO_COLOR: '1' }),
     prompt: { ask: async () => lines.shift(), close: () => {} },
     client: createClient({
       url: 'http://127.0.0.1',
@@ -92,13 +98,71 @@ test('what runs in place of the command is shown under it', async () => {
   expect(shown).toContain("  │ make\n  which runs as\n  │ make 'a b'\n");
 });
 
+test('a text that differs in blanks and needless quotes only is shown once', async () => {
+  const typed = { ...call, subject: 'make  "a" b', input: { command: 'make  "a" b' }, runs: 'make a b' };
+  expect((await sentOf(typed, 'y')).shown).not.toContain('which runs as');
+});
+
+const change = `--- a/src/total.ts
++++ b/src/total.ts
+@@ -1,3 +1,3 @@
+ export function total(prices: number[]): number {
+-  return prices.reduce((sum, price) => sum + price);
++  return prices.reduce((sum, price) => sum + price, 0);
+ }
+`;
+const write: ApprovalView = {
+  ...call,
+  tool: 'write',
+  effect: 'write',
+  subject: 'src/total.ts',
+  input: { path: 'src/total.ts', content: 'all of it' },
+  change,
+  rule: 'ask write',
+  reason: 'it changes a file',
+};
+const which: ApprovalView = {
+  ...limit,
+  kind: 'question',
+  text: 'Which rounding is meant for the totals of an order?',
+  choices: ['Half up, as the invoice has it', 'Half to even'],
+};
+
+test('a change is shown as a diff, a question with its choices, and both fit 80 and 50 columns', async () => {
+  let screens = '';
+  for (const columns of [80, 50]) {
+    for (const [approval, ...lines] of [
+      [write, 'a', 'r', '', 'y'],
+      [which, '2'],
+    ] as const) {
+      const { shown } = await sentAt(columns, approval, ...lines);
+      expect(shown.split('\n').filter((line) => line.length > columns)).toEqual([]);
+      screens += `${columns} columns\n${shown}\n`;
+    }
+  }
+  await expect(screens).toMatchFileSnapshot('approval-screens.txt');
+});
+
+test('lines of a diff are coloured in a terminal', async () => {
+  const shown = await drawn(write);
+  expect(shown).toContain('\u001b[31m-  return');
+  expect(shown).toContain('\u001b[32m+  return');
+});
+
+async function drawn(approval: ApprovalView): Promise<string> {
+  let shown = '';
+  const sink = { write: (text: string) => void (shown += text), isTTY: true, columns: 80 };
+  showApproval(createOutput(sink, sink, {}), approval);
+  return shown;
+}
+
 test('r shows what would be remembered, and is sent only with where', async () => {
   const { sent, shown } = await sentOf(call, 'r', 'here', '', 'r', 'everywhere');
   expect(sent).toEqual([['approve', { remember: { scope: 'global' } }]]);
   const rule =
     '  for 30 days: the tool shell with exactly these arguments and no others: {"command":"make"}\n';
   expect(shown.split(rule)).toHaveLength(3);
-  expect(shown).toContain('  Type run, project or everywhere, and Enter.\n');
+  expect(shown).toContain('  Type r, p or e, and Enter.\n');
 });
 
 test('what cannot be remembered is not, and is asked as before', async () => {

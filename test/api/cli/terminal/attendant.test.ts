@@ -9,9 +9,9 @@ import { type Captured, eventually, startApi } from '../captured.ts';
 import { screenOf, seen } from '../screen.ts';
 import { asks, question, type WaitingRun, waitingRun } from '../waiting.ts';
 
-const ways = 'allow it? y yes · n no · e other arguments · r remember > ';
+const ways = '  [y] yes  [n] no  [e] edit the arguments  [r] yes, and remember\nallow it? > ';
 // Arguments in which something hides are not remembered.
-const waysOfHidden = ways.replace(' · r remember', '');
+const waysOfHidden = ways.replace('  [r] yes, and remember', '');
 const ctrlU = '\u0015';
 
 async function viewOf(api: TestApp, { approvals }: WaitingRun, index = 0): Promise<ApprovalView> {
@@ -30,13 +30,13 @@ test('the exact command is shown with its rule, nothing in it hides, and y lets 
   ]);
   const watching = attend('watch', run.id);
   await seen(watching, waysOfHidden);
-  expect(screenOf(watching.out()).slice(-6)).toEqual(
+  expect(screenOf(watching.out()).slice(-7)).toEqual(
     [
       '  shell (execute)',
       '  │ rm -r \\u{202e}build',
       '  │ \\u{1b}[2Ksafe',
       expect.stringMatching(/^ {2}rule any tool · allowed · denied in 9 min \d+ s if nobody answers$/),
-      waysOfHidden,
+      ...waysOfHidden.split('\n'),
     ].toSpliced(0, 0, expect.stringContaining('perdure approve')),
   );
   watching.type('y\r');
@@ -71,7 +71,7 @@ test('e offers the arguments to be changed, and asks again while they cannot be 
   const content = Array.from({ length: 200 }, (_, index) => `line ${index} \u202e`).join('\n');
   const run = await waitingRun(api, [asks('a.txt', { tool: 'write', input: { path: 'a.txt', content } })]);
   const watching = attend('watch', run.id);
-  const waysOut = waysOfHidden.replace(' > ', ' · a all arguments > ');
+  const waysOut = waysOfHidden.replace('\n', '  [a] show all of it\n');
   await seen(watching, waysOut);
   expect(watching.out()).toMatch(
     / {2}with the arguments\n {2}│ {"path":"a.txt","content":"line 0 \\u202e\\nline 1/,
@@ -128,7 +128,7 @@ test('a question is answered with the number of a choice or in words, one questi
   const run = await waitingRun(api, [question('Which one?', 'red', 'blue'), question('How many?')]);
   const watching = attend('watch', run.id);
   await seen(watching, 'a number or your own words > ');
-  expect(screenOf(watching.out()).slice(-5, -2)).toEqual(['  │ Which one?', '  │ 1  red', '  │ 2  blue']);
+  expect(screenOf(watching.out()).slice(-5, -2)).toEqual(['  │ Which one?', '  │ 1. red', '  │ 2. blue']);
   watching.type('7\r');
   await seen(watching, '  There are 2 choices.\n');
   watching.type('2\r');
@@ -162,7 +162,7 @@ test('an answer from elsewhere takes the question away, and what happened meanwh
   await seen(watching, '✗ 1.0 shell denied');
   const screen = screenOf(watching.out());
   const from = screen.findIndex((line) => line.startsWith('  rule any tool'));
-  expect(screen.slice(from + 1, from + 4)).toEqual([
+  expect(screen.slice(from + 2, from + 5)).toEqual([
     '— denied by first (api): No.',
     '! stuck: something else',
     '✗ 1.0 shell denied · 26 B',

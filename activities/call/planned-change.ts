@@ -1,0 +1,60 @@
+// What a call that is asked about would change, as a person reads it: a unified diff against the files as they are now.
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
+import { createPathCheck } from '../../workflows/policy/path-check.ts';
+import { SandboxRefusal, type SandboxDriver } from '../sandbox/sandbox.ts';
+import type { CallRow } from '../store/calls/calls.ts';
+import type { RunRow } from '../store/runs/runs.ts';
+import type { FileChange } from '../tools/tool.ts';
+import { type ReviewNeeds, reviewContextOf } from './review.ts';
+import { findTool, toolsOf } from './tools-of.ts';
+
+// A person reads no more than this; the arguments have the whole.
+const longestDiff = 200_000;
+// Comparing two large files that have little in common takes long, and the API answers others meanwhile.
+const comparingMs = 500;
+
+/** Null where it is not known: another tool, a file that is no text, a plan that does not fit any more. */
+export async function plannedChange(
+  needs: ReviewNeeds & { sandbox: SandboxDriver },
+  run: RunRow,
+  call: CallRow,
+): Promise<string | null> {
+  const found = findTool(toolsOf(needs, run), call.tool);
+  if (found?.kind !== 'built-in' || found.tool.plan === undefined) return null;
+  const { name, effect, subjectKind, plan } = found.tool;
+  const context = await reviewContextOf(needs, run);
+  const wanted = { tool: name, effect, subject: call.subject, subjectKind };
+  const open = await needs.sandbox.open({ id: run.id, projectPath: run.project_path }).catch(refused);
+  if (open === null) return null;
+  try {
+    const sandbox = await open.forCall({ mayUse: createPathCheck(context.scopes, wanted, context) });
+    const planned = await plan(call.input, sandbox);
+    return 'problem' in planned ? null : diffOf(planned.changes);
+  } catch (error) {
+    return refused(error);
+  } finally {
+    await open.close('goes-on');
+  }
+}
+
+/** A file that may not be read, or a project that is gone, keeps nobody from answering. */
+function refused(error: unknown): null {
+  if (error instanceof SandboxRefusal) return null;
+  throw error;
+}
+
+function diffOf(changes: readonly FileChange[]): string | null {
+  const parts: string[] = [];
+  for (const { path, before, after } of changes) {
+    const [old, now] = [before, after].map((bytes) => bytes?.toString('utf8') ?? '');
+    if (old === undefined || now === undefined || old.includes('\0') || now.includes('\0')) return null;
+    const names = [before && `a/${path}`, after && `b/${path}`].map((name) => name ?? '/dev/null');
+    const [from = '', to = ''] = names;
+    const options = { context: 3, timeout: comparingMs, headerOptions: FILE_HEADERS_ONLY };
+    const part = createTwoFilesPatch(from, to, old, now, undefined, undefined, options);
+    if (part === undefined) return null;
+    parts.push(part);
+  }
+  const diff = parts.join('');
+  return diff.length > longestDiff ? null : diff.toWellFormed();
+}

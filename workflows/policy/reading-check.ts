@@ -1,0 +1,84 @@
+// Whether a command only reads, by the table of those that do. It need not know which option takes a value: every word
+// that begins with a dash must be an option of the table, wherever it stands, and every other one must stay in the
+// project, whether it is a file or the value of an option.
+import type { SimpleCommand } from './command.ts';
+import { leadsOut } from './command-pattern.ts';
+import { unknownNames, type Word } from './command-word.ts';
+import { normalizePath } from './path.ts';
+import { readingFormOf } from './reading-commands.ts';
+import type { ReadingForm } from './reading-form.ts';
+
+/** Reading it changes nothing and tells nothing. */
+const nothing = '/dev/null';
+
+export function onlyReads(command: SimpleCommand, root: string | null): boolean {
+  if (command.hidden !== undefined || command.caution !== undefined) return false;
+  // Where it reads from, and where links lead that it names.
+  const { reads = command.files } = command;
+  if (!reads.every(({ text }) => text !== undefined && staysIn(text, root))) return false;
+  const texts = command.words.map(({ text }) => text);
+  // It is there already; from another folder, names would mean other files than those that are judged.
+  if (texts[0] === 'cd') return texts.length === 2 && isProject(texts[1], root);
+  const found = readingFormOf(texts);
+  if (found === undefined) return false;
+  const { form, from, git } = found;
+  const args = command.words.slice(from);
+  if (form.text) return args.every(({ text, status }) => text !== undefined || status === true);
+  // Such a format has git start a program that checks signatures.
+  if (git && args.some(({ raw }) => /%G|%\([^)]*signature/.test(raw))) return false;
+  return args.every((word) => isAllowed(word, form, root)) && hasItsOperands(args, form, root);
+}
+
+function isAllowed({ text, glob, raw }: Word, form: ReadingForm, root: string | null): boolean {
+  if (text !== undefined) return !isOption(text) || isOptionOf(form, text, root);
+  if (glob === undefined || glob === unknownNames || form.globs === undefined) return false;
+  // `.*` finds what is above too.
+  if (/(?:^|\/)\.[^/]*[*?[]/.test(glob) || leadsOut(raw, root)) return false;
+  return form.globs === 'any' ? !raw.startsWith('-') : /^[^-*?[]/.test(glob);
+}
+
+function isOption(text: string): boolean {
+  return text.startsWith('-') && text !== '-' && text !== '--';
+}
+
+function isOptionOf(form: ReadingForm, option: string, root: string | null): boolean {
+  const { letters = '', numbers = '', texts = '', long = [], words, count } = form;
+  // Such as -mtime -7.
+  if (words !== undefined) return words.includes(option) || /^-[0-9]+[a-zA-Z]?$/.test(option);
+  if (option.startsWith('--')) {
+    const [, name = '', value] = /^--([^=]*)(?:=(.*))?$/s.exec(option) ?? [];
+    const isNamed = long.includes(value === undefined ? name : `${name}=`) || long.includes(`${name}=?`);
+    return isNamed && (value === undefined || !leadsOut(value, root));
+  }
+  if (count && /^-[0-9]+$/.test(option)) return true;
+  const rest = option.slice(1);
+  const at = [...rest].findIndex((each) => `${numbers}${texts}`.includes(each) || !letters.includes(each));
+  if (at === -1) return true;
+  const [letter = '', value] = [rest[at], rest.slice(at + 1)];
+  if (numbers.includes(letter) && /^(?:[0-9]+%?)?$/.test(value)) return true;
+  return texts.includes(letter) && !leadsOut(value, root);
+}
+
+function hasItsOperands(args: readonly Word[], form: ReadingForm, root: string | null): boolean {
+  const options = args.flatMap(({ text }) => (text !== undefined && isOption(text) ? [text] : []));
+  const operands = args.filter(({ text }) => text === undefined || (!isOption(text) && text !== '--'));
+  const isListing = form.operandsWith?.some((option) => options.includes(option)) ?? false;
+  if (form.operands !== undefined && operands.length > form.operands && !isListing) return false;
+  const [first] = operands;
+  if (form.first !== undefined && first !== undefined && !form.first.test(first.text ?? '')) return false;
+  const isPattern =
+    form.patternUnless !== undefined && !options.some((each) => form.patternUnless?.test(each));
+  const isCode = form.first !== undefined;
+  return operands
+    .slice(isPattern || isCode ? 1 : 0)
+    .every(({ text }) => text === undefined || staysIn(text, root));
+}
+
+function isProject(name: string | undefined, root: string | null): boolean {
+  const normal = normalizePath(name ?? '', root);
+  return name !== '-' && normal.kind === 'inside' && normal.path === '.';
+}
+
+function staysIn(name: string, root: string | null): boolean {
+  return name === nothing || !leadsOut(name, root);
+}

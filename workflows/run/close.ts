@@ -1,0 +1,34 @@
+// How the workflow of a run closes, so that Temporal's UI says the same of it as every other surface.
+import { ApplicationFailure, CancelledFailure, upsertMemo } from '@temporalio/workflow';
+import type { RunResult } from '../contracts/activities.ts';
+
+/**
+ * A run that failed or ran out of time reads Failed, a cancelled one Cancelled, every other one Completed: what an
+ * interrupted run did is kept, and its result says `interrupted`. Nothing retries a workflow of a run.
+ *
+ * This needs no patch: the result comes from an activity, and a history from before it has none.
+ */
+export function closeWith(result: RunResult | undefined): RunResult | undefined {
+  switch (result?.status) {
+    case 'failed':
+    case 'timed_out':
+      throw ApplicationFailure.create({
+        message: sentenceOf(result),
+        type: result.reason,
+        nonRetryable: true,
+        details: [result],
+      });
+    case 'cancelled':
+      // A workflow that closes as cancelled has no place for a result.
+      upsertMemo({ result });
+      // The activity that said so has asked Temporal to cancel it: without that it would read Failed.
+      throw new CancelledFailure(sentenceOf(result));
+    default:
+      return result;
+  }
+}
+
+function sentenceOf({ status, reason, steps, costMicros }: RunResult): string {
+  const why = reason === status ? status : `${status}: ${reason}`;
+  return `The run has ended as ${why}, after ${steps} ${steps === 1 ? 'step' : 'steps'} and $${(costMicros / 1_000_000).toFixed(4)}.`;
+}
