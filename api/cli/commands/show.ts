@@ -2,11 +2,12 @@
 import { Command } from 'commander';
 import type { CallListView, CallView } from '../../../workflows/contracts/call.ts';
 import type { ConversationDetailView } from '../../../workflows/contracts/conversation.ts';
-import type { RunLimits, RunView } from '../../../workflows/contracts/run.ts';
+import type { RunView } from '../../../workflows/contracts/run.ts';
 import { find } from '../known-by.ts';
 import { showAnswer } from '../terminal/answer.ts';
-import { plural, toAge, toDollars, toDuration } from '../terminal/figures.ts';
+import { plural, toAge, toDuration } from '../terminal/figures.ts';
 import { printable, printableLine } from '../terminal/printable.ts';
+import { toLimitWords } from '../terminal/configuration-lines.ts';
 import { toRunMoney } from '../terminal/run-money.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { fieldsOf, tableOf } from '../terminal/table.ts';
@@ -78,7 +79,7 @@ function toConfiguration(run: RunView): [string, string][] {
     ['project', project?.path ?? 'none: a scratch folder'],
     ['model', model],
     ['policy', `${policy}${acceptNoContainment ? ', accepted that nothing contains it' : ''}`],
-    ['limits', toLimits(limits)],
+    ['limits', toLimitWords(limits).join(', ') || 'those of its policy'],
     ['priority', priority],
     [
       'attended',
@@ -86,18 +87,6 @@ function toConfiguration(run: RunView): [string, string][] {
     ],
     ...(labels.length === 0 ? [] : [['metadata', labels.join(', ')] as [string, string]]),
   ];
-}
-
-function toLimits({ steps, seconds, costMicros, tokens, maxOutputTokens }: RunLimits): string {
-  const set = [
-    steps === undefined ? [] : plural(steps, 'step'),
-    seconds === undefined ? [] : toDuration(seconds * 1000),
-    costMicros === undefined ? [] : toDollars(costMicros),
-    tokens === undefined ? [] : plural(tokens, 'token'),
-    maxOutputTokens === undefined ? [] : `${plural(maxOutputTokens, 'token')} an answer`,
-  ].flat();
-  // What is not said here, its policy says.
-  return [...set, ...(set.length < 4 ? ['else those of its policy'] : [])].join(', ');
 }
 
 function toFigures(run: RunView): [string, string][] {

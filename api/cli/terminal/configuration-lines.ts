@@ -21,14 +21,19 @@ export function drawConfiguration(
 ): void {
   if (sources === undefined || project === undefined) return;
   const said = limitNames.filter((name) => sources.limits[name] !== 'instance');
-  const words = said.flatMap((name) => {
-    const value = limits[name];
-    return value === undefined ? [] : [limitWords[name](value)];
-  });
+  const words = toLimitWords(limits, said);
   note(project === null ? 'works in a scratch folder of its own' : `works in ${short(project.path)}`);
   if (words.length > 0) note(`at most ${words.join(', ')}`);
   const carried = (source: string): boolean => source === 'conversation' || source === 'run';
   const kept = (['project', 'model', 'policy'] as const).filter((name) => carried(sources[name]));
   const limited = said.some((name) => carried(sources.limits[name])) ? ['limits'] : [];
   if (kept.length + limited.length > 0) note(`as in the run before: ${[...kept, ...limited].join(', ')}`);
+}
+
+/** Those of the limits that are set, in words. */
+export function toLimitWords(limits: RunLimits, names = limitNames): string[] {
+  return names.flatMap((name) => {
+    const value = limits[name];
+    return value === undefined ? [] : [limitWords[name](value)];
+  });
 }
