@@ -13,15 +13,9 @@ import {
 import type { Write } from '../../activities/store/log/events.ts';
 import { chainOf, type HeldPools, holdPools } from '../../activities/store/allowances/run-places.ts';
 import { addInput } from '../../activities/store/runs/inputs.ts';
-import {
-  type LockedRun,
-  lockRunAndConversation,
-  priorityOf,
-  type RunRow,
-} from '../../activities/store/runs/runs.ts';
-import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
+import { type LockedRun, lockRunAndConversation, type RunRow } from '../../activities/store/runs/runs.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
-import type { RunLimits, RunStatus, StartRunBody } from '../../workflows/contracts/run.ts';
+import type { RunStatus, StartRunBody } from '../../workflows/contracts/run.ts';
 import type { DeadLetterView } from '../../workflows/contracts/system.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import { tellAccepted } from './send-message.ts';
@@ -81,24 +75,14 @@ async function askAgain(
     const what = `Run ${run.id} has ended as ${run.status}, and ${refused}`;
     throw new Failure('RunEnded', `${what}: send a new message, or drop this dead letter.`);
   }
-  const wanted: StartRunBody = {
+  const request: StartRunBody = {
     conversationId: run.conversation_id,
     prompt: run.prompt,
-    model: run.model,
-    policy: run.policy,
-    priority: priorityOf(run.priority),
-    limits: run.limits as RunLimits,
-    metadata: run.metadata as Record<string, string>,
     messageId: retryMessageId(letter),
     // A person who asks for another try need not watch for the moment in which the conversation is idle.
     whenBusy: 'queue',
-    attended: run.attended,
-    // The same request once more, with what it accepted.
-    acceptNoContainment: run.accept_no_containment,
-    externalTools: run.external_tools as unknown as ExternalTool[],
-    ...(run.project_path !== null && { project: { path: run.project_path } }),
   };
-  return startRun(write, parts, actorOf(caller), wanted, held);
+  return startRun(write, parts, actorOf(caller), request, { run, held });
 }
 
 /** Takes the run away from its execution; the next is started after the commit, or by the sweeper. */

@@ -3,6 +3,7 @@
 import type { EditedCall } from '../../activities/store/approvals/approvals.ts';
 import type { CallRow } from '../../activities/store/calls/calls.ts';
 import { type Queries, violatedConstraint } from '../../activities/store/db/database.ts';
+import { OwnerChanged } from '../../activities/store/lifecycle/accept-run.ts';
 import type { StartNeeds, Starter } from '../../activities/store/lifecycle/start-run.ts';
 import type { EventLog, Write } from '../../activities/store/log/events.ts';
 import type { RetentionSettings } from '../../activities/store/retention/retention-table.ts';
@@ -63,7 +64,7 @@ export async function commit<Done>(
   act: (write: Write) => Promise<Done>,
 ): Promise<Done> {
   return log.write(name, act).catch((error: unknown) => {
-    if (!racing.has(violatedConstraint(error) ?? '')) throw error;
+    if (!(error instanceof OwnerChanged) && !racing.has(violatedConstraint(error) ?? '')) throw error;
     return log.write(name, act);
   });
 }

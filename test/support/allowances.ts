@@ -1,7 +1,7 @@
 // A tenant of its own with pools and admitted runs, by the product's own functions and in the order of its locks.
 import { expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
+import type { Accepted } from '../../activities/store/lifecycle/accept-run.ts';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { askForMore } from '../../activities/step/ask-for-money.ts';
 import { changeLimits } from '../../activities/store/allowances/change-limits.ts';
@@ -20,7 +20,8 @@ import { holdPools } from '../../activities/store/allowances/run-places.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { AllowanceView } from '../../workflows/contracts/allowance.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import { anAttempt, aRun, lockedRun, type TestStore } from './store.ts';
+import { acceptARun, aRun, type NewRun } from './accepting.ts';
+import { anAttempt, lockedRun, type TestStore } from './store.ts';
 
 export interface TestTenant {
   id: string;
@@ -54,7 +55,7 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
   function acceptOnce(changes: Partial<NewRun>, pools: PoolName[], at: Date): Promise<Accepted> {
     return log.write('test', async (write) => {
       const input = aRun({ tenantId: id, pools, ...changes });
-      return acceptRun(write, input, await holdPools(write.tx, { ...input, others: pools, at }));
+      return acceptARun(write, input, await holdPools(write.tx, { ...input, others: pools, at }));
     });
   }
 

@@ -2,7 +2,7 @@
 // the product's own functions; nothing is written behind their back.
 import { afterAll, expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { type Accepted, acceptRun, type NewRun } from '../../activities/store/lifecycle/accept-run.ts';
+import type { Accepted } from '../../activities/store/lifecycle/accept-run.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import {
   type Answer,
@@ -35,8 +35,8 @@ import {
   type RunRow,
 } from '../../activities/store/runs/runs.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
-import { builtInVersion } from '../../workflows/policy/presets.ts';
 import type { ReceiptView } from '../../workflows/contracts/run.ts';
+import { acceptARun, aRun, type NewRun } from './accepting.ts';
 import { createTestDatabase } from './postgres.ts';
 
 /** Each attempt of a unit is another executor's, as after the death of a worker. */
@@ -89,7 +89,7 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     url,
     database,
     log,
-    accept: (changes) => log.write('test', (write) => acceptRun(write, aRun(changes))),
+    accept: (changes) => log.write('test', (write) => acceptARun(write, aRun(changes))),
     async started(changes) {
       const { run } = await store.accept(changes);
       await store.begin(run);
@@ -197,29 +197,6 @@ export async function lockedRun({ tx, ...write }: Write, id: string, lock = lock
 
 function callIdOf(attempt: { unit: string }): string {
   return attempt.unit.slice('call/'.length);
-}
-
-export function aRun(changes: Partial<NewRun> = {}): NewRun {
-  const { policy = 'trusted-mount-autonomous' } = changes;
-  return {
-    tenantId: defaultTenant,
-    prompt: 'Say hello.',
-    model: 'scripted/hello',
-    policy,
-    policyScopes: [{ scope: 'run', id: policy, version: builtInVersion }],
-    priority: 'normal',
-    projectPath: null,
-    limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
-    stall: null,
-    metadata: {},
-    whenBusy: 'reject',
-    attended: false,
-    acceptNoContainment: false,
-    externalTools: [],
-    requestId: 'request-1',
-    by: 'test',
-    ...changes,
-  };
 }
 
 /** One of a unit whose tries all become attempts, in order: each has the number of its try. */

@@ -1,5 +1,5 @@
 // The API role: builds the app from the configuration, listens, sweeps and reconciles, and drains on a stop.
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Logger } from 'pino';
@@ -92,11 +92,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     models: () => toModelList(llms, config.defaultModel),
     hasModel: (name) => findLlm(llms, name) !== undefined,
     runs,
-    async realPath(folder) {
-      return realpath(folder).catch(() => {
-        throw new Failure('InvalidInput', `There is no directory ${folder} on this machine.`);
-      });
-    },
+    realPath: realDirectory,
     sandbox: { mode: sandbox.mode, contains: sandbox.contains, reach: sandbox.reach },
     externalToolsProblem: (external) => externalToolsProblem(external, tools),
     async reviewEdit(queries, run, call, input) {
@@ -183,4 +179,11 @@ function toModelList(llms: Llm[], configured: string | undefined): ModelListView
       default: chosen.startsWith(`${llm.provider}/`) ? chosen : null,
     })),
   };
+}
+
+async function realDirectory(folder: string): Promise<string> {
+  const real = await realpath(folder).catch(() => undefined);
+  const found = real !== undefined && (await stat(real).catch(() => undefined));
+  if (found && found.isDirectory()) return real;
+  throw new Failure('InvalidInput', `There is no directory ${folder} on the machine of the server.`);
 }

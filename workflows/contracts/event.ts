@@ -4,8 +4,9 @@ import { z } from 'zod';
 import { LimitName } from './allowance.ts';
 import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect, Repairs } from './call.ts';
+import { Sources } from './configuration.ts';
 import { id, when } from './fields.ts';
-import { DeniedCalls, Priority, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
+import { DeniedCalls, Priority, RunLimits, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
 
 const step = z.int().min(1);
 const callId = z.string();
@@ -22,6 +23,16 @@ export const eventPayloads = {
     policy: z.string(),
     priority: Priority,
     parked: z.boolean(),
+    project: z
+      .object({ path: z.string() })
+      .nullish()
+      .describe(
+        'The directory it works in; null: a scratch folder. Left out by events from before it was said here.',
+      ),
+    limits: RunLimits.optional().describe('Left out by events from before they were said here.'),
+    sources: Sources.optional().describe(
+      'Where each of its settings comes from. Left out by events from before it was recorded.',
+    ),
     acceptNoContainment: z
       .boolean()
       .optional()

@@ -1,5 +1,6 @@
 // What a run is on every wire: its statuses, limits, the body that starts one and the view people read.
 import { z } from 'zod';
+import { Sources } from './configuration.ts';
 import { ExternalTool } from './external-tool.ts';
 import { id, money, page, projectPath, shortText, text, tokens, when } from './fields.ts';
 
@@ -79,7 +80,12 @@ export const ownerKey = shortText(200).regex(
 
 const newMessage = {
   prompt: text,
-  project: z.strictObject({ path: projectPath }).optional(),
+  project: z
+    .strictObject({ path: projectPath })
+    .nullish()
+    .describe(
+      'The directory it works in. null: a scratch folder of its own, also where the run before had a directory.',
+    ),
   model: z
     .string()
     .min(3)
@@ -123,6 +129,7 @@ const newMessage = {
     .describe('Your own id for this message: sent twice with one id, it is applied once.'),
 };
 
+// What of it stands for the runs that follow, and why, is in activities/store/lifecycle/configuration.ts.
 export const StartRunBody = z
   .strictObject({ ...newMessage, conversationId: id.optional() })
   .meta({ id: 'StartRunBody' });
@@ -180,6 +187,11 @@ export const RunView = z
     limits: RunLimits,
     metadata: Metadata,
     attended: z.boolean(),
+    owner: z.string().nullable().describe('Whom it counts for besides.'),
+    externalTools: z.array(z.string()).describe('The names of the tools that its caller executes.'),
+    sources: Sources.nullable().describe(
+      'Where each of these settings comes from. Null for runs from before this was recorded.',
+    ),
     acceptNoContainment: z
       .boolean()
       .describe('Its request accepted a sandbox that contains nothing, whatever its policies require.'),

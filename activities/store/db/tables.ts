@@ -425,6 +425,7 @@ export interface Runs {
   model: string;
   opens: boolean;
   output_tokens: Generated<number>;
+  owner: string | null;
   parent_id: string | null;
   parked: Generated<boolean>;
   policy: string;
@@ -438,6 +439,7 @@ export interface Runs {
   recent_outputs: Generated<string[]>;
   replans: Generated<number>;
   request_id: string;
+  sources: Json | null;
   stall: Json | null;
   start_tree: string | null;
   started_at: Timestamp | null;

@@ -1,6 +1,7 @@
 // Accepting work: the rows that make a run durable before Temporal is asked for anything.
 import { type Insertable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
+import type { Sources } from '../../../workflows/contracts/configuration.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import {
@@ -17,28 +18,28 @@ import { answerApproval } from '../approvals/approvals.ts';
 import type { ScopeRef } from '../policies/policies.ts';
 import type { Write } from '../log/events.ts';
 import { findByMessage } from './find-by-message.ts';
-import type { PoolName } from '../allowances/allowances.ts';
 import { toWarnings } from '../allowances/crossings.ts';
 import { type EndedRun, endUnstarted } from './end-run.ts';
 import { addInput } from '../runs/inputs.ts';
-import {
-  findPlace,
-  type HeldPools,
-  holdPools,
-  type Place,
-  placing,
-  waitsFor,
-} from '../allowances/run-places.ts';
-import { activeRunOf, type LockedRun, lockRun, parentFor, type RunRow } from '../runs/runs.ts';
+import { findPlace, type HeldPools, type Place, placing, waitsFor } from '../allowances/run-places.ts';
+import { activeRunOf, latestRunOf, type LockedRun, lockRun, parentFor, type RunRow } from '../runs/runs.ts';
 import type { StallLimits } from '../runs/stall.ts';
 import type { Conversations } from '../db/tables.ts';
 
-export interface NewRun {
+/** A message, before it is known whether it becomes a run. */
+export interface NewMessage {
   tenantId: string;
   prompt: string;
   conversationId?: string;
   /** The client's id of this message; ours when it gave none. */
   messageId?: string;
+  whenBusy: WhenBusy;
+  requestId: string;
+  by: string;
+}
+
+/** All that a run goes by, settled when it is accepted. */
+export interface Configuration {
   model: string;
   policy: string;
   /** The profiles in the versions of now: the run keeps them. */
@@ -48,17 +49,32 @@ export interface NewRun {
   limits: EffectiveLimits;
   stall: StallLimits | null;
   metadata: Record<string, string>;
-  whenBusy: WhenBusy;
   attended: boolean;
   externalTools: ExternalTool[];
-  requestId: string;
-  by: string;
   /** Whatever its policies require, a sandbox that does not contain is accepted. */
   acceptNoContainment: boolean;
-  /** Why no run may be made of it; what goes into a run there is needs no sandbox of its own. */
-  uncontained?: Failure;
-  /** What it draws from beside the tenant's pool, its conversation's and its own. */
-  pools?: readonly PoolName[];
+  /** It draws from the pool of this owner too. */
+  owner: string | null;
+  sources: Sources;
+}
+
+export interface Acceptance {
+  /**
+   * Asked only when the message becomes a run, under the lock of its conversation, with the run that was accepted
+   * into that last.
+   */
+  configure(latest: RunRow | undefined): Promise<Configuration>;
+  /** The pools of its chain, locked: they come before the conversation. */
+  held: HeldPools;
+  /** Throws where there is no room for new work; what was accepted before stays accepted. */
+  mayBegin(): void;
+}
+
+/** The run before was given another owner after the pools had been locked. Another try locks those of the new one. */
+export class OwnerChanged extends Failure {
+  constructor() {
+    super('VersionStale', 'The owner of this conversation changed just now; send the message again.');
+  }
 }
 
 export interface Accepted {
@@ -74,21 +90,11 @@ export interface Accepted {
   ended?: EndedRun;
 }
 
-/**
- * `held` comes from whoever takes other locks before this. `mayBegin` throws where there is no room for new work; what
- * was accepted before stays accepted.
- */
-export async function acceptRun(
-  write: Write,
-  input: NewRun,
-  held?: HeldPools,
-  mayBegin: () => void = () => undefined,
-): Promise<Accepted> {
+export async function acceptRun(write: Write, input: NewMessage, how: Acceptance): Promise<Accepted> {
   const { tenantId } = input;
-  const places = held ?? (await holdPools(write.tx, { ...input, others: input.pools ?? [] }));
   const known = await findByMessage(write.tx, input);
   if (known) return { run: known, became: 'known' };
-  mayBegin();
+  how.mayBegin();
   const conversationId = input.conversationId ? await lockConversation(write, input) : uuid();
   // Asked again under the conversation's lock: the same message may have been accepted while we waited for it.
   const accepted = await findByMessage(write.tx, input);
@@ -97,7 +103,7 @@ export async function acceptRun(
   const busy = input.conversationId && (await activeRunOf(write.tx, tenantId, conversationId));
   // Without the lock of its conversation it cannot end, and under its own it is what it is.
   const active = busy && (await lockRun(write, tenantId, busy.id));
-  if (!active) return insertRun(write, input, places, { conversationId, parked: false });
+  if (!active) return insertRun(write, input, how, { conversationId, parked: false });
   // And once more under the run's lock, the only one that a steer takes.
   const said = await findByMessage(write.tx, input);
   if (said) return { run: said, became: 'known' };
@@ -122,10 +128,10 @@ export async function acceptRun(
       return { run: active, became: 'steered' };
     case 'interrupt':
       return interruptFor(write, active, input, () =>
-        insertRun(write, input, places, { conversationId, parked: true }),
+        insertRun(write, input, how, { conversationId, parked: true }),
       );
     case 'queue':
-      return insertRun(write, input, places, { conversationId, parked: true });
+      return insertRun(write, input, how, { conversationId, parked: true });
   }
 }
 
@@ -133,7 +139,7 @@ export async function acceptRun(
 async function interruptFor(
   write: Write,
   run: LockedRun,
-  input: NewRun,
+  input: NewMessage,
   insert: () => Promise<Accepted>,
 ): Promise<Accepted> {
   await addInput(write, run, {
@@ -151,7 +157,7 @@ async function interruptFor(
  * Whoever waits for an answer and is told something else has that as the answer: what is asked is denied, and the same
  * run goes on with the message. Money is no matter of words: that question stays.
  */
-async function sayInstead(write: Write, run: LockedRun, input: NewRun): Promise<RunRow> {
+async function sayInstead(write: Write, run: LockedRun, input: NewMessage): Promise<RunRow> {
   for (const { id } of await openApprovals(write.tx, run)) {
     await answerApproval(write, run, id, {
       status: 'denied',
@@ -168,7 +174,7 @@ async function sayInstead(write: Write, run: LockedRun, input: NewRun): Promise<
   return run;
 }
 
-async function lockConversation(write: Write, input: NewRun): Promise<string> {
+async function lockConversation(write: Write, input: NewMessage): Promise<string> {
   const locked = await write.tx
     .updateTable('conversations')
     .set({ last_activity_at: new Date() })
@@ -180,13 +186,17 @@ async function lockConversation(write: Write, input: NewRun): Promise<string> {
 }
 
 /** A run's own conversation, which is made with it. */
-function toConversation(id: string, input: NewRun): Insertable<Conversations> {
+function toConversation(
+  id: string,
+  input: NewMessage,
+  { metadata }: Configuration,
+): Insertable<Conversations> {
   return {
     id,
     tenant_id: input.tenantId,
     // Long enough to recognise in a list.
     title: [...input.prompt.replaceAll(/\s+/g, ' ').trim()].slice(0, 50).join(''),
-    metadata: JSON.stringify(input.metadata),
+    metadata: JSON.stringify(metadata),
     // In milliseconds, as in cursors: the database's own clock has digits a cursor would lose.
     last_activity_at: new Date(),
   };
@@ -194,22 +204,24 @@ function toConversation(id: string, input: NewRun): Insertable<Conversations> {
 
 async function insertRun(
   write: Write,
-  input: NewRun,
-  held: HeldPools,
+  input: NewMessage,
+  { configure, held }: Acceptance,
   { conversationId, parked }: { conversationId: string; parked: boolean },
 ): Promise<Accepted> {
-  if (input.uncontained) throw input.uncontained;
+  const latest = input.conversationId && (await latestRunOf(write.tx, input.tenantId, conversationId));
+  const config = await configure(latest || undefined);
+  if (config.owner !== null && !held.others.includes(`owner/${config.owner}`)) throw new OwnerChanged();
   const place = await findPlace(write.tx, held, { tenantId: input.tenantId, parked });
   if (place.kind === 'refused') throw refusal(place);
   const id = uuid();
   const parentId =
     parked || !input.conversationId ? null : await parentFor(write.tx, input.tenantId, conversationId);
-  const seconds = Math.min(input.limits.seconds, held.seconds ?? Infinity);
+  const seconds = Math.min(config.limits.seconds, held.seconds ?? Infinity);
   const rows = placing(held, place, { id, tenantId: input.tenantId, conversationId });
   const opening =
     input.conversationId === undefined
       ? write.tx.with('opened', (db) =>
-          db.insertInto('conversations').values(toConversation(conversationId, input)),
+          db.insertInto('conversations').values(toConversation(conversationId, input, config)),
         )
       : write.tx;
   const { placed, ...run } = await opening
@@ -236,19 +248,21 @@ async function insertRun(
       message_id: input.messageId ?? id,
       opens: input.conversationId === undefined,
       prompt: input.prompt,
-      model: input.model,
-      policy: input.policy,
-      priority: priorities.indexOf(input.priority),
-      project_path: input.projectPath,
-      limits: JSON.stringify({ ...input.limits, seconds } satisfies RunLimits),
-      metadata: JSON.stringify(input.metadata),
+      model: config.model,
+      policy: config.policy,
+      priority: priorities.indexOf(config.priority),
+      project_path: config.projectPath,
+      limits: JSON.stringify({ ...config.limits, seconds } satisfies RunLimits),
+      metadata: JSON.stringify(config.metadata),
       request_id: input.requestId,
       accepted_by: input.by,
-      policy_scopes: JSON.stringify(input.policyScopes),
-      stall: input.stall && JSON.stringify(input.stall),
-      attended: input.attended,
-      accept_no_containment: input.acceptNoContainment,
-      external_tools: JSON.stringify(input.externalTools),
+      policy_scopes: JSON.stringify(config.policyScopes),
+      stall: config.stall && JSON.stringify(config.stall),
+      attended: config.attended,
+      accept_no_containment: config.acceptNoContainment,
+      external_tools: JSON.stringify(config.externalTools),
+      owner: config.owner,
+      sources: JSON.stringify(config.sources),
       // What a person sees of a queued run that nothing happens to.
       reason_text: place.kind === 'waits' ? waitsFor(place.full) : null,
     })
@@ -257,20 +271,24 @@ async function insertRun(
     .executeTakeFirstOrThrow();
   if (!placed)
     throw new Failure('NotRunnable', 'The tenant has no allowance; make one to let it run anything.');
-  if (input.acceptNoContainment) {
-    const entry = { tenantId: input.tenantId, actor: input.by, runId: id, rule: input.policy };
+  if (config.acceptNoContainment) {
+    const entry = { tenantId: input.tenantId, actor: input.by, runId: id, rule: config.policy };
     await addAudit(write, [{ ...entry, action: 'accept-no-containment', reason: 'the request said so' }]);
   }
   write.append({
     tenantId: input.tenantId,
     stream: streamOf('run', id),
     conversationId,
-    events: [queued(run, input), ...toWarnings(place.crossed)],
+    events: [queued(run, input, config), ...toWarnings(place.crossed)],
   });
   return { run, became: parked ? 'parked' : place.kind === 'waits' ? 'waiting' : 'started' };
 }
 
-function queued(run: RunRow, { policy, priority, acceptNoContainment, by }: NewRun): NewEvent {
+function queued(
+  run: RunRow,
+  { by }: NewMessage,
+  { policy, priority, sources, acceptNoContainment }: Configuration,
+): NewEvent {
   return {
     type: 'run-queued',
     payload: {
@@ -283,6 +301,9 @@ function queued(run: RunRow, { policy, priority, acceptNoContainment, by }: NewR
       policy,
       priority,
       parked: run.parked,
+      project: run.project_path === null ? null : { path: run.project_path },
+      limits: run.limits as RunLimits,
+      sources,
       ...(acceptNoContainment && { acceptNoContainment }),
       by,
     },

@@ -1,4 +1,5 @@
 // Starting a run: what the request leaves open is decided here, then it is accepted. Every run begins this way.
+import type { Sources } from '../../../workflows/contracts/configuration.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
 import { isPlainPath, pathProblem } from '../../../workflows/contracts/fields.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
@@ -6,11 +7,13 @@ import type { StartRunBody } from '../../../workflows/contracts/run.ts';
 import type { SandboxView } from '../../../workflows/contracts/system.ts';
 import { whyContained } from '../../../workflows/policy/containment.ts';
 import { defaultProfile, toRunLimits } from '../../../workflows/policy/presets.ts';
-import type { HeldPools } from '../allowances/run-places.ts';
+import { type HeldPools, holdPools } from '../allowances/run-places.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import { placeOfProject, resolveScopes, type ResolvedScopes } from '../policies/policy-scopes.ts';
-import { type Accepted, acceptRun } from './accept-run.ts';
+import { resolveScopes, type ResolvedScopes } from '../policies/policy-scopes.ts';
+import { latestRunOf, type RunRow } from '../runs/runs.ts';
+import { type Accepted, acceptRun, type Configuration } from './accept-run.ts';
+import { type Carried, carryOn, type RunBefore } from './configuration.ts';
 
 /** What only the process that starts a run can tell. */
 export interface StartNeeds {
@@ -36,32 +39,79 @@ export interface Starter {
   requestId: string;
 }
 
+/** A run whose request is made again, with its pools, locked by a caller that takes other locks before this. */
+export interface MadeAgain {
+  run: RunRow;
+  held: HeldPools;
+}
+
 /**
- * Refuses a model or a policy there is not, and a policy that requires more of the sandbox than there is. `held`: pools that are locked already, by a caller that takes other locks
- * before this; the run draws from them, whatever its owner.
+ * Refuses a project, a model or a policy there is not, and a policy that requires more of the sandbox than there is,
+ * whether the request names it or the run before had it.
  */
 export async function startRun(
   write: Write,
   needs: StartNeeds,
   starter: Starter,
-  wanted: StartRunBody,
-  held?: HeldPools,
+  request: StartRunBody,
+  again?: MadeAgain,
 ): Promise<Accepted> {
-  const { conversationId, messageId, owner, externalTools = [] } = wanted;
-  // Once and for all: whatever link it was named by, all that the run does and leaves is under the one name.
-  const projectPath = await placeOfProject(needs, wanted.project?.path ?? null);
-  if (projectPath !== null && !isPlainPath(projectPath)) throw new Failure('InvalidInput', pathProblem);
-  const model = modelOf(needs, wanted);
-  const scopes = await scopesOf(write.tx, starter, { policy: wanted.policy, projectPath });
-  const [profile] = scopes.profiles;
-  const acceptNoContainment = wanted.acceptNoContainment ?? false;
-  const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, scopes);
-  const problem = needs.externalToolsProblem(externalTools);
-  if (problem !== undefined) throw new Failure('InvalidInput', problem);
-  const run = {
+  const { conversationId, messageId, whenBusy = 'reject' } = request;
+  const message = {
     ...starter,
     // On entry: what is a secret here is one for the model and the log too.
-    prompt: needs.redact(wanted.prompt),
+    prompt: needs.redact(request.prompt),
+    whenBusy,
+    ...(conversationId !== undefined && { conversationId }),
+    ...(messageId !== undefined && { messageId }),
+  };
+  const configureAfter = (before: RunBefore | undefined): Promise<Configuration> =>
+    configure(write.tx, needs, starter, carryOn(request, before));
+  // Before any lock where nothing is to be looked at under one.
+  const alone = conversationId === undefined ? await configureAfter(undefined) : undefined;
+  return acceptRun(write, message, {
+    held: again?.held ?? (await holdPoolsFor(write.tx, starter, request)),
+    mayBegin: () => refuseWithoutRoom(needs),
+    configure: async (latest) => {
+      if (alone) return alone;
+      if (again) return configureAfter({ run: again.run, source: 'run' });
+      return configureAfter(latest && { run: latest, source: 'conversation' });
+    },
+  });
+}
+
+/** The owner is looked up before any lock; whether it still is the same, accepting the run finds out. */
+async function holdPoolsFor(
+  queries: Queries,
+  { tenantId }: Starter,
+  { conversationId, owner }: StartRunBody,
+): Promise<HeldPools> {
+  const latest =
+    conversationId !== undefined && owner === undefined
+      ? await latestRunOf(queries, tenantId, conversationId)
+      : undefined;
+  const counts = owner ?? latest?.owner ?? undefined;
+  const others = counts === undefined ? [] : [`owner/${counts}` as const];
+  return holdPools(queries, { tenantId, others, ...(conversationId !== undefined && { conversationId }) });
+}
+
+/** Settles what nobody said by the defaults of this server. */
+async function configure(
+  queries: Queries,
+  needs: StartNeeds,
+  starter: Starter,
+  { wanted, sources }: Carried,
+): Promise<Configuration> {
+  const { externalTools = [], acceptNoContainment = false } = wanted;
+  const projectPath = await projectOf(needs, wanted, sources);
+  const model = modelOf(needs, wanted);
+  const scopes = await scopesOf(queries, starter, { policy: wanted.policy, projectPath });
+  const [profile] = scopes.profiles;
+  const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, scopes);
+  if (uncontained) throw uncontained;
+  const problem = needs.externalToolsProblem(externalTools);
+  if (problem !== undefined) throw new Failure('InvalidInput', problem);
+  return {
     model,
     policy: profile.id,
     policyScopes: scopes.refs,
@@ -70,16 +120,33 @@ export async function startRun(
     limits: { ...toRunLimits(profile), ...wanted.limits },
     stall: profile.stall,
     metadata: wanted.metadata ?? {},
-    whenBusy: wanted.whenBusy ?? 'reject',
     attended: wanted.attended ?? false,
     externalTools,
     acceptNoContainment,
-    pools: owner === undefined ? [] : [`owner/${owner}` as const],
-    ...(conversationId !== undefined && { conversationId }),
-    ...(messageId !== undefined && { messageId }),
-    ...(uncontained && { uncontained }),
+    owner: wanted.owner ?? null,
+    sources,
   };
-  return acceptRun(write, run, held, () => refuseWithoutRoom(needs));
+}
+
+/**
+ * The one path of its directory, once and for all: whatever link it was named by, all that the run does and leaves is
+ * under the one name. Null: it works in a scratch folder.
+ */
+async function projectOf(
+  needs: StartNeeds,
+  { project = null }: StartRunBody,
+  sources: Sources,
+): Promise<string | null> {
+  if (project === null) return null;
+  const path = await needs.realPath(project.path).catch((error: unknown) => {
+    if (!(error instanceof Failure) || sources.project === 'request') throw error;
+    const instead =
+      'The run before worked there: name another directory with project (perdure run --project DIR), or null ' +
+      '(--project none) for a scratch folder.';
+    throw new Failure(error.code, `${error.message} ${instead}`);
+  });
+  if (!isPlainPath(path)) throw new Failure('InvalidInput', pathProblem);
+  return path;
 }
 
 function refuseWithoutRoom(needs: StartNeeds): void {

@@ -2,6 +2,7 @@
 // have files of their own.
 import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
+import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
 import { type Priority, priorities, type RunStatus, type RunView } from '../../../workflows/contracts/run.ts';
 import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
@@ -111,6 +112,26 @@ export async function activeRunOf(
     .where('kind', '=', 'main')
     .where('parked', '=', false)
     .where('status', 'in', activeStatuses)
+    .executeTakeFirst();
+}
+
+/**
+ * The main run that was accepted last, whatever became of it: what it was told stands for the next. Ids are made under
+ * the conversation's lock and are ordered by time, so they are in the order of acceptance.
+ */
+export async function latestRunOf(
+  queries: Queries,
+  tenantId: string,
+  conversationId: string,
+): Promise<RunRow | undefined> {
+  return queries
+    .selectFrom('runs')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .where('tenant_id', '=', tenantId)
+    .where('kind', '=', 'main')
+    .orderBy('id', 'desc')
+    .limit(1)
     .executeTakeFirst();
 }
 
@@ -250,6 +271,9 @@ export function toRunView(row: RunRow): RunView {
     limits: row.limits as RunView['limits'],
     metadata: row.metadata as RunView['metadata'],
     attended: row.attended,
+    owner: row.owner,
+    externalTools: (row.external_tools as unknown as ExternalTool[]).map(({ name }) => name),
+    sources: row.sources as RunView['sources'],
     acceptNoContainment: row.accept_no_containment,
     deniedCalls: row.denied_calls as RunView['deniedCalls'],
     steps: row.steps,

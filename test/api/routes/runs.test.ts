@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { EventListView } from '../../../workflows/contracts/event.ts';
 import { RunListView, RunView } from '../../../workflows/contracts/run.ts';
+import { sourcesOf } from '../../support/accepting.ts';
 import { createTestApp } from '../../support/test-app.ts';
 import { appendTexts, endOfRun, startRun } from '../stream/streams.ts';
 
@@ -39,6 +40,14 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
     project: { path: '/tmp/shop' },
     limits: { steps: 7, seconds: 600, costMicros: 5_000_000, tokens: 5_000_000 },
     attended: false,
+    owner: null,
+    externalTools: [],
+    sources: {
+      ...sourcesOf('instance'),
+      project: 'request',
+      priority: 'request',
+      limits: { ...sourcesOf('instance').limits, steps: 'request' },
+    },
     acceptNoContainment: false,
     deniedCalls: null,
     metadata: { ticket: 'A-1' },

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Accepted, NewRun } from '../../../../activities/store/lifecycle/accept-run.ts';
+import type { Accepted } from '../../../../activities/store/lifecycle/accept-run.ts';
 import { admitWaiting, holdPools } from '../../../../activities/store/allowances/run-places.ts';
 import type { RunRow } from '../../../../activities/store/runs/runs.ts';
 import { openTenant, type Refused } from '../../../support/allowances.ts';
+import type { NewRun } from '../../../support/accepting.ts';
 import { eventsOf, openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore({ connections: 40 });

@@ -1,5 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
+import { sourcesOf } from '../../../support/accepting.ts';
 import { expectWholeLog, lockedRun, openTestStore } from '../../../support/store.ts';
 import { violatedConstraint } from '../../../../activities/store/db/database.ts';
 import { addInput } from '../../../../activities/store/runs/inputs.ts';
@@ -27,7 +28,11 @@ test('an accepted run has its row, its message and its first event, and opens a 
     metadata: { ticket: '7' },
   });
   expect(became).toBe('started');
+  const limits = { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 };
+  const [model, policy, priority] = ['scripted/hello', 'trusted-mount-autonomous', 'normal'];
+  const settings = { model, policy, priority, project: null, limits, sources: sourcesOf('instance') };
   expect(toRunView(await store.run(run.id))).toEqual({
+    ...settings,
     id: run.id,
     conversationId: run.conversation_id,
     parentId: null,
@@ -37,13 +42,10 @@ test('an accepted run has its row, its message and its first event, and opens a 
     reason: null,
     reasonText: null,
     prompt: 'Mend  the\ntest.',
-    model: 'scripted/hello',
-    policy: 'trusted-mount-autonomous',
-    priority: 'normal',
-    project: null,
-    limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
     metadata: { ticket: '7' },
     attended: false,
+    owner: null,
+    externalTools: [],
     acceptNoContainment: false,
     deniedCalls: null,
     steps: 0,
@@ -62,9 +64,7 @@ test('an accepted run has its row, its message and its first event, and opens a 
         parentId: null,
         prompt: 'Mend  the\ntest.',
         messageId: 'mine',
-        model: 'scripted/hello',
-        policy: 'trusted-mount-autonomous',
-        priority: 'normal',
+        ...settings,
         parked: false,
         by: 'test',
       },

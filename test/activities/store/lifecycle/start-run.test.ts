@@ -151,19 +151,24 @@ test('that a run needs no containment is accepted for that run alone, and kept w
   await expect(start({ ...next, whenBusy: 'queue' })).rejects.toMatchObject({ code: 'ContainmentRequired' });
 });
 
-test('a run draws from its owner’s pool, or from those its starter has locked', async () => {
-  for (const name of ['owner/ada', 'owner/bob'] as const) {
-    const change = { tenantId: defaultTenant, name, model: '', limits: { dayRuns: 1 }, version: 0 };
-    await database.db
-      .transaction()
-      .execute((tx) => changeLimits(tx, { ...change, by: 'test', reason: 'a test' }));
-  }
-  const wanted = { prompt: 'Go.', owner: 'ada' };
-  expect((await start(wanted)).became).toBe('started');
-  await expect(start(wanted)).rejects.toMatchObject({ code: 'AllowanceExceeded' });
-  const { became } = await log.write('test', async (write) => {
-    const held = await holdPools(write.tx, { tenantId: defaultTenant, others: ['owner/bob'] });
-    return startRun(write, startNeeds, starter, wanted, held);
+test('a run draws from its owner’s pool, and so do those that follow it and the try that asks it again', async () => {
+  const change = {
+    tenantId: defaultTenant,
+    name: 'owner/ada' as const,
+    model: '',
+    limits: { dayRuns: 3 },
+    version: 0,
+  };
+  await database.db
+    .transaction()
+    .execute((tx) => changeLimits(tx, { ...change, by: 'test', reason: 'a test' }));
+  const { run } = await start({ prompt: 'Go.', owner: 'ada' });
+  const next = { prompt: 'And?', conversationId: run.conversation_id, whenBusy: 'queue' } as const;
+  expect((await start(next)).run).toMatchObject({ owner: 'ada', sources: { owner: 'conversation' } });
+  const again = await log.write('test', async (write) => {
+    const held = await holdPools(write.tx, { tenantId: defaultTenant, others: ['owner/ada'] });
+    return startRun(write, startNeeds, starter, next, { run, held });
   });
-  expect(became).toBe('started');
+  expect(again.run).toMatchObject({ owner: 'ada', sources: { owner: 'run' } });
+  await expect(start(next)).rejects.toMatchObject({ code: 'AllowanceExceeded' });
 });

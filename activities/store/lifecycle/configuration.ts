@@ -1,0 +1,129 @@
+// What a new run goes by: what its request says, else what the run before it was told, else the defaults of this server.
+// Every way to start a run goes through `carryOn`.
+import type { Source, Sources, Standing } from '../../../workflows/contracts/configuration.ts';
+import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
+import type { RunLimits, StartRunBody } from '../../../workflows/contracts/run.ts';
+import { priorityOf, type RunRow } from '../runs/runs.ts';
+
+/**
+ * The run whose settings the new one takes over, and what that run is to it. Of a conversation it is the run that was
+ * accepted last, whatever became of it, and not the one whose messages are continued: a run that failed has left nothing
+ * to go on from, but what it was told stands. So what a run goes by is settled when it is accepted; a parked run keeps
+ * it, however the runs ahead of it end. A conversation has no settings beside those.
+ */
+export interface RunBefore {
+  run: RunRow;
+  /** `run`: its request is made again, with all that it said. */
+  source: 'conversation' | 'run';
+}
+
+interface Decision<Value> {
+  why: string;
+  /** What that run had. */
+  of(run: RunRow): Value;
+}
+
+/** What a request says here stands for the runs that follow too. */
+type Stands<Name extends Standing> = Decision<StartRunBody[Name]>;
+
+type Passes<Name extends keyof StartRunBody> =
+  /** It is said of one request, and holds again only when that request is made again. */
+  | ({ holds: 'request' } & Decision<StartRunBody[Name]>)
+  /** It is said of one message. */
+  | { holds: 'message'; why: string };
+
+type Decided = {
+  readonly [Name in keyof Required<StartRunBody>]: Name extends Standing ? Stands<Name> : Passes<Name>;
+};
+
+/** A field of the request without a decision here does not compile. */
+export const decided: Decided = {
+  project: {
+    why: 'A follow-up is about the same files.',
+    of: (run) => (run.project_path === null ? null : { path: run.project_path }),
+  },
+  model: {
+    why: 'Another model could cost more, or send the project to another provider.',
+    of: (run) => run.model,
+  },
+  policy: {
+    why: 'Another policy could allow more. It counts in its newest version.',
+    of: (run) => run.policy,
+  },
+  limits: {
+    why: 'Each limit that was said. Those nobody said are the policy’s own, and follow it.',
+    of: saidLimits,
+  },
+  priority: { why: 'Work that gives way to other work still does.', of: (run) => priorityOf(run.priority) },
+  owner: { why: 'It must not leave the owner’s allowance.', of: (run) => run.owner ?? undefined },
+  attended: {
+    why: 'Somebody who answered will answer again. Without an answer a call is not made.',
+    of: (run) => run.attended,
+  },
+  externalTools: {
+    why: 'The messages so far tell the model of them. An empty list takes them away.',
+    of: (run) => run.external_tools as unknown as ExternalTool[],
+  },
+  metadata: {
+    holds: 'request',
+    why: 'Labels of one run; the conversation has those of its first.',
+    of: (run) => run.metadata as Record<string, string>,
+  },
+  acceptNoContainment: {
+    holds: 'request',
+    why: 'A risk is accepted anew for each run.',
+    of: (run) => run.accept_no_containment,
+  },
+  prompt: { holds: 'message', why: 'The message itself.' },
+  messageId: { holds: 'message', why: 'The id of the message.' },
+  conversationId: { holds: 'message', why: 'Where the message goes.' },
+  whenBusy: { holds: 'message', why: 'What becomes of this message while another run is active.' },
+};
+
+const limitNames = ['steps', 'seconds', 'costMicros', 'tokens'] as const satisfies (keyof RunLimits)[];
+
+/** Of a run from before sources were recorded, each may have been said: they stand, so that none is lost. */
+function saidLimits({ limits, sources }: RunRow): RunLimits {
+  const all = limits as RunLimits;
+  const from = (sources as Sources | null)?.limits;
+  const said = limitNames.filter((name) => from === undefined || from[name] !== 'instance');
+  return Object.fromEntries(said.map((name) => [name, all[name]]));
+}
+
+export interface Carried {
+  /** The request with what it left out and the run before was told. What is left out still is the server's to say. */
+  wanted: StartRunBody;
+  sources: Sources;
+}
+
+export function carryOn(request: StartRunBody, before: RunBefore | undefined): Carried {
+  const wanted: Record<string, unknown> = { ...request };
+  const sources: Record<string, Source> = {};
+  for (const [name, decision] of Object.entries(decided)) {
+    if ('holds' in decision) {
+      const again = decision.holds === 'request' && before?.source === 'run';
+      if (again && wanted[name] === undefined) wanted[name] = decision.of(before.run);
+      continue;
+    }
+    sources[name] = wanted[name] !== undefined ? 'request' : (before?.source ?? 'instance');
+    if (wanted[name] === undefined && before) wanted[name] = decision.of(before.run);
+  }
+  const kept = before ? saidLimits(before.run) : {};
+  const limits = { ...kept, ...request.limits };
+  const sourceOf = (name: keyof RunLimits): Source => {
+    if (request.limits?.[name] !== undefined) return 'request';
+    return before && kept[name] !== undefined ? before.source : 'instance';
+  };
+  return {
+    wanted: { ...(wanted as StartRunBody), limits },
+    sources: {
+      ...(sources as Omit<Sources, 'limits'>),
+      limits: {
+        steps: sourceOf('steps'),
+        seconds: sourceOf('seconds'),
+        costMicros: sourceOf('costMicros'),
+        tokens: sourceOf('tokens'),
+      },
+    },
+  };
+}
