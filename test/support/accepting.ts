@@ -58,6 +58,7 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     attended: false,
     // What asks can be looked at.
     overBudget: 'pause',
+    execMode: 'mount',
     acceptNoContainment: false,
     externalTools: [],
     owner: null,

@@ -29,6 +29,7 @@ export function createMount({ workFolder, programs, variables = {}, gitBounds }:
     mode,
     contains: { files: false, network: false, processes: false },
     reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
+    probe: async () => ({ ok: true }),
     open: ({ id, projectPath }) =>
       openMount({
         root: projectPath ?? join(workFolder, id),

@@ -1,11 +1,13 @@
 // `perdure run`: starts a run and shows it until it ends.
 import { Command, Option } from 'commander';
-import type {
-  OverBudget,
-  Priority,
-  RunLimits,
-  StartRunBody,
-  WhenBusy,
+import {
+  type ExecMode,
+  execModes,
+  type OverBudget,
+  type Priority,
+  type RunLimits,
+  type StartRunBody,
+  type WhenBusy,
 } from '../../../workflows/contracts/run.ts';
 import { type Client, ProblemError } from '../../client/client.ts';
 import { type Attendant, createAttendant } from '../terminal/attendant.ts';
@@ -27,6 +29,7 @@ interface RunOptions {
   policy?: string;
   attended?: boolean;
   overBudget?: OverBudget;
+  sandbox?: ExecMode;
   acceptNoContainment?: boolean;
   limitSteps?: number;
   limitSeconds?: number;
@@ -71,6 +74,9 @@ export function runCommand(cli: Cli): Command {
     )
     .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
     .option('--no-attended', 'nobody is there: what policy asks about is denied')
+    .addOption(
+      new Option('--sandbox <kind>', 'where its commands run; see `perdure status`').choices(execModes),
+    )
     .option('--accept-no-containment', 'run it though its policy requires a sandbox that contains')
     .option('--limit-steps <n>', 'model calls it may make', positiveInteger)
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
@@ -134,6 +140,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.overBudget && { overBudget: options.overBudget }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
+    ...(options.sandbox && { execMode: options.sandbox }),
     ...(options.acceptNoContainment && { acceptNoContainment: true }),
     ...(options.priority && { priority: options.priority }),
     ...(options.conversation !== undefined && { conversationId: options.conversation }),

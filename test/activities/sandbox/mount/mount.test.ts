@@ -18,7 +18,13 @@ async function openInFolder(): Promise<Opened> {
   mkdirSync(project);
   mkdirSync(outside);
   const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
-  const needs = { workFolder: path.join(folder, 'work'), programs: process.env['PATH'] ?? '', gitBounds };
+  const needs = {
+    workFolder: path.join(folder, 'work'),
+    viewFolder: path.join(folder, 'view'),
+    hidden: [],
+    programs: process.env['PATH'] ?? '',
+    gitBounds,
+  };
   const driver = createMount(needs);
   const owner = { id: 'run', projectPath: project };
   const open = () => driver.open(owner);
