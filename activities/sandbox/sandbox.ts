@@ -45,6 +45,8 @@ export interface ExecResult {
   /** Null when a signal ended it. */
   exitCode: number | null;
   signal: string | null;
+  /** What the sandbox did to it, in words that go on after its ending: a limit it met, what was ended with it. */
+  note?: string;
 }
 
 export interface SearchOptions {

@@ -6,7 +6,16 @@ import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect, Repairs } from './call.ts';
 import { Sources } from './configuration.ts';
 import { flag, id, when } from './fields.ts';
-import { DeniedCalls, ExecMode, Priority, RunLimits, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
+import {
+  DeniedCalls,
+  ExecMode,
+  Priority,
+  RunLimits,
+  RunStatus,
+  StopReason,
+  Unfinished,
+  Usage,
+} from './run.ts';
 
 const step = z.int().min(1);
 const callId = z.string();

@@ -2,34 +2,49 @@
 // run's work tree and nothing else of the machine, no network and no process but their own. Files are read and written
 // from here, held to the tree by descriptor.
 import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { runCommand } from '../group/exec.ts';
-import { groupHandles } from '../group/handles.ts';
+import { runCommand, type Surroundings } from '../group/exec.ts';
+import { type GroupHandle, groupHandles } from '../group/handles.ts';
 import { findShell } from '../group/shell.ts';
-import type { ExecOptions, ExecResult, SandboxDriver, Usable } from '../sandbox.ts';
+import {
+  type ExecOptions,
+  type ExecResult,
+  type PathRule,
+  type SandboxDriver,
+  SandboxRefusal,
+  type Usable,
+} from '../sandbox.ts';
 import { filesOf } from '../tree/files.ts';
 import { openTree } from '../tree/open-tree.ts';
 import { realNames } from '../tree/real-names.ts';
+import { findGuarded, guardedIn } from './guarded.ts';
+import { asMounted, script } from './inner.ts';
 import { signalName } from './signal-name.ts';
-import { viewArguments } from './view.ts';
+import { makeStandIns } from './stand-ins.ts';
+import { isBelow, viewArguments } from './view.ts';
+import { type Limits, watch } from './watch.ts';
 
 export interface BubblewrapNeeds {
   /** Where runs without a project have a folder each. */
   workFolder: string;
   /** For files of ours that commands see. */
   viewFolder: string;
-  /** Folders that no command may see, even in its work tree. */
+  /** Folders that no command and no tool may see, even in the work tree. */
   hidden: readonly string[];
   /** Where commands find programs. */
   programs: string;
   /** What else of the user's environment reaches them. */
   variables?: Record<string, string>;
+  limits?: Limits;
 }
 
 const mode = 'bubblewrap';
+
+// Builds and tests of most projects need less; of what one command starts, all together.
+const usualLimits: Limits = { memoryBytes: 4 * 2 ** 30, processes: 1000 };
 
 // Starting it takes some ten milliseconds; a machine that swaps may take longer.
 const probeMs = 1000;
@@ -39,88 +54,108 @@ export function createBubblewrap(needs: BubblewrapNeeds): SandboxDriver {
   return {
     mode,
     contains: { files: true, network: true, processes: true },
-    reach: 'contains files, network and processes; memory and disk are the machine’s',
+    reach: 'contains files, network and processes; disk and processor are the machine’s',
     probe: () => probe(program),
-    open: ({ id, projectPath }) => {
-      if (program === undefined) throw new Error('bubblewrap is gone from this machine');
-      return open(needs, program, {
-        root: projectPath ?? join(needs.workFolder, id),
-        make: projectPath === null,
-      });
-    },
+    open: ({ id, projectPath }) =>
+      open(needs, program, { root: projectPath ?? join(needs.workFolder, id), make: projectPath === null }),
     ...groupHandles,
   };
 }
 
 async function probe(program: string | undefined): Promise<Usable> {
   if (program === undefined) {
-    return { ok: false, why: 'There is no bwrap on this machine.', how: 'Install bubblewrap.' };
+    return { ok: false, why: 'There is no bwrap on this machine.', how: 'Install the package bubblewrap.' };
   }
-  const trial = [
-    '--unshare-all',
-    '--unshare-user',
-    '--ro-bind',
-    '/',
-    '/',
-    '--proc',
-    '/proc',
-    '--dev',
-    '/dev',
-    'true',
-  ];
+  const namespaces = ['--unshare-all', '--unshare-user', '--disable-userns'];
+  const trial = [...namespaces, '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', 'true'];
   try {
     await promisify(execFile)(program, trial, { timeout: probeMs, env: { PATH: '/usr/bin:/bin' } });
     return { ok: true };
   } catch (error) {
-    const said = String((error as { stderr?: string }).stderr ?? error)
+    const said = String((error as { stderr?: string }).stderr || error)
       .trim()
       .slice(0, 300);
     return {
       ok: false,
       why: `bubblewrap cannot start here: ${said}.`,
-      how: 'It needs user namespaces, which the system may forbid: kernel.unprivileged_userns_clone, or AppArmor.',
+      how: 'It needs bubblewrap 0.8 and user namespaces, which the system may forbid: allow them (kernel.unprivileged_userns_clone=1, user.max_user_namespaces, or an AppArmor profile for bwrap).',
     };
   }
 }
 
 async function open(
   needs: BubblewrapNeeds,
-  program: string,
+  program: string | undefined,
   { root, make }: { root: string; make: boolean },
 ): ReturnType<SandboxDriver['open']> {
-  const { programs, variables, hidden, viewFolder } = needs;
+  const { programs, variables, viewFolder, limits = usualLimits } = needs;
+  const hidden = await Promise.all(needs.hidden.map((each) => realpath(each).catch(() => each)));
   const environment = { LANG: 'C.UTF-8', ...variables, PATH: programs, TERM: 'dumb' };
   const tree = await openTree(root, { make });
-  await mkdir(viewFolder, { recursive: true, mode: 0o700 });
+  const { real } = await tree.current();
+  const [standIns, found] = [await makeStandIns(viewFolder), await findGuarded(real, hidden)];
   return {
     async forCall({ mayUse = () => undefined } = {}) {
       const at = await tree.current();
       return {
         root,
         async exec(options: ExecOptions): Promise<ExecResult> {
-          const view = await viewArguments({ tree: at.real, programs, hidden, folder: viewFolder });
-          // Asked to end, bubblewrap would take all with it at once: what is in it is asked, and may clean up.
-          const within = [
-            'env',
-            '--ignore-signal=TERM',
-            program,
-            ...view,
-            '--',
-            'env',
-            '--default-signal=TERM',
+          if (program === undefined) throw new SandboxRefusal('bubblewrap is gone from this machine');
+          const guarded = await guardedIn(at.real, found, hidden);
+          const view = await viewArguments({ tree: at.real, programs, hidden, standIns, guarded });
+          const checks = [
+            ...[...guarded.parents, ...guarded.readOnly].map((path) => `=${asMounted(path)}`),
+            ...guarded.covered.map((path) => `+${asMounted(path)}`),
           ];
-          const shell = findShell();
+          const within = [
+            // Asked to end, bubblewrap would take all with it at once: what is in it is asked, and may clean up.
+            ...['env', '--ignore-signal=TERM'],
+            ...filtered([program, ...view], standIns.filter),
+            ...['--', '/bin/sh', '-c', script, 'sh', asMounted(at.real), ...checks, '--'],
+            ...processLimit(limits.processes),
+            ...['env', '--default-signal=TERM'],
+          ];
           // git that was allowed by its words is contained as all else.
           const gitBounds = async (): Promise<Record<string, string>> => ({});
+          const shell = findShell();
           const surroundings = { kind: mode, shell, directory: at.real, environment, gitBounds, within };
-          return asEnded(await runCommand(surroundings, options));
+          return runWatched(surroundings, options, limits);
         },
         follow: (names) => realNames({ given: root, real: at.real, programs }, names),
-        ...filesOf({ ...at, mayUse }),
+        ...filesOf({ ...at, mayUse: withoutHidden(mayUse, at.real, hidden) }),
       };
     },
     close: () => tree.close(),
   };
+}
+
+async function runWatched(
+  surroundings: Surroundings,
+  options: ExecOptions,
+  limits: Limits,
+): Promise<ExecResult> {
+  let report = '';
+  let over: string | undefined;
+  let watching: ReturnType<typeof watch> | undefined;
+  const onReport = (text: string): void => void (report += text);
+  const onStart: ExecOptions['onStart'] = async (handle) => {
+    await options.onStart(handle);
+    watching = watch(handle as GroupHandle, limits, (why) => (over = why));
+  };
+  // Nothing outlives the shell here, so there is nothing to be told of.
+  const { key, command, judged = false, signal, onOutput } = options;
+  const withStart = { key, command, judged, signal, onOutput, onStart };
+  try {
+    const result = await runCommand({ ...surroundings, onReport }, withStart);
+    if (over !== undefined) return { exitCode: null, signal: 'SIGKILL', note: over };
+    if (/^moved$/m.test(report))
+      throw new SandboxRefusal('the project’s folders were moved while the command was starting; try again');
+    if (!/^started$/m.test(report) && result.exitCode !== null)
+      throw new SandboxRefusal('bubblewrap could not start the command; its output says why');
+    return { ...asEnded(result), ...leftIn(report) };
+  } finally {
+    watching?.stop();
+  }
 }
 
 /** bubblewrap tells of a signal as shells do: 128 and its number. */
@@ -129,17 +164,44 @@ function asEnded({ exitCode, signal }: ExecResult): ExecResult {
   return name === undefined ? { exitCode, signal } : { exitCode: null, signal: name };
 }
 
+const mostNamed = 5;
+
+function leftIn(report: string): Pick<ExecResult, 'note'> {
+  const left = [...report.matchAll(/^left (\d+ .*)$/gm)].map(([, process = '']) => process.trim());
+  if (left.length === 0) return {};
+  const more = left.length > mostNamed ? ` and ${left.length - mostNamed} more` : '';
+  return {
+    note: `what it left running was ended with its shell: process ${left.slice(0, mostNamed).join(', ')}${more}; use background for what should go on`,
+  };
+}
+
+/** Our own folders lie in no tool's reach either. */
+function withoutHidden(mayUse: PathRule, tree: string, hidden: readonly string[]): PathRule {
+  return (path, reach) => {
+    const full = join(tree, path);
+    return hidden.some((each) => each.startsWith(`${tree}/`) && isBelow(full, each))
+      ? 'Perdure keeps its own data there'
+      : mayUse(path, reach);
+  };
+}
+
+/** bubblewrap reads the filter of system calls from a descriptor. */
+function filtered([program = '', ...rest]: readonly string[], filter: string | undefined): string[] {
+  if (filter === undefined) return [program, ...rest];
+  const start = 'exec 5<"$1"; shift; program=$1; shift; exec "$program" --seccomp 5 "$@"';
+  return ['/bin/sh', '-c', start, 'sh', filter, program, ...rest];
+}
+
+/** Where util-linux is missing, processes are counted from outside only. */
+function processLimit(processes: number): string[] {
+  const program = '/usr/bin/prlimit';
+  return existsSync(program) ? [program, `--nproc=${processes}`, '--core=0', '--'] : [];
+}
+
 function findProgram(programs: string): string | undefined {
   const folders = [...programs.split(':'), '/usr/bin', '/usr/local/bin', '/bin'];
   return folders
     .filter((folder) => folder.startsWith('/'))
     .map((folder) => join(folder, 'bwrap'))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+    .find(existsSync);
 }

@@ -24,6 +24,8 @@ import { commandOf } from '../../host/process-table.ts';
 // Waits for a line before it turns into the command. When the worker dies first, the descriptor closes without one
 // and the command never runs.
 const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$@"';
+// The same for a program that contains the command: it may write to the descriptor what we should know.
+const waitWithin = 'read -r go <&3 || exit 125; exec "$@"';
 // What a program gets to clean up after itself before it is killed.
 const graceMs = 2000;
 // Filters at the end of a pipeline may live a moment longer than the shell; what lives longer was left behind.
@@ -44,8 +46,10 @@ export interface Surroundings {
   environment: Record<string, string>;
   /** What is added to the environment of a bash so that `git` in it is held to the repository of a directory. */
   gitBounds: GitBounds;
-  /** What the shell is started by, as the arguments before its own: a program that contains it. */
+  /** A program that contains the shell, with its arguments: the shell's own follow. */
   within?: readonly string[];
+  /** Told what that program writes to descriptor 3, before the command's end is. */
+  onReport?(text: string): void;
 }
 
 /** Given the real path of a directory. */
@@ -64,7 +68,9 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     const child = startWaiting(surroundings, options, token, pipes);
     const exited = exitOf(child);
     // The wrapper may be killed before it reads its line; its exit tells.
-    (child.stdio[3] as Socket).on('error', () => {});
+    const reports = child.stdio[3] as Socket;
+    reports.on('error', () => {});
+    const reported = drain(reports, (bytes) => given.onReport?.(bytes.toString()));
     await Promise.all([
       spawned(child, surroundings),
       pipes.stdout.writer.close(),
@@ -72,7 +78,9 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     ]);
     const group = groupOf(child.pid as number, token);
     const handle = toHandle(surroundings.kind, group, options.key);
-    return await superviseCommand(child, handle, exited, options);
+    const result = await superviseCommand(child, handle, exited, options);
+    await Promise.race([reported, sleep(drainMs, undefined, { ref: false })]);
+    return result;
   } finally {
     // Open still where nothing was started.
     await Promise.all([pipes.stdout.writer.close(), pipes.stderr.writer.close()]);
@@ -166,8 +174,9 @@ function startWaiting(
   pipes: Pipes,
 ): ChildProcess {
   try {
-    const { within = [], shell } = surroundings;
-    return spawn('/bin/sh', ['-c', waitForGo, 'sh', ...within, shell, '-c', '--', options.command], {
+    const { within, shell } = surroundings;
+    const wait = within === undefined ? waitForGo : waitWithin;
+    return spawn('/bin/sh', ['-c', wait, 'sh', ...(within ?? []), shell, '-c', '--', options.command], {
       cwd: surroundings.directory,
       env: { ...surroundings.environment, ...marksFor(token, options.key) },
       detached: true,

@@ -1,13 +1,12 @@
 // `perdure run`: starts a run and shows it until it ends.
 import { Command, Option } from 'commander';
-import {
-  type ExecMode,
-  execModes,
-  type OverBudget,
-  type Priority,
-  type RunLimits,
-  type StartRunBody,
-  type WhenBusy,
+import type {
+  ExecMode,
+  OverBudget,
+  Priority,
+  RunLimits,
+  StartRunBody,
+  WhenBusy,
 } from '../../../workflows/contracts/run.ts';
 import { type Client, ProblemError } from '../../client/client.ts';
 import { type Attendant, createAttendant } from '../terminal/attendant.ts';
@@ -22,6 +21,8 @@ import { chooseProject } from '../project-choice.ts';
 import { createRenderer } from '../terminal/renderer.ts';
 import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
+
+const sandboxes: readonly ExecMode[] = ['mount', 'bubblewrap', 'sandbox'];
 
 interface RunOptions {
   project?: string;
@@ -75,7 +76,7 @@ export function runCommand(cli: Cli): Command {
     .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
     .option('--no-attended', 'nobody is there: what policy asks about is denied')
     .addOption(
-      new Option('--sandbox <kind>', 'where its commands run; see `perdure status`').choices(execModes),
+      new Option('--sandbox <kind>', 'where its commands run; see `perdure status`').choices(sandboxes),
     )
     .option('--accept-no-containment', 'run it though its policy requires a sandbox that contains')
     .option('--limit-steps <n>', 'model calls it may make', positiveInteger)
