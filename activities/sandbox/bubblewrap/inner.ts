@@ -29,7 +29,7 @@ if [ "$seen" != "$wanted" ]; then echo moved >&3; exit 125; fi
 while [ "$1" != -- ]; do shift; done
 shift
 echo started >&3
-"$@" 2>&4 3>&- 4>&-
+(exec "$@" 2>&4 3>&- 4>&-)
 code=$?
 others() {
   left=
