@@ -1,11 +1,9 @@
 // The sandbox without a daemon: commands run in namespaces of their own, made by bubblewrap. They see programs, the
 // run's work tree and nothing else of the machine, no network and no process but their own. Files are read and written
 // from here, held to the tree by descriptor.
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { runCommand, type Surroundings } from '../group/exec.ts';
 import { type GroupHandle, groupHandles } from '../group/handles.ts';
 import { findShell } from '../group/shell.ts';
@@ -15,13 +13,13 @@ import {
   type PathRule,
   type SandboxDriver,
   SandboxRefusal,
-  type Usable,
 } from '../sandbox.ts';
 import { filesOf } from '../tree/files.ts';
 import { openTree } from '../tree/open-tree.ts';
 import { realNames } from '../tree/real-names.ts';
 import { findGuarded, guardedIn } from './guarded.ts';
 import { asMounted, script } from './inner.ts';
+import { findProgram, probeBubblewrap } from './probe.ts';
 import { signalName } from './signal-name.ts';
 import { makeStandIns } from './stand-ins.ts';
 import { isBelow, viewArguments } from './view.ts';
@@ -46,41 +44,17 @@ const mode = 'bubblewrap';
 // Builds and tests of most projects need less; of what one command starts, all together.
 const usualLimits: Limits = { memoryBytes: 4 * 2 ** 30, processes: 1000 };
 
-// Starting it takes some ten milliseconds; a machine that swaps may take longer.
-const probeMs = 1000;
-
 export function createBubblewrap(needs: BubblewrapNeeds): SandboxDriver {
   const program = findProgram(needs.programs);
   return {
     mode,
     contains: { files: true, network: true, processes: true },
     reach: 'contains files, network and processes; disk and processor are the machine’s',
-    probe: () => probe(program),
+    probe: () => probeBubblewrap(program),
     open: ({ id, projectPath }) =>
       open(needs, program, { root: projectPath ?? join(needs.workFolder, id), make: projectPath === null }),
     ...groupHandles,
   };
-}
-
-async function probe(program: string | undefined): Promise<Usable> {
-  if (program === undefined) {
-    return { ok: false, why: 'There is no bwrap on this machine.', how: 'Install the package bubblewrap.' };
-  }
-  const namespaces = ['--unshare-all', '--unshare-user', '--disable-userns'];
-  const trial = [...namespaces, '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', 'true'];
-  try {
-    await promisify(execFile)(program, trial, { timeout: probeMs, env: { PATH: '/usr/bin:/bin' } });
-    return { ok: true };
-  } catch (error) {
-    const said = String((error as { stderr?: string }).stderr || error)
-      .trim()
-      .slice(0, 300);
-    return {
-      ok: false,
-      why: `bubblewrap cannot start here: ${said}.`,
-      how: 'It needs bubblewrap 0.8 and user namespaces, which the system may forbid: allow them (kernel.unprivileged_userns_clone=1, user.max_user_namespaces, or an AppArmor profile for bwrap).',
-    };
-  }
 }
 
 async function open(
@@ -196,12 +170,4 @@ function filtered([program = '', ...rest]: readonly string[], filter: string | u
 function processLimit(processes: number): string[] {
   const program = '/usr/bin/prlimit';
   return existsSync(program) ? [program, `--nproc=${processes}`, '--core=0', '--'] : [];
-}
-
-function findProgram(programs: string): string | undefined {
-  const folders = [...programs.split(':'), '/usr/bin', '/usr/local/bin', '/bin'];
-  return folders
-    .filter((folder) => folder.startsWith('/'))
-    .map((folder) => join(folder, 'bwrap'))
-    .find(existsSync);
 }

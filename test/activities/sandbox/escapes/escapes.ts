@@ -1,5 +1,6 @@
 // Tries every way out of a sandbox, and answers those that lead out.
 import { accessSync, constants } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import type { Sandbox, SandboxDriver } from '../../../../activities/sandbox/sandbox.ts';
 import { type Probe, probes } from './probes.ts';
@@ -31,9 +32,9 @@ export async function escapesFrom(make: MakeDriver): Promise<string[]> {
     for (const probe of probes.touching.filter(canTry)) {
       // A work tree that was put back is another folder.
       const current = await open.forCall();
-      await outputOf(current, probe.command(scene));
+      const output = await outputOf(current, probe.command(scene));
       await probe.afterwards?.(scene);
-      if (await scene.wasTouched()) reached.add(probe.name);
+      if ((await scene.wasTouched()) || output.includes(scene.word)) reached.add(probe.name);
     }
     return tried.map(({ name }) => name).filter((name) => reached.has(name));
   } finally {
@@ -54,8 +55,10 @@ async function outputOf(sandbox: Sandbox, command: string): Promise<string> {
   return output;
 }
 
-function canTry({ asRoot, program }: Probe): boolean {
+function canTry({ asRoot, asKernel, program, command }: Probe): boolean {
   if (asRoot === true && process.getuid?.() !== 0) return false;
+  // These name nothing of the scene but its word.
+  if (asKernel === true && !succeeds(command({ word: 'yes' } as Scene))) return false;
   return program === undefined || ['/usr/bin', '/bin'].some((folder) => canRun(path.join(folder, program)));
 }
 
@@ -66,4 +69,8 @@ function canRun(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+function succeeds(command: string): boolean {
+  return execFileSync('/bin/sh', ['-c', command], { encoding: 'utf8' }) === 'yes';
 }

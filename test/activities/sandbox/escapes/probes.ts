@@ -10,6 +10,8 @@ export interface Probe {
   afterwards?(scene: Scene): Promise<void> | void;
   /** What it tries only root may do on the machine itself. */
   asRoot?: true;
+  /** Not every kernel has it: whether this one does is seen by trying it on the machine itself. */
+  asKernel?: true;
   /** A program it needs that not every machine has. */
   program?: string;
 }
@@ -23,7 +25,7 @@ const printing =
 const calling =
   (x64: number, arm64: number, rest: string, least = 0) =>
   ({ word }: Scene): string =>
-    `perl -e 'print "${word}" if syscall(${process.arch === 'arm64' ? arm64 : x64}, ${rest}) >= ${least}'`;
+    `perl -e '@a = (${rest}); print "${word}" if syscall(${process.arch === 'arm64' ? arm64 : x64}, @a) >= ${least}'`;
 const connecting =
   (address: (scene: Scene) => string) =>
   (scene: Scene): string =>
@@ -47,7 +49,6 @@ const reading: Probe[] = [
     name: 'a search of the whole temporary folder',
     command: ({ folder }) => `grep -rh canary- ${folder}/outside`,
   },
-  { name: 'the root of the first process', asRoot: true, command: (s) => `cat /proc/1/root${secret(s)}` },
   { name: 'the root of the worker', command: (scene) => `cat /proc/${process.pid}/root${secret(scene)}` },
   { name: 'the own root in /proc', command: (scene) => `cat /proc/self/root${secret(scene)}` },
   { name: 'the folder of another process', command: ({ victim }) => `cat /proc/${victim}/cwd/secret` },
@@ -61,14 +62,6 @@ const reading: Probe[] = [
     command: () => `cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep ^argument-`,
   },
   { name: 'the token in a data folder in the project', command: () => 'cat state/perdure/token' },
-  {
-    name: 'the token after moving the data folder',
-    command: () => 'mv state/perdure taken; cat taken/token; mv taken state/perdure',
-  },
-  {
-    name: 'the token after moving what holds the data folder',
-    command: () => 'mv state other; cat other/perdure/token; mv other state',
-  },
   { name: 'perl -e', command: (scene) => `perl -e 'open F, "${secret(scene)}"; print <F>'` },
   {
     name: 'python -c',
@@ -120,11 +113,15 @@ const reading: Probe[] = [
     asRoot: true,
     command: ({ outside }) => `mkdir -p m; mount --bind ${outside} m && cat m/secret; umount m`,
   },
-  { name: 'another root', asRoot: true, command: (scene) => `chroot /proc/1/root cat ${secret(scene)}` },
   {
-    name: 'the namespaces of the first process',
+    name: 'another root',
     asRoot: true,
-    command: (s) => `nsenter -t 1 -m cat ${secret(s)}`,
+    command: (scene) => `chroot /proc/${process.pid}/root cat ${secret(scene)}`,
+  },
+  {
+    name: 'the namespaces of the worker',
+    asRoot: true,
+    command: (s) => `nsenter -t ${process.pid} -m cat ${secret(s)}`,
   },
   { name: 'a user namespace of its own', asRoot: true, command: printing(() => 'unshare -Ur true') },
   {
@@ -166,12 +163,29 @@ const reading: Probe[] = [
     command: printing(({ victim }) => `prlimit --pid ${victim} --core=0`),
   },
   // In the keyring of the process, which ends with it.
-  { name: 'a key of the kernel', command: calling(248, 217, '"user", "perdure-probe", "x", 1, -2') },
-  { name: 'a map of bpf', asRoot: true, command: calling(321, 280, '0, pack("L18", 2, 4, 4, 1), 72') },
-  { name: 'faults of memory taken over', command: calling(323, 282, '1') },
+  {
+    name: 'a key of the kernel',
+    asKernel: true,
+    command: calling(248, 217, '"user", "perdure-probe", "x", 1, -2'),
+  },
+  {
+    name: 'a map of bpf',
+    asKernel: true,
+    asRoot: true,
+    command: calling(321, 280, '0, pack("L18", 2, 4, 4, 1), 72'),
+  },
+  { name: 'faults of memory taken over', asKernel: true, command: calling(323, 282, '1') },
 ];
 
 const touching: Probe[] = [
+  {
+    name: 'the token after moving the data folder',
+    command: () => 'mv state/perdure taken; cat taken/token; mv taken state/perdure',
+  },
+  {
+    name: 'the token after moving what holds the data folder',
+    command: () => 'mv state other; cat other/perdure/token; mv other state',
+  },
   { name: 'a file written', command: ({ outside }) => `echo x > ${outside}/target` },
   { name: 'a file removed', command: ({ outside }) => `rm -f ${outside}/target` },
   { name: 'a file’s mode', command: ({ outside }) => `chmod 777 ${outside}/target` },
@@ -179,7 +193,7 @@ const touching: Probe[] = [
   { name: 'a file through a link', command: ({ outside }) => `ln -sfn ${outside} l3 && touch l3/planted` },
   { name: 'the work tree renamed', command: ({ project, folder }) => `mv ${project} ${folder}/moved` },
   { name: 'the token overwritten', command: () => 'echo x > state/perdure/token' },
-  { name: 'a process ended', command: ({ victim }) => `kill -9 ${victim}` },
+  { name: 'a process ended', command: ({ victim }) => `kill -9 ${victim}; sleep 0.1` },
   { name: 'a process halted', command: ({ victim }) => `kill -STOP ${victim}` },
   {
     name: 'a daemon that hides and outlives its command',

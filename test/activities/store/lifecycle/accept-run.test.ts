@@ -45,7 +45,7 @@ test('an accepted run has its row, its message and its first event, and opens a 
     reasonText: null,
     prompt: 'Mend  the\ntest.',
     metadata: { ticket: '7' },
-    ...{ attended: false, overBudget: 'pause', owner: null },
+    ...{ attended: false, overBudget: 'pause', execMode: 'mount', owner: null },
     externalTools: [],
     acceptNoContainment: false,
     deniedCalls: null,
