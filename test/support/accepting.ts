@@ -21,6 +21,7 @@ export function sourcesOf(source: Source): Sources {
     owner: source,
     attended: source,
     overBudget: source,
+    execMode: source,
     externalTools: source,
   };
   return { project: source, model: source, policy: source, ...rest, limits };

@@ -24,7 +24,10 @@ const systemFiles = [
   ...['fonts', 'xml', 'sgml'],
 ];
 
-// Interpreters keep settings there under names with their version.
+// What of /proc sets the kernel of the whole machine. For a worker that is root bubblewrap itself leaves it writable.
+const kernelSettings = ['sys', 'sysrq-trigger', 'irq', 'bus', 'fs', 'acpi', 'scsi', 'driver', 'mtrr'];
+
+// Interpreters keep settings in /etc under names with their version.
 const interpreters = /^(python|perl|php|lua|ruby|java-)[\w.-]*$/;
 
 export interface View {
@@ -51,7 +54,9 @@ export async function viewArguments({ tree, programs, hidden, standIns, guarded 
     ...system.flat(),
     ...etcNames().flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ...standIns.files.flatMap(([from, to]) => ['--ro-bind', from, to]),
-    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', home, '--dir', '/var/tmp'],
+    ...['--proc', '/proc'],
+    ...kernelSettings.flatMap((name) => ['--ro-bind-try', `/proc/${name}`, `/proc/${name}`]),
+    ...['--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', home, '--dir', '/var/tmp'],
     ...covered.flatMap((each) => ['--tmpfs', each]),
     ...folders.flatMap((each) => ['--ro-bind-try', each, each]),
     ...['--bind', tree, tree],
