@@ -68,6 +68,7 @@ test('an accepted run has its row, its message and its first event, and opens a 
         prompt: 'Mend  the\ntest.',
         messageId: 'mine',
         ...settings,
+        execMode: 'mount',
         parked: false,
         by: 'test',
       },
