@@ -48,7 +48,7 @@ export async function openScene(): Promise<Scene> {
   const planted = ['planted', 'outside/planted', 'project/renamed', 'moved'].map((name) => inFolder(name));
   return {
     ...{ word, project, outside, data, folder },
-    tcpPort: (meetings.servers[0]?.address() as AddressInfo).port,
+    tcpPort: (meetings.servers[0]!.address() as AddressInfo).port,
     udpPort: datagrams.address().port,
     abstractSocket: `${word}-socket`,
     get victim() {
