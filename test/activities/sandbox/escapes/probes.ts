@@ -37,7 +37,7 @@ const reading: Probe[] = [
   { name: 'a link made inside', command: (scene) => `ln -sfn ${secret(scene)} l1 && cat l1` },
   {
     name: 'a folder through a link',
-    command: (s) => `ln -sfn ${s.outside} l2 && find -L l2 -type f -exec cat {} +`,
+    command: (scene) => `ln -sfn ${scene.outside} l2 && find -L l2 -type f -exec cat {} +`,
   },
   { name: 'a hard link', command: (scene) => `ln -f ${secret(scene)} hard && cat hard` },
   { name: 'a copy', command: (scene) => `cp ${secret(scene)} copy && cat copy` },
@@ -66,7 +66,7 @@ const reading: Probe[] = [
   {
     name: 'python -c',
     program: 'python3',
-    command: (s) => `/usr/bin/python3 -c 'print(open("${secret(s)}").read())'`,
+    command: (scene) => `/usr/bin/python3 -c 'print(open("${secret(scene)}").read())'`,
   },
   {
     name: 'make',
@@ -78,7 +78,7 @@ const reading: Probe[] = [
   {
     name: 'an editor’s macro',
     program: 'vim',
-    command: (s) => `vim -es -c 'r ${secret(s)}' -c '%p' -c 'q!' file`,
+    command: (scene) => `vim -es -c 'r ${secret(scene)}' -c '%p' -c 'q!' file`,
   },
   { name: 'sed that runs a command', command: (scene) => `sed -n '1e cat ${secret(scene)}' file` },
   {
@@ -92,11 +92,12 @@ const reading: Probe[] = [
   },
   {
     name: 'the loader as a program',
-    command: (s) => `$(ls /lib*/ld-linux*.so.* | head -1) /bin/cat ${secret(s)}`,
+    command: (scene) => `$(ls /lib*/ld-linux*.so.* | head -1) /bin/cat ${secret(scene)}`,
   },
   {
     name: 'who listens on this machine',
-    command: (s) => `grep -qi ':${s.tcpPort.toString(16).padStart(4, '0')} ' /proc/net/tcp && echo ${s.word}`,
+    command: (scene) =>
+      `grep -qi ':${scene.tcpPort.toString(16).padStart(4, '0')} ' /proc/net/tcp && echo ${scene.word}`,
   },
   { name: 'the machine’s devices in /sys', command: printing(() => 'ls /sys/class/net >/dev/null') },
   {
@@ -121,7 +122,7 @@ const reading: Probe[] = [
   {
     name: 'the namespaces of the worker',
     asRoot: true,
-    command: (s) => `nsenter -t ${process.pid} -m cat ${secret(s)}`,
+    command: (scene) => `nsenter -t ${process.pid} -m cat ${secret(scene)}`,
   },
   { name: 'a user namespace of its own', asRoot: true, command: printing(() => 'unshare -Ur true') },
   {
@@ -155,7 +156,7 @@ const reading: Probe[] = [
   {
     name: 'ptrace of another process',
     asRoot: true,
-    command: (s) => calling(101, 117, `16, ${s.victim}, 0, 0`)(s),
+    command: (scene) => calling(101, 117, `16, ${scene.victim}, 0, 0`)(scene),
   },
   {
     name: 'the limits of another process',
@@ -222,42 +223,42 @@ const touching: Probe[] = [
   ...[
     {
       name: 'a hook',
-      plant: (s: Scene) =>
-        `printf '#!/bin/sh\\ntouch ${s.outside}/planted' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit`,
+      plant: (scene: Scene) =>
+        `printf '#!/bin/sh\\ntouch ${scene.outside}/planted' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit`,
       where: '',
     },
     {
       name: 'a folder of hooks in git’s settings',
-      plant: (s: Scene) =>
-        `mkdir -p hooks; printf '#!/bin/sh\\ntouch ${s.outside}/planted' > hooks/pre-commit; chmod +x hooks/pre-commit; git config core.hooksPath "$PWD/hooks"`,
+      plant: (scene: Scene) =>
+        `mkdir -p hooks; printf '#!/bin/sh\\ntouch ${scene.outside}/planted' > hooks/pre-commit; chmod +x hooks/pre-commit; git config core.hooksPath "$PWD/hooks"`,
       where: '',
     },
     {
       name: 'a monitor in git’s settings',
-      plant: (s: Scene) => `git config core.fsmonitor 'touch ${s.outside}/planted'`,
+      plant: (scene: Scene) => `git config core.fsmonitor 'touch ${scene.outside}/planted'`,
       where: '',
     },
     {
       name: 'a filter in git’s settings',
-      plant: (s: Scene) =>
-        `git config filter.x.clean 'touch ${s.outside}/planted'; echo '* filter=x' > .gitattributes; touch new`,
+      plant: (scene: Scene) =>
+        `git config filter.x.clean 'touch ${scene.outside}/planted'; echo '* filter=x' > .gitattributes; touch new`,
       where: '',
     },
     {
       name: 'a monitor in the settings of a nested repository',
-      plant: (s: Scene) => `git -C nested config core.fsmonitor 'touch ${s.outside}/planted'`,
+      plant: (scene: Scene) => `git -C nested config core.fsmonitor 'touch ${scene.outside}/planted'`,
       where: 'nested',
     },
     {
       name: 'a .git file in place of the folder',
-      plant: (s: Scene) =>
-        `cp -r .git evil && git --git-dir=evil config core.fsmonitor 'touch ${s.outside}/planted'; mv .git old && echo 'gitdir: evil' > .git`,
+      plant: (scene: Scene) =>
+        `cp -r .git evil && git --git-dir=evil config core.fsmonitor 'touch ${scene.outside}/planted'; mv .git old && echo 'gitdir: evil' > .git`,
       where: '',
     },
     {
       name: 'a .git link in place of the folder',
-      plant: (s: Scene) =>
-        `cp -r .git evil2 && git --git-dir=evil2 config core.fsmonitor 'touch ${s.outside}/planted'; rm -rf .git && ln -s evil2 .git`,
+      plant: (scene: Scene) =>
+        `cp -r .git evil2 && git --git-dir=evil2 config core.fsmonitor 'touch ${scene.outside}/planted'; rm -rf .git && ln -s evil2 .git`,
       where: '',
     },
   ].map(
