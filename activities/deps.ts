@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { Llm, LlmUsage } from './llm/llm.ts';
 import type { LentSandbox } from './sandbox/run-sandboxes.ts';
-import type { Handles, PathRule } from './sandbox/sandbox.ts';
+import type { Handles, PathRule, SandboxRun } from './sandbox/sandbox.ts';
 import type { AttemptRef, NewAttempt } from './store/runs/attempts.ts';
 import type { Stops } from './store/runs/stops.ts';
 import type { Contents } from './store/log/contents.ts';
@@ -30,7 +30,7 @@ export interface ActivityDeps {
   /** How long people have to answer what a run asks them. */
   approvalSeconds: number;
   /** The run's sandbox, with its project or a folder of its own, as one call may use it. */
-  openSandbox(run: { id: string; projectPath: string | null; mayUse: PathRule }): Promise<LentSandbox>;
+  openSandbox(run: SandboxRun & { mayUse: PathRule }): Promise<LentSandbox>;
   trees: {
     /**
      * The project's tree hash; throws ProjectProblem with a sentence when there is nothing to record. `since`: the

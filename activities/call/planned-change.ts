@@ -15,7 +15,7 @@ const comparingMs = 500;
 
 /** Null where it is not known: another tool, a file that is no text, a plan that does not fit any more. */
 export async function plannedChange(
-  needs: ReviewNeeds & { sandbox: SandboxDriver },
+  needs: ReviewNeeds & { drivers: readonly SandboxDriver[] },
   run: RunRow,
   call: CallRow,
 ): Promise<string | null> {
@@ -24,8 +24,9 @@ export async function plannedChange(
   const { name, effect, subjectKind, plan } = found.tool;
   const context = await reviewContextOf(needs, run);
   const wanted = { tool: name, effect, subject: call.subject, subjectKind };
-  const open = await needs.sandbox.open({ id: run.id, projectPath: run.project_path }).catch(refused);
-  if (open === null) return null;
+  const driver = needs.drivers.find(({ mode }) => mode === run.exec_mode);
+  const open = await driver?.open({ id: run.id, projectPath: run.project_path }).catch(refused);
+  if (!open) return null;
   try {
     const sandbox = await open.forCall({ mayUse: createPathCheck(context.scopes, wanted, context) });
     const planned = await plan(call.input, sandbox);

@@ -6,7 +6,16 @@ import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect, Repairs } from './call.ts';
 import { Sources } from './configuration.ts';
 import { flag, id, when } from './fields.ts';
-import { DeniedCalls, Priority, RunLimits, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
+import {
+  DeniedCalls,
+  ExecMode,
+  Priority,
+  RunLimits,
+  RunStatus,
+  StopReason,
+  Unfinished,
+  Usage,
+} from './run.ts';
 
 const step = z.int().min(1);
 const callId = z.string();
@@ -33,6 +42,7 @@ export const eventPayloads = {
     sources: Sources.optional().describe(
       'Where each of its settings comes from. Left out by events from before it was recorded.',
     ),
+    execMode: ExecMode.optional().describe('Left out by events from before there was a choice: mount.'),
     acceptNoContainment: z
       .boolean()
       .optional()

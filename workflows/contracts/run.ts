@@ -20,6 +20,11 @@ export const RunStatus = z.enum(runStatuses).meta({ id: 'RunStatus' });
 export type RunStatus = z.infer<typeof RunStatus>;
 
 export const priorities = ['critical', 'high', 'normal', 'low'] as const;
+/** How a run's commands are contained: see `GET /sandboxes` for what each keeps them from reaching. */
+export const execModes = ['mount', 'bubblewrap', 'sandbox'] as const;
+export const ExecMode = z.enum(execModes).meta({ id: 'ExecMode' });
+export type ExecMode = z.infer<typeof ExecMode>;
+
 export const Priority = z.enum(priorities).meta({ id: 'Priority' });
 export type Priority = z.infer<typeof Priority>;
 
@@ -135,6 +140,9 @@ const newMessage = {
     .max(64)
     .optional()
     .describe('Tools that you execute yourself: the run waits for POST /runs/{id}/results.'),
+  execMode: ExecMode.optional().describe(
+    'The kind of sandbox its commands run in; GET /sandboxes says what each contains and which can be used here.',
+  ),
   acceptNoContainment: z
     .boolean()
     .optional()
@@ -221,6 +229,7 @@ export const RunView = z
     metadata: Metadata,
     attended: z.boolean(),
     overBudget: OverBudget,
+    execMode: ExecMode,
     owner: z.string().nullable().describe('Whom it counts for besides.'),
     externalTools: z.array(z.string()).describe('The names of the tools that its caller executes.'),
     sources: Sources.nullable().describe(

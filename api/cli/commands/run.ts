@@ -1,6 +1,7 @@
 // `perdure run`: starts a run and shows it until it ends.
 import { Command, Option } from 'commander';
 import type {
+  ExecMode,
   OverBudget,
   Priority,
   RunLimits,
@@ -21,12 +22,15 @@ import { createRenderer } from '../terminal/renderer.ts';
 import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
+const sandboxes: readonly ExecMode[] = ['mount', 'bubblewrap', 'sandbox'];
+
 interface RunOptions {
   project?: string;
   model?: string;
   policy?: string;
   attended?: boolean;
   overBudget?: OverBudget;
+  sandbox?: ExecMode;
   acceptNoContainment?: boolean;
   limitSteps?: number;
   limitSeconds?: number;
@@ -71,6 +75,9 @@ export function runCommand(cli: Cli): Command {
     )
     .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
     .option('--no-attended', 'nobody is there: what policy asks about is denied')
+    .addOption(
+      new Option('--sandbox <kind>', 'where its commands run; see `perdure status`').choices(sandboxes),
+    )
     .option('--accept-no-containment', 'run it though its policy requires a sandbox that contains')
     .option('--limit-steps <n>', 'model calls it may make', positiveInteger)
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
@@ -134,6 +141,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.overBudget && { overBudget: options.overBudget }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
+    ...(options.sandbox && { execMode: options.sandbox }),
     ...(options.acceptNoContainment && { acceptNoContainment: true }),
     ...(options.priority && { priority: options.priority }),
     ...(options.conversation !== undefined && { conversationId: options.conversation }),

@@ -127,8 +127,8 @@ function showWork(cli: Cli, { sandboxes, runs, approvals, deadLetters }: Work): 
   const { output } = cli;
   const { yellow } = output.colors;
   output.line();
-  for (const { mode, reach } of sandboxes)
-    output.line(`Sandbox ${printableLine(mode, 40)}: ${printableLine(reach, 200)}.`);
+  for (const { mode, reach, problem } of sandboxes)
+    output.line(`Sandbox ${printableLine(mode, 40)}: ${printableLine(problem ?? `${reach}.`, 300)}`);
   output.line();
   if (runs.length === 0) output.line('No run is in progress.');
   else output.line(tableOf(output, ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'], runs.map(toRow)));

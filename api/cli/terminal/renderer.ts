@@ -98,8 +98,9 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
   const { note, warn, short } = pen;
   switch (event.type) {
     case 'run-queued': {
-      const { model, policy, priority, parked, acceptNoContainment } = event.payload;
-      note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority`);
+      const { model, policy, priority, parked, acceptNoContainment, execMode = 'mount' } = event.payload;
+      const kind = execMode === 'mount' ? '' : ` · in ${execMode}`;
+      note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority${kind}`);
       if (acceptNoContainment)
         warn('accepted: no sandbox has to contain this run, so a shell may reach what its user can');
       drawConfiguration(pen, event.payload);

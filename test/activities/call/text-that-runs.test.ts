@@ -61,7 +61,7 @@ const deps = {
   tools: createTools({ background, egress: publicEgress }),
   profileOf: async (_tenantId, { id }): Promise<PolicyProfile | undefined> =>
     id === plain.id ? plain : findProfile(id),
-  openSandbox: ({ id, projectPath, mayUse }) => sandboxes.lend({ id, projectPath }, mayUse),
+  openSandbox: ({ id, projectPath, mayUse }) => sandboxes.lend({ id, projectPath, mode: 'mount' }, mayUse),
   killHandle: driver.kill,
 } as Partial<ActivityDeps> as ActivityDeps;
 
@@ -288,7 +288,7 @@ test('a change that is asked about is told as a diff of the files as they are no
     { command: 'touch b' },
   );
   expect(asked.map(({ decision }) => decision)).toEqual(asked.map(() => 'ask'));
-  const needs = { ...deps, db, sandbox: driver };
+  const needs = { ...deps, db, drivers: [driver] };
   const told: (string | null)[] = [];
   for (const call of asked) told.push(await plannedChange(needs, run, call));
   expect(told).toEqual([
