@@ -269,7 +269,7 @@ withKernel(
 
     test('of 64 runs at once on one allowance none spends what is not there, and all go on when there is more', {
       tags: ['faults'],
-      timeout: 180_000,
+      timeout: 300_000,
     }, async () => {
       await kernel.startWorkers({ ...priced, llmSlots: 16, toolSlots: 16 });
       const name = newPool();
@@ -289,7 +289,7 @@ withKernel(
             expect(used.dayCostMicros + held.dayCostMicros).toBeLessThanOrEqual(200);
             return statuses();
           },
-          { timeout: 60_000 },
+          { timeout: 150_000 },
         )
         .toBe(0);
       // As many calls as fit, to the last reservation.
