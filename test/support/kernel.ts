@@ -4,8 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, WorkflowFailedError } from '@temporalio/client';
-import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
+import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import proto from '@temporalio/proto';
 import pino, { type Logger } from 'pino';
@@ -27,7 +26,7 @@ import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Upkeep } from '../../api/upkeep/upkeep.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
-import { workflowId } from '../../workflows/contracts/messages.ts';
+import { wake, workflowId } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from '../../worker/processes/activity-deps.ts';
 import { workflowBundle } from '../../worker/processes/bundle.ts';
 import { loadConfig } from '../../worker/config/config.ts';
@@ -40,6 +39,8 @@ import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import type { NewRun } from './accepting.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
+import { type ShownWorkflow, shownIn } from './shown-workflow.ts';
+import { lineOf } from './story-line.ts';
 import { createTestNamespace } from './temporal.ts';
 import { withFaults } from './with-faults.ts';
 
@@ -62,7 +63,7 @@ export interface Kernel {
   start(changes: Partial<NewRun> & { model: string }): Promise<RunRow>;
   steer(run: RunRow, messageId: string, text?: string): Promise<void>;
   stop(run: RunRow, kind: 'interrupt' | 'cancel'): Promise<void>;
-  wake(run: RunRow): Promise<void>;
+  wake(run: Pick<RunRow, 'id'>): Promise<void>;
   /** Waits until the log of the run holds such an event, and returns it. */
   seen(run: RunRow, type: NewEvent['type'], fits?: (payload: never) => boolean): Promise<NewEvent>;
   /** Waits until the run has ended and its workflow with it. */
@@ -72,16 +73,6 @@ export interface Kernel {
   history(run: RunRow, executionId?: string): Promise<History>;
   /** Has the history of a workflow that the test started by hand kept, as those of `start` are. */
   keep(run: RunRow, executionId?: string): void;
-}
-
-export interface ShownWorkflow {
-  status: string;
-  /** Of one that completed; the details of a failure, or the memo of a cancelled one. */
-  result: unknown;
-  /** Type and message of a failure. */
-  failure: [string | null | undefined, string] | undefined;
-  summary: unknown;
-  details: unknown;
 }
 
 export interface WorkerChanges {
@@ -240,8 +231,11 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     ...crew,
     async start(changes) {
       const { run, became } = await store.accept(changes);
-      if (became === 'started') runs.started(run);
-      await runs.settled();
+      // A loaded machine misses the deadline of a start. No sweeper repeats it here.
+      while (became === 'started' && !runs.isStarted(run)) {
+        runs.started(run);
+        await runs.settled();
+      }
       kernel.keep(run);
       return run;
     },
@@ -253,9 +247,14 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
       await store.input(run, { kind, messageId: `${kind}-1` });
       await kernel.wake(run);
     },
-    async wake(run) {
-      runs.wake(run.id);
-      await runs.settled();
+    async wake({ id }) {
+      // Without the deadline that the product gives a wake: no sweeper repeats it here.
+      await client.workflow
+        .getHandle(workflowId('run', id))
+        .signal(wake)
+        .catch((error: unknown) => {
+          if (!(error instanceof WorkflowNotFoundError)) throw error;
+        });
     },
     async seen(run, type, fits = () => true) {
       return until(kernel, run, `an event ${type}`, async () =>
@@ -280,22 +279,6 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
       client.workflow.getHandle(workflowId('run', run.id), executionId).fetchHistory(),
   };
   return kernel;
-}
-
-async function shownIn(client: Client, workflow: string): Promise<ShownWorkflow> {
-  const handle = client.workflow.getHandle(workflow);
-  const { status, memo, raw } = await handle.describe();
-  const { summary, details } = raw.executionConfig?.userMetadata ?? {};
-  const text = (payload: typeof summary): unknown => payload && defaultPayloadConverter.fromPayload(payload);
-  const described = { status: status.name, summary: text(summary), details: text(details) };
-  try {
-    return { ...described, result: await handle.result(), failure: undefined };
-  } catch (error) {
-    const { cause } = error as WorkflowFailedError;
-    const failed = cause instanceof ApplicationFailure ? cause : undefined;
-    const result = failed ? failed.details?.[0] : memo?.['result'];
-    return { ...described, result, failure: failed && [failed.type, failed.message] };
-  }
 }
 
 /** Looks again until there is something; a hang is told with what has happened so far. */
@@ -336,36 +319,4 @@ export async function story({ store }: Kernel, run: RunRow): Promise<string[]> {
     else lines.push(line);
   }
   return lines;
-}
-
-function lineOf({ type, payload }: NewEvent): string | undefined {
-  switch (type) {
-    case 'text-delta':
-      return `text: ${payload.text}`;
-    case 'text-start':
-    case 'text-end':
-    case 'call-delta':
-    case 'call-request':
-      return undefined;
-    case 'step-start':
-    case 'message-reset':
-    case 'step-end':
-      return `${type} ${payload.step}`;
-    case 'message-end':
-      return `${type} ${payload.text}`.trim();
-    case 'call-start':
-      return `${type} ${payload.callId}`;
-    case 'call-end':
-      return `${type} ${payload.callId} ${payload.status}`;
-    case 'steer-request':
-      return `${type} ${payload.messageId}`;
-    case 'steer-response':
-      return `${type} ${payload.messageId} ${payload.outcome} ${payload.step ?? ''}`.trim();
-    case 'attempt-error':
-      return `${type} ${payload.unit} ${payload.retry ? 'again' : 'for good'}`;
-    case 'run-end':
-      return `${type} ${payload.status} ${payload.reason}`;
-    default:
-      return type;
-  }
 }
