@@ -268,7 +268,7 @@ withKernel(
 
     test('of 64 runs at once on one allowance none spends what is not there, and all go on when there is more', {
       tags: ['faults'],
-      timeout: 300_000,
+      timeout: 180_000,
     }, async () => {
       await kernel.startWorkers({ ...priced, llmSlots: 16, toolSlots: 16 });
       const name = newPool();
@@ -288,7 +288,7 @@ withKernel(
             expect(used.dayCostMicros + held.dayCostMicros).toBeLessThanOrEqual(200);
             return others('awaiting_input', 'succeeded');
           },
-          { timeout: 150_000 },
+          { timeout: 90_000 },
         )
         .toBe(0);
       // As many calls as fit, to the last reservation.
