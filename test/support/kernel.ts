@@ -5,6 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import proto from '@temporalio/proto';
 import pino, { type Logger } from 'pino';
@@ -39,8 +40,7 @@ import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import type { NewRun } from './accepting.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
-import { type ShownWorkflow, shownIn } from './shown-workflow.ts';
-import { lineOf } from './story-line.ts';
+import { story } from './story.ts';
 import { createTestNamespace } from './temporal.ts';
 import { withFaults } from './with-faults.ts';
 
@@ -73,6 +73,16 @@ export interface Kernel {
   history(run: RunRow, executionId?: string): Promise<History>;
   /** Has the history of a workflow that the test started by hand kept, as those of `start` are. */
   keep(run: RunRow, executionId?: string): void;
+}
+
+export interface ShownWorkflow {
+  status: string;
+  /** Of one that completed; the details of a failure, or the memo of a cancelled one. */
+  result: unknown;
+  /** Type and message of a failure. */
+  failure: [string | null | undefined, string] | undefined;
+  summary: unknown;
+  details: unknown;
 }
 
 export interface WorkerChanges {
@@ -281,6 +291,22 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
   return kernel;
 }
 
+async function shownIn(client: Client, workflow: string): Promise<ShownWorkflow> {
+  const handle = client.workflow.getHandle(workflow);
+  const { status, memo, raw } = await handle.describe();
+  const { summary, details } = raw.executionConfig?.userMetadata ?? {};
+  const text = (payload: typeof summary): unknown => payload && defaultPayloadConverter.fromPayload(payload);
+  const described = { status: status.name, summary: text(summary), details: text(details) };
+  try {
+    return { ...described, result: await handle.result(), failure: undefined };
+  } catch (error) {
+    const { cause } = error as WorkflowFailedError;
+    const failed = cause instanceof ApplicationFailure ? cause : undefined;
+    const result = failed ? failed.details?.[0] : memo?.['result'];
+    return { ...described, result, failure: failed && [failed.type, failed.message] };
+  }
+}
+
 /** Looks again until there is something; a hang is told with what has happened so far. */
 async function until<T>(
   kernel: Kernel,
@@ -305,18 +331,4 @@ async function until<T>(
     }
     await sleep(15);
   }
-}
-
-/** The events of a run, a line each, with the pieces of a text put together. */
-export async function story({ store }: Kernel, run: RunRow): Promise<string[]> {
-  const lines: string[] = [];
-  for (const event of await store.events(run)) {
-    const line = lineOf(event);
-    if (line === undefined) continue;
-    const last = lines.at(-1);
-    if (event.type === 'text-delta' && last?.startsWith('text: '))
-      lines[lines.length - 1] = last + event.payload.text;
-    else lines.push(line);
-  }
-  return lines;
 }

@@ -1,8 +1,23 @@
-// An event of a run as a line of its story.
+// The log of a run as lines that a test compares.
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
+import type { TestStore } from './store.ts';
 
-/** Undefined for what a story leaves out. */
-export function lineOf({ type, payload }: NewEvent): string | undefined {
+/** The events of a run, a line each, with the pieces of a text put together. */
+export async function story({ store }: { store: TestStore }, run: RunRow): Promise<string[]> {
+  const lines: string[] = [];
+  for (const event of await store.events(run)) {
+    const line = lineOf(event);
+    if (line === undefined) continue;
+    const last = lines.at(-1);
+    if (event.type === 'text-delta' && last?.startsWith('text: '))
+      lines[lines.length - 1] = last + event.payload.text;
+    else lines.push(line);
+  }
+  return lines;
+}
+
+function lineOf({ type, payload }: NewEvent): string | undefined {
   switch (type) {
     case 'text-delta':
       return `text: ${payload.text}`;
