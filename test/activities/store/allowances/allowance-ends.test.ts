@@ -20,7 +20,7 @@ test('a raised limit lets the runs go on that wait for it, until they have reser
   await tenant.limit('owner/user/ada', { tokens: 10 });
   // One after the other: they are told of room in the order of their conversations.
   const runs: RunRow[] = [];
-  for (const _ of Array(4)) runs.push(await tenant.run(['owner/user/ada']));
+  while (runs.length < 4) runs.push(await tenant.run(['owner/user/ada']));
   const [first, second, third, other] = runs;
   if (!first || !second || !third || !other) throw new Error('There are four.');
   for (const run of runs) await store.begin(run);
