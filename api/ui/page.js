@@ -201,11 +201,19 @@ async function* eventsOf(body) {
   }
 }
 
-/** Where it works, its policy, the limits that somebody said, and what it has from the run before. */
+const limitWords = {
+  steps: (count) => `${count} steps`,
+  seconds: (count) => `${count} s`,
+  costMicros: dollars,
+  tokens: (count) => `${count} tokens`,
+  maxOutputTokens: (count) => `${count} tokens an answer`,
+};
+
+/** Where it works, its policy, the limits that were said, and what it has from the run before. */
 function goesBy({ policy, project, limits, sources }) {
   const where = project ? `works in ${project.path}` : 'works in a scratch folder of its own';
   const said = Object.entries(sources.limits).flatMap(([name, from]) =>
-    from === 'instance' ? [] : [`${name} ${limits[name]}`],
+    from === 'instance' ? [] : [limitWords[name](limits[name])],
   );
   const carried = (from) => from === 'conversation' || from === 'run';
   const kept = ['project', 'model', 'policy'].filter((name) => carried(sources[name]));

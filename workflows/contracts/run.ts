@@ -132,7 +132,8 @@ const newMessage = {
     ),
   overBudget: OverBudget.optional().describe(
     'At a limit of money or of an allowance: pause asks and waits for people, at most as long as an approval is open; fail ' +
-      'ends the run. Without it an attended run pauses, another fails. A wait for a place among concurrent runs is neither.',
+      'ends the run, after ten minutes where only what other calls hold is in the way. Without it an attended run pauses, ' +
+      'another fails. A wait for a place among concurrent runs is neither.',
   ),
   externalTools: z
     .array(ExternalTool)
