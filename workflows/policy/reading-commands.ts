@@ -32,7 +32,7 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
   },
   head: { letters: 'qvnc', numbers: 'nc', count: true, long: split('lines= bytes= quiet verbose silent') },
   tail: { letters: 'qvnc', numbers: 'nc', count: true, long: split('lines= bytes= quiet verbose silent') },
-  wc: { letters: 'lwcmL', long: split('lines words bytes chars max-line-length'), globs: 'any' },
+  wc: { letters: 'lwcmL', long: split('lines words bytes chars max-line-length'), globs: 'begun' },
   nl: { letters: 'bwsvn', numbers: 'wv', texts: 'bsn', long: split('body-numbering= number-width=') },
   tac: {},
   rev: {},
@@ -85,6 +85,7 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
         'no-config passthru',
     ),
     patternUnless: /^-[A-Za-z0-9]*e|^--(?:files|type-list)$/,
+    passesOver: /^(?:-[A-Za-z0-9]*?g|--i?glob(?:=|$))/,
   },
   find: {
     words: split(
@@ -123,7 +124,7 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
     long: split(
       'all summarize human-readable max-depth= total apparent-size bytes one-file-system exclude= si',
     ),
-    globs: 'any',
+    globs: 'begun',
   },
   df: { letters: 'hHTik', long: split('human-readable print-type inodes'), globs: 'any' },
   realpath: { letters: 'emqs', long: split('relative-to= quiet'), globs: 'any' },

@@ -23,9 +23,14 @@ export interface ReadingForm {
   patternUnless?: RegExp;
   /**
    * What the shell may find by a glob, where no content is printed: `any` where no option that a file may be called does
-   * harm, `begun` only with a glob that begins with a plain sign. Nothing, where content is: a link may be among it.
+   * harm, `begun` only with a glob that begins with a plain sign. (A file may be called `--files0-from=.env`.) Nothing, where content is: a link may be among it.
    */
   globs?: 'any' | 'begun';
+  /**
+   * Passes over files that are hidden or that git ignores, unless a glob or a folder in its words names them. With the
+   * options that take such a glob: the glob must name a kind of sources, or one file.
+   */
+  passesOver?: RegExp;
   /** Reads no file and has no option that does more: its words are mere text. */
   text?: true;
 }
