@@ -92,6 +92,7 @@ function isOptionOf(form: ReadingForm, option: string, root: string | null): boo
 function hasItsOperands(args: readonly Word[], form: ReadingForm, root: string | null): boolean {
   const options = args.flatMap(({ text }) => (text !== undefined && isOption(text) ? [text] : []));
   const operands = args.filter(({ text }) => text === undefined || (!isOption(text) && text !== '--'));
+  if (form.needsOption && options.length === 0) return false;
   const isListing = form.operandsWith?.some((option) => options.includes(option)) ?? false;
   if (form.operands !== undefined && operands.length > form.operands && !isListing) return false;
   const [first] = operands;

@@ -15,6 +15,7 @@ const grep: ReadingForm = { ...search, letters: `${search.letters}L` };
 const sums: ReadingForm = { letters: 'bt', long: ['binary', 'text', 'tag'] };
 const alone: ReadingForm = { operands: 0 };
 const text: ReadingForm = { text: true };
+const versionOnly: ReadingForm = { long: ['version'], operands: 0, needsOption: true };
 
 /** By the program, named without a folder. */
 export const programForms: Readonly<Record<string, ReadingForm>> = {
@@ -160,10 +161,11 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
   nproc: alone,
   arch: alone,
   id: { letters: 'ugnGr', operands: 0 },
-  node: { letters: 'v', long: ['version'], operands: 0 },
-  npm: { letters: 'v', long: ['version'], operands: 0 },
-  python: { letters: 'V', long: ['version'], operands: 0 },
-  python3: { letters: 'V', long: ['version'], operands: 0 },
+  // With their version alone: without an option, what they are given in a pipe would run.
+  node: { letters: 'v', ...versionOnly },
+  npm: { letters: 'v', ...versionOnly },
+  python: { letters: 'V', ...versionOnly },
+  python3: { letters: 'V', ...versionOnly },
 };
 
 const gitVersion: ReadingForm = { long: ['version'], operands: 0 };

@@ -13,6 +13,8 @@ export interface ReadingForm {
   long?: readonly string[];
   /** Options of one dash and whole words, in place of all above. */
   words?: readonly string[];
+  /** Without an option it does something else: `node` alone runs its input. */
+  needsOption?: true;
   /** How many words that are no options it may have, where more would make it another command. */
   operands?: number;
   /** With one of these options among its words it may have any number. */

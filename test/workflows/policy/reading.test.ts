@@ -89,6 +89,8 @@ test('a command with other options, other files or unknown words is no reading c
       "rg --iglob '*.{ts,env}' a",
     ],
     ...["rg a -g '*.json'", "rg -g 'src/**' a", 'rg url .git', 'rg -l a src/../.config', 'rg a ./.docker'],
+    // Without an option they run what they are given.
+    ...['echo "1" | node', 'node < a', 'python', 'cat a | python3 --', 'python3 - < a', 'npm'],
     // A file may be called --files0-from=.env.
     ...['wc *', 'wc -l */*', 'du *'],
     ...[
