@@ -1,4 +1,5 @@
 // What a call that is asked about would change, as a person reads it: a unified diff against the files as they are now.
+import { isUtf8 } from 'node:buffer';
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import { createPathCheck } from '../../workflows/policy/path-check.ts';
 import { SandboxRefusal, type SandboxDriver } from '../sandbox/sandbox.ts';
@@ -47,8 +48,12 @@ function refused(error: unknown): null {
 function diffOf(changes: readonly FileChange[]): string | null {
   const parts: string[] = [];
   for (const { path, before, after } of changes) {
-    const [old, now] = [before, after].map((bytes) => bytes?.toString('utf8') ?? '');
-    if (old === undefined || now === undefined || old.includes('\0') || now.includes('\0')) return null;
+    // Other bytes than UTF-8 would all be shown as the same sign, and a change of them as none.
+    const shown = [before, after].every(
+      (bytes) => bytes === undefined || (isUtf8(bytes) && !bytes.includes(0)),
+    );
+    if (!shown) return null;
+    const [old = '', now = ''] = [before, after].map((bytes) => bytes?.toString('utf8'));
     const names = [before && `a/${path}`, after && `b/${path}`].map((name) => name ?? '/dev/null');
     const [from = '', to = ''] = names;
     const options = { context: 3, timeout: comparingMs, headerOptions: FILE_HEADERS_ONLY };

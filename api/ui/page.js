@@ -86,8 +86,14 @@ function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, r
   const more = limit && limit.allowance === null;
   box.placeholder = kind === 'question' ? 'Your answer' : more ? 'Dollars more' : 'Why (may be empty)';
   async function decide(verb) {
+    // The number of a choice stands for it, as in the terminal.
+    const chosen = /^\d+$/.test(box.value) && choices[Number(box.value) - 1];
     const reply =
-      kind === 'question' ? { answer: box.value } : more ? { dollars: Number(box.value) } : undefined;
+      kind === 'question'
+        ? { answer: chosen || box.value }
+        : more
+          ? { dollars: Number(box.value) }
+          : undefined;
     const says = verb === 'approve' && box.value !== '' && reply;
     const remember = verb === 'approve' && scope.value !== '' ? { scope: scope.value } : undefined;
     const body = says ? { input: reply } : { note: box.value || undefined, remember };

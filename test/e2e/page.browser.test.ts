@@ -114,7 +114,7 @@ test('what waits for an answer is answered on the page, and an answer from elsew
   await touch.getByText('denied by first (api)').waitFor();
 
   const question = waiting.filter({ hasText: 'Which one?' });
-  await question.getByRole('textbox').fill('blue');
+  await question.getByRole('textbox').fill('2');
   await question.getByRole('button', { name: 'approve' }).click();
   await question.getByText('approved by first (page)').waitFor();
   await page.locator('#runs').getByText('succeeded').first().waitFor();

@@ -114,7 +114,15 @@ const newMessage = {
     .max(200)
     .regex(/^[a-z0-9-]+\/\S+$/, 'must be provider/model, such as scripted/hello')
     .optional(),
-  policy: z.string().min(1).max(100).optional(),
+  policy: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe(
+      'A policy profile. Unsaid, a run of a new conversation has the one that applies to its project or everywhere; else ' +
+        '`ask-before-changes` where it is attended, and `headless-safe-sandbox` where it is not.',
+    ),
   priority: Priority.optional(),
   limits: RunLimits.optional(),
   metadata: Metadata.optional(),

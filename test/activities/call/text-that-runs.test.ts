@@ -276,6 +276,7 @@ test('a change that is asked about is told as a diff of the files as they are no
   const run = await startedRun('ask-before-changes');
   const project = run.project_path ?? '';
   writeFileSync(path.join(project, 'a.txt'), 'one\ntwo\n');
+  writeFileSync(path.join(project, 'latin'), Buffer.from([0xe9]));
   symlinkSync(path.join(folder, 'outside.txt'), path.join(project, 'notes'));
   const asked = await ask(
     run,
@@ -285,6 +286,7 @@ test('a change that is asked about is told as a diff of the files as they are no
     { path: 'new.txt', content: 'made\n' },
     { path: 'a.txt', old: 'none such', new: 'x' },
     { path: 'notes', content: 'x' },
+    { path: 'latin', content: '\ufffd' },
     { command: 'touch b' },
   );
   expect(asked.map(({ decision }) => decision)).toEqual(asked.map(() => 'ask'));
@@ -295,8 +297,8 @@ test('a change that is asked about is told as a diff of the files as they are no
     '--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n',
     '--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,1 @@\n one\n-two\n',
     '--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1,1 @@\n+made\n',
-    ...[null, null, null],
+    ...[null, null, null, null],
   ]);
-  expect(readdirSync(project).toSorted()).toEqual(['.git', 'a.txt', 'notes']);
+  expect(readdirSync(project).toSorted()).toEqual(['.git', 'a.txt', 'latin', 'notes']);
   expect(readFileSync(path.join(project, 'a.txt'), 'utf8')).toBe('one\ntwo\n');
 });
