@@ -150,14 +150,14 @@ function install(command) {
   release();
 }
 
-/** A server runs without the packages of the tests, which are a third of all; who has them keeps them. */
+/** A server runs without the packages of the tests, which are a third of all. A checkout that has them keeps them. */
 function howToInstall(withTests) {
   const record = join(modules, '.package-lock.json');
-  if (!existsSync(record)) return withTests ? ['ci'] : ['ci', '--omit=dev'];
+  const has = existsSync(record);
   // `npm ci` removes everything first, and a server may be running from what is there. This adds what is missing.
-  if (withTests && isCurrent(false)) return ['install', '--no-save', '--include=dev'];
-  const hasTests = Object.values(readLock(record)).some(({ dev }) => dev);
-  return withTests || hasTests ? ['ci'] : ['ci', '--omit=dev'];
+  if (has && withTests && isCurrent(false)) return ['install', '--no-save', '--include=dev'];
+  const hasTests = has && Object.values(readLock(record)).some(({ dev }) => dev);
+  return ['ci', withTests || hasTests ? '--include=dev' : '--omit=dev'];
 }
 
 function installPackages(how) {
