@@ -45,6 +45,7 @@ import { retentionRoutes } from './routes/retention.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sandboxRoutes } from './routes/sandboxes.ts';
+import { temporalTextRoutes } from './routes/temporal-text.ts';
 import { temporalLoginRoutes, temporalUiRoutes } from './routes/temporal-ui.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
@@ -135,8 +136,8 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     waits.endAll();
   });
   parseJsonBodies(app);
-  await describeApi(app, deps.version);
   methodsOf = refuseOtherMethods(app);
+  await describeApi(app, deps.version);
   await app.register(fastifyStatic, { root: deps.uiFolder, serve: false });
   pageRoutes(app);
   await app.register(async (scope) => healthRoutes(scope.withTypeProvider<ZodTypeProvider>(), parts), {
@@ -152,6 +153,7 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     },
     { prefix },
   );
+  temporalTextRoutes(app, parts);
   await app.register((scope) => temporalUiRoutes(scope, parts, logins));
 
   app.addHook('onClose', async () => {

@@ -145,22 +145,32 @@ function holdInstallLock() {
 function install(command) {
   const release = holdInstallLock();
   // Another start that had the lock before may have done it.
-  if (!isReady(command)) installPackages();
+  if (!isReady(command)) installPackages(howToInstall(command === 'run-script'));
   // Before another program takes the place of this one under the same process id, which would seem to hold it.
   release();
 }
 
-function installPackages() {
+/** A server runs without the packages of the tests, which are a third of all. A checkout that has them keeps them. */
+function howToInstall(withTests) {
+  const record = join(modules, '.package-lock.json');
+  const has = existsSync(record);
+  // `npm ci` removes everything first, and a server may be running from what is there. This adds what is missing.
+  if (has && withTests && isCurrent(false)) return ['install', '--no-save', '--include=dev'];
+  const hasTests = has && Object.values(readLock(record)).some(({ dev }) => dev);
+  return ['ci', withTests || hasTests ? '--include=dev' : '--omit=dev'];
+}
+
+function installPackages(how) {
   tell('Installing the packages of the lockfile, once …\n');
   const started = Date.now();
   // The engines of single packages are those of the pinned Node, not of the one that runs npm.
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--engine-strict=false'];
+  const args = [...how, '--no-audit', '--no-fund', '--loglevel=error', '--engine-strict=false'];
   const npm = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (npm.status !== 0) {
     tell(`npm ${args.join(' ')} failed in ${root}: run it by hand to see why, then start again.\n`);
     process.exit(npm.status ?? 1);
   }
-  writeFileSync(stamp, lockHash());
+  if (!how.includes('--omit=dev')) writeFileSync(stamp, lockHash());
   tell(`Installed after ${Math.round((Date.now() - started) / 1000)} s.\n`);
 }
 

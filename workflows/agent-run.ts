@@ -49,7 +49,11 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
   const fresh = current.step === 0 && input.fresh?.project === false ? input.fresh : undefined;
   const begun: BeginRunResult = fresh
     ? { proceed: true, step: 0, openCalls: [], leftMs: fresh.seconds * 1000, generation: 0, project: false }
-    : await activities.beginRun({ ...ref, executionId, generation: input.generation });
+    : // Also of a workflow that was cancelled meanwhile: what it hears decides how it closes, and a run that has begun
+      // is ended by what follows.
+      await CancellationScope.nonCancellable(() =>
+        activities.beginRun({ ...ref, executionId, generation: input.generation }),
+      );
   if (!begun.proceed) return begun.result;
   const { generation, project } = begun;
   let result: RunResult | undefined;

@@ -39,8 +39,9 @@ const parameters = {
     name: 'X-Request-Id',
     in: 'header',
     description:
-      'Your own id for this request: it is echoed, logged, and kept with what the request starts. Another one is made when it has other characters than these or more than 128.',
-    schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
+      'Your own id for this request, of 1 to 128 letters, digits, dots, underscores and hyphens: it is echoed, logged, and kept with what the request starts. For any other one is made.',
+    // Every header that HTTP lets through: none is refused.
+    schema: { type: 'string', pattern: '^[\\t\\x20-\\x7e\\x80-\\xff]*$' },
   },
   IdempotencyKey: {
     name: 'Idempotency-Key',
@@ -59,7 +60,8 @@ const parameters = {
   IfMatch: {
     name: 'If-Match',
     in: 'header',
-    description: 'The version that you have seen, in quotes; in place of `version` in the body.',
+    description:
+      'The version that you have seen, in quotes. With it `version` in the body may be left out, which its schema cannot say.',
     schema: { type: 'string', pattern: '^"\\d{1,9}"$' },
   },
 };
@@ -148,14 +150,28 @@ function put(content: Answer['content'], example: unknown): void {
 // As the reader of bodies refuses it wherever it stands (plugins/json-body.ts).
 const withoutNul = '^[^\\u0000]*$';
 
+interface Text {
+  $ref?: string;
+  type?: string;
+  pattern?: string;
+  allOf?: { pattern?: string }[];
+}
+
+function takesNul({ pattern }: Pick<Text, 'pattern'>): boolean {
+  return pattern === undefined || new RegExp(pattern, 'u').test('a\0a');
+}
+
 /** Says of every text that a request may carry what holds for all of them. */
 function limitTexts(schema: unknown, schemas: Record<string, object>, seen: Set<unknown>): void {
   if (typeof schema !== 'object' || schema === null || seen.has(schema)) return;
   seen.add(schema);
-  const { $ref, type, pattern } = schema as { $ref?: string; type?: string; pattern?: string };
+  const { $ref, type, pattern, allOf = [] } = schema as Text;
   if ($ref) limitTexts(schemas[$ref.replace('#/components/schemas/', '')], schemas, seen);
-  if (type === 'string' && pattern === undefined && !('enum' in schema) && !('allOf' in schema))
-    Object.assign(schema, { pattern: withoutNul });
+  if (type === 'string' && !('enum' in schema) && [{ pattern }, ...allOf].every(takesNul))
+    Object.assign(
+      schema,
+      pattern === undefined ? { pattern: withoutNul } : { allOf: [...allOf, { pattern: withoutNul }] },
+    );
   for (const inner of Object.values(schema)) limitTexts(inner, schemas, seen);
 }
 

@@ -15,15 +15,20 @@ export function refuseOtherMethods(app: FastifyInstance): MethodsOf {
     for (const each of [method].flat()) known.methods.add(each);
     taken.set(url, known);
   });
+  const listed = (methods: Iterable<string>): string => [...new Set(methods)].toSorted().join(', ');
   const methodsOf: MethodsOf = (path) => {
+    const own = taken.get(path);
+    if (own) return listed(own.methods);
     const found = [...taken.values()].filter(({ pattern }) => pattern.test(path));
-    if (found.length === 0) return undefined;
-    return [...new Set(found.flatMap(({ methods }) => [...methods]))].toSorted().join(', ');
+    return found.length === 0 ? undefined : listed(found.flatMap(({ methods }) => [...methods]));
   };
   // Before the body is read: it is not needed. No route is a path's answer to a method that it does not take.
   app.addHook('onRequest', async (request, reply) => {
-    if (!request.is404) return;
-    const allow = methodsOf(pathOf(request.url));
+    const path = pathOf(request.url);
+    const own = taken.get(path)?.methods;
+    // A path of its own, such as /policies/place, is no name for the methods of /policies/:id.
+    if (!request.is404 && (!own || own.has(request.method))) return;
+    const allow = methodsOf(path);
     if (allow === undefined) return;
     reply.header('allow', allow);
     // Without the headers of CORS, so that no page of another origin may send more.

@@ -34,6 +34,15 @@ const event = {
 
 const gone = refusals('EventsFolded');
 
+const listAnswer = {
+  description: 'A page; with `format=jsonl` one event a line.',
+  content: {
+    'application/json': { schema: EventListView },
+    // The schema is that of a line: there is none of the lines together.
+    'application/x-ndjson': { schema: EventView },
+  },
+};
+
 const streamAnswers = {
   200: {
     description:
@@ -92,7 +101,7 @@ function routesOf(kind: Topic['kind'], described: { list: Described; stream: Des
           ...described.list,
           params,
           querystring: EventsQuery,
-          response: { 200: EventListView, ...problems, ...gone },
+          response: { 200: listAnswer, ...problems, ...gone },
         },
       },
       async (request, reply) => {

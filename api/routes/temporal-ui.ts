@@ -37,6 +37,8 @@ const policy = (scripts: string): string =>
     "font-src 'self' data:",
     "media-src 'self'",
     "worker-src 'self' blob:",
+    // The texts of a workflow: temporal-text.ts.
+    "frame-src 'self'",
     // Whatever a run wrote and the page shows cannot be sent elsewhere.
     "connect-src 'self'",
     "manifest-src 'self'",

@@ -102,6 +102,28 @@ test('a change that was not made on what is there, or that cannot be, changes no
   expect((await pool(api)).version).toBe(1);
 });
 
+test('the version that a change is made to may come in If-Match', async () => {
+  const api = await createTestApp();
+  const body = { name: 'tenant', limits: { dayRuns: 7 }, reason: 'A test.' };
+  const put = (ifMatch: string, more = {}) =>
+    api.ask('PUT', '/allowances', { ...body, ...more }, { 'if-match': ifMatch });
+  const codes: unknown[] = [];
+  for (const each of ['"2"', '1', '*', 'W/"1"', '"1", "2"'])
+    codes.push([each, (await put(each)).json().code, (await pool(api)).version]);
+  expect(codes).toEqual([
+    ['"2"', 'VersionStale', 1],
+    ['1', 'InvalidInput', 1],
+    ['*', 'InvalidInput', 1],
+    ['W/"1"', 'InvalidInput', 1],
+    ['"1", "2"', 'InvalidInput', 1],
+  ]);
+  expect((await put('"1"', { version: 2 })).json().code).toBe('InvalidInput');
+  const taken = await put('"1"');
+  expect([taken.statusCode, taken.json()]).toMatchObject([200, { version: 2, limits: { dayRuns: 7 } }]);
+  expect((await put('"2"', { version: 2 })).json()).toMatchObject({ version: 3 });
+  expect((await put('"0"', { name: 'owner/ada' })).json()).toMatchObject({ name: 'owner/ada', version: 1 });
+});
+
 test('one run more than the day has room for is refused until midnight, and that answer is not kept', async () => {
   const api = await createTestApp();
   await change(api, { name: 'owner/ada', version: 0, limits: { dayRuns: 1 } });

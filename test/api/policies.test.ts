@@ -80,10 +80,24 @@ test('a profile of your own is kept in versions, and a change to a version that 
     'InvalidInput',
     'If-Match must be the same as version in the body.',
   ]);
+  const third = { ...own, name: 'Changed again' };
+  const key = { 'idempotency-key': 'by-header' };
+  const put = (version: string) =>
+    api.ask('PUT', '/policies/own', { profile: third }, { 'if-match': version, ...key });
+  const taken = await put('"2"');
+  expect([taken.statusCode, taken.json()]).toEqual([200, { ...third, version: 3, builtIn: false }]);
+  const again = await put('"2"');
+  expect([again.statusCode, again.body, again.headers['idempotent-replayed']]).toEqual([
+    200,
+    taken.body,
+    'true',
+  ]);
+  // The version is a part of the request: with another one it is not the same again.
+  expect((await put('"3"')).json().code).toBe('IdempotencyKeyReused');
   const stale = await api.ask('PUT', '/policies/own', { version: 1, profile: own });
   expect([stale.statusCode, stale.json()]).toEqual([
     409,
-    expect.objectContaining({ code: 'VersionStale', version: 2 }),
+    expect.objectContaining({ code: 'VersionStale', version: 3 }),
   ]);
   expect(
     await Promise.all(
@@ -91,16 +105,16 @@ test('a profile of your own is kept in versions, and a change to a version that 
         async (query) => (await api.ask('GET', `/policies/own${query}`)).json<PolicyView>().name,
       ),
     ),
-  ).toEqual(['Changed', 'Own', 'Changed']);
-  expect(await refusal(api.ask('GET', '/policies/own?version=3'))).toEqual([
+  ).toEqual(['Changed again', 'Own', 'Changed']);
+  expect(await refusal(api.ask('GET', '/policies/own?version=4'))).toEqual([
     404,
     'NotFound',
-    'There is no policy own in version 3.',
+    'There is no policy own in version 4.',
   ]);
   expect(
-    await refusal(api.ask('PUT', '/policies/own', { version: 2, profile: { ...own, id: 'other' } })),
+    await refusal(api.ask('PUT', '/policies/own', { version: 3, profile: { ...own, id: 'other' } })),
   ).toEqual([400, 'InvalidInput', 'The id of a profile stays: own, not other.']);
-  expect((await api.ask('DELETE', '/policies/own?version=2')).statusCode).toBe(204);
+  expect((await api.ask('DELETE', '/policies/own?version=3')).statusCode).toBe(204);
   expect((await api.ask('GET', '/policies/own')).statusCode).toBe(404);
   // Its versions stay for the runs that began with them, and its id stays taken.
   expect((await api.ask('GET', '/policies/own?version=1')).statusCode).toBe(200);

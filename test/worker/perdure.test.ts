@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -112,6 +112,45 @@ describe('the bootstrap', () => {
     expect((await run('status')).err).toBe('');
     expect((await run('serve')).err).toContain('Installing');
     expect((await run('serve')).err).toBe('');
+  });
+
+  test('installs the packages of the tests only for scripts, beside what a server may be running from', async () => {
+    const dev = { devDependencies: { probe: 'file:probe.tgz' } };
+    const change = (name: string, by: (json: Record<string, unknown>) => void) => {
+      const file = path.join(folder, name);
+      const json = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+      by(json);
+      writeFileSync(file, JSON.stringify(json));
+    };
+    change('package.json', (json) => Object.assign(json, dev));
+    change('package-lock.json', (json) => {
+      const packages = json['packages'] as Record<string, object>;
+      Object.assign(packages['']!, dev);
+      packages['node_modules/probe'] = { version: '1.0.0', resolved: 'file:probe.tgz', dev: true };
+    });
+    mkdirSync(path.join(folder, 'package'));
+    writeFileSync(path.join(folder, 'package/package.json'), '{"name":"probe","version":"1.0.0"}');
+    execFileSync('tar', ['-czf', 'probe.tgz', 'package'], { cwd: folder });
+    const lock = readFileSync(path.join(folder, 'package-lock.json'), 'utf8');
+    const has = (name: string) => existsSync(path.join(folder, 'node_modules', name));
+    // What tells an install that removes everything first.
+    const mark = () => writeFileSync(path.join(folder, 'node_modules/.perdure-mark'), '');
+
+    expect((await run('serve')).err).toContain('Installing');
+    expect([has('tiny'), has('probe'), (await run('serve')).err]).toEqual([true, false, '']);
+    mark();
+    expect((await run('run-script', 'test/run.ts')).err).toContain('Installing');
+    expect([has('tiny'), has('probe'), has('.perdure-mark')]).toEqual([true, true, true]);
+    expect((await run('run-script', 'test/run.ts')).err).toBe('');
+    expect(readFileSync(path.join(folder, 'package-lock.json'), 'utf8')).toBe(lock);
+    // A checkout that has them keeps them.
+    change('tiny/package.json', (json) => Object.assign(json, { version: '1.0.1' }));
+    change('package-lock.json', (json) => {
+      Object.assign((json['packages'] as Record<string, object>)['tiny']!, { version: '1.0.1' });
+    });
+    expect((await run('serve')).err).toContain('Installing');
+    expect([has('tiny'), has('probe'), has('.perdure-mark')]).toEqual([true, true, false]);
+    expect((await run('run-script', 'test/run.ts')).err).toBe('');
   });
 
   test.each([

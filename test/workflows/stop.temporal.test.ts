@@ -92,6 +92,30 @@ withKernel(
       });
     }
 
+    test('a cancelled run reads so in Temporal also where Temporal was asked twice', async () => {
+      let asked = 0;
+      await kernel.startWorkers({
+        deps: (deps) => ({
+          ...deps,
+          async cancelWorkflow(execution) {
+            asked += 1;
+            if (asked === 1) throw new Error('Temporal did not answer, or the worker was killed here');
+            await deps.cancelWorkflow(execution);
+          },
+        }),
+      });
+      const run = await kernel.start({ model: await kernel.script({ calls: [sleeping] }) });
+      await kernel.seen(run, 'call-start');
+      await kernel.stop(run, 'cancel');
+      expect(await kernel.ended(run)).toMatchObject({ status: 'cancelled', steps: 1 });
+      expect((await story(kernel, run)).slice(-2)).toEqual([
+        'call-end 1.0 stopped',
+        'run-end cancelled cancelled',
+      ]);
+      expect(await kernel.shown(run)).toMatchObject({ status: 'CANCELLED', result: { status: 'cancelled' } });
+      expect(asked).toBe(2);
+    });
+
     test('a cancel wins over an interrupt that came before it', async () => {
       await kernel.startWorkers();
       const run = await kernel.start({ model: await kernel.script({ text: 'Hm.', delayMs: 60_000 }) });

@@ -225,13 +225,28 @@ withKernel(
       ).toBe('queued');
     });
 
-    test('a run cancelled before any worker took it up never starts', async () => {
-      const run = await kernel.start({ model: await kernel.script({ text: 'Never.' }) });
-      await kernel.store.end(run, { status: 'cancelled', reason: 'cancelled', reasonText: 'Cancelled.' });
+    test.each([false, true])(
+      'a run cancelled before any worker took it up never starts (with a project: %s)',
+      async (hasProject) => {
+        const projectPath = hasProject ? await kernel.project() : null;
+        const run = await kernel.start({ model: await kernel.script({ text: 'Never.' }), projectPath });
+        await kernel.store.end(run, { status: 'cancelled', reason: 'cancelled', reasonText: 'Cancelled.' });
+        await kernel.startWorkers();
+        await kernel.ended(run);
+        expect(await story(kernel, run)).toEqual(['run-queued', 'run-end cancelled cancelled']);
+        expect(await kernel.shown(run)).toMatchObject({
+          status: 'CANCELLED',
+          result: { status: 'cancelled' },
+        });
+      },
+    );
+
+    test('a workflow that an operator cancels before any worker took it up ends its run as interrupted', async () => {
+      const model = await kernel.script({ text: 'Never.' });
+      const run = await kernel.start({ model, projectPath: await kernel.project() });
+      await kernel.client.workflow.getHandle(workflowId('run', run.id)).cancel();
       await kernel.startWorkers();
-      await kernel.ended(run);
-      expect(await story(kernel, run)).toEqual(['run-queued', 'run-end cancelled cancelled']);
-      expect(await kernel.shown(run)).toMatchObject({ status: 'CANCELLED', result: { status: 'cancelled' } });
+      expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted', steps: 0 });
     });
   },
   { idle: true },

@@ -33,7 +33,11 @@ export async function embeddedDeps(dataFolder: string): Promise<EmbeddedDeps | u
   return {
     async processes() {
       const now = await read();
-      return { embedded: true, items: seenNow(now?.processes ?? []), temporalUi: now?.temporalUi ?? null };
+      // The file says more of each, for who kills one.
+      const items = seenNow(now?.processes ?? []).map(
+        ({ name, pid, address, health, restarts }): ProcessView => ({ name, pid, address, health, restarts }),
+      );
+      return { embedded: true, items, temporalUi: now?.temporalUi ?? null };
     },
     async kill(name) {
       const found = (await read())?.processes.find((candidate) => candidate.name === name);

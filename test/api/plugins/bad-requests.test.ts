@@ -157,6 +157,12 @@ test('no method of any name is answered otherwise, and OPTIONS says which there 
   }
   expect(await asked('OPTIONS', '/api/v1/prune')).toEqual(['204', 'GET, HEAD, OPTIONS, POST']);
   expect(await asked('OPTIONS', '/api/v1/nowhere')).toEqual(['404', undefined]);
+  // A path of its own, though a name stands for such a part beside it.
+  for (const method of ['GET', 'DELETE', 'PERDURE'])
+    expect(await asked(method, '/api/v1/policies/place'), method).toEqual(['405', 'OPTIONS, PUT']);
+  expect(await asked('PUT', '/api/v1/policies/places')).toEqual(['405', 'GET, HEAD, OPTIONS']);
+  for (const path of ['/api/openapi.json', '/docs', '/docs/static/index.css'])
+    expect(await asked('DELETE', path), path).toEqual(['405', 'GET, HEAD, OPTIONS']);
   expect(await asked('CONNECT', '/api/v1/runs')).toEqual([expect.stringMatching(/^(40\d)?$/), undefined]);
 });
 

@@ -244,3 +244,35 @@ test('where there is no Web UI, that is said, with or without a token', async ()
     [404, problem],
   ]);
 });
+
+test('the texts of a workflow are framed with their link to the run, and nothing in them is more than text', async () => {
+  const { api } = await withUpstream(hello);
+  const shown = async (content: string, headers = {}) => {
+    const url = `/render?content=${encodeURIComponent(content)}&theme=light&overrideTheme=primary`;
+    const answer = await api.app.inject({ url, headers });
+    return { ...answer, text: /<body>([^]*)<\/body>/.exec(answer.body)?.[1] };
+  };
+  const id = '0193d5a0-7c1e-7b52-9f0e-2f6f0d3a9b11';
+  const run = await shown(`- Model: \`a<b>/c\`\n- [Open the run on the page](/#run=${id})`);
+  expect(run.text).toBe(
+    `- Model: <code>a&lt;b&gt;/c</code>\n- <a href="/#run=${id}" target="_blank" rel="noopener">Open the run on the page</a>`,
+  );
+  expect(run.headers['x-frame-options']).toBe('SAMEORIGIN');
+  expect(run.headers['content-security-policy']).toMatch(
+    /default-src 'none'.*frame-ancestors 'self'.*sandbox allow-same-origin/,
+  );
+  for (const other of [
+    '[x](javascript:alert(1))',
+    '[x](https://example.org/)',
+    `[x](/#run=${id}" onclick="alert(1))`,
+    '<script>alert(1)</script>',
+    '`<img src=x onerror=alert(1)>`',
+  ])
+    expect((await shown(other)).text, other).not.toMatch(/<(?!\/?code>)|javascript:[^)]*"/);
+  expect((await shown('', { 'sec-fetch-site': 'cross-site' })).statusCode).toBe(403);
+  const { cookie } = await logIn(api);
+  const page = await api.app.inject({ url: '/temporal/namespaces', headers: { ...ours, cookie } });
+  expect(page.headers['content-security-policy']).toContain("frame-src 'self'");
+  const without = await createTestApp({ temporalUi: { problem: 'There is none here.' } });
+  expect((await without.app.inject({ url: '/render' })).statusCode).toBe(404);
+});
