@@ -16,7 +16,7 @@ export async function latestConversation(cli: Cli, project: string | undefined):
     throw new UsageError(
       folder === undefined
         ? 'There is no conversation yet: leave --continue out.'
-        : `There is no conversation in ${folder} yet: leave --continue out, or go on with the latest of all by --project none.`,
+        : `No run has worked in exactly ${folder} yet: leave --continue out, name another directory with --project, or go on with the latest conversation of all by --project none.`,
     );
   }
   const { conversationId, createdAt, prompt } = latest;

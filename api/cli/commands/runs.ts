@@ -5,7 +5,7 @@ import type { RunStatus, RunView } from '../../../workflows/contracts/run.ts';
 import { idOf } from '../known-by.ts';
 import { readPages } from '../pages.ts';
 import { positiveInteger } from '../parse.ts';
-import { toAge } from '../terminal/figures.ts';
+import { toSpan } from '../terminal/figures.ts';
 import type { Output } from '../terminal/output.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { firstWords, tableOf } from '../terminal/table.ts';
@@ -65,14 +65,14 @@ export function runsCommand(cli: Cli): Command {
 export function runTable(output: Output, runs: RunView[]): string {
   const rows = runs.map((run) => [
     shortId(run.id),
-    toAge(run.createdAt),
+    toSpan(run.createdAt),
     toState(run),
     run.model,
     // On a screen the last part says enough; a script gets the whole.
     run.project && (output.isTerminal ? basename(run.project.path) || run.project.path : run.project.path),
     firstWords(run.prompt, output.isTerminal ? 60 : 200),
   ]);
-  return tableOf(output, ['RUN', 'WHEN', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'], rows);
+  return tableOf(output, ['RUN', 'AGE', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'], rows);
 }
 
 /** Its status in words; a parked or stuck one is told apart. */

@@ -22,10 +22,11 @@ function drawn(
   events: NewEvent[],
   environment: Record<string, string> = { NO_COLOR: '1' },
   isTTY = false,
+  columns = 100,
 ): string {
   let text = '';
   const output = createOutput(
-    { write: (more) => (text += more), isTTY, columns: 100 },
+    { write: (more) => (text += more), isTTY, columns },
     { write: () => 0 },
     environment,
   );
@@ -61,13 +62,14 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
       sources: {
         ...sourcesOf('conversation'),
         model: 'request',
+        externalTools: 'instance',
         limits: { ...sourcesOf('instance').limits, steps: 'conversation', seconds: 'request' },
       },
       by: 'cli',
     },
-    `— run/${id} · scripted/hello · trusting · normal priority\n— works in /srv/shop\n— at most 7 steps, 1 min 30 s\n— as in the run before: project, policy, limits\n— the conversation is busy: this run starts when the active one has ended\n`,
+    `— run ${id.slice(-8)} · scripted/hello · trusting\n— works in /srv/shop\n— at most 7 steps, 1 min 30 s\n— as in the run before: project, policy, limits\n— the conversation is busy: this run starts when the active one has ended\n`,
   ],
-  'run-ready': [{ after: id, parentId: id }, `— its turn has come: run ${id} has ended\n`],
+  'run-ready': [{ after: id, parentId: id }, `— its turn has come: run ${id.slice(-8)} has ended\n`],
   'run-start': [
     { executionId: 'x', model: 'scripted/hello', scripted: true },
     '— the scripted model answers: it follows a script and is no real model\n',
@@ -215,6 +217,29 @@ test('a run reads as one text: what is said, what is called, what comes back, ho
       '  │ second',
       '✓ 1.0 shell · 2.0 KB',
       'succeeded · $2.50 · 1 step · 11.0 s · 1,200 tokens in, 34 out',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('in a narrow terminal the first lines break between words; tools of a caller that are carried on are said', () => {
+  const [queued] = table['run-queued'];
+  const payload = {
+    ...queued,
+    priority: 'high' as const,
+    parked: false,
+    project: null,
+    sources: sourcesOf('conversation'),
+  };
+  expect(drawn([{ type: 'run-queued', payload }], { NO_COLOR: '1' }, true, 50)).toBe(
+    [
+      '— run 00000001 · scripted/hello · trusting · high',
+      '  priority',
+      '— works in an empty scratch folder of its own',
+      '— at most 7 steps, 1 min 30 s, $0.50, 9 tokens',
+      '— as in the run before: project, model, policy,',
+      '  limits, the tools of its caller, who must bring',
+      '  their results',
       '',
     ].join('\n'),
   );
