@@ -18,7 +18,12 @@ import type { RunRow } from '../../../../activities/store/runs/runs.ts';
 import { Failure } from '../../../../workflows/contracts/failures.ts';
 import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
 import type { StartRunBody } from '../../../../workflows/contracts/run.ts';
-import { defaultProfile, findProfile, toRunLimits } from '../../../../workflows/policy/presets.ts';
+import {
+  defaultProfile,
+  defaultProfileOf,
+  findProfile,
+  toRunLimits,
+} from '../../../../workflows/policy/presets.ts';
 import { sourcesOf } from '../../../support/accepting.ts';
 import { startNeeds } from '../../../support/start-needs.ts';
 import { lockedRun, openTestStore } from '../../../support/store.ts';
@@ -67,7 +72,9 @@ test('whatever was said when, and however runs ended, each goes by what was said
         const { run } = first ? await follow(first, message) : await start(message);
         first ??= run;
         Object.assign(stands, message, { limits: { ...stands.limits, ...message.limits } });
-        const profile = findProfile(stands.policy ?? defaultProfile);
+        // The first that said none got one, and that stands.
+        stands.policy ??= defaultProfileOf({ attended: stands.attended ?? false });
+        const profile = findProfile(stands.policy);
         if (!profile) throw new Error('It is built in.');
         expect({
           ...run,
@@ -104,7 +111,7 @@ test('a directory, a model or a policy that is gone since the run before is refu
   };
   await expect(follow(run, {}, gone)).rejects.toMatchObject({
     code: 'InvalidInput',
-    message: `There is no directory ${folder}. The run before had it: name another with project (perdure run --project DIR), or null (--project none) for a scratch folder.`,
+    message: `There is no directory ${folder}. The run before had it: name another with project (perdure run --conversation ID --project DIR), or null (--project none) for a scratch folder.`,
   });
   await expect(follow(run, { project: { path: '/none' } }, gone)).rejects.toThrow(
     /^There is no directory \/none\.$/,
@@ -135,6 +142,7 @@ test('of a run from before sources were recorded every limit stands', async () =
       ...sourcesOf('conversation'),
       owner: 'instance',
       overBudget: 'instance',
+      externalTools: 'instance',
       policy: 'request',
       limits: { ...sourcesOf('conversation').limits, steps: 'request', maxOutputTokens: 'instance' },
     },
