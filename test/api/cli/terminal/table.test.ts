@@ -24,30 +24,23 @@ function outputOf(columns: number) {
 
 test('a table has its cells of several lines where they fit, and is a block for each row where they do not', () => {
   expect(tableOf(outputOf(120), head, rows)).toMatchInlineSnapshot(`
-    "RUN       AGE     STATUS          MODEL                   PROJECT  PROMPT
-    9b1fe2c4  3 min   succeeded       anthropic/some-model-5  shop     Make the failing test of the cart pass
-    a7c1de02  2 days  awaiting input  scripted/hello          -        価格を直してください and tell me why"
+    "RUN       AGE     STATUS          MODEL                PROJECT  PROMPT
+    9b1fe2c4  3 min   succeeded       openai/some-model-5  shop     Make the failing test of the cart pass
+    a7c1de02  2 days  awaiting input  scripted/hello       -        価格を直してください and tell me why"
   `);
   expect(tableOf(outputOf(80), head, rows)).toMatchInlineSnapshot(`
-    "RUN      9b1fe2c4
-    AGE      3 min
-    STATUS   succeeded
-    MODEL    anthropic/some-model-5
-    PROJECT  shop
-    PROMPT   Make the failing test of the cart pass
-
-    RUN      a7c1de02
-    AGE      2 days
-    STATUS   awaiting input
-    MODEL    scripted/hello
-    PROJECT  -
-    PROMPT   価格を直してください and tell me why"
+    "RUN       AGE     STATUS      MODEL                PROJECT  PROMPT
+    9b1fe2c4  3 min   succeeded   openai/some-model-5  shop     Make the failing
+                                                                test of the cart
+                                                                pass
+    a7c1de02  2 days  awaiting    scripted/hello       -        価格を直してください
+                      input                                     and tell me why"
   `);
   expect(tableOf(outputOf(50), head, rows)).toMatchInlineSnapshot(`
     "RUN      9b1fe2c4
     AGE      3 min
     STATUS   succeeded
-    MODEL    anthropic/some-model-5
+    MODEL    openai/some-model-5
     PROJECT  shop
     PROMPT   Make the failing test of the cart pass
 
