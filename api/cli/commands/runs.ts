@@ -1,10 +1,11 @@
 // `perdure runs`: which runs there are, newest first.
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { RunStatus, RunView } from '../../../workflows/contracts/run.ts';
 import { idOf } from '../known-by.ts';
 import { readPages } from '../pages.ts';
 import { positiveInteger } from '../parse.ts';
+import { folderOfRuns } from '../project-choice.ts';
 import { toSpan } from '../terminal/figures.ts';
 import type { Output } from '../terminal/output.ts';
 import { shortId } from '../terminal/short-id.ts';
@@ -51,7 +52,7 @@ export function runsCommand(cli: Cli): Command {
         ...(status && { status }),
         ...(active && { active }),
         ...(conversationId !== undefined && { conversationId }),
-        ...(project !== undefined && { project: resolve(cli.folder, project) }),
+        ...(project !== undefined && { project: folderOfRuns(cli, project) }),
       };
       const list = await readPages(limit, (page) => cli.client().runs({ ...page, ...filters }));
       if (json) return cli.output.json(list);

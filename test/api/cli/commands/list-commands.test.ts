@@ -1,4 +1,6 @@
 // What a person looks back with: lists, one run or conversation, ids as they are printed, and going on from there.
+import { symlink } from 'node:fs/promises';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
 import type { StartRunView } from '../../../../workflows/contracts/run.ts';
@@ -202,6 +204,13 @@ test('--continue goes on with the latest conversation of this directory, or of a
   const all = go('--project', 'none');
   expect(await all.code).toBe(0);
   expect((await newest(api)).conversationId).toBe(elsewhere.conversationId);
+  await endOfRun(api, await newest(api));
+  // By a link it is the same directory.
+  const link = path.join(await makeFolder(), 'link');
+  await symlink(folder, link);
+  const linked = go('--project', link);
+  expect(await linked.code).toBe(0);
+  expect((await newest(api)).conversationId).toBe(here.conversationId);
   const empty = await makeFolder();
   const none = go('--project', empty);
   expect([await none.code, none.out(), none.err()]).toEqual([

@@ -192,29 +192,6 @@ test('a run reads as one text: what is said, what is called, what comes back, ho
   );
 });
 
-test('in a narrow terminal the first lines break between words; tools of a caller that are carried on are said', () => {
-  const [queued] = table['run-queued'];
-  const payload = {
-    ...queued,
-    priority: 'high' as const,
-    parked: false,
-    project: null,
-    sources: sourcesOf('conversation'),
-  };
-  expect(drawn([{ type: 'run-queued', payload }], { NO_COLOR: '1' }, true, 50)).toBe(
-    [
-      '— run 00000001 · scripted/hello · trusting ·',
-      '  high priority',
-      '— works in an empty scratch folder of its own',
-      '— at most 7 steps, 1 min 30 s, $0.50, 9 tokens',
-      '— as in the run before: project, model, policy,',
-      '  limits, the tools of its caller, who must bring',
-      '  their results',
-      '',
-    ].join('\n'),
-  );
-});
-
 test('what a run accepted stands in its first lines, and what was denied beside its end', () => {
   // As it was written before it said where the run works.
   const { project: _project, limits: _limits, sources: _sources, ...old } = table['run-queued'][0];

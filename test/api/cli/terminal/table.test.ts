@@ -5,14 +5,7 @@ import { fieldsOf, firstWords, tableOf } from '../../../../api/cli/terminal/tabl
 
 const head = ['RUN', 'AGE', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'];
 const rows = [
-  [
-    '9b1fe2c4',
-    '3 min',
-    'succeeded',
-    'openai/some-model-5',
-    'shop',
-    'Make the failing test of the cart pass',
-  ],
+  ['9b1fe2c4', '3 min', 'succeeded', 'openai/some-model-5', 'shop', 'Make the failing test of the cart pass'],
   ['a7c1de02', '2 days', 'awaiting input', 'scripted/hello', null, '価格を直してください and tell me why'],
 ];
 
