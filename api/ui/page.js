@@ -217,13 +217,14 @@ const limitWords = {
 
 /** Where it works, its policy, the limits that were said, and what it has from the run before. */
 function goesBy({ policy, project, limits, sources }) {
-  const where = project ? `works in ${project.path}` : 'works in a scratch folder of its own';
+  const where = project ? `works in ${project.path}` : 'works in an empty scratch folder of its own';
   const said = Object.entries(sources.limits).flatMap(([name, from]) =>
     from === 'instance' ? [] : [limitWords[name](limits[name])],
   );
   const carried = (from) => from === 'conversation' || from === 'run';
   const kept = ['project', 'model', 'policy'].filter((name) => carried(sources[name]));
   if (Object.values(sources.limits).some(carried)) kept.push('limits');
+  if (carried(sources.externalTools)) kept.push('the tools of its caller, who must bring their results');
   const before = kept.length > 0 ? [`as in the run before: ${kept.join(', ')}`] : [];
   const limited = said.length > 0 ? [`at most ${said.join(', ')}`] : [];
   return [where, policy, ...limited, ...before].join(' · ');

@@ -71,7 +71,10 @@ export const decided: Decided = {
   },
   externalTools: {
     why: 'The messages so far tell the model of them. An empty list takes them away.',
-    of: (run) => run.external_tools as unknown as ExternalTool[],
+    of: (run) => {
+      const tools = run.external_tools as unknown as ExternalTool[];
+      return tools.length === 0 ? undefined : tools;
+    },
   },
   execMode: {
     why: 'What it may do was decided for a sandbox of this kind.',

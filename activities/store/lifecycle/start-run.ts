@@ -155,7 +155,8 @@ async function projectOf(
   return path;
 }
 
-const projectHint = ' (perdure run --project DIR), or null (--project none) for a scratch folder';
+const projectHint =
+  ' (perdure run --conversation ID --project DIR), or null (--project none) for a scratch folder';
 
 /** What to do about a setting that was taken over and does not hold any more; nothing where the request names it. */
 function insteadOf(source: Source, field: keyof Sources, how = ''): string {

@@ -99,8 +99,11 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
   switch (event.type) {
     case 'run-queued': {
       const { model, policy, priority, parked, acceptNoContainment, execMode = 'mount' } = event.payload;
-      const kind = execMode === 'mount' ? '' : ` · in ${execMode}`;
-      note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority${kind}`);
+      const unusual = [
+        ...(priority === 'normal' ? [] : [`${priority} priority`]),
+        ...(execMode === 'mount' ? [] : [`in ${execMode}`]),
+      ];
+      note([`run ${shortId(event.stream)}`, short(model), short(policy), ...unusual].join(' · '));
       if (acceptNoContainment)
         warn('accepted: no sandbox has to contain this run, so a shell may reach what its user can');
       drawConfiguration(pen, event.payload);
@@ -109,7 +112,7 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
         : undefined;
     }
     case 'run-ready':
-      return note(`its turn has come: run ${event.payload.after} has ended`);
+      return note(`its turn has come: run ${shortId(event.payload.after)} has ended`);
     case 'run-start':
       return event.payload.scripted
         ? note('the scripted model answers: it follows a script and is no real model')
@@ -164,7 +167,7 @@ function drawEnd(
 ): void {
   const { colors } = pen;
   const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = payload;
-  if (reason !== 'finished') pen.line(printable(reasonText || reason));
+  if (reason !== 'finished') pen.sentence(printable(reasonText || reason));
   if (deniedCalls) drawDenied(pen, deniedCalls);
   const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
   const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
@@ -179,7 +182,7 @@ function drawEnd(
     `${put} tokens in, ${got} out`,
     ...denied,
   ];
-  pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
+  pen.sentence(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
 }
 
 /** Beside the end: what was denied long ago has scrolled away. */
@@ -249,10 +252,10 @@ function drawCall(pen: Pen, calls: CallDrawing, event: CallEvent): void {
   }
 }
 
-function drawSteer({ colors, line, note, warn, short }: Pen, event: SteerEvent): void {
+function drawSteer({ colors, sentence, note, warn, short }: Pen, event: SteerEvent): void {
   switch (event.type) {
     case 'steer-request':
-      return line(`${colors.magenta('»')} ${short(event.payload.by)}: ${short(event.payload.text)}`);
+      return sentence(`${colors.magenta('»')} ${short(event.payload.by)}: ${short(event.payload.text)}`);
     case 'steer-response': {
       const { outcome, step, reason } = event.payload;
       if (outcome === 'applied') return note(`the message was applied at step ${step}`);
