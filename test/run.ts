@@ -35,6 +35,8 @@ function readArguments(args: string[]): Asked {
   for (let at = 0; at < args.length; at += 1) {
     if (args[at] === '--tier') names.push(args[(at += 1)] ?? '');
     else if (args[at] === '--faults') withFaults = true;
+    // Alone it would take the file behind it for its value.
+    else if (args[at] === '-u' || args[at] === '--update') rest.push('--update=all');
     else rest.push(args[at] as string);
   }
   const known = tiers.map((tier) => tier.name);
@@ -100,7 +102,10 @@ async function runVitest(runnable: Tier[], { withFaults, rest }: Asked): Promise
   const stop = () => void vitest.close().finally(() => process.exit(130));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
   try {
-    await vitest.start(filter);
+    await vitest.start(filter).catch((error: { code?: string }) => {
+      if (error.code !== 'VITEST_FILES_NOT_FOUND') throw error;
+      throw new UsageError(`No test file fits ${filter.join(', ')} in these tiers: ${project.join(', ')}.`);
+    });
     if (leavesFaults) console.log('Not run: the long tests, which --faults adds.');
     return count(vitest, leavesFaults);
   } finally {

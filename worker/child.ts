@@ -14,4 +14,6 @@ async function answer(args: unknown[]): Promise<Answer> {
 
 // The caller has its answer, or is gone.
 process.once('disconnect', () => process.exit());
-process.once('message', async (args: unknown[]) => process.send?.(await answer(args)));
+process.once('message', (args: unknown[]) => {
+  void answer(args).then((answered) => process.send?.(answered));
+});

@@ -25,7 +25,7 @@ import type {
 import type { RunStatus } from './contracts/run.ts';
 import { type RunState, searchAttributes, state, wake } from './contracts/messages.ts';
 import { activities } from './proxies.ts';
-import { closeWith } from './run/close.ts';
+import { closeWith } from './close.ts';
 import { type Guarded, type LoopPorts, type RunEnding, runLoop } from './run/loop.ts';
 import { createOutside, type Outside } from './run/outside.ts';
 

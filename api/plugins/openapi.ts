@@ -32,6 +32,7 @@ const tags = [
   { name: 'dead letters', description: 'What used up its attempts and waits for a person.' },
   { name: 'retention', description: 'How long what is kept, and deleting it before.' },
   { name: 'tokens', description: 'Who may use this API.' },
+  { name: 'find', description: 'What an id means that is only partly known.' },
   { name: 'system', description: 'Health, models and sandboxes.' },
   { name: 'embedded', description: 'Processes under our own supervisor; callers on the same machine only.' },
 ];

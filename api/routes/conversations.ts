@@ -33,7 +33,7 @@ const conversation = {
   lastActivityAt: at,
 };
 
-export const conversationRoutes: Routes = (api, parts) => {
+const readRoutes: Routes = (api, parts) => {
   const { db } = parts;
 
   api.get(
@@ -81,7 +81,9 @@ export const conversationRoutes: Routes = (api, parts) => {
       return { ...view, runs: await toRunViews(db, runs) };
     },
   );
+};
 
+const sendRoute: Routes = (api, parts) => {
   api.post(
     '/conversations/:id/messages',
     {
@@ -116,4 +118,9 @@ export const conversationRoutes: Routes = (api, parts) => {
         waitForStarted(parts, request, reply, request.query.wait),
       ),
   );
+};
+
+export const conversationRoutes: Routes = (api, parts) => {
+  readRoutes(api, parts);
+  sendRoute(api, parts);
 };

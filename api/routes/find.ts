@@ -15,7 +15,8 @@ export const findRoutes: Routes = (api, { db }) => {
       schema: {
         tags: ['find'],
         operationId: 'find',
-        summary: 'What an id means that is only partly known',
+        summary: 'Find by some letters of an id',
+        description: 'Newest first, at most 10. More than one means that the letters are too few.',
         querystring: FindQuery,
         response: { 200: FoundListView, ...problems },
       },

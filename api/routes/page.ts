@@ -5,6 +5,7 @@ import { hiddenCharacters } from '../../workflows/contracts/hidden-characters.ts
 const assets = {
   '/': 'index.html',
   '/page.js': 'page.js',
+  '/elements.js': 'elements.js',
   '/page.css': 'page.css',
   '/temporal-login': 'temporal-login.html',
   '/temporal-login.js': 'temporal-login.js',

@@ -61,7 +61,8 @@ const placeRoutes: Routes = (api, parts) => {
       schema: {
         tags: ['policies'],
         operationId: 'listPolicyPlaces',
-        summary: 'Where policies apply besides a run’s own: everywhere first, then by project, at most 1,000',
+        summary: 'Where policies apply besides a run’s own',
+        description: 'Everywhere first, then by project; at most 1,000.',
         response: { 200: PolicyPlaceListView, ...problems },
       },
     },

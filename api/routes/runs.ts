@@ -36,11 +36,7 @@ export function toStartRunView(run: SentMessage): StartRunView {
   return { ...run, streamUrl: `${url}/stream`, eventsUrl: `${url}/events` };
 }
 
-export const runRoutes: Routes = (api, parts) => {
-  const { db } = parts;
-  const runOf = async ({ tenantId }: { tenantId: string }, of: string): Promise<RunRow> =>
-    found(await findRun(db, tenantId, of), `run ${of}`);
-
+const startRoute: Routes = (api, parts) => {
   api.post(
     '/runs',
     {
@@ -68,6 +64,12 @@ export const runRoutes: Routes = (api, parts) => {
         waitForStarted(parts, request, reply, request.query.wait),
       ),
   );
+};
+
+const readRoutes: Routes = (api, parts) => {
+  const { db } = parts;
+  const runOf = async ({ tenantId }: { tenantId: string }, of: string): Promise<RunRow> =>
+    found(await findRun(db, tenantId, of), `run ${of}`);
 
   api.get(
     '/runs',
@@ -125,4 +127,9 @@ export const runRoutes: Routes = (api, parts) => {
     },
     async ({ caller, params }) => parts.diff(await runOf(caller, params.id)),
   );
+};
+
+export const runRoutes: Routes = (api, parts) => {
+  startRoute(api, parts);
+  readRoutes(api, parts);
 };

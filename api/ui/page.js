@@ -1,13 +1,7 @@
 // The first page: what waits for an answer, recent runs, one run live, the demo. Everything shown is set as text.
+import { clean, element, exact, make } from './elements.js';
 
-// What could hide, reorder or move text; set by a script of the server, which goes by the same pattern.
-const { hiddenCharacters } = globalThis;
-const element = (id) => document.getElementById(id);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const clean = (text) => String(text ?? '').replace(hiddenCharacters, '');
-// Whoever decides on it has to see them.
-const exact = (text) =>
-  text.replace(hiddenCharacters, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
 // What waited for an answer, by id; null once it is answered.
 const asked = new Map();
 let watched;
@@ -19,12 +13,6 @@ const given = address.get('token');
 if (given !== null) sessionStorage.setItem('token', given);
 if (location.hash !== '') history.replaceState(null, '', location.pathname);
 const token = sessionStorage.getItem('token') ?? '';
-
-function make(tag, className, ...children) {
-  const made = Object.assign(document.createElement(tag), { className });
-  made.append(...children.map((child) => (child instanceof Node ? child : clean(child))));
-  return made;
-}
 
 function say(text) {
   // Said again it would be read aloud again.
@@ -227,12 +215,9 @@ function goesBy({ policy, project, limits, sources }) {
   return [where, policy, ...limited, ...before].join(' · ');
 }
 
-function createView() {
-  const stream = element('stream');
+/** What the model says and thinks, in blocks that grow. */
+function createWords(stream, note) {
   const blocks = new Map();
-  const calls = new Map();
-  const note = (text, className = 'note') => stream.append(make('p', className, text));
-  let atCeiling = false;
   function write({ step, block, text }, className) {
     const key = `${step} ${block} ${className}`;
     if (!blocks.has(key)) blocks.set(key, stream.appendChild(make('p', className)));
@@ -251,6 +236,12 @@ function createView() {
     blocks.clear();
     note(`Superseded: what step ${step} said so far (${reason}).`, 'warning');
   }
+  return { write, whole, supersede };
+}
+
+/** Tool calls, each with its state and its output. */
+function createCalls(stream) {
+  const calls = new Map();
   function request({ callId, tool, subject, runs, input, repairs, decision, reason }) {
     const state = make('span', 'state', decision === 'allow' ? 'requested' : `${decision}: ${reason}`);
     const output = make('pre', '');
@@ -265,6 +256,16 @@ function createView() {
     call.state.className = `state ${status}`;
     if (call.output.textContent === '' || status === 'unknown') call.output.append(clean(output));
   }
+  const tell = ({ callId, text }) => calls.get(callId).output.append(clean(text));
+  return { request, change, tell };
+}
+
+function createView() {
+  const stream = element('stream');
+  const note = (text, className = 'note') => stream.append(make('p', className, text));
+  const words = createWords(stream, note);
+  const calls = createCalls(stream);
+  let atCeiling = false;
   const drawn = {
     'run-queued': ({ prompt, model, policy, project, limits, sources, acceptNoContainment }) => {
       note(`${model}: ${prompt}`);
@@ -287,14 +288,14 @@ function createView() {
           `${setting} gives prices.`,
         'warning',
       ),
-    'text-delta': (payload) => write(payload, 'text'),
-    'thinking-delta': (payload) => write(payload, 'thinking'),
-    'message-end': whole,
-    'message-reset': supersede,
-    'call-request': request,
-    'call-start': change,
-    'call-delta': ({ callId, text }) => calls.get(callId).output.append(clean(text)),
-    'call-end': change,
+    'text-delta': (payload) => words.write(payload, 'text'),
+    'thinking-delta': (payload) => words.write(payload, 'thinking'),
+    'message-end': words.whole,
+    'message-reset': words.supersede,
+    'call-request': calls.request,
+    'call-start': calls.change,
+    'call-delta': calls.tell,
+    'call-end': calls.change,
     'approval-request': ({ text }) => note(`waits for an answer: ${exact(text)}`, 'warning'),
     'approval-response': ({ outcome, by }) => note(`${outcome} by ${by}`),
     'steer-request': ({ by, text }) => note(`${by}: ${text}`, 'text'),

@@ -88,7 +88,7 @@ beforeAll(async () => {
     }),
   );
   const missing = (what: string, isThere: (kind: Kind) => boolean) => () =>
-    `no ${what} of ${played.filter((kind) => !isThere(kind)).map((kind) => kind.server)}`;
+    `no ${what} of ${played.flatMap((kind) => (isThere(kind) ? [] : [kind.server])).join(', ')}`;
   const isHeld = (kind: Kind): boolean => server.held.has(kind.server);
   await until(() => played.every(isHeld), longestMs, missing('answer', isHeld));
   platform.kill('worker');

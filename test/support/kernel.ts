@@ -40,6 +40,7 @@ import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import type { NewRun } from './accepting.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
+import { story } from './story.ts';
 import { createTestNamespace } from './temporal.ts';
 import { withFaults } from './with-faults.ts';
 
@@ -321,51 +322,5 @@ async function until<T>(
       throw new Error(`Run ${run.id} did not come to ${what}. So far:\n${told.join('\n')}`);
     }
     await sleep(15);
-  }
-}
-
-/** The events of a run, a line each, with the pieces of a text put together. */
-export async function story({ store }: Kernel, run: RunRow): Promise<string[]> {
-  const lines: string[] = [];
-  for (const event of await store.events(run)) {
-    const line = lineOf(event);
-    if (line === undefined) continue;
-    const last = lines.at(-1);
-    if (event.type === 'text-delta' && last?.startsWith('text: '))
-      lines[lines.length - 1] = last + event.payload.text;
-    else lines.push(line);
-  }
-  return lines;
-}
-
-function lineOf({ type, payload }: NewEvent): string | undefined {
-  switch (type) {
-    case 'text-delta':
-      return `text: ${payload.text}`;
-    case 'text-start':
-    case 'text-end':
-    case 'call-delta':
-    case 'call-request':
-      return undefined;
-    case 'step-start':
-    case 'message-reset':
-    case 'step-end':
-      return `${type} ${payload.step}`;
-    case 'message-end':
-      return `${type} ${payload.text}`.trim();
-    case 'call-start':
-      return `${type} ${payload.callId}`;
-    case 'call-end':
-      return `${type} ${payload.callId} ${payload.status}`;
-    case 'steer-request':
-      return `${type} ${payload.messageId}`;
-    case 'steer-response':
-      return `${type} ${payload.messageId} ${payload.outcome} ${payload.step ?? ''}`.trim();
-    case 'attempt-error':
-      return `${type} ${payload.unit} ${payload.retry ? 'again' : 'for good'}`;
-    case 'run-end':
-      return `${type} ${payload.status} ${payload.reason}`;
-    default:
-      return type;
   }
 }

@@ -10,7 +10,8 @@ import { readLedger } from '../../activities/store/allowances/ledger.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { AllowanceView } from '../../workflows/contracts/allowance.ts';
 import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
-import { story, withKernel } from '../support/kernel.ts';
+import { withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 import { lockedRun } from '../support/store.ts';
 
 const generous: EffectiveLimits = { steps: 1000, seconds: 600, costMicros: 1_000_000, tokens: 1_000_000 };

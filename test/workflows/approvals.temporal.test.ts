@@ -7,7 +7,8 @@ import { openApprovals } from '../../activities/store/approvals/approval-lists.t
 import { type ApprovalAnswer, answerApproval } from '../../activities/store/approvals/approvals.ts';
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
-import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import { type Kernel, withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 import { anAttempt, lockedRun } from '../support/store.ts';
 
 const asking = { policy: 'ask-everything', attended: true };

@@ -10,7 +10,8 @@ import { findLimitQuestion } from '../../activities/store/approvals/money-questi
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
 import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
-import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import { type Kernel, withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 import { lockedRun } from '../support/store.ts';
 
 const generous: EffectiveLimits = { steps: 1000, seconds: 600, costMicros: 1_000_000, tokens: 1_000_000 };

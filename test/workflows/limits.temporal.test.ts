@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { story, withKernel } from '../support/kernel.ts';
+import { withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
 
 const generous: EffectiveLimits = { steps: 100, seconds: 600, costMicros: 1_000_000, tokens: 1_000_000 };

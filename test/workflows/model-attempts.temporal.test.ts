@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { aCall, anAttempt, lockedRun } from '../support/store.ts';
-import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import { type Kernel, withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
 import { reserve } from '../../activities/store/allowances/allowances.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';

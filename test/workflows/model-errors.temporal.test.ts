@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import { type Kernel, withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { readEvents } from '../../activities/store/log/events.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { story, withKernel } from '../support/kernel.ts';
+import { withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 
 const list = { tool: 'list', input: { path: '.' } };
 

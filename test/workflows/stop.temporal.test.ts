@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import { type Kernel, withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 import { findCall } from '../../activities/store/calls/calls.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { type Kernel, story, withKernel } from '../support/kernel.ts';
+import { type Kernel, withKernel } from '../support/kernel.ts';
+import { story } from '../support/story.ts';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { readContext } from '../../activities/store/runs/messages.ts';

@@ -5,7 +5,6 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import path from 'node:path';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { inChild } from '../in-child.ts';
-import type * as bundler from './bundle.ts';
 
 const workflowsFolder = path.join(import.meta.dirname, '../..', 'workflows');
 
@@ -18,7 +17,7 @@ export async function workflowBundle(cacheFolder: string): Promise<WorkflowBundl
   if (cached !== undefined) return JSON.parse(cached) as WorkflowBundleWithSourceMap;
   // The bundler takes 200 MB, and a worker needs it only now.
   const here = new URL(import.meta.url);
-  const bundle = await inChild<typeof bundler, 'buildBundle'>(here, 'buildBundle');
+  const bundle = await inChild<{ buildBundle: typeof buildBundle }, 'buildBundle'>(here, 'buildBundle');
   const temporary = `${file}.${process.pid}`;
   try {
     await mkdir(cacheFolder, { recursive: true });

@@ -72,7 +72,9 @@ export async function startEveryServer({ turnOf, holds }: Script): Promise<Every
 
 function kindOf(url: string, { model }: Record<string, unknown>): Kind {
   const kind = kinds.find((each) =>
-    each.format === 'chat' ? modelOf(each) === `compatible/${model}` : url.startsWith(`/${each.server}/`),
+    each.format === 'chat'
+      ? modelOf(each) === `compatible/${String(model)}`
+      : url.startsWith(`/${each.server}/`),
   );
   if (kind === undefined) throw new Error(`nobody is asked by ${url}`);
   return kind;

@@ -8,7 +8,8 @@ import type { Stalls } from '../../../activities/llm/stalls.ts';
 import { isOutage, outcomeOfProvider } from '../../../activities/step/patience.ts';
 import { streamOf } from './conformance.ts';
 import { plays, type Played } from './fault-server.ts';
-import { faults, life, silenceMs, usage } from './faults.ts';
+import { silenceMs, usage } from './fault.ts';
+import { faults, life } from './faults.ts';
 import { createRawServer } from './raw-server.ts';
 import { type Wire, wires } from './wires.ts';
 

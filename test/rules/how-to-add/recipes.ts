@@ -184,7 +184,7 @@ export function createSampleWork(deps: ActivityDeps): (input: RunRef) => Promise
 `,
     'activities/index.ts': each(
       before('import { createRunTool }', "import { createSampleWork } from './sample-work.ts';\n"),
-      before('    finishRun: createFinishRun(deps),', '    sampleWork: createSampleWork(deps),\n'),
+      before('    finishRun: closing(', '    sampleWork: createSampleWork(deps),\n'),
     ),
   },
 };

@@ -18,7 +18,12 @@ import type { RunRow } from '../../../../activities/store/runs/runs.ts';
 import { Failure } from '../../../../workflows/contracts/failures.ts';
 import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
 import type { StartRunBody } from '../../../../workflows/contracts/run.ts';
-import { defaultProfile, findProfile, toRunLimits } from '../../../../workflows/policy/presets.ts';
+import {
+  defaultProfile,
+  defaultProfileOf,
+  findProfile,
+  toRunLimits,
+} from '../../../../workflows/policy/presets.ts';
 import { sourcesOf } from '../../../support/accepting.ts';
 import { startNeeds } from '../../../support/start-needs.ts';
 import { lockedRun, openTestStore } from '../../../support/store.ts';
@@ -61,13 +66,15 @@ const ends = fc.constantFrom('succeeded' as const, 'failed' as const, 'cancelled
 test('whatever was said when, and however runs ended, each goes by what was said last', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(said, ends), { minLength: 2, maxLength: 6 }), async (messages) => {
-      const stands: (typeof messages)[number][0] = {};
+      const stands: Omit<(typeof messages)[number][0], 'policy'> & { policy?: string } = {};
       let first: RunRow | undefined;
       for (const [message, end] of messages) {
         const { run } = first ? await follow(first, message) : await start(message);
         first ??= run;
         Object.assign(stands, message, { limits: { ...stands.limits, ...message.limits } });
-        const profile = findProfile(stands.policy ?? defaultProfile);
+        // The first that said none got one, and that stands.
+        stands.policy ??= defaultProfileOf({ attended: stands.attended ?? false });
+        const profile = findProfile(stands.policy);
         if (!profile) throw new Error('It is built in.');
         expect({
           ...run,

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import { createOutput } from '../../../../api/cli/terminal/output.ts';
-import { createRenderer } from '../../../../api/cli/terminal/renderer.ts';
 import { sourcesOf } from '../../../support/accepting.ts';
-import type { Event, EventPayload, EventType, NewEvent } from '../../../../workflows/contracts/event.ts';
+import type { EventPayload, EventType, NewEvent } from '../../../../workflows/contracts/event.ts';
+import { drawn } from './drawn.ts';
 
 const id = '01900000-0000-7000-8000-000000000001';
 const usage = { inputTokens: 1200, cachedInputTokens: 0, outputTokens: 34 };
@@ -16,34 +15,6 @@ const request = {
 } as const;
 const allowed = { decision: 'allow', rule: 'any', reason: 'trusted' } as const;
 const end = { callId: '1.0', tool: 'shell', bytes: 2048, content: null } as const;
-
-/** Draws these events, a second apart, and gives back what a terminal without colours shows. */
-function drawn(
-  events: NewEvent[],
-  environment: Record<string, string> = { NO_COLOR: '1' },
-  isTTY = false,
-): string {
-  let text = '';
-  const output = createOutput(
-    { write: (more) => (text += more), isTTY, columns: 100 },
-    { write: () => 0 },
-    environment,
-  );
-  const renderer = createRenderer(output);
-  for (const [index, event] of events.entries()) {
-    const at = new Date(Date.UTC(2026, 0, 1, 0, 0, index)).toISOString();
-    const place = {
-      stream: `run/${id}`,
-      seq: index + 1,
-      conversationSeq: index + 1,
-      at,
-      version: 1,
-      attempt: 1,
-    };
-    renderer.render({ ...event, ...place } as Event);
-  }
-  return text;
-}
 
 const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
   'run-queued': [

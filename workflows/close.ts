@@ -1,6 +1,6 @@
 // How the workflow of a run closes, so that Temporal's UI says the same of it as every other surface.
 import { ApplicationFailure, CancelledFailure, upsertMemo } from '@temporalio/workflow';
-import type { RunResult } from '../contracts/activities.ts';
+import type { RunResult } from './contracts/activities.ts';
 
 /**
  * A run that failed or ran out of time reads Failed, a cancelled one Cancelled, every other one Completed: what an
