@@ -1,6 +1,7 @@
 // What the activities are given: once by the worker process, which builds and closes it, and anew for each attempt. All
 // that the plain code of step/ and call/ knows of the first level.
 import type { Logger } from 'pino';
+import type { Progress } from './git/record-files.ts';
 import type { Llm, LlmUsage } from './llm/llm.ts';
 import type { LentSandbox } from './sandbox/run-sandboxes.ts';
 import type { Handles, PathRule, SandboxRun } from './sandbox/sandbox.ts';
@@ -34,9 +35,10 @@ export interface ActivityDeps {
   trees: {
     /**
      * The project's tree hash; throws ProjectProblem with a sentence when there is nothing to record. `since`: the
-     * tree at the run's start, whose files are recorded even where the project has come to ignore them.
+     * tree at the run's start, whose files are recorded even where the project has come to ignore them. `progress` is
+     * told between parts of a first recording of many files.
      */
-    record(projectPath: string, since?: string): Promise<string>;
+    record(projectPath: string, since?: string, progress?: Progress): Promise<string>;
   };
   /** Kills what an earlier attempt left running and returns once it is seen gone, or cannot be reached from here. */
   killHandle: Handles['kill'];

@@ -292,6 +292,8 @@ function createView() {
         );
     },
     'run-start': ({ scripted }) => scripted && note('The scripted model answers: it follows a script.'),
+    'project-record': ({ recorded, files }) =>
+      note(`Recording the project: ${recorded.toLocaleString('en')} of ${files.toLocaleString('en')} files.`),
     'step-start': ({ step }) => note(`Step ${step}`),
     'step-end': ({ priced }) => void (atCeiling ||= !priced),
     'price-unknown': ({ model, ceiling, setting }) =>

@@ -56,6 +56,8 @@ export const eventPayloads = {
   'run-start': z.object({ executionId: z.string(), model: z.string(), scripted: z.boolean() }),
   'run-stuck': z.object({ reason: z.string() }),
   'run-resume': z.object({ reason: z.string() }),
+  /** While the project is recorded for the first time, when that takes longer than a moment. */
+  'project-record': z.object({ recorded: z.int(), files: z.int().describe('How many there are.') }),
   'run-end': z.object({
     final: z.literal(true),
     status: RunStatus,

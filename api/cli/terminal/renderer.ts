@@ -19,7 +19,9 @@ export interface Renderer {
 }
 
 type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
-type RunEvent = EventOf<'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end'>;
+type RunEvent = EventOf<
+  'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end' | 'project-record'
+>;
 type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
 type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
 type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall'>;
@@ -51,6 +53,7 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'run-ready':
         case 'run-stuck':
         case 'run-resume':
+        case 'project-record':
         case 'run-end':
           return drawRun(pen, event, begunAt, atCeiling);
         case 'call-request':
@@ -121,11 +124,17 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
       return warn(`stuck: ${short(event.payload.reason)}`);
     case 'run-resume':
       return note(`goes on: ${short(event.payload.reason)}`);
+    case 'project-record':
+      return note(`recording the project: ${toProgress(event.payload)}`);
     case 'run-end': {
       const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
       return drawEnd(pen, event, milliseconds, atCeiling);
     }
   }
+}
+
+function toProgress({ recorded, files }: EventPayload<'project-record'>): string {
+  return `${recorded.toLocaleString('en')} of ${plural(files, 'file')}`;
 }
 
 function drawApproval(pen: Pen, event: ApprovalEvent): void {

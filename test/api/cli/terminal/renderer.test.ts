@@ -127,6 +127,10 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
     },
     '! 80 % of the allowance tenant for openai/*: $20.10 of $25.00 a day, until 2026-01-02T00:00:00.000Z\n',
   ],
+  'project-record': [
+    { recorded: 20_000, files: 50_000 },
+    '— recording the project: 20,000 of 50,000 files\n',
+  ],
   'price-unknown': [
     {
       model: 'compatible/large',
