@@ -122,7 +122,9 @@ test('what requires containment is refused in mount, whichever profile of the ru
       ),
       extra: { policies, sandbox: 'mount' },
     });
-    expect((await start({ prompt: 'Go.', ...wanted }, { sandbox: async () => contained })).became).toBe('started');
+    expect((await start({ prompt: 'Go.', ...wanted }, { sandbox: async () => contained })).became).toBe(
+      'started',
+    );
   }
   await expect(
     start({ prompt: 'Go.', project: { path: '/srv/open' }, policy: 'plan-readonly' }),
@@ -132,7 +134,9 @@ test('what requires containment is refused in mount, whichever profile of the ru
   expect((await start({ prompt: 'Go.', policy: 'trusted-mount-autonomous' })).became).toBe('started');
   const { contains } = contained;
   const halfway = { ...contained, contains: { ...contains, network: false } };
-  await expect(start({ prompt: 'Go.', policy: permissive }, { sandbox: async () => halfway })).rejects.toMatchObject({
+  await expect(
+    start({ prompt: 'Go.', policy: permissive }, { sandbox: async () => halfway }),
+  ).rejects.toMatchObject({
     code: 'ContainmentRequired',
   });
 });
@@ -195,9 +199,10 @@ test('over its budget an attended run pauses and another fails, unless its reque
 test('a kind of sandbox that cannot be used here is refused with what to do, and stands for the follow-up', async () => {
   const problem = 'There is no bubblewrap on this machine. Install it.';
   const broken = async () => ({ ...contained, problem });
-  await expect(
-    start({ prompt: 'Go.', execMode: 'bubblewrap' }, { sandbox: broken }),
-  ).rejects.toMatchObject({ code: 'SandboxUnavailable', message: problem });
+  await expect(start({ prompt: 'Go.', execMode: 'bubblewrap' }, { sandbox: broken })).rejects.toMatchObject({
+    code: 'SandboxUnavailable',
+    message: problem,
+  });
   const asked: string[] = [];
   const sandbox = async (mode: ExecMode) => {
     asked.push(mode);
