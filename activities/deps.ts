@@ -1,9 +1,10 @@
 // What the activities are given: once by the worker process, which builds and closes it, and anew for each attempt. All
 // that the plain code of step/ and call/ knows of the first level.
 import type { Logger } from 'pino';
+import type { Progress } from './git/record-files.ts';
 import type { Llm, LlmUsage } from './llm/llm.ts';
 import type { LentSandbox } from './sandbox/run-sandboxes.ts';
-import type { Handles, PathRule } from './sandbox/sandbox.ts';
+import type { Handles, PathRule, SandboxRun } from './sandbox/sandbox.ts';
 import type { AttemptRef, NewAttempt } from './store/runs/attempts.ts';
 import type { Stops } from './store/runs/stops.ts';
 import type { Contents } from './store/log/contents.ts';
@@ -30,13 +31,14 @@ export interface ActivityDeps {
   /** How long people have to answer what a run asks them. */
   approvalSeconds: number;
   /** The run's sandbox, with its project or a folder of its own, as one call may use it. */
-  openSandbox(run: { id: string; projectPath: string | null; mayUse: PathRule }): Promise<LentSandbox>;
+  openSandbox(run: SandboxRun & { mayUse: PathRule }): Promise<LentSandbox>;
   trees: {
     /**
      * The project's tree hash; throws ProjectProblem with a sentence when there is nothing to record. `since`: the
-     * tree at the run's start, whose files are recorded even where the project has come to ignore them.
+     * tree at the run's start, whose files are recorded even where the project has come to ignore them. `progress` is
+     * told between parts of a first recording of many files.
      */
-    record(projectPath: string, since?: string): Promise<string>;
+    record(projectPath: string, since?: string, progress?: Progress): Promise<string>;
   };
   /** Kills what an earlier attempt left running and returns once it is seen gone, or cannot be reached from here. */
   killHandle: Handles['kill'];

@@ -9,10 +9,12 @@ import type {
   SnapshotProjectInput,
   SnapshotProjectResult,
 } from '../workflows/contracts/activities.ts';
+import { type NewEvent, streamOf } from '../workflows/contracts/event.ts';
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
 import { concludeRun, mustGoOn, followEnd } from './step/end.ts';
+import type { Progress } from './git/record-files.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
 import { toPlannedCall } from './step/result.ts';
@@ -78,12 +80,14 @@ export function createSnapshotProject(
     const context = Context.current();
     // Well inside the heartbeat timeout.
     const beat = setInterval(() => context.heartbeat(), 3000);
+    const progress = createProgress(deps, run);
     try {
       const { project_path: project, start_tree: since } = run;
       // A full disk is waited for, by git as by the row.
       const tree = await untilStored(() =>
-        deps.trees.record(project, (when === 'end' && since) || undefined),
+        deps.trees.record(project, (when === 'end' && since) || undefined, progress.note),
       );
+      await progress.told();
       await untilStored(() => noteTree(deps.log.db, runId, when, tree));
       return {};
     } catch (error) {
@@ -97,6 +101,29 @@ export function createSnapshotProject(
     } finally {
       clearInterval(beat);
     }
+  };
+}
+
+// A person who waits longer begins to wonder; more often would only fill the stream.
+const progressMs = 1_500;
+
+/** Tells in the run's stream how far its project is recorded. Of interest to people alone: it may get lost. */
+function createProgress(
+  { log, logger }: ActivityDeps,
+  { id, tenant_id: tenantId, conversation_id: conversationId }: RunRow,
+): { note: Progress; told(): Promise<unknown> } {
+  let next = performance.now() + progressMs;
+  let told: Promise<unknown> = Promise.resolve();
+  return {
+    note(recorded, files) {
+      if (performance.now() < next) return;
+      next = performance.now() + progressMs;
+      const event: NewEvent = { type: 'project-record', payload: { recorded, files } };
+      told = log
+        .append({ tenantId, stream: streamOf('run', id), conversationId, events: [event] })
+        .catch((error: unknown) => logger.debug({ err: error, runId: id }, 'progress was not told'));
+    },
+    told: () => told,
   };
 }
 

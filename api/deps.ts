@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Sweeps } from '../activities/store/retention/sweeps.ts';
 import type { RunRow } from '../activities/store/runs/runs.ts';
 import type { DiffView } from '../workflows/contracts/run.ts';
-import type { DiskView, ModelListView, ProcessListView } from '../workflows/contracts/system.ts';
+import type { DiskView, ModelListView, ProcessListView, SandboxView } from '../workflows/contracts/system.ts';
 import type { KnownCall } from '../workflows/policy/backtest.ts';
 import type { Killer } from './verbs/kill-process.ts';
 import type { DemoCopies } from './verbs/start-demo.ts';
@@ -21,6 +21,8 @@ export interface ApiDeps extends VerbParts {
   bodyLimitBytes: number;
   version: string;
   models(): ModelListView;
+  /** Each kind of sandbox, tried now. */
+  sandboxes(): Promise<SandboxView[]>;
   /** What a call does and on what, as its tool tells; or why it is no valid call. */
   describeCall(call: { tool: string; input: unknown }): KnownCall | { problem: string };
   diff(run: RunRow): Promise<DiffView>;

@@ -2,6 +2,7 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import path from 'node:path';
+import { probeBubblewrap } from '../activities/sandbox/bubblewrap/probe.ts';
 import { postgresBinaries } from '../worker/supervisor/postgres/postgres-binaries.ts';
 import { temporalExecutable } from '../worker/supervisor/temporal/temporal-executable.ts';
 import { smallDiskProblem } from './support/small-disk.ts';
@@ -24,6 +25,7 @@ const questions: Record<Need, () => Promise<string | undefined>> = {
     return found ? undefined : `none of ${chromiumNames.join(', ')} is on PATH`;
   },
   mount: smallDiskProblem,
+  bubblewrap: bubblewrapProblem,
 };
 
 /** Why the machine cannot give this, or undefined when it can. */
@@ -38,6 +40,12 @@ export async function findChromium(): Promise<string | undefined> {
     if ((await reason(() => access(file, constants.X_OK))) === undefined) return file;
   }
   return undefined;
+}
+
+/** One that starts: containers and hardened systems often forbid it. */
+async function bubblewrapProblem(): Promise<string | undefined> {
+  const usable = await probeBubblewrap();
+  return usable.ok ? undefined : `${usable.why} ${usable.how}`;
 }
 
 /** An engine that answers, whatever client is on PATH. */

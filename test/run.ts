@@ -18,7 +18,7 @@ interface Counts {
   skipped: number;
 }
 
-const needs: readonly Need[] = ['postgres', 'temporal', 'docker', 'chromium', 'mount'];
+const needs: readonly Need[] = ['postgres', 'temporal', 'docker', 'chromium', 'mount', 'bubblewrap'];
 
 class UsageError extends Error {}
 

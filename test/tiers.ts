@@ -1,7 +1,7 @@
 // The tiers of tests: where their files are and what of the machine they need.
 // A file's place says its tier; an ending (.replay, .temporal, .docker, .browser, .disk) says so where the place does not.
 
-export type Need = 'postgres' | 'temporal' | 'docker' | 'chromium' | 'mount';
+export type Need = 'postgres' | 'temporal' | 'docker' | 'chromium' | 'mount' | 'bubblewrap';
 
 export interface Tier {
   name: string;
@@ -40,9 +40,10 @@ export const tiers: readonly Tier[] = [
   tier('rules', ['test/rules/**/*.test.ts']),
   tier('pure', ['test/workflows/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/bench/**/*.test.ts']),
   tier('activities', ['test/activities/**/*.test.ts'], {
-    exclude: [...byEnding, 'test/activities/store/**'],
+    exclude: [...byEnding, 'test/activities/store/**', 'test/activities/sandbox/bubblewrap/**'],
     needs: ['postgres'],
   }),
+  tier('bubblewrap', ['test/activities/sandbox/bubblewrap/**/*.test.ts'], { needs: ['bubblewrap'] }),
   tier('store', ['test/activities/store/**/*.test.ts', 'test/support/**/*.test.ts'], { needs: ['postgres'] }),
   tier('api', ['test/api/**/*.test.ts'], { needs: ['postgres'] }),
   tier('replay', ['test/**/*.replay.test.ts'], { exclude: [] }),

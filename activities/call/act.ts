@@ -30,7 +30,7 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
   // Claimed, the call counts as begun: what fails from here on leaves its outcome to be judged, so that an outage or a
   // full disk is waited for.
   const { mayUse, commands } = await untilStored(() => checksFor(deps, run, call, tool));
-  const place = { id: run.id, projectPath: run.project_path, mayUse };
+  const place = { id: run.id, projectPath: run.project_path, mode: run.exec_mode, mayUse };
   const lent = await untilStored(() => deps.openSandbox(place));
   const sandbox = commands === undefined ? lent : holdCommands(lent, commands);
   try {

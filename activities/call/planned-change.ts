@@ -1,4 +1,5 @@
 // What a call that is asked about would change, as a person reads it: a unified diff against the files as they are now.
+import { isUtf8 } from 'node:buffer';
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import { createPathCheck } from '../../workflows/policy/path-check.ts';
 import { SandboxRefusal, type SandboxDriver } from '../sandbox/sandbox.ts';
@@ -15,7 +16,7 @@ const comparingMs = 500;
 
 /** Null where it is not known: another tool, a file that is no text, a plan that does not fit any more. */
 export async function plannedChange(
-  needs: ReviewNeeds & { sandbox: SandboxDriver },
+  needs: ReviewNeeds & { drivers: readonly SandboxDriver[] },
   run: RunRow,
   call: CallRow,
 ): Promise<string | null> {
@@ -24,8 +25,9 @@ export async function plannedChange(
   const { name, effect, subjectKind, plan } = found.tool;
   const context = await reviewContextOf(needs, run);
   const wanted = { tool: name, effect, subject: call.subject, subjectKind };
-  const open = await needs.sandbox.open({ id: run.id, projectPath: run.project_path }).catch(refused);
-  if (open === null) return null;
+  const driver = needs.drivers.find(({ mode }) => mode === run.exec_mode);
+  const open = await driver?.open({ id: run.id, projectPath: run.project_path }).catch(refused);
+  if (!open) return null;
   try {
     const sandbox = await open.forCall({ mayUse: createPathCheck(context.scopes, wanted, context) });
     const planned = await plan(call.input, sandbox);
@@ -46,8 +48,12 @@ function refused(error: unknown): null {
 function diffOf(changes: readonly FileChange[]): string | null {
   const parts: string[] = [];
   for (const { path, before, after } of changes) {
-    const [old, now] = [before, after].map((bytes) => bytes?.toString('utf8') ?? '');
-    if (old === undefined || now === undefined || old.includes('\0') || now.includes('\0')) return null;
+    // Other bytes than UTF-8 would all be shown as the same sign, and a change of them as none.
+    const shown = [before, after].every(
+      (bytes) => bytes === undefined || (isUtf8(bytes) && !bytes.includes(0)),
+    );
+    if (!shown) return null;
+    const [old = '', now = ''] = [before, after].map((bytes) => bytes?.toString('utf8'));
     const names = [before && `a/${path}`, after && `b/${path}`].map((name) => name ?? '/dev/null');
     const [from = '', to = ''] = names;
     const options = { context: 3, timeout: comparingMs, headerOptions: FILE_HEADERS_ONLY };

@@ -28,6 +28,8 @@ export interface GitCall {
   /** A file of ours with rules of what is ignored. */
   excludesFile?: string | undefined;
   indexFile?: string;
+  /** Of git, such as `core.bigFileThreshold=1`, for this call alone. */
+  settings?: string[];
   args: string[];
   /** For the few commands that refuse to take names literally; theirs must not begin with a colon. */
   notLiteral?: true;
@@ -103,9 +105,10 @@ export async function runGit(call: GitCall): Promise<GitResult> {
   // Git also looks around where it stands: without a work tree that is outside any project.
   const directory = call.directory ?? call.workTree ?? '/';
   const excludes = call.excludesFile === undefined ? [] : ['-c', `core.excludesFile=${call.excludesFile}`];
+  const more = (call.settings ?? []).flatMap((setting) => ['-c', setting]);
   const child = spawn(
     'git',
-    [...settings, ...excludes, `--git-dir=${call.gitFolder}`, ...workTreeOf(call), ...call.args],
+    [...settings, ...excludes, ...more, `--git-dir=${call.gitFolder}`, ...workTreeOf(call), ...call.args],
     {
       cwd: directory,
       env: environmentOf(call),

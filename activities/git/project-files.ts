@@ -210,7 +210,8 @@ function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
 
-function namesIn(output: Buffer): string[] {
+/** Of a list that git ends with NUL, as latin1. */
+export function namesIn(output: Buffer): string[] {
   return output
     .toString('latin1')
     .split('\0')

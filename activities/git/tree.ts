@@ -3,9 +3,10 @@
 import { realpath } from 'node:fs/promises';
 import { toStorableOutput } from '../../workflows/contracts/storable.ts';
 import { GitProblem, runGit } from './command.ts';
-import { dropIndex, ensureGitFolder, keepIndex, openIndex } from './folder.ts';
+import { dropIndex, ensureGitFolder, openIndex } from './folder.ts';
 import { keepRules, rulesNow, rulesOf } from './ignore-rules.ts';
-import { projectFiles, type ProjectFile } from './project-files.ts';
+import { projectFiles } from './project-files.ts';
+import { recordFiles, type Progress } from './record-files.ts';
 
 export { GitProblem } from './command.ts';
 
@@ -17,6 +18,8 @@ interface RecordTreeInput {
   since?: string;
   /** A folder that is never recorded when it lies in the project: the data folder. */
   exclude?: string;
+  /** Told between parts of a first recording of many files. */
+  progress?: Progress | undefined;
 }
 
 interface ChangedFile {
@@ -30,17 +33,12 @@ interface TreeDiff {
   truncated: boolean;
 }
 
-// Source files are far smaller. Of a larger file the tree holds a note of size and time: that it changed is told,
-// and a model checkpoint does not double the disk.
-const maxFileBytes = 64 * 1024 * 1024;
-// Each file that cannot be recorded costs a few calls of git; a project of nothing else is refused.
-const maxCalls = 400;
 // A longer list of names helps nobody.
 const maxFiles = 10_000;
 
 /** The hash of the tree. Several may record the same project at the same time. */
 export async function recordTree(input: RecordTreeInput): Promise<string> {
-  const { gitFolder, since, exclude } = input;
+  const { gitFolder, since, exclude, progress } = input;
   const project = await realpath(input.project).catch(() => {
     throw new GitProblem(`the project directory ${input.project} is gone`);
   });
@@ -60,11 +58,12 @@ export async function recordTree(input: RecordTreeInput): Promise<string> {
       rules,
       exclude: exclude && (await realpath(exclude).catch(() => exclude)),
     });
-    const tree = await recordInto(index, project, gitFolder, files).catch(async (error: unknown) => {
+    const recording = { index, project, gitFolder, files, progress };
+    const tree = await recordFiles(recording).catch(async (error: unknown) => {
       if (!(error instanceof GitProblem)) throw error;
       // The last index may be damaged by a full disk; without it everything is read again.
       await dropIndex(index);
-      return await recordInto(index, project, gitFolder, files);
+      return await recordFiles(recording);
     });
     if (since === undefined) await keepRules(gitFolder, tree, rules);
     return tree;
@@ -103,49 +102,6 @@ export async function diffTrees(input: {
   };
 }
 
-async function recordInto(
-  index: string,
-  project: string,
-  gitFolder: string,
-  files: ProjectFile[],
-): Promise<string> {
-  const git = async (args: string[], input?: Buffer): Promise<Buffer> =>
-    (await runGit({ gitFolder, workTree: project, indexFile: index, args, ...(input && { input }) })).output;
-  const wanted = new Set(files.map(({ path }) => path));
-  const before = (await git(['ls-files', '--cached', '-z'])).toString('latin1').split('\0');
-  const gone = before.filter((path) => path !== '' && !wanted.has(path));
-  const large = files.filter(({ stat }) => stat.isFile() && stat.size > maxFileBytes);
-  const notes: string[] = gone.map((path) => `0 ${'0'.repeat(40)}\t${path}`);
-  for (const { stat, path } of large) {
-    const note = `perdure: a file of ${stat.size} bytes, changed at ${stat.mtime.toISOString()}, is not recorded\n`;
-    const hash = (await git(['hash-object', '-w', '--stdin', '--no-filters'], Buffer.from(note)))
-      .toString()
-      .trim();
-    notes.push(`0 ${'0'.repeat(40)}\t${path}`, `100644 ${hash}\t${path}`);
-  }
-  await git(['update-index', '-z', '--index-info'], toInput(notes));
-  const skipped = new Set(large.map(({ path }) => path));
-  let calls = 0;
-  const add = async (paths: string[]): Promise<void> => {
-    calls += 1;
-    if (calls > maxCalls) throw new GitProblem(`too many files of ${project} cannot be read`);
-    try {
-      await git(['update-index', '--add', '--remove', '-z', '--stdin'], toInput(paths));
-    } catch (error) {
-      if (!(error instanceof GitProblem)) throw error;
-      // One file that cannot be read, or changes while it is, must not cost the others: halve until it is alone.
-      if (paths.length <= 1) return;
-      const middle = paths.length >> 1;
-      await add(paths.slice(0, middle));
-      await add(paths.slice(middle));
-    }
-  };
-  await add([...wanted].filter((path) => !skipped.has(path)));
-  const tree = (await git(['write-tree'])).toString('latin1').trim();
-  await keepIndex(gitFolder, index);
-  return tree;
-}
-
 function toChangedFiles(output: Buffer): ChangedFile[] {
   const words: Record<string, ChangedFile['status']> = { A: 'added', D: 'deleted' };
   const fields = output.toString('utf8').split('\0');
@@ -160,10 +116,6 @@ function toChangedFiles(output: Buffer): ChangedFile[] {
 function toText(output: Buffer, truncated: boolean): string {
   const whole = truncated ? output.subarray(0, output.lastIndexOf(0x0a) + 1) : output;
   return toStorableOutput(whole.toString('utf8'));
-}
-
-function toInput(lines: string[]): Buffer {
-  return Buffer.from(lines.map((line) => `${line}\0`).join(''), 'latin1');
 }
 
 function requireTree(tree: string | undefined): void {

@@ -31,18 +31,20 @@ export function priceOf(
   provider: string,
   model: string,
   usage: LlmUsage,
-  { own, ceiling, local }: Prices,
+  { own: given, ceiling, local }: Prices,
 ): Cost {
   if (provider === 'scripted') return { costMicros: 0, priced: true };
-  const given = givenPrice(own, `${provider}/${model}`) ?? givenPrice(own, `${provider}/*`);
-  if (given !== undefined) return { costMicros: costAt(given, usage), priced: true };
-  // Before the address: a local proxy in front of a vendor is paid for all the same.
-  const known = knownCost(provider, model, usage);
+  const price = givenPrice(given, `${provider}/${model}`) ?? givenPrice(given, `${provider}/*`);
+  if (price !== undefined) return { costMicros: costAt(price, usage), priced: true };
+  const own = local.includes(provider);
+  // A local proxy in front of a vendor is paid for all the same, unless the model is one that can be run at home.
+  const known = own && openWeights.test(model) ? undefined : knownCost(provider, model, usage);
   if (known !== undefined) return { costMicros: known, priced: true };
-  return local.includes(provider)
-    ? { costMicros: 0, priced: true }
-    : { costMicros: costAt(ceiling, usage), priced: false };
+  return own ? { costMicros: 0, priced: true } : { costMicros: costAt(ceiling, usage), priced: false };
 }
+
+// Of the models in the vendors' price lists, those that the vendors give away.
+const openWeights = /^(gpt-oss|gemma)/;
 
 function givenPrice(prices: Prices['own'], name: string): Price | undefined {
   return Object.hasOwn(prices, name) ? prices[name] : undefined;

@@ -1,6 +1,14 @@
 // The sandboxes of the runs this worker works for: each opened once, lent to call after call, and let go when its run
 // ends, when it has not been used for a while, or when the worker stops. Handles go to the driver of their kind.
-import type { Handle, Handles, OpenSandbox, PathRule, Sandbox, SandboxDriver } from './sandbox.ts';
+import type {
+  Handle,
+  Handles,
+  OpenSandbox,
+  PathRule,
+  Sandbox,
+  SandboxDriver,
+  SandboxRun,
+} from './sandbox.ts';
 
 // Between two calls of a run lies a model call of a minute at most; a run that waits for a person may wait for days.
 const keptMs = 5 * 60_000;
@@ -11,7 +19,7 @@ export interface LentSandbox extends Sandbox {
 }
 
 export interface RunSandboxes extends Handles {
-  lend(run: { id: string; projectPath: string | null }, mayUse?: PathRule): Promise<LentSandbox>;
+  lend(run: SandboxRun, mayUse?: PathRule): Promise<LentSandbox>;
   /** Lets go of a run's sandbox once nothing uses it any more: the run has ended. */
   endRun(runId: string): Promise<void>;
   /** The runs it holds one of. */
@@ -35,11 +43,11 @@ export function createRunSandboxes(input: {
   const { drivers, onFailure, idleMs = keptMs } = input;
   const runs = new Map<string, Held>();
 
-  function find(run: { id: string; projectPath: string | null }): Held {
+  function find(run: SandboxRun): Held {
     const known = runs.get(run.id);
     if (known) return known;
-    const [driver] = drivers;
-    if (!driver) throw new Error('There is no sandbox in the list.');
+    const driver = drivers.find(({ mode }) => mode === run.mode);
+    if (!driver) throw new Error(`There is no sandbox ${run.mode} in the list.`);
     const held: Held = { opening: driver.open(run), users: 0, ended: false };
     runs.set(run.id, held);
     // What could not be opened is tried again by the next call.

@@ -45,6 +45,8 @@ export interface ExecResult {
   /** Null when a signal ended it. */
   exitCode: number | null;
   signal: string | null;
+  /** What the sandbox did to it, in words that go on after its ending: a limit it met, what was ended with it. */
+  note?: string;
 }
 
 export interface SearchOptions {
@@ -192,9 +194,25 @@ export interface Handles {
   sweep(handles: readonly Handle[]): Promise<void>;
 }
 
+/** What of a run its sandbox is made from. */
+export interface SandboxRun {
+  id: string;
+  /** Null: a folder of its own. */
+  projectPath: string | null;
+  /** The mode of its driver. */
+  mode: string;
+}
+
+/** Whether a kind can be used on this machine now. */
+export type Usable = { ok: true } | { ok: false; why: string; how: string };
+
 /** One kind of sandbox. */
-export interface SandboxDriver extends Handles, SandboxView {
+export interface SandboxDriver extends Handles, Omit<SandboxView, 'problem'> {
   /** What a command in it is kept from reaching outside: where it is false, approvals are advisory. */
   contains: { files: boolean; network: boolean; processes: boolean };
-  open(run: { id: string; projectPath: string | null }): Promise<OpenSandbox>;
+  /**
+   * Tries it, in a second at most. `why` and `how` are whole sentences for people: what is missing, and how to get it.
+   */
+  probe(): Promise<Usable>;
+  open(run: Pick<SandboxRun, 'id' | 'projectPath'>): Promise<OpenSandbox>;
 }

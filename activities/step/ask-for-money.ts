@@ -66,12 +66,14 @@ export async function askForMore(
   const fails = overBudgetOf(run) === 'fail';
   const shortly = allowanceId !== null && short.passing;
   if (fails && !shortly) return { kind: 'limit', reason, detail: shortageOf(short) };
+  const time = fails ? heldTime(deps) : answerTimeOf(deps, passesInMs(short));
+  const ends = fails ? ` Else the run fails at ${time.deadlineAt.toISOString()}.` : '';
   const question = {
     kind: 'limit' as const,
     step,
     about: { allowanceId, limit },
-    text: `${shortageOf(short)} ${outlookOf(short)} ${wayOutOf(short)}`,
-    ...(fails ? heldTime(deps) : answerTimeOf(deps, passesInMs(short))),
+    text: `${shortageOf(short)} ${outlookOf(short)}${ends} ${wayOutOf(short)}`,
+    ...time,
   };
   const events = await requestApprovals(write, run, [question]);
   write.append({ ...streamFor(run), events });

@@ -4,6 +4,7 @@ import type { NewEvent } from '../../workflows/contracts/event.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import type { AttemptRef } from '../store/runs/attempts.ts';
 import type { EventLog } from '../store/log/events.ts';
+import { pass } from '../store/log/trace.ts';
 
 export interface Journal {
   text(text: string): void;
@@ -74,7 +75,7 @@ export function createJournal(input: JournalInput): Journal {
     sending = untilStored(() =>
       log.append({ tenantId, stream, conversationId, events, fence: attempt, dedupeKey }),
     )
-      .then(() => undefined, fail)
+      .then(() => pass('appended', stream), fail)
       .then(() => {
         sending = undefined;
         if (waiting.length > 0 && !sealed) schedule();
@@ -98,7 +99,8 @@ export function createJournal(input: JournalInput): Journal {
 
   function add(kind: 'text' | 'thinking', piece: string): void {
     if (piece === '' || failed) return;
-    const first = batches === 0 && waiting.length === 0;
+    if (batches === 0) pass('said', input.stream);
+    const first = batches === 0 && !waiting.some(hasWords);
     if (open?.kind !== kind) {
       waiting.push(...close());
       open = { kind, block: blocks };
@@ -111,6 +113,8 @@ export function createJournal(input: JournalInput): Journal {
       waitingBytes += shown.length;
     }
     if (waitingBytes > mostWaitingBytes) fail(new LogBehind());
+    // While the redactor holds the first words back, their start shows a reader nothing: it goes with them.
+    else if (!waiting.some(hasWords)) return;
     else if (first) flush();
     else schedule();
   }
@@ -133,6 +137,10 @@ export function createJournal(input: JournalInput): Journal {
 
 function delta(kind: 'text' | 'thinking', step: number, block: number, text: string): NewEvent {
   return { type: `${kind}-delta`, payload: { step, block, text } };
+}
+
+function hasWords({ type }: NewEvent): boolean {
+  return type === 'text-delta' || type === 'thinking-delta';
 }
 
 /** Pieces of one block that wait together become one event. */

@@ -1,6 +1,7 @@
 // Opens the step of a model call, or says what becomes of it: another execution has the run, an earlier attempt stored
 // the answer, the run was stopped, a limit is reached, or a question about money is open.
 import type { CallModelInput, CallModelResult } from '../../workflows/contracts/activities.ts';
+import type { StoredMessage } from '../../workflows/contracts/message.ts';
 import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps, ActivityTask, Attempt } from '../deps.ts';
 import { isScripted } from '../llm/index.ts';
@@ -9,6 +10,7 @@ import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
 import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
 import type { NewAttempt } from '../store/runs/attempts.ts';
+import { readContext } from '../store/runs/messages.ts';
 import { findRun, type LockedRun, lockRun, requireRun, type RunRow } from '../store/runs/runs.ts';
 import { askForMore, questionOf, reasonOf } from './ask-for-money.ts';
 import { unknownPrice } from './unknown-price.ts';
@@ -22,7 +24,12 @@ export interface ModelCall {
   attempt: Attempt;
 }
 
-type Opened = Extract<OpenedStep, { kind: 'opened' }>;
+export type Opened = Extract<OpenedStep, { kind: 'opened' }> & {
+  /** What the model is told. */
+  history: StoredMessage[];
+};
+
+type Opening = Extract<OpenedStep, { kind: 'opened' }> | { result: CallModelResult };
 
 export async function openModelCall(
   deps: ActivityDeps,
@@ -30,7 +37,8 @@ export async function openModelCall(
   { task }: ActivityTask,
 ): Promise<Opened | { result: CallModelResult }> {
   const { step } = input;
-  return deps.log.write('open-step', async (write) => {
+  let history: Promise<StoredMessage[]> = Promise.resolve([]);
+  const opening = await deps.log.write('open-step', async (write): Promise<Opening> => {
     const run = await runFor(deps, write, input);
     if (!run) return { result: await foreign(write, input) };
     const question = run.steps < step && (await questionOf(write.tx, run, { step, task }));
@@ -39,6 +47,9 @@ export async function openModelCall(
     const opened = await openStep(write, run, { step, attempt: task, reached: limitReached(run), notes });
     switch (opened.kind) {
       case 'opened':
+        // With what people have just told it. Read on the way to the commit, it costs no round trip.
+        history = readContext(write.tx, run.tenant_id, run.id);
+        write.send(history);
         return opened;
       case 'stored':
         return { result: toStepResult(opened) };
@@ -50,6 +61,7 @@ export async function openModelCall(
         return { result: await limited(deps, write, { run, step, task }, opened.reason) };
     }
   });
+  return 'result' in opening ? opening : { ...opening, history: await history };
 }
 
 /** The run, locked; begun with this call where nothing came before it. Undefined when it is another execution's. */

@@ -1,6 +1,7 @@
 // What a model call asks: the messages and tools of its run, and the context of its step. What earlier attempts asked
 // and never accounted for is booked, and the worst case drawn, before the request may be sent.
 import type { CallModelResult } from '../../workflows/contracts/activities.ts';
+import type { StoredMessage } from '../../workflows/contracts/message.ts';
 import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
 import { toolsOf, toSpec } from '../call/tools-of.ts';
 import type { ActivityDeps } from '../deps.ts';
@@ -8,11 +9,10 @@ import { findLlm } from '../llm/index.ts';
 import type { LlmRequest } from '../llm/llm.ts';
 import { longestAnswerOf } from '../llm/longest-answers.ts';
 import { assemble, type ContextBlock } from '../prompt/assemble.ts';
-import { readContext } from '../store/runs/messages.ts';
 import { lockRun, type RunRow } from '../store/runs/runs.ts';
 import { draw } from './draw.ts';
 import { failModelCall, WorkersLost } from './failure.ts';
-import type { ModelCall } from './open.ts';
+import type { ModelCall, Opened } from './open.ts';
 import { bookLost, noUse } from './use.ts';
 
 // Kills that come by chance must never end a run, and a model call is safe to make again: only a prompt that takes
@@ -23,12 +23,12 @@ const mostLostAttempts = 10;
 export async function prepareRequest(
   deps: ActivityDeps,
   call: ModelCall,
-  before: { earlier: number; lost: number },
+  before: Pick<Opened, 'earlier' | 'lost' | 'history'>,
 ): Promise<{ request: LlmRequest } | { result: CallModelResult }> {
   const { run, step, attempt } = call;
   try {
     if (before.lost >= mostLostAttempts) throw new WorkersLost(step, before.lost);
-    const request = { ...(await requestFor(deps, run, step)), attempt: attempt.ref.attempt };
+    const request = { ...requestFor(deps, run, step, before.history), attempt: attempt.ref.attempt };
     if (before.earlier > 0) {
       await deps.log.write('book-lost', async (write) => {
         const locked = await lockRun(write, run.tenant_id, run.id);
@@ -42,10 +42,10 @@ export async function prepareRequest(
   }
 }
 
-async function requestFor(deps: ActivityDeps, run: RunRow, step: number): Promise<LlmRequest> {
+function requestFor(deps: ActivityDeps, run: RunRow, step: number, history: StoredMessage[]): LlmRequest {
   const prompt = assemble({
     tools: toolsOf(deps, run).map(toSpec),
-    history: await readContext(deps.log.db, run.tenant_id, run.id),
+    history,
     context: contextOf(run, step, new Date()),
   });
   const model = run.model.slice(run.model.indexOf('/') + 1);

@@ -248,7 +248,8 @@ function endAs(held: Held, error: unknown): void {
 }
 
 export function endingOf(result: ExecResult): string {
-  return result.exitCode === null ? `ended by ${result.signal}` : `exit code ${result.exitCode}`;
+  const ending = result.exitCode === null ? `ended by ${result.signal}` : `exit code ${result.exitCode}`;
+  return result.note === undefined ? ending : `${ending}; ${result.note}`;
 }
 
 function isRunning(held: Held): boolean {

@@ -1,6 +1,5 @@
 // The conversation that `perdure run --continue` goes on with.
-import { resolve } from 'node:path';
-import { noProject } from './project-choice.ts';
+import { folderOfRuns, noProject } from './project-choice.ts';
 import { UsageError } from './server.ts';
 import type { Cli } from './surroundings.ts';
 import { toAge } from './terminal/figures.ts';
@@ -9,14 +8,14 @@ import { firstWords } from './terminal/table.ts';
 
 /** Of the newest run in this directory, or of the newest run of all with the project `none`; says which on stderr. */
 export async function latestConversation(cli: Cli, project: string | undefined): Promise<string> {
-  const folder = project === noProject ? undefined : resolve(cli.folder, project ?? '.');
+  const folder = project === noProject ? undefined : folderOfRuns(cli, project ?? '.');
   const { items } = await cli.client().runs({ limit: 1, ...(folder !== undefined && { project: folder }) });
   const [latest] = items;
   if (latest === undefined) {
     throw new UsageError(
       folder === undefined
         ? 'There is no conversation yet: leave --continue out.'
-        : `There is no conversation in ${folder} yet: leave --continue out, or go on with the latest of all by --project none.`,
+        : `No run has worked in exactly ${folder} yet: leave --continue out, name another directory with --project, or go on with the latest conversation of all by --project none.`,
     );
   }
   const { conversationId, createdAt, prompt } = latest;

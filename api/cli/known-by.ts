@@ -21,13 +21,15 @@ export function idHelp(kind: FoundKind): string {
 
 /** The whole id. */
 export async function idOf(cli: Cli, given: string, kind: FoundKind): Promise<string> {
+  const letters = withoutKind(given, [kind]);
   // Whether it exists, the command itself is told.
-  if (isWhole(given)) return given.toLowerCase();
+  if (isWhole(letters)) return letters.toLowerCase();
   return (await find(cli, given, [kind])).id;
 }
 
 /** The one thing of these kinds; where it is `last`, of the first of them. */
-export async function find(cli: Cli, given: string, kinds: [FoundKind, ...FoundKind[]]): Promise<FoundView> {
+export async function find(cli: Cli, named: string, kinds: [FoundKind, ...FoundKind[]]): Promise<FoundView> {
+  const given = withoutKind(named, kinds);
   const wellFormed = /^[0-9a-f-]{4,36}$/i.test(given) && given.replaceAll('-', '').length >= 4;
   const isLast = given === 'last';
   if (!wellFormed && !isLast) {
@@ -42,6 +44,12 @@ export async function find(cli: Cli, given: string, kinds: [FoundKind, ...FoundK
   if (only === undefined) throw new Error(toNone(given, kinds));
   if (found.length > 1) throw new UsageError(`${toSeveral(given, only)}\n${toTable(cli, found)}`);
   return only;
+}
+
+/** The page and the names of streams say which kind it is: run/0198f3a2-…. */
+function withoutKind(given: string, kinds: FoundKind[]): string {
+  const [kind = '', ...rest] = given.split('/');
+  return kinds.some((each) => each === kind) ? rest.join('/') : given;
 }
 
 function isWhole(given: string): boolean {

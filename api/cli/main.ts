@@ -1,6 +1,7 @@
 // The entry of the CLI: the only place here that touches the process and its environment.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { exitCodes } from './exit-codes.ts';
 import { createOutput } from './terminal/output.ts';
 import { standardStreams } from './terminal/standard-streams.ts';
 import { isProcessSide, runProcessSide } from './process-side.ts';
@@ -23,14 +24,27 @@ function onInterrupt(listener: () => void): () => void {
   return () => process.off('SIGINT', heard);
 }
 
+/** Undefined when it was deleted: then no path that a command is given means anything. */
+function currentFolder(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
+}
+
 const args = process.argv.slice(2);
 const { stdout, stderr, stdin, terminal } = standardStreams();
-if (isProcessSide(args)) {
+const folder = currentFolder();
+if (folder === undefined) {
+  stderr.write('perdure: The directory this is called in is gone: change to another one.\n');
+  process.exitCode = exitCodes.usage;
+} else if (isProcessSide(args)) {
   process.exitCode = await runProcessSide(join(installFolder, 'worker', 'perdure.mjs'), args);
 } else {
   const surroundings = {
     environment: process.env,
-    folder: process.cwd(),
+    folder,
     stdin,
     output: createOutput(stdout, stderr, process.env),
     onInterrupt,

@@ -23,6 +23,7 @@ import { processSideCommands } from './process-side.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { findDataFolder, findServer, isOnThisMachine, NoServer, type Place, UsageError } from './server.ts';
+import { shortId } from './terminal/short-id.ts';
 import { settleCommand } from './commands/settle.ts';
 import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
@@ -30,6 +31,7 @@ import { steerCommand } from './commands/steer.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import type { Cli, Surroundings } from './surroundings.ts';
 import { usageCommand } from './commands/usage.ts';
+import { wrapText } from './terminal/cells.ts';
 import { versionLine } from './version.ts';
 import { watchCommand } from './commands/watch.ts';
 
@@ -127,9 +129,11 @@ export async function runProgram(
 function prepare(command: Command, output: Surroundings['output']): void {
   command
     .helpCommand(false)
+    // Narrower than this, a description stands unbroken, and the terminal cuts its words.
+    .configureHelp({ minWidthToWrap: 12 })
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => output.write(text),
+      writeOut: (text) => output.write(wrapText(text, output.columns)),
       writeErr: (text) => output.remark(text.trimEnd()),
       getOutHelpWidth: () => output.columns,
       getOutHasColors: () => false,
@@ -170,7 +174,9 @@ function explainProblem({ problem, status }: ProblemError, output: Surroundings[
       '  Pass --token-file or PERDURE_TOKEN; on its machine, `perdure tokens remake` makes one anew.',
     );
   if (problem.activeRunId !== undefined) {
-    output.remark(`  Watch the active run with: perdure watch ${printableLine(problem.activeRunId, 100)}`);
+    output.remark(
+      `  Watch it with: perdure watch ${printableLine(shortId(problem.activeRunId), 100)}; or say --when-busy queue, steer or interrupt.`,
+    );
   }
   if (status >= 500 && problem.requestId !== '') {
     output.remark(`  Its log lines: perdure logs --request ${printableLine(problem.requestId, 100)}`);

@@ -33,6 +33,12 @@ export function chooseProject(
   return null;
 }
 
+/** A directory to look for runs by: they are kept under its real path, which only this machine can tell. */
+export function folderOfRuns(cli: Cli, project: string): string {
+  const folder = resolve(cli.folder, project);
+  return cli.onThisMachine() ? realPath(folder) : folder;
+}
+
 function namedPath(cli: Cli, project: string): string {
   if (isAbsolute(project) || cli.onThisMachine()) return resolve(cli.folder, project);
   throw new UsageError(

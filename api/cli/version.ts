@@ -16,13 +16,13 @@ export function versionLine(installFolder: string, environment: Environment): st
 /** Undefined without git, and in a copy that is no checkout: a repository around it has commits of other code. */
 function revisionOf(installFolder: string, environment: Environment): string | undefined {
   const others = Object.entries(environment).filter(([name]) => !name.startsWith('GIT_'));
-  const { status, stdout } = spawnSync('git', ['rev-parse', '--short=12', 'HEAD', '--show-toplevel'], {
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--show-toplevel', '--short=12', 'HEAD'], {
     cwd: installFolder,
     env: Object.fromEntries(others),
     encoding: 'utf8',
     // It reads two files; a hang of a network's file system must not keep the version back.
     timeout: 2_000,
   });
-  const [revision, top] = (stdout ?? '').trim().split('\n');
+  const [top, revision] = (stdout ?? '').trim().split('\n');
   return status === 0 && top === realpathSync(installFolder) ? revision : undefined;
 }

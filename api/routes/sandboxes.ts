@@ -7,9 +7,10 @@ const mount = {
   mode: 'mount',
   contains: { files: false, network: false, processes: false },
   reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
-};
+  problem: null,
+} as const;
 
-export const sandboxRoutes: Routes = (api, { sandbox }) => {
+export const sandboxRoutes: Routes = (api, { sandboxes }) => {
   api.get(
     '/sandboxes',
     {
@@ -22,6 +23,6 @@ export const sandboxRoutes: Routes = (api, { sandbox }) => {
         response: { 200: SandboxListView, ...problems },
       },
     },
-    async () => ({ items: [sandbox] }),
+    async () => ({ items: await sandboxes() }),
   );
 };

@@ -2,6 +2,7 @@
 // in all of them, and every reader of a stream is handed the same bytes. A lost notice costs a second, no event.
 import type { Logger } from 'pino';
 import type { Db } from '../../activities/store/db/database.ts';
+import { pass } from '../../activities/store/log/trace.ts';
 import type { StreamHead } from '../../activities/store/log/tails.ts';
 import type { Event } from '../../workflows/contracts/event.ts';
 import { cutFrames, type Frames } from './frames.ts';
@@ -55,7 +56,12 @@ export function createHub(input: { db: Db; tenantId: string; logger: Logger }): 
         const batch = [...grown];
         grown = new Set();
         const tails = await readTails(db, tenantId, batch, tailEvents);
-        for (const growth of batch) hand(growth, tails.get(keyOf(growth.topic)) ?? []);
+        for (const growth of batch) {
+          const key = keyOf(growth.topic);
+          pass('read', key);
+          hand(growth, tails.get(key) ?? []);
+          pass('written', key);
+        }
       }
     } catch (error) {
       logger.warn({ err: error }, 'cannot read new events; the next sweep tries again');
@@ -102,7 +108,12 @@ export function createHub(input: { db: Db; tenantId: string; logger: Logger }): 
   const timer = setInterval(() => void sweep(), sweepMs);
   return {
     follow,
-    hear: (payload) => keysIn(payload).forEach((key) => mark(followed.get(key))),
+    hear(payload) {
+      for (const key of keysIn(payload)) {
+        pass('heard', key);
+        mark(followed.get(key));
+      }
+    },
     sweep,
     close() {
       closed = true;

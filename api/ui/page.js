@@ -86,8 +86,14 @@ function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, r
   const more = limit && limit.allowance === null;
   box.placeholder = kind === 'question' ? 'Your answer' : more ? 'Dollars more' : 'Why (may be empty)';
   async function decide(verb) {
+    // The number of a choice stands for it, as in the terminal.
+    const chosen = /^\d+$/.test(box.value) && choices[Number(box.value) - 1];
     const reply =
-      kind === 'question' ? { answer: box.value } : more ? { dollars: Number(box.value) } : undefined;
+      kind === 'question'
+        ? { answer: chosen || box.value }
+        : more
+          ? { dollars: Number(box.value) }
+          : undefined;
     const says = verb === 'approve' && box.value !== '' && reply;
     const remember = verb === 'approve' && scope.value !== '' ? { scope: scope.value } : undefined;
     const body = says ? { input: reply } : { note: box.value || undefined, remember };
@@ -201,15 +207,24 @@ async function* eventsOf(body) {
   }
 }
 
-/** Where it works, its policy, the limits that somebody said, and what it has from the run before. */
+const limitWords = {
+  steps: (count) => `${count} steps`,
+  seconds: (count) => `${count} s`,
+  costMicros: dollars,
+  tokens: (count) => `${count} tokens`,
+  maxOutputTokens: (count) => `${count} tokens an answer`,
+};
+
+/** Where it works, its policy, the limits that were said, and what it has from the run before. */
 function goesBy({ policy, project, limits, sources }) {
-  const where = project ? `works in ${project.path}` : 'works in a scratch folder of its own';
+  const where = project ? `works in ${project.path}` : 'works in an empty scratch folder of its own';
   const said = Object.entries(sources.limits).flatMap(([name, from]) =>
-    from === 'instance' ? [] : [`${name} ${limits[name]}`],
+    from === 'instance' ? [] : [limitWords[name](limits[name])],
   );
   const carried = (from) => from === 'conversation' || from === 'run';
   const kept = ['project', 'model', 'policy'].filter((name) => carried(sources[name]));
   if (Object.values(sources.limits).some(carried)) kept.push('limits');
+  if (carried(sources.externalTools)) kept.push('the tools of its caller, who must bring their results');
   const before = kept.length > 0 ? [`as in the run before: ${kept.join(', ')}`] : [];
   const limited = said.length > 0 ? [`at most ${said.join(', ')}`] : [];
   return [where, policy, ...limited, ...before].join(' · ');
@@ -277,6 +292,8 @@ function createView() {
         );
     },
     'run-start': ({ scripted }) => scripted && note('The scripted model answers: it follows a script.'),
+    'project-record': ({ recorded, files }) =>
+      note(`Recording the project: ${recorded.toLocaleString('en')} of ${files.toLocaleString('en')} files.`),
     'step-start': ({ step }) => note(`Step ${step}`),
     'step-end': ({ priced }) => void (atCeiling ||= !priced),
     'price-unknown': ({ model, ceiling, setting }) =>

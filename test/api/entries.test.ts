@@ -26,6 +26,7 @@ const fields = [
   'owner',
   'attended',
   'overBudget',
+  'execMode',
   'externalTools',
   'metadata',
   'acceptNoContainment',
@@ -42,6 +43,7 @@ const told: Omit<Required<StartRunBody>, 'prompt' | 'messageId' | 'conversationI
   owner: 'ada',
   attended: true,
   overBudget: 'pause',
+  execMode: 'bubblewrap',
   externalTools: [tool],
   metadata: { ticket: '12' },
   acceptNoContainment: true,
@@ -55,6 +57,7 @@ const other: typeof told = {
   owner: 'bob',
   attended: false,
   overBudget: 'fail',
+  execMode: 'mount',
   externalTools: [],
   metadata: { ticket: '13' },
   acceptNoContainment: false,
@@ -63,7 +66,7 @@ const other: typeof told = {
 const options = [
   ...['--project', '/srv/engine', '--model', 'scripted/third', '--policy', 'ask-everything'],
   ...['--limit-steps', '9', '--limit-seconds', '60', '--priority', 'low', '--owner', 'bob'],
-  ...['--no-attended', '--over-budget', 'fail', '--metadata', 'ticket=13'],
+  ...['--no-attended', '--over-budget', 'fail', '--sandbox', 'mount', '--metadata', 'ticket=13'],
 ];
 
 interface Conversation {

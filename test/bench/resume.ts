@@ -68,7 +68,7 @@ const measured = await measurePairs({
     pids: () => [platform.pid('api') ?? 0],
   },
   // A resume takes a hundred milliseconds.
-  settings: { pairs: given.pairs, seconds: Math.max(2, given.seconds / 5) },
+  settings: { ...given, seconds: Math.max(2, given.seconds / 5) },
 });
 
 interface Herd {

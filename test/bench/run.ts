@@ -1,4 +1,4 @@
-// `npm run bench [name …] [--pairs N] [--seconds S]`: each benchmark in a process of its own, so that none
+// `npm run bench [name …] [--pairs N] [--seconds S] [--trace]`: each benchmark in a process of its own, so that none
 // measures what another left behind. Exits 1 when one falls below what it must reach.
 import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
@@ -13,6 +13,8 @@ const { values, positionals } = parseArgs({
     // Six pairs are the fewest whose median says something on a noisy machine.
     pairs: { type: 'string', default: '6' },
     seconds: { type: 'string', default: '20' },
+    // Where the time to a first token goes: `start` says it.
+    trace: { type: 'boolean', default: false },
   },
 });
 
@@ -26,6 +28,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const given = ['--pairs', values.pairs, '--seconds', values.seconds, ...(values.trace ? ['--trace'] : [])];
 const failed: string[] = [];
 for (const name of positionals.length > 0 ? positionals : known) {
   const code = await run(path.join(import.meta.dirname, `${name}.ts`));
@@ -36,7 +39,7 @@ process.exit(failed.length > 0 ? 1 : 0);
 
 function run(file: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, '--pairs', values.pairs, '--seconds', values.seconds], {
+    const child = spawn(process.execPath, [file, ...given], {
       stdio: 'inherit',
     });
     child.on('error', reject);

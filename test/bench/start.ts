@@ -1,11 +1,17 @@
 // B2, start latency: from POST /runs to the first event seen over SSE and to the first token seen, against a bare
 // workflow's start to its first activity's first line and to the first token in it. One run at a time.
 import { startEngine } from './harness/engine.ts';
+import { openTrace } from './harness/trace.ts';
 import { measurePairs, percentile, report, type Sample, settings, spreadOf } from './harness/pairs.ts';
 import { now, startProduct } from './harness/product.ts';
 import { checkRows } from './harness/rows.ts';
 
-await using product = await startProduct({ pieces: 3, pauseMs: 0, toolSteps: 0, calls: [] });
+const given = settings();
+await using trace = given.trace ? await openTrace() : undefined;
+await using product = await startProduct(
+  { pieces: 3, pauseMs: 0, toolSteps: 0, calls: [] },
+  trace?.environment,
+);
 const { platform } = product;
 await using engine = await startEngine({
   temporalAddress: platform.temporalAddress,
@@ -17,6 +23,7 @@ interface Start {
   first: number;
   token: number;
 }
+const traced = new Map<string, Start>();
 const starts = { ours: [] as Start[][], floor: [] as Start[][] };
 
 async function oneAfterTheOther(
@@ -35,11 +42,17 @@ async function oneRun(): Promise<Start> {
   const begun = now();
   const id = await product.startRun();
   const start: Start = { first: 0, token: 0 };
+  const seen = { first: 0, token: 0 };
   await product.read(`/runs/${id}/stream`, ({ type, at }) => {
     start.first ||= at - begun;
-    if (type === 'text-delta') start.token ||= at - begun;
+    seen.first ||= at;
+    if (type === 'text-delta') {
+      start.token ||= at - begun;
+      seen.token ||= at;
+    }
     return type === 'run-end';
   });
+  traced.set(id, seen);
   return start;
 }
 
@@ -50,7 +63,6 @@ async function oneBareRun(): Promise<Start> {
   return { first: startedAt - begun, token: firstTokenAt - begun };
 }
 
-const given = settings();
 await measurePairs({
   name: 'start',
   floor: { name: 'bare workflow', measure: (seconds) => oneAfterTheOther(seconds, starts.floor, oneBareRun) },
@@ -129,6 +141,7 @@ report({
       token: all('ours', 'token'),
       floorToken: all('floor', 'token'),
     },
+    ...(trace && { millisecondsFromFirstEventToToken: await trace.parts(traced) }),
     checked,
   },
 });

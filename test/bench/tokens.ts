@@ -92,7 +92,7 @@ const measured = await measurePairs({
   floor: { name: 'piped', measure: throughFloor, pids: () => [floor.pid] },
   ours: { name: 'runs', measure: throughProduct, pids: product.pids },
   // Ten seconds of it are 25,000 tokens a side.
-  settings: { pairs: Math.min(4, given.pairs), seconds: given.seconds / 2 },
+  settings: { ...given, pairs: Math.min(4, given.pairs), seconds: given.seconds / 2 },
 });
 const checked = await checkRows(platform.databaseUrl);
 await client.connection.close();

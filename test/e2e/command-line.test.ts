@@ -159,6 +159,8 @@ test('a command finds no token and no key in its environment or beside its files
     'scripted/look-around',
     '--policy',
     'trusted-mount-autonomous',
+    '--project',
+    'none',
   );
   expect(await run.end).toEqual({ code: 0, err: '' });
   const { id } = await latestRun();

@@ -94,6 +94,7 @@ test('what waits for an answer is answered on the page, and an answer from elsew
     attended: true,
     acceptNoContainment: true,
     project: { path: project },
+    limits: { costMicros: 2_500_000 },
   });
   const page = await (await browser.newContext()).newPage();
   await page.goto(`${platform.url}/#token=${platform.token}`);
@@ -113,13 +114,14 @@ test('what waits for an answer is answered on the page, and an answer from elsew
   await touch.getByText('denied by first (api)').waitFor();
 
   const question = waiting.filter({ hasText: 'Which one?' });
-  await question.getByRole('textbox').fill('blue');
+  await question.getByRole('textbox').fill('2');
   await question.getByRole('button', { name: 'approve' }).click();
   await question.getByText('approved by first (page)').waitFor();
   await page.locator('#runs').getByText('succeeded').first().waitFor();
   await expect.poll(() => waiting.count(), { timeout: 20_000 }).toBe(0);
 
   const stream = page.locator('#stream');
+  await stream.getByText('at most $2.5', { exact: false }).waitFor();
   await stream.getByText('Accepted: no sandbox has to contain this run', { exact: false }).waitFor();
   await stream
     .getByText('denied: 1.1 shell touch denied.txt · Denied by first (api): Not that one.')

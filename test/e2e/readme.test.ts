@@ -117,6 +117,12 @@ test('the two commands and the tour do what the README says, in a clean director
   const said = await untilSaid(started, 'Ctrl-C stops everything');
   expect(said).toContain('the scripted model answers');
 
+  // Linked into a folder of its own, which stands first on the PATH: as by a person whose folder is on it already.
+  const [link = ''] = commands('command');
+  const words = path.join(folder, 'words');
+  environment = { ...environment, PATH: `${words}${path.delimiter}${environment.PATH ?? ''}` };
+  expect(await run(`${link} --folder ${words}`)).toMatchObject({ code: 0 });
+
   const outputs: string[] = [];
   for (const line of commands('tour')) {
     const { code, output } = await run(line);
@@ -125,8 +131,19 @@ test('the two commands and the tour do what the README says, in a clean director
   }
   expect(outputs[0]).toMatch(/worker +\d+ .*up/);
   expect(outputs[1]).toContain('succeeded · $0');
-  expect(outputs[2]).toContain('kill -9 of the worker');
-  expect(outputs[2]).toContain('none lost, none twice');
+  expect(outputs[2]).toContain('Continuing conversation');
+  expect(outputs[2]).toContain('as in the run before: project, model');
+  expect(outputs[2]).toContain('succeeded · $0');
+  expect(outputs[3]).toContain('Hello!');
+  expect(outputs[4]?.trim().split('\n')).toEqual([
+    expect.stringMatching(/^RUN +AGE +STATUS/),
+    expect.stringMatching(/succeeded .*Say hello to stdin$/),
+    expect.stringMatching(/succeeded .*And once more$/),
+    expect.stringMatching(/succeeded .*Say hello$/),
+  ]);
+  expect(outputs[5]).toMatch(/^status +succeeded[^]*^Answer\n.*Hello!/m);
+  expect(outputs[6]).toContain('kill -9 of the worker');
+  expect(outputs[6]).toContain('none lost, none twice');
   await end(started);
 
   // One small tier: the whole suite would come back here.

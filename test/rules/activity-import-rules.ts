@@ -43,11 +43,11 @@ export const activityRules = [
   ),
   rule(
     'sandboxes-know-no-other',
-    'A kind of sandbox knows the port only: have activities/sandbox/index.ts hand it the driver it is built on.',
+    'A kind of sandbox knows the port and the rooms that kinds share, tree/ and group/: have activities/sandbox/index.ts hand it the driver it is built on.',
     { path: '^activities/sandbox/([^/]+)/' },
     {
       path: '^activities/sandbox/',
-      pathNot: ['^activities/sandbox/$1/', '^activities/sandbox/sandbox\\.ts$'],
+      pathNot: ['^activities/sandbox/($1|tree|group)/', '^activities/sandbox/sandbox\\.ts$'],
     },
   ),
   rule(

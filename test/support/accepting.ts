@@ -21,6 +21,7 @@ export function sourcesOf(source: Source): Sources {
     owner: source,
     attended: source,
     overBudget: source,
+    execMode: source,
     externalTools: source,
   };
   return { project: source, model: source, policy: source, ...rest, limits };
@@ -58,6 +59,7 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     attended: false,
     // What asks can be looked at.
     overBudget: 'pause',
+    execMode: 'mount',
     acceptNoContainment: false,
     externalTools: [],
     owner: null,

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, WorkflowFailedError } from '@temporalio/client';
+import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import proto from '@temporalio/proto';
@@ -27,7 +27,7 @@ import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Upkeep } from '../../api/upkeep/upkeep.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
-import { workflowId } from '../../workflows/contracts/messages.ts';
+import { wake, workflowId } from '../../workflows/contracts/messages.ts';
 import { activityDeps } from '../../worker/processes/activity-deps.ts';
 import { workflowBundle } from '../../worker/processes/bundle.ts';
 import { loadConfig } from '../../worker/config/config.ts';
@@ -63,7 +63,7 @@ export interface Kernel {
   start(changes: Partial<NewRun> & { model: string }): Promise<RunRow>;
   steer(run: RunRow, messageId: string, text?: string): Promise<void>;
   stop(run: RunRow, kind: 'interrupt' | 'cancel'): Promise<void>;
-  wake(run: RunRow): Promise<void>;
+  wake(run: Pick<RunRow, 'id'>): Promise<void>;
   /** Waits until the log of the run holds such an event, and returns it. */
   seen(run: RunRow, type: NewEvent['type'], fits?: (payload: never) => boolean): Promise<NewEvent>;
   /** Waits until the run has ended and its workflow with it. */
@@ -241,8 +241,11 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     ...crew,
     async start(changes) {
       const { run, became } = await store.accept(changes);
-      if (became === 'started') runs.started(run);
-      await runs.settled();
+      // A loaded machine misses the deadline of a start. No sweeper repeats it here.
+      while (became === 'started' && !runs.isStarted(run)) {
+        runs.started(run);
+        await runs.settled();
+      }
       kernel.keep(run);
       return run;
     },
@@ -254,9 +257,14 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
       await store.input(run, { kind, messageId: `${kind}-1` });
       await kernel.wake(run);
     },
-    async wake(run) {
-      runs.wake(run.id);
-      await runs.settled();
+    async wake({ id }) {
+      // Without the deadline that the product gives a wake: no sweeper repeats it here.
+      await client.workflow
+        .getHandle(workflowId('run', id))
+        .signal(wake)
+        .catch((error: unknown) => {
+          if (!(error instanceof WorkflowNotFoundError)) throw error;
+        });
     },
     async seen(run, type, fits = () => true) {
       return until(kernel, run, `an event ${type}`, async () =>

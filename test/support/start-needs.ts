@@ -2,6 +2,10 @@
 import { createGitBounds } from '../../activities/git/bounds.ts';
 import { createMount } from '../../activities/sandbox/mount/mount.ts';
 import type { StartNeeds } from '../../activities/store/lifecycle/start-run.ts';
+import { toSandboxView } from '../../worker/processes/sandboxes.ts';
+
+// For what it says of itself: nothing is run in it.
+const mount = createMount({ workFolder: '', programs: '', gitBounds: createGitBounds({ folder: '' }) });
 
 export const startNeeds: StartNeeds = {
   defaultModel: () => 'scripted/hello',
@@ -9,7 +13,6 @@ export const startNeeds: StartNeeds = {
   realPath: async (folder) => folder,
   externalToolsProblem: () => undefined,
   redact: (text) => text,
-  // For what it says of itself: nothing is run in it.
-  sandbox: createMount({ workFolder: '', programs: '', gitBounds: createGitBounds({ folder: '' }) }),
+  sandbox: async () => toSandboxView(mount),
   diskProblem: () => undefined,
 };

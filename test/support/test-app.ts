@@ -97,6 +97,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     logger: pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) }),
     bodyLimitBytes: 1024 * 1024,
     version: '0.0.0-test',
+    sandboxes: async () => [await startNeeds.sandbox('mount')],
     models: () => ({ items: [], default: 'scripted/hello' }),
     runs: {
       started: ({ id, generation }) =>

@@ -98,7 +98,11 @@ withKernel(
           trees: {
             ...deps.trees,
             async record(...of) {
+              const [, , progress] = of;
+              progress?.(0, 50_000);
               await recording.promise;
+              progress?.(20_000, 50_000);
+              progress?.(20_001, 50_000);
               return deps.trees.record(...of);
             },
           },
@@ -112,8 +116,12 @@ withKernel(
       });
       await kernel.seen(run, 'step-end');
       expect((await story(kernel, run)).some((line) => line.startsWith('call-start'))).toBe(false);
+      // Long enough for people to be told.
+      await new Promise((resolve) => setTimeout(resolve, 1_600));
       recording.resolve();
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
+      const told = (await kernel.store.events(run)).filter(({ type }) => type === 'project-record');
+      expect(told.map(({ payload }) => payload)).toEqual([{ recorded: 20_000, files: 50_000 }]);
       const { start_tree, end_tree } = await kernel.store.run(run.id);
       // Recorded after the write, they would be the same.
       expect([start_tree, end_tree, start_tree === end_tree]).toEqual([

@@ -15,7 +15,19 @@ export type SettingNotes = {
 
 export const note = (why: string, more: Omit<SettingNotes, 'why'> = {}): SettingNotes => ({ why, ...more });
 export const key = () => z.string().min(1).optional();
-export const address = () => z.url({ protocol: /^https?$/ }).optional();
+/** Nothing asks an address with a login in it, and what shows the address would show the password. */
+export const address = () =>
+  z
+    .url({ protocol: /^https?$/ })
+    .refine(hasNoLogin, 'must have no user and no password in it; a key has a setting of its own')
+    .optional();
+
+function hasNoLogin(url: string): boolean {
+  if (!URL.canParse(url)) return true;
+  const { username, password } = new URL(url);
+  return username === '' && password === '';
+}
+
 export const port = () => z.int('must be a number').min(1).max(65_535);
 
 export const file = (why: string) =>
@@ -36,14 +48,26 @@ export const modelSeconds = z.strictObject({
   total: callSeconds(),
 });
 
+/** What holds by model. */
+export const byModel = <Value extends z.ZodType>(value: Value) =>
+  z.record(z.string().regex(/^[a-z]+\/\S+$/), value, {
+    error: ({ code }) => (code === 'invalid_key' ? 'must be provider/model or provider/*' : undefined),
+  });
+
+// No model is so cheap: it is an amount in dollars that is not under `dollars`, and the calls would be nearly free.
+const leastMicros = 1000;
+const amount = z
+  .number()
+  .nonnegative()
+  .refine(
+    (micros) => micros === 0 || micros >= leastMicros,
+    'is less than $0.001 for a million tokens; give dollars as {"dollars": {"input": 1, "output": 4}}',
+  );
+
 /** For a million tokens: in micro-dollars, or under `dollars` in those, as price lists have them. */
 export const price = z.preprocess(
   fromDollars,
-  z.strictObject({
-    input: z.number().nonnegative(),
-    cachedInput: z.number().nonnegative().optional(),
-    output: z.number().nonnegative(),
-  }),
+  z.strictObject({ input: amount, cachedInput: amount.optional(), output: amount }),
 );
 
 /** What is no amount stays as it is, and is refused by its name. */
@@ -53,7 +77,8 @@ function fromDollars(given: unknown): unknown {
   return Object.fromEntries(
     Object.entries(dollars).map(([name, amount]) => [
       name,
-      typeof amount === 'number' ? Math.round(amount * 1_000_000) : amount,
+      // What rounds to nothing stays as it is: it is refused, and not free.
+      typeof amount === 'number' ? Math.round(amount * 1_000_000) || amount : amount,
     ]),
   );
 }

@@ -4,6 +4,7 @@ import { usualRetention } from '../../activities/store/retention/retention-table
 import { nameProblem, namesIn, usualNames } from './command-environment.ts';
 import {
   address,
+  byModel,
   days,
   file,
   key,
@@ -135,8 +136,7 @@ export const Settings = z.strictObject({
       ),
     ),
   compatibleApiKey: key().meta(note('The key of that server, when it wants one.', { secret: true })),
-  modelProfiles: z
-    .record(z.string().regex(/^[a-z]+\/\S+$/, 'must look like provider/model or provider/*'), modelProfile)
+  modelProfiles: byModel(modelProfile)
     .default({})
     .meta(
       note(
@@ -164,8 +164,7 @@ export const Settings = z.strictObject({
         .meta(note('Charged for a million output tokens of a model whose price is unknown.')),
     })
     .prefault({}),
-  prices: z
-    .record(z.string(), price)
+  prices: byModel(price)
     .default({})
     .meta(
       note(

@@ -40,7 +40,7 @@ import { embeddedDeps } from './embedded.ts';
 import { createFolderSweeps } from './folder-sweeps.ts';
 import { keptKey } from './kept-key.ts';
 import { modelPrice } from './model-price.ts';
-import { sandboxDrivers } from './sandboxes.ts';
+import { sandboxDrivers, toSandboxView } from './sandboxes.ts';
 import { openClient } from './temporal-client.ts';
 import { createTrees } from './trees.ts';
 import { tokenFileOf } from '../token-file.ts';
@@ -74,9 +74,8 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   const tools = createTools({ background, egress: publicEgress });
   const profileOf = createProfiles();
   const price = modelPrice(config);
-  // Runs get the first, in whichever worker.
-  const [sandbox] = sandboxDrivers(config);
-  if (!sandbox) throw new Error('There is no sandbox in the list.');
+  // For what they say of themselves: nothing is run here.
+  const drivers = sandboxDrivers(config);
   const disk = createDisk(diskFolders(config.dataFolder), config.minFreeBytes);
   const embedded = await embeddedDeps(config.dataFolder);
   const sweeps = sweepsOf(store.contents, createFolderSweeps(config.dataFolder));
@@ -94,7 +93,12 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     hasModel: (name) => findLlm(llms, name) !== undefined,
     runs,
     realPath: realDirectory,
-    sandbox: { mode: sandbox.mode, contains: sandbox.contains, reach: sandbox.reach },
+    sandboxes: () => Promise.all(drivers.map(toSandboxView)),
+    async sandbox(mode) {
+      const driver = drivers.find((one) => one.mode === mode);
+      if (driver) return toSandboxView(driver);
+      throw new Failure('SandboxUnavailable', `This server has no sandbox ${mode}.`);
+    },
     externalToolsProblem: (external) => externalToolsProblem(external, tools),
     async reviewEdit(queries, run, call, input) {
       const context = await reviewContextOf({ tools, db: queries, profileOf }, run);
@@ -103,7 +107,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       return edited;
     },
     plannedChange: (queries, run, call) =>
-      plannedChange({ tools, profileOf, sandbox, db: queries }, run, call),
+      plannedChange({ tools, profileOf, drivers, db: queries }, run, call),
     // Of no run: only the built-in tools can say it.
     describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [] }), call),
     diff: createTrees(config.dataFolder).diff,

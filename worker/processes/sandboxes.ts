@@ -8,7 +8,15 @@ import type { SandboxDriver } from '../../activities/sandbox/sandbox.ts';
 import type { Db } from '../../activities/store/db/database.ts';
 import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { type Background, createBackground } from '../../activities/tools/background.ts';
+import type { SandboxView } from '../../workflows/contracts/system.ts';
 import { type CommandSurroundings, commandSurroundings, type Config } from '../config/config.ts';
+
+/** How a kind looks from outside, tried now. */
+export async function toSandboxView(driver: SandboxDriver): Promise<SandboxView> {
+  const { mode, contains, reach } = driver;
+  const usable = await driver.probe();
+  return { mode, contains, reach, problem: usable.ok ? null : `${usable.why} ${usable.how}` };
+}
 
 /** Only a worker runs commands in them, and says with what around them. */
 export function sandboxDrivers(
@@ -19,7 +27,14 @@ export function sandboxDrivers(
   },
 ): SandboxDriver[] {
   const gitBounds = createGitBounds({ folder: path.join(dataFolder, 'bounds') });
-  return createDrivers({ workFolder: path.join(dataFolder, 'work'), programs, variables, gitBounds });
+  return createDrivers({
+    workFolder: path.join(dataFolder, 'work'),
+    viewFolder: path.join(dataFolder, 'view'),
+    hidden: [dataFolder],
+    programs,
+    variables,
+    gitBounds,
+  });
 }
 
 export function workerSandboxes(

@@ -15,7 +15,7 @@ export function createTrees(
 ): ActivityDeps['trees'] & { diff(run: RunRow): Promise<DiffView> } {
   const folderOf = (project: string): string => treeFolder(dataFolder, project);
   return {
-    async record(project, since) {
+    async record(project, since, progress) {
       const found = await stat(project).catch((error: NodeJS.ErrnoException) => {
         throw new ProjectProblem(`${project} cannot be worked in (${error.code}).`);
       });
@@ -24,6 +24,7 @@ export function createTrees(
         project,
         gitFolder: folderOf(project),
         exclude: dataFolder,
+        progress,
         ...(since === undefined ? {} : { since }),
       });
     },

@@ -16,6 +16,7 @@ export const Sources = z
     attended: Source,
     overBudget: Source,
     externalTools: Source,
+    execMode: Source.optional().describe('Left out by runs from before there was a choice.'),
     limits: z
       .object({ steps: Source, seconds: Source, costMicros: Source, tokens: Source, maxOutputTokens: Source })
       .describe('`instance`: the limit is the policy profile’s own, or there is none.'),

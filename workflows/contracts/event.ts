@@ -6,7 +6,16 @@ import { ApprovalKind, ApprovalStatus } from './approval.ts';
 import { CallStatus, Decision, Effect, Repairs } from './call.ts';
 import { Sources } from './configuration.ts';
 import { flag, id, when } from './fields.ts';
-import { DeniedCalls, Priority, RunLimits, RunStatus, StopReason, Unfinished, Usage } from './run.ts';
+import {
+  DeniedCalls,
+  ExecMode,
+  Priority,
+  RunLimits,
+  RunStatus,
+  StopReason,
+  Unfinished,
+  Usage,
+} from './run.ts';
 
 const step = z.int().min(1);
 const callId = z.string();
@@ -33,6 +42,7 @@ export const eventPayloads = {
     sources: Sources.optional().describe(
       'Where each of its settings comes from. Left out by events from before it was recorded.',
     ),
+    execMode: ExecMode.optional().describe('Left out by events from before there was a choice: mount.'),
     acceptNoContainment: z
       .boolean()
       .optional()
@@ -46,6 +56,8 @@ export const eventPayloads = {
   'run-start': z.object({ executionId: z.string(), model: z.string(), scripted: z.boolean() }),
   'run-stuck': z.object({ reason: z.string() }),
   'run-resume': z.object({ reason: z.string() }),
+  /** While the project is recorded for the first time, when that takes longer than a moment. */
+  'project-record': z.object({ recorded: z.int(), files: z.int().describe('How many there are.') }),
   'run-end': z.object({
     final: z.literal(true),
     status: RunStatus,

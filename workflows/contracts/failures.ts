@@ -44,6 +44,7 @@ export const failures = {
   },
   UnknownPolicy: { retryable: false, status: 422, title: 'There is no such policy profile' },
   ContainmentRequired: { retryable: false, status: 422, title: 'A sandbox that contains is required' },
+  SandboxUnavailable: { retryable: false, status: 422, title: 'This kind of sandbox cannot be used here' },
   UnknownModel: { retryable: false, status: 422, title: 'There is no such model' },
   NotRunnable: { retryable: false, status: 422, title: 'Not possible here' },
   BodyTooLarge: { retryable: false, status: 413, title: 'The body is too large' },

@@ -20,6 +20,11 @@ export const RunStatus = z.enum(runStatuses).meta({ id: 'RunStatus' });
 export type RunStatus = z.infer<typeof RunStatus>;
 
 export const priorities = ['critical', 'high', 'normal', 'low'] as const;
+/** How a run's commands are contained: see `GET /sandboxes` for what each keeps them from reaching. */
+export const execModes = ['mount', 'bubblewrap', 'sandbox'] as const;
+export const ExecMode = z.enum(execModes).meta({ id: 'ExecMode' });
+export type ExecMode = z.infer<typeof ExecMode>;
+
 export const Priority = z.enum(priorities).meta({ id: 'Priority' });
 export type Priority = z.infer<typeof Priority>;
 
@@ -109,7 +114,15 @@ const newMessage = {
     .max(200)
     .regex(/^[a-z0-9-]+\/\S+$/, 'must be provider/model, such as scripted/hello')
     .optional(),
-  policy: z.string().min(1).max(100).optional(),
+  policy: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe(
+      'A policy profile. Unsaid, a run of a new conversation has the one that applies to its project or everywhere; else ' +
+        '`ask-before-changes` where it is attended, and `headless-safe-sandbox` where it is not.',
+    ),
   priority: Priority.optional(),
   limits: RunLimits.optional(),
   metadata: Metadata.optional(),
@@ -127,7 +140,8 @@ const newMessage = {
     ),
   overBudget: OverBudget.optional().describe(
     'At a limit of money or of an allowance: pause asks and waits for people, at most as long as an approval is open; fail ' +
-      'ends the run. Without it an attended run pauses, another fails. A wait for a place among concurrent runs is neither.',
+      'ends the run, after ten minutes where only what other calls hold is in the way. Without it an attended run pauses, ' +
+      'another fails. A wait for a place among concurrent runs is neither.',
   ),
   externalTools: z
     .array(ExternalTool)
@@ -135,6 +149,9 @@ const newMessage = {
     .max(64)
     .optional()
     .describe('Tools that you execute yourself: the run waits for POST /runs/{id}/results.'),
+  execMode: ExecMode.optional().describe(
+    'The kind of sandbox its commands run in; GET /sandboxes says what each contains and which can be used here.',
+  ),
   acceptNoContainment: z
     .boolean()
     .optional()
@@ -221,6 +238,7 @@ export const RunView = z
     metadata: Metadata,
     attended: z.boolean(),
     overBudget: OverBudget,
+    execMode: ExecMode,
     owner: z.string().nullable().describe('Whom it counts for besides.'),
     externalTools: z.array(z.string()).describe('The names of the tools that its caller executes.'),
     sources: Sources.nullable().describe(

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { failures } from './failures.ts';
 import { id, when } from './fields.ts';
+import { ExecMode } from './run.ts';
 
 export const HealthView = z
   .object({ status: z.literal('ok'), version: z.string() })
@@ -55,11 +56,12 @@ export type ProcessListView = z.infer<typeof ProcessListView>;
 
 export const SandboxView = z
   .object({
-    mode: z.string(),
+    mode: ExecMode,
     contains: z
       .object({ files: z.boolean(), network: z.boolean(), processes: z.boolean() })
       .describe('What a command in it is kept from reaching outside.'),
     reach: z.string().describe('What a command in it can reach, in words.'),
+    problem: z.string().nullable().describe('Why it cannot be used here, and what to do about it.'),
   })
   .meta({ id: 'SandboxView' });
 export type SandboxView = z.infer<typeof SandboxView>;

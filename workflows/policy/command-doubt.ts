@@ -73,6 +73,7 @@ export function programDoubt([first, ...args]: readonly Word[]): string | undefi
     case 'printf':
       return args[0]?.text?.startsWith('-v') === false ? undefined : 'printf may set a variable';
     case 'set':
+      if (args.length === 0) return 'set shows every variable';
       return args.every(({ text }) => /^([-+][eux]*o?|pipefail|errexit|nounset|xtrace)$/.test(text ?? '?'))
         ? undefined
         : 'set changes the arguments or the shell';
@@ -111,6 +112,7 @@ function isSimpleTest(args: readonly Word[]): boolean {
 }
 
 function exportDoubt(args: readonly Word[]): string | undefined {
+  if (args.length === 0) return 'export shows variables';
   for (const { text } of args) {
     const name = /^([A-Za-z_][A-Za-z0-9_]*)=/.exec(text ?? '')?.[1];
     if (name === undefined) return 'export changes variables';

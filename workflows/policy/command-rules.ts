@@ -130,7 +130,13 @@ export const lookAtFiles: PolicyRule = {
       'grep -r --exclude-dir=.git x .',
       'git add .husky',
     ],
-    noMatch: ['cat a > .envrc', 'find .husky -delete', 'git diff --output=.envrc', 'tee .envrc'],
+    noMatch: [
+      "sed -n 'w .husky/a' b",
+      'cat a > .envrc',
+      'find .husky -delete',
+      'git diff --output=.envrc',
+      'tee .envrc',
+    ],
   },
 };
 

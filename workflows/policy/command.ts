@@ -17,6 +17,8 @@ export interface SimpleCommand {
   files: readonly Word[];
   /** At the moment of use: those words, and where links lead that its arguments name; not where its program is. */
   reads?: readonly Word[];
+  /** Its input is the value of a variable, or holds it. */
+  showsValue?: true;
   /** Why more or something else may run than the words say. */
   hidden?: string;
   /** Why it is not harmless although it is known what runs. */
@@ -92,7 +94,9 @@ function commandsOf(list: List, depth: number): SimpleCommand[] {
       // Each command in a block may read what the block is given.
       const given = [
         ...read,
-        ...command.redirects.filter((each) => each.kind === 'file' && each.sign === '<'),
+        ...command.redirects.filter(
+          (each) => each.kind === 'input' || (each.kind === 'file' && each.sign === '<'),
+        ),
       ];
       for (const part of command.parts) visit(part.list, given);
     }
@@ -156,15 +160,18 @@ function withRedirects({ text, redirects }: PlainCommand, files: readonly Word[]
 // Writing there changes nothing.
 const nowhere = /^\/dev\/(null|stdout|stderr|fd\/[0-9]+)$/;
 
-type Around = Pick<SimpleCommand, 'files' | 'hidden' | 'caution'>;
+type Around = Pick<SimpleCommand, 'files' | 'hidden' | 'caution' | 'showsValue'>;
 
 function judgeRedirects(redirects: readonly Redirect[]): Around {
   const named = redirects.filter((each) => each.kind === 'file');
   const hidden = named.find(({ target }) => /^\/dev\/(tcp|udp)\//.test(target));
+  const given = redirects.flatMap((each) => (each.kind === 'input' ? [toWord(each.word)] : []));
+  const showsValue = given.some(({ text, status }) => text === undefined && status !== true);
   const written = named.find(({ sign, target }) => sign !== '<' && !nowhere.test(target));
   return {
     files: named.map(({ target }) => ({ text: target, splits: false, raw: target })),
     ...(hidden && { hidden: `${hidden.target} opens a connection` }),
+    ...(showsValue && { showsValue }),
     ...(written && { caution: `it writes to ${written.target}; use a tool that writes files` }),
   };
 }

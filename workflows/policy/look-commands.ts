@@ -29,6 +29,5 @@ const files = ['*', '* *', '* * *'];
 /** Beside the reading commands: with any options, with words known only when they run, and telling git of a file. */
 export const lookCommands: readonly string[] = [
   ...readers.map((program) => `${program} **`),
-  ...withArguments('sed -n', ['* *', '* * *']),
   ...withArguments('git add', files),
 ];

@@ -73,8 +73,8 @@ export const secretNames: readonly NameKind[] = [
       '**/.terraform.d/credentials.tfrc.json',
       '**/.m2/settings.xml',
       '**/.local/share/keyrings/**',
-      // The address of a remote may hold a token.
-      '**/.git/config',
+      // The address of a remote may hold a token. A submodule and a linked work tree have settings of their own.
+      '**/.git/**/{config,config.worktree}',
     ],
     examples: {
       match: ['.npmrc', 'a/.pypirc', '.kube/config', '.config/gcloud/x.db', '.perdure/token', '.git/config'],

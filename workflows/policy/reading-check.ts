@@ -12,7 +12,7 @@ import type { ReadingForm } from './reading-form.ts';
 const nothing = '/dev/null';
 
 export function onlyReads(command: SimpleCommand, root: string | null): boolean {
-  if (command.hidden !== undefined || command.caution !== undefined) return false;
+  if (command.hidden !== undefined || command.caution !== undefined || command.showsValue) return false;
   // Where it reads from, and where links lead that it names.
   const { reads = command.files } = command;
   if (!reads.every(({ text }) => text !== undefined && staysIn(text, root))) return false;
@@ -25,8 +25,38 @@ export function onlyReads(command: SimpleCommand, root: string | null): boolean 
   const args = command.words.slice(from);
   if (form.text) return args.every(({ text, status }) => text !== undefined || status === true);
   // Such a format has git start a program that checks signatures.
-  if (git && args.some(({ raw }) => /%G|%\([^)]*signature/.test(raw))) return false;
-  return args.every((word) => isAllowed(word, form, root)) && hasItsOperands(args, form, root);
+  if (git && args.some(({ raw }) => /%[-+ ]?G|%\([^)]*signature/.test(raw))) return false;
+  // Beside a name outside of its repository, git compares any two folders.
+  if (git && args.some(({ text }) => text === nothing)) return false;
+  // Behind it, what looks like an option is a pattern or a file.
+  const end = args.findIndex(({ text }) => text === '--');
+  if (end !== -1 && args.slice(end).some(({ text }) => isOption(text ?? ''))) return false;
+  return (
+    args.every((word) => isAllowed(word, form, root)) &&
+    hasItsOperands(args, form, root) &&
+    (form.passesOver === undefined || staysPassedOver(args, form.passesOver))
+  );
+}
+
+// No secrets are kept in files with such an ending, hidden or not.
+const ending =
+  '(?:[cm]?[jt]sx?|py|pyi|go|rs|java|kts?|scala|rb|php|[ch]|cc|cpp|cxx|hh|hpp|cs|fs|swift|mm|lua|pl|jl|exs?|erl|hs|ml|clj|' +
+  'dart|vue|svelte|astro|html?|css|s[ac]ss|less|mdx?|rst|sql|graphql|proto|sh)';
+// One that only takes away, one name that rules about names know, or a kind of sources.
+const harmlessGlob = new RegExp(
+  `^(?:!.*|[\\w./@+-]*|[^\\\\{}]*\\.(?:${ending}|\\{${ending}(?:,${ending})*\\}))$`,
+  's',
+);
+// A folder for people to read, but for those in it that rules about names know.
+const hiddenName = /(?:^|\/)\.(?!\.?(?:\/|$)|github(?:\/|$))/;
+
+/** Whether each glob for the program leaves out what it passes over. */
+function staysPassedOver(args: readonly Word[], globOption: RegExp): boolean {
+  return args.every(({ text = '' }, index) => {
+    const [option] = globOption.exec(text) ?? [];
+    if (option === undefined) return true;
+    return harmlessGlob.test(text.slice(option.length) || (args[index + 1]?.text ?? ''));
+  });
 }
 
 function isAllowed({ text, glob, raw }: Word, form: ReadingForm, root: string | null): boolean {
@@ -62,6 +92,7 @@ function isOptionOf(form: ReadingForm, option: string, root: string | null): boo
 function hasItsOperands(args: readonly Word[], form: ReadingForm, root: string | null): boolean {
   const options = args.flatMap(({ text }) => (text !== undefined && isOption(text) ? [text] : []));
   const operands = args.filter(({ text }) => text === undefined || (!isOption(text) && text !== '--'));
+  if (form.needsOption && options.length === 0) return false;
   const isListing = form.operandsWith?.some((option) => options.includes(option)) ?? false;
   if (form.operands !== undefined && operands.length > form.operands && !isListing) return false;
   const [first] = operands;
@@ -71,7 +102,10 @@ function hasItsOperands(args: readonly Word[], form: ReadingForm, root: string |
   const isCode = form.first !== undefined;
   return operands
     .slice(isPattern || isCode ? 1 : 0)
-    .every(({ text }) => text === undefined || staysIn(text, root));
+    .every(
+      ({ text }) =>
+        text === undefined || (staysIn(text, root) && !(form.passesOver && hiddenName.test(text))),
+    );
 }
 
 function isProject(name: string | undefined, root: string | null): boolean {

@@ -15,6 +15,7 @@ const grep: ReadingForm = { ...search, letters: `${search.letters}L` };
 const sums: ReadingForm = { letters: 'bt', long: ['binary', 'text', 'tag'] };
 const alone: ReadingForm = { operands: 0 };
 const text: ReadingForm = { text: true };
+const versionOnly: ReadingForm = { long: ['version'], operands: 0, needsOption: true };
 
 /** By the program, named without a folder. */
 export const programForms: Readonly<Record<string, ReadingForm>> = {
@@ -32,7 +33,7 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
   },
   head: { letters: 'qvnc', numbers: 'nc', count: true, long: split('lines= bytes= quiet verbose silent') },
   tail: { letters: 'qvnc', numbers: 'nc', count: true, long: split('lines= bytes= quiet verbose silent') },
-  wc: { letters: 'lwcmL', long: split('lines words bytes chars max-line-length'), globs: 'any' },
+  wc: { letters: 'lwcmL', long: split('lines words bytes chars max-line-length'), globs: 'begun' },
   nl: { letters: 'bwsvn', numbers: 'wv', texts: 'bsn', long: split('body-numbering= number-width=') },
   tac: {},
   rev: {},
@@ -85,6 +86,7 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
         'no-config passthru',
     ),
     patternUnless: /^-[A-Za-z0-9]*e|^--(?:files|type-list)$/,
+    passesOver: /^(?:-[A-Za-z0-9]*?g|--i?glob(?:=|$))/,
   },
   find: {
     words: split(
@@ -123,7 +125,7 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
     long: split(
       'all summarize human-readable max-depth= total apparent-size bytes one-file-system exclude= si',
     ),
-    globs: 'any',
+    globs: 'begun',
   },
   df: { letters: 'hHTik', long: split('human-readable print-type inodes'), globs: 'any' },
   realpath: { letters: 'emqs', long: split('relative-to= quiet'), globs: 'any' },
@@ -159,10 +161,11 @@ export const programForms: Readonly<Record<string, ReadingForm>> = {
   nproc: alone,
   arch: alone,
   id: { letters: 'ugnGr', operands: 0 },
-  node: { letters: 'v', long: ['version'], operands: 0 },
-  npm: { letters: 'v', long: ['version'], operands: 0 },
-  python: { letters: 'V', long: ['version'], operands: 0 },
-  python3: { letters: 'V', long: ['version'], operands: 0 },
+  // With their version alone: without an option, what they are given in a pipe would run.
+  node: { letters: 'v', ...versionOnly },
+  npm: { letters: 'v', ...versionOnly },
+  python: { letters: 'V', ...versionOnly },
+  python3: { letters: 'V', ...versionOnly },
 };
 
 const gitVersion: ReadingForm = { long: ['version'], operands: 0 };

@@ -13,6 +13,8 @@ export interface ReadingForm {
   long?: readonly string[];
   /** Options of one dash and whole words, in place of all above. */
   words?: readonly string[];
+  /** Without an option it does something else: `node` alone runs its input. */
+  needsOption?: true;
   /** How many words that are no options it may have, where more would make it another command. */
   operands?: number;
   /** With one of these options among its words it may have any number. */
@@ -23,9 +25,14 @@ export interface ReadingForm {
   patternUnless?: RegExp;
   /**
    * What the shell may find by a glob, where no content is printed: `any` where no option that a file may be called does
-   * harm, `begun` only with a glob that begins with a plain sign. Nothing, where content is: a link may be among it.
+   * harm, `begun` only with a glob that begins with a plain sign. (A file may be called `--files0-from=.env`.) Nothing, where content is: a link may be among it.
    */
   globs?: 'any' | 'begun';
+  /**
+   * Passes over files that are hidden or that git ignores, unless a glob or a folder in its words names them. With the
+   * options that take such a glob: the glob must name a kind of sources, or one file.
+   */
+  passesOver?: RegExp;
   /** Reads no file and has no option that does more: its words are mere text. */
   text?: true;
 }

@@ -18,6 +18,11 @@ perdure_bound() {
   while [[ ${1-} == -* ]]; do shift; done
   # These make a repository and find none.
   case ${1-} in init | clone) unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE ;; esac
+  # In a project without a repository it would compare any two folders.
+  if [[ ${1-} == diff && ${GIT_DIR-} == /dev/null/* && " $* " != *' --no-index '* ]]; then
+    echo "fatal: not a git repository: ${GIT_DIR#/dev/null/}" >&2
+    exit 128
+  fi
 }
 
 # With `set -x`, none of this is for the output of the command.

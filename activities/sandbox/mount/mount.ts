@@ -2,16 +2,17 @@
 // leave the directory; a command can reach whatever the user of this process can, and every surface says so. No token
 // and no key is put into its environment or its directory, but the token's file in the data folder is its user's to
 // read, and so is the memory of this process: what must not be read belongs to another user.
-import { accessSync, constants } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type OpenSandbox, type SandboxDriver, SandboxRefusal } from '../sandbox.ts';
-import { type GitBounds, runCommand } from './exec.ts';
-import { filesOf, refusal } from './files.ts';
-import { mountHandles } from './handles.ts';
-import { openRoot, type Root } from './locate.ts';
-import { realNames } from './real-names.ts';
+import type { OpenSandbox, SandboxDriver } from '../sandbox.ts';
+import { type GitBounds, runCommand } from '../group/exec.ts';
+import { groupHandles } from '../group/handles.ts';
+import { findShell } from '../group/shell.ts';
+import { filesOf } from '../tree/files.ts';
+import { openTree } from '../tree/open-tree.ts';
+import { realNames } from '../tree/real-names.ts';
+
+const mode = 'mount';
 
 export interface MountNeeds {
   /** Where runs without a project have a folder each. */
@@ -25,9 +26,10 @@ export interface MountNeeds {
 
 export function createMount({ workFolder, programs, variables = {}, gitBounds }: MountNeeds): SandboxDriver {
   return {
-    mode: 'mount',
+    mode,
     contains: { files: false, network: false, processes: false },
     reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
+    probe: async () => ({ ok: true }),
     open: ({ id, projectPath }) =>
       openMount({
         root: projectPath ?? join(workFolder, id),
@@ -36,7 +38,7 @@ export function createMount({ workFolder, programs, variables = {}, gitBounds }:
         variables,
         gitBounds,
       }),
-    ...mountHandles,
+    ...groupHandles,
   };
 }
 
@@ -54,23 +56,11 @@ export async function openMount(options: {
   const { root: given, make = false, programs = usualPrograms, variables, gitBounds } = options;
   const environment = { LANG: 'C.UTF-8', ...variables, PATH: programs, HOME: homedir(), TERM: 'dumb' };
   const shell = findShell();
-  const roots = [await openDirectory(given, make)];
-
-  /** What stands at the root's path now: a checkout may have replaced it since the call before. */
-  async function current(): Promise<Root> {
-    const last = roots.at(-1);
-    const [held, now] = await Promise.all([last?.handle?.stat(), stat(given).catch(() => undefined)]);
-    if (last && held && held.ino === now?.ino && held.dev === now.dev) return last;
-    const root = await openDirectory(given, make);
-    // Calls under way go on in the one they have; all are closed together.
-    if (root.handle) roots.push(root);
-    return root;
-  }
-
+  const tree = await openTree(given, { make });
   return {
     async forCall({ mayUse = () => undefined } = {}) {
-      const root = await current();
-      const surroundings = { shell, directory: root.real, environment, gitBounds };
+      const root = await tree.current();
+      const surroundings = { kind: mode, shell, directory: root.real, environment, gitBounds };
       return {
         root: given,
         exec: (options) => runCommand(surroundings, options),
@@ -78,32 +68,6 @@ export async function openMount(options: {
         ...filesOf({ ...root, mayUse }),
       };
     },
-    async close() {
-      for (const root of roots) await root.handle?.close();
-    },
+    close: () => tree.close(),
   };
-}
-
-async function openDirectory(given: string, make: boolean): Promise<Root> {
-  if (make) await mkdir(given, { recursive: true, mode: 0o700 });
-  const root = await openRoot(given).catch((error: NodeJS.ErrnoException) => {
-    throw refusal(error, given);
-  });
-  if ((await stat(root.real)).isDirectory()) return root;
-  await root.handle?.close();
-  throw new SandboxRefusal(`${given} is not a directory`);
-}
-
-function findShell(): string {
-  const isThere = (path: string): boolean => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  return (
-    ['/bin/bash', '/usr/bin/bash', '/usr/local/bin/bash', '/opt/homebrew/bin/bash'].find(isThere) ?? '/bin/sh'
-  );
 }

@@ -414,6 +414,7 @@ export interface Runs {
   denied_calls: Json | null;
   end_tree: string | null;
   ended_at: Timestamp | null;
+  exec_mode: Generated<string>;
   execution_id: string | null;
   external_tools: Generated<Json>;
   final_message: string | null;

@@ -6,6 +6,7 @@ import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import {
   type EffectiveLimits,
+  type ExecMode,
   type OverBudget,
   type Priority,
   priorities,
@@ -55,6 +56,7 @@ export interface Configuration {
   attended: boolean;
   /** Null: as it is attended or not. */
   overBudget: OverBudget | null;
+  execMode: ExecMode;
   externalTools: ExternalTool[];
   /** Whatever its policies require, a sandbox that does not contain is accepted. */
   acceptNoContainment: boolean;
@@ -265,6 +267,7 @@ async function insertRun(
       stall: config.stall && JSON.stringify(config.stall),
       attended: config.attended,
       over_budget: config.overBudget,
+      exec_mode: config.execMode,
       accept_no_containment: config.acceptNoContainment,
       external_tools: JSON.stringify(config.externalTools),
       owner: config.owner,
@@ -296,7 +299,7 @@ async function noteUncontained(write: Write, { tenantId, by }: NewMessage, run: 
 function queued(
   run: RunRow,
   { by }: NewMessage,
-  { policy, priority, sources, acceptNoContainment }: Configuration,
+  { policy, priority, sources, execMode, acceptNoContainment }: Configuration,
 ): NewEvent {
   return {
     type: 'run-queued',
@@ -313,6 +316,7 @@ function queued(
       project: run.project_path === null ? null : { path: run.project_path },
       limits: run.limits as RunLimits,
       sources,
+      execMode,
       ...(acceptNoContainment && { acceptNoContainment }),
       by,
     },

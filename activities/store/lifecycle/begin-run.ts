@@ -41,19 +41,21 @@ export async function beginRun(
     run.execution_id = input.executionId;
     run.started_at ??= new Date();
     run.deadline_at ??= new Date(run.started_at.getTime() + limits.seconds * 1000);
-    await write.tx
-      .updateTable('runs')
-      .set({
-        status: run.status,
-        execution_id: run.execution_id,
-        started_at: run.started_at,
-        deadline_at: run.deadline_at,
-        stuck: null,
-        // Why it was queued.
-        reason_text: null,
-      })
-      .where('id', '=', run.id)
-      .execute();
+    write.send(
+      write.tx
+        .updateTable('runs')
+        .set({
+          status: run.status,
+          execution_id: run.execution_id,
+          started_at: run.started_at,
+          deadline_at: run.deadline_at,
+          stuck: null,
+          // Why it was queued.
+          reason_text: null,
+        })
+        .where('id', '=', run.id)
+        .execute(),
+    );
     write.append({
       tenantId: run.tenant_id,
       stream: streamOf('run', run.id),

@@ -2,7 +2,12 @@
 // Every way to start a run goes through `carryOn`.
 import type { Source, Sources, Standing } from '../../../workflows/contracts/configuration.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import { type OverBudget, RunLimits, type StartRunBody } from '../../../workflows/contracts/run.ts';
+import {
+  type ExecMode,
+  type OverBudget,
+  RunLimits,
+  type StartRunBody,
+} from '../../../workflows/contracts/run.ts';
 import { priorityOf, type RunRow } from '../runs/runs.ts';
 
 /**
@@ -66,7 +71,14 @@ export const decided: Decided = {
   },
   externalTools: {
     why: 'The messages so far tell the model of them. An empty list takes them away.',
-    of: (run) => run.external_tools as unknown as ExternalTool[],
+    of: (run) => {
+      const tools = run.external_tools as unknown as ExternalTool[];
+      return tools.length === 0 ? undefined : tools;
+    },
+  },
+  execMode: {
+    why: 'What it may do was decided for a sandbox of this kind.',
+    of: (run) => run.exec_mode as ExecMode,
   },
   metadata: {
     holds: 'request',

@@ -3,7 +3,7 @@ import type { Source, Sources } from '../../../workflows/contracts/configuration
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
 import { isPlainPath, pathProblem } from '../../../workflows/contracts/fields.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
-import type { StartRunBody } from '../../../workflows/contracts/run.ts';
+import type { ExecMode, StartRunBody } from '../../../workflows/contracts/run.ts';
 import type { SandboxView } from '../../../workflows/contracts/system.ts';
 import { whyContained } from '../../../workflows/policy/containment.ts';
 import { defaultProfileOf, toRunLimits } from '../../../workflows/policy/presets.ts';
@@ -25,8 +25,8 @@ export interface StartNeeds {
   /** Why these tools of the caller's own cannot be offered, in one sentence. */
   externalToolsProblem(tools: readonly ExternalTool[]): string | undefined;
   redact(text: string): string;
-  /** The sandbox that runs get. */
-  sandbox: SandboxView;
+  /** A kind of sandbox, and why it cannot be used here now if so. */
+  sandbox(mode: ExecMode): Promise<SandboxView>;
   /** Why there is no room for new work on the disk, and what to do about it. */
   diskProblem(): string | undefined;
 }
@@ -102,12 +102,14 @@ async function configure(
   starter: Starter,
   { wanted, sources }: Carried,
 ): Promise<Configuration> {
-  const { externalTools = [], acceptNoContainment = false } = wanted;
+  const { externalTools = [], acceptNoContainment = false, execMode = 'mount' } = wanted;
   const projectPath = await projectOf(needs, wanted, sources);
   const model = modelOf(needs, wanted, sources);
   const scopes = await scopesOf(queries, starter, { ...wanted, projectPath }, sources);
   const [profile] = scopes.profiles;
-  const uncontained = acceptNoContainment ? undefined : containmentProblem(needs.sandbox, scopes);
+  const sandbox = await needs.sandbox(execMode);
+  if (sandbox.problem !== null) throw new Failure('SandboxUnavailable', sandbox.problem);
+  const uncontained = acceptNoContainment ? undefined : containmentProblem(sandbox, scopes);
   if (uncontained) throw uncontained;
   const problem = needs.externalToolsProblem(externalTools);
   if (problem !== undefined) throw new Failure('InvalidInput', problem);
@@ -123,6 +125,7 @@ async function configure(
     metadata: wanted.metadata ?? {},
     attended: wanted.attended ?? false,
     overBudget: wanted.overBudget ?? null,
+    execMode,
     externalTools,
     acceptNoContainment,
     owner: wanted.owner ?? null,
@@ -152,7 +155,8 @@ async function projectOf(
   return path;
 }
 
-const projectHint = ' (perdure run --project DIR), or null (--project none) for a scratch folder';
+const projectHint =
+  ' (perdure run --conversation ID --project DIR), or null (--project none) for a scratch folder';
 
 /** What to do about a setting that was taken over and does not hold any more; nothing where the request names it. */
 function insteadOf(source: Source, field: keyof Sources, how = ''): string {

@@ -19,6 +19,11 @@ export interface Write {
    * StreamEnded, takes the whole transaction back.
    */
   append(batch: EventBatch): void;
+  /**
+   * Goes on without the answer to a statement of this transaction, so that it travels with the next one. It is there once
+   * the transaction has committed; its failure is the transaction's.
+   */
+  send(statement: Promise<unknown>): void;
 }
 
 export interface EventLog {
@@ -45,10 +50,21 @@ export function createEventLog(input: {
     redact,
     async write(name, act) {
       const batches: EventBatch[] = [];
-      const result = await transact(db, name, async (tx) => {
-        const acted = await act({ tx, append: (batch) => void batches.push(batch) });
-        if (batches.length > 0) await appendAndCommit(tx, batches, redact);
-        return acted;
+      const result = await transact(db, name, (tx) => {
+        const sent: Promise<unknown>[] = [];
+        const write: Write = {
+          tx,
+          append: (batch) => void batches.push(batch),
+          send(statement) {
+            statement.catch(() => undefined);
+            sent.push(statement);
+          },
+        };
+        return answeredBy(sent, async () => {
+          const acted = await act(write);
+          if (batches.length > 0) await appendAndCommit(tx, batches, redact);
+          return acted;
+        });
       });
       for (const batch of batches) notifier.touch(batch.stream, batch.conversationId);
       return result;
@@ -59,6 +75,14 @@ export function createEventLog(input: {
       return seq;
     },
   };
+}
+
+/** What was sent first fails first, and says why what came behind it on the same connection failed. */
+async function answeredBy<T>(sent: readonly Promise<unknown>[], act: () => Promise<T>): Promise<T> {
+  const [acted] = await Promise.allSettled([act()]);
+  await Promise.all(sent);
+  if (acted.status === 'rejected') throw acted.reason;
+  return acted.value;
 }
 
 export interface EventsPage {

@@ -1,6 +1,7 @@
 // Tells listening processes which streams have grown. Collected and sent every few milliseconds on a connection
 // outside any writer's transaction; a lost notice costs a reader one second, never an event.
 import type { Pool } from 'pg';
+import { pass } from './trace.ts';
 
 export const eventsChannel = 'perdure_events';
 export const stopsChannel = 'perdure_stops';
@@ -41,6 +42,7 @@ export function createNotifier(pool: Pool, onError: (error: Error) => void): Not
   function flush(): void {
     timer = undefined;
     sentAt = performance.now();
+    for (const stream of touched.keys()) pass('noticed', stream);
     const lines = [...touched].map(([stream, conversation]) => `${stream} ${conversation ?? ''}`.trim());
     touched.clear();
     sending = sending.then(() => send(lines));

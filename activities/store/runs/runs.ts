@@ -292,6 +292,7 @@ export function toRunView(row: RunRow, { ceilingCostMicros, heldCostMicros }: Ru
     metadata: row.metadata as RunView['metadata'],
     attended: row.attended,
     overBudget: overBudgetOf(row),
+    execMode: row.exec_mode as RunView['execMode'],
     owner: row.owner,
     externalTools: (row.external_tools as unknown as ExternalTool[]).map(({ name }) => name),
     sources: row.sources as RunView['sources'],

@@ -25,10 +25,7 @@ const settable = [...namedLimits, 'models'].join(', ');
 
 export function allowancesCommand(cli: Cli): Command {
   return new Command('allowances')
-    .addHelpText(
-      'after',
-      exampleHelp('perdure allowances tenant --set dayCostMicros=50000000 --reason "a long night"'),
-    )
+    .addHelpText('after', exampleHelp('perdure allowances tenant --day-cost 50 --reason "A long night."'))
     .description('show what runs may use, or change it')
     .argument('[name]', 'tenant, conversation/<id>, run/<id> or owner/<anything>; all of them without it')
     .option(

@@ -1,6 +1,7 @@
 // `perdure run`: starts a run and shows it until it ends.
 import { Command, Option } from 'commander';
 import type {
+  ExecMode,
   OverBudget,
   Priority,
   RunLimits,
@@ -21,12 +22,15 @@ import { createRenderer } from '../terminal/renderer.ts';
 import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
 
+const sandboxes: readonly ExecMode[] = ['mount', 'bubblewrap', 'sandbox'];
+
 interface RunOptions {
   project?: string;
   model?: string;
   policy?: string;
   attended?: boolean;
   overBudget?: OverBudget;
+  sandbox?: ExecMode;
   acceptNoContainment?: boolean;
   limitSteps?: number;
   limitSeconds?: number;
@@ -62,15 +66,18 @@ export function runCommand(cli: Cli): Command {
       ),
     )
     .description('start a run and show it until it ends')
-    .argument('[prompt]', 'what the agent is to do; - reads it from stdin')
+    .argument('[prompt]', 'what the agent is to do; - reads it from stdin, up to Ctrl-D at a terminal')
     .option('--project <dir>', 'the directory it works in; "none" for a scratch folder')
     .option('--model <provider/model>', 'the model that answers; see `perdure models`')
     .option(
       '--policy <name>',
       'what it may do (default: ask-before-changes if attended, else headless-safe-sandbox)',
     )
-    .option('--attended', 'somebody is there to answer: what policy asks about waits for them')
-    .option('--no-attended', 'nobody is there: what policy asks about is denied')
+    .option('--attended', 'a person is there to answer: what policy asks about waits')
+    .option('--no-attended', 'no person is there: what policy asks about is denied')
+    .addOption(
+      new Option('--sandbox <kind>', 'where its commands run; see `perdure status`').choices(sandboxes),
+    )
     .option('--accept-no-containment', 'run it though its policy requires a sandbox that contains')
     .option('--limit-steps <n>', 'model calls it may make', positiveInteger)
     .option('--limit-seconds <n>', 'wall time it may take', positiveInteger)
@@ -88,7 +95,7 @@ export function runCommand(cli: Cli): Command {
     .addOption(
       new Option(
         '--continue',
-        'continue the latest conversation of this directory; of all directories with --project none',
+        'continue the latest conversation of exactly this directory; of all directories with --project none',
       ).conflicts('conversation'),
     )
     .option('--owner <key>', 'whom it counts for: it draws from the allowance owner/<key> too')
@@ -111,7 +118,9 @@ export function runCommand(cli: Cli): Command {
     .option('--json', 'one event a line as JSON')
     .addHelpText('after', notes)
     .action(async (given: string | undefined, options: RunOptions) => {
-      const prompt = await readPrompt(given, cli.stdin);
+      const { stdin, terminal, output } = cli;
+      const prompt = await readPrompt(given, { stdin, remark: output.remark, ...(terminal && { terminal }) });
+      if (prompt === undefined) return cli.exitWith(exitCodes.left);
       const body = toBody(cli, prompt, await withConversation(cli, options));
       if (!options.quiet) return cli.exitWith(await run(cli, body, options));
       cli.exitWith(await runQuietly(cli, body, options));
@@ -134,6 +143,7 @@ function toBody(cli: Cli, prompt: string, options: RunOptions): StartRunBody {
     ...(options.overBudget && { overBudget: options.overBudget }),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.policy !== undefined && { policy: options.policy }),
+    ...(options.sandbox && { execMode: options.sandbox }),
     ...(options.acceptNoContainment && { acceptNoContainment: true }),
     ...(options.priority && { priority: options.priority }),
     ...(options.conversation !== undefined && { conversationId: options.conversation }),

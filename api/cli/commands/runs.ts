@@ -1,11 +1,12 @@
 // `perdure runs`: which runs there are, newest first.
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { RunStatus, RunView } from '../../../workflows/contracts/run.ts';
 import { idOf } from '../known-by.ts';
 import { readPages } from '../pages.ts';
 import { positiveInteger } from '../parse.ts';
-import { toAge } from '../terminal/figures.ts';
+import { folderOfRuns } from '../project-choice.ts';
+import { toSpan } from '../terminal/figures.ts';
 import type { Output } from '../terminal/output.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { firstWords, tableOf } from '../terminal/table.ts';
@@ -51,7 +52,7 @@ export function runsCommand(cli: Cli): Command {
         ...(status && { status }),
         ...(active && { active }),
         ...(conversationId !== undefined && { conversationId }),
-        ...(project !== undefined && { project: resolve(cli.folder, project) }),
+        ...(project !== undefined && { project: folderOfRuns(cli, project) }),
       };
       const list = await readPages(limit, (page) => cli.client().runs({ ...page, ...filters }));
       if (json) return cli.output.json(list);
@@ -65,14 +66,14 @@ export function runsCommand(cli: Cli): Command {
 export function runTable(output: Output, runs: RunView[]): string {
   const rows = runs.map((run) => [
     shortId(run.id),
-    toAge(run.createdAt),
+    toSpan(run.createdAt),
     toState(run),
     run.model,
     // On a screen the last part says enough; a script gets the whole.
     run.project && (output.isTerminal ? basename(run.project.path) || run.project.path : run.project.path),
     firstWords(run.prompt, output.isTerminal ? 60 : 200),
   ]);
-  return tableOf(output, ['RUN', 'WHEN', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'], rows);
+  return tableOf(output, ['RUN', 'AGE', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'], rows);
 }
 
 /** Its status in words; a parked or stuck one is told apart. */

@@ -64,8 +64,8 @@ function toIdentity(run: RunView): [string, string][] {
   const state = [toState(run), ...(run.stuck === null ? [] : [run.stuck])].join(': ');
   const reason = run.reason === null || run.reason === 'finished' ? [] : [run.reasonText ?? run.reason];
   return [
-    ['run', `${shortId(run.id)} (${run.id})`],
-    ['conversation', `${shortId(run.conversationId)} (${run.conversationId})`],
+    ['run', `${shortId(run.id)} ${run.id}`],
+    ['conversation', `${shortId(run.conversationId)} ${run.conversationId}`],
     ...(run.parentId === null ? [] : [['continues', `run ${shortId(run.parentId)}`] as [string, string]]),
     ['status', [state, ...reason].join(' · ')],
     ['accepted', `${run.createdAt} (${toAge(run.createdAt)})`],
@@ -76,7 +76,7 @@ function toConfiguration(run: RunView): [string, string][] {
   const { project, model, policy, priority, attended, limits, metadata, acceptNoContainment } = run;
   const labels = Object.entries(metadata).map(([key, value]) => `${key}=${value}`);
   return [
-    ['project', project?.path ?? 'none: a scratch folder'],
+    ['project', project?.path ?? 'none: a scratch folder of its own'],
     ['model', model],
     ['policy', `${policy}${acceptNoContainment ? ', accepted that nothing contains it' : ''}`],
     ['limits', toLimitWords(limits).join(', ') || 'those of its policy'],
@@ -117,8 +117,13 @@ function toCallRow({
 }: CallView): string[] {
   const took =
     startedAt === null || endedAt === null ? '-' : toDuration(Date.parse(endedAt) - Date.parse(startedAt));
-  const what = runs ?? (subject === '' ? JSON.stringify(input) : subject);
+  const what = runs ?? (subject === '' ? toInputText(input) : subject);
   return [callId, tool, settled === null ? status : `settled: ${settled.replace('_', ' ')}`, took, what];
+}
+
+/** Arguments that are no JSON are kept as the text that the model wrote. */
+function toInputText(input: CallView['input']): string {
+  return typeof input === 'string' ? input : JSON.stringify(input);
 }
 
 /** Of a run that is under way, what was denied so far. */
@@ -139,7 +144,7 @@ function showConversation(cli: Cli, conversation: ConversationDetailView): void 
   const { id, title, activeRunId, createdAt, lastActivityAt, runs } = conversation;
   output.line(
     fieldsOf(output, [
-      ['conversation', `${shortId(id)} (${id})`],
+      ['conversation', `${shortId(id)} ${id}`],
       ['title', title],
       ['begun', `${createdAt} (${toAge(createdAt)})`],
       ['last activity', `${lastActivityAt} (${toAge(lastActivityAt)})`],

@@ -13,6 +13,7 @@ import { seenNow } from '../../../activities/host/published-processes.ts';
 import { approvalTable } from './approvals.ts';
 import { deadLetterTable } from './dead-letters.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { wrapText } from '../terminal/cells.ts';
 import { plural, toDuration } from '../terminal/figures.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { firstWords, tableOf } from '../terminal/table.ts';
@@ -126,9 +127,12 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
 function showWork(cli: Cli, { sandboxes, runs, approvals, deadLetters }: Work): void {
   const { output } = cli;
   const { yellow } = output.colors;
+  const width = output.isTerminal ? output.columns : Infinity;
   output.line();
-  for (const { mode, reach } of sandboxes)
-    output.line(`Sandbox ${printableLine(mode, 40)}: ${printableLine(reach, 200)}.`);
+  for (const { mode, reach, problem } of sandboxes) {
+    const words = printableLine(problem ?? `${reach}.`, 300);
+    output.line(wrapText(`Sandbox ${printableLine(mode, 40)}: ${words}`, width));
+  }
   output.line();
   if (runs.length === 0) output.line('No run is in progress.');
   else output.line(tableOf(output, ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'], runs.map(toRow)));

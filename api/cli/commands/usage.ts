@@ -61,12 +61,10 @@ function remark({ output }: Cli, { items, held }: UsageView): void {
         'at a ceiling. PERDURE_PRICES gives prices, for calls from then on.',
     );
   const possible = sum('possibleCostMicros');
-  if (possible > 0) {
-    const estimated = toDollars(sum('estimatedCostMicros'));
+  if (possible > 0)
     output.line(
-      `Estimated ${estimated}, up to ${toDollars(possible)} more possible: a worker died in a call.`,
+      `Up to ${toDollars(possible)} more is possible: a worker died in a call, whose cost is estimated.`,
     );
-  }
   if (held.costMicros > 0)
     output.line(`Held for calls under way, and not spent: ${toDollars(held.costMicros)}.`);
 }

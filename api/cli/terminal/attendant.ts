@@ -74,7 +74,10 @@ export function createAttendant(input: AttendantInput): Attendant {
   return {
     render(event) {
       if (asking === undefined) return draw(event);
-      const answered = event.type === 'approval-response' && event.payload.approvalId === asking.approvalId;
+      const isAsked = 'approvalId' in event.payload && event.payload.approvalId === asking.approvalId;
+      // It is on the screen. Drawn after its answer, the reminder would not be true.
+      if (isAsked && event.type === 'approval-escalation') return;
+      const answered = isAsked && event.type === 'approval-response';
       if (!answered) return void held.push(() => draw(event));
       asking.gone.abort();
       renderer.render(event);

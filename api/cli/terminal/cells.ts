@@ -35,3 +35,15 @@ export function wrapWords(text: string, width: number): string[] {
   }
   return [...lines, line];
 }
+
+/** Text of several lines; what a line is broken into is indented as it is, and by `hanging` more. */
+export function wrapText(text: string, width: number, hanging = 0): string {
+  const wrapLine = (line: string): string => {
+    if (cellsOf(line) <= width) return line;
+    const [indent] = /^ */.exec(line) ?? [''];
+    const later = `${indent}${' '.repeat(hanging)}`;
+    const [first = '', ...rest] = wrapWords(line.slice(indent.length), width - later.length);
+    return [`${indent}${first}`, ...rest.map((each) => `${later}${each}`)].join('\n');
+  };
+  return text.split('\n').map(wrapLine).join('\n');
+}

@@ -22,12 +22,16 @@ export function drawConfiguration(
   if (sources === undefined || project === undefined) return;
   const said = limitNames.filter((name) => sources.limits[name] !== 'instance');
   const words = toLimitWords(limits, said);
-  note(project === null ? 'works in a scratch folder of its own' : `works in ${short(project.path)}`);
+  note(project === null ? 'works in an empty scratch folder of its own' : `works in ${short(project.path)}`);
   if (words.length > 0) note(`at most ${words.join(', ')}`);
   const carried = (source: string): boolean => source === 'conversation' || source === 'run';
   const kept = (['project', 'model', 'policy'] as const).filter((name) => carried(sources[name]));
   const limited = said.some((name) => carried(sources.limits[name])) ? ['limits'] : [];
-  if (kept.length + limited.length > 0) note(`as in the run before: ${[...kept, ...limited].join(', ')}`);
+  const tools = carried(sources.externalTools)
+    ? ['the tools of its caller, who must bring their results']
+    : [];
+  const all = [...kept, ...limited, ...tools];
+  if (all.length > 0) note(`as in the run before: ${all.join(', ')}`);
 }
 
 /** Those of the limits that are set, in words. */

@@ -20,13 +20,18 @@ export function toDuration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** How long ago, in the largest unit that fits: what is a day old need not be told to the second. */
+/** How long ago, in words. */
 export function toAge(at: string, now = Date.now()): string {
+  return `${toSpan(at, now)} ago`;
+}
+
+/** The same for a column called AGE. In the largest unit that fits: what is a day old need not be told to the second. */
+export function toSpan(at: string, now = Date.now()): string {
   const seconds = Math.max(0, Math.floor((now - Date.parse(at)) / 1000));
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
-  return plural(Math.floor(seconds / 86_400), 'day').concat(' ago');
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return plural(Math.floor(seconds / 86_400), 'day');
 }
 
 export function toSize(bytes: number): string {

@@ -1,5 +1,6 @@
 // Where the CLI writes: stdout for answers, stderr for remarks, colours only on a terminal that wants them.
 import picocolors from 'picocolors';
+import { wrapText } from './cells.ts';
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -42,7 +43,7 @@ export function createOutput(
   return {
     write: (text) => void stdout.write(text),
     line: (text = '') => void stdout.write(`${text}\n`),
-    remark: (text) => void stderr.write(`${text}\n`),
+    remark: (text) => void stderr.write(`${stderr.isTTY ? wrapText(text, stderr.columns || 80) : text}\n`),
     json: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
     room: async () => stdout.room?.(),
     flushed: async () => (await stdout.flushed?.()) ?? true,

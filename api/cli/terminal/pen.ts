@@ -1,7 +1,8 @@
 // Writes lines and streamed text into one output without either breaking into the other.
 import type { Output } from './output.ts';
-import { printableLine } from './printable.ts';
+import { wrapText } from './cells.ts';
 import { createProse } from './prose.ts';
+import { firstWords } from './table.ts';
 
 export interface Pen {
   colors: Output['colors'];
@@ -15,12 +16,16 @@ export interface Pen {
   endLine(): void;
   note(text: string): void;
   warn(text: string): void;
-  /** Untrusted text, cut so that a line of ours fits the terminal. */
+  /** A line of ours without a sign before it. */
+  sentence(text: string): void;
+  /** Untrusted text, cut between words. */
   short(text: string): string;
 }
 
 // What a line of ours says beside the untrusted text in it.
 const besides = 24;
+// A reason cut shorter than this says nothing; in a narrow terminal it takes several lines.
+const leastShort = 96;
 
 export function createPen(output: Output): Pen {
   const { colors } = output;
@@ -39,6 +44,8 @@ export function createPen(output: Output): Pen {
     put(drawing.end());
     put(text);
   };
+  // Between words on a terminal, and below the text behind the sign.
+  const fit = (text: string): string => (output.isTerminal ? wrapText(text, output.columns, 2) : text);
   const line = (text: string): void => {
     endLine();
     output.line(text);
@@ -49,8 +56,9 @@ export function createPen(output: Output): Pen {
     prose: (text) => put(drawing.push(text)),
     line,
     endLine,
-    note: (text) => line(colors.dim(`— ${text}`)),
-    warn: (text) => line(colors.yellow(`! ${text}`)),
-    short: (text) => printableLine(text, output.columns - besides),
+    note: (text) => line(colors.dim(fit(`— ${text}`))),
+    warn: (text) => line(colors.yellow(fit(`! ${text}`))),
+    sentence: (text) => line(fit(text)),
+    short: (text) => firstWords(text, Math.max(leastShort, output.columns - besides)),
   };
 }

@@ -19,7 +19,9 @@ export interface Renderer {
 }
 
 type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
-type RunEvent = EventOf<'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end'>;
+type RunEvent = EventOf<
+  'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end' | 'project-record'
+>;
 type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
 type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
 type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall'>;
@@ -51,6 +53,7 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'run-ready':
         case 'run-stuck':
         case 'run-resume':
+        case 'project-record':
         case 'run-end':
           return drawRun(pen, event, begunAt, atCeiling);
         case 'call-request':
@@ -98,8 +101,12 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
   const { note, warn, short } = pen;
   switch (event.type) {
     case 'run-queued': {
-      const { model, policy, priority, parked, acceptNoContainment } = event.payload;
-      note(`${printable(event.stream)} · ${short(model)} · ${short(policy)} · ${priority} priority`);
+      const { model, policy, priority, parked, acceptNoContainment, execMode = 'mount' } = event.payload;
+      const unusual = [
+        ...(priority === 'normal' ? [] : [`${priority} priority`]),
+        ...(execMode === 'mount' ? [] : [`in ${execMode}`]),
+      ];
+      note([`run ${shortId(event.stream)}`, short(model), short(policy), ...unusual].join(' · '));
       if (acceptNoContainment)
         warn('accepted: no sandbox has to contain this run, so a shell may reach what its user can');
       drawConfiguration(pen, event.payload);
@@ -108,7 +115,7 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
         : undefined;
     }
     case 'run-ready':
-      return note(`its turn has come: run ${event.payload.after} has ended`);
+      return note(`its turn has come: run ${shortId(event.payload.after)} has ended`);
     case 'run-start':
       return event.payload.scripted
         ? note('the scripted model answers: it follows a script and is no real model')
@@ -117,11 +124,17 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
       return warn(`stuck: ${short(event.payload.reason)}`);
     case 'run-resume':
       return note(`goes on: ${short(event.payload.reason)}`);
+    case 'project-record':
+      return note(`recording the project: ${toProgress(event.payload)}`);
     case 'run-end': {
       const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
       return drawEnd(pen, event, milliseconds, atCeiling);
     }
   }
+}
+
+function toProgress({ recorded, files }: EventPayload<'project-record'>): string {
+  return `${recorded.toLocaleString('en')} of ${plural(files, 'file')}`;
 }
 
 function drawApproval(pen: Pen, event: ApprovalEvent): void {
@@ -163,7 +176,7 @@ function drawEnd(
 ): void {
   const { colors } = pen;
   const { status, reason, reasonText, steps, usage, costMicros, deniedCalls } = payload;
-  if (reason !== 'finished') pen.line(printable(reasonText || reason));
+  if (reason !== 'finished') pen.sentence(printable(reasonText || reason));
   if (deniedCalls) drawDenied(pen, deniedCalls);
   const paint = status === 'succeeded' ? colors.green : status === 'failed' ? colors.red : colors.yellow;
   const took = milliseconds === undefined ? [] : [toDuration(milliseconds)];
@@ -178,7 +191,7 @@ function drawEnd(
     `${put} tokens in, ${got} out`,
     ...denied,
   ];
-  pen.line(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
+  pen.sentence(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
 }
 
 /** Beside the end: what was denied long ago has scrolled away. */
@@ -248,10 +261,10 @@ function drawCall(pen: Pen, calls: CallDrawing, event: CallEvent): void {
   }
 }
 
-function drawSteer({ colors, line, note, warn, short }: Pen, event: SteerEvent): void {
+function drawSteer({ colors, sentence, note, warn, short }: Pen, event: SteerEvent): void {
   switch (event.type) {
     case 'steer-request':
-      return line(`${colors.magenta('»')} ${short(event.payload.by)}: ${short(event.payload.text)}`);
+      return sentence(`${colors.magenta('»')} ${short(event.payload.by)}: ${short(event.payload.text)}`);
     case 'steer-response': {
       const { outcome, step, reason } = event.payload;
       if (outcome === 'applied') return note(`the message was applied at step ${step}`);

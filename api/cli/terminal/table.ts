@@ -12,12 +12,14 @@ const mostOnTerminal = 300;
 const mostInPipe = 2_000;
 // A row that is higher than this is better read as a block of its own.
 const mostLines = 4;
+// Cells up to this width stay on one line: an age and an amount are read at a glance.
+const unbrokenWidth = 8;
 
 type Rows = string[][];
 
 export function tableOf(output: Output, head: string[], rows: Cell[][]): string {
   const most = output.isTerminal ? mostOnTerminal : mostInPipe;
-  const texts = rows.map((row) => row.map((cell) => firstWords(String(cell ?? '-'), most)));
+  const texts = rows.map((row) => row.map((cell) => firstWords(String(cell ?? '') || '-', most)));
   if (output.isTerminal) return drawTable(output, head, texts);
   return aligned(output.colors.dim, widthsOf(head, texts, cellsOf), head, texts);
 }
@@ -42,7 +44,7 @@ export function fieldsOf(output: Output, fields: [name: string, value: Cell][]):
   return blocks(output.colors.dim, output.isTerminal ? output.columns : Infinity, names, [values]);
 }
 
-/** One line of whole words; `…` says that there is more. */
+/** One line of at most `most` characters, of whole words where they are not too long; `…` says that there is more. */
 export function firstWords(text: string, most: number): string {
   const line = printableLine(text, most + 1);
   if (Array.from(line).length <= most) return line;
@@ -50,7 +52,8 @@ export function firstWords(text: string, most: number): string {
     .slice(0, most - 1)
     .join('');
   const at = cut.lastIndexOf(' ');
-  return `${at > 0 ? cut.slice(0, at) : cut} …`;
+  // A word that is most of it is cut: before it stands too little.
+  return at > most / 2 ? `${cut.slice(0, at)} …` : `${cut}…`;
 }
 
 function widthsOf(head: string[], rows: Rows, of: (text: string) => number): number[] {
@@ -64,7 +67,7 @@ function total(widths: number[]): number {
 /** Widths that fit and hold each word; undefined when there are none. The widest columns give up room first. */
 function narrowed(head: string[], rows: Rows, natural: number[], columns: number): number[] | undefined {
   const least = widthsOf(head, rows, (text) => Math.max(...text.split(' ').map(cellsOf)));
-  for (let cap = Math.max(...natural); cap > 0; cap -= 1) {
+  for (let cap = Math.max(...natural); cap >= unbrokenWidth; cap -= 1) {
     const widths = natural.map((width, column) => Math.max(least[column] ?? 0, Math.min(width, cap)));
     if (total(widths) <= columns) return widths;
   }

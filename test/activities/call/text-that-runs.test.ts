@@ -61,7 +61,7 @@ const deps = {
   tools: createTools({ background, egress: publicEgress }),
   profileOf: async (_tenantId, { id }): Promise<PolicyProfile | undefined> =>
     id === plain.id ? plain : findProfile(id),
-  openSandbox: ({ id, projectPath, mayUse }) => sandboxes.lend({ id, projectPath }, mayUse),
+  openSandbox: ({ id, projectPath, mayUse }) => sandboxes.lend({ id, projectPath, mode: 'mount' }, mayUse),
   killHandle: driver.kill,
 } as Partial<ActivityDeps> as ActivityDeps;
 
@@ -276,6 +276,7 @@ test('a change that is asked about is told as a diff of the files as they are no
   const run = await startedRun('ask-before-changes');
   const project = run.project_path ?? '';
   writeFileSync(path.join(project, 'a.txt'), 'one\ntwo\n');
+  writeFileSync(path.join(project, 'latin'), Buffer.from([0xe9]));
   symlinkSync(path.join(folder, 'outside.txt'), path.join(project, 'notes'));
   const asked = await ask(
     run,
@@ -285,18 +286,19 @@ test('a change that is asked about is told as a diff of the files as they are no
     { path: 'new.txt', content: 'made\n' },
     { path: 'a.txt', old: 'none such', new: 'x' },
     { path: 'notes', content: 'x' },
+    { path: 'latin', content: '\ufffd' },
     { command: 'touch b' },
   );
   expect(asked.map(({ decision }) => decision)).toEqual(asked.map(() => 'ask'));
-  const needs = { ...deps, db, sandbox: driver };
+  const needs = { ...deps, db, drivers: [driver] };
   const told: (string | null)[] = [];
   for (const call of asked) told.push(await plannedChange(needs, run, call));
   expect(told).toEqual([
     '--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n',
     '--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,1 @@\n one\n-two\n',
     '--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1,1 @@\n+made\n',
-    ...[null, null, null],
+    ...[null, null, null, null],
   ]);
-  expect(readdirSync(project).toSorted()).toEqual(['.git', 'a.txt', 'notes']);
+  expect(readdirSync(project).toSorted()).toEqual(['.git', 'a.txt', 'latin', 'notes']);
   expect(readFileSync(path.join(project, 'a.txt'), 'utf8')).toBe('one\ntwo\n');
 });

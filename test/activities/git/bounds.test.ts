@@ -179,11 +179,20 @@ test.each([
   ],
 ])('in a project without a repository, git finds none and runs nothing: %s', async (_what, plant) => {
   const { shell, person, trapFor, sprung, allowed } = await openTrapped();
-  shell(`T='${trapFor('monitor')}'; ${plant}`);
+  shell(`T='${trapFor('monitor')}'; ${plant}; mkdir -p one two; echo of-one > one/.env`);
   person('git status');
   expect(sprung()).toEqual(['monitor']);
-  for (const command of ['git status', 'git log', 'timeout 5 git status -s'])
-    expect(await allowed(command)).toContain(nowhere);
+  // Without a repository, git's own diff would compare the two folders.
+  for (const command of [
+    'git status',
+    'git log',
+    'timeout 5 git status -s',
+    'set -e; timeout 5 git --no-pager diff one two',
+  ]) {
+    const said = await allowed(command);
+    expect(said).toContain(nowhere);
+    expect(said).not.toContain('of-one');
+  }
   expect(sprung()).toEqual([]);
 });
 
@@ -279,9 +288,9 @@ test('init makes a repository of its own, and commands of git that are scripts f
   );
   const said = await allowed('git submodule status && git bisect start HEAD HEAD~1; git bisect reset', every);
   expect(said).toContain('is the first bad commit');
-  expect(await allowed('set -x; git branch --show-current; timeout 5 git branch --show-current', every)).toBe(
-    '+ git branch --show-current\nmain\n+ timeout 5 git branch --show-current\nmain\n',
-  );
+  expect(
+    await allowed('set -x; { git branch --show-current; timeout 5 git branch --show-current; } 2>&1', every),
+  ).toBe('+ git branch --show-current\nmain\n+ timeout 5 git branch --show-current\nmain\n');
 });
 
 test('a setting that is too long for a program is left out', async () => {

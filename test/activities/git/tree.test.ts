@@ -181,6 +181,28 @@ describe('what a tree holds', () => {
     expect(existsSync(path.join(folder, 'data/trees/x.git/objects'))).toBe(true);
   });
 
+  test('thousands of files are recorded in parts and packed, as the tree git itself makes of them', async () => {
+    const { project, gitFolder, put, shell, changes } = openBench();
+    const contents = ['', 'x', 'a\r\nb\r\n', Buffer.from([0, 255, 0]), 'the same\n'.repeat(999)];
+    for (let at = 0; at < 5_200; at += 1)
+      put(`d${at % 7}/${at}`, contents[at % 11] ?? `${at}\n`.repeat(at % 50));
+    put('.gitattributes', '* text eol=crlf filter=x\n');
+    shell('chmod +x d1/1; ln -s d1/1 link; ln -s none dangling');
+    const told: [number, number][] = [];
+    const tree = await recordTree({ project, gitFolder, progress: (...of) => told.push(of) });
+    const its =
+      'git init -q; echo "* -text -filter" > .git/info/attributes; git add -A; git write-tree; rm -r .git';
+    expect([tree, told]).toEqual([shell(its).trim(), [[5_000, 5_203]]]);
+    // Beside two packs: the trees, the links and the two contents that are too short.
+    const objects = readdirSync(gitFolder, { recursive: true, encoding: 'utf8' });
+    const loose = objects.filter((name) => /^objects\/..\/.{38}$/.test(name));
+    const packs = objects.filter((name) => name.endsWith('.pack'));
+    expect([packs.length, loose.length]).toEqual([2, 8 + 2 + 2]);
+    put('d1/1', 'changed');
+    rmSync(path.join(project, 'd2/2'));
+    expect(await changes(tree)).toEqual({ 'd1/1': 'modified', 'd2/2': 'deleted' });
+  });
+
   test('a changed file of the same size and time is still seen', async () => {
     const { put, record, changes, project } = openBench();
     put('f', 'aaaa');

@@ -57,6 +57,9 @@ describe('the price of a call', () => {
     expect(at('openai/qwen3')).toEqual({ costMicros: 0, priced: true });
     expect(at('openai/gpt-5.4')).toEqual(priceOf('openai', 'gpt-5.4', usage, prices));
     expect(at('openai/gpt-5.4').costMicros).toBeGreaterThan(0);
+    // Its maker lists a price for it and gives it away.
+    expect(at('openai/gpt-oss-20b')).toEqual({ costMicros: 0, priced: true });
+    expect(priceOf('openai', 'gpt-oss-20b', usage, prices).costMicros).toBeGreaterThan(0);
     expect(at('google/no-such-model').priced).toBe(false);
   });
 

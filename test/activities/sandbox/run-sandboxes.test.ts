@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createRunSandboxes, type RunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
 import type { Handle, Sandbox, SandboxDriver } from '../../../activities/sandbox/sandbox.ts';
 
-const one = { id: 'one', projectPath: null };
+const one = { id: 'one', projectPath: null, mode: 'mount' };
 const command = { command: 'true', key: 'one/1.0', signal: new AbortController().signal };
 const running = { ...command, onStart: async () => {}, onOutput() {} };
 
@@ -20,11 +20,12 @@ function scene(idleMs = 60_000, open: () => Promise<void> = async () => {}): Sce
   const told: string[] = [];
   const failures: unknown[] = [];
   const { promise: ended, resolve: endCommand } = Promise.withResolvers<void>();
-  const drivers = ['first', 'second'].map(
+  const drivers = (['mount', 'bubblewrap'] as const).map(
     (mode): SandboxDriver => ({
       mode,
       contains: { files: false, network: false, processes: false },
       reach: 'contains nothing',
+      probe: async () => ({ ok: true }),
       async open({ id }) {
         told.push(`open ${mode} ${id}`);
         await open();
@@ -49,13 +50,13 @@ function scene(idleMs = 60_000, open: () => Promise<void> = async () => {}): Sce
   return { sandboxes: createRunSandboxes({ drivers, onFailure, idleMs }), told, failures, endCommand };
 }
 
-test('a run has one sandbox, opened once, in which each call has its own rule', async () => {
+test('a run has one sandbox of its kind, opened once, in which each call has its own rule', async () => {
   const { sandboxes, told } = scene();
   const [left, right] = await Promise.all([sandboxes.lend(one, () => 'no'), sandboxes.lend(one)]);
   await Promise.all([left.close(), right.close()]);
   await (await sandboxes.lend(one)).close();
-  await (await sandboxes.lend({ id: 'two', projectPath: null })).close();
-  expect(told.filter((line) => line.startsWith('open'))).toEqual(['open first one', 'open first two']);
+  await (await sandboxes.lend({ id: 'two', projectPath: null, mode: 'bubblewrap' })).close();
+  expect(told.filter((line) => line.startsWith('open'))).toEqual(['open mount one', 'open bubblewrap two']);
   expect(told).toContain('for a call no');
   expect(sandboxes.runIds()).toEqual(['one', 'two']);
 });
@@ -99,14 +100,14 @@ test('what could not be opened is tried again, and what could not be let go of i
 
 test('handles go to the driver of their kind; of another kind nobody here can tell', async () => {
   const { sandboxes, told } = scene();
-  const handles: Handle[] = ['second', 'first', 'third'].map((kind) => ({ kind, at: `a ${kind}` }));
+  const handles: Handle[] = ['bubblewrap', 'mount', 'other'].map((kind) => ({ kind, at: `a ${kind}` }));
   expect(await Promise.all(handles.map(sandboxes.kill))).toEqual(['gone', 'gone', 'elsewhere']);
   expect(await Promise.all(handles.map(sandboxes.isAlive))).toEqual([true, true, false]);
   await sandboxes.sweep(handles);
   expect(told).toEqual([
-    'kill second a second',
-    'kill first a first',
-    'sweep first a first',
-    'sweep second a second',
+    'kill bubblewrap a bubblewrap',
+    'kill mount a mount',
+    'sweep mount a mount',
+    'sweep bubblewrap a bubblewrap',
   ]);
 });

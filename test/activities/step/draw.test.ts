@@ -135,8 +135,11 @@ test('a run that fails over its budget waits ten minutes at most for what other 
   const it = await scene(0, undefined, 'fail');
   const patient = { ...deps, approvalSeconds: 86_400 };
   expect(await draw(patient, it.run, 1, it.attempt, request, 0)).toMatchObject({ kind: 'paused' });
-  const { deadline_at } = await questionOf(it);
+  const { deadline_at, text } = await questionOf(it);
   expect(Math.abs(deadline_at.getTime() - Date.now() - 600_000)).toBeLessThan(30_000);
+  expect(text).toContain(
+    `the run then goes on by itself. Else the run fails at ${deadline_at.toISOString()}. `,
+  );
 });
 
 test('a call that is more than a whole day has is waited for no longer than people have to answer', async () => {

@@ -66,6 +66,19 @@ test('the first piece leaves at once, fenced and with a key of its own', () => {
   ]);
 });
 
+test('first words that the redactor holds back leave as soon as it lets them go, with the start of their block', () => {
+  const { journal, offered } = journalOver(() => {}, ['today-secret']);
+  journal.text('to');
+  expect(offered).toEqual([]);
+  journal.text('morrow');
+  expect(offered.map(({ events }) => events)).toEqual([
+    [
+      { type: 'text-start', payload: { step: 4, block: 0 } },
+      { type: 'text-delta', payload: { step: 4, block: 0, text: 'tomorrow' } },
+    ],
+  ]);
+});
+
 test('pieces that come while a batch is on its way leave together', async () => {
   const held = Promise.withResolvers<void>();
   const { journal, offered } = journalOver(() => held.promise);

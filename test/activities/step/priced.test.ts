@@ -76,7 +76,11 @@ test.each([
     const llms = [{ provider: 'compatible', longestAnswer: () => given }] as unknown as ActivityDeps['llms'];
     const attempt = { task, ref: opened.ref, signal: new AbortController().signal, supersede: () => {} };
     const call = { run: opened.run, step: 1, attempt };
-    const prepared = await prepareRequest({ ...deps, price, llms, tools: [] }, call, { earlier: 0, lost: 0 });
+    const prepared = await prepareRequest({ ...deps, price, llms, tools: [] }, call, {
+      earlier: 0,
+      lost: 0,
+      history: [],
+    });
     expect(prepared).toMatchObject({ request: asked });
   },
 );

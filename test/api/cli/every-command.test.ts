@@ -1,7 +1,11 @@
 // What holds for every command: help is no error, wrong use is one sentence and code 2, and so is each kind of missing
 // server. The commands are found in the help, so that a new one is held to it too.
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { cellsOf } from '../../../api/cli/terminal/cells.ts';
 import { perdure, startApi } from './captured.ts';
 
 const nothing = 'http://127.0.0.1:9';
@@ -98,15 +102,45 @@ test('without a word there is a short help, and --version says which code this i
   const alone = perdure([]);
   expect([await alone.code, alone.err()]).toEqual([0, '']);
   expect(alone.out()).toContain('\n  perdure run "What to do" ');
-  const version = perdure(['--version'], { installFolder: path.join(import.meta.dirname, '../../..') });
-  expect([await version.code, version.err()]).toEqual([0, '']);
-  expect(version.out()).toMatch(/^perdure \d+\.\d+\.\d+( \([0-9a-f]{12}\))?\n$/);
+  const checkout = await mkdtemp(path.join(tmpdir(), 'perdure-version-'));
+  onTestFinished(() => rm(checkout, { recursive: true }));
+  await writeFile(path.join(checkout, 'package.json'), '{"version":"1.2.3"}');
+  const versionOf = async (installFolder: string): Promise<string> => {
+    const version = perdure(['--version'], {
+      installFolder,
+      environment: process.env as Record<string, string>,
+    });
+    expect([await version.code, version.err()]).toEqual([0, '']);
+    return version.out();
+  };
+  const git = (...words: string[]): string =>
+    execFileSync('git', ['-C', checkout, '-c', 'user.name=a', '-c', 'user.email=a@b.c', ...words], {
+      encoding: 'utf8',
+    });
+  expect(await versionOf(checkout)).toBe('perdure 1.2.3\n');
+  git('init', '-q');
+  git('commit', '-q', '--allow-empty', '-m', 'start');
+  expect(await versionOf(checkout)).toBe(`perdure 1.2.3 (${git('rev-parse', 'HEAD').slice(0, 12)})\n`);
 });
 
 test('the help of all commands has the table of exit codes', async () => {
   expect(await helpOf()).toContain('  130  left with Ctrl-C; the run goes on\n');
   const asked = perdure(['help', 'tokens', 'create']);
   expect([await asked.code, asked.out()]).toEqual([0, await helpOf('tokens', 'create')]);
+});
+
+test('help keeps to the terminal, whatever its width, and breaks between words', async () => {
+  for (const columns of [50, 80]) {
+    for (const words of [...here, []]) {
+      const help = perdure([...words, '--help'], { isTerminal: true, columns });
+      expect(await help.code).toBe(0);
+      const wide = help
+        .out()
+        .split('\n')
+        .filter((line) => cellsOf(line) > columns && /\S \S/.test(line));
+      expect([words, columns, wide]).toEqual([words, columns, []]);
+    }
+  }
 });
 
 test('an unknown command, option or argument is one sentence and code 2', async () => {

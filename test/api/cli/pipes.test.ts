@@ -30,6 +30,7 @@ async function ended(child: ChildProcess): Promise<{ code: number | null; err: s
 }
 
 const full = 'perdure: the output cannot be written any more (ENOSPC); the work goes on.\n';
+const gone = 'perdure: The directory this is called in is gone: change to another one.\n';
 const refused =
   'perdure: "nonsense" is no id: give it as it is printed, four or more of its first letters, or last.\n';
 
@@ -48,6 +49,7 @@ test('the exit code is that of the outcome, whoever reads', async () => {
     ['perdure watch $run >/dev/full', 5, full],
     ['perdure watch $run >/dev/full 2>/dev/full', 5, ''],
     ['perdure watch nonsense 2>/dev/full', 2, ''],
+    ['folder=$(mktemp -d); cd $folder; rmdir $folder; perdure runs', 2, gone],
     ['perdure watch nonsense >/dev/full', 2, refused],
     [
       'perdure tokens create lost >/dev/full',

@@ -8,13 +8,19 @@ import { cpuSecondsOf } from './cpu.ts';
 export interface Settings {
   pairs: number;
   seconds: number;
+  /** Whether a benchmark that can shall also say where its time goes. */
+  trace: boolean;
 }
 
 export function settings(): Settings {
   const { values } = parseArgs({
-    options: { pairs: { type: 'string', default: '6' }, seconds: { type: 'string', default: '20' } },
+    options: {
+      pairs: { type: 'string', default: '6' },
+      seconds: { type: 'string', default: '20' },
+      trace: { type: 'boolean', default: false },
+    },
   });
-  return { pairs: Number(values.pairs), seconds: Number(values.seconds) };
+  return { pairs: Number(values.pairs), seconds: Number(values.seconds), trace: values.trace };
 }
 
 /** One measured stretch: how many units were done in it, and figures of its own. */

@@ -66,17 +66,17 @@ describe('the layers', () => {
 
   test('folders become absolute, nested settings and records are read in both forms, and the result is frozen', () => {
     const yaml = loadConfig(
-      withYaml('unknownPriceMicrosPerMillion:\n  input: 7\nprices:\n  a/b: {input: 1, output: 2}\n'),
+      withYaml('unknownPriceMicrosPerMillion:\n  input: 7\nprices:\n  a/b: {input: 1000, output: 2000}\n'),
     );
     expect(yaml.unknownPriceMicrosPerMillion).toEqual({ input: 7, output: 100_000_000 });
-    expect(yaml.prices).toEqual({ 'a/b': { input: 1, output: 2 } });
+    expect(yaml.prices).toEqual({ 'a/b': { input: 1000, output: 2000 } });
     const dollars = loadConfig({
       environment: { PERDURE_PRICES: '{"a/b":{"dollars":{"input":0.25,"output":2}}}' },
     });
     expect(dollars.prices).toEqual({ 'a/b': { input: 250_000, output: 2_000_000 } });
     const environment = {
       PERDURE_UNKNOWN_PRICE_MICROS_PER_MILLION_INPUT: '7',
-      PERDURE_PRICES: '{"a/b":{"input":1,"output":2}}',
+      PERDURE_PRICES: '{"a/b":{"input":1000,"output":2000}}',
       PERDURE_SCENARIOS: 'scenarios',
       PERDURE_DATA: folder,
     };
@@ -103,7 +103,14 @@ describe('a mistake', () => {
     expect(problem(withYaml('host: x\nport: many\n'))).toMatch(`${file}:2: port must be a number.`);
     expect(problem(withYaml('host: x\n\nhost: y\n'))).toMatch(`${file}:3: this is not YAML`);
     expect(problem(withYaml('- port\n'))).toBe(`${file}: the file must be a list of "name: value".`);
-    for (const price of ['{input: 1, output: free}', '{dollars: {input: 1, output: free}}'])
+    for (const price of [
+      '{input: 0, output: free}',
+      '{dollars: {input: 1, output: free}}',
+      '{dollars: {input: 1, output: -1}}',
+      '{dollars: {input: 1, output: 0.0000001}}',
+      // Dollars that are taken for micro-dollars would make each call free.
+      '{input: 1000, output: 4}',
+    ])
       expect(problem(withYaml(`prices:\n  a/b: ${price}\n`))).toMatch(/:1: prices .* \(at a\/b.output\)\./);
   });
 
@@ -116,6 +123,15 @@ describe('a mistake', () => {
     );
     expect(problem({ environment: { PERDURE_LLM_SLOTS: '0' } })).toMatch(/^PERDURE_LLM_SLOTS: /);
     expect(problem({ environment: { PERDURE_PRICES: 'cheap' } })).toMatch(/^PERDURE_PRICES must be JSON/);
+    const price = { dollars: { input: 1, output: 4 } };
+    expect(problem({ environment: { PERDURE_PRICES: JSON.stringify({ 'gpt-5': price }) } })).toMatch(
+      /^PERDURE_PRICES: .*must be provider\/model or provider\/\* \(at gpt-5\)/,
+    );
+    for (const login of ['user:secret@', 'secret@']) {
+      const said = problem({ environment: { PERDURE_COMPATIBLE_BASE_URL: `http://${login}127.0.0.1/v1` } });
+      expect(said).toMatch(/^PERDURE_COMPATIBLE_BASE_URL: must have no user and no password in it/);
+      expect(said).not.toContain('secret');
+    }
     expect(problem({ environment: { DATABASE_URL: 'mysql://x/y' } })).toMatch(/^DATABASE_URL: /);
     expect(problem({ flags: ['--prot', '1'], environment: {} })).toBe(
       'There is no flag --prot; did you mean --port?',
@@ -210,7 +226,7 @@ test("a child's environment says everything that was decided, and says it again 
     flags: ['--port', '9000'],
     environment: {
       OPENAI_API_KEY_FILE: write('key', 'sk-1'),
-      PERDURE_PRICES: '{"a/b":{"input":1,"output":2}}',
+      PERDURE_PRICES: '{"a/b":{"input":1000,"output":2000}}',
       PERDURE_DATA: folder,
     },
   };

@@ -39,6 +39,12 @@ test('a command with other options, other files or unknown words is no reading c
       'git stash list',
     ],
     ...['find . -mtime -7 -size +10k', 'cut -d: -f1 a', 'head -20 a', "jq '.a | keys' a.json", 'date +%F'],
+    ...[
+      'rg -n "a" -g "*.{ts,tsx}" -g "!dist" src',
+      "rg '/.well-known' -g 'src/**/*.py'",
+      'rg x .github/workflows',
+    ],
+    ...['set -eu; ls', 'cat <<< "exit: $?"', 'wc -l ./src/*.ts', "git log --format='%h %s'"],
     ...['for f in a b; do cat a; done', 'echo "exit: $?"', '{ cat; } < src/a.ts', 'cat < /dev/null'],
   ];
   const others = [
@@ -72,6 +78,30 @@ test('a command with other options, other files or unknown words is no reading c
     ...['grep -rn a src', 'grep -R a .', 'grep -f a b', 'grep -d recurse a .', 'grep x -e /etc/a /etc/b'],
     ...['grep -en /etc/passwd', 'grep --regexp=a /etc/passwd', 'rg -ea ../x', 'find * -name a', 'tree *'],
     ...['find . -fprint a', 'find . -ok rm {} ;', 'find -H .', 'find . -files0-from a', 'find . -newer ../a'],
+    // What is behind -- is no option: the first is the pattern, the second a file.
+    ...['grep -- -i /etc/passwd', 'rg -- -i /etc/passwd', 'jq -- -r /etc/passwd', 'git log -- -p'],
+    // A glob makes rg read hidden and ignored files, and so does naming a folder.
+    ...[
+      "rg -g '*' a",
+      'rg -ng "**" a',
+      "rg -g '[.]env' a",
+      "rg --glob='?env' a",
+      "rg --iglob '*.{ts,env}' a",
+    ],
+    ...["rg a -g '*.json'", "rg -g 'src/**' a", 'rg url .git', 'rg -l a src/../.config', 'rg a ./.docker'],
+    // Without an option they run what they are given.
+    ...['echo "1" | node', 'node < a', 'python', 'cat a | python3 --', 'python3 - < a', 'npm'],
+    // A file may be called --files0-from=.env.
+    ...['wc *', 'wc -l */*', 'du *'],
+    ...[
+      'set',
+      'export',
+      'true; set',
+      'cat <<< "$HOME"',
+      '{ cat; } <<< "$HOME"',
+      'if true; then cat; fi <<< "$A"',
+    ],
+    ...['git diff a /dev/null', 'git log --format=%-GG', "git log --format='% G?'"],
     ...['git branch a', 'git branch -d a', 'git branch --sort --list a', 'git branch --sort x', 'git tag a'],
     ...[
       'git tag -d a',

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { createGitBounds } from '../../../../activities/git/bounds.ts';
-import { runCommand } from '../../../../activities/sandbox/mount/exec.ts';
+import { runCommand } from '../../../../activities/sandbox/group/exec.ts';
 import { createMount, openMount } from '../../../../activities/sandbox/mount/mount.ts';
-import { locateByRealPath } from '../../../../activities/sandbox/mount/locate.ts';
+import { locateByRealPath } from '../../../../activities/sandbox/tree/locate.ts';
 import { sandboxConformance } from '../conformance.ts';
 import { type Opened, run } from '../opened.ts';
 
@@ -18,7 +18,13 @@ async function openInFolder(): Promise<Opened> {
   mkdirSync(project);
   mkdirSync(outside);
   const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
-  const needs = { workFolder: path.join(folder, 'work'), programs: process.env['PATH'] ?? '', gitBounds };
+  const needs = {
+    workFolder: path.join(folder, 'work'),
+    viewFolder: path.join(folder, 'view'),
+    hidden: [],
+    programs: process.env['PATH'] ?? '',
+    gitBounds,
+  };
   const driver = createMount(needs);
   const owner = { id: 'run', projectPath: project };
   const open = () => driver.open(owner);
@@ -59,7 +65,13 @@ test('a command has the variables it is given, and no others of the process that
 
 test('what was judged as bash reads it is run by no other shell', async () => {
   const { project } = await openForTest();
-  const place = { shell: '/bin/sh', directory: project, environment: {}, gitBounds: async () => ({}) };
+  const place = {
+    kind: 'mount',
+    shell: '/bin/sh',
+    directory: project,
+    environment: {},
+    gitBounds: async () => ({}),
+  };
   const { signal } = new AbortController();
   const options = { key: 'run/1.0', signal, onStart: async () => {}, onOutput() {} };
   await expect(runCommand(place, { ...options, command: ': > ran', judged: true })).rejects.toThrow(
@@ -74,7 +86,7 @@ test('a judged command that starts no git needs no bounds for it', async () => {
   const gitBounds = async () => {
     throw new Error('asked for bounds');
   };
-  const place = { shell: '/bin/bash', directory: project, environment: {}, gitBounds };
+  const place = { kind: 'mount', shell: '/bin/bash', directory: project, environment: {}, gitBounds };
   const { signal } = new AbortController();
   const options = { key: 'run/1.0', signal, judged: true, onStart: async () => {}, onOutput() {} };
   const without = await runCommand(place, { ...options, command: ': digits .gitignore src/github.ts' });
@@ -155,7 +167,7 @@ test('pipes that a killed process left in the temporary folder are removed by th
   for (const folder of [old, young]) mkdirSync(folder!);
   utimesSync(old!, new Date(0), new Date(0));
   // The folder for temporary files is asked for once, so another process must ask.
-  const maker = path.join(import.meta.dirname, 'orphan-maker.ts');
+  const maker = path.join(import.meta.dirname, '..', 'group', 'orphan-maker.ts');
   const env = { ...process.env, TMPDIR: project };
   spawnSync(process.execPath, [maker, project, 'die-before-start'], { env });
   expect((await sandbox.list('.')).map((entry) => entry.name)).toEqual(['perdure-pipes-young']);

@@ -6,6 +6,7 @@ import {
   closeLost,
 } from '../../../../activities/store/allowances/allowances.ts';
 import { beginAttempt } from '../../../../activities/store/runs/attempts.ts';
+import type { RunRow } from '../../../../activities/store/runs/runs.ts';
 import { readLedger, readUsage } from '../../../../activities/store/allowances/ledger.ts';
 import { allOf, askForRoom, openTenant, reserved, sums } from '../../../support/allowances.ts';
 import { anAttempt, executorId, lockedRun, openTestStore } from '../../../support/store.ts';
@@ -17,11 +18,12 @@ test('a raised limit lets the runs go on that wait for it, until they have reser
   const tenant = openTenant(store);
   await tenant.limit('tenant', { costMicros: 100 });
   await tenant.limit('owner/user/ada', { tokens: 10 });
-  const [first, second, third, other] = await Promise.all(
-    [1, 2, 3, 4].map(() => tenant.run(['owner/user/ada'])),
-  );
+  // One after the other: they are told of room in the order of their conversations.
+  const runs: RunRow[] = [];
+  while (runs.length < 4) runs.push(await tenant.run(['owner/user/ada']));
+  const [first, second, third, other] = runs;
   if (!first || !second || !third || !other) throw new Error('There are four.');
-  for (const run of [first, second, third, other]) await store.begin(run);
+  for (const run of runs) await store.begin(run);
   for (const run of [first, second, third]) await askForRoom(store, run, { costMicros: 200 });
   await askForRoom(store, other, { tokens: 20 });
   await store.end(third, { status: 'cancelled', reason: 'cancelled' });

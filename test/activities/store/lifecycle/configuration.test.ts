@@ -111,7 +111,7 @@ test('a directory, a model or a policy that is gone since the run before is refu
   };
   await expect(follow(run, {}, gone)).rejects.toMatchObject({
     code: 'InvalidInput',
-    message: `There is no directory ${folder}. The run before had it: name another with project (perdure run --project DIR), or null (--project none) for a scratch folder.`,
+    message: `There is no directory ${folder}. The run before had it: name another with project (perdure run --conversation ID --project DIR), or null (--project none) for a scratch folder.`,
   });
   await expect(follow(run, { project: { path: '/none' } }, gone)).rejects.toThrow(
     /^There is no directory \/none\.$/,
@@ -142,6 +142,7 @@ test('of a run from before sources were recorded every limit stands', async () =
       ...sourcesOf('conversation'),
       owner: 'instance',
       overBudget: 'instance',
+      externalTools: 'instance',
       policy: 'request',
       limits: { ...sourcesOf('conversation').limits, steps: 'request', maxOutputTokens: 'instance' },
     },

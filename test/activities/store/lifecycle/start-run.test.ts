@@ -10,7 +10,7 @@ import { applyPolicy } from '../../../../activities/store/policies/policy-scopes
 import { toRunViews } from '../../../../activities/store/allowances/run-money.ts';
 import { overBudgetOf } from '../../../../activities/store/runs/runs.ts';
 import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
-import type { StartRunBody } from '../../../../workflows/contracts/run.ts';
+import type { ExecMode, StartRunBody } from '../../../../workflows/contracts/run.ts';
 import {
   builtInVersion,
   defaultProfile,
@@ -83,9 +83,10 @@ test.each([
 
 const permissive = 'headless-permissive-sandbox';
 const contained = {
-  mode: 'cage',
+  mode: 'bubblewrap' as const,
   contains: { files: true, network: true, processes: true },
   reach: 'its files',
+  problem: null,
 };
 
 test('what requires containment is refused in mount, whichever profile of the run it is', async () => {
@@ -121,7 +122,7 @@ test('what requires containment is refused in mount, whichever profile of the ru
       ),
       extra: { policies, sandbox: 'mount' },
     });
-    expect((await start({ prompt: 'Go.', ...wanted }, { sandbox: contained })).became).toBe('started');
+    expect((await start({ prompt: 'Go.', ...wanted }, { sandbox: async () => contained })).became).toBe('started');
   }
   await expect(
     start({ prompt: 'Go.', project: { path: '/srv/open' }, policy: 'plan-readonly' }),
@@ -131,7 +132,7 @@ test('what requires containment is refused in mount, whichever profile of the ru
   expect((await start({ prompt: 'Go.', policy: 'trusted-mount-autonomous' })).became).toBe('started');
   const { contains } = contained;
   const halfway = { ...contained, contains: { ...contains, network: false } };
-  await expect(start({ prompt: 'Go.', policy: permissive }, { sandbox: halfway })).rejects.toMatchObject({
+  await expect(start({ prompt: 'Go.', policy: permissive }, { sandbox: async () => halfway })).rejects.toMatchObject({
     code: 'ContainmentRequired',
   });
 });
@@ -189,4 +190,25 @@ test('over its budget an attended run pauses and another fails, unless its reque
     await start(next),
   ];
   expect(told.map(overBudget)).toEqual(['pause', 'fail', 'pause', 'pause', 'fail', 'fail']);
+});
+
+test('a kind of sandbox that cannot be used here is refused with what to do, and stands for the follow-up', async () => {
+  const problem = 'There is no bubblewrap on this machine. Install it.';
+  const broken = async () => ({ ...contained, problem });
+  await expect(
+    start({ prompt: 'Go.', execMode: 'bubblewrap' }, { sandbox: broken }),
+  ).rejects.toMatchObject({ code: 'SandboxUnavailable', message: problem });
+  const asked: string[] = [];
+  const sandbox = async (mode: ExecMode) => {
+    asked.push(mode);
+    return { ...contained, mode };
+  };
+  const { run } = await start({ prompt: 'Go.', execMode: 'bubblewrap' }, { sandbox });
+  await store.end(await store.begin(run).then(() => store.run(run.id)));
+  const next = await start({ prompt: 'And?', conversationId: run.conversation_id }, { sandbox });
+  expect([asked, run.exec_mode, next.run.exec_mode]).toEqual([
+    ['bubblewrap', 'bubblewrap'],
+    'bubblewrap',
+    'bubblewrap',
+  ]);
 });

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
 import { anAttempt, expectWholeLog, lockedRun, openTestStore } from '../../../support/store.ts';
@@ -290,4 +291,18 @@ test('for every order of appends, keys and fences the log holds exactly what it 
     { numRuns: 40 },
   );
   await expectWholeLog(store);
+});
+
+test('a statement that is sent ahead takes its transaction back when it fails, and says why', async () => {
+  const run = await store.started();
+  const before = await store.events(run);
+  const writing = store.log.write('test', async (write) => {
+    write.send(sql`select 1 / 0`.execute(write.tx));
+    write.append({
+      ...streamFor(run),
+      events: [{ type: 'text-end', payload: { step: 1, block: 0 } }],
+    });
+  });
+  await expect(writing).rejects.toThrow('division by zero');
+  expect(await store.events(run)).toEqual(before);
 });

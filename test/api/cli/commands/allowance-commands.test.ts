@@ -41,7 +41,9 @@ test('usage says what was used and what is only estimated, by whatever is asked 
   await reserve(api.database.db, { ...lost, step: 4, model: 'openai/gpt', worst });
   const byModel = call('usage', '--by', 'model');
   expect(await byModel.code).toBe(0);
-  expect(byModel.out()).toContain('\nEstimated $4.60, up to $2.00 more possible: a worker died in a call.\n');
+  expect(byModel.out()).toContain(
+    '\nUp to $2.00 more is possible: a worker died in a call, whose cost is estimated.\n',
+  );
   const json = call('usage', '--by', 'project', '--json');
   expect([await json.code, JSON.parse(json.out())]).toMatchObject([
     0,

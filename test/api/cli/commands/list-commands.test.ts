@@ -1,4 +1,6 @@
 // What a person looks back with: lists, one run or conversation, ids as they are printed, and going on from there.
+import { symlink } from 'node:fs/promises';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
 import type { StartRunView } from '../../../../workflows/contracts/run.ts';
@@ -52,16 +54,9 @@ test('runs are listed by what they are asked for, newest first, and counted off'
   const all = call('runs');
   expect(await all.code).toBe(0);
   expect(rowsOf(all.out())).toEqual([
-    ['RUN', 'WHEN', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'],
-    [short(second.id), expect.stringMatching(/^\d s ago$/), 'queued', 'scripted/hello', '-', 'second'],
-    [
-      short(first.id),
-      expect.stringMatching(/^\d s ago$/),
-      'failed',
-      'scripted/hello',
-      folder,
-      'a red prompt',
-    ],
+    ['RUN', 'AGE', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'],
+    [short(second.id), expect.stringMatching(/^\d+ s$/), 'queued', 'scripted/hello', '-', 'second'],
+    [short(first.id), expect.stringMatching(/^\d+ s$/), 'failed', 'scripted/hello', folder, 'a red prompt'],
   ]);
   expect(await listed('--active')).toEqual([short(second.id)]);
   expect(await listed('--status', 'failed')).toEqual([short(first.id)]);
@@ -98,11 +93,11 @@ test('show tells of a run what it was told, what it did, what was denied and wha
     .replaceAll(short(waiting.id), 'RUN')
     .replaceAll(short(conversationId), 'CONVERSATION');
   expect(text).toMatchInlineSnapshot(`
-    "run           RUN (RUN-ID)
-    conversation  CONVERSATION (CONVERSATION-ID)
+    "run           RUN RUN-ID
+    conversation  CONVERSATION CONVERSATION-ID
     status        succeeded
     accepted      AT (TIME)
-    project       none: a scratch folder
+    project       none: a scratch folder of its own
     model         scripted/hello
     policy        trusted-mount-autonomous
     limits        200 steps, 1 h 0 min, $50.00, 50,000,000 tokens
@@ -172,6 +167,8 @@ test('letters that mean more than one are answered with the candidates, and thos
   expect([await last.code, last.out()]).toEqual([0, 'denied: make install\n']);
   const none = call('approve', 'last');
   expect([await none.code, none.err()]).toEqual([1, 'perdure: There is no open approval yet.\n']);
+  const ofStream = call('diff', 'run/ffffffff-ffff-7fff-8fff-ffffffffffff');
+  expect([await ofStream.code, ofStream.err()]).toEqual([1, expect.stringMatching(/^perdure: .*no run/)]);
   const unknown = call('diff', 'ffffffff');
   expect([await unknown.code, unknown.err()]).toEqual([
     1,
@@ -207,11 +204,18 @@ test('--continue goes on with the latest conversation of this directory, or of a
   const all = go('--project', 'none');
   expect(await all.code).toBe(0);
   expect((await newest(api)).conversationId).toBe(elsewhere.conversationId);
+  await endOfRun(api, await newest(api));
+  // By a link it is the same directory.
+  const link = path.join(await makeFolder(), 'link');
+  await symlink(folder, link);
+  const linked = go('--project', link);
+  expect(await linked.code).toBe(0);
+  expect((await newest(api)).conversationId).toBe(here.conversationId);
   const empty = await makeFolder();
   const none = go('--project', empty);
   expect([await none.code, none.out(), none.err()]).toEqual([
     2,
     '',
-    `perdure: There is no conversation in ${empty} yet: leave --continue out, or go on with the latest of all by --project none.\n`,
+    `perdure: No run has worked in exactly ${empty} yet: leave --continue out, name another directory with --project, or go on with the latest conversation of all by --project none.\n`,
   ]);
 });

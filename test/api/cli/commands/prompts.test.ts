@@ -25,6 +25,20 @@ test('a prompt comes from stdin by a dash, and may begin with one after --', asy
   ]);
 });
 
+test('a prompt is typed at a terminal up to a Ctrl-D; a Ctrl-C starts no run', async () => {
+  const { api, attend } = await startApi();
+  const left = attend('run', '-', '--project', 'none');
+  await eventually(() => left.err().includes('Ctrl-D') || undefined);
+  left.type('hel\u0003');
+  expect(await left.code).toBe(130);
+  const typed = attend('run', '-', '--detach', '--project', 'none');
+  await eventually(() => typed.err().includes('Ctrl-D') || undefined);
+  typed.type('two\rlines\r\u0004');
+  expect(await typed.code).toBe(0);
+  const { items } = (await api.ask('GET', '/runs')).json();
+  expect(items.map(({ prompt }: { prompt: string }) => prompt)).toEqual(['two\nlines']);
+});
+
 test('a prompt from stdin that cannot be one is a sentence, and no run', async () => {
   const { api, environment } = await startApi();
   let taken = 0;

@@ -169,14 +169,14 @@ test('Ctrl-C interrupts the run; a second one leaves it running and says how to 
       .where('id', '=', run.id)
       .execute();
   });
-  await eventually(() => called.out().includes(`run/${run.id}`) || undefined);
+  await eventually(() => called.out().includes(`run ${run.id.slice(-8)}`) || undefined);
   called.pressCtrlC();
   await eventually(() => called.out().includes('interrupt asked for by') || undefined);
   called.pressCtrlC();
   expect(await called.code).toBe(130);
   expect(called.err()).toBe(`The run goes on; watch it with: perdure watch ${run.id}\n`);
   const watching = call('watch', run.id);
-  await eventually(() => watching.out().includes(run.id) || undefined);
+  await eventually(() => watching.out().includes(run.id.slice(-8)) || undefined);
   watching.pressCtrlC();
   expect(await watching.code).toBe(130);
 });
@@ -224,5 +224,7 @@ test('a message into a busy conversation is refused with the run to watch', asyn
   const called = call('run', 'more', '--conversation', run.conversationId);
   expect(await called.code).toBe(1);
   expect(called.err()).toContain(`perdure: The conversation has an active run: `);
-  expect(called.err()).toContain(`\n  Watch the active run with: perdure watch ${run.id}\n`);
+  expect(called.err()).toContain(
+    `\n  Watch it with: perdure watch ${run.id.slice(-8)}; or say --when-busy queue, steer or interrupt.\n`,
+  );
 });

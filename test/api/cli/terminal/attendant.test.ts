@@ -153,7 +153,17 @@ test('an answer from elsewhere takes the question away, and what happened meanwh
     tenantId: api.tenantId,
     stream: streamOf('run', run.id),
     conversationId: run.row.conversation_id,
-    events: [{ type: 'run-stuck', payload: { reason: 'something else' } }],
+    events: [
+      {
+        type: 'approval-escalation',
+        payload: {
+          approvalId: run.approvals[0]?.id ?? '',
+          callId: '1.0',
+          deadlineAt: new Date().toISOString(),
+        },
+      },
+      { type: 'run-stuck', payload: { reason: 'something else' } },
+    ],
   });
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect(watching.out()).not.toContain('something else');

@@ -8,10 +8,11 @@ export function drawn(
   events: NewEvent[],
   environment: Record<string, string> = { NO_COLOR: '1' },
   isTTY = false,
+  columns = 100,
 ): string {
   let text = '';
   const output = createOutput(
-    { write: (more) => (text += more), isTTY, columns: 100 },
+    { write: (more) => (text += more), isTTY, columns },
     { write: () => 0 },
     environment,
   );

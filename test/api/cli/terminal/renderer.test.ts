@@ -32,13 +32,14 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
       sources: {
         ...sourcesOf('conversation'),
         model: 'request',
+        externalTools: 'instance',
         limits: { ...sourcesOf('instance').limits, steps: 'conversation', seconds: 'request' },
       },
       by: 'cli',
     },
-    `— run/${id} · scripted/hello · trusting · normal priority\n— works in /srv/shop\n— at most 7 steps, 1 min 30 s\n— as in the run before: project, policy, limits\n— the conversation is busy: this run starts when the active one has ended\n`,
+    `— run ${id.slice(-8)} · scripted/hello · trusting\n— works in /srv/shop\n— at most 7 steps, 1 min 30 s\n— as in the run before: project, policy, limits\n— the conversation is busy: this run starts when the active one has ended\n`,
   ],
-  'run-ready': [{ after: id, parentId: id }, `— its turn has come: run ${id} has ended\n`],
+  'run-ready': [{ after: id, parentId: id }, `— its turn has come: run ${id.slice(-8)} has ended\n`],
   'run-start': [
     { executionId: 'x', model: 'scripted/hello', scripted: true },
     '— the scripted model answers: it follows a script and is no real model\n',
@@ -125,6 +126,10 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
       endsAt: '2026-01-02T00:00:00.000Z',
     },
     '! 80 % of the allowance tenant for openai/*: $20.10 of $25.00 a day, until 2026-01-02T00:00:00.000Z\n',
+  ],
+  'project-record': [
+    { recorded: 20_000, files: 50_000 },
+    '— recording the project: 20,000 of 50,000 files\n',
   ],
   'price-unknown': [
     {

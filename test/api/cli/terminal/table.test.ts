@@ -3,24 +3,10 @@ import { cellsOf } from '../../../../api/cli/terminal/cells.ts';
 import { createOutput } from '../../../../api/cli/terminal/output.ts';
 import { fieldsOf, firstWords, tableOf } from '../../../../api/cli/terminal/table.ts';
 
-const head = ['RUN', 'WHEN', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'];
+const head = ['RUN', 'AGE', 'STATUS', 'MODEL', 'PROJECT', 'PROMPT'];
 const rows = [
-  [
-    '9b1fe2c4',
-    '3 min ago',
-    'succeeded',
-    'anthropic/some-model-5',
-    'shop',
-    'Make the failing test of the cart pass',
-  ],
-  [
-    'a7c1de02',
-    '2 days ago',
-    'awaiting input',
-    'scripted/hello',
-    null,
-    '価格を直してください and tell me why',
-  ],
+  ['9b1fe2c4', '3 min', 'succeeded', 'openai/some-model-5', 'shop', 'Make the failing test of the cart pass'],
+  ['a7c1de02', '2 days', 'awaiting input', 'scripted/hello', null, '価格を直してください and tell me why'],
 ];
 
 /** At so many columns; 0 is a pipe. */
@@ -31,29 +17,28 @@ function outputOf(columns: number) {
 
 test('a table has its cells of several lines where they fit, and is a block for each row where they do not', () => {
   expect(tableOf(outputOf(120), head, rows)).toMatchInlineSnapshot(`
-    "RUN       WHEN        STATUS          MODEL                   PROJECT  PROMPT
-    9b1fe2c4  3 min ago   succeeded       anthropic/some-model-5  shop     Make the failing test of the cart pass
-    a7c1de02  2 days ago  awaiting input  scripted/hello          -        価格を直してください and tell me why"
+    "RUN       AGE     STATUS          MODEL                PROJECT  PROMPT
+    9b1fe2c4  3 min   succeeded       openai/some-model-5  shop     Make the failing test of the cart pass
+    a7c1de02  2 days  awaiting input  scripted/hello       -        価格を直してください and tell me why"
   `);
   expect(tableOf(outputOf(80), head, rows)).toMatchInlineSnapshot(`
-    "RUN       WHEN  STATUS     MODEL                   PROJECT  PROMPT
-    9b1fe2c4  3     succeeded  anthropic/some-model-5  shop     Make the failing
-              min                                               test of the cart
-              ago                                               pass
-    a7c1de02  2     awaiting   scripted/hello          -        価格を直してください
-              days  input                                       and tell me why
-              ago"
+    "RUN       AGE     STATUS      MODEL                PROJECT  PROMPT
+    9b1fe2c4  3 min   succeeded   openai/some-model-5  shop     Make the failing
+                                                                test of the cart
+                                                                pass
+    a7c1de02  2 days  awaiting    scripted/hello       -        価格を直してください
+                      input                                     and tell me why"
   `);
   expect(tableOf(outputOf(50), head, rows)).toMatchInlineSnapshot(`
     "RUN      9b1fe2c4
-    WHEN     3 min ago
+    AGE      3 min
     STATUS   succeeded
-    MODEL    anthropic/some-model-5
+    MODEL    openai/some-model-5
     PROJECT  shop
     PROMPT   Make the failing test of the cart pass
 
     RUN      a7c1de02
-    WHEN     2 days ago
+    AGE      2 days
     STATUS   awaiting input
     MODEL    scripted/hello
     PROJECT  -

@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openPipes, type Pipes } from './pipes.ts';
 import { SandboxRefusal, type ExecOptions, type ExecResult } from '../sandbox.ts';
-import { toHandle } from './handles.ts';
+import { type GroupHandle, toHandle } from './handles.ts';
 import {
   endGroup,
   groupIsAlive,
@@ -23,7 +23,9 @@ import { commandOf } from '../../host/process-table.ts';
 
 // Waits for a line before it turns into the command. When the worker dies first, the descriptor closes without one
 // and the command never runs.
-const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$0" -c -- "$1"';
+const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$@"';
+// The same for a program that contains the command: it may write to the descriptor what we should know.
+const waitWithin = 'read -r go <&3 || exit 125; exec "$@"';
 // What a program gets to clean up after itself before it is killed.
 const graceMs = 2000;
 // Filters at the end of a pipeline may live a moment longer than the shell; what lives longer was left behind.
@@ -37,11 +39,17 @@ const drainMs = 500;
 const namesGit = /(?<![\w.-])git(?![\w.-])/;
 
 export interface Surroundings {
+  /** The mode of the sandbox it runs in. */
+  kind: string;
   shell: string;
   directory: string;
   environment: Record<string, string>;
   /** What is added to the environment of a bash so that `git` in it is held to the repository of a directory. */
   gitBounds: GitBounds;
+  /** A program that contains the shell, with its arguments: the shell's own follow. */
+  within?: readonly string[];
+  /** Told what that program writes to descriptor 3, before the command's end is. */
+  onReport?(text: string): void;
 }
 
 /** Given the real path of a directory. */
@@ -60,14 +68,19 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     const child = startWaiting(surroundings, options, token, pipes);
     const exited = exitOf(child);
     // The wrapper may be killed before it reads its line; its exit tells.
-    (child.stdio[3] as Socket).on('error', () => {});
+    const reports = child.stdio[3] as Socket;
+    reports.on('error', () => {});
+    const reported = drain(reports, (bytes) => given.onReport?.(bytes.toString()));
     await Promise.all([
       spawned(child, surroundings),
       pipes.stdout.writer.close(),
       pipes.stderr.writer.close(),
     ]);
     const group = groupOf(child.pid as number, token);
-    return await superviseCommand(child, group, exited, options);
+    const handle = toHandle(surroundings.kind, group, options.key);
+    const result = await superviseCommand(child, handle, exited, options);
+    await Promise.race([reported, sleep(drainMs, undefined, { ref: false })]);
+    return result;
   } finally {
     // Open still where nothing was started.
     await Promise.all([pipes.stdout.writer.close(), pipes.stderr.writer.close()]);
@@ -90,12 +103,12 @@ async function forJudged(surroundings: Surroundings, command: string): Promise<S
 
 async function superviseCommand(
   child: ChildProcess,
-  group: ProcessGroup,
+  group: GroupHandle,
   exited: Promise<ExecResult>,
   options: ExecOptions,
 ): Promise<ExecResult> {
   try {
-    await options.onStart(toHandle(group, options.key));
+    await options.onStart(group);
     options.signal.throwIfAborted();
   } catch (error) {
     await killGroup(group);
@@ -161,7 +174,9 @@ function startWaiting(
   pipes: Pipes,
 ): ChildProcess {
   try {
-    return spawn('/bin/sh', ['-c', waitForGo, surroundings.shell, options.command], {
+    const { within, shell } = surroundings;
+    const wait = within === undefined ? waitForGo : waitWithin;
+    return spawn('/bin/sh', ['-c', wait, 'sh', ...(within ?? []), shell, '-c', '--', options.command], {
       cwd: surroundings.directory,
       env: { ...surroundings.environment, ...marksFor(token, options.key) },
       detached: true,

@@ -1,29 +1,30 @@
-// Handles of commands in a mount: the process group on the machine that runs it, and whose call it is.
+// Handles of commands that are process groups of this machine: the group, its machine, and whose call it is.
 import { listProcesses, thisHost } from '../../host/process-table.ts';
 import type { Handle, Handles } from '../sandbox.ts';
 import { groupIsAlive, killGroup, killMarked, killOrphans, type ProcessGroup } from './process-group.ts';
 
-export interface MountHandle extends Handle, ProcessGroup {
-  kind: 'mount';
+export interface GroupHandle extends Handle, ProcessGroup {
   host: string;
   /** `run/call`: the mark that all processes of the call carry. */
   call: string;
 }
 
-export function toHandle(group: ProcessGroup, call: string): MountHandle {
-  return { kind: 'mount', host: thisHost(), call, ...group };
+/** `kind`: the mode of the driver. */
+export function toHandle(kind: string, group: ProcessGroup, call: string): GroupHandle {
+  return { kind, host: thisHost(), call, ...group };
 }
 
-export const mountHandles: Handles = {
+/** The same for each mode whose commands are process groups. */
+export const groupHandles: Handles = {
   async kill(handle) {
-    const { host, call, ...group } = handle as MountHandle;
+    const { host, call, ...group } = handle as GroupHandle;
     if (host !== thisHost()) return 'elsewhere';
     await killGroup(group);
     await killMarked(call);
     return 'gone';
   },
   async isAlive(handle) {
-    const { host, ...group } = handle as MountHandle;
+    const { host, ...group } = handle as GroupHandle;
     return host === thisHost() && groupIsAlive(group);
   },
   async sweep(handles) {
@@ -33,7 +34,7 @@ export const mountHandles: Handles = {
     await killOrphans();
     if (handles.length === 0) return;
     const present = new Set(listProcesses().flatMap(({ pgid, setId }) => [pgid, setId]));
-    const left = (handles as MountHandle[]).filter(
+    const left = (handles as GroupHandle[]).filter(
       ({ host, pgid }) => host === thisHost() && present.has(pgid),
     );
     await Promise.all(left.map(killGroup));

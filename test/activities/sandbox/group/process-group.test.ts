@@ -12,7 +12,7 @@ import {
   killOrphans,
   marksFor,
   type ProcessGroup,
-} from '../../../../activities/sandbox/mount/process-group.ts';
+} from '../../../../activities/sandbox/group/process-group.ts';
 import { findProcess } from '../../../../activities/host/process-table.ts';
 
 const marksOfNobody = { PATH: '/usr/bin:/bin' };

@@ -1,0 +1,40 @@
+// Whether bubblewrap can be used on this machine, seen by starting it.
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Usable } from '../sandbox.ts';
+
+// Starting it takes some ten milliseconds; a machine that swaps may take longer.
+const probeMs = 1000;
+
+/** `program`: as `findProgram` found it. */
+export async function probeBubblewrap(program = findProgram('')): Promise<Usable> {
+  if (program === undefined) {
+    return { ok: false, why: 'There is no bwrap on this machine.', how: 'Install the package bubblewrap.' };
+  }
+  const namespaces = ['--unshare-all', '--unshare-user', '--disable-userns'];
+  const trial = [...namespaces, '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', 'true'];
+  try {
+    await promisify(execFile)(program, trial, { timeout: probeMs, env: { PATH: '/usr/bin:/bin' } });
+    return { ok: true };
+  } catch (error) {
+    const said = String((error as { stderr?: string }).stderr || error)
+      .trim()
+      .slice(0, 300);
+    return {
+      ok: false,
+      why: `bubblewrap cannot start here: ${said}.`,
+      how: 'It needs bubblewrap 0.8 and user namespaces, which the system may forbid: allow them (kernel.unprivileged_userns_clone=1, user.max_user_namespaces, or an AppArmor profile for bwrap).',
+    };
+  }
+}
+
+/** `programs`: folders joined by colons, looked in first. */
+export function findProgram(programs: string): string | undefined {
+  const folders = [...programs.split(':'), '/usr/bin', '/usr/local/bin', '/bin'];
+  return folders
+    .filter((folder) => folder.startsWith('/'))
+    .map((folder) => join(folder, 'bwrap'))
+    .find(existsSync);
+}
