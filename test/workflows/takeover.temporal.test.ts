@@ -225,10 +225,9 @@ withKernel(
       ).toBe('queued');
     });
 
-    test.each([false, true])(
-      'a run cancelled before any worker took it up never starts (with a project: %s)',
-      async (hasProject) => {
-        const projectPath = hasProject ? await kernel.project() : null;
+    for (const project of [false, true])
+      test(`a run cancelled before any worker took it up never starts, project: ${project}`, async () => {
+        const projectPath = project ? await kernel.project() : null;
         const run = await kernel.start({ model: await kernel.script({ text: 'Never.' }), projectPath });
         await kernel.store.end(run, { status: 'cancelled', reason: 'cancelled', reasonText: 'Cancelled.' });
         await kernel.startWorkers();
@@ -238,8 +237,7 @@ withKernel(
           status: 'CANCELLED',
           result: { status: 'cancelled' },
         });
-      },
-    );
+      });
 
     test('a workflow that an operator cancels before any worker took it up ends its run as interrupted', async () => {
       const model = await kernel.script({ text: 'Never.' });
