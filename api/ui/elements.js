@@ -16,3 +16,21 @@ export function make(tag, className, ...children) {
   made.append(...children.map((child) => (child instanceof Node ? child : clean(child))));
   return made;
 }
+
+/** Where a yes is remembered, for 30 days; hidden where it cannot be. */
+export function drawScope(remembers) {
+  const places = { '': 'once', run: 'in this run', project: 'in the project', global: 'everywhere' };
+  const options = Object.entries(places).map(([value, name]) =>
+    Object.assign(make('option', '', name), { value }),
+  );
+  const scope = Object.assign(make('select', '', ...options), { hidden: remembers === null });
+  scope.title = remembers === null ? '' : clean(`Remembered for 30 days: ${remembers}`);
+  scope.setAttribute('aria-label', 'Allow it');
+  return scope;
+}
+
+export function drawDiff(diff, change) {
+  const kinds = { '+': 'added', '-': 'removed' };
+  for (const line of (change ?? '').split('\n')) diff.append(make('span', kinds[line[0]] ?? '', `${line}\n`));
+  diff.hidden = !change;
+}

@@ -1,5 +1,5 @@
 // The first page: what waits for an answer, recent runs, one run live, the demo. Everything shown is set as text.
-import { clean, element, exact, make } from './elements.js';
+import { clean, drawDiff, drawScope, element, exact, make } from './elements.js';
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 // What waited for an answer, by id; null once it is answered.
@@ -113,24 +113,6 @@ function drawApproval({ id, runId, kind, limit, input, repairs, text, choices, r
   const why = make('p', 'quiet', `${rule ?? kind} · ${reason ?? 'asked by the agent'} · run ${runId}`);
   asked.set(id, make('li', '', make('pre', '', what), diff, why, make('p', '', box, scope, ...ways)));
   element('approvals').append(asked.get(id));
-}
-
-/** Where a yes is remembered, for 30 days; hidden where it cannot be. */
-function drawScope(remembers) {
-  const places = { '': 'once', run: 'in this run', project: 'in the project', global: 'everywhere' };
-  const options = Object.entries(places).map(([value, name]) =>
-    Object.assign(make('option', '', name), { value }),
-  );
-  const scope = Object.assign(make('select', '', ...options), { hidden: remembers === null });
-  scope.title = remembers === null ? '' : clean(`Remembered for 30 days: ${remembers}`);
-  scope.setAttribute('aria-label', 'Allow it');
-  return scope;
-}
-
-function drawDiff(diff, change) {
-  const kinds = { '+': 'added', '-': 'removed' };
-  for (const line of (change ?? '').split('\n')) diff.append(make('span', kinds[line[0]] ?? '', `${line}\n`));
-  diff.hidden = !change;
 }
 
 function drawProcess({ name, pid, health }) {
