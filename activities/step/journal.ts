@@ -70,12 +70,8 @@ export function createJournal(input: JournalInput): Journal {
     waitingBytes = 0;
     batches += 1;
     sentAt = performance.now();
-    const { log, tenantId, stream, conversationId, attempt } = input;
-    const dedupeKey = `${attempt.unit}/${attempt.attempt}/${batches}`;
-    sending = untilStored(() =>
-      log.append({ tenantId, stream, conversationId, events, fence: attempt, dedupeKey }),
-    )
-      .then(() => pass('appended', stream), fail)
+    sending = append(input, events, batches)
+      .then(() => pass('appended', input.stream), fail)
       .then(() => {
         sending = undefined;
         if (waiting.length > 0 && !sealed) schedule();
@@ -162,4 +158,16 @@ function merge(events: NewEvent[]): NewEvent[] {
     }
   }
   return merged;
+}
+
+/** Under the number of its batch, so that one whose answer was lost is stored once. */
+async function append(
+  { log, tenantId, stream, conversationId, attempt }: JournalInput,
+  events: NewEvent[],
+  batch: number,
+): Promise<void> {
+  const dedupeKey = `${attempt.unit}/${attempt.attempt}/${batch}`;
+  await untilStored(() =>
+    log.append({ tenantId, stream, conversationId, events, fence: attempt, dedupeKey }),
+  );
 }

@@ -40,7 +40,7 @@ import { embeddedDeps } from './embedded.ts';
 import { createFolderSweeps } from './folder-sweeps.ts';
 import { keptKey } from './kept-key.ts';
 import { modelPrice } from './model-price.ts';
-import { sandboxDrivers, toSandboxView } from './sandboxes.ts';
+import { sandboxDrivers, sandboxViews } from './sandboxes.ts';
 import { openClient } from './temporal-client.ts';
 import { createTrees } from './trees.ts';
 import { tokenFileOf } from '../token-file.ts';
@@ -93,12 +93,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     hasModel: (name) => findLlm(llms, name) !== undefined,
     runs,
     realPath: realDirectory,
-    sandboxes: () => Promise.all(drivers.map(toSandboxView)),
-    async sandbox(mode) {
-      const driver = drivers.find((one) => one.mode === mode);
-      if (driver) return toSandboxView(driver);
-      throw new Failure('SandboxUnavailable', `This server has no sandbox ${mode}.`);
-    },
+    ...sandboxViews(drivers),
     externalToolsProblem: (external) => externalToolsProblem(external, tools),
     async reviewEdit(queries, run, call, input) {
       const context = await reviewContextOf({ tools, db: queries, profileOf }, run);

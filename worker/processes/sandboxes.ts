@@ -5,9 +5,11 @@ import { createGitBounds } from '../../activities/git/bounds.ts';
 import { createDrivers } from '../../activities/sandbox/index.ts';
 import { createRunSandboxes, type RunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import type { SandboxDriver } from '../../activities/sandbox/sandbox.ts';
+import type { ApiDeps } from '../../api/deps.ts';
 import type { Db } from '../../activities/store/db/database.ts';
 import { handlesOf } from '../../activities/store/runs/attempts.ts';
 import { type Background, createBackground } from '../../activities/tools/background.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
 import type { SandboxView } from '../../workflows/contracts/system.ts';
 import { type CommandSurroundings, commandSurroundings, type Config } from '../config/config.ts';
 
@@ -16,6 +18,18 @@ export async function toSandboxView(driver: SandboxDriver): Promise<SandboxView>
   const { mode, contains, reach } = driver;
   const usable = await driver.probe();
   return { mode, contains, reach, problem: usable.ok ? null : `${usable.why} ${usable.how}` };
+}
+
+/** What a server says of its kinds; commands run elsewhere. */
+export function sandboxViews(drivers: readonly SandboxDriver[]): Pick<ApiDeps, 'sandbox' | 'sandboxes'> {
+  return {
+    sandboxes: () => Promise.all(drivers.map(toSandboxView)),
+    async sandbox(mode) {
+      const driver = drivers.find((one) => one.mode === mode);
+      if (driver) return toSandboxView(driver);
+      throw new Failure('SandboxUnavailable', `This server has no sandbox ${mode}.`);
+    },
+  };
 }
 
 /** Only a worker runs commands in them, and says with what around them. */
