@@ -102,6 +102,7 @@ async function seeded() {
   const ids = [...policies, ended.id, active.id, ended.conversationId, active.conversationId, letter.id];
   return {
     api,
+    active: active.id,
     known: {
       id: ids,
       answerId: ids,
@@ -114,13 +115,16 @@ async function seeded() {
 }
 
 test('bad input is answered with a problem, at once, and writes nothing', async () => {
-  const { api, known } = await seeded();
+  const { api, known, active } = await seeded();
   const url = await api.listen();
   const agent = new http.Agent({ keepAlive: true });
   onTestFinished(() => agent.destroy());
   const statuses = new Map<number, number>();
   let before = await digest(api);
   for (const operation of (await operationsOf(api)).operations) {
+    // A wait for an active run takes its time, as it should.
+    const waits = operation.operationId === 'waitForRun';
+    const ids = waits ? { ...known, id: known.id.filter((id) => id !== active) } : known;
     const check = async (sent: Sent): Promise<void> => {
       const { status, text } = await send(url, agent, api.token, operation.method, sent);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -132,7 +136,7 @@ test('bad input is answered with a problem, at once, and writes nothing', async 
       if (status >= 400 || operation.method === 'GET') expect(after).toBe(before);
       before = after;
     };
-    await fc.assert(fc.asyncProperty(awkwardRequestsOf(operation, known), check), { numRuns: casesEach });
+    await fc.assert(fc.asyncProperty(awkwardRequestsOf(operation, ids), check), { numRuns: casesEach });
   }
   const total = [...statuses.values()].reduce((sum, count) => sum + count, 0);
   const figures = [...statuses].toSorted(([a], [b]) => a - b).map(([status, count]) => `${status}: ${count}`);
