@@ -33,6 +33,7 @@ export const runExample = {
   limits: { steps: 50 },
   metadata: { ticket: 'SHOP-12' },
   attended: false,
+  execMode: 'mount',
   overBudget: 'fail',
   owner: null,
   externalTools: [],
@@ -43,6 +44,7 @@ export const runExample = {
     priority: 'instance',
     owner: 'instance',
     attended: 'instance',
+    execMode: 'instance',
     overBudget: 'instance',
     externalTools: 'instance',
     limits: {
