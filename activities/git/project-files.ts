@@ -34,7 +34,7 @@ interface Walk extends ProjectFilesInput {
   met: Set<string>;
 }
 
-// A repository in a repository in a repository: deeper is a loop of somebody's making.
+// A repository in a repository in a repository: deeper is a loop made on purpose.
 const maxNesting = 8;
 // As many lookups in flight as the thread pool has use for.
 const batchSize = 512;
@@ -83,7 +83,7 @@ async function listFiles(walk: Walk, workTree: string, prefix: string, depth: nu
   return paths;
 }
 
-/** One that is removed meanwhile, or whose name is no UTF-8 and cannot be handed to git, costs only its own files. */
+/** A repository that is removed meanwhile, or whose name is not UTF-8 (git needs that), costs only its own files. */
 async function listNested(
   walk: Walk,
   workTree: string,

@@ -121,7 +121,7 @@ export function createRunSandboxes(input: {
 export function createHandles(drivers: readonly SandboxDriver[]): Handles {
   const driverOf = ({ kind }: Handle): SandboxDriver | undefined => drivers.find(({ mode }) => mode === kind);
   return {
-    // Of a kind that is not in the list nobody here can tell.
+    // For a kind that is not in the list, no driver here can tell.
     kill: async (handle) => driverOf(handle)?.kill(handle) ?? 'elsewhere',
     isAlive: async (handle) => driverOf(handle)?.isAlive(handle) ?? false,
     async sweep(handles) {

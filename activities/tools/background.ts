@@ -16,7 +16,7 @@ const maxKept = 64;
 export interface BackgroundState {
   /** What it said since it was last asked. */
   output: string;
-  /** Bytes of that which were dropped because nobody asked in time. */
+  /** Bytes of that which were dropped because it was not asked in time. */
   droppedBytes: number;
   /** `lost`: this worker does not hold it. `elsewhere`: it still lives on this machine, under another worker. */
   state: 'running' | 'ended' | 'killed' | 'lost' | 'elsewhere';

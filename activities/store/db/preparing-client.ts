@@ -21,7 +21,7 @@ function nameOf(text: string): string | undefined {
   return name;
 }
 
-// What the driver answers to a begin; nobody reads more of it.
+// What the driver answers to a begin; no caller reads more of it.
 const begun = { command: 'BEGIN', rowCount: null, oid: 0, fields: [], rows: [] } as const;
 
 type Query = (...args: unknown[]) => Promise<unknown>;

@@ -11,7 +11,7 @@ const longestPauseMs = 2000;
 
 /**
  * However long the outage is: until it is over no other attempt could store anything either, and a result that is given
- * up is an outcome that nobody knows. A server whose disk is full may not even start.
+ * up is an unknown outcome. A server whose disk is full may not even start.
  */
 export async function untilStored<T>(act: () => Promise<T>): Promise<T> {
   const giveUpLockAt = Date.now() + longestForLockMs;

@@ -37,7 +37,7 @@ export async function applyPolicy(
       .where('key', '=', key)
       .execute();
   } else {
-    // Held until the commit: whoever deletes it meanwhile waits, and then sees where it applies.
+    // Held until the commit: a delete meanwhile waits, and then sees where the policy applies.
     const held = await write.tx
       .selectFrom('policies')
       .select('id')

@@ -72,7 +72,7 @@ async function lock(
   return rows[0];
 }
 
-/** The run of an attempt. A run that was deleted had ended: whoever still works for it comes too late. */
+/** The run of an attempt. A run that was deleted had ended: a worker still at it comes too late. */
 export function requireRun<Row>(run: Row | undefined, id: string): Row {
   if (run === undefined) throw new Superseded(`There is no run ${id} any more.`);
   return run;
