@@ -28,7 +28,7 @@ const harmless =
 // A setting takes two variables; with more, starting a program becomes slow and then fails. Those of thousands of
 // branches are what is left out first.
 const mostSettings = 500;
-// A long address. One variable may hold 128 KiB, and all of them, with the arguments, often no more than 2 MiB.
+// Enough for a long URL. One variable may hold 128 KiB, and all of them, with the arguments, often no more than 2 MiB.
 const longestSetting = 1024;
 
 const shutOff: readonly Setting[] = [
@@ -44,7 +44,7 @@ const shutOff: readonly Setting[] = [
   ['diff.ignoreSubmodules', 'dirty'],
 ];
 
-/** Of a bash in which `git` is held to the repository of a directory, a real path. `folder` is for what is ours. */
+/** The environment of a bash in which `git` is held to the repository of a directory, a real path. `folder`: ours. */
 export function createGitBounds({
   folder,
 }: {

@@ -20,7 +20,7 @@ export interface ProjectFilesInput {
   scratch: string;
   /** A tree whose files belong to the project even when it has come to ignore them. */
   since: string | undefined;
-  /** What is ignored beside what the project's own .gitignore files say; of now when there is no earlier tree. */
+  /** What is ignored beside the project's own .gitignore files; as it is now when there is no earlier tree. */
   rules: IgnoreRules;
   /** A folder that is never recorded, when it lies in the project. */
   exclude: string | undefined;

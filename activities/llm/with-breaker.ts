@@ -11,7 +11,7 @@ const openMs = 30_000;
 const probeMs = 2_000;
 // How long the run that failed last lets others go first: those that were sent away come back within this time.
 const turnMs = 5_000;
-// Names of models come from people; of those that work nothing is kept.
+// People choose the names of models; of models that work nothing is kept.
 const mostModels = 1_000;
 
 interface Circuit {

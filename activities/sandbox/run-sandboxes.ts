@@ -22,7 +22,7 @@ export interface RunSandboxes extends Handles {
   lend(run: SandboxRun, mayUse?: PathRule): Promise<LentSandbox>;
   /** Lets go of a run's sandbox once nothing uses it any more: the run has ended. */
   endRun(runId: string): Promise<void>;
-  /** The runs it holds one of. */
+  /** The runs whose sandboxes it holds. */
   runIds(): string[];
   close(): Promise<void>;
 }

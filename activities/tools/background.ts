@@ -37,7 +37,7 @@ export interface Background {
   kill(runId: string, id: string): Promise<BackgroundState>;
   /** Kills what the run left running. Every way a run ends must come here. */
   endRun(runId: string): Promise<void>;
-  /** The runs it holds something of. */
+  /** The runs whose commands it holds. */
   runIds(): string[];
   close(): Promise<void>;
 }

@@ -35,7 +35,7 @@ const lookMs = 500;
 // Without a writer the pipes end at once; a process that hides from us and keeps one open must not hold the call.
 const drainMs = 500;
 
-// A program is written without quotes in a text that was judged.
+// In a judged text the name of a program has no quotes.
 const namesGit = /(?<![\w.-])git(?![\w.-])/;
 
 export interface Surroundings {

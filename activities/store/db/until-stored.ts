@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isStoreOutage } from './database.ts';
 
-// A lock that is not had in so long is held by what does not end; the attempt fails and is taken up again.
+// A lock not had in this time is held by a transaction that does not end; the attempt fails and is taken up again.
 const longestForLockMs = 120_000;
 const firstPauseMs = 100;
 const longestPauseMs = 2000;

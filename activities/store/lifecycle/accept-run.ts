@@ -49,12 +49,12 @@ export interface Configuration {
   priority: Priority;
   projectPath: string | null;
   limits: EffectiveLimits;
-  /** Those of them that are not the policy's own: they stand for the runs that follow. */
+  /** The limits that are not the policy's own: they stand for the runs that follow. */
   saidLimits: RunLimits;
   stall: StallLimits | null;
   metadata: Record<string, string>;
   attended: boolean;
-  /** Null: as it is attended or not. */
+  /** Null: pause when attended, else fail. */
   overBudget: OverBudget | null;
   execMode: ExecMode;
   externalTools: ExternalTool[];

@@ -103,7 +103,7 @@ const stops = {
   cancel: { status: 'cancelled', text: 'Cancelled before it started.' },
 } as const;
 
-/** Ends a run that is told to stop and that no workflow has taken up, under the same locks; undefined when one has, which is to be woken. */
+/** Ends a run told to stop that no workflow has taken up, under the same locks. Undefined: one has; wake it. */
 export async function endUnstarted(
   write: Write,
   run: LockedRun,

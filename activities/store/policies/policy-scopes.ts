@@ -59,7 +59,7 @@ export async function applyPolicy(
   await addAudit(write, [{ tenantId, actor: by, action: 'policy-apply', rule: policyId ?? '', detail }]);
 }
 
-// Of a profile that is gone: none has it, so what refers to it finds nothing.
+// Stands for a profile that is gone: no profile has this version, so a reference to it finds nothing.
 const noVersion = 0;
 
 export interface ScopeChoice {

@@ -262,7 +262,7 @@ export function priorityOf(value: number): Priority {
   return priorities[value] ?? 'normal';
 }
 
-/** Without a word of its request, a run asks people where there are any. */
+/** Where its request does not say, a run asks people when it is attended, else it fails. */
 export function overBudgetOf({
   over_budget,
   attended,

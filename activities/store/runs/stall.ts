@@ -8,7 +8,7 @@ import type { RunRow } from './runs.ts';
 
 export type StallLimits = NonNullable<PolicyProfile['stall']>;
 
-// Going round between three states looks new each time; between four is rare enough.
+// Going round between three states is then no progress; between four is rare enough.
 const mostRecent = 3;
 // "Done" says nothing of what was done: results this short are told apart by what was asked for as well.
 const tellingLength = 200;
