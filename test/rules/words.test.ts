@@ -4,7 +4,7 @@ import { codeFiles, productFiles, type SourceFile } from './product-files.ts';
 interface Ban {
   pattern: RegExp;
   instead: string;
-  /** Where the word is somebody else's and means what they say. */
+  /** Where the word is a term of another system, in that system's meaning. */
   except?: RegExp;
 }
 
