@@ -1,6 +1,6 @@
 // A workflow can close as cancelled only after Temporal was asked to cancel it. So whichever activity tells it that its run
-// has been cancelled asks first: what the workflow hears is then always true of it, also when the one who wanted the
-// cancel is gone.
+// has been cancelled asks first: the workflow can then always close as cancelled, even when the process that wanted
+// the cancel is gone.
 import { Context } from '@temporalio/activity';
 import type { RunResult } from '../workflows/contracts/activities.ts';
 import type { ActivityDeps } from './deps.ts';

@@ -40,7 +40,7 @@ export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Pr
     );
     if (!begun) {
       const run = await findRun(deps.log.db, tenantId, runId);
-      // One that another execution ended is that one's to tell.
+      // A run that another execution ended is reported by that execution.
       const result = run && run.execution_id === null && runResultOf(run);
       const nothing = { step: 0, openCalls: [], leftMs: 0, generation: 0, project: false };
       return { proceed: false, ...nothing, ...(result && { result }) };
@@ -83,7 +83,7 @@ export function createSnapshotProject(
     const progress = createProgress(deps, run);
     try {
       const { project_path: project, start_tree: since } = run;
-      // A full disk is waited for, by git as by the row.
+      // Waits while the disk is full, for git as for the row.
       const tree = await untilStored(() =>
         deps.trees.record(project, (when === 'end' && since) || undefined, progress.note),
       );

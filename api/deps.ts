@@ -15,7 +15,7 @@ export interface ApiDeps extends VerbParts {
   /** For the one connection that listens; it is not of the pool. */
   databaseUrl: string;
   tenantId: string;
-  /** What a pruning removes, for saying what that would be. */
+  /** What a pruning removes, to show it beforehand. */
   sweeps: Sweeps;
   logger: Logger;
   bodyLimitBytes: number;

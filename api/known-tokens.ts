@@ -1,5 +1,5 @@
 // Whose value a token is, and whether it still counts; remembered for a moment, so that a request costs no look-up. What
-// was revoked is forgotten at once: this process hears of it in `forget`, whoever did it.
+// was revoked is forgotten at once: this process hears of it in `forget`, from any process.
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { findToken, hashOfToken, liveTokens, noteUse } from '../activities/store/access/tokens.ts';
@@ -12,18 +12,18 @@ export interface KnownToken {
 }
 
 export interface KnownTokens {
-  /** Whose value this is; undefined when it counts for nothing. */
+  /** The token of this value; undefined when it does not count. */
   verify(value: string): Promise<KnownToken | undefined>;
-  /** Whether the token still counts, for who was let in by it and keeps only its id. */
+  /** Whether the token still counts, for a cookie or a wait that keeps only its id. */
   counts(tokenId: string): Promise<boolean>;
   /** Which of these still count, asked of the database. */
   live(tokenIds: readonly string[]): Promise<Set<string>>;
-  /** The token was revoked; without an id: some may have been. */
+  /** The token was revoked; without an id, any may have been. */
   forget(tokenId?: string): void;
   close(): Promise<void>;
 }
 
-// What a revocation costs at most when the notice of it is lost: one second under the five that are promised.
+// How long a revoked token may count when the notice is lost: one second under the five that are promised.
 const rememberMs = 4_000;
 // More tokens than a self-hosted server hands out; beyond it they are only looked up more often.
 const rememberTokens = 1_000;

@@ -1,7 +1,7 @@
 // `npm test`: runs every tier this machine can run, and says by name which it cannot and why.
 // Usage: test/run.ts [--faults] [--tier NAME]… [--coverage] [what vitest takes: files, -t PATTERN, …]
-// --faults runs the long tests too; whoever names files or a pattern gets all that is in them.
-// PERDURE_TEST_TIERS=NAME,… says the same as --tier where the command line is somebody else's.
+// --faults runs the long tests too; naming files or a pattern runs all that is in them.
+// PERDURE_TEST_TIERS=NAME,… says the same as --tier, for scripts that cannot change the command line.
 import { createVitest, parseCLI, type Vitest } from 'vitest/node';
 import { needProblem } from './machine.ts';
 import { faults, type Need, type Tier, tiers } from './tiers.ts';

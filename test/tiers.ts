@@ -71,7 +71,7 @@ export const tiers: readonly Tier[] = [
 ];
 
 /**
- * The files that take longest, longest first, where nobody has measured them yet. Begun last, such a file would run
+ * The files that take longest, longest first, where no run has measured them yet. Begun last, such a file would run
  * by itself while the other half of the machine has nothing left to do.
  */
 export const longFiles: readonly string[] = [

@@ -24,7 +24,7 @@ export function createChores(logger: Logger): Chores {
 
   async function attempt(name: string, act: () => unknown): Promise<void> {
     try {
-      // What is done at once has been done when this returns.
+      // A synchronous act has been done when this returns.
       await act();
       worked(name);
     } catch (error) {

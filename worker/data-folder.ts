@@ -68,7 +68,7 @@ export function diskFolders(dataFolder: string): string[] {
 
 export function prepareDataFolder(folder: string): DataFolder {
   try {
-    // Parents as anybody makes them: under root the database's user must get through them.
+    // Parents get the usual mode: under root the database's user must get through them.
     mkdirSync(path.dirname(folder), { recursive: true });
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);

@@ -67,7 +67,7 @@ export async function lockWithin(waitMs: number, file: string, what: string): Pr
   }
 }
 
-/** From alone to shared, so that children can hold it beside this process, and nobody can have it alone. */
+/** From exclusive to shared: children can hold it too, and no process can have it exclusively. */
 export function shareLock({ fd, file }: KernelLock): void {
   lockOn(fd, file, true);
 }

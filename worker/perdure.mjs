@@ -45,7 +45,7 @@ function readLock(file) {
 
 /**
  * What npm last finished installing is what the lockfile wants. A platform's own packages may be missing, and so may
- * those of the tests where nobody tests.
+ * those of the tests unless `withTests`.
  */
 function isCurrent(withTests) {
   const record = join(modules, '.package-lock.json');
@@ -75,10 +75,10 @@ function isAlive(pid) {
   }
 }
 
-/** A lock appears with its content in one step, so what names nobody was left by a crash and nobody holds it. */
+/** A lock appears with its content in one step: one that names no process is left from a crash and not held. */
 function isHeld(holder) {
   const pid = Number(holder);
-  // Who holds it does not wait for it: our own pid there is that of somebody before us.
+  // A holder does not wait for its own lock: our pid in it is an earlier process's.
   return Number.isInteger(pid) && pid > 0 && pid !== process.pid && isAlive(pid);
 }
 
@@ -102,7 +102,7 @@ function linked(from, to) {
   }
 }
 
-/** Moved away first and looked at then: between look and removal it could have become somebody's fresh one. */
+/** Moved away, then read: between a read and a removal another process could have put its own there. */
 function removeStale(lock) {
   const holder = readOrUndefined(lock);
   if (holder === undefined) return true;
@@ -125,7 +125,7 @@ function holdInstallLock() {
   const folder = join(root, '.perdure');
   const lock = join(folder, 'install.lock');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  // Written first and linked then: killed in between, nobody leaves a lock without a name.
+  // Written first, then linked: a process killed in between leaves no lock without a pid.
   const mine = `${lock}.${process.pid}`;
   writeFileSync(mine, String(process.pid));
   try {

@@ -1,5 +1,5 @@
 // The one name of a folder. Every process gets this one, so that a link, a relative name, `..` or a slash at the end
-// never makes two of what is one.
+// never makes one folder two.
 import { lstatSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { isPlainPath } from '../workflows/contracts/fields.ts';

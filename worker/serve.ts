@@ -35,14 +35,14 @@ async function takeFolder(folder: string): Promise<{ data: DataFolder; lock: Fol
     const data = prepareDataFolder(folder);
     return { data, lock: lockFolder(data.folder) };
   } catch (error) {
-    // Only now: the store's packages stay out of a supervisor that never meets an error of theirs.
+    // Loaded only now: a supervisor that never meets an error needs no packages of the store.
     const { isDiskFull } = await import('../activities/store/db/database.ts');
     if (!isDiskFull(error)) throw error;
     throw new Error(`The disk of ${folder} is full: make room there and start again.`, { cause: error });
   }
 }
 
-/** What runs is nobody's child, so a fault in here ends nothing else. */
+/** What runs is detached, so a fault in here ends nothing else. */
 function lastWords(error: Error, data: DataFolder): string {
   return [
     `perdure: the supervisor ends by a fault of its own: ${error.message}`,
@@ -67,8 +67,8 @@ export async function serve(args: string[]): Promise<number> {
   };
   const supervisor = createSupervisor({ config, data, lock, logger: logging.logger, onDatabase, say });
   const told = Promise.withResolvers<void>();
-  // Node waits neither for a detached child nor for housekeeping: without this it would end as soon as both are all
-  // there is, in the middle of its work.
+  // Node waits neither for a detached child nor for housekeeping: without this timer it would end when only these are
+  // left, in the middle of its work.
   const holding = setInterval(() => undefined, 60_000);
   onStopSignals(
     () => {

@@ -1,5 +1,5 @@
-// `perdure tokens remake`: another token for the data folder, when its file is lost or every token is revoked. Whoever may
-// write the folder and the database needs no token for it. The value goes into the file and is printed nowhere.
+// `perdure tokens remake`: another token for the data folder, when its file is lost or every token is revoked. A user
+// who may write the folder and the database needs no token for it. The value goes into the file and is printed nowhere.
 import { existsSync } from 'node:fs';
 import { remakeFolderToken } from '../activities/store/access/data-folder-token.ts';
 import { defaultTenant, isOfOtherVersion, openDatabase } from '../activities/store/db/database.ts';

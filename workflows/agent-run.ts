@@ -36,7 +36,7 @@ export async function agentRun(input: AgentRunInput): Promise<RunResult | undefi
   return closeWith(await drive(input));
 }
 
-/** Has the run do its work. What it came to is undefined where another execution has the run. */
+/** Does the run's work. The result is undefined where the run belongs to another execution. */
 async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
   const ref: RunRef = { tenantId: input.tenantId, runId: input.runId, requestId: input.requestId };
   const executionId = workflowInfo().firstExecutionRunId;
@@ -44,13 +44,13 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
   setHandler(state, () => current);
   const outside = listen(ref);
 
-  // A run without a project begins with its first model call: one activity less, and until a worker has room for that
-  // call the run is queued, as it says.
+  // A run without a project begins with its first model call: one activity less, and the run stays queued until a
+  // worker has room for that call.
   const fresh = current.step === 0 && input.fresh?.project === false ? input.fresh : undefined;
   const begun: BeginRunResult = fresh
     ? { proceed: true, step: 0, openCalls: [], leftMs: fresh.seconds * 1000, generation: 0, project: false }
-    : // Also of a workflow that was cancelled meanwhile: what it hears decides how it closes, and a run that has begun
-      // is ended by what follows.
+    : // A cancelled workflow makes this call too: the answer decides how it closes, and the code below ends a run that
+      // has begun.
       await CancellationScope.nonCancellable(() =>
         activities.beginRun({ ...ref, executionId, generation: input.generation }),
       );
@@ -74,14 +74,14 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
       const input = { ...ref, callId, tool, generation, timeoutSeconds, ...(after && { after }) };
       return activities.runTool(input, summary);
     },
-    // For runs accepted before it, whose calls of one answer all went side by side. Asked only where the order matters, so
-    // that no other history holds the mark. It may go once no run of that time is active.
+    // Runs accepted before this patch made all calls of one answer side by side. Asked only where the order matters, so
+    // that no other history holds the mark. The patch may go once no such run is active.
     keepsOrder: () => patched('calls-in-the-order-written'),
     guard: outside.guard,
     allowed: outside.allowed,
     async finish(step, ending) {
       current.phase = 'finishing';
-      // The tree of the end is compared with that of the start; whether that one failed does not matter any more.
+      // The tree of the end is compared with that of the start; a failed recording of the start no longer matters.
       if (recording) await recording.catch(unlessCancelled);
       const end: FinishRunInput = { ...ref, executionId, generation, step, ...ending };
       const ended = await CancellationScope.nonCancellable(() => finish(end, project));
@@ -100,12 +100,12 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
     },
   };
   if (project && begun.step === 0) {
-    // For runs begun before it, whose first model call waited for the recording. It may go once none of them is active.
+    // Runs begun before this patch recorded first and called the model then. It may go once no such run is active.
     const isBeside = patched('project-recorded-beside-the-first-model-call');
     const recorded = ports.guard(() => activities.snapshotProject({ ...ref, when: 'start' }));
     if (isBeside) {
       recording = recorded;
-      // A project that is gone ends the model call. Whatever else goes wrong is heard of where it is awaited.
+      // A project that is gone ends the model call. Any other failure is handled where the recording is awaited.
       recorded.then(endingOfProject).then(
         (ending) => ending && outside.end(ending),
         () => undefined,
@@ -136,18 +136,18 @@ function listen(ref: RunRef): Outside {
   return outside;
 }
 
-/** With the workflow itself cancelled, in Temporal's own UI or CLI, what is under way is cancelled too and says so. */
+/** A cancel of the workflow itself, in Temporal's own UI or CLI, also cancels work under way: no failure of its own. */
 function unlessCancelled(error: unknown): void {
   if (!isCancellation(error)) throw error;
 }
 
-/** For who looks at Temporal's own UI. */
+/** For people who look at Temporal's own UI. */
 function showStatus(status: RunStatus): void {
   upsertSearchAttributes([{ key: searchAttributes.status, value: status }]);
 }
 
 function endingOfProject(recorded: Guarded<{ problem?: string }>): RunEnding | undefined {
-  // Whatever else went wrong costs the run its diff, and no more.
+  // Any other failure costs the run its diff, and no more.
   if (recorded.kind === 'ended')
     return recorded.ending.reason === 'internal_error' ? undefined : recorded.ending;
   if (recorded.value.problem === undefined) return undefined;
@@ -168,7 +168,7 @@ async function finish(end: FinishRunInput, project: boolean): Promise<FinishRunR
   return finished;
 }
 
-/** What it means for the run that its work failed. Undefined for what no activity failed with. */
+/** How the run ends when its work failed. Undefined for an error that is no failure of an activity. */
 function endingOfFailure(error: unknown): RunEnding | undefined {
   if (isCancellation(error)) return { outcome: 'stopped', reason: 'interrupted' };
   if (!(error instanceof ActivityFailure)) return undefined;

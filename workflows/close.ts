@@ -6,7 +6,7 @@ import type { RunResult } from './contracts/activities.ts';
  * A run that failed or ran out of time reads Failed, a cancelled one Cancelled, every other one Completed: what an
  * interrupted run did is kept, and its result says `interrupted`. Nothing retries a workflow of a run.
  *
- * This needs no patch: the result comes from an activity, and a history from before it has none.
+ * This needs no patch: the result comes from an activity, and older histories hold none.
  */
 export function closeWith(result: RunResult | undefined): RunResult | undefined {
   switch (result?.status) {
@@ -21,7 +21,7 @@ export function closeWith(result: RunResult | undefined): RunResult | undefined 
     case 'cancelled':
       // A workflow that closes as cancelled has no place for a result.
       upsertMemo({ result });
-      // The activity that said so has asked Temporal to cancel it: without that it would read Failed.
+      // The activity that returned this has asked Temporal for a cancel: without that the workflow would read Failed.
       throw new CancelledFailure(sentenceOf(result));
     default:
       return result;

@@ -1,5 +1,5 @@
 // The arguments of a call as a model or a person wrote them: read, and held against what the tool takes. What is wrong
-// with them is a sentence for who wrote them.
+// with them is a sentence for their author.
 import { isDeeperThan } from '../store/db/storable.ts';
 import { isStorable } from '../../workflows/contracts/storable.ts';
 import type { Tool } from '../tools/tool.ts';
@@ -18,7 +18,7 @@ export interface Shape {
 /** People are told what does not fit; what models write is repaired where there is one way to read it. */
 export type Reading = 'exact' | 'repaired';
 
-// Far more than any tool takes, and far less than what takes the stack of whoever walks it by recursion, as schemas,
+// Far more than any tool takes, and far less than what overflows the stack of code that recurses, as schemas,
 // JSON.stringify and Postgres do.
 const mostLevels = 100;
 

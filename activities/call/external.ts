@@ -92,7 +92,7 @@ const script = new Script('work()');
 
 /**
  * Undefined: the time is up. The schema is the caller's and the arguments are a model's: alternatives within
- * alternatives, or references that double, may need longer than the world has.
+ * alternatives, or references that double, may need years.
  */
 function inTime<T extends object>(look: Look, work: () => T): T | undefined {
   const timeout = Math.floor(look.leftMs);

@@ -8,7 +8,7 @@ import { type RunRow, streamFor } from '../store/runs/runs.ts';
 
 // Ten times a second reads as live.
 const batchMs = 100;
-// A test run's output; whoever wants more reads the result.
+// A test run's output; a reader who wants more reads the result.
 const mostShown = 64 * 1024;
 
 export interface CallOutput {

@@ -39,7 +39,7 @@ export async function plannedChange(
   }
 }
 
-/** A file that may not be read, or a project that is gone, keeps nobody from answering. */
+/** A file that may not be read, or a project that is gone, keeps no person from answering. */
 function refused(error: unknown): null {
   if (error instanceof SandboxRefusal) return null;
   throw error;

@@ -71,7 +71,7 @@ async function probe(
     if (!intent) return 'not_done';
     return tool.probe(call.input, intent as Record<string, string>, context);
   }
-  // What executes acts through its command alone, whose handle is noted before the command may start.
+  // A tool that executes acts through its command alone; the handle is noted before that may start.
   if (tool.effect === 'execute' && !startedCommand) return 'not_done';
   return 'unknown';
 }

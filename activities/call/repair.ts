@@ -17,7 +17,7 @@ export interface Issue {
   keys?: readonly string[];
 }
 
-// Models that encode twice are seen; beyond three times nobody knows what is meant.
+// Some models encode twice; beyond three times it is unclear what is meant.
 const mostLayers = 3;
 // A text is decoded, a list opened, a number read: each lets the schema see one level more.
 const mostRounds = 6;
@@ -38,7 +38,7 @@ export function readJson(text: string): Repaired | undefined {
   return undefined;
 }
 
-// The whole text and nothing beside it: of a fence that is not closed, the end may be missing.
+// Only a fence around the whole text: where a fence is not closed, the end may be missing.
 const fenced = /^```(?:json)?\s*\n([\s\S]*)\n\s*```$/i;
 
 function readLayer(written: string, repairs: Set<string>): { value: unknown } | undefined {
@@ -69,7 +69,7 @@ function mend(text: string): { mended: string; escaped: boolean; commas: boolean
   let inString = false;
   let escaped = false;
   let commas = false;
-  // The last sign outside of strings that is no space; a string counts as its quote.
+  // The last character outside of strings that is no space; a string counts as its quote.
   let last = '';
   for (let at = 0; at < text.length; at += 1) {
     const sign = text.charAt(at);
@@ -126,7 +126,7 @@ function mendOne(holder: { input: unknown }, issue: Issue): string | undefined {
   const whole = ['input', ...issue.path];
   const key = whole.at(-1) ?? 'input';
   const outer = at(holder, whole.slice(0, -1));
-  // Set like this, it would be no argument but the object's kind.
+  // Assigning `__proto__` would set the prototype, not an argument.
   if (!outer || !Object.hasOwn(outer, key) || key === '__proto__') return undefined;
   const name = nameOf(issue.path);
   const value = outer[key];
@@ -171,7 +171,7 @@ function asList(value: unknown): { value: unknown; how: string } | undefined {
   if (typeof value === 'string') {
     const read = readJson(value)?.value;
     if (Array.isArray(read)) return { value: read, how: 'JSON within a string, read' };
-    // It may be several in a notation of its own, or a list that was cut.
+    // It may be several values in another notation, or a list that was cut.
     if (value.trim() === '' || /[[\],;\n]/.test(value)) return undefined;
   }
   if (value === undefined) return undefined;
@@ -187,7 +187,7 @@ function at(holder: object, path: readonly PropertyKey[]): Container | undefined
   return typeof inner === 'object' && inner !== null ? (inner as Container) : undefined;
 }
 
-// Names are a model's.
+// The model chose the names.
 const longestName = 80;
 
 function nameOf(path: readonly PropertyKey[]): string {

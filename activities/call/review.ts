@@ -52,15 +52,15 @@ export async function reviewFor(
   return remembered.length === 0 ? reviewed : reviewCalls({ ...context, remembered }, step, calls);
 }
 
-/** As answers are remembered: whatever link leads to a project, it is the same place. */
+/** The place as remembered answers name it: all links to a project lead to the same one. */
 async function placeOf(projectPath: string | null): Promise<string | null> {
-  // One that is gone is no place of anybody's; the run finds out by itself.
+  // A project that is gone keeps its given path; the run finds out by itself.
   return projectPath === null ? null : realpath(projectPath).catch(() => projectPath);
 }
 
 export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<ReviewContext> {
   const scopes: PolicyScope[] = [];
-  // One after the other: it may be a transaction, which has one connection.
+  // One after the other: `needs.db` may be a transaction, with one connection.
   for (const ref of run.policy_scopes as unknown as ScopeRef[]) {
     const profile = await needs.profileOf(run.tenant_id, ref, needs.db);
     scopes.push({ scope: ref.scope, profile, version: ref.version });
@@ -76,7 +76,7 @@ export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<
   };
 }
 
-/** One may take a tenth of a second: in between, heartbeats and other runs have their turn. */
+/** One review may take a tenth of a second: in between, heartbeats and other runs have their turn. */
 export async function reviewCalls(
   context: ReviewContext,
   step: number,
@@ -95,17 +95,17 @@ function reviewOne(
   { step, index, reading = 'repaired' }: { step: number; index: number; reading?: Reading },
   written: LlmCall,
 ): ReviewedCall {
-  // No provider's word for it is taken: what cannot be stored would fail the answer at each attempt.
+  // Providers are not trusted here: text that cannot be stored would fail the answer at each attempt.
   const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
   const outcome = outcomeOf(context, index, call, reading);
-  // What does not fit is stored as the text it is.
+  // Arguments that do not fit are stored as text.
   const canonical = typeof outcome.input === 'string' ? outcome.input : JSON.stringify(outcome.input);
   return {
     callId: `${step}.${index}`,
     index,
     providerCallId: call.id,
     tool: call.name,
-    // A model is shown in its own words what it wrote, unless something else than that runs.
+    // The model is shown the arguments as it wrote them, unless repaired ones run.
     inputText: outcome.decided.repairs ? canonical : toStorable(call.input),
     inputHash: argumentsHash(outcome.input, outcome.runs),
     ...outcome,
@@ -140,7 +140,7 @@ export function reviewEdit(
   const reviewed = reviewOne(context, { step: call.step, index: 0, reading: 'exact' }, written);
   const { refusal, inputHash, subject, runs, timeoutSeconds } = reviewed;
   if (refusal) return { problem: refusal.output };
-  // Its workflow has planned the call with the time it was asked for, and ends it after that.
+  // The workflow has planned the call with the time first asked for, and ends it after that.
   if (timeoutSeconds > call.timeout_seconds) {
     const problem = `These arguments may take ${timeoutSeconds} seconds and the call was asked for with ${call.timeout_seconds}: give no more, or deny it with a note that it be asked for with more.`;
     return { problem };
@@ -192,7 +192,7 @@ function reviewReadable(context: ReviewContext, call: LlmCall, reading: Reading)
   const { tool } = found;
   const parsed = parseFor(shapeOf(tool), call.input, reading);
   if (!parsed.ok) return { ...nothingKnown, input: toStorable(call.input), ...refused(parsed.problem) };
-  // Decided on the whole of it: what was cut off would be allowed unseen.
+  // Policy decides on the whole subject: a part cut off would be allowed unseen.
   const subject = toStorable(tool.subject(parsed.input));
   const { name, effect, subjectKind } = tool;
   const policyCall = { tool: name, effect, subject, subjectKind, inputHash: argumentsHash(parsed.input) };
@@ -232,12 +232,12 @@ function reviewReadable(context: ReviewContext, call: LlmCall, reading: Reading)
         }
       : { refusal: undefined }),
     ...(decision === 'ask' ? { asks: { kind: 'call', text: `${name} ${subject}`, choices: [] } } : {}),
-    // To be asked about a question is the question.
+    // A question goes to the person as it is, with no approval before it.
     ...(decision !== 'deny' && tool.asks ? toQuestion(tool.asks(parsed.input), context) : {}),
   };
 }
 
-/** A question waits for its answer as a call that is asked about does. */
+/** A question waits for its answer, as a call waits for its approval. */
 function toQuestion(
   question: { text: string; choices: string[] },
   { attended }: ReviewContext,
@@ -274,7 +274,7 @@ function repairsOf({ repairs }: { repairs: string[] }): Pick<CallDecision, 'repa
   return repairs.length === 0 ? {} : { repairs: repairs.map(toStorable) };
 }
 
-/** Not run for a reason that is no matter of policy. Nobody is asked about it. */
+/** Not run, for a reason other than policy. No person is asked about it. */
 function refused(problem: string): Pick<Outcome, 'decision' | 'rule' | 'reason' | 'refusal' | 'asks'> {
   const output = toStorable(problem);
   return {

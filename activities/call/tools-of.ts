@@ -12,7 +12,7 @@ export type RunTool =
   /** Its caller executes it and brings the result. */
   | { kind: 'external'; tool: ExternalTool };
 
-/** For one look at the run: what its caller has brought shares the time of it. */
+/** For one look at the run: the tools its caller has brought share the time of that look. */
 export function toolsOf(
   { tools }: Pick<ActivityDeps, 'tools'>,
   run: Pick<RunRow, 'external_tools'>,

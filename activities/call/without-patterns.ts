@@ -27,12 +27,12 @@ export function withoutPatterns(schema: Schema): Schema {
 }
 
 function isPattern(keyword: string, schema: Schema): boolean {
-  // What is additional is said by the expressions for names too.
+  // The expressions for names also decide which properties are additional.
   if (keyword === 'additionalProperties') return 'patternProperties' in schema;
   return keyword === 'pattern' || keyword === 'patternProperties';
 }
 
-/** Of any other keyword it is data, or is said of what must not fit, where to ask for less would be to refuse more. */
+/** Other keywords hold data, or schemas that must not fit (`not`): asking less there would refuse more. */
 function within(keyword: string, value: unknown): unknown {
   if (schemas.has(keyword)) return Array.isArray(value) ? value.map(simplify) : simplify(value);
   if (!namedSchemas.has(keyword) || !isSchema(value)) return value;

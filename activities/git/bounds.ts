@@ -14,21 +14,21 @@ import { readOwnSettings, readSettings, type Setting } from './repository-settin
 
 const ours = join(import.meta.dirname, 'bound');
 
-// What git says of a project without one: "not a git repository: …".
+// For a project without a repository; git says "not a git repository: …".
 const noRepository = '/dev/null/this project has none of its own';
 
 // What work trees share, but for the configuration and the hooks. A link that leads nowhere keeps git from making
 // such a thing in our folder.
 const shared = ['objects', 'refs', 'packed-refs', 'reftable', 'logs', 'info', 'shallow', 'worktrees'];
 
-// They name no program and no file, or only text that is shown.
+// Settings that name no program and no file, or only text that is shown.
 const harmless =
   /^(core\.(filemode|ignorecase|symlinks|precomposeunicode|autocrlf|eol|safecrlf|quotepath|abbrev|sparsecheckout|sparsecheckoutcone|logallrefupdates|protectntfs|protecthfs)|index\.sparse|user\.(name|email)|i18n\..*|remote\..*\.(url|pushurl|fetch)|branch\..*\.(remote|merge|rebase)|diff\.(renames|renamelimit|algorithm)|status\.(showuntrackedfiles|renames))$/s;
 
 // A setting takes two variables; with more, starting a program becomes slow and then fails. Those of thousands of
 // branches are what is left out first.
 const mostSettings = 500;
-// A long address. One variable may hold 128 KiB, and all of them, with the arguments, often no more than 2 MiB.
+// Enough for a long URL. One variable may hold 128 KiB, and all of them, with the arguments, often no more than 2 MiB.
 const longestSetting = 1024;
 
 const shutOff: readonly Setting[] = [
@@ -44,7 +44,7 @@ const shutOff: readonly Setting[] = [
   ['diff.ignoreSubmodules', 'dirty'],
 ];
 
-/** Of a bash in which `git` is held to the repository of a directory, a real path. `folder` is for what is ours. */
+/** The environment of a bash in which `git` is held to the repository of a directory, a real path. `folder`: ours. */
 export function createGitBounds({
   folder,
 }: {
@@ -114,7 +114,7 @@ async function linkTo(target: string, link: string): Promise<void> {
 function formatOf(settings: readonly Setting[]): string | undefined {
   const version = settings.findLast(([name]) => name === 'core.repositoryformatversion')?.[1] ?? '0';
   const extensions = settings.filter(
-    // The first would have git read another file of the repository, the second load what is missing.
+    // With worktreeconfig git would read another file of the repository, with partialclone load what is missing.
     ([name]) => /^extensions\.(?!worktreeconfig$|partialclone$)/.test(name),
   );
   const isPlain =
@@ -135,7 +135,7 @@ async function allSettings(repository: Repository | undefined): Promise<Setting[
   const kept = given.filter(
     ([name, value]) => harmless.test(name) && name.length + value.length <= longestSetting,
   );
-  // Last, what nothing outranks.
+  // Last, so that nothing outranks these.
   return [...own, ...kept.slice(0, mostSettings), ...shutOff];
 }
 

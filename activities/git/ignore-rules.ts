@@ -21,7 +21,7 @@ export type IgnoreRules = z.output<typeof IgnoreRules>;
 // A list of patterns a person writes by hand.
 const maxRulesBytes = 256 * 1024;
 
-/** Those of now. Repositories nested in the project are added as they are met. */
+/** The rules as they are now. Repositories nested in the project are added as they are met. */
 export async function rulesNow(project: string, gitFolder: string, scratch: string): Promise<IgnoreRules> {
   const repository = await findRepository(project);
   if (repository === undefined) return { around: null, excludes: {} };
@@ -29,7 +29,7 @@ export async function rulesNow(project: string, gitFolder: string, scratch: stri
   const excludes: Record<string, string> = text === '' ? {} : { '': text };
   const around = repository.workTree;
   if (around === project) return { around: null, excludes };
-  // It has nothing to do with a folder that it ignores, such as a repository of the whole home.
+  // A repository that ignores this folder does not count, such as one of the whole home.
   const isIgnored = await withExclude(scratch, text, async (excludesFile) => {
     const args = ['check-ignore', '--no-index', '-z', '--stdin'];
     const input = `./${project.slice(around.length).replace(/^\//, '')}\0`;
@@ -53,7 +53,7 @@ export async function keepRules(gitFolder: string, tree: string, rules: IgnoreRu
   await replaceFile(file, JSON.stringify(rules));
 }
 
-/** Those the tree was recorded by. */
+/** The rules the tree was recorded by. */
 export async function rulesOf(gitFolder: string, tree: string, project: string): Promise<IgnoreRules> {
   try {
     const rules = IgnoreRules.parse(JSON.parse(await readFile(fileOf(gitFolder, tree), 'utf8')));

@@ -20,7 +20,7 @@ export interface ProjectFilesInput {
   scratch: string;
   /** A tree whose files belong to the project even when it has come to ignore them. */
   since: string | undefined;
-  /** What is ignored beside what the project's own .gitignore files say; of now when there is no earlier tree. */
+  /** What is ignored beside the project's own .gitignore files; as it is now when there is no earlier tree. */
   rules: IgnoreRules;
   /** A folder that is never recorded, when it lies in the project. */
   exclude: string | undefined;
@@ -34,7 +34,7 @@ interface Walk extends ProjectFilesInput {
   met: Set<string>;
 }
 
-// A repository in a repository in a repository: deeper is a loop of somebody's making.
+// A repository in a repository in a repository: deeper is a loop made on purpose.
 const maxNesting = 8;
 // As many lookups in flight as the thread pool has use for.
 const batchSize = 512;
@@ -83,7 +83,7 @@ async function listFiles(walk: Walk, workTree: string, prefix: string, depth: nu
   return paths;
 }
 
-/** One that is removed meanwhile, or whose name is no UTF-8 and cannot be handed to git, costs only its own files. */
+/** A repository that is removed meanwhile, or whose name is not UTF-8 (git needs that), costs only its own files. */
 async function listNested(
   walk: Walk,
   workTree: string,

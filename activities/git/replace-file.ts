@@ -1,4 +1,4 @@
-// Puts what is new in the place of a file of ours at once: any reader sees the old or the new one, whole.
+// Replaces a file of ours at once: any reader sees the whole old file or the whole new one.
 import { randomUUID } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ export async function replaceFile(file: string, content: string, beside = dirnam
   await replaceWith(file, (made) => writeFile(made, content, { mode: 0o600 }), beside);
 }
 
-/** `make` makes it by the name it is given, which no other has. */
+/** `make` makes the file under the name it is given, which is unique. */
 export async function replaceWith(
   file: string,
   make: (made: string) => Promise<void>,

@@ -5,7 +5,7 @@ import { readPlainFile } from './plain-file.ts';
 /** A full name, section and key in small letters, and its value. */
 export type Setting = readonly [name: string, value: string];
 
-// Thousands of branches have less.
+// A file with thousands of branches is smaller.
 const maxConfigBytes = 1024 * 1024;
 
 /** In the order git reads them. What cannot be read says nothing. */

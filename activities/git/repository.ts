@@ -14,7 +14,7 @@ export interface Repository {
   commonFolder: string;
 }
 
-// A path.
+// A file that holds one path.
 const maxNameBytes = 8192;
 
 /** `directory` is a real path. Undefined: it belongs to none, or to one that is not followed. */
@@ -27,7 +27,7 @@ export async function findRepository(directory: string): Promise<Repository | un
   }
 }
 
-/** That of which a directory, by its real path, is the work tree; undefined when it is not one. */
+/** The repository whose work tree is this directory, a real path; undefined when there is none. */
 export async function repositoryAt(workTree: string): Promise<Repository | undefined> {
   const found = await lookAt(workTree, undefined);
   return found === 'none' ? undefined : found;
@@ -37,14 +37,14 @@ async function lookAt(workTree: string, below: Stats | undefined): Promise<Repos
   const gitFolder = join(workTree, '.git');
   const found = await statOf(gitFolder);
   if (found === undefined) return 'none';
-  // As git has it: above the directory, no repository of other people's, nor of another disk.
+  // As in git: above the directory, a repository of another user or disk does not count.
   if (below && (found.dev !== below.dev || ![below.uid, process.getuid?.()].includes(found.uid)))
     return undefined;
   if (found.isDirectory()) {
     const head = await statOf(join(gitFolder, 'HEAD'));
     return head === undefined ? 'none' : { workTree, gitFolder, commonFolder: gitFolder };
   }
-  // A link is not followed: whoever may write in the project says where it leads.
+  // A link is not followed: a user who may write in the project says where it leads.
   return found.isFile() ? linkedFrom(workTree) : undefined;
 }
 

@@ -33,7 +33,7 @@ interface TreeDiff {
   truncated: boolean;
 }
 
-// A longer list of names helps nobody.
+// A longer list of names helps no reader.
 const maxFiles = 10_000;
 
 /** The hash of the tree. Several may record the same project at the same time. */

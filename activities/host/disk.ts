@@ -38,7 +38,7 @@ function viewOf(folder: string, minFreeBytes: number): DiskView | undefined {
     const entriesLeft = files === 0 || ffree >= fewestEntries;
     return { folder, freeBytes: bavail * bsize, minFreeBytes, entriesLeft };
   } catch {
-    // Not made yet, or the disk says nothing; whoever writes there hears why.
+    // Not made yet, or the disk says nothing; a write there fails with the reason.
     return undefined;
   }
 }

@@ -6,12 +6,12 @@ import { hostname } from 'node:os';
 
 export interface ProcessRow {
   pid: number;
-  /** Who started it; once that has ended, whatever takes in orphans. */
+  /** The process that started it; once that has ended, the one that takes in orphans. */
   parent: number;
   pgid: number;
   /** The set of groups it belongs to (setsid): a program may leave its group, seldom its set. */
   setId: number;
-  /** A dead process that nobody has reaped: it holds its id but cannot act. */
+  /** A dead process that its parent has not reaped: it holds its id but cannot act. */
   dead: boolean;
   /** Halted by SIGSTOP: it lives and does nothing. */
   stopped: boolean;
@@ -73,7 +73,7 @@ export function thisHost(): string {
   return `${hostname()} ${pidNamespace()}`;
 }
 
-/** Undefined when the process is gone, or belongs to somebody who does not let us look. */
+/** Undefined when the process is gone, or belongs to a user whose processes we may not look at. */
 function readProc(pid: number, file: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');

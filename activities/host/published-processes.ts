@@ -12,7 +12,7 @@ export function seenNow<View extends PublishedProcess>(published: readonly View[
 }
 
 function isThere({ pid, started, health }: PublishedProcess): boolean {
-  // A server of somebody else's, which we do not start and whose process we do not know.
+  // A server of another owner, which we do not start and whose process we do not know.
   if (health === 'external') return true;
   const row = pid === null ? undefined : findProcess(pid);
   return row !== undefined && !row.dead && row.started === started;

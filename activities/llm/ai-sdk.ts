@@ -16,7 +16,7 @@ import { type PromptDialect, toCallOptions } from './to-prompt.ts';
 import type { WireFormat } from './wire/format.ts';
 import { createProviderFetch } from './wire/provider-fetch.ts';
 
-// A million tokens of output; whoever sends more is broken, and all of it is held until the step is stored.
+// A million tokens of output; a server that sends more is broken. All of it is held until the step is stored.
 const longestAnswer = 4 * 1024 * 1024;
 // No model reads or writes this much in one call; a larger figure is a mistake and must not be charged.
 const mostTokens = 100_000_000;
@@ -41,7 +41,7 @@ export interface AiSdkProvider {
 }
 
 /**
- * The longest answers that refusals have named, by run and model: each of its later steps would be refused once more. A
+ * The longest answers that refusals have named, by run and model, so that later steps are not refused again. A
  * restart of the worker forgets them, and so does the thousandth run after; then one request is refused again.
  */
 type KnownLimits = LRUCache<string, number>;
@@ -115,7 +115,7 @@ async function ask(
   }
 }
 
-/** The longest answer that is sent: never above the one reserved. Undefined: the server's own counts. */
+/** The longest answer that is sent: never above the one reserved. Undefined: the server's own limit holds. */
 function longestFor(
   { maxOutputTokens, free }: LlmRequest,
   profile: ServerProfile,

@@ -5,7 +5,7 @@ import { ownMetadata } from './kept.ts';
 
 type Extractor = ReturnType<MetadataExtractor['createStreamExtractor']>;
 
-// More than any answer has; whoever sends more is broken.
+// More than any answer has; a server that sends more is broken.
 const mostDetails = 2_000;
 
 export function createFieldExtractor(): Extractor {

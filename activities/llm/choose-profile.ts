@@ -66,7 +66,7 @@ export function chooseProfiles(
     const { profile, ...own } = { ...everywhere, ...ownOf(overrides, `${provider}/${model}`) };
     const name = profile ?? found.name;
     const given = Object.entries(own).filter(([, value]) => value !== undefined);
-    // Over the chat format no package makes parts out of what it knows of a vendor.
+    // Over the chat format there is no vendor's package to make these parts.
     const chat = provider === 'compatible' && takenBy(name).reasoning === 'package';
     const plain: Partial<Taken> = chat ? { reasoning: 'none', partsAfterResult: false } : {};
     return { ...takenBy(name), ...plain, ...Object.fromEntries(given), name };

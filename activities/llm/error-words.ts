@@ -121,7 +121,7 @@ export const tooLongWords: Phrasing[] = [
   },
 ];
 
-/** The account has nothing left, or nobody pays for it: it answers like this until a person does something. */
+/** The account has nothing left or is not paid for: the server answers like this until a person acts. */
 export const exhaustedWords: Phrasing[] = [
   {
     // Gemini uses the same sentence for a limit that passes in a minute, so it is known by its code.

@@ -1,6 +1,6 @@
 // The longest answer of a model call, in tokens, thinking included: what is reserved for it, and what its server is told.
 
-// An answer of more is rare, and what is reserved for it is kept from other runs: twelve calls with the 128,000 tokens
+// A longer answer is rare, and what is reserved for it is kept from other runs: twelve calls with the 128,000 tokens
 // that current models can write, at 25 dollars a million, would hold 38 dollars.
 const usualLongest = 32_000;
 

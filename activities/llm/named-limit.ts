@@ -25,7 +25,7 @@ const sentences: RegExp[] = [
 
 export interface NamedLimit {
   tokens: number;
-  /** It is the same for any prompt; another one is what this prompt leaves of the context. */
+  /** True: the same for any prompt. False: what this prompt leaves of the context. */
   isFixed: boolean;
 }
 

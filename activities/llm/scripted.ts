@@ -18,7 +18,7 @@ const longestPlaceholder = 500;
 
 // These break an answer off; the others refuse before it begins.
 const breaksOff: LlmErrorKind[] = ['network', 'timeout', 'unreadable'];
-// Of a server that is down for everybody.
+// Errors of a server that is down for every caller.
 const outages: LlmErrorKind[] = ['rate_limited', 'overloaded', 'network'];
 
 export function createScriptedLlm({ folder }: { folder: string | undefined }): Llm {

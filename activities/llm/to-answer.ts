@@ -58,7 +58,7 @@ function toParts(
     if (part.type === 'reasoning' && withReasoning)
       parts.push({ type: 'reasoning', text: part.text, ...withOptions(part.options) });
     if (part.type === 'text' && isWhole) addText(text.slice(place, (place += part.length)), part.options);
-    // A call that came before the text would be sent before it: what was changed since stands before all calls.
+    // A text that was changed since has lost its place among the calls: it is sent before all of them.
     if (part.type !== 'call') continue;
     if (!isWhole && place === 0) {
       addText(text);
@@ -106,7 +106,7 @@ function reasoningFields(
     case 'as-came':
       return kept?.reasoningField === undefined ? {} : { [kept.reasoningField]: reasoning };
     case 'reasoning':
-      // Their details hold the same text.
+      // The details hold the same text.
       return kept?.fields?.['reasoning_details'] === undefined ? { reasoning } : {};
     case 'chunks':
       return {

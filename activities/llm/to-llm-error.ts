@@ -20,7 +20,7 @@ const unreached: Record<string, string> = {
   ETIMEDOUT: 'it took too long',
 };
 
-/** Also a read may time out; that is another matter. An aggregate has one error for each address that was tried. */
+/** Not a read that timed out, which has the same code. An aggregate has one error for each address that was tried. */
 function isOfConnecting(error: Error): boolean {
   if (codeOf(error) === 'ETIMEDOUT' && !(error instanceof AggregateError))
     return (error as NodeJS.ErrnoException).syscall === 'connect';
@@ -30,7 +30,7 @@ function isOfConnecting(error: Error): boolean {
 export function toLlmError(error: unknown, provider: string): LlmError {
   const known = causes(error).find((cause) => cause instanceof LlmError);
   if (known !== undefined) return known;
-  // The wire tells of errors itself; what a package still finds in a chunk is one it reads out of an answer.
+  // The wire reports errors itself as LlmError; what is no Error here is one a package has read out of an answer.
   const complaint = error instanceof Error ? undefined : complaintIn(error, true);
   return complaint === undefined || error === null || typeof error !== 'object'
     ? toTransportError(error, provider)

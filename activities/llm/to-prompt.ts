@@ -127,7 +127,7 @@ function toResultPart(
   };
 }
 
-/** The system text changes never and all but the last message (the dynamic context) not until the next step. */
+/** The system text never changes; all messages but the last (the dynamic context) stay until the next step. */
 function withCacheMarks(
   prompt: LanguageModelV4Prompt,
   mark: SharedV4ProviderOptions | undefined,

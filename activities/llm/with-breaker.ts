@@ -11,7 +11,7 @@ const openMs = 30_000;
 const probeMs = 2_000;
 // How long the run that failed last lets others go first: those that were sent away come back within this time.
 const turnMs = 5_000;
-// Names of models come from people; of those that work nothing is kept.
+// People choose the names of models; of models that work nothing is kept.
 const mostModels = 1_000;
 
 interface Circuit {
@@ -41,7 +41,7 @@ export function withBreaker(llm: Llm): Llm {
       const settle = settleOnce((outcome) => tell(circuits, model, { runId, isProbe, outcome }));
       try {
         for await (const part of llm.stream(request, signal)) {
-          // A probe that is answered has answered for all: nobody waits for the rest of it.
+          // The first part of a probe answers for all: no run waits for the rest of it.
           if (isProbe || part.type === 'finish') settle('answered');
           yield part;
         }
@@ -84,7 +84,7 @@ function waitFor({ openUntil, probeSince, failed, waiting }: Circuit, runId: str
 function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof LlmError)) return 'unknown';
   if (error.outage) return error;
-  // It said what it does not want: it is there.
+  // A refusal of the request shows that the server is there.
   return error.retryable ? 'unknown' : 'answered';
 }
 
@@ -106,7 +106,7 @@ function tell(
   if (outcome === 'unknown') return;
   const wasOpen = circuit.failures >= failuresToOpen;
   circuit.failures += 1;
-  // What had begun before it opened says nothing new.
+  // A call that began before the circuit opened says nothing new.
   if (wasOpen && !isProbe) return;
   circuit.failed = runId;
   circuit.error = outcome;

@@ -22,7 +22,7 @@ export interface RunSandboxes extends Handles {
   lend(run: SandboxRun, mayUse?: PathRule): Promise<LentSandbox>;
   /** Lets go of a run's sandbox once nothing uses it any more: the run has ended. */
   endRun(runId: string): Promise<void>;
-  /** The runs it holds one of. */
+  /** The runs whose sandboxes it holds. */
   runIds(): string[];
   close(): Promise<void>;
 }
@@ -121,7 +121,7 @@ export function createRunSandboxes(input: {
 export function createHandles(drivers: readonly SandboxDriver[]): Handles {
   const driverOf = ({ kind }: Handle): SandboxDriver | undefined => drivers.find(({ mode }) => mode === kind);
   return {
-    // Of a kind that is not in the list nobody here can tell.
+    // For a kind that is not in the list, no driver here can tell.
     kill: async (handle) => driverOf(handle)?.kill(handle) ?? 'elsewhere',
     isAlive: async (handle) => driverOf(handle)?.isAlive(handle) ?? false,
     async sweep(handles) {

@@ -63,7 +63,7 @@ export interface SearchOptions {
 
 /**
  * What package managers and their kin fill: most of the files and none of the project's own. Searches enter them only
- * when told to, whether or not an ignore file names them. `vendor`, `target` and `build` may be anybody's own.
+ * when told to, whether or not an ignore file names them. `vendor`, `target` and `build` may be a project's own.
  */
 export const dependencyFolders = [
   'node_modules',
@@ -90,7 +90,7 @@ export const dependencyFolders = [
 
 /** The text of a `.gitignore` or its like. */
 export interface IgnoreFile {
-  /** In the order of their weight: what a later one says goes before an earlier one. */
+  /** In the order of their weight: a later one outranks an earlier one. */
   kind: 'exclude' | 'gitignore' | 'ignore';
   text: string;
   /** The asked directory as seen from the one that the patterns count from; empty when that is the same. */

@@ -39,7 +39,7 @@ export async function questionOf(
   return ungranted && question.step === step ? pausedBy(question) : undefined;
 }
 
-/** What an attempt asked whose worker never heard that it was stored, also when it has its answer by now. */
+/** The question of an attempt whose worker never heard that it was stored; it may be answered by now. */
 export async function askedBy(queries: Queries, attempt: AttemptRef): Promise<Paused | undefined> {
   const question = await findAskedBy(queries, attempt);
   return question && pausedBy(question);
@@ -95,7 +95,7 @@ function heldTime(deps: ActivityDeps): AnswerTime {
   return deadlineAt < latest ? { escalateAt, deadlineAt } : { escalateAt: latest, deadlineAt: latest };
 }
 
-/** When no answer is needed any more, since the shortage ended by itself: a run that was told so waits for that. */
+/** After how many ms the shortage is over by itself and no answer is needed; 0 where it does not pass. */
 function passesInMs(short: Exceeded | OwnShortage): number {
   if (short.allowanceId === null) return 0;
   const { allowed, needed, endsAt } = short;
@@ -107,7 +107,7 @@ function pausedBy({ id, limit_name }: ApprovalRow): Paused {
   return { kind: 'paused', waits: waitsFor(id), reason: reasonOf({ limit: limit_name as LimitName }) };
 }
 
-/** Why a run ends that is given no more of it. */
+/** Why a run ends when it is given no more of the limit. */
 export function reasonOf({ limit }: { limit: LimitName }): StopReason {
   return traits[limit].reason;
 }
@@ -117,7 +117,7 @@ function waitsFor(id: string): string {
 }
 
 interface Traits {
-  /** Why a run ends that is given no more. */
+  /** Why a run ends when it is given no more. */
   reason: StopReason;
   /** How people read an amount. */
   say: (count: number) => string;
@@ -137,7 +137,7 @@ const traits: Record<LimitName, Traits> = {
     period: 'an hour',
     option: '--set hourCalls=N',
   },
-  // Of no call: runs over it are never accepted.
+  // No call meets it: runs over it are never accepted.
   dayRuns: {
     reason: 'allowance_denied',
     say: (count) => `${count} runs`,

@@ -100,9 +100,9 @@ async function ask(
       if (answer.kind === 'closed')
         throw new Superseded(`attempt ${wanted.attempt} of step ${wanted.step} may draw nothing any more`);
       if (answer.kind === 'reserved') {
-        // What it reached on the way is told by the sweeper.
+        // The sweeper tells of thresholds reached here.
         if (!left) return undefined;
-        // It could not store an answer any more. Thrown, the reservation is none.
+        // It could not store an answer any more. The throw takes the reservation back.
         throw new Superseded(`attempt ${wanted.attempt} of step ${wanted.step} has ended`);
       }
       const current = await locked(write, run);

@@ -37,7 +37,7 @@ const types: Record<LlmErrorKind, FailureCode> = {
   content_refused: 'ModelContentRefused',
 };
 
-// Whatever breaks in here five times over breaks the sixth time too: a person should hear of it.
+// What breaks in our code five times breaks the sixth time too: a person should hear of it.
 const mostBroken = 5;
 
 /** The step has taken so many workers down that no other is put at risk. */

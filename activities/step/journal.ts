@@ -125,7 +125,7 @@ export function createJournal(input: JournalInput): Journal {
       clearTimeout(timer);
       sealed = true;
       await sending;
-      // Behind what could not be sent nothing is told either.
+      // Nothing is told behind pieces that could not be sent.
       return failed ? close() : merge([...waiting, ...close()]);
     },
   };

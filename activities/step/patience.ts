@@ -14,7 +14,7 @@ export interface Patience {
 // Outages of providers pass within minutes; after half an hour a person should hear that nothing works. Half an hour of
 // retries makes far more than ten.
 export const usualPatience: Patience = { ms: 30 * 60_000, fewestFailures: 10 };
-// Of a server that has not been seen yet the address may be wrong, or it was never started: a minute is enough to start
+// A server that was never reached may have a wrong address, or was never started: a minute is enough to start
 // it. Retries come after 0.5, 1, 2, 4 s and so on.
 export const firstPatience: Patience = { ms: 60_000, fewestFailures: 3 };
 // Retries are a minute apart and a slow attempt takes less than half an hour: a longer silence was our own.

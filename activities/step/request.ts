@@ -16,7 +16,7 @@ import type { ModelCall, Opened } from './open.ts';
 import { bookLost, noUse } from './use.ts';
 
 // Kills that come by chance must never end a run, and a model call is safe to make again: only a prompt that takes
-// down whoever sends it meets ten deaths in one step.
+// down every worker that sends it meets ten deaths in one step.
 const mostLostAttempts = 10;
 
 /** What to ask, or what becomes of the step when it may not be asked for want of money. */

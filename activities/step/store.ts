@@ -35,7 +35,7 @@ export async function storeReviewed(
     closing,
     answerTime: answerTimeOf(deps),
   };
-  // What has nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
+  // A run with nothing left to do after its answer ends with it. A project's tree comes before the end, and so does the
   // end of what runs in the background.
   const ends =
     use.status === 'answered' &&
@@ -48,7 +48,7 @@ export async function storeReviewed(
       const lock = ends ? lockRunAndConversation : lockRun;
       const current = requireRun(await lock(write, run.tenant_id, run.id), run.id);
       const { run: locked, calls: rows, rest } = await storeAnswer(write, current, answer);
-      // Read back after a lost COMMIT, it may have ended with the first one.
+      // After a lost COMMIT the answer is read back: the run may have ended with that COMMIT.
       const mayEnd = ends && !isTerminal(locked.status as RunStatus);
       const ended =
         mayEnd && (await concludeRun(deps, write, locked, { outcome: 'succeeded', reason: 'finished' }));

@@ -1,4 +1,4 @@
-// What people are told of a model whose price nobody knows, and whose use is charged at the configured ceiling.
+// What people are told of a model whose price is not known, and whose use is charged at the configured ceiling.
 import type { NewEvent } from '../../workflows/contracts/event.ts';
 import type { ActivityDeps } from '../deps.ts';
 

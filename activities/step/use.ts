@@ -72,7 +72,7 @@ export async function bookLost<Run extends RunRow>(
   return booked;
 }
 
-/** Books what the step under way has used when its run ends and nobody will ask again. */
+/** Books what the step under way has used when its run ends and no attempt will ask again. */
 export async function bookUnanswered<Run extends RunRow>(
   deps: Pricing,
   write: Write,

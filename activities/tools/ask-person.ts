@@ -16,7 +16,7 @@ export const askPerson = defineTool({
   subjectKind: 'run',
   repeat: 'safe',
   subject: () => 'this run',
-  // Where somebody talks with the agent, it gets somewhere.
+  // A person's answer is progress.
   progress: true,
   timeoutSeconds: () => 10,
   asks: ({ question, choices = [] }) => ({ text: question, choices }),

@@ -16,7 +16,7 @@ const maxKept = 64;
 export interface BackgroundState {
   /** What it said since it was last asked. */
   output: string;
-  /** Bytes of that which were dropped because nobody asked in time. */
+  /** Bytes of that which were dropped because it was not asked in time. */
   droppedBytes: number;
   /** `lost`: this worker does not hold it. `elsewhere`: it still lives on this machine, under another worker. */
   state: 'running' | 'ended' | 'killed' | 'lost' | 'elsewhere';
@@ -37,7 +37,7 @@ export interface Background {
   kill(runId: string, id: string): Promise<BackgroundState>;
   /** Kills what the run left running. Every way a run ends must come here. */
   endRun(runId: string): Promise<void>;
-  /** The runs it holds something of. */
+  /** The runs whose commands it holds. */
   runIds(): string[];
   close(): Promise<void>;
 }

@@ -150,7 +150,7 @@ function decoderFor(type: string): TextDecoder {
   try {
     return new TextDecoder(label);
   } catch (error) {
-    // A character set nobody knows: its ASCII part is still readable.
+    // An unknown character set: its ASCII part is still readable.
     if (error instanceof RangeError) return new TextDecoder('latin1');
     throw error;
   }

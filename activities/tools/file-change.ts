@@ -19,7 +19,7 @@ export function changeFiles<Input>(
           signal.throwIfAborted();
           const planned = await plan(input, sandbox);
           if ('problem' in planned) return failed(planned.problem);
-          // In the turn: planned before it, the note would not know of what the call before this one changes.
+          // Planned within the turn: before it, the note would miss what the call before this one changes.
           await noteIntent(toIntent(planned.changes));
           signal.throwIfAborted();
           await apply(sandbox, planned.changes);

@@ -94,7 +94,7 @@ function describe(pattern: string, { paths, isComplete, leftOut }: Found): strin
 interface Place {
   directory: string;
   rules: IgnoreRules;
-  /** Nothing below is ignored: it is meant. */
+  /** The pattern names it: nothing below is ignored. */
   isMeant: boolean;
 }
 

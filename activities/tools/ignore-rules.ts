@@ -33,7 +33,7 @@ export function isIgnored(rules: IgnoreRules, path: string, kind: 'file' | 'dire
   for (const { directory, below, matcher } of rules.toReversed()) {
     const inside = posix.join(below, directory === '' ? path : path.slice(directory.length + 1));
     const above = posix.dirname(inside);
-    // A file nearer by has taken the directory back: its own verdict is all that this one would repeat.
+    // These rules ignore the directory, and a nearer file has taken it back: they say nothing of what is in it.
     if (above !== '.' && matcher.test(`${above}/`).ignored) continue;
     const { ignored, unignored } = matcher.test(kind === 'directory' ? `${inside}/` : inside);
     if (ignored) return true;

@@ -41,7 +41,7 @@ export function createTools({ background, egress }: ToolNeeds): Tool[] {
   ];
 }
 
-// Every model call names every tool, and turning a schema into JSON Schema is dear.
+// Every model call names every tool, and turning a schema into JSON Schema is slow.
 const specs = new WeakMap<Tool, ToolSpec>();
 
 export function toToolSpec(tool: Tool): ToolSpec {

@@ -8,7 +8,7 @@ import { fileSeconds, maxFileBytes, pathField } from './fields.ts';
 import { formOf, type TextForm } from './lines.ts';
 import { defineTool, type ToolResult } from './tool.ts';
 
-// What an answer shows of its middle is less than that: the model should know that it saw no line's end.
+// A cut answer shows less than this: the model should know that it saw no end of the line.
 const longLine = 10_000;
 
 export const read = defineTool({

@@ -12,7 +12,7 @@ export const todo = defineTool({
     'Keeps your list of what is to be done: send the whole list each time, with the status of each item.',
   input: z.strictObject({
     items: z
-      // A longer list is a plan, and helps nobody as a list.
+      // A longer list is a plan, and no help as a list.
       .array(z.strictObject({ text: textField(1000), status: z.enum(['pending', 'in_progress', 'done']) }))
       .max(100),
   }),

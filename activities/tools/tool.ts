@@ -74,8 +74,8 @@ export interface Tool<Input = unknown> {
   /** The run ends after the step in which such a call succeeds; its output is the last word of the run. */
   endsRun?: true;
   /**
-   * Whether a success gets the run somewhere. Said only where the effect does not tell: a write or a command counts as
-   * progress, reading and fetching do not.
+   * Whether a success counts as progress. Said only where the effect does not tell: a write or a command does,
+   * reading and fetching do not.
    */
   progress?: boolean;
   /** How long one call may take, in seconds, from its input. */

@@ -22,12 +22,12 @@ export function idHelp(kind: FoundKind): string {
 /** The whole id. */
 export async function idOf(cli: Cli, given: string, kind: FoundKind): Promise<string> {
   const letters = withoutKind(given, [kind]);
-  // Whether it exists, the command itself is told.
+  // The command's own request tells if it exists.
   if (isWhole(letters)) return letters.toLowerCase();
   return (await find(cli, given, [kind])).id;
 }
 
-/** The one thing of these kinds; where it is `last`, of the first of them. */
+/** The one item of these kinds; `last` is looked up in the first kind. */
 export async function find(cli: Cli, named: string, kinds: [FoundKind, ...FoundKind[]]): Promise<FoundView> {
   const given = withoutKind(named, kinds);
   const wellFormed = /^[0-9a-f-]{4,36}$/i.test(given) && given.replaceAll('-', '').length >= 4;

@@ -41,7 +41,7 @@ export function dollars(value: string): number {
   return micros;
 }
 
-/** For what is unlimited at zero. */
+/** For limits: 0 is unlimited. */
 export function dollarsFromZero(value: string): number {
   const micros = fromDollars(value);
   if (micros === undefined)
@@ -49,7 +49,7 @@ export function dollarsFromZero(value: string): number {
   return micros;
 }
 
-/** Undefined is no JSON value: the text is not JSON. */
+/** Undefined when the text is not JSON. */
 export function fromJson(text: string): ApproveInput | undefined {
   try {
     return JSON.parse(text) as ApproveInput;

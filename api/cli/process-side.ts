@@ -44,7 +44,7 @@ const described: Record<string, (command: Command) => Command> = {
 For when the file is lost or every token is revoked. It needs the data folder and the database, and no token. The token
 that was in the file before is revoked; the others stay as they are. The log and the audit say so.`,
       ),
-  // Of compose files, where each container is one of them.
+  // For compose files, where a container runs one of them.
   api: (command) => command.description('start the API alone, beside servers that run already'),
   worker: (command) => command.description('start a worker alone, beside servers that run already'),
 };
@@ -59,7 +59,7 @@ export function processSideCommand(name: string): Command {
   return describe(command);
 }
 
-/** Those of one word, for the list of commands. */
+/** Commands of one word, for the list of all. */
 export function processSideCommands(): { command: Command; hidden: boolean }[] {
   return Object.keys(described)
     .filter((name) => !name.includes(' '))

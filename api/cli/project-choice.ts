@@ -9,7 +9,7 @@ import type { Cli } from './surroundings.ts';
 /** What `--project` takes for a scratch folder; a directory of that name is `./none`. */
 export const noProject = 'none';
 
-/** Undefined: the conversation's stays. */
+/** Undefined keeps the conversation's. */
 export function chooseProject(
   cli: Cli,
   { project, conversation }: { project?: string; conversation?: string },

@@ -18,7 +18,7 @@ export interface PromptPlace {
 
 // Characters that the API takes, `longestText` of the contracts; a test compares the two.
 export const longestPrompt = 400_000;
-// No character of the text that the API takes is longer in UTF-8. Held while it is read: a log of some gigabytes is
+// A character, as the API counts, has at most three bytes in UTF-8. Checked while read: a log of some gigabytes is
 // refused at its first megabyte.
 const mostBytes = longestPrompt * 3;
 

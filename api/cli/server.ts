@@ -16,7 +16,7 @@ interface Where {
   dataFolder: string | undefined;
 }
 
-/** What the supervisor writes beside its data for everybody who looks for it. */
+/** What the supervisor writes beside its data for each process that needs it. */
 interface ProcessesFile {
   /** Null while the API has not started yet. */
   url: string | null;

@@ -60,7 +60,7 @@ function keptAfter(after: number, signal: AbortSignal | undefined): Call {
 export type Client = ReturnType<typeof createClient>;
 
 /**
- * Every method may be called again: a POST carries an idempotency key and is tried again with it while nobody
+ * Every method may be called again: a POST carries an idempotency key and is tried again with it while no server
  * answers. Throws ProblemError (the server said no) or Unreachable.
  */
 export function createClient(settings: ClientSettings) {

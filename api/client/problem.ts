@@ -1,4 +1,4 @@
-// What can go wrong between a client and the server, as two errors a face can tell apart.
+// What can go wrong between a client and the server, as two errors callers tell apart.
 import type { ProblemView } from '../../workflows/contracts/system.ts';
 
 /** The server answered, and the answer is no; `problem` says why in words for people. */

@@ -8,7 +8,7 @@ export interface TransportSettings {
   /** Where the server is, without `/api/v1`. */
   url: string;
   token: string | undefined;
-  /** What speaks for the person, as "who decided" names it; `api` unless said otherwise. */
+  /** The client the person uses, as "who decided" names it; `api` unless said otherwise. */
   surface?: 'cli' | 'page';
   fetch?: typeof fetch;
   /** How long a request is tried again while the server does not answer; 5 seconds unless said otherwise. */

@@ -13,7 +13,7 @@ declare module 'fastify' {
 
 // The alphabet of RFC 6750; ours have 47 characters.
 const bearer = /^Bearer +([A-Za-z0-9._~+/-]{1,256}=*)$/i;
-// Those of our own that say which they are. It is a label for people: nothing is allowed or refused by it.
+// Our own clients that name themselves. It is a label for people: nothing is allowed or refused by it.
 const surfaces = ['cli', 'page'];
 
 export function authenticate(app: FastifyInstance, tokens: KnownTokens): void {

@@ -1,10 +1,10 @@
-// What the description of the API gets beside what the routes' schemas say: headers, which every route takes and gives,
+// Adds to the description of the API what the routes' schemas do not say: the headers that every route takes and gives,
 // examples, and of the schemas those that are used.
-/** Of what a route takes and of its main answer. */
+/** Of a route's body and of its main answer. */
 export interface Example {
   body?: unknown;
   answer?: unknown;
-  /** Of a 200 beside the 202: what may have ended meanwhile. */
+  /** Of a 200 beside the 202: a run that ended meanwhile. */
   ended?: unknown;
 }
 

@@ -10,7 +10,7 @@ export const problemType = 'application/problem+json; charset=utf-8';
 
 // A supervised Postgres or API is back in about a second.
 const retryAfterSeconds = '1';
-// A person makes room, which takes minutes; whoever waits for it need not ask more often.
+// A person makes room, which takes minutes; a client that waits need not ask more often.
 const roomAfterSeconds = '30';
 // Enough to correct a form with; a body of a million wrong items needs no million sentences.
 const mostFields = 20;

@@ -13,7 +13,7 @@ import { commit, type Outcome, perform, type Verb, type VerbParts } from '../ver
 import { present } from '../present.ts';
 import { pathOf, problemType, toProblem } from './errors.ts';
 
-/** Makes what is sent of what is stored, after the commit and under no lock: it may take long, and is never stored. */
+/** Turns the stored answer into the sent one, after the commit and under no lock: it may be slow, and is not stored. */
 export type Finish = (answer: StoredAnswer) => Promise<StoredAnswer>;
 
 /**
@@ -45,7 +45,7 @@ export function createMutate(parts: VerbParts): Mutate {
   const { log, redact } = parts;
 
   function toRefusal(error: unknown, requestId: string): Done | undefined {
-    // What passes by itself is no answer to be given again for a day.
+    // A failure that passes by itself is not to be repeated all day.
     if (!(error instanceof Failure) || failures[error.code].retryable) return undefined;
     if (failures[error.code].status >= 500) return undefined;
     const problem = toProblem(error, requestId, redact);
@@ -57,7 +57,7 @@ export function createMutate(parts: VerbParts): Mutate {
     };
   }
 
-  /** Under a key. A refusal is an answer too: what was written before it has been taken back, and it is stored. */
+  /** Under a key. A refusal is an answer too: what was written before it is rolled back, and it is stored. */
   async function once(request: FastifyRequest, name: string, scope: KeyScope, act: Act): Promise<Done> {
     const keeping = (effect: Act): Promise<Done> => commit(log, name, keep(scope, request.bodyHash, effect));
     const done = await keeping(act).catch((error: unknown) => {

@@ -53,7 +53,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
         contact: { name: 'Whoever runs this server' },
       },
-      // Where it is, this document was read: paths are below that address, whatever its name.
+      // The address that this document was read from: paths are below it, whatever its name.
       servers: [{ url: '/', description: 'The server that this description comes from.' }],
       tags,
       components: {

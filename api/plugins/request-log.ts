@@ -7,7 +7,7 @@ export function logRequests(app: FastifyInstance): void {
     request.log.info(
       {
         method: request.method,
-        // Without the query: cursors and filters tell nothing, and nobody should learn to put secrets there.
+        // Without the query: cursors and filters tell nothing, and no user should learn to put secrets there.
         path: pathOf(request.url),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime),

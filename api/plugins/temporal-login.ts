@@ -72,7 +72,7 @@ export function refuseOtherOrigins({ method, headers }: FastifyRequest): void {
   const { origin, host = '' } = headers;
   const site = headers['sec-fetch-site'];
   const reads = method === 'GET' || method === 'HEAD';
-  // To open a page by a link elsewhere is no harm: whoever links does not see it.
+  // Opening a page by a link elsewhere is no harm: the linking page cannot see it.
   const opens = reads && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
   const isOurs = site === undefined ? reads || origin !== undefined : site === 'same-origin';
   const byHand = site === 'none' && reads;

@@ -22,11 +22,11 @@ export function refuseOtherMethods(app: FastifyInstance): MethodsOf {
     const found = [...taken.values()].filter(({ pattern }) => pattern.test(path));
     return found.length === 0 ? undefined : listed(found.flatMap(({ methods }) => [...methods]));
   };
-  // Before the body is read: it is not needed. No route is a path's answer to a method that it does not take.
+  // Before the body is read: it is not needed. A method that the path does not take reaches no route.
   app.addHook('onRequest', async (request, reply) => {
     const path = pathOf(request.url);
     const own = taken.get(path)?.methods;
-    // A path of its own, such as /policies/place, is no name for the methods of /policies/:id.
+    // A literal path, such as /policies/place, does not take the methods of /policies/:id.
     if (!request.is404 && (!own || own.has(request.method))) return;
     const allow = methodsOf(path);
     if (allow === undefined) return;

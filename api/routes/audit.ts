@@ -1,4 +1,4 @@
-// The audit: to be read, and only that.
+// The audit, which can only be read.
 import { type AuditRow, listAudit } from '../../activities/store/access/audit.ts';
 import { AuditListView, AuditQuery } from '../../workflows/contracts/policy.ts';
 import type { Routes } from '../parts.ts';

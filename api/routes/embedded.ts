@@ -16,8 +16,8 @@ const loopback = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|::ffff:127\.\d{1,3}\.\d{1
 const NoBody = z.strictObject({}).nullish();
 
 export function embeddedRoutes(api: Api, parts: Parts, embedded: EmbeddedDeps): void {
-  // The address of the socket, never a header: anybody can write one. A proxy on this machine is on loopback for all
-  // its callers, and says so by a header: nobody behind one is let in.
+  // The address of the socket, never a header: any client can write one. A proxy on this machine is on loopback for all
+  // its callers, and says so by a header: no client behind one is let in.
   const onRequest = async (request: FastifyRequest): Promise<void> => {
     const proxied = 'x-forwarded-for' in request.headers || 'forwarded' in request.headers;
     if (!proxied && loopback.test(request.raw.socket.remoteAddress ?? '')) return;

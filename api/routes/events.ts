@@ -38,7 +38,7 @@ const listAnswer = {
   description: 'A page; with `format=jsonl` one event a line.',
   content: {
     'application/json': { schema: EventListView },
-    // The schema is that of a line: there is none of the lines together.
+    // The schema is that of one line; the lines together have none.
     'application/x-ndjson': { schema: EventView },
   },
 };
@@ -47,7 +47,7 @@ const streamAnswers = {
   200: {
     description:
       'Messages of Server-Sent Events. The schema is that of the `data` of each; `id` is its number, `event` its type, lines that begin with `:` are comments.',
-    // The schema is that of the data of each message: there is none of a stream as a whole.
+    // The schema is that of each message's data; the stream as a whole has none.
     content: { 'text/event-stream': { schema: EventView } },
   },
   204: z.undefined().describe('Nothing follows the cursor, now or later.'),

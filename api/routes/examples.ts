@@ -7,7 +7,7 @@ export const at = '2026-01-05T09:30:00.000Z';
 
 export const pageExample = (item: unknown) => ({ items: [item], nextCursor: null });
 
-/** What starts a run is answered with. */
+/** The answer when a run is started. */
 export const startedExample = {
   id: runId,
   conversationId,

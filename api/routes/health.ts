@@ -5,7 +5,7 @@ import { HealthView, ReadyView } from '../../workflows/contracts/system.ts';
 import type { Routes } from '../parts.ts';
 import { problems } from './problems.ts';
 
-// Who asks waits for the slowest answer; a balancer's own limit is rarely under five seconds.
+// A caller waits for the slowest answer; a balancer's own limit is rarely under five seconds.
 const probeMs = 2_000;
 // Three missed beats of a worker.
 const beatingMs = 15_000;

@@ -144,7 +144,7 @@ interface Choice {
   attended?: boolean | undefined;
 }
 
-/** What would apply in a project, each asked for once, and to a run that was. */
+/** What would apply in a project, read once for each, and to a past run. */
 function applyingFor(
   parts: Parts,
   request: FastifyRequest,
@@ -173,7 +173,7 @@ function applyingFor(
     const resolving = known.get(projectPath) ?? resolve(projectPath);
     known.set(projectPath, resolving);
     const { place, scopes } = await resolving;
-    // The calls of a run come together.
+    // One run's calls are adjacent.
     const key = JSON.stringify([runId, place]);
     if (ofRun?.key !== key) {
       const run = { id: runId, tenant_id: tenantId, project_path: place };

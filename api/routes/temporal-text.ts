@@ -23,7 +23,7 @@ const policy = [
 
 const Query = z.object({ content: z.string().catch(''), theme: z.string().catch('') });
 
-/** It needs no login: it says what it is given, and nothing else. */
+/** It needs no login: it only shows what the request contains. */
 export function temporalTextRoutes(app: FastifyInstance, { temporalUi }: Parts): void {
   if ('problem' in temporalUi) return;
   app.get('/render', { schema: { hide: true }, exposeHeadRoute: false }, async (request, reply) => {
@@ -39,7 +39,7 @@ export function temporalTextRoutes(app: FastifyInstance, { temporalUi }: Parts):
 function pageOf(content: string, isDark: boolean): string {
   const body = escaped(content)
     .replaceAll(/`([^`\n]*)`/g, '<code>$1</code>')
-    // Only to a run on our own page: where any other link leads, its author alone knows.
+    // Only links to a run on our own page: any other link could lead anywhere.
     .replaceAll(
       /\[([^\]\n]*)\]\((\/#run=[0-9a-f-]{36})\)/g,
       '<a href="$2" target="_blank" rel="noopener">$1</a>',

@@ -47,7 +47,7 @@ const policy = (scripts: string): string =>
     "frame-ancestors 'none'",
   ].join('; ');
 
-/** In the API, for who has a token. */
+/** In the API, for token holders. */
 export function temporalLoginRoutes(api: Api, { temporalUi }: Parts, logins: TemporalLogins): void {
   api.post(
     '/temporal-login',
@@ -130,7 +130,7 @@ function proxy(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const contentType = request.headers['content-type'] ?? 'application/octet-stream';
   return reply.from(undefined, {
     ...(request.body instanceof Buffer && { body: request.body, contentType }),
-    // A person who wants it again asks again.
+    // Not repeated here: a person can do so.
     retryDelay: () => null,
     rewriteRequestHeaders: ({ headers }, { host }) => {
       const csrf = parseCookie(headers.cookie ?? '')[csrfCookie];
@@ -179,7 +179,7 @@ function only(names: readonly string[], headers: Headers): Headers {
   );
 }
 
-/** For /temporal, so that nothing else of this host is sent it. */
+/** For /temporal only: no other path of this host is sent it. */
 function csrfOf(given: string | string[] | undefined): Headers {
   const found = [given ?? []]
     .flat()

@@ -12,7 +12,7 @@ import type { Finish } from '../plugins/idempotency.ts';
 import { runExample } from './examples.ts';
 import { jsonAnswer, problems, refusals } from './problems.ts';
 
-// The longest there is: who asks for a wait wants one.
+// The longest allowed: a caller that waits wants it.
 const usualSeconds = 25;
 
 const hasEnded = ({ status }: RunRow): boolean => isTerminal(status as RunStatus);

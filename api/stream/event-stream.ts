@@ -11,7 +11,7 @@ import type { Followed, Hub } from './hub.ts';
 import type { Topic } from './topics.ts';
 
 export interface EventStreams {
-  /** Answers with the topic's events after a cursor that the caller has checked, as it has that they may be read. */
+  /** Answers with the topic's events after a cursor. The caller has checked the cursor and the right to read. */
   open(request: FastifyRequest, reply: FastifyReply, following: Following): FastifyReply;
   /** Ends the streams of tokens that do not count any more. */
   endRevoked(): Promise<void>;
@@ -33,7 +33,7 @@ const heartbeatMs = 15_000;
 const checkMs = 5_000;
 // Unsent bytes of one reader stay under 1 MiB: a quarter at a time, and no more before that has gone out.
 const sliceBytes = 256 * 1024;
-// A healthy reader takes such a slice in milliseconds; who does not in five seconds has stalled.
+// A healthy reader takes such a slice in milliseconds; one that needs five seconds has stalled.
 const stalledMs = 5_000;
 // Time for the last bytes of a reader that is sent away, then its memory is taken back.
 const lingerMs = 1_000;
@@ -173,7 +173,7 @@ function startStream(input: {
         if (response.writableNeedDrain && !(await drained(response))) return end('overrun');
         if (over || cursor >= followed.position()) return;
         const frames = await followed.after(cursor, sliceBytes).catch(async (error: unknown) => {
-          // It comes back and is told from where on it can read.
+          // The reader reconnects and learns where it can start.
           if (error instanceof Skipped) {
             end('folded');
             return undefined;

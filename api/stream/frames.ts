@@ -12,7 +12,7 @@ export interface Frames {
   final: boolean;
 }
 
-/** What was to be read without gaps has some: it was folded or deleted since the reader was let in. */
+/** The events to read have gaps: some were folded or deleted since the reader was let in. */
 export class Skipped extends Error {
   override name = 'Skipped';
 }

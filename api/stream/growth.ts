@@ -14,7 +14,7 @@ export interface Growth {
   readonly readers: Set<Reader>;
   /** Hands the next events to every reader. */
   grow(events: Event[]): void;
-  /** What holds the event after `number`, when it is still at hand. */
+  /** The frames with the event after `number`, when still kept. */
   recent(number: number): Frames | undefined;
 }
 

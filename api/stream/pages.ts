@@ -1,4 +1,4 @@
-// Pages of past events as frames, read once for all who catch up: 500 readers that come back after a restart cost
+// Pages of past events as frames, read once for all that catch up: 500 readers that come back after a restart cost
 // as many queries as one. A page never changes once it is read, so it is kept as long as there is room.
 import { LRUCache } from 'lru-cache';
 import type { Db } from '../../activities/store/db/database.ts';
@@ -15,9 +15,9 @@ export interface Pages {
 
 // Small enough to be read in a few milliseconds, large enough that 10,000 events are ten queries.
 const pageEvents = 1_000;
-// About two hundred pages of text deltas; what a herd of readers is behind by.
+// About two hundred pages of text deltas: what many readers at once catch up on.
 const keepBytes = 64 * 1024 * 1024;
-// Reading back must leave connections of the pool to those who want to start something.
+// Reading back must leave connections of the pool to requests that start something.
 const readsAtOnce = 4;
 
 export function createPages(db: Db, tenantId: string): Pages {
@@ -25,9 +25,9 @@ export function createPages(db: Db, tenantId: string): Pages {
   const kept = new LRUCache<string, Frames, { topic: Topic; from: number; to: number }>({
     maxSize: keepBytes,
     sizeCalculation: (frames) => frames.bytes.length + 1,
-    // A page pushed out while it was being read still goes to those who wait for it.
+    // A page pushed out while it was being read still goes to readers that wait for it.
     ignoreFetchAbort: true,
-    // Whoever asks while the page is being read waits for the same read.
+    // A reader that asks while the page is read waits for the same read.
     fetchMethod: (_key, _stale, { context: { topic, from, to } }) =>
       limited(async () => {
         const events = await readTopic(db, tenantId, topic, { after: from, limit: to - from });

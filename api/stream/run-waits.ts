@@ -13,7 +13,7 @@ export interface RunWaits {
   /**
    * The run as it is when it has ended, when `seconds` are over, or when this server shuts down; `response` is the
    * caller's, who may go away before. Throws a Failure where there is no such run, where too many wait already, and
-   * where the caller's token has lost its meaning meanwhile.
+   * where the caller's token no longer counts.
    */
   end(request: FastifyRequest, response: ServerResponse, wanted: Wanted): Promise<RunRow>;
   /** Ends every wait: each caller hears what is known. */
@@ -56,7 +56,7 @@ export function createRunWaits({
     const timer = setTimeout(end, seconds * 1_000);
     response.once('close', end);
     try {
-      // Another reader of it was told more before this one came: that may have been its end.
+      // Another reader of the run was told more before this one came: maybe its end.
       if (followed.position() > head.seq && (await headOf(db, tenantId, topic)).ended) return;
       await over.promise;
     } finally {

@@ -54,7 +54,7 @@ export async function headsOf(db: Db, tenantId: string, topics: Topic[]): Promis
 /** How far one topic has come; refused when the tenant has none such. */
 export async function headOf(db: Db, tenantId: string, topic: Topic): Promise<StreamHead> {
   const what = `${topic.kind} ${topic.id}`;
-  // Whose a run is stands in its own row.
+  // The row of a run has its tenant.
   if (topic.kind === 'run') found(await findRun(db, tenantId, topic.id), what);
   return found((await headsOf(db, tenantId, [topic])).get(keyOf(topic)), what);
 }

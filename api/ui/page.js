@@ -15,7 +15,7 @@ if (location.hash !== '') history.replaceState(null, '', location.pathname);
 const token = sessionStorage.getItem('token') ?? '';
 
 function say(text) {
-  // Said again it would be read aloud again.
+  // A screen reader would read it again.
   if (element('notice').textContent !== text) element('notice').textContent = text;
 }
 const fail = (error) => say(error instanceof TypeError ? 'No answer; trying again.' : error.message);
@@ -66,7 +66,7 @@ async function refresh() {
 
 async function refreshApprovals() {
   const { items } = await get('/approvals?status=open&limit=200');
-  // What a caller's own tool is to answer no person can.
+  // No person can answer for a caller's own tool.
   const open = new Map(items.filter(({ kind }) => kind !== 'result').map((item) => [item.id, item]));
   for (const [id, approval] of open) if (!asked.has(id)) drawApproval(approval);
   for (const [id, item] of asked) {
@@ -75,7 +75,7 @@ async function refreshApprovals() {
     if (status === 'open') continue;
     asked.set(id, null);
     item.lastChild.replaceChildren(clean(`${status} by ${decidedBy}`));
-    // Time to read who it was.
+    // Time to read who did it.
     setTimeout(() => item.remove(), 8000);
   }
 }

@@ -1,4 +1,4 @@
-// The only face's way to Temporal, for every kind of execution: starts the workflow of an accepted row, wakes it,
+// The API's way to Temporal, for every kind of execution: starts the workflow of an accepted row, wakes it,
 // replaces a stuck one. All of it repairs itself: what Temporal did not hear now, the sweeper says again.
 import {
   type Client,
@@ -48,7 +48,7 @@ export interface Executions<Row extends ExecutionRow = ExecutionRow> extends Not
 // Without a deadline a start hangs for 20 to 40 s when Temporal is dead; the request was accepted either way.
 const deadlineMs = 1000;
 
-// Far more than wait at once; whatever is forgotten is started once more, for nothing.
+// Far more than wait at once; to start a forgotten one once more does no harm.
 const mostRemembered = 50_000;
 
 // A worker killed inside a workflow task costs this instead of the default ten seconds.
@@ -73,7 +73,7 @@ export function createExecutions<Row extends ExecutionRow>(
     started.add(keyOf(row));
   }
 
-  /** Starts it on its way; whatever comes of it is the log's and the sweeper's business. */
+  /** Does not wait for the result: a failure is logged, and the sweeper repeats it. */
   function send(what: string, id: string, act: () => Promise<unknown>): void {
     const sending = client.connection
       .withDeadline(Date.now() + deadlineMs, act)
@@ -142,7 +142,7 @@ async function describe(client: Client, workflow: string): Promise<SeenWorkflow 
 
 /**
  * Starts the execution of a row that was handed over and ends the one before, never one of its own generation:
- * what comes second, the sweeper for one, finds nothing left to do.
+ * a second caller, such as the sweeper, finds nothing left to do.
  */
 async function replaceWorkflow<Row extends ExecutionRow>(
   client: Client,

@@ -1,5 +1,5 @@
 // The nightly pruning, and carrying out those that people asked for: a slice of it with each pass of the sweeper, so
-// that nobody's start waits behind it. What one night cannot do, the next passes do.
+// that no start waits behind it. What one night cannot do, the next passes do.
 import type { Logger } from 'pino';
 import { pruneBatch } from '../../activities/store/retention/prunings.ts';
 import type { Sweeps } from '../../activities/store/retention/sweeps.ts';

@@ -25,7 +25,7 @@ function startOf(run: RunRow): WorkflowStart {
     runId: run.id,
     requestId: run.request_id,
     generation: run.generation,
-    // Another execution finds steps and calls that only the rows know.
+    // A later execution must read the steps and calls in the rows.
     ...(run.generation === 0 && { fresh: { project: run.project_path !== null, seconds } }),
   };
   return {

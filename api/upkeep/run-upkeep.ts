@@ -24,7 +24,7 @@ export interface RunUpkeepInput {
 
 // The next pass takes the rest.
 const mostPerPass = 200;
-// What reached a threshold is given a moment to say so itself.
+// A run at a threshold gets a moment to tell of it itself.
 const notBeforeMs = 2000;
 
 export function createRunUpkeep(input: RunUpkeepInput): Upkeep<RunRow> {

@@ -6,7 +6,7 @@ import type { Db } from '../../activities/store/db/database.ts';
 import type { ExecutionRow } from './kind.ts';
 import { type Chore, type Loop, repeat, report, type Upkeep } from './upkeep.ts';
 
-// What a person who just sent something is ready to wait when Temporal was away at that moment.
+// How long a person is ready to wait when Temporal was away as they sent something.
 const everyMs = 5000;
 // The first try is the accepting request's own; it gives up after a second.
 const notBeforeMs = 2000;
@@ -18,12 +18,12 @@ export function createSweeper(input: {
   db: Db;
   kinds: readonly Upkeep[];
   logger: Logger;
-  /** Of no kind; they come last. */
+  /** For no kind; done last. */
   chores?: readonly Chore[];
   everyMs?: number;
 }): Loop {
   const { db, kinds, logger, chores: others = [] } = input;
-  // What somebody waits for comes first.
+  // What a person waits for comes first.
   const chores: Chore[] = [
     ...kinds.map((each) => ({
       name: `starting each ${each.kind.name}`,

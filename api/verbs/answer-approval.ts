@@ -78,14 +78,14 @@ function noteOf(parts: VerbParts, note: string | undefined): { note?: string } {
   return note === undefined ? {} : { note: parts.redact(note) };
 }
 
-// Long enough for a piece of work, short enough that nobody wonders next year why something is allowed.
+// Long enough for a piece of work, short enough that next year no old permission is a surprise.
 const rememberedDays = 30;
 
 interface Remembering {
   run: RunRow;
   approval: ApprovalRow;
   remember: NonNullable<Approve['remember']>;
-  /** Other arguments that were given: those are what is allowed. */
+  /** Changed arguments, if any: those are what is allowed. */
   edited: EditedCall | undefined;
 }
 

@@ -58,7 +58,7 @@ export const deletePolicy: Verb<Delete, undefined> = async (_parts, write, calle
   return { body: undefined };
 };
 
-// Below /policies they mean something else.
+// Below /policies these are other routes.
 const takenIds = ['place', 'places', 'evaluate', 'backtest'];
 
 function requireFreeId(policyId: string): void {

@@ -31,7 +31,7 @@ export const deleteRun: Verb<{ runId: string }, DeletedView> = async (_parts, wr
   const { tenantId } = actorOf(caller);
   const what = `run ${runId}`;
   const known = found(await findRun(write.tx, tenantId, runId), what);
-  // Pools come before everything else; of a run that has not ended this changes nothing.
+  // Pools are locked first; for a run that has not ended this changes nothing.
   await closeAccount(write.tx, { tenantId, runId });
   const conversationId = known.conversation_id;
   found(await lockConversation(write.tx, tenantId, conversationId), what);

@@ -26,8 +26,7 @@ type Resolve = { letterId: string };
 export const retryDeadLetter: Verb<Resolve, DeadLetterView> = async (parts, write, caller, { letterId }) => {
   const { tenantId, by } = actorOf(caller);
   const known = found(await findDeadLetter(write.tx, tenantId, letterId), `dead letter ${letterId}`);
-  // What is asked again draws from what the first run drew from. Pools before the run, the run before the letter: the
-  // one lock order.
+  // The new run draws from the first run's pools. The one lock order is: pools, the run, the letter.
   const pools = await chainOf(write.tx, known.run_id);
   const held = await holdPools(write.tx, { tenantId, others: pools });
   const run = await lockRunAndConversation(write, tenantId, known.run_id);

@@ -12,7 +12,7 @@ import type { Runs } from '../upkeep/run-kind.ts';
 
 export interface Caller {
   tenantId: string;
-  /** The token's name, or who a gateway knows the person as. */
+  /** The token's name, or a gateway's name for the person. */
   name: string;
   /** Where it came from, such as `cli`. A label for people: nothing is allowed or refused by it. */
   surface: string;

@@ -99,6 +99,7 @@ test('what is said of a sandbox is what its driver says', async () => {
         mode: 'mount',
         contains: { files: false, network: false, processes: false },
         reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
+        problem: null,
       },
     ],
   });

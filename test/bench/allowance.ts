@@ -47,7 +47,7 @@ async function openCaller(): Promise<Caller> {
   return { runId, pools: pools.map(({ id }) => id), step: 0 };
 }
 
-// Far away: what is measured is a reservation that fits.
+// Far above what is used: the benchmark measures a reservation that fits.
 function limitOf(tx: Parameters<typeof changeLimits>[0], name: `owner/${string}` | `run/${string}`) {
   const limits = { dayCostMicros: 2 ** 50, tokens: 2 ** 50 };
   return changeLimits(tx, {
@@ -83,7 +83,7 @@ await seedTenantAllowance(db, defaultTenant);
 await sql`update allowances set day_cost_micros = ${2 ** 50}`.execute(db);
 const opened = await Promise.all(Array.from({ length: callers }, openCaller));
 
-/** Until the time is up, each of so many callers does one after the other. */
+/** Until the time is up, each of `many` callers makes one call after the other. */
 async function calls(many: number, seconds: number, one: (caller: Caller) => Promise<void>): Promise<Sample> {
   const end = Date.now() + seconds * 1000;
   let units = 0;

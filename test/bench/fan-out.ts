@@ -13,13 +13,13 @@ const runs = 50;
 const clients = 1000;
 // A model's tokens come in such batches when several are waiting.
 const everyMs = 50;
-// What a person still takes for at once.
+// What a person still sees as at once.
 const latestMs = 100;
 // One rung of the ladder of rates: long enough for a few hundred batches a run.
 const rungSeconds = 3;
-// One late rung may be the machine's; a second one is the side's own.
+// One late rung may be the machine's fault; a second one is the side's own.
 const mostLate = 2;
-// So many, on top of half as many, that what each costs stands out from what a process keeps for other reasons.
+// They come on top of half as many. Enough that their cost stands out from what a process keeps anyway.
 const idleClients = 4000;
 
 const given = settings();
@@ -36,7 +36,7 @@ interface Rung {
   p99: number;
 }
 
-/** Appends to all runs at once, `perTick` events each, every tick; as late as they are when they are late. */
+/** Appends to all runs at once, `perTick` events each, every tick. A tick that is late does not shorten the next. */
 async function appendFor(seconds: number, perTick: number): Promise<void> {
   const end = Date.now() + seconds * 1000;
   await Promise.all(
@@ -114,7 +114,7 @@ async function climb(side: 'ours' | 'floor'): Promise<Rung> {
   return best;
 }
 
-/** KiB of resident memory that one more reader that is sent nothing costs the process that serves it. */
+/** KiB of resident memory that one more idle reader costs the process that serves it. */
 async function memoryPerReader(side: 'ours' | 'floor', pid: number): Promise<number> {
   await using first = await startReaders();
   await openAll(first, side, idleClients / 2);
@@ -131,7 +131,7 @@ function residentKiB(pid: number): number {
 const api = product.platform.pid('api') ?? 0;
 const memory = { ours: await memoryPerReader('ours', api), floor: await memoryPerReader('floor', floor.pid) };
 const rungs = { ours: [] as Rung[], floor: [] as Rung[] };
-// A climb is half a minute, and its result a rate that either is or is not held.
+// A climb takes half a minute, and its result is a rate that is either held or not.
 const pairs = Math.max(1, Math.round(given.pairs / 3));
 for (let pair = 0; pair < pairs; pair += 1) {
   for (const side of pair % 2 === 0 ? (['floor', 'ours'] as const) : (['ours', 'floor'] as const)) {

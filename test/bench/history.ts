@@ -16,10 +16,10 @@ const { HistoryEvent } = proto.temporal.api.history.v1;
 
 const modelCalls = 1000;
 const conversationTokens = 200_000;
-// What may differ: where an execution ends and the next begins does not fall on every hundred.
+// A small difference is allowed: not every hundred steps hold the border between two executions.
 const mostDifference = 1.1;
 
-// A token is about four characters; the numbers keep one answer from being another's.
+// A token is about four characters; the numbers make each answer different.
 const words = 'what this step has found out and what the next one is to do about it '.repeat(20);
 const textOf = (step: number) => `${step}: ${words}`.slice(0, (conversationTokens / modelCalls) * 4);
 const steps = Array.from({ length: modelCalls - 1 }, (_, index) => ({

@@ -86,7 +86,7 @@ for (let round = 0; round < rounds; round += 1) {
   aborts.push(await abortRequest());
 }
 const beats: number[] = [];
-// Each takes seconds, which is what it is to show.
+// Each takes seconds, which is what this part shows.
 for (let round = 0; round < given.pairs; round += 1) beats.push(await cancelByHeartbeat());
 const checked = await checkRows(platform.databaseUrl);
 

@@ -40,8 +40,8 @@ const mostOfAll = {
 };
 // MB that the worker may grow from the 200th run to the 1,000th.
 const mostGrowth = { target: 5, mustReach: 25 };
-// What has become quiet gives its garbage back within two looks of five seconds; some more, because the first may come
-// while the last runs end.
+// A quiet process gives its garbage back within two looks of five seconds; some more time, because the first look may
+// come while the last runs end.
 const restMs = 20_000;
 
 const { CommandType } = proto.temporal.api.enums.v1;

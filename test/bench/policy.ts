@@ -9,7 +9,7 @@ import { measurePairs, rate, ratiosOf, report, type Sample, settings } from './h
 const callCount = 1000;
 const ruleCount = 200;
 
-/** Rules of a house that has grown: directories, commands and hosts of many teams, and last the default profile's. */
+/** Rules of a large organisation: directories, commands and hosts of many teams, and last the default profile's. */
 function manyRules(last: PolicyRule[]): PolicyRule[] {
   const own = Array.from({ length: ruleCount - last.length }, (_, index): PolicyRule => {
     const decision = (['deny', 'ask', 'allow'] as const)[index % 3] ?? 'deny';
@@ -64,7 +64,7 @@ async function repeat(seconds: number, all: () => void): Promise<Sample> {
   return { units: rounds * callCount };
 }
 
-// What is thrown away may be optimised away.
+// A result that is not used may be optimised away.
 let kept = 0;
 const ours = {
   name: 'evaluate',

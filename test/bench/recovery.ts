@@ -38,12 +38,12 @@ async function killMidTool(): Promise<number> {
     }
     return type === 'run-end';
   });
-  // A worker that dies within a second of its start is taken for one that cannot live.
+  // A worker that dies within a second of its start counts as broken, and its restarts slow down.
   await sleep(1500);
   return again;
 }
 
-/** Brings so many runs to the step where their model falls silent; returns their ids and how to let it speak. */
+/** Brings all runs to the step where their model falls silent; returns their ids and how to let it go on. */
 async function holdConversations(): Promise<{ ids: string[]; release(): void }> {
   const go = Promise.withResolvers<void>();
   answers.toolSteps = heldAtStep;

@@ -35,7 +35,7 @@ async function openConversation(): Promise<string> {
   return id;
 }
 
-/** As a subagent's will be: of those a conversation has as many at once as it likes. */
+/** Like the run of a future subagent: a conversation may have any number of those at once. */
 async function openRun(conversationId: string): Promise<string> {
   const id = uuid();
   await database.db
@@ -149,7 +149,7 @@ async function atWork(seconds: number, conversations: number): Promise<Sample> {
     Array.from({ length: runsAtOnce }, async (_, index) => {
       const conversation_id = opened[index % conversations] ?? '';
       const run = { id: await openRun(conversation_id), tenant_id: defaultTenant, conversation_id };
-      // Its stream begins as accepting it would have it begin.
+      // Its stream begins as that of an accepted run does.
       await log.append({ ...streamFor(run), events: [{ type: 'run-resume', payload: { reason: 'bench' } }] });
       return run;
     }),

@@ -67,7 +67,7 @@ await measurePairs({
   name: 'start',
   floor: { name: 'bare workflow', measure: (seconds) => oneAfterTheOther(seconds, starts.floor, oneBareRun) },
   ours: { name: 'runs', measure: (seconds) => oneAfterTheOther(seconds, starts.ours, oneRun) },
-  // Two or three hundred starts a side say what there is to say.
+  // Two or three hundred starts a side are enough.
   settings: { ...given, seconds: given.seconds / 2 },
 });
 const checked = await checkRows(platform.databaseUrl);
@@ -121,7 +121,7 @@ report({
       mustReach: 2,
       ...lower,
     },
-    // Twice the floor is what must hold; in milliseconds that is the floor itself on top.
+    // At most twice the floor: the milliseconds added are at most those of the floor.
     {
       what: 'ms added to the first token',
       value: added,

@@ -27,7 +27,7 @@ await using readers = await startReaders();
 const client = openClient({ temporalAddress: platform.temporalAddress, temporalNamespace: 'perdure' });
 const found = { ours: [] as ReadersReport['ages'][], floor: [] as ReadersReport['ages'][] };
 
-/** Until all are under way nobody says anything: fifty starts at once are another benchmark's business. */
+/** No model speaks until all runs are under way: fifty starts at once are another benchmark's business. */
 async function together(seconds: number, begin: () => Promise<void>): Promise<ReadersReport['ages']> {
   const go = Promise.withResolvers<void>();
   answers.pieces = Math.round((seconds * 1000) / pauseMs);
@@ -74,7 +74,7 @@ async function throughFloor(seconds: number): Promise<Sample> {
   return { units: ages.count };
 }
 
-/** Events in Temporal's history of a run whose model says so many tokens. */
+/** Events in Temporal's history of a run whose model streams `tokens` tokens. */
 async function historyEvents(tokens: number): Promise<number> {
   answers.pieces = tokens;
   delete answers.hold;

@@ -42,7 +42,7 @@ export interface ChaosResult extends Finding {
 const usualAtOnce = 16;
 // A micro-dollar a token: the day's allowance is never reached, and a unit of money that is lost shows.
 const prices = JSON.stringify({ 'compatible/*': { input: 1_000_000, output: 1_000_000 } });
-// Beyond the number of any program, so that its dice are its own.
+// Above the number of any program, so that no program has the same dice.
 const placePart = 0x70_6c_61_63;
 // Shorter than many a recovery, on purpose.
 const pauseMs: [number, number] = [500, 2_000];
@@ -116,7 +116,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
   }
 }
 
-/** What data folder and projects are called, and whether they are reached by a link. */
+/** The name of the data folder and of the projects, and whether they are reached by a link. */
 function placeOf(seed: number): { name: string; throughLink: boolean } {
   const dice = createDice(seed).derive(placePart);
   return { name: dice.pick([...awkwardNames, awkwardName]), throughLink: dice.chance(0.5) };

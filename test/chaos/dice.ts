@@ -1,4 +1,4 @@
-// Chance that can be had again: everything random in a chaos run comes from its seed through these.
+// Repeatable chance: everything random in a chaos run comes from its seed through these dice.
 
 export interface Dice {
   /** A whole number from 0 up to `limit`, without it. */

@@ -28,7 +28,7 @@ export interface RunState {
 export interface Money {
   pools: Row<'allowances'>[];
   entries: Row<'allowance_entries'>[];
-  /** Runs that have ended and whose account nobody has closed. */
+  /** Runs that have ended and whose account is still open. */
   unclosed: string[];
 }
 
@@ -39,7 +39,7 @@ export interface Evidence {
   model: Pick<FakeModel, 'asks' | 'answered'>;
   /** By run id; every run of the database. */
   runs: ReadonlyMap<string, RunState>;
-  /** Undefined where nobody was left to close the accounts. */
+  /** Undefined where no process was left to close the accounts. */
   money: Money | undefined;
   /** By path: what each file a program was to write or edit holds now; undefined when it is not there. */
   files: ReadonlyMap<string, string | undefined>;

@@ -16,7 +16,7 @@ export interface Ask {
 }
 
 export interface ModelCall {
-  /** Providers reuse theirs; given when a script wants that. */
+  /** Given when a script wants an id used twice, as some providers do. */
   id?: string;
   name: string;
   /** As the model writes it: may be malformed. */
@@ -25,7 +25,7 @@ export interface ModelCall {
 
 export type ModelFault =
   | { kind: 'status'; status: 429 | 500 | 529; retryAfterSeconds?: number }
-  /** The connection breaks after so many words. */
+  /** The connection breaks after `afterWords` words. */
   | { kind: 'cut'; afterWords: number }
   /** It breaks inside the arguments of the first call. */
   | { kind: 'cut-call' };
@@ -99,7 +99,7 @@ export async function startFakeModel(
   }
 
   const server = createServer((request, response) => {
-    // A client that goes away while it is answered is what half of these tests are about.
+    // In half of these tests the client goes away before its answer ends.
     answer(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,6 +1,6 @@
 // Breaks things, by the dice: kills processes of the platform, freezes them, stops Postgres in the middle of it, fills
 // its disk, removes its logs.
-// Every fault is noted with its time; whatever had to be started again by hand was.
+// Every fault is noted with its time. It starts again what does not start by itself.
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -56,7 +56,7 @@ const kinds: readonly FaultKind[] = [
   'remove-logs',
 ];
 
-// A process that does not come back for so long does not come back; a busy machine needs a quarter of it.
+// After this time a process will not come back any more; a busy machine needs a quarter of it.
 const notUpMs = 120_000;
 
 export interface NemesisInput {
@@ -70,7 +70,7 @@ export interface NemesisInput {
   isDue(): boolean;
 }
 
-// Against the programs' seconds, nothing.
+// Very short beside the seconds that programs take.
 const lookMs = 100;
 
 export function startNemesis({ platform, disk, dice, pauseMs, isDue }: NemesisInput): Nemesis {
@@ -81,7 +81,7 @@ export function startNemesis({ platform, disk, dice, pauseMs, isDue }: NemesisIn
     const frozen = platform.pid(name);
     if (frozen === undefined || !platform.kill(name, 'SIGSTOP')) return undefined;
     await sleep(dice.between(300, 3_000));
-    // The same process, if nobody has ended it: its name may belong to a successor by now.
+    // Only if it still is the same process: its name may belong to a successor by now.
     if (platform.pid(name) === frozen) platform.kill(name, 'SIGCONT');
     return Date.now();
   }
@@ -160,7 +160,7 @@ async function allUp(platform: Platform): Promise<void> {
   await until(isUp, notUpMs, () => `not all up: ${JSON.stringify(platform.processes())}`, 100);
 }
 
-/** Freezing kills nobody, and neither does what is done to the disk. */
+/** Freezing kills no process, and neither do faults of the disk. */
 export function killsIn(faults: readonly Fault[]): number {
   return faults.filter(({ kind }) => !/^freeze|^full-disk|^remove-logs/.test(kind)).length;
 }

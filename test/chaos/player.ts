@@ -195,7 +195,7 @@ function watchRun(stage: Stage, requests: Requests, message: Message, played: Pl
 
   async function unlessStuck(done: Promise<unknown>): Promise<string | undefined> {
     let timer: NodeJS.Timeout | undefined;
-    // A run that waited for its turn starts to count when somebody waits for it.
+    // The clock of a run that waited for its turn starts when the player begins to wait for it.
     movedAt = Date.now();
     const stuck = new Promise<string>((resolve) => {
       timer = setInterval(() => {

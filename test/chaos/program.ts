@@ -41,7 +41,7 @@ export interface Act {
 export interface AnswerPlan {
   says: Saying;
   afterMs: number;
-  /** Somebody else says the opposite in the same moment. */
+  /** Another person says the opposite in the same moment. */
   contested: boolean;
 }
 
@@ -56,7 +56,7 @@ export interface Message {
   doubled: boolean;
   /** Policy asks people about each of its calls. */
   asks?: true;
-  /** What they say, by call. Without it, who answers is its own test's business. */
+  /** What they say, by call. Absent: the test that made the program gives the answers. */
   answers?: Readonly<Record<string, AnswerPlan>>;
   steps: StepPlan[];
   acts: Act[];

@@ -50,7 +50,7 @@ export interface RecorderInput {
 
 // A server that accepts a connection and does not answer is tried again after this.
 const headersMs = 10_000;
-// Comments come every 15 s: three missing ones mean that nobody is there.
+// Comments come every 15 s: three missing ones mean that the server is gone.
 const silenceMs = 45_000;
 
 export function record(input: RecorderInput): Recorder {

@@ -1,4 +1,4 @@
-// Requests as a careful client makes them: under an idempotency key, tried again until somebody answers. Notes
+// Requests as a careful client makes them: under an idempotency key, tried again until an answer comes. Notes
 // every acknowledgement, since what was acknowledged is what must never be lost.
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -52,7 +52,7 @@ export function createRequests(input: { url: string; token: string; name: string
       });
       return { status: response.status, text: await response.text() };
     } catch {
-      // Refused, reset or cut: nobody knows whether it was done, which is what the key is for.
+      // Refused, reset or cut: whether it was done is not known, which is what the key is for.
       return undefined;
     }
   }

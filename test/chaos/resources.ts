@@ -72,7 +72,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'latin1');
   } catch (error) {
-    // It has ended meanwhile, or belongs to somebody who does not let us look.
+    // It has ended meanwhile, or belongs to another user and may not be read.
     if (['ENOENT', 'ESRCH', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
     throw error;
   }

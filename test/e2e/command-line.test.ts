@@ -225,8 +225,21 @@ test('status lists the five processes by name, pid, address and health', async (
     })),
   );
   expect(runs).toEqual([]);
-  const contains = { files: false, network: false, processes: false };
+  const nothing = { files: false, network: false, processes: false };
+  const all = { files: true, network: true, processes: true };
   expect(sandboxes).toEqual([
-    { mode: 'mount', contains, reach: expect.stringMatching(/^contains nothing; .*token’s file$/) },
+    {
+      mode: 'mount',
+      contains: nothing,
+      reach: expect.stringMatching(/^contains nothing; .*token’s file$/),
+      problem: null,
+    },
+    {
+      mode: 'bubblewrap',
+      contains: all,
+      reach: expect.stringMatching(/^contains files, network and processes; /),
+      // Not every machine has it, or lets it start.
+      problem: sandboxes[1].problem === null ? null : expect.stringMatching(/bubblewrap|bwrap/),
+    },
   ]);
 });

@@ -47,7 +47,7 @@ const vehicles: Record<Setting, readonly Vehicle[]> = {
   'default-and-pages': ['page', 'error page'],
   'plan-readonly': [...inFiles, ...fromPeople],
   'headless-permissive': [...inFiles, 'test output', 'commit message', ...fromPeople],
-  // What is read has to be asked for, and nobody answers.
+  // Each read has to be asked for, and no person answers.
   'ask-headless': fromPeople,
   'ask-nobody': fromPeople,
   'ask-person': ['file', 'search hit', 'file name', ...fromPeople],

@@ -1,4 +1,4 @@
-// A model that obeys whoever speaks to it: what a planted text demands comes first, then what it was asked for. It
+// A model that obeys every text it is sent: what a planted text demands comes first, then what it was asked for. It
 // knows nothing but the conversation it is sent, so that the same request gets the same answer.
 import {
   type Ask,

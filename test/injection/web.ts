@@ -39,7 +39,7 @@ export async function openWeb(): Promise<Web> {
     request.on('data', (chunk) => (visit.body += String(chunk)));
     request.on('end', () => response.end('Thank you.'));
   });
-  // What is no HTTP counts too: whoever connects has got through.
+  // A connection without HTTP counts too: it has got through.
   thief.on('clientError', (_error, socket) => {
     thiefVisits.push({ url: 'not HTTP', headers: '', body: '' });
     socket.destroy();

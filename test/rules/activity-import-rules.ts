@@ -1,4 +1,4 @@
-// Who may import whom in activities/, and in which order the rooms of the store stand.
+// Which folder of activities/ may import which, and in which order the rooms of the store stand.
 import { rule, temporal } from './import-rule.ts';
 
 /** What makes a model call or a tool call out of what the other folders can do. */

@@ -6,7 +6,7 @@ import { importRules } from './import-rules.ts';
 
 export interface ImportReport {
   modules: number;
-  /** One sentence each: who imports whom, the rule's name, and what to do instead. */
+  /** One sentence each: which file imports which, the rule's name, and what to do instead. */
   problems: string[];
 }
 

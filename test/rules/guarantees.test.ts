@@ -41,7 +41,7 @@ function look(text: string): { isQuick: boolean; grows: boolean } {
     for (const argument of node.arguments) visit(argument);
   };
   visit(source);
-  // Some files have their tests defined by others.
+  // The tests of some files are defined in other files.
   const isQuick = found.quick > 0 || found.long === 0;
   return { isQuick, grows: found.long > 0 || /\bwith(Faults|Kernel)\b/.test(text) };
 }

@@ -1,4 +1,4 @@
-// Who may import whom. Each rule's comment is what a person reads who broke it: it says what to do instead.
+// Which folder may import which. A person who breaks a rule reads its comment: it says what to do instead.
 import { activityRules, storeRules } from './activity-import-rules.ts';
 import { builtIn, type ImportRule, outsidePackages, rule, temporal } from './import-rule.ts';
 

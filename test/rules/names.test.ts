@@ -7,7 +7,7 @@ import { codeFiles, productFiles, root, type SourceFile } from './product-files.
 const topLevel = {
   folders: ['activities', 'api', 'test', 'worker', 'workflows'],
   files: ['README.md', 'docker-compose.yml', 'package.json', 'tsconfig.json'],
-  // Each is demanded by a tool that looks nowhere else.
+  // A tool demands each of these names and looks nowhere else.
   forTools: [
     '.ci',
     '.dockerignore',

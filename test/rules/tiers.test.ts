@@ -53,7 +53,7 @@ test('a tier or a need that does not exist is refused in one sentence', () => {
   expect(runSuite([], { PERDURE_REQUIRE: 'dokcer' })).toEqual({
     status: 2,
     lines: [
-      'PERDURE_REQUIRE names "dokcer"; it can name postgres, temporal, docker, chromium, mount, with commas between.',
+      'PERDURE_REQUIRE names "dokcer"; it can name postgres, temporal, docker, chromium, mount, bubblewrap, with commas between.',
     ],
   });
 });

@@ -4,7 +4,7 @@ import { codeFiles, productFiles, type SourceFile } from './product-files.ts';
 interface Ban {
   pattern: RegExp;
   instead: string;
-  /** Where the word is somebody else's and means what they say. */
+  /** Where the word is a term of another system, in that system's meaning. */
   except?: RegExp;
 }
 
@@ -42,6 +42,18 @@ function todoProblems({ name, text }: SourceFile): string[] {
   });
 }
 
+// Migrations that ran somewhere stay as they are.
+const oldMigration = /migrations\/00([01]\d|20)-/;
+
+/** A comment names who or what it speaks of. */
+function vagueProblems({ name, text }: SourceFile): string[] {
+  const vague = /(^\s*(\/\/|\/?\*)|\s\/\/\s).*\b(who|no|some|any|every)(ever|body)\b/i;
+  return text.split('\n').flatMap((line, at) => {
+    if (!vague.test(line) || oldMigration.test(name)) return [];
+    return [`${name}:${at + 1}: say who or what: a caller, a person, another process`];
+  });
+}
+
 /** A file says in its first lines what it is for. */
 function openingProblems({ name, text }: SourceFile): string[] {
   const lines = text.split('\n').filter((line, at) => at > 0 || !line.startsWith('#!'));
@@ -60,6 +72,11 @@ test('what is left to do has a link to its issue', () => {
   expect(productFiles([...codeFiles, '*', '.ci/*']).flatMap(todoProblems)).toEqual([]);
 });
 
+test('no comment speaks of a person or a program without a noun', () => {
+  const files = productFiles(codeFiles).filter(({ name }) => !name.endsWith('.test.ts'));
+  expect(files.flatMap(vagueProblems)).toEqual([]);
+});
+
 test('every file of code opens with what it is for', () => {
   const files = productFiles(codeFiles).filter(({ name }) => !name.endsWith('.test.ts'));
   expect(files.flatMap(openingProblems)).toEqual([]);
@@ -68,9 +85,16 @@ test('every file of code opens with what it is for', () => {
 test('each of these is noticed', () => {
   const word = ['sess', 'ion'].join('');
   const note = ['TO', 'DO'].join('');
-  const text = `\n// ${note}: later\nconst ${word}Id = 1;\nconst place = '/ro${''}ot/x';\n`;
-  const sample = { name: 'api/sample.ts', text };
-  expect([wordProblems(sample).length, todoProblems(sample).length, openingProblems(sample).length]).toEqual([
-    2, 1, 1,
-  ]);
+  const who = ['who', 'ever'].join('');
+  const lines = [
+    '',
+    `// ${note}: later, ${who} does it`,
+    `const ${word}Id = 1;`,
+    `const place = '/ro${''}ot/x';`,
+  ];
+  const sample = { name: 'api/sample.ts', text: lines.join('\n') };
+  const found = [wordProblems, todoProblems, vagueProblems, openingProblems].map(
+    (find) => find(sample).length,
+  );
+  expect(found).toEqual([2, 1, 1, 1]);
 });

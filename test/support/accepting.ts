@@ -57,7 +57,7 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     metadata: {},
     whenBusy: 'reject',
     attended: false,
-    // What asks can be looked at.
+    // So that a run that asks for money waits and can be looked at.
     overBudget: 'pause',
     execMode: 'mount',
     acceptNoContainment: false,

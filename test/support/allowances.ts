@@ -28,7 +28,7 @@ export interface TestTenant {
   /** Makes a pool, or changes it. Returns the runs that waited for it and go on. */
   limit(name: PoolName, limits: Partial<Limits>, model?: string): Promise<string[]>;
   pool(name: PoolName, at?: Date, model?: string): Promise<AllowanceView>;
-  /** Accepts a run as on a day; of one that is refused, why. */
+  /** Accepts a run as on a given day; says why when it is refused. */
   accept(changes?: Partial<NewRun>, others?: PoolName[], at?: Date): Promise<Accepted | Refused>;
   /** One that was admitted. */
   run(others?: PoolName[], changes?: Partial<NewRun>): Promise<RunRow>;
@@ -122,7 +122,7 @@ export function openTenant({ log, database: { db } }: TestStore): TestTenant {
   return tenant;
 }
 
-/** Has a run, which has begun and whose call finds too little, ask for more. */
+/** Makes a run ask for more: it has begun, and its call finds too little. */
 export async function askForRoom(
   { log }: Pick<TestStore, 'log'>,
   run: RunRow,
@@ -142,7 +142,7 @@ export async function askForRoom(
   });
 }
 
-/** Has a run that has begun ask for more money of its own. */
+/** Makes a run that has begun ask for more money of its own. */
 export async function askForOwn({ log }: Pick<TestStore, 'log'>, run: RunRow, step = 1): Promise<string> {
   return log.write('test', async (write) => {
     const locked = await lockedRun(write, run.id);

@@ -42,8 +42,8 @@ export async function openApproval(product: Product, program: Program): Promise<
 }
 
 /**
- * The same, once the run's workflow knows that nobody has answered yet: an answer from then on reaches it by a wake
- * or not at all.
+ * The same, once the run's workflow has seen that there is no answer yet: a later answer reaches it by a wake or not at
+ * all.
  */
 export async function awaitedApproval(
   product: Product,
@@ -93,7 +93,7 @@ export async function callPerdure({ url, token }: Product, ...args: string[]): P
   return { code: code as number, out, err };
 }
 
-/** Of a run that asked: how it ended, what was decided and used up, and what is open still. */
+/** What became of a run that asked: how it ended, what was decided and used up, and what is still open. */
 export function becameOf({ run, calls, approvals, attempts, events }: RunState) {
   return {
     run: run.status,
@@ -110,7 +110,7 @@ export function becameOf({ run, calls, approvals, attempts, events }: RunState) 
   };
 }
 
-/** What that is for a run that asked once, was answered once, and came to its end. */
+/** The same, as expected of a run that asked once, was answered once, and came to its end. */
 export function answered(
   status: 'approved' | 'denied',
   by: string,

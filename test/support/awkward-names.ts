@@ -35,5 +35,5 @@ export const unfitNames = [
   'line\u2028',
 ] as const;
 
-/** All of what is awkward in one name, for what is too slow to be tried with each. */
+/** Everything awkward in one name, for tests too slow to try each name. */
 export const awkwardName = `-ü u\u0308 日本🙂 'q' "Q" \\b #h ?q %20 $HOME \`id\` * [a] ;x `;

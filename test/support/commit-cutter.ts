@@ -1,5 +1,5 @@
 // A TCP proxy in front of Postgres that cuts a connection between a COMMIT and its answer, again and again: the
-// server has committed, and whoever asked cannot know.
+// server has committed, and the client cannot know.
 import { connect, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
@@ -11,7 +11,7 @@ export interface CommitCutter {
   close(): Promise<void>;
 }
 
-/** Every `every`th commit of those that pass is cut off, whoever sent it. */
+/** Every `every`th commit that passes is cut off, whichever client sent it. */
 export async function startCommitCutter(databaseUrl: string, every: number): Promise<CommitCutter> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();

@@ -1,4 +1,4 @@
-// The API's description without a database, a Temporal server or a test runner: it is made of the routes alone.
+// The API's description without a database, a Temporal server or a test runner: it is made from the routes alone.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -6,7 +6,7 @@ import pino from 'pino';
 import { openDatabase } from '../../activities/store/db/database.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 
-// Nothing listens there, and nothing is asked: connections are opened when they are needed.
+// Nothing listens there, and nothing connects: a connection is opened only when it is needed.
 const nowhere = 'postgres://127.0.0.1:1/none';
 
 /** The document as it is served, as JSON. */
@@ -25,7 +25,7 @@ export async function describedApi(): Promise<string> {
     temporalUi: { problem: 'There is none here.' },
     loginKey: 'none',
     uiFolder,
-    // So that the routes below it are described too.
+    // Present, so that the routes that need it are described too.
     embedded: {} as NonNullable<ApiDeps['embedded']>,
   };
   const app = await buildApp({ ...deps, log: { db: database.db } } as ApiDeps);

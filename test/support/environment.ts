@@ -1,5 +1,5 @@
-// Takes the developer's own settings out of the environment of a test file: what is tested must not depend on whose
-// machine it is, and no test may reach a paid model because a key happens to be set.
+// Takes the developer's own settings out of the environment of a test file: a result must not depend on the machine,
+// and no test may reach a paid model because a key happens to be set.
 import { settings } from '../../worker/config/settings.ts';
 
 for (const { variable } of settings) {

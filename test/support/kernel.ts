@@ -71,7 +71,7 @@ export interface Kernel {
   /** How Temporal's UI shows the workflow of a run that has ended. */
   shown(run: RunRow): Promise<ShownWorkflow>;
   history(run: RunRow, executionId?: string): Promise<History>;
-  /** Has the history of a workflow that the test started by hand kept, as those of `start` are. */
+  /** Keeps the history of a workflow that the test started by hand, as `start` does for its own. */
   keep(run: RunRow, executionId?: string): void;
 }
 
@@ -114,7 +114,7 @@ export function withKernel(
     { cache: 'workflows cached', cachedWorkflows: undefined, isLong: false },
     { cache: 'every workflow task a replay', cachedWorkflows: 0, isLong: options.replay !== 'always' },
   ].slice(0, options.replay === 'never' ? 1 : 2);
-  // What is left out is not even opened.
+  // A kernel that is left out is not even opened.
   const chosen = caches.filter(({ isLong }) => withFaults || !isLong);
   describe.each(chosen)('$cache', async ({ cachedWorkflows }) => {
     const kernel = await openKernel(cachedWorkflows);
@@ -307,7 +307,7 @@ async function shownIn(client: Client, workflow: string): Promise<ShownWorkflow>
   }
 }
 
-/** Looks again until there is something; a hang is told with what has happened so far. */
+/** Looks again until it finds something; the error of a hang says what has happened so far. */
 async function until<T>(
   kernel: Kernel,
   run: RunRow,

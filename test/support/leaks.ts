@@ -34,7 +34,7 @@ afterAll(async () => {
   }
 });
 
-/** What asks is asked again until nothing is left or the time is up. */
+/** Asks again until nothing is left or the time is up. */
 async function untilNone<T>(ask: () => Promise<T[]>): Promise<T[]> {
   const deadline = Date.now() + goneMs;
   for (;;) {

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { runningProcess } from '../../worker/process-table.ts';
 import { recordStarted, removeLeftovers } from './leftovers.ts';
 
-/** A process that stands for a server, ended with the test when nobody else ends it. */
+/** A process that stands for a server, ended with the test at the latest. */
 async function startServer(): Promise<{ pid: number; started: string; gone: Promise<unknown> }> {
   const child = spawn('sleep', ['60'], { stdio: 'ignore' });
   const gone = new Promise((resolve) => child.once('exit', resolve));

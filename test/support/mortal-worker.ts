@@ -22,7 +22,7 @@ export const points = [
   'answer-stored',
   /** Temporal has this worker look at what people have answered, nothing is read. */
   'before-look',
-  /** It has seen that nobody has answered yet, Temporal does not know. */
+  /** It has seen that there is no answer yet, Temporal does not know. */
   'looked',
   /** It has read the answer and noted that it was told, Temporal does not know. */
   'answer-read',
@@ -52,7 +52,7 @@ function die(): void {
 
 let stoodStill = false;
 function standStill(): void {
-  // Once: what was begun before it is to come to its end after it.
+  // Only once: work begun before the standstill must be able to end after it.
   if (stoodStill) return;
   stoodStill = true;
   // Not a loop: a neighbour's test needs the processor meanwhile.

@@ -57,11 +57,11 @@ async function obey(order: Order): Promise<Omit<Reply, 'id'>> {
       return {};
     case 'signal': {
       const server = order.name === 'postgres' ? postgres : temporal;
-      // Frozen is a server only with all of its processes; a kill takes the first, as it does in real life.
+      // A server is frozen only when all its processes are; a kill takes the first one, as it does in real life.
       const freezes = order.signal === 'SIGSTOP' || order.signal === 'SIGCONT';
       for (const pid of freezes ? withDescendants([server.pid]) : [server.pid])
         process.kill(pid, order.signal);
-      // What ends it is waited for, so that a start right after does not find it half alive.
+      // Waits for its end, so that a start right after does not find it half alive.
       if (order.signal === 'SIGKILL' || order.signal === 'SIGQUIT') await server.exited;
       return {};
     }

@@ -116,7 +116,7 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
     kill(name, signal = 'SIGKILL') {
       const pid = platform.pid(name);
       if (pid === undefined) return false;
-      // Frozen is a server only with all of its processes; a kill takes the first, as it does in real life.
+      // A server is frozen only when all its processes are; a kill takes the first one, as it does in real life.
       const freezes = signal === 'SIGSTOP' || signal === 'SIGCONT';
       const all = freezes && name === 'postgres' ? withDescendants([pid]) : [pid];
       return all.map((each) => send(each, signal)).includes(true);
@@ -176,7 +176,7 @@ async function removePlatform(data: string, outer: string): Promise<void> {
   await rm(outer, { recursive: true, force: true });
 }
 
-/** Starts a process that is nobody's child, as from a terminal that has been closed since. */
+/** Starts a process that is no child of this one, as from a terminal that has been closed since. */
 function spawnUnowned(command: string[], environment: Record<string, string>, logFile: string): void {
   const log = openSync(logFile, 'a');
   const shell = spawn('/bin/sh', ['-c', '"$@" &', 'sh', ...command], {
@@ -193,7 +193,7 @@ function readProcesses(data: string): ProcessView[] {
   try {
     text = readFileSync(path.join(data, 'processes.json'), 'utf8');
   } catch (error) {
-    // Not there before the first start has come that far, nor after an orderly stop.
+    // The file is missing early in the first start, and after an orderly stop.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
@@ -203,7 +203,7 @@ function readProcesses(data: string): ProcessView[] {
   );
 }
 
-/** Everything that runs for what lies in this folder; its name is random, so that no stranger has it on a command line. */
+/** Every process of the platform in this folder: its random name is on no other process's command line. */
 function leftOf(outer: string): { pid: number; command: string }[] {
   return findProcesses((command) => command.includes(outer));
 }
@@ -245,7 +245,7 @@ async function untilReady(platform: Platform, outer: string): Promise<void> {
   await until(answersOrIsGone, readyMs, () => `The platform in ${platform.data} is not ready.`, 100);
 }
 
-/** Looks again until it is so; throws with the sentence after the time, which only ends a hang. */
+/** Looks again until it is so; after the time it throws with the sentence. The time only ends a hang. */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   withinMs: number,

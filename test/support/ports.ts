@@ -1,5 +1,5 @@
 // Ports for servers that a test stops and starts again. Those that the system gives away by itself are no good: while
-// the server is down, any connection of anybody may be given its port.
+// the server is down, any connection of another process may be given its port.
 import { createServer } from 'node:net';
 
 // Linux gives away 32,768 and above, others start higher; below it each test file has a part of its own, so that

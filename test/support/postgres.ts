@@ -10,7 +10,7 @@ const closingMs = 2_000;
 /**
  * Makes a database with the product's tables, or an `empty` one. At the top of a file or in `beforeAll` it lives
  * as long as the file, inside a test as long as the test. It is dropped by itself, and the test or file fails when
- * somebody is still connected to it then.
+ * a connection to it is still open then.
  */
 export async function createTestDatabase(options: { empty?: boolean } = {}): Promise<{ url: string }> {
   const server = inject('postgresUrl');

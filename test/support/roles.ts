@@ -1,5 +1,5 @@
-// The API and workers as single processes on the shared servers, with nobody who supervises them: for faults that a
-// supervisor would cover up, and for workers that die at a chosen point.
+// The API and workers as single processes on the shared servers, without a supervisor: for faults that a supervisor
+// would cover up, and for workers that die at a chosen point.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';

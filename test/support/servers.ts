@@ -14,7 +14,7 @@ interface Shared {
   stops: (() => Promise<void>)[];
 }
 
-// Each vitest project evaluates this module again; what they share hangs on the process.
+// Each vitest project evaluates this module again; what they share is kept on `globalThis`.
 const key = Symbol.for('perdure.test.servers');
 const holder = globalThis as unknown as Record<symbol, Shared | undefined>;
 holder[key] ??= { folder: undefined, postgres: undefined, temporal: undefined, stops: [] };
@@ -88,7 +88,7 @@ function serversFolder(): Promise<string> {
   return shared.folder;
 }
 
-/** Memory where it is a folder: cloning a database is a dozen waits for a disk, and no test needs that disk. */
+/** A folder in memory where there is one: cloning a database waits a dozen times for a disk, and no test needs one. */
 async function fastFolder(): Promise<string> {
   const memory = '/dev/shm';
   try {

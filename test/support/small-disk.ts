@@ -1,4 +1,4 @@
-// A disk of its own that can be filled: a tmpfs, whose pages are the machine's memory as far as they are used. It is
+// A disk of its own that can be filled: a tmpfs, which takes the machine's memory only as far as it is used. It is
 // filled by making it as small as what is on it. Only root may mount one, and in many containers not even root may.
 import { execFile, execFileSync } from 'node:child_process';
 import { statfsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 export interface SmallDisk {
   folder: string;
-  /** Leaves so many bytes free: none unless said otherwise. What is deleted from then on is free again. */
+  /** Leaves `leftBytes` free, 0 by default. What is deleted from then on is free again. */
   fill(leftBytes?: number): void;
   /** Gives back what was taken. */
   empty(): void;
@@ -22,7 +22,7 @@ const run = promisify(execFile);
 const wholeBytes = 2 * 1024 ** 3;
 
 export async function openSmallDisk(): Promise<SmallDisk> {
-  // Named like all that is removed when its test process was killed.
+  // Named so that it is removed as a leftover if its test process is killed.
   const folder = await mkdtemp(path.join(tmpdir(), `perdure-test-${process.pid}-disk-`));
   // Under root the database server runs as another user, who must be able to walk through.
   await run('mount', ['-t', 'tmpfs', '-o', `size=${wholeBytes},mode=755`, 'tmpfs', folder]);

@@ -4,7 +4,7 @@ import { createMount } from '../../activities/sandbox/mount/mount.ts';
 import type { StartNeeds } from '../../activities/store/lifecycle/start-run.ts';
 import { toSandboxView } from '../../worker/processes/sandboxes.ts';
 
-// For what it says of itself: nothing is run in it.
+// Only for its description of itself: nothing is run in it.
 const mount = createMount({ workFolder: '', programs: '', gitBounds: createGitBounds({ folder: '' }) });
 
 export const startNeeds: StartNeeds = {

@@ -1,9 +1,9 @@
-// A TCP proxy that holds every connection back until so many are there, and then lets all through in one moment and
-// in random order: whoever is slow to start has the same chance as whoever is fast.
+// A TCP proxy that holds every connection back until all contenders are there, and then lets them through in one moment
+// and in random order: a contender that starts slowly has the same chance as a fast one.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** The same server through a gate, which opens at so many connections; what comes later passes at once. */
+/** The same server through a gate, which opens at `contenders` connections; a later one passes at once. */
 export async function startGate(target: string, contenders: number): Promise<{ url: string }> {
   const { hostname: host, port } = new URL(target);
   const sockets = new Set<Socket>();

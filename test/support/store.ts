@@ -187,7 +187,7 @@ function stepOf(attempt: { unit: string }): number {
   return Number(attempt.unit.slice('model/'.length));
 }
 
-/** Whoever's it is. */
+/** Locks a run of any tenant. */
 export async function lockedRun({ tx, ...write }: Write, id: string, lock = lockRun): Promise<LockedRun> {
   const found = await tx.selectFrom('runs').select('tenant_id').where('id', '=', id).executeTakeFirst();
   const run = found && (await lock({ tx, ...write }, found.tenant_id, id));
@@ -199,7 +199,7 @@ function callIdOf(attempt: { unit: string }): string {
   return attempt.unit.slice('call/'.length);
 }
 
-/** One of a unit whose tries all become attempts, in order: each has the number of its try. */
+/** An attempt of a unit whose tries all become attempts, in order: each has the number of its try. */
 export function anAttempt(
   run: { id: string },
   unit: string,

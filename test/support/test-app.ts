@@ -24,7 +24,7 @@ import { createTestDatabase } from './postgres.ts';
 import { noFolders } from './retention.ts';
 import { startNeeds } from './start-needs.ts';
 
-// For what they say of themselves.
+// Only for their descriptions of themselves.
 const builtIn = createTools({
   background: createBackground(),
   egress: publicEgress,
@@ -38,13 +38,13 @@ export interface TestApp {
   log: EventLog;
   tenantId: string;
   token: string;
-  /** Headers of a caller that may. */
+  /** Headers of a caller with a valid token. */
   auth: { authorization: string };
   /** What the workflows were told, in order: `started <run>`, `started <run> again`, `wake <run>`. */
   told: string[];
   /** Lines of the log, as objects. */
   lines: Record<string, unknown>[];
-  /** A request as the caller that may, with a JSON body when there is one. */
+  /** A request of the caller with a valid token, with a JSON body when there is one. */
   ask(
     method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,

@@ -30,7 +30,7 @@ export const usualNames = [
 
 const secretName =
   /(^|_)(API_?KEY|KEY|KEYS|\w*TOKEN|TOKENS|\w*SECRET|SECRETS|\w*PASSWORD|PASSWD|PASS|PASSPHRASE|CREDENTIALS?|AUTH|PAT|COOKIE)(_|$)/i;
-// Read by bash before or while it reads a command: what was judged would not be what runs. Or put before the programs.
+// Bash reads these before or with a command, and would not run what was judged. Or they load code into programs.
 const readByShell =
   /^(BASH.*|ENV|SHELLOPTS|POSIXLY_CORRECT|IFS|CDPATH|GLOBIGNORE|GLOBSORT|PS[0-4]|PROMPT_COMMAND|EXECIGNORE|FIGNORE|TMOUT|TEXTDOMAIN.*|LD_.*|DYLD_.*)$/;
 // What providers put in front of their keys, a private key, and a token of three parts.
@@ -58,7 +58,7 @@ export function namesIn(list: string): string[] {
 export interface CommandEnvironment {
   /** By name; PATH, HOME and TERM are not among them. */
   variables: Record<string, string>;
-  /** What the list names and this environment has, and commands do not get as it is; with the reason. */
+  /** Listed variables of this environment that commands do not get unchanged; with the reason. */
   withheld: Record<string, string>;
 }
 

@@ -1,4 +1,4 @@
-// Of what kinds settings are. Reads nothing.
+// The kinds of settings. Reads nothing.
 import { z } from 'zod';
 import { profileNames } from '../../activities/llm/server-profiles.ts';
 
@@ -15,7 +15,7 @@ export type SettingNotes = {
 
 export const note = (why: string, more: Omit<SettingNotes, 'why'> = {}): SettingNotes => ({ why, ...more });
 export const key = () => z.string().min(1).optional();
-/** Nothing asks an address with a login in it, and what shows the address would show the password. */
+/** No request uses a login in an address, and showing the address would show the password. */
 export const address = () =>
   z
     .url({ protocol: /^https?$/ })
@@ -54,7 +54,7 @@ export const byModel = <Value extends z.ZodType>(value: Value) =>
     error: ({ code }) => (code === 'invalid_key' ? 'must be provider/model or provider/*' : undefined),
   });
 
-// No model is so cheap: it is an amount in dollars that is not under `dollars`, and the calls would be nearly free.
+// No model costs less: a smaller amount is in dollars but not under `dollars`, and calls would be nearly free.
 const leastMicros = 1000;
 const amount = z
   .number()
@@ -64,7 +64,7 @@ const amount = z
     'is less than $0.001 for a million tokens; give dollars as {"dollars": {"input": 1, "output": 4}}',
   );
 
-/** For a million tokens: in micro-dollars, or under `dollars` in those, as price lists have them. */
+/** For a million tokens: in micro-dollars, or in dollars under `dollars`, as in price lists. */
 export const price = z.preprocess(
   fromDollars,
   z.strictObject({ input: amount, cachedInput: amount.optional(), output: amount }),

@@ -151,7 +151,7 @@ export const Settings = z.strictObject({
     .meta(note('A folder of your own scripted models, scripted/<file name>.', { folder: true })),
   unknownPriceMicrosPerMillion: z
     .strictObject({
-      // Dearer than any current price: not knowing must never be the cheap way.
+      // Above any current price: an unknown price must never be a cheap one.
       input: z
         .int()
         .positive()

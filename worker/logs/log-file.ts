@@ -8,12 +8,12 @@ export type LogTarget = () => number;
 // One call to the kernel; what is written within a second of a removal is lost with what was removed.
 const lookEveryMs = 1_000;
 
-/** Standard output, whatever it is; a file of that name behind it is followed. */
+/** Standard output; when it is the file of that name, the file is followed. */
 export function standardOutput(file: string): LogTarget {
   return isSame(1, file) ? followFile(file, 1) : () => 1;
 }
 
-/** `opened`: what is open for it already. One that was replaced stays open: it may be in the middle of a write. */
+/** `opened`: a descriptor that is open already. A replaced one stays open: a write may be under way. */
 export function followFile(file: string, opened?: number): LogTarget {
   let current = opened;
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -26,7 +26,7 @@ export function followFile(file: string, opened?: number): LogTarget {
       mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
       current = openSync(file, 'a', 0o600);
     } catch (error) {
-      // What was removed takes lines still, and may be put back.
+      // A removed file still takes lines, and may be put back.
       if (current === undefined) throw error;
     }
     return current;

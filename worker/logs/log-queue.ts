@@ -50,13 +50,13 @@ function createBuffer() {
   }
 
   return {
-    /** How many wait with it; 0 when it was dropped. `anyway`: over the bound too. */
+    /** How many lines wait now; 0 when it was dropped. `anyway`: over the bound too. */
     add(line: string, anyway: boolean): number {
       if (anyway || keeps()) return waiting.push(line);
       dropped += 1;
       return 0;
     },
-    /** So many lines behind what is left of those before; only the latter where there is some, unless it is all. */
+    /** The rest of the last batch where there is one, else `size` lines; without `size`, all of both. */
     take(size = Number.POSITIVE_INFINITY): Buffer | undefined {
       const count = rest !== undefined && Number.isFinite(size) ? 0 : size;
       const lines = waiting.slice(0, count);

@@ -44,8 +44,8 @@ export function createLogging(input: LoggingInput): Logging {
 }
 
 /**
- * A crash is logged, redacted and flushed like everything else, and then it is a crash. `tell`: where people look, who
- * learn from it what to do.
+ * A crash is logged, redacted and flushed like everything else, and then the process ends. `tell` writes where people
+ * look, and says what to do.
  */
 export function logCrashes(logging: Logging, tell: (error: Error) => void = () => undefined): void {
   // A promise that is rejected unheard comes here too.

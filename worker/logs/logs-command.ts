@@ -130,7 +130,7 @@ export async function runLogsCommand(args: string[]): Promise<number> {
     end,
     last: lines.at(-1),
   }));
-  // Following has no outcome of its own: without a reader there is nothing left to do.
+  // Following never ends by itself: without a reader there is nothing left to do.
   while (follow && !stdout.isGone) {
     await stdout.room();
     await sleep(followEveryMs);

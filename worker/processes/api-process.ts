@@ -46,7 +46,7 @@ import { createTrees } from './trees.ts';
 import { tokenFileOf } from '../token-file.ts';
 import { version } from '../version.ts';
 
-// Enough for the requests of one process beside its readers, who hold none.
+// Enough for the requests of one process; its readers hold none.
 const connections = 16;
 // What the health check waits for an answer of Temporal.
 const temporalProbeMs = 2000;
@@ -69,12 +69,12 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   const client = openClient(config);
   const runs = createExecutions(runKind, client, logger);
   const llms = createLlms(config);
-  // For what they say of themselves: nothing is run here.
+  // Only for their descriptions: nothing is run here.
   const background = createBackground();
   const tools = createTools({ background, egress: publicEgress });
   const profileOf = createProfiles();
   const price = modelPrice(config);
-  // For what they say of themselves: nothing is run here.
+  // Only for their descriptions: nothing is run here.
   const drivers = sandboxDrivers(config);
   const disk = createDisk(diskFolders(config.dataFolder), config.minFreeBytes);
   const embedded = await embeddedDeps(config.dataFolder);
@@ -103,7 +103,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     },
     plannedChange: (queries, run, call) =>
       plannedChange({ tools, profileOf, drivers, db: queries }, run, call),
-    // Of no run: only the built-in tools can say it.
+    // Without a run: only for built-in tools.
     describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [] }), call),
     diff: createTrees(config.dataFolder).diff,
     keepContent: (queries, ...kept) => store.contents.put(...kept, queries),

@@ -23,7 +23,7 @@ interface RunningChild {
   stop(): Promise<void>;
 }
 
-// One call to the kernel each, so often that a look a second finds a new one nearly every time.
+// Each is one call to the kernel; a look a second finds a new sign nearly every time.
 const lifeSignMs = 1_000;
 
 function withServers(config: Config): RoleConfig {
@@ -76,7 +76,7 @@ async function run(
   }
 }
 
-// As good as at once, for a supervisor that waits for it.
+// Short enough for a supervisor that waits for it.
 const sayAgainMs = 200;
 
 /** Work goes on while a full disk does not take the file, or its folder was removed; it is there once it can be. */

@@ -33,7 +33,7 @@ export async function embeddedDeps(dataFolder: string): Promise<EmbeddedDeps | u
   return {
     async processes() {
       const now = await read();
-      // The file says more of each, for who kills one.
+      // The file has more fields, which a kill needs.
       const items = seenNow(now?.processes ?? []).map(
         ({ name, pid, address, health, restarts }): ProcessView => ({ name, pid, address, health, restarts }),
       );
@@ -41,7 +41,7 @@ export async function embeddedDeps(dataFolder: string): Promise<EmbeddedDeps | u
     },
     async kill(name) {
       const found = (await read())?.processes.find((candidate) => candidate.name === name);
-      // A process id that has been given to somebody else since is not ours to kill.
+      // A process id that has gone to another process since is not ours to kill.
       if (!found?.pid || !found.started || !isRunning({ pid: found.pid, started: found.started })) {
         throw new Failure('NotFound', `There is no process "${name}" to kill right now.`);
       }

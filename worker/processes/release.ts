@@ -59,11 +59,11 @@ async function release(db: Db, client: Client, input: ReleaseInput, executor: Ex
   );
 }
 
-/** After the attempts, and each by itself: a lock on a tenant's money must not keep back the runs it held up. */
+/** After the attempts, and each by itself: a lock on a tenant's money must not keep back the worker's runs. */
 async function closeReservations(db: Db, input: ReleaseInput, executor: ExecutorRow): Promise<void> {
   for (const lost of await lostReservations(db, executor.id)) {
     try {
-      // The sweeper tells of what it reaches.
+      // The sweeper tells of reached thresholds.
       await closeLost(db, lost);
     } catch (error) {
       input.log.warn(

@@ -42,7 +42,7 @@ export type WorkersInput = TemporalAddress & {
   bundle: WorkflowBundleWithSourceMap;
   activities: Activities;
   interceptors: WorkerOptions['interceptors'];
-  /** 0 makes every workflow task a replay: what a test wants, and nobody else. */
+  /** 0 makes every workflow task a replay: only tests want that. */
   cachedWorkflows?: number;
 };
 
@@ -63,7 +63,7 @@ function workflowOptions(input: WorkersInput): Partial<WorkerOptions> {
     workflowBundle: input.bundle,
     maxConcurrentWorkflowTaskExecutions: input.slots.workflowSlots,
     maxCachedWorkflows: input.cachedWorkflows ?? cachedWorkflows,
-    // What a task waits for a worker that may be dead before any other may take it.
+    // How long a task waits for its worker, maybe dead, before another takes it.
     stickyQueueScheduleToStartTimeout: '2 seconds',
   };
 }
@@ -82,7 +82,7 @@ export async function createWorkers(input: WorkersInput): Promise<Workers> {
     shutdownGraceTime: input.slots.drainSeconds * 1000,
     // Activities that ignore their cancellation are left behind after this; the supervisor kills what they ran.
     shutdownForceTime: (input.slots.drainSeconds + 5) * 1000,
-    // A cancellation by way of Temporal is seen at a heartbeat that really goes out.
+    // Only a heartbeat that is really sent brings back a cancellation by Temporal.
     maxHeartbeatThrottleInterval: '3 seconds',
     defaultHeartbeatThrottleInterval: '3 seconds',
     ...(input.interceptors ? { interceptors: input.interceptors } : {}),

@@ -28,7 +28,7 @@ import { workerSandboxes } from './sandboxes.ts';
 import { createWorkers, installRuntime } from './temporal.ts';
 import { openClient } from './temporal-client.ts';
 
-// Three times within the time the API calls a worker live.
+// Three beats within the time the API calls a worker live.
 const beatMs = 5000;
 
 export interface RunningWorker {
@@ -107,7 +107,7 @@ export async function prepareWorker(
     async activate() {
       // Whatever an earlier worker of this host left behind is ended before new work is taken.
       await sandboxes.sweep([]);
-      // A worker that takes over waits for an outage or a full disk, as what it takes over does.
+      // A worker that takes over waits until an outage or a full disk has passed.
       await untilStored(() => seedTenantAllowance(store.database.db, defaultTenant));
       await untilStored(() => register(store.database.db, config, executor));
       const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
@@ -152,7 +152,7 @@ async function register(db: Db, config: RoleConfig, executor: { id: string; host
 
 async function beatOnce(db: Db, executorId: string, logger: Logger): Promise<void> {
   if (await beat(db, executorId)) return;
-  // Somebody has declared this process dead and given its work away: anything it still does comes late.
+  // Another process declared this one dead and gave its work away: what it still does comes late.
   logger.fatal('this executor was declared dead; the process ends');
   process.exit(1);
 }

@@ -42,7 +42,7 @@ export function lockFolder(folder: string): FolderLock {
   const lock = lockFile(file);
   const holder = holderOf(readFileSync(file, 'utf8'));
   if (lock === undefined) throw refusal(folder, holder);
-  // The kernel's word counts, but for an older version, which wrote its name without a host and locked nothing.
+  // The kernel's lock decides, except for an older version, which wrote no host and locked nothing.
   if (holder !== undefined && holder.host === undefined && isRunning(holder)) {
     lock.close();
     throw refusal(folder, holder);
@@ -60,7 +60,7 @@ export function lockFolder(folder: string): FolderLock {
     },
     release() {
       if (held === undefined) return;
-      // The file stays: removed, it could be locked under its old number by one and made anew by another.
+      // The file stays: after a removal two processes could lock two files, the old and a new one.
       ftruncateSync(held.fd);
       held.close();
       held = undefined;

@@ -1,5 +1,5 @@
-// At a start: the token in the data folder opens the API. One that was lost is made anew and said, so that whoever finds
-// the lost file gets in no more.
+// At a start: the token in the data folder opens the API. A lost one is made anew, which the user is told; the lost
+// file opens nothing any more.
 import { type DataFolderToken, ensureFolderToken } from '../../activities/store/access/data-folder-token.ts';
 import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
 import { tokenFileOf } from '../token-file.ts';

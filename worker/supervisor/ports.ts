@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 export interface WantedPort {
   /** Zero takes any free port. */
   port: number;
-  /** True when nobody asked for this very port, so that a busy one is replaced by a free one. */
+  /** True when the user did not choose this port: a busy one is replaced by a free one. */
   movable?: boolean;
 }
 
@@ -34,7 +34,7 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
   return port;
 }
 
-/** `owner` and `variable` are for the sentence that refuses a port somebody asked for. */
+/** `owner` and `variable` are for the sentence that refuses a port the user chose. */
 export async function choosePort(
   wanted: WantedPort,
   owner: string,

@@ -12,7 +12,7 @@ export interface Publication {
   /** A server that is used and not ours. */
   external(name: 'postgres' | 'temporal', address: string): void;
   write(): void;
-  /** Writes it again where somebody removed it, or an earlier write failed. */
+  /** Writes it again where it was removed, or an earlier write failed. */
   keep(): void;
 }
 
@@ -48,7 +48,7 @@ export function createPublication(
     written = true;
   }
 
-  // What it tells of goes on, whether it can be told or not.
+  // The processes go on, even if the file cannot be written.
   const write = (): void => chores.run('publishing what runs', writeNow);
 
   return {

@@ -59,7 +59,7 @@ export async function openPostgres(config: Config, data: DataFolder): Promise<Se
     address,
     note: noteOf(server, config.postgresPort),
     first: toPart(server, address),
-    // The others know the address, so a successor must have the same.
+    // Other processes know the address: a successor must have it too.
     start: async () => toPart(await startPostgres({ ...place, port: server.port }), address),
   };
 }

@@ -219,7 +219,7 @@ async function placesOf({ config, say }: SupervisorInput, ui: string | undefined
   return { port, url, temporalUi, temporalUiUpstream };
 }
 
-/** Asked for while it is under way, it is that one. */
+/** A call while one is under way joins that one. */
 function oneAtATime(act: () => Promise<void>): () => Promise<void> {
   let underWay: Promise<void> | undefined;
   return () => {

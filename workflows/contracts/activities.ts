@@ -18,8 +18,8 @@ export interface AgentRunInput {
 }
 
 /**
- * What a run has come to, for people who look at Temporal's UI: its workflow closes with this. Absent in histories from
- * before it, whose workflows complete without a word.
+ * What a run has come to, for people who look at Temporal's UI: its workflow closes with this. Absent in older
+ * histories, whose workflows complete without a result.
  */
 export interface RunResult {
   status: RunStatus;
@@ -37,7 +37,7 @@ export interface RunRef {
 export interface BeginRunInput extends RunRef {
   /** The first execution id of the workflow chain: the run belongs to exactly one. */
   executionId: string;
-  /** Which of them it is, as it was started. */
+  /** Which execution of the run this is, as it was started. */
   generation: number;
 }
 export interface BeginRunResult {
@@ -68,7 +68,7 @@ export interface PlannedCall {
   timeoutSeconds: number;
   /** Absent: planned by a worker that knew of no order, and made beside the others. */
   order?: CallOrder;
-  /** What an execution before this one learnt of a call before it in the answer. */
+  /** The doubt that an earlier execution found in an earlier call of the same answer. */
   after?: Doubt;
 }
 
@@ -88,7 +88,7 @@ export interface CallModelInput extends RunRef {
 }
 export type CallModelResult =
   | { kind: 'calls'; calls: PlannedCall[]; finish: boolean }
-  /** `ended`: nothing was left to do, and the run has ended with the answer, as this. */
+  /** `ended`: nothing was left to do, and the run has ended with the answer, in this status. */
   | { kind: 'answer'; ended?: RunStatus; result?: RunResult }
   /** The run belongs to another execution, or had ended before it began; then `result` says how. */
   | { kind: 'foreign'; result?: RunResult }

@@ -32,7 +32,7 @@ const bookkeeping = {
   queue: taskQueues.wf,
   startToClose: '5 seconds',
   cancellation: 'try',
-  // The rows these write are what the run is; an outage of Postgres ends, and then they succeed.
+  // The run consists of the rows these write; they succeed once an outage of Postgres is over.
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
 } as const;
 const bookkeepingReason =
@@ -40,8 +40,8 @@ const bookkeepingReason =
   'would be due, and a worker that dies inside it costs no more than its timeout.';
 
 const long = {
-  // A ten-second pause of the Temporal server must restart nothing; a worker's death is told by its supervisor, and
-  // by this only where that did not see it.
+  // A ten-second pause of the Temporal server must restart nothing. A worker's supervisor reports its death; this
+  // timeout is for a death that the supervisor did not see.
   heartbeat: '30 seconds',
   // What the activity stored must be known before the run goes on.
   cancellation: 'wait',
@@ -84,7 +84,7 @@ export const activityTable = {
   },
 } satisfies { [Name in ActivityName]: ActivityRow<ActivityInput<Name>> };
 
-/** The row of an activity, seen as that of any. */
+/** The row of an activity, typed by its input. */
 export function rowOf<Name extends ActivityName>(name: Name): ActivityRow<ActivityInput<Name>> {
   return activityTable[name] as ActivityRow<ActivityInput<Name>>;
 }

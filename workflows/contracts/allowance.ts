@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { id, money, page, shortText, tokens, when } from './fields.ts';
 
-/** What can be reached; how long a run may take caps the run's own limit and is never reached. */
+/** The limits that can be reached. How long a run may take is none: it only caps the run's own limit. */
 export const LimitName = z
   .enum(['dayRuns', 'hourCalls', 'tokens', 'costMicros', 'dayTokens', 'dayCostMicros'])
   .meta({ id: 'LimitName' });
@@ -22,7 +22,7 @@ export const AllowanceLimits = z
     dayCostMicros: count.describe('In a UTC day, in micro-dollars.'),
     models: z
       .array(z.string().min(1).max(200))
-      // Enough for every model of every provider somebody would name one by one.
+      // Enough for every model that a person would name one by one.
       .max(200)
       .describe('The only models its runs may call: provider/model or provider/*.'),
   })

@@ -12,7 +12,7 @@ import { anyText, id, money, page, shortText, when } from './fields.ts';
 export const ApprovalKind = z.enum(['call', 'question', 'result', 'limit']).meta({ id: 'ApprovalKind' });
 export type ApprovalKind = z.infer<typeof ApprovalKind>;
 
-/** `expired`: nobody answered in time. `withdrawn`: the run ended first, or its call is not made. */
+/** `expired`: no answer came in time. `withdrawn`: the run ended first, or its call is not made. */
 export const ApprovalStatus = z
   .enum(['open', 'approved', 'denied', 'expired', 'withdrawn'])
   .meta({ id: 'ApprovalStatus' });
@@ -98,7 +98,7 @@ export const ApproveBody = z
   .meta({ id: 'ApproveBody' });
 export type ApproveBody = z.infer<typeof ApproveBody>;
 
-/** How a run that has spent what it may is given more, as the input of its approval: in dollars, or in micro-dollars. */
+/** More money for a run that has spent its limit, as the input of its approval: in dollars or in micro-dollars. */
 export const MoreMoney = z.union([
   z
     // A micro-dollar is the least that is counted.

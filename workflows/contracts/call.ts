@@ -33,11 +33,11 @@ export const callStatuses = [
   'stopped',
   'unknown',
 ] as const;
-/** `unknown`: it was started and nobody can tell whether it took effect; settle it by hand. */
+/** `unknown`: it was started, and whether it took effect is not known; settle it by hand. */
 export const CallStatus = z.enum(callStatuses).meta({ id: 'CallStatus' });
 export type CallStatus = z.infer<typeof CallStatus>;
 
-/** What of a call runs in place of its subject: shown where it is another text. */
+/** The text that runs in place of a call's subject: shown where the two differ. */
 export const OtherText = z
   .string()
   .nullable()

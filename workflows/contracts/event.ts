@@ -70,7 +70,7 @@ export const eventPayloads = {
   }),
   // step
   'step-start': z.object({ step, model: z.string() }),
-  /** The run gets nowhere: before this step it was asked to plan anew, for the time given. */
+  /** The run makes no progress: before this step it was asked to plan anew; `replans` counts how often so far. */
   stall: z.object({ step, replans: z.int().min(1) }),
   'step-end': z.object({
     step,
@@ -155,7 +155,7 @@ export const eventPayloads = {
   'interrupt-request': z.object({ messageId: z.string(), by }),
   'cancel-request': z.object({ messageId: z.string(), by }),
   // budget
-  /** Once in a run, with its first step: nobody knows the price of its model, so what it costs is an estimate. */
+  /** Once in a run, with its first step: the price of its model is not known, so its cost is an estimate. */
   'price-unknown': z.object({
     model: z.string(),
     ceiling: z

@@ -1,4 +1,4 @@
-// Finding what a person names by a part of its id: the whole id is long, and nobody types it.
+// Finding what a person names by a part of its id: the whole id is too long to type.
 import { z } from 'zod';
 import { id, when } from './fields.ts';
 

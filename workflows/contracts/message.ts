@@ -2,8 +2,8 @@
 // our own, so nothing is parsed.
 
 /**
- * The order of things inside a step; their places in the list are what is stored. Behind the results of an answer that
- * was not whole stands a note that asks for the rest: a user's message of the last phase, which there is nowhere else.
+ * The order of things inside a step; their places in the list are what is stored. After the results of an unfinished
+ * answer stands a note that asks for the rest: the only user's message of the last phase.
  */
 export const phases = ['input', 'assistant', 'tool'] as const;
 
@@ -38,7 +38,7 @@ export interface Kept {
 /** `options`: signatures, ids and the like, as the provider's package gives and takes them. */
 export type KeptPart =
   | { type: 'reasoning'; text: string; options?: KeptOptions }
-  /** The next so many characters of the message's text. */
+  /** The next `length` characters of the message's text. */
   | { type: 'text'; length: number; options?: KeptOptions }
   /** The next call of the message. */
   | { type: 'call'; options?: KeptOptions };

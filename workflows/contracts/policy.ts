@@ -5,7 +5,7 @@ import { Decision, Effect, OtherText } from './call.ts';
 import { id, page, projectPath, shortText, when } from './fields.ts';
 import { RunLimits } from './run.ts';
 
-/** What counts when no rule matches. `plan` besides denies all that is not reading, whatever the rules say. */
+/** What counts when no rule matches. `plan` also denies all that is not reading, whatever the rules say. */
 export const PolicyMode = z.enum(['plan', 'default', 'acceptEdits', 'delegate']).meta({ id: 'PolicyMode' });
 export type PolicyMode = z.infer<typeof PolicyMode>;
 
@@ -18,7 +18,7 @@ const glob = shortText(4096);
 const commandPattern = shortText(20_000);
 // The longest name DNS allows.
 const hostPattern = shortText(253);
-// As many as anybody keeps in view; more belongs into several rules.
+// As many as a person keeps in view; more belong in several rules.
 const mostEntries = 200;
 const examples = z.array(shortText(20_000)).max(mostEntries).optional();
 
@@ -188,7 +188,7 @@ export const PolicyListView = z
   .meta({ id: 'PolicyListView' });
 export type PolicyListView = z.infer<typeof PolicyListView>;
 
-// A profile of the most rules there may be is smaller.
+// A profile with the most rules allowed is smaller.
 const yaml = z.string().min(1).max(400_000).describe('The same as a YAML file.');
 
 export const CreatePolicyBody = z
@@ -267,7 +267,7 @@ export type EvaluateView = z.infer<typeof EvaluateView>;
 export const BacktestBody = z
   .strictObject({
     ...choice,
-    // Calls of a quarter: more says nothing more.
+    // Calls of a quarter: older ones add nothing.
     days: z
       .int()
       .min(1)

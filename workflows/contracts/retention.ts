@@ -7,9 +7,9 @@ const amount = z.int().min(0);
 export const Removed = z.object({ rows: amount, bytes: amount }).meta({ id: 'Removed' });
 export type Removed = z.infer<typeof Removed>;
 
-// A stream's reader that is a minute behind has been sent away.
+// A stream's reader that is a minute behind has been disconnected.
 const leastSeconds = 60;
-// A hundred years: longer than anything is there.
+// A hundred years: older than anything stored.
 const mostSeconds = 3_155_760_000;
 const olderThanSeconds = z.int().min(leastSeconds).max(mostSeconds);
 

@@ -91,7 +91,7 @@ export const Metadata = z
 export const WhenBusy = z.enum(['reject', 'queue', 'steer', 'interrupt']).meta({ id: 'WhenBusy' });
 export type WhenBusy = z.infer<typeof WhenBusy>;
 
-/** What a run does that meets a limit of money, of tokens or of calls which more money or time would lift. */
+/** What a run does at a limit of money, tokens or calls that more money or time would lift. */
 export const OverBudget = z.enum(['pause', 'fail']).meta({ id: 'OverBudget' });
 export type OverBudget = z.infer<typeof OverBudget>;
 
@@ -167,7 +167,7 @@ const newMessage = {
     .describe('Your own id for this message: sent twice with one id, it is applied once.'),
 };
 
-// What of it stands for the runs that follow, and why, is in activities/store/lifecycle/configuration.ts.
+// Which of its settings stand for the runs that follow, and why, is in activities/store/lifecycle/configuration.ts.
 export const StartRunBody = z
   .strictObject({ ...newMessage, conversationId: id.optional() })
   .meta({ id: 'StartRunBody' });
@@ -176,7 +176,7 @@ export type StartRunBody = z.infer<typeof StartRunBody>;
 export const SendMessageBody = z.strictObject(newMessage).meta({ id: 'SendMessageBody' });
 export type SendMessageBody = z.infer<typeof SendMessageBody>;
 
-// Proxies and browsers give up an answer that does not come after 30 to 60 seconds; who waits longer asks again.
+// Proxies and browsers give up after 30 to 60 seconds without an answer; a client that waits longer asks again.
 const waitSeconds = z.coerce.number().int().min(1).max(25);
 
 export const WaitQuery = z.strictObject({
@@ -204,7 +204,7 @@ export const Usage = z
   .meta({ id: 'Usage' });
 export type Usage = z.infer<typeof Usage>;
 
-// As many as anybody reads at the end of a run; GET /runs/{id}/calls has the rest.
+// As many as a person reads at the end of a run; GET /runs/{id}/calls has the rest.
 export const mostDeniedListed = 20;
 
 export const DeniedCalls = z

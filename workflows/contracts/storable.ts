@@ -11,14 +11,14 @@ export function toStorable(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
 }
 
-/** Of files, programs and pages, where a NUL is part of what there is to see. */
+/** For text of files, programs and pages, where a reader must see each NUL. */
 export function toStorableOutput(text: string): string {
   return toStorable(text.replaceAll('\u0000', '\u2400'));
 }
 
 /**
- * Whether a text is, or every text in a value. Walks without recursion: what was parsed may be nested as deep as its
- * text is long.
+ * Whether a text, or every text in a value, is storable. Walks without recursion: what was parsed may be nested as deep
+ * as its text is long.
  */
 export function isStorable(value: unknown): boolean {
   const left: unknown[] = [value];

@@ -48,7 +48,7 @@ export const ProcessView = z
   .meta({ id: 'ProcessView' });
 export type ProcessView = z.infer<typeof ProcessView>;
 
-/** `embedded` is false when nobody supervises this server's processes: then there is nothing to list or kill. */
+/** `embedded` is false when this server's processes have no supervisor: then there is nothing to list or kill. */
 export const ProcessListView = z
   .object({ embedded: z.boolean(), items: z.array(ProcessView), temporalUi: z.string().nullable() })
   .meta({ id: 'ProcessListView' });

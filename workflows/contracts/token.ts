@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { id, when } from './fields.ts';
 
-/** Of the one whose value is in the file "token" of the data folder; no other token can be called so. */
+/** Name of the token in the file "token" of the data folder; no other token can have this name. */
 export const dataFolderTokenName = 'first';
 
 // It is the author in the audit and in events, as in "ci (api)": no brackets, which would fake the part behind it, and

@@ -20,7 +20,7 @@ export interface StoredCall extends Omit<PolicyCall, 'effect'> {
   inputHash: string;
 }
 
-/** What a call is held against: profiles, and what people had remembered that counts for it. */
+/** What a call is held against: profiles, and the remembered answers that count for it. */
 export interface Applying {
   scopes: readonly PolicyScope[];
   remembered: readonly (RememberedCall & { scope: PolicyScopeName })[];

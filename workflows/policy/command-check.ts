@@ -18,7 +18,7 @@ export interface CommandCheck {
   problem(leadsTo: ReadonlyMap<string, readonly string[]>): string | undefined;
 }
 
-/** For a call that was allowed, by a rule or by a person: what the real names change about that must be nothing. */
+/** For a call that was allowed, by a rule or by a person: the real names must change nothing about that. */
 export function createCommandCheck(
   scopes: readonly PolicyScope[],
   call: PolicyCall,

@@ -40,12 +40,12 @@ export function programDoubt([first, ...args]: readonly Word[]): string | undefi
   if (first === undefined) return undefined;
   if (first.text === undefined) return 'which program runs is known only when it runs';
   const name = programOf(first.text);
-  // Quotes do not keep a shell from it.
+  // A shell reads it so in quotes, too.
   if (name.startsWith('%')) return `${name} is a job of the shell`;
   if (misleadingBuiltins.test(name)) return `${name} runs or changes what its arguments say`;
   if (shells.test(name)) return `${name} is a shell and runs what it is given`;
   if (wrappers.test(name)) return `${name} runs another command`;
-  // By that name alone it is held to the project's repository when it runs. Some disks take no notice of case.
+  // Only under the name `git` is it bound to the project's repository when it runs. Some disks ignore case.
   if (/^git(?:$|-)/i.test(name) && first.text !== 'git')
     return `${first.text} is git by another name; write git and its command`;
   switch (name) {

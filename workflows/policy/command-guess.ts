@@ -1,5 +1,5 @@
 // Looks through a text that lies outside of the language of plain commands, for rules that forbid: which programs and
-// names are in it, as another parser sees it. Nothing is allowed on its word, so that it may be wrong.
+// names are in it, as another parser sees it. Nothing is allowed because of it, so it may be wrong.
 import {
   type CommandArgument,
   forEachChild,

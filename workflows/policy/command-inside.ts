@@ -1,5 +1,5 @@
 // What a command may run of its arguments, for rules that forbid: a tripwire, no wall. Every program that is not known
-// to take its words as mere data is looked through, whatever it is called. Nothing is allowed on the word of this.
+// to take its words as mere data is looked through, whatever it is called. Nothing is allowed because of this.
 import { isShellOrWrapper, programDoubt, programOf, runsOthers } from './command-doubt.ts';
 import { toKnownWord, type Word } from './command-word.ts';
 
@@ -29,7 +29,7 @@ const takesData = new Set(
     'shellcheck hadolint yamllint markdownlint actionlint tflint terraform sqlite3 psql mysql',
   ].flatMap((names) => names.split(' ')),
 );
-// Behind these, what is named is run.
+// The name behind one of these is run.
 const running = /^(?:run|exec|x|dlx|node|--|-m)$/;
 const installsOrRunsScripts =
   /^(?:add|install|i|ci|remove|rm|un|uninstall|up|upgrade|update|run|run-script|test|t|start|stop|build|lint|why|list|ls|outdated|publish|pack|audit|init|create|link|workspace|workspaces|config|info|view|sync|lock|show|check|env|export|version)$/;
@@ -108,7 +108,7 @@ function gitWords(name: string): Word[] {
   return ['git', name.slice('git-'.length)].map(toKnownWord);
 }
 
-/** Its arguments are data, but where it is known that it runs some. */
+/** Its arguments are data, except where it is known to run some. */
 function insideKnown(words: readonly Word[], places: readonly Word[]): Inside {
   const args = words.slice(1);
   if (programDoubt(words) === undefined) return ofOptions(places, args);

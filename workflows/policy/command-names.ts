@@ -11,7 +11,7 @@ export interface Named {
   patterns: readonly string[];
 }
 
-// Every rule asks.
+// Kept, because every rule asks.
 const known = new WeakMap<SimpleCommand, { root: string | null; named: Named }>();
 
 export function namedIn(command: SimpleCommand, root: string | null): Named {

@@ -69,7 +69,7 @@ export function allowsCommand(pattern: CommandPattern, command: SimpleCommand, r
 
 /** Whether a word names, or may name, what is not in the project. */
 export function leadsOut(word: string, root: string | null): boolean {
-  // From such a file some programs read their arguments, and whose words those are nobody knows.
+  // Some programs read their arguments from such a file, and the origin of those words is not known.
   if (word.startsWith('@')) return true;
   if (!/^\/|\.\.|\\/.test(word)) return false;
   return normalizePath(word, root).kind !== 'inside';
@@ -105,7 +105,7 @@ function matchWords(pattern: CommandPattern, words: SimpleCommand['words']): Mat
     if (token.kind === 'rest') return sure ? 'yes' : 'maybe';
     const word = words[index];
     if (word === undefined) return 'no';
-    // It may become any number of arguments, so what follows has no place any more.
+    // It may become any number of arguments, so the place of what follows is not known.
     if (word.splits) return 'maybe';
     if (word.text === undefined) sure = false;
     else if (token.kind === 'one' ? word.text.startsWith('-') : word.text !== token.text) return 'no';

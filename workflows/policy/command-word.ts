@@ -70,7 +70,7 @@ function isStatusOf(piece: Piece): boolean {
 
 function maySplit(piece: Piece): boolean {
   if (piece.kind === 'glob') return true;
-  // A status is a number; `$!` is nothing where nothing runs beside.
+  // A status is a number; `$!` is empty where nothing runs in the background.
   return (
     (piece.kind === 'value' && piece.what !== '?' && !piece.quoted) ||
     (piece.kind === 'output' && !piece.quoted)
@@ -83,7 +83,7 @@ function globOf(word: PlainWord): string | undefined {
   for (const [index, piece] of word.entries()) {
     const next = word[index + 1];
     if (piece.kind === 'glob') glob += piece.text;
-    // In brackets each is itself.
+    // In brackets each of these signs is literal.
     else if (piece.kind === 'text') glob += piece.text.replace(/[*?[\]\\(]/g, '[$&]');
     // What it holds may end in the middle of a name.
     else if (next?.kind === 'text' && next.text.startsWith('/') && rawOf(piece).startsWith('$')) glob += '*';

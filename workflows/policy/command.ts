@@ -35,7 +35,7 @@ export interface SplitCommand {
   runs?: string;
 }
 
-// Nobody writes a longer command by hand, and the parser that guesses is slow with deep ones.
+// Longer than commands written by hand; the parser that guesses is slow with deep ones.
 const longestText = 20_000;
 // One argument of a program may hold 128 KiB on Linux, and a sign has up to four bytes.
 const longestWritten = 30_000;

@@ -1,5 +1,5 @@
-// What a profile requires of the sandbox. A list of what is forbidden is no wall: whoever may start any program that no
-// rule names can reach all that its user can. So a profile that allows by default requires containment, said or not.
+// What a profile requires of the sandbox. A list of what is forbidden is no wall: an agent that may start any program
+// no rule names can reach all that its user can. So a profile that allows by default always requires containment.
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import { parsePattern } from './command-pattern.ts';
 import { modeDefaults } from './evaluate.ts';

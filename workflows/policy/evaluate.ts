@@ -59,7 +59,7 @@ export function evaluate(
   const decided = parts.map((part) => ({ part, ruled: decidePart(scopes, profile, part, call, context) }));
   const strictest = decided.reduce((one, other) => {
     const [before, after] = [strictness[one.ruled.decision], strictness[other.ruled.decision]];
-    // What runs nothing by itself is nobody's reason to allow.
+    // A part that runs nothing by itself is no reason to allow.
     return after > before || (after === before && isInner(one.part) && !isInner(other.part)) ? other : one;
   });
   const decision = withoutPeople(strictest.ruled, context);
@@ -102,7 +102,7 @@ function fromNothing(scope: PolicyScope | undefined): Omit<Ruled, 'decision' | '
   };
 }
 
-/** With nobody there, a question would wait for an answer that cannot come. */
+/** Without a person there, a question would wait for an answer that cannot come. */
 function withoutPeople(ruled: Ruled, { attended }: PolicyContext): Ruled {
   if (ruled.decision !== 'ask' || attended) return ruled;
   return { ...ruled, decision: 'deny', reason: `${ruled.reason}, and nobody is there to ask` };
@@ -172,7 +172,7 @@ function toRuled(scope: PolicyScope, { rule, index, text }: CompiledRule, effect
   return { ...fromNothing(scope), ruleIndex: index, ruleText: text, decision: rule.decision, reason };
 }
 
-/** A piece of a command that nothing forbids: what it runs, the command around it has been asked about. */
+/** A piece of a command that nothing forbids: what it runs is decided with the command around it. */
 function insideOf(scope: PolicyScope | undefined, part: Part, doubt: string | undefined): Ruled {
   const nothing = { ...fromNothing(scope), ruleText: 'runs nothing' };
   // Words that are kept in a variable are used somewhere: a name that they may spell is no less forbidden there.
@@ -209,7 +209,7 @@ function withMode(
 export const modeDefaults: Record<PolicyMode, Record<Effect, Decision>> = {
   plan: { read: 'deny', write: 'deny', execute: 'deny', network: 'deny' },
   default: { read: 'ask', write: 'ask', execute: 'ask', network: 'ask' },
-  // By silence it accepts what its name says, and no commands.
+  // Where no rule matches, it accepts what its name says, and no commands.
   acceptEdits: { read: 'allow', write: 'allow', execute: 'ask', network: 'ask' },
   delegate: { read: 'allow', write: 'allow', execute: 'allow', network: 'ask' },
 };

@@ -10,7 +10,7 @@ const networkPrograms = [
   ...['ssh', 'scp', 'sftp', 'sshfs', 'ssh-keyscan', 'mosh', 'rsh', 'rlogin', 'rsync'],
   ...['telnet', 'ftp', 'tftp', 'lftp'],
   ...['nc', 'nc.openbsd', 'nc.traditional', 'ncat', 'netcat', 'socat', 'mail', 'mailx', 'sendmail'],
-  // A name that is looked up carries what it is made of.
+  // The name in a look-up leaves the machine and can carry data.
   ...['dig', 'drill', 'nslookup', 'host', 'getent', 'ping', 'ping6', 'traceroute', 'whois'],
   'openssl s_client',
   ...withArguments('git', ['push', 'fetch', 'pull', 'clone', 'ls-remote', 'archive', 'request-pull', 'lfs']),
@@ -47,7 +47,7 @@ const noNetworkPrograms: PolicyRule = {
   },
 };
 
-// Whoever may answer approvals and raise limits is ruled by neither.
+// An agent that may answer approvals and raise limits is bound by neither.
 const noPlatformCommands: PolicyRule = {
   effect: 'execute',
   commands: ['perdure **', 'perdure.mjs **'],
@@ -75,7 +75,7 @@ const noGitCommands: PolicyRule = {
   commands: [
     ...withArguments('git', ['config **', 'credential **', 'credential-store **', 'credential-cache **']),
     ...withArguments('git', ['hook **', 'maintenance **', 'daemon **', 'instaweb **', 'shell **']),
-    // By its name the folder is met anyway; so that an unknown one is not taken for another.
+    // The folder is met by its name anyway; these put a `cd` to a folder known only when it runs in doubt.
     ...['cd .git **', 'pushd .git **'],
   ],
   decision: 'deny',

@@ -2,7 +2,7 @@
 // written sign of the one is met by one of the other. A bare `*` spells nothing; it is no more pointed than the directory
 // itself. For forbidding only: sets and extended globs count as any text, so it errs to yes.
 
-// Each name is held against each other sign by sign; nobody writes a longer glob by hand.
+// Each name is held against each other sign by sign; globs written by hand are shorter.
 const longestGlob = 200;
 
 /** None: they cannot be the same. Bare: by wildcards alone. Spelled: by written signs too. */

@@ -101,7 +101,7 @@ export const secretNames: readonly NameKind[] = [
     why: 'it shows what was typed, or what a program was started with, passwords among it',
     names: [
       '**/.{bash,zsh,sh,python,node_repl,psql,mysql,sqlite,rediscli}_history',
-      // The worker's own keys among it.
+      // It holds the worker's own keys, too.
       '**/proc/**/environ',
     ],
     examples: { match: ['.bash_history', 'proc/1/environ'], noMatch: ['src/history.ts'] },

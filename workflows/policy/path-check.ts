@@ -31,7 +31,7 @@ export function createPathCheck(
     if (path.includes('\n')) return 'Denied by policy: the path holds a line end.';
     const decided = evaluate(scopes, { ...call, subject: path, subjectKind: 'path' }, context);
     if (decided.decision === 'allow') return undefined;
-    // The same text in two normal forms looks the same to who says yes, but not to a rule: a deny stays a deny.
+    // The same text in two normal forms looks the same to a person, but not to a rule: a deny stays a deny.
     if ((reach === 'below' || sameTexts.has(path.normalize('NFC'))) && decided.original === 'ask') {
       whole ??= evaluate(scopes, call, context);
       if (whole.original === 'ask' && isSameRule(whole, decided)) return undefined;

@@ -13,7 +13,7 @@ export interface Globs {
 /** Globs that forbid take no notice of case, nor of other signs for the same letters: on some disks `.ENV` is `.env`. */
 export function compileGlobs(globs: readonly string[], folds: boolean): Globs {
   const fold = folds ? foldName : (text: string) => text;
-  // A directory belongs to what spans it: zero directories are some, too.
+  // `a/**` also names `a` itself.
   const all = globs.flatMap((glob) => (glob.endsWith('/**') ? [glob, glob.slice(0, -3)] : [glob]));
   const matches = compileAll(all.flatMap(spreadOut).map(fold), folds);
   let patterns: (NamePattern | undefined)[] | undefined;
@@ -23,7 +23,7 @@ export function compileGlobs(globs: readonly string[], folds: boolean): Globs {
       return matches(fold(path));
     },
     meets(glob) {
-      // By wildcards alone nothing is spelled.
+      // Wildcards alone spell no name.
       if (/^[*?/]*$/.test(glob)) return false;
       patterns ??= all.flatMap(alternativesOf).map(fold).map(toNamePattern);
       const shell = toNamePattern(fold(glob));
@@ -85,12 +85,12 @@ function readRows(names: readonly string[]): Row[] {
   });
 }
 
-/** Spread out, what is escaped in it would mean something again. */
+/** In a glob that is spread out, escaped signs would get their special meaning back. */
 function spreadOut(glob: string): string[] {
   return glob.includes('\\') ? [glob] : alternativesOf(glob);
 }
 
-// Alternatives multiply; nobody writes more by hand.
+// Alternatives multiply; globs written by hand have fewer.
 const mostAlternatives = 200;
 
 /** What the braces of a glob stand for. */

@@ -8,7 +8,7 @@ export type NormalPath =
 export function normalizePath(path: string, root: string | null): NormalPath {
   if (path === '') return { kind: 'unusable', problem: 'the path is empty' };
   if (path.includes('\0')) return { kind: 'unusable', problem: 'the path holds a NUL character' };
-  // A separator on some systems and part of a name on others: what it names depends on who looks.
+  // A separator on some systems and part of a name on others: what it names depends on the system.
   if (path.includes('\\')) return { kind: 'unusable', problem: 'the path holds a backslash' };
   const names = resolve(path);
   if (names === undefined) return { kind: 'outside' };

@@ -17,11 +17,11 @@ import {
 } from './plain-syntax.ts';
 import { readOneWord, readWords, textOf, wordEnd } from './plain-word.ts';
 
-// Nobody writes deeper by hand, and each costs a few frames of the stack.
+// Deeper than commands written by hand; each level costs a few frames of the stack.
 const deepest = 30;
 
 export function readPlain(text: string): { list: List } | { outside: string } {
-  // Some mean something to the shell itself, some to the terminal of a person who is asked.
+  // Some control the shell itself, some the terminal of the person who is asked.
   if (/[^\P{Cc}\t\n]/u.test(text) || !text.isWellFormed()) return { outside: 'a control character' };
   const cursor: Cursor = { text, at: 0, depth: 0, heredocs: [], readList };
   try {

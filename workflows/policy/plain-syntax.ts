@@ -100,7 +100,7 @@ export function lookingAt(cursor: Cursor, shape: RegExp): RegExpExecArray | null
   return shape.exec(cursor.text);
 }
 
-/** Over what `shape` finds here, or undefined. The shape is sticky. */
+/** Moves over what `shape` finds here; undefined if it finds nothing. The shape is sticky. */
 export function take(cursor: Cursor, shape: RegExp): RegExpExecArray | undefined {
   const found = lookingAt(cursor, shape);
   if (found === null) return undefined;

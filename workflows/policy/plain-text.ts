@@ -51,7 +51,7 @@ function writeRedirect(redirect: Redirect): string {
 }
 
 const safe = /^[A-Za-z0-9_./:=@%+,-]+$/;
-// In front of all words, some are the shell's own, some set variables, and behind `time` some are options.
+// As the first word, some texts are the shell's own, some set variables, and behind `time` some are options.
 const safeProgram = /^(?:\[|[A-Za-z0-9_./:@+][A-Za-z0-9_./:@%+,-]*)$/;
 
 function quote(text: string, shape = safe): string {
@@ -64,7 +64,7 @@ function writeProgram(word: PlainWord): string {
 }
 
 function writeWord(word: PlainWord, shape = safe): string {
-  // Quoted, a slash behind a tilde would not end the name of whose home it is.
+  // A quoted slash behind a tilde would not end the name of the home's owner.
   const [first, second] = word;
   if (first?.kind === 'home' && second?.kind === 'text') {
     const rest = second.text.slice(1);

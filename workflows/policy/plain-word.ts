@@ -9,7 +9,7 @@ import {
   take,
 } from './plain-syntax.ts';
 
-// As many as the numbers that anybody counts through.
+// Commands written by hand count through fewer numbers.
 const mostAlternatives = 100;
 
 const plain = /[A-Za-z0-9_./:=@%+,^!\]-]+|(?![\0-\x7f])[\p{L}\p{M}\p{N}\p{P}\p{S}]/uy;
@@ -154,7 +154,7 @@ function readDollar(cursor: Cursor, quoted: boolean): Piece {
   return { kind: 'output', list, quoted };
 }
 
-/** Behind the opening bracket, over the closing one. */
+/** Reads on from behind the opening bracket, and over the closing one. */
 function readInner(cursor: Cursor): List {
   if (cursor.heredocs.length > 0) throw new Outside('a substitution behind a heredoc');
   cursor.depth += 1;
@@ -173,7 +173,7 @@ function readBracket(cursor: Cursor, start: number): Piece {
   const found = take(cursor, bracket);
   if (found !== undefined) return { kind: 'glob', text: found[0] };
   cursor.at += 1;
-  // By itself it is a program, or nothing to a glob.
+  // Alone it is a program or a plain sign, no glob.
   if (cursor.at - 1 === start && lookingAt(cursor, wordEnd) !== null) return { kind: 'text', text: '[' };
   throw new Outside('a bracket in a word; quote it');
 }

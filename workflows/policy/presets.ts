@@ -1,5 +1,5 @@
 // The profiles that are always there. Data: what they say is in their rules, read from the top, the first that matches
-// decides. They cannot be changed or deleted; who wants another one clones it.
+// decides. They cannot be changed or deleted; a person who wants another one clones it.
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { EffectiveLimits } from '../contracts/run.ts';
 import {
@@ -16,7 +16,7 @@ import { gitFolder, laterNames, type NameKind, secretNames } from './name-kinds.
 /** Raised with every change to a built-in profile, so that a stored decision tells which text it went by. */
 export const builtInVersion = 4;
 
-/** For runs that name none, where none applies to their project or everywhere: without a person to ask, and with one. */
+/** For runs that name no profile, and to which none applies: without a person to ask, and with one. */
 export const defaultProfile = 'headless-safe-sandbox';
 export const defaultAttendedProfile = 'ask-before-changes';
 

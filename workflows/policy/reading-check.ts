@@ -17,7 +17,7 @@ export function onlyReads(command: SimpleCommand, root: string | null): boolean 
   const { reads = command.files } = command;
   if (!reads.every(({ text }) => text !== undefined && staysIn(text, root))) return false;
   const texts = command.words.map(({ text }) => text);
-  // It is there already; from another folder, names would mean other files than those that are judged.
+  // Only to the project, where it is already: from another folder, names would mean other files than those judged.
   if (texts[0] === 'cd') return texts.length === 2 && isProject(texts[1], root);
   const found = readingFormOf(texts);
   if (found === undefined) return false;
@@ -42,7 +42,7 @@ export function onlyReads(command: SimpleCommand, root: string | null): boolean 
 const ending =
   '(?:[cm]?[jt]sx?|py|pyi|go|rs|java|kts?|scala|rb|php|[ch]|cc|cpp|cxx|hh|hpp|cs|fs|swift|mm|lua|pl|jl|exs?|erl|hs|ml|clj|' +
   'dart|vue|svelte|astro|html?|css|s[ac]ss|less|mdx?|rst|sql|graphql|proto|sh)';
-// One that only takes away, one name that rules about names know, or a kind of sources.
+// A glob that only leaves out, one name that rules about names know, or a kind of sources.
 const harmlessGlob = new RegExp(
   `^(?:!.*|[\\w./@+-]*|[^\\\\{}]*\\.(?:${ending}|\\{${ending}(?:,${ending})*\\}))$`,
   's',

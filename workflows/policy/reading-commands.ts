@@ -1,5 +1,5 @@
-// Which commands only read: a table of programs, each with the options that it may have. An option that is not in the
-// table makes the command another one, and so does a program that is not.
+// Which commands only read: a table of programs, each with the options that it may have. A command with a program or an
+// option that is not in the table does not count as one.
 
 // Left out on purpose: what follows links, or goes through folders and prints what is in their files (grep -r,
 // rg --hidden, find -L, diff of two folders), for that may be files with secrets or outside of the project; what writes

@@ -25,7 +25,8 @@ export interface ReadingForm {
   patternUnless?: RegExp;
   /**
    * What the shell may find by a glob, where no content is printed: `any` where no option that a file may be called does
-   * harm, `begun` only with a glob that begins with a plain sign. (A file may be called `--files0-from=.env`.) Nothing, where content is: a link may be among it.
+   * harm, `begun` only with a glob that begins with a plain sign. (A file may be called `--files0-from=.env`.) Absent
+   * where content is printed: a link may be among the files.
    */
   globs?: 'any' | 'begun';
   /**

@@ -21,7 +21,7 @@ const logLong = [
   ),
 ];
 const log: ReadingForm = { letters: logLetters, numbers: 'nUMC', texts: 'LGS', count: true, long: logLong };
-// They list with one of these, and make a branch or a tag of a name without.
+// With one of these, branch and tag list; without, they make one of the name they are given.
 const filters = ['--contains', '--no-contains', '--merged', '--no-merged', '--points-at'];
 const listing = split(
   'sort= format= contains=? no-contains=? merged=? no-merged=? points-at=? color=? no-color',

@@ -9,7 +9,7 @@ export interface RememberedCall {
   inputHash: string;
 }
 
-/** For the nearest answer that was remembered. The profiles have asked about the call: what they deny stays denied. */
+/** Decides by the nearest remembered answer. The profiles have asked about the call: what they deny stays denied. */
 export function recall(
   call: RememberedCall & { subject: string },
   remembered: readonly (RememberedCall & { scope: PolicyScopeName })[],

@@ -1,5 +1,5 @@
 // Whether a rule matches one part of a call. A rule that allows matches only what is certain; one that asks or denies
-// matches what is certain too, and says `maybe` where it would have to look into what nobody understands.
+// matches what is certain too, and says `maybe` where it meets what cannot be understood.
 import type { Effect } from '../contracts/call.ts';
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
 import type { SimpleCommand } from './command.ts';
@@ -56,7 +56,7 @@ export function compileRule(rule: PolicyRule, index: number): CompiledRule {
     index,
     text: ruleText(rule),
     looksInside: lists.length > 0,
-    // A date nobody can read ends what is allowed and nothing else.
+    // A date that cannot be read ends a rule that allows, and no other.
     isActive: (now) => (isAllow ? now < expires : !(now >= expires)),
     match(part, call) {
       if (rule.tool !== undefined && rule.tool !== call.tool) return 'no';

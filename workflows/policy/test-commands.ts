@@ -1,5 +1,5 @@
 // Ways to run a project's tests that say only which tests and how loudly. Options that name a program, a folder, a
-// plug-in or a file to write (-exec, --prefix, -p, -o) are none of these; nor is any option nobody has looked at.
+// plug-in or a file to write (-exec, --prefix, -p, -o) are none of these; nor is any option that was not reviewed.
 
 const names = ['', ' *', ' * *', ' * * *'];
 

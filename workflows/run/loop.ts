@@ -26,8 +26,8 @@ export interface LoopPorts {
   /** `pauses`: how often this step has waited for money before. */
   callModel(step: number, pauses: number): Promise<CallModelResult>;
   /**
-   * Resolves when the project is recorded as it was: nothing may change it before; with undefined the run goes on.
-   * Undefined itself where nothing is being recorded: an execution of before it must not wait even for a moment.
+   * Resolves when the project is recorded as it was: no call may change it before. To undefined: the run goes on.
+   * Returns undefined where nothing is being recorded: an older execution must not wait even for a moment.
    */
   recorded(): Promise<RunEnding | undefined> | undefined;
   /** `after`: it is not made because of that call, and its result says so. */
@@ -38,7 +38,7 @@ export interface LoopPorts {
   finish(step: number, ending: RunEnding): Promise<boolean>;
   /** Runs work until it is done, the run is stopped, its time is up, or it fails for good. */
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
-  /** Waits for a person's word. */
+  /** Waits for a person's answer. */
   allowed(waits: string): Promise<boolean>;
   /** The run has ended, with its answer or before this execution had begun it. */
   ended(status: RunStatus, result: RunResult | undefined): void;
@@ -62,7 +62,7 @@ export async function runLoop(
     return false;
   }
 
-  // What an execution that takes a run over finds open.
+  // Calls that an execution finds open when it takes a run over.
   if (begun.openCalls.length > 0 && (await isOver(await makeCalls(ports, begun.openCalls)))) return;
   for (;;) {
     const asked = await ports.guard(() => ports.callModel(step + 1, pauses));
@@ -150,7 +150,7 @@ async function makeInTurn(
   const { callId, decision } = call;
   // People are asked about all calls at once, and the run's clock stands still until they have answered.
   const allowed = decision === 'ask' ? ports.allowed(callId) : undefined;
-  // A stop that comes before the turn does is heard of where the turn is awaited.
+  // A stop that comes before the turn is handled where the turn is awaited.
   allowed?.catch(() => undefined);
   const { broken, doubt } = await turn;
   if (broken) return undefined;

@@ -1,10 +1,10 @@
 // The order of the calls of one answer: as if each were made after the one before it, with the reads between two writes
-// side by side. Plain and replayed: a change of who waits for whom needs a patch.
+// side by side. Plain and replayed: a change of which call waits for which needs a patch.
 import type { Doubt, PlannedCall } from '../contracts/activities.ts';
 
 type Placed = Pick<PlannedCall, 'callId' | 'order' | 'after'>;
 
-/** What a call whose turn has come has to know of those it waited for. */
+/** What a call must know, at its turn, of the calls it waited for. */
 export interface Turn {
   /** One of them failed in a way that ends the run: this one is not made. */
   broken: boolean;

@@ -8,11 +8,11 @@ export interface OutsidePorts {
   pendingInput(): Promise<PendingInputResult>;
   now(): number;
   sleep(ms: number): Promise<unknown>;
-  /** Resolves once it holds, or after so long. */
+  /** Resolves once `holds` is true, or after `ms`. */
   until(holds: () => boolean, ms?: number): Promise<unknown>;
   /** Begins work that can be cancelled; the result comes when the work has stopped. */
   begin<T>(work: () => Promise<T>): { result: Promise<T>; cancel(): void };
-  /** What it means for the run that work failed so. Undefined: it is not the run's failure. */
+  /** How the run ends when work failed with this error. Undefined: it is not the run's failure. */
   endingOf(error: unknown): RunEnding | undefined;
 }
 
@@ -23,11 +23,11 @@ export interface Outside {
   watch(): Promise<void>;
   /** Ends the run: what is guarded is cancelled. The first reason is the one that counts. */
   end(why: RunEnding): void;
-  /** Ends the run when its time is up: so much is left, and while it waits for a person its clock stands still. */
+  /** Ends the run when its time is up. Its clock stands still while it waits for a person. */
   within(leftMs: number): Promise<void>;
   /** Runs work that a stop or the end of the time cancels; waits for the work to have stopped. */
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
-  /** Waits for a person's word. */
+  /** Waits for a person's answer. */
   allowed(waits: string): Promise<boolean>;
 }
 
@@ -57,7 +57,7 @@ export function createOutside(ports: OutsidePorts): Outside {
       for (;;) {
         await ports.until(() => woken || ending !== undefined, dueMs);
         if (ending) return;
-        // What comes while the rows are read is looked for again.
+        // A wake while the rows are read causes another look.
         woken = false;
         const pending = await ports.pendingInput();
         for (const { waits, allowed } of pending.answered) answers.set(waits, allowed);
@@ -67,8 +67,8 @@ export function createOutside(ports: OutsidePorts): Outside {
     },
     end,
     async within(leftMs) {
-      // One timer for the whole execution, which takes it along when it ends: a timer per step would cost two events
-      // each. What is out of time at its begin is told so at once: a timer may be late by a second.
+      // One timer for the whole execution, which ends with it: a timer per step would cost two events each. A run that
+      // is out of time at the begin ends at once: a timer may be late by a second.
       const began = ports.now();
       for (;;) {
         const left = began + leftMs + waitedMs - ports.now();
@@ -95,7 +95,7 @@ export function createOutside(ports: OutsidePorts): Outside {
     async allowed(waits) {
       if (asking === 0) askedAt = ports.now();
       asking += 1;
-      // The answer may have come before the question did: the first look tells, and when the next is due.
+      // The answer may be in the rows already: a first look finds it, or when the next look is due.
       woken = true;
       try {
         await ports.until(() => answers.has(waits));

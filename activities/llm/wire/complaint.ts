@@ -105,7 +105,7 @@ export function complaintOf(status: number, statusText: string, body: string): C
   const told = value === undefined ? toComplaint({}, wordsOf(body)) : complaintIn(value, true);
   const message = told === undefined || told.message === silent ? statusText : told.message;
   return {
-    // The refusal itself is said by the server's front; a body's code may be one of its own.
+    // The status of the refusal itself; the body's code may be another number.
     status,
     code: told?.code ?? '',
     message: `${message === '' ? silent : message} (status ${status})`,

@@ -9,7 +9,7 @@ export function readMessages(): FormatReader {
   let over = false;
   let called = false;
   const open = new Set<number>();
-  // Of a kind that was not asked for.
+  // Blocks of a kind that was not asked for.
   const passedOver = new Set<number>();
 
   /** A block that was not ended ends with its message: the package hands a call over only at the end of its block. */
@@ -81,7 +81,7 @@ export function readMessages(): FormatReader {
 }
 
 function startIn(message: unknown): Json {
-  // What it may already hold is sent again in blocks.
+  // Content it may already hold is sent again in blocks.
   const { content: _content, ...more } = isObject(message) ? message : ({} as Json);
   return { ...more, usage: { input_tokens: 0, ...usageIn(more['usage']) } };
 }

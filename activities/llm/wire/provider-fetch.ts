@@ -16,12 +16,12 @@ export interface ProviderWire {
 }
 
 // After the end of an answer its usage or its closing mark may still be on the way, some milliseconds behind; what
-// waits longer waits for a socket that nobody closes.
+// waits longer waits for a socket that the server leaves open.
 const afterEndMs = 1_000;
 // A server that has not said what was used may still be counting.
 const beforeUsageMs = 5_000;
 
-// An error document is a sentence or two; more is a page nobody asked for.
+// An error document is a sentence or two; more is a page that was not asked for.
 const largestErrorBody = 64 * 1024;
 
 export function createProviderFetch(wire: ProviderWire): typeof fetch {
@@ -48,7 +48,7 @@ export function createProviderFetch(wire: ProviderWire): typeof fetch {
           if (done === true) controller.close();
           else controller.enqueue(value);
         },
-        // The generator may wait for the source, and would be told only after it.
+        // The generator may be waiting for the source, and would hear of it only afterwards.
         cancel: (reason) => source.cancel(reason),
       },
       // What has been read is handed on before a failure behind it is told.

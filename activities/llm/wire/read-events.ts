@@ -52,7 +52,7 @@ function readStream(format: FormatReader, provider: string): AnswerReader {
   function take(value: unknown, isError: boolean): void {
     if (failure !== undefined || format.progress() === 'over') return;
     const complaint = complaintIn(value, isError);
-    // What follows a finished answer and is none of it does not undo it.
+    // An error behind a finished answer does not undo it.
     if (complaint !== undefined && format.progress() !== 'open') chunks.push(...format.close());
     else if (complaint !== undefined) failure = complainedOf(complaint, provider);
     else chunks.push(...objectsOf(value).flatMap((chunk) => format.take(chunk)));

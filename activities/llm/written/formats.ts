@@ -93,7 +93,7 @@ function fromJson(body: string): WrittenCall[] | undefined {
   return each(lines, (line) => fromObject(parsed(line)));
 }
 
-/** All of them, or undefined at the first that is none. */
+/** All the calls, or undefined at the first item that is none. */
 function each<Item>(
   items: readonly Item[],
   read: (item: Item) => WrittenCall | undefined,
@@ -117,7 +117,7 @@ function fromObject(value: unknown): WrittenCall | undefined {
   return isObject(input) ? { name, input: JSON.stringify(input) } : undefined;
 }
 
-/** What stands there one after the other, with nothing but blanks in between. */
+/** The items of a body that has nothing but blanks between them. */
 function all(body: string, item: RegExp): RegExpExecArray[] | undefined {
   const found = [...body.matchAll(item)];
   return body.replace(item, '').trim() === '' ? found : undefined;

@@ -82,14 +82,14 @@ async function open(
             ...guarded.covered.map((path) => `+${asMounted(path)}`),
           ];
           const within = [
-            // Asked to end, bubblewrap would take all with it at once: what is in it is asked, and may clean up.
+            // On TERM bubblewrap would kill all in it at once. It ignores TERM, so the programs in it may clean up.
             ...['env', '--ignore-signal=TERM'],
             ...filtered([program, ...view], standIns.filter),
             ...['--', '/bin/sh', '-c', script, 'sh', asMounted(at.real), ...checks, '--'],
             ...processLimit(limits.processes),
             ...['env', '--default-signal=TERM'],
           ];
-          // git that was allowed by its words is contained as all else.
+          // A git command that was allowed is contained like any other.
           const gitBounds = async (): Promise<Record<string, string>> => ({});
           const shell = findShell();
           const surroundings = { kind: mode, shell, directory: at.real, environment, gitBounds, within };

@@ -39,7 +39,7 @@ export async function findGuarded(tree: string, hidden: readonly string[]): Prom
   return found;
 }
 
-/** What of it is there now. Of the root itself also a `.git` that was made since. */
+/** What of these paths is there now, and a `.git` that was made in the root since. */
 export async function guardedIn(tree: string, found: Found, hidden: readonly string[]): Promise<Guarded> {
   const covered = await present(
     hidden.filter((each) => each.startsWith(`${tree}/`)),

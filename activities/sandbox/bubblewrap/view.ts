@@ -12,7 +12,7 @@ const systemFolders = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/li
 
 // Of /etc what programs need to start and to know the world, and nothing that says who may do what here.
 const systemFiles = [
-  // The loader, and which of several programs a name is.
+  // The loader, and which of several programs a name stands for.
   ...['ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'alternatives'],
   // Time, text and types of files.
   ...['localtime', 'timezone', 'locale.alias', 'mime.types', 'magic', 'terminfo', 'inputrc'],

@@ -30,12 +30,12 @@ const waitWithin = 'read -r go <&3 || exit 125; exec "$@"';
 const graceMs = 2000;
 // Filters at the end of a pipeline may live a moment longer than the shell; what lives longer was left behind.
 const lingerMs = 250;
-// A look at processes that were left to go on: often enough for whoever waits for their end, and a few milliseconds each.
+// Between looks at processes left to go on: short enough for a caller that waits for their end; a look takes some ms.
 const lookMs = 500;
 // Without a writer the pipes end at once; a process that hides from us and keeps one open must not hold the call.
 const drainMs = 500;
 
-// A program is written without quotes in a text that was judged.
+// In a judged text the name of a program has no quotes.
 const namesGit = /(?<![\w.-])git(?![\w.-])/;
 
 export interface Surroundings {
@@ -82,7 +82,7 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     await Promise.race([reported, sleep(drainMs, undefined, { ref: false })]);
     return result;
   } finally {
-    // Open still where nothing was started.
+    // Still open where nothing was started.
     await Promise.all([pipes.stdout.writer.close(), pipes.stderr.writer.close()]);
     await Promise.race([drained, sleep(drainMs, undefined, { ref: false })]);
     pipes.stdout.reader.destroy();

@@ -8,7 +8,7 @@ import { insidePath, locate, recheck, requireUse, type Located, type Root, type 
 import { type FileStat, type Sandbox, SandboxRefusal } from '../sandbox.ts';
 import { searchIn } from './search.ts';
 
-// A listing this long helps nobody and costs memory per entry.
+// A listing this long helps no reader and costs memory per entry.
 const maxEntries = 100_000;
 // No write takes this long, so an older temporary file was left by a killed process.
 const staleAfterMs = 60_000;
@@ -58,7 +58,7 @@ async function at<Result>(
   }
 }
 
-/** A directory that lies where its name says is held to what is found in it, each by itself. */
+/** A directory that lies where its name says is allowed: each name found in it is checked by itself. */
 function requireAllowed(root: Root, path: string, located: Located): void {
   const named = insidePath(root, path) || '.';
   if (located.real === named && located.stat?.isDirectory() === true) return;
@@ -137,7 +137,7 @@ async function writeDurably(
   try {
     if (before !== undefined) {
       const now = await file.stat();
-      // Only root can give a file away; for anybody else the new file is theirs, as with any editor.
+      // Only root can give a file away; any other user owns the new file, as with any editor.
       if (process.getuid?.() === 0 && (now.uid !== before.uid || now.gid !== before.gid)) {
         await file.chown(before.uid, before.gid);
       }
@@ -145,7 +145,7 @@ async function writeDurably(
     }
     if (isExecutable !== undefined) {
       const { mode } = await file.stat();
-      // As git does: whoever may read it may run it.
+      // As git does: a user who may read it may run it.
       await file.chmod(isExecutable ? (mode | ((mode & 0o444) >> 2)) & 0o7777 : mode & ~0o111 & 0o7777);
     }
     await file.writeFile(bytes);

@@ -43,7 +43,7 @@ async function filesBetween(top: string, realRoot: string): Promise<IgnoreFile[]
 }
 
 /**
- * Whether ignore files above the root are not to count: it is in no repository and they are somebody else's,
+ * Whether ignore files above the root are not to count: it is in no repository and they are not the project's,
  * `~/.gitignore` say, or they ignore the root itself, and with it all there is to look at.
  */
 export async function isolatedAbove(realRoot: string): Promise<boolean> {

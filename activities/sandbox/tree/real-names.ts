@@ -1,5 +1,5 @@
-// Where names in a command really lead. Looked up when the command is about to start: who swaps a link in between is not
-// seen, as little as what the command does by itself.
+// Where names in a command really lead. Looked up when the command is about to start: a link swapped after that is not
+// seen, nor is what the command does by itself.
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, posix } from 'node:path';
 import { type NamesToFollow, SandboxRefusal } from '../sandbox.ts';
@@ -87,7 +87,7 @@ function isIn(folder: string, path: string): boolean {
   return path === folder || path.startsWith(`${folder}/`);
 }
 
-/** The folder of a worktree is elsewhere, and has whatever name. */
+/** The folder of a worktree is elsewhere, and may have any name. */
 async function gitFoldersOf(root: string): Promise<string[]> {
   const named = join(root, '.git');
   const text = await readFile(named, 'utf8').catch(() => undefined);

@@ -8,7 +8,7 @@ export interface MatchedLine {
 
 // What a model reads of one line; a minified file has lines of megabytes.
 const maxTextBytes = 500;
-// A longer object is of a line that nobody reads: its middle is dropped, and with it the text.
+// A longer object is of a line that no reader wants: its middle is dropped, and with it the text.
 const maxObjectBytes = 4 * 1024 * 1024;
 // The path is within that from the start.
 const keptHeadBytes = 32 * 1024;

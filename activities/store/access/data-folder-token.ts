@@ -38,7 +38,7 @@ export async function ensureFirstToken(
   });
 }
 
-/** At the start of a supervisor: the file of its data folder opens the API, if nobody decided otherwise. */
+/** At the start of a supervisor: the file of its data folder opens the API, unless a person decided otherwise. */
 export async function ensureFolderToken(db: Db, tenantId: string, file: TokenFile): Promise<DataFolderToken> {
   return locked(db, async (tx) => {
     const first = !(await hasTokens(tx, tenantId));
@@ -80,8 +80,8 @@ async function hasTokens(tx: Transaction<DB>, tenantId: string): Promise<boolean
 }
 
 /**
- * The one before is revoked with it. The file is written before the commit: who dies in between leaves a file whose value
- * counts for nothing, which the next start makes anew, and no token that nobody was given.
+ * The one before is revoked with it. The file is written before the commit: a death in between leaves a file whose
+ * value counts for nothing, which the next start makes anew, and no token whose value is lost.
  */
 async function make(
   tx: Transaction<DB>,

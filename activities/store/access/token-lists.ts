@@ -6,7 +6,7 @@ import type { DB, Tokens } from '../db/tables.ts';
 
 export type TokenRow = Selectable<Tokens>;
 
-/** What every question about a token that counts asks: neither revoked nor expired, by the clock of the database. */
+/** The condition for a token that counts: neither revoked nor expired, by the clock of the database. */
 export function counts(eb: ExpressionBuilder<DB, 'tokens'>): ExpressionWrapper<DB, 'tokens', SqlBool> {
   return eb.and([
     eb('revoked_at', 'is', null),
@@ -19,7 +19,7 @@ export interface TokenList {
   limit: number;
   /** The last of the page before. */
   before?: string;
-  /** Those too that no longer count. */
+  /** Also those that no longer count. */
   all?: boolean;
 }
 

@@ -13,7 +13,7 @@ export function hashOfToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** 256 bits: nobody guesses it, and hashing it slowly would protect nothing. */
+/** 256 bits: it cannot be guessed, and hashing it slowly would protect nothing. */
 export function newTokenValue(): string {
   return `pdr_${randomBytes(32).toString('base64url')}`;
 }

@@ -8,7 +8,7 @@ import { type AllowanceRow, columnsOf, type Limits, toLimits } from './list-allo
 import type { Db, Queries } from '../db/database.ts';
 import { limitsProblem } from './check-limits.ts';
 
-// What a first run may cost before somebody has thought about limits.
+// What a day may cost until a person sets a limit.
 const firstDayCostMicros = 25_000_000;
 
 /** Gives the tenant its pool unless it has one; safe to call at every start, from every process. */

@@ -7,7 +7,7 @@ import { ownerKey } from '../../../workflows/contracts/run.ts';
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const aModel = /^[a-z0-9-]+\/\S+$/;
 
-/** A face asks before it changes anything. */
+/** Callers ask before they change anything. */
 export function limitsProblem({
   name,
   model,

@@ -229,7 +229,7 @@ async function resume(write: Write, run: RunRow): Promise<void> {
     .execute();
 }
 
-/** The run has ended: nobody needs to answer any more. The caller holds its lock and appends the events. */
+/** The run has ended: no answer is needed any more. The caller holds its lock and appends the events. */
 export async function withdrawApprovals(write: Write, run: RunRow, by: string): Promise<NewEvent[]> {
   const rows = await write.tx
     .updateTable('approvals')

@@ -48,7 +48,7 @@ export async function findAskedBy(
     .executeTakeFirst();
 }
 
-/** What a person's yes means, who holds the run's lock: so much more for the run itself, or another try. */
+/** What a person's yes means: so much more for the run itself, or another try. The caller holds the run's lock. */
 export async function allowMore(
   write: Write,
   run: RunRow,
@@ -126,7 +126,7 @@ export async function listAnswerable(
   };
 }
 
-/** Asked again of each: who was answered before it may draw the same room. */
+/** Looks again for each question: a run answered before it may draw the same room. */
 export async function answerWithRoom(write: Write, question: Answerable): Promise<boolean> {
   // Before the conversation's lock, as with every reservation.
   const noted = await write.tx

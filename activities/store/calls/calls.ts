@@ -30,7 +30,7 @@ export interface CallResult {
 export type Claim =
   /** There is a result already: return it. */
   | { kind: 'recorded'; call: CallRow }
-  /** Somebody stopped the run before this call acted. */
+  /** The run was stopped before this call acted. */
   | { kind: 'stopped' }
   /** Act. `predecessor`: earlier attempts claimed it and left no result; `lost` of them died. */
   | {

@@ -69,7 +69,7 @@ function toStoredCall(row: {
     runId: row.run_id,
     callId: row.call_id,
     tool: row.tool,
-    // What no policy has decided is nothing to decide again: the caller's own tools, calls that fit no tool.
+    // Calls that no policy has decided are not decided again: those of the caller's own tools, or that fit no tool.
     effect: decided.decision === undefined ? null : (row.effect as Effect | null),
     subject: row.subject,
     subjectKind: decided.subjectKind,

@@ -5,7 +5,7 @@ import { PreparingClient } from './preparing-client.ts';
 import type { DB } from './tables.ts';
 
 export type Db = Kysely<DB>;
-/** A query runs on the pool or inside somebody's transaction; it cannot tell. */
+/** A query runs on the pool or inside a caller's transaction; it cannot tell. */
 export type Queries = Db | Transaction<DB>;
 
 export interface Database {
@@ -48,8 +48,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionTimeoutMillis: 5_000,
     // and this the wait for an answer; the longest statement of ours is a page of events.
     query_timeout: 15_000,
-    // A process that freezes inside a transaction holds a conversation's lock no longer than this; and whoever
-    // waits for a lock hears of it before the wait for the answer is over.
+    // A process that freezes inside a transaction holds a conversation's lock no longer than this; and a process
+    // that waits for a lock hears of it before the wait for the answer is over.
     idle_in_transaction_session_timeout: 15_000,
     lock_timeout: 10_000,
     keepAlive: true,

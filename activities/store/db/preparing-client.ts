@@ -21,7 +21,7 @@ function nameOf(text: string): string | undefined {
   return name;
 }
 
-// What the driver answers to a begin; nobody reads more of it.
+// What the driver answers to a begin; no caller reads more of it.
 const begun = { command: 'BEGIN', rowCount: null, oid: 0, fields: [], rows: [] } as const;
 
 type Query = (...args: unknown[]) => Promise<unknown>;
@@ -36,7 +36,7 @@ export class PreparingClient extends pg.Client {
     super({ ...config, pipeline: true });
   }
 
-  // The driver's own overloads are a dozen; what comes as a text with values is the one that counts.
+  // The driver has a dozen overloads; only the one with a text and values counts.
   override query = ((...given: unknown[]): unknown => {
     const query = super.query.bind(this) as unknown as Query;
     const [text, values] = given;
@@ -59,7 +59,7 @@ export class PreparingClient extends pg.Client {
     this.begins = false;
     const sent = send(query, given, text, values);
     if (isLast) {
-      // Behind a statement that failed it rolls back.
+      // Behind a statement that failed, the commit rolls back.
       this.committing = query('commit');
       this.committing.catch(() => undefined);
     }

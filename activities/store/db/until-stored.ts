@@ -4,14 +4,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isStoreOutage } from './database.ts';
 
-// A lock that is not had in so long is held by what does not end; the attempt fails and is taken up again.
+// A lock not had in this time is held by a transaction that does not end; the attempt fails and is taken up again.
 const longestForLockMs = 120_000;
 const firstPauseMs = 100;
 const longestPauseMs = 2000;
 
 /**
  * However long the outage is: until it is over no other attempt could store anything either, and a result that is given
- * up is an outcome that nobody knows. A server whose disk is full may not even start.
+ * up is an unknown outcome. A server whose disk is full may not even start.
  */
 export async function untilStored<T>(act: () => Promise<T>): Promise<T> {
   const giveUpLockAt = Date.now() + longestForLockMs;

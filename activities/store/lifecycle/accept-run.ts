@@ -49,12 +49,12 @@ export interface Configuration {
   priority: Priority;
   projectPath: string | null;
   limits: EffectiveLimits;
-  /** Those of them that are not the policy's own: they stand for the runs that follow. */
+  /** The limits that are not the policy's own: they stand for the runs that follow. */
   saidLimits: RunLimits;
   stall: StallLimits | null;
   metadata: Record<string, string>;
   attended: boolean;
-  /** Null: as it is attended or not. */
+  /** Null: pause when attended, else fail. */
   overBudget: OverBudget | null;
   execMode: ExecMode;
   externalTools: ExternalTool[];
@@ -93,7 +93,7 @@ export interface Accepted {
   became: 'started' | 'waiting' | 'parked' | 'steered' | 'known';
   /** A run that was told to stop so that this one can go on. */
   interrupted?: RunRow;
-  /** Such a run that nobody had taken up: it has ended, and this one may go on. */
+  /** Such a run that no workflow had taken up: it has ended, and this one may go on. */
   ended?: EndedRun;
 }
 
@@ -108,7 +108,7 @@ export async function acceptRun(write: Write, input: NewMessage, how: Acceptance
   if (accepted) return { run: accepted, became: 'known' };
   // A conversation that was made just now has no runs.
   const busy = input.conversationId && (await activeRunOf(write.tx, tenantId, conversationId));
-  // Without the lock of its conversation it cannot end, and under its own it is what it is.
+  // The conversation's lock, held here, keeps it from ending; its own lock keeps its row as it is.
   const active = busy && (await lockRun(write, tenantId, busy.id));
   if (!active) return insertRun(write, input, how, { conversationId, parked: false });
   // And once more under the run's lock, the only one that a steer takes.
@@ -142,7 +142,7 @@ export async function acceptRun(write: Write, input: NewMessage, how: Acceptance
   }
 }
 
-/** Inserts the new run behind the one that is told to stop, which ends at once where nobody has taken it up. */
+/** Inserts the new run behind the one that is told to stop, which ends at once where no workflow has taken it up. */
 async function interruptFor(
   write: Write,
   run: LockedRun,
@@ -161,8 +161,8 @@ async function interruptFor(
 }
 
 /**
- * Whoever waits for an answer and is told something else has that as the answer: what is asked is denied, and the same
- * run goes on with the message. Money is no matter of words: that question stays.
+ * A message sent while the run waits for an answer stands for that answer: what is asked is denied, and the same run
+ * goes on with the message. A question about money stays: words do not answer it.
  */
 async function sayInstead(write: Write, run: LockedRun, input: NewMessage): Promise<RunRow> {
   for (const { id } of await openApprovals(write.tx, run)) {

@@ -38,7 +38,7 @@ export type OpenedStep =
   | { kind: 'stored'; run: RunRow; calls: CallRow[]; rest: Rest }
   | { kind: 'stopped' }
   | { kind: 'limit'; reason: StopReason }
-  /** It gets nowhere, and was asked often enough to plan anew. */
+  /** The run makes no progress, and was asked to plan anew often enough. */
   | { kind: 'stalled' }
   /** `earlier` attempts came before this one; `lost` of them took their workers along. */
   | ({ kind: 'opened'; run: RunRow } & BegunAttempt);
@@ -60,7 +60,7 @@ export async function openStep(
   },
 ): Promise<OpenedStep> {
   if (run.steps >= input.step) return { kind: 'stored', run, ...(await storedOf(write, run, input.step)) };
-  // Ended behind its workflow's back: there is nothing to answer any more.
+  // Ended without its workflow: there is nothing to answer any more.
   if (isTerminal(run.status as RunStatus)) return { kind: 'stopped' };
   const { waiting } = run;
   if (stopAmong(waiting) !== 'none') return { kind: 'stopped' };
@@ -168,7 +168,7 @@ function toMessage(run: RunRow, { step, text, calls, kept }: Answer): Insertable
 
 async function askPeople(write: Write, run: RunRow, { calls, step, answerTime }: Answer): Promise<void> {
   const asked = calls.flatMap(({ callId, inputHash, decision, asks }) =>
-    // Of what is not made, nobody would close the question.
+    // No question about a call that is not made: nothing would close it.
     decision === 'ask' && asks ? [{ ...asks, ...answerTime, step, callId, inputHash }] : [],
   );
   const events = await requestApprovals(write, run, asked);
@@ -248,7 +248,7 @@ function toBooking(
   };
 }
 
-/** Its lock keeps anybody else from adding to the same counters. */
+/** The run's lock keeps other writers from adding to the same counters. */
 function usedBy<Run extends RunRow>(run: Run, use: ModelUse): Run {
   return {
     ...run,

@@ -13,7 +13,7 @@ export interface BegunRun {
   run: LockedRun;
   /** Calls of the last step that have no result yet, in call order. */
   openCalls: CallRow[];
-  /** The first call of that step that left in doubt what it did. */
+  /** The first call of that step whose effect is in doubt. */
   doubt?: Doubt & { index: number };
 }
 
@@ -125,7 +125,7 @@ export async function noteTree(
  * rows: attempts of the old one can write nothing any more.
  */
 export async function handOver(write: Write, run: RunRow): Promise<RunRow> {
-  // The fence of an unanswered step stays, held by nobody: whoever opens or ends it must drop what was streamed.
+  // The fence of an unanswered step stays, held by no attempt: the next to open or end it drops what was streamed.
   await sql`update stream_heads set fences = (
       select coalesce(jsonb_object_agg(unit, 0), '{}') from jsonb_object_keys(fences) as unit
       where unit like 'model/%'

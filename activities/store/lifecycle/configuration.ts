@@ -98,13 +98,13 @@ export const decided: Decided = {
 
 const limitNames = RunLimits.keyof().options;
 
-/** Of a run from before they were recorded, each may have been said: all of them stand, so that none is lost. */
+/** For a run from before these were recorded, all its limits count as said, so that none is lost. */
 function saidLimits({ limits, said_limits: said }: RunRow): RunLimits {
   return (said ?? limits) as RunLimits;
 }
 
 export interface Carried {
-  /** The request with what it left out and the run before was told. What is left out still is the server's to say. */
+  /** The request, filled in with what the run before was told. The server decides what is still left out. */
   wanted: StartRunBody;
   sources: Sources;
 }
@@ -121,7 +121,7 @@ export function carryOn(request: StartRunBody, before: RunBefore | undefined): C
     sources[name] = wanted[name] === undefined ? 'instance' : 'request';
     if (wanted[name] !== undefined || !before) continue;
     wanted[name] = decision.of(before.run);
-    // What that run was not told either is still the server's to say.
+    // The server decides what that run was not told either.
     if (wanted[name] !== undefined) sources[name] = before.source;
   }
   const kept = before ? saidLimits(before.run) : {};

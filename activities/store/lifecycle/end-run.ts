@@ -35,7 +35,7 @@ export interface EndedRun {
 /** Ends a run whose lock, and whose conversation's, the caller holds. After the commit comes `afterEnd`. */
 export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise<EndedRun> {
   if (!canBecome(run.status as RunStatus, end.status)) {
-    // Ending as it has ended is a retry whose first answer was lost, not somebody who comes late.
+    // Ending as it has ended is a retry whose first answer was lost, not a late end.
     if (isTerminal(run.status as RunStatus) && run.reason !== end.reason)
       await recordLate(write, run, { unit: 'run', attempt: 0 }, `ending as ${end.status}`);
     return { ended: false, run, waiting: false };
@@ -103,7 +103,7 @@ const stops = {
   cancel: { status: 'cancelled', text: 'Cancelled before it started.' },
 } as const;
 
-/** Ends a run that is told to stop and that no workflow has taken up, under the same locks; undefined when one has, which is to be woken. */
+/** Ends a run told to stop that no workflow has taken up, under the same locks. Undefined: one has; wake it. */
 export async function endUnstarted(
   write: Write,
   run: LockedRun,
@@ -168,7 +168,7 @@ function answerOf({ id, steps }: RunRow) {
       )), 0))`;
 }
 
-/** A call counts whose last word is that it was not made because policy, a person or silence said no. */
+/** Calls that were not made because policy or a person said no, or no answer came in time. */
 function deniedOf(runId: string) {
   return sql<DeniedCalls>`(select jsonb_build_object('count', count(*), 'items', coalesce(jsonb_agg(
       jsonb_build_object('callId', call_id, 'tool', tool, 'subject', left(subject, 300), 'reason', left(case decision when 'deny' then reason else output end, 300))
@@ -262,7 +262,7 @@ async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefi
     .executeTakeFirst();
   if (busy) return undefined;
   const parentId = await parentFor(write.tx, ended.tenant_id, ended.conversation_id);
-  // Before its turn: those who wait are others.
+  // Before its turn, so that only other runs count as waiting.
   const full = await fullFor(write.tx, { id: next.id, tenantId: next.tenant_id });
   const promoted = await write.tx
     .updateTable('runs')

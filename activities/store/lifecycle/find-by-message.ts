@@ -4,7 +4,7 @@ import type { RunRow } from '../runs/runs.ts';
 
 export interface SentMessage {
   tenantId: string;
-  /** Of the client's; a message without one was never sent before. */
+  /** The client's id; a message without one was never sent before. */
   messageId?: string;
   /** Left out: it opens one. */
   conversationId?: string;

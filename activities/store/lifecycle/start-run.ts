@@ -67,7 +67,7 @@ export async function startRun(
   };
   const configureAfter = (before: RunBefore | undefined): Promise<Configuration> =>
     configure(write.tx, needs, starter, carryOn(request, before));
-  // Before any lock where nothing is to be looked at under one.
+  // Before any lock, where there is no conversation to look at under one.
   const alone = conversationId === undefined ? await configureAfter(undefined) : undefined;
   return acceptRun(write, message, {
     held: again?.held ?? (await holdPoolsFor(write.tx, starter, request)),

@@ -14,7 +14,7 @@ async function lockSeen(write: Write, seen: Seen, lock = lockRun): Promise<Locke
   return run.execution_id === seen.execution_id ? run : undefined;
 }
 
-/** Books what a run has used that left no account, at the prices of whoever gives it; the caller holds the run's lock. */
+/** Books, at its own prices, what a run has used without an account of it; the caller holds the run's lock. */
 export type Book = (write: Write, run: LockedRun) => Promise<LockedRun>;
 
 /** Ends a run whose workflow is gone. Undefined when it has ended or has another execution. */

@@ -6,7 +6,7 @@ import type { Queries } from '../db/database.ts';
 import type { Messages } from '../db/tables.ts';
 import type { RunRow } from '../runs/runs.ts';
 
-// At the longest answer that is asked for a book, and a long file where a server cuts at two thousand tokens.
+// Enough for a book in answers of the longest length, and for a long file where a server cuts at 2,000 tokens.
 const mostInARow = 8;
 // A model that says nothing when it is asked for the third time says nothing the fourth time either.
 const mostSilent = 3;

@@ -1,5 +1,5 @@
 // Large content by its SHA-256: up to 1 MiB in Postgres, above that in files of the data folder. Storing the same bytes
-// twice is storing them once. What no row names goes a day after it was last put, whoever puts it again meanwhile.
+// twice is storing them once. What no row names goes a day after it was last put; each new put starts the day anew.
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -113,7 +113,7 @@ export function createContents(db: Db, folder: string): Contents {
   };
 }
 
-/** Held by whoever tells of a file in a row, and by whoever removes it: until the end of the transaction. */
+/** Held by a transaction that names a file in a row or removes the file: until its end. */
 function fileLock(key: string) {
   // Fifteen digits of the hash are a positive 64-bit number.
   return sql`pg_advisory_xact_lock(${BigInt(`0x${key.slice(0, 15)}`).toString()}::bigint)`;

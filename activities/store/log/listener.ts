@@ -14,7 +14,7 @@ const longestWaitMs = 2_000;
 const connectMs = 5_000;
 // A peer that vanished without a word is noticed by an answer that does not come.
 const probeEveryMs = 10_000;
-// Nor does it say goodbye; nothing is lost with a connection that only listens.
+// A frozen server does not close either; nothing is lost with a connection that only listens.
 const endMs = 1_000;
 
 export function createListener(input: {
@@ -100,7 +100,7 @@ async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> 
       signal?.removeEventListener('abort', done);
       resolve();
     };
-    // Nobody's exit waits for it.
+    // It keeps no process from exiting.
     const timer = setTimeout(done, milliseconds).unref();
     signal?.addEventListener('abort', done, { once: true });
   });

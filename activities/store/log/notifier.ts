@@ -54,7 +54,7 @@ export function createNotifier(pool: Pool, onError: (error: Error) => void): Not
       // After a quiet moment a notice goes at once.
       if (timer) return;
       const waitMs = sentAt + flushMs - performance.now();
-      // A timer of no time still waits a millisecond; this one only for what else grows in this turn.
+      // setTimeout waits a millisecond at least; setImmediate only for what else grows in this turn.
       timer = waitMs > 0 ? setTimeout(flush, waitMs) : setImmediate(flush);
     },
     async close() {

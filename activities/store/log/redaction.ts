@@ -13,7 +13,7 @@ export interface RedactedStream {
   end(): string;
 }
 
-// Shorter values are words that occur everywhere, and whoever can guess them needs no log.
+// Shorter values are words that occur everywhere, and a reader who can guess them needs no log.
 const shortestSecret = 6;
 // Encoded pieces below this many characters would hide ordinary text too.
 const shortestPiece = 8;

@@ -5,7 +5,7 @@ import type { Event } from '../../../workflows/contracts/event.ts';
 import type { Db } from '../db/database.ts';
 import { type EventRow, toEvent } from './events.ts';
 
-/** The number after which somebody wants to read. */
+/** The number after which a reader wants to read. */
 export interface Tail {
   id: string;
   after: number;

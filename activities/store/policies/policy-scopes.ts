@@ -37,7 +37,7 @@ export async function applyPolicy(
       .where('key', '=', key)
       .execute();
   } else {
-    // Held until the commit: whoever deletes it meanwhile waits, and then sees where it applies.
+    // Held until the commit: a delete meanwhile waits, and then sees where the policy applies.
     const held = await write.tx
       .selectFrom('policies')
       .select('id')
@@ -59,7 +59,7 @@ export async function applyPolicy(
   await addAudit(write, [{ tenantId, actor: by, action: 'policy-apply', rule: policyId ?? '', detail }]);
 }
 
-// Of a profile that is gone: none has it, so what refers to it finds nothing.
+// Stands for a profile that is gone: no profile has this version, so a reference to it finds nothing.
 const noVersion = 0;
 
 export interface ScopeChoice {

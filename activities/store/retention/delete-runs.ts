@@ -140,7 +140,7 @@ export const sweepRuns: Sweep = {
   async measure(queries, { tenantId, before }, most) {
     const { rows } = await sql<Amount>`
       with recursive old as (
-        -- A chain goes as far as its end is old.
+        -- From the end of each chain back, as long as the runs are old.
         select runs.id, runs.parent_id from runs
         where tenant_id = ${tenantId} and ended_at < ${before} and ${deletable}
         union

@@ -1,6 +1,6 @@
 // Folds the streams of finished runs: the pieces that were streamed go, the events with the whole message or result
 // stay. How far a stream is folded is noted with it, in the transaction that removes: a reader from before that
-// number is told so, and nobody is handed a stream with gaps.
+// number is told so, and no reader gets a stream with gaps.
 import { sql } from 'kysely';
 import { type EventType, streamOf } from '../../../workflows/contracts/event.ts';
 import type { Queries } from '../db/database.ts';

@@ -1,4 +1,4 @@
-// Prunings: what was asked to be removed, as rows. Whoever carries one out does so in small batches, each a transaction
+// Prunings: what was asked to be removed, as rows. A pruning is carried out in small batches, each a transaction
 // that also notes how far it has come: a death between two of them costs nothing, and one process at a time is at it.
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';

@@ -42,7 +42,7 @@ export const sweepAnswers = sweepOf(
     sql`old.tenant_id = ${tenantId} and (old.expires_at < ${before} or old.forgotten_at < ${before})`,
 );
 
-// One that nobody saw die stops beating. While attempts of it are open, whoever lets go of them needs it.
+// An executor whose death was not seen stops beating. While attempts of it are open, ending them needs its row.
 export const sweepExecutors = sweepOf(
   'executors',
   ({

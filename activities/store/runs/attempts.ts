@@ -46,12 +46,12 @@ export function mayPause({ pauses }: Pick<NewAttempt, 'pauses'>): boolean {
   return pauses < mostPauses;
 }
 
-/** Whether nothing can have come before it. */
+/** Whether no attempt can have come before it. */
 export function isFirst({ generation, pauses, tried }: NewAttempt): boolean {
   return generation === 0 && pauses === 0 && tried === 1;
 }
 
-/** The outcome of an attempt that asked nobody anything, for want of money or because it was stopped first. */
+/** The outcome of an attempt that asked no model, for want of money or because it was stopped first. */
 export const notMade = 'not_made';
 
 /** The outcome of an attempt that would have asked a provider that is left alone for a while. */
@@ -72,7 +72,7 @@ interface Known {
 /**
  * Opens an attempt and takes the unit's fence; the caller holds the run's lock. What this very executor left open
  * failed, and what an executor that lives was at is superseded: it counts as lost only once that executor has ended.
- * Throws Superseded when it comes twice, since nobody can tell what it has done by then, or after a newer one, or when
+ * Throws Superseded when it comes twice, since what it has done by then is not known, or after a newer one, or when
  * the run was handed over to another execution than the attempt's. A lost COMMIT needs no second begin: what comes after
  * it is another try. `claim`: what else is written where it opens, by `newest`.
  */
@@ -83,7 +83,7 @@ export async function beginAttempt(
   claim?: RawBuilder<unknown>,
 ): Promise<BegunAttempt> {
   const { unit, generation, pauses, tried, executorId } = attempt;
-  // The hand-over took every fence away, and nobody holds those of units that were not open: it is this that keeps an
+  // The hand-over took every fence away, and no attempt holds those of units that were not open: this check keeps an
   // execution from beginning anything more.
   if (generation !== run.generation) throw new Superseded(`${nameOf(attempt)} is of another execution`);
   // One statement: the run's lock keeps what it reads from changing.
@@ -164,7 +164,7 @@ export function ending(
   )`;
 }
 
-/** Whether an attempt has ended without asking anybody anything. */
+/** Whether an attempt has ended without asking a model. */
 export async function hasLeft(queries: Queries, attempt: AttemptRef): Promise<boolean> {
   const row = await queries
     .selectFrom('attempts')
@@ -200,7 +200,7 @@ export async function endsOf(db: Queries, attempt: AttemptRef): Promise<{ outcom
   return rows.flatMap(({ outcome, ended_at: at }) => (outcome !== null && at ? [{ outcome, at }] : []));
 }
 
-/** The attempt that runs is now the server's business under another token: whoever fails it must use that one. */
+/** The server now knows the running attempt by another token: a caller that fails it must use that one. */
 export async function adoptToken(db: Queries, attempt: NewAttempt): Promise<void> {
   await db
     .updateTable('attempts')

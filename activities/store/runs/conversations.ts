@@ -23,7 +23,7 @@ export async function findConversation(
     .executeTakeFirst();
 }
 
-/** Before its runs, for who deletes it or one of them: nothing is accepted into it meanwhile. */
+/** Locked before its runs, to delete it or one of them: nothing is accepted into it meanwhile. */
 export async function lockConversation(
   queries: Queries,
   tenantId: string,

@@ -46,7 +46,7 @@ export interface DeadLetterList {
   tenantId: string;
   limit: number;
   before?: string;
-  /** Only those nobody has decided on. */
+  /** Only those without a decision. */
   open: boolean;
 }
 
@@ -89,7 +89,7 @@ export async function findDeadLetter(
     .executeTakeFirst();
 }
 
-/** Decided once; the second decision is told who made the first. Whoever locks the run too has done so before. */
+/** Decided once; the second decision is told who made the first. A caller that locks the run too locks it first. */
 export async function resolveDeadLetter(
   write: Write,
   input: { tenantId: string; id: string; resolution: 'retried' | 'dropped'; by: string },

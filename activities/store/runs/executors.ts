@@ -51,7 +51,7 @@ export async function endExecutor(db: Db, id: string): Promise<void> {
     .execute();
 }
 
-/** Executors of this host that nobody has declared ended. */
+/** Executors of this host that are not declared ended. */
 export async function liveExecutorsOn(db: Db, host: string): Promise<ExecutorRow[]> {
   return db
     .selectFrom('executors')

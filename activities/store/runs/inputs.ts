@@ -94,13 +94,13 @@ export async function waitingInputs(queries: Queries, runId: string): Promise<In
 
 export type Stop = 'none' | 'interrupt' | 'cancel';
 
-/** The strongest stop somebody asked for: a cancel wins over an interrupt. */
+/** The strongest stop that was asked for: a cancel wins over an interrupt. */
 export function stopAmong(waiting: readonly { kind: string }[]): Stop {
   if (waiting.some(({ kind }) => kind === 'cancel')) return 'cancel';
   return waiting.some(({ kind }) => kind === 'interrupt') ? 'interrupt' : 'none';
 }
 
-/** Which of these runs somebody asked to stop. */
+/** Which of these runs were asked to stop. */
 export async function stoppedAmong(db: Db, runIds: string[]): Promise<string[]> {
   if (runIds.length === 0) return [];
   const rows = await db

@@ -34,7 +34,7 @@ export async function moveProjects(db: Db, from: string, to: string): Promise<vo
       .where('scope', '=', 'project')
       .where(isBelow('key', from))
       .execute();
-    // A folder that has gone to and fro may have one here already, which is the newer decision.
+    // A folder that was moved there and back may have a policy here already, which is the newer decision.
     await tx
       .updateTable('policy_scopes as old')
       .set({ key: movedTo('old.key', from, to) })

@@ -72,7 +72,7 @@ async function lock(
   return rows[0];
 }
 
-/** The run of an attempt. A run that was deleted had ended: whoever still works for it comes too late. */
+/** The run of an attempt. A run that was deleted had ended: a worker still at it comes too late. */
 export function requireRun<Row>(run: Row | undefined, id: string): Row {
   if (run === undefined) throw new Superseded(`There is no run ${id} any more.`);
   return run;
@@ -262,7 +262,7 @@ export function priorityOf(value: number): Priority {
   return priorities[value] ?? 'normal';
 }
 
-/** Without a word of its request, a run asks people where there are any. */
+/** Where its request does not say, a run asks people when it is attended, else it fails. */
 export function overBudgetOf({
   over_budget,
   attended,

@@ -8,14 +8,14 @@ import type { RunRow } from './runs.ts';
 
 export type StallLimits = NonNullable<PolicyProfile['stall']>;
 
-// Going round between three states looks new each time; between four is rare enough.
+// Going round between three states is then no progress; between four is rare enough.
 const mostRecent = 3;
 // "Done" says nothing of what was done: results this short are told apart by what was asked for as well.
 const tellingLength = 200;
 
 type Progress = Pick<RunRow, 'progress_step' | 'recent_outputs'>;
 
-/** What the result of a call changes about its run; undefined when it is no progress, or nobody looks. */
+/** What the result of a call changes about its run; undefined when it is no progress, or progress is not watched. */
 export function progressOf(
   run: RunRow,
   call: { step: number; effect: string | null; progress: boolean | null; input_hash: string },
@@ -38,7 +38,7 @@ export type Stall = { kind: 'none' } | { kind: 'stalled' } | { kind: 'replan'; e
 
 /**
  * Looks at a run, whose lock the caller holds, before a step. A run that has stalled is told to plan anew, in a
- * message of this step, and counts from there; so it does when somebody has said something new to it.
+ * message of this step, and counts from there; so it does when a person has said something new to it.
  */
 export async function judgeStall(
   write: Write,

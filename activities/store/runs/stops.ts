@@ -4,13 +4,13 @@ import type { Logger } from 'pino';
 import { createListener } from '../log/listener.ts';
 import { stopsChannel } from '../log/notifier.ts';
 
-/** The reason of a signal aborted because somebody stopped the run. */
+/** The reason of a signal aborted because the run was stopped. */
 export class RunStopped extends Error {
   override name = 'RunStopped';
 }
 
 export interface Stops {
-  /** A signal that aborts with RunStopped once somebody stops the run; release it when the work is over. */
+  /** A signal that aborts with RunStopped once the run is stopped; release it when the work is over. */
   watch(runId: string): { signal: AbortSignal; release(): void };
   close(): Promise<void>;
 }

@@ -63,7 +63,7 @@ function assemble(file: readonly Line[], placed: readonly Placed[]): string {
 
 function isVerbatim(file: readonly Line[], { lines, start, hunk }: Placed): boolean {
   const old = lines.filter(({ sign }) => sign !== '+');
-  // Appended by a mark, it has nothing of the file to be the same as.
+  // New lines at `*** End of File` alone: there is no line of the file to compare.
   if (old.length === 0) return file.length === 0 || !hunk.isAtEnd;
   return old.every(({ text, end }, offset) => {
     const line = file[start + offset];

@@ -58,7 +58,7 @@ export function allowancesCommand(cli: Cli): Command {
     });
 }
 
-/** Dollars go before what --set says of the same limit. */
+/** Dollars override what --set says of the same limit. */
 function limitsOf({ set, cost, dayCost }: AllowancesOptions): Changes {
   return {
     ...set,
@@ -106,7 +106,7 @@ function show(cli: Cli, items: AllowanceView[]): void {
 
 const ofOne = /^(run|conversation)\/(.+)$/;
 
-/** With the whole id, where it names a run or a conversation. */
+/** The name with the whole id of its run or conversation. */
 async function poolNameOf(cli: Cli, given: string): Promise<string> {
   const [, kind, id = ''] = ofOne.exec(given) ?? [];
   return kind === 'run' || kind === 'conversation' ? `${kind}/${await idOf(cli, id, kind)}` : given;
@@ -116,7 +116,7 @@ function toShort(name: string): string {
   return name.replace(ofOne, (_, kind: string, id: string) => `${kind}/${shortId(id)}`);
 }
 
-/** A row for each limit; one that has none is shown by what it cost in all. */
+/** A row for each limit; a pool without limits shows its cost in all. */
 function rowsOf({ name, model, limits, used, held }: AllowanceView): string[][] {
   const given = namedLimits.filter((limit) => limits[limit] > 0);
   const isHeld = (limit: NamedLimit): limit is keyof typeof held => Object.hasOwn(held, limit);

@@ -56,7 +56,7 @@ export function approvalTable(cli: Cli, approvals: ApprovalView[]): string {
   return tableOf(cli.output, ['ID', 'AGE', 'LEFT', 'RUN', 'WHAT'], rows);
 }
 
-/** How long it still waits; of what is decided, how and by whom. */
+/** The time left; once decided, the decision and who made it. */
 function stateOf({ status, deadlineAt, decidedBy }: ApprovalView, now: number): string {
   if (status !== 'open') return `${status} by ${decidedBy ?? 'nobody'}`;
   return toDuration(Math.max(0, Date.parse(deadlineAt) - now));

@@ -56,7 +56,7 @@ export function approveCommand(cli: Cli): Command {
       ) => {
         if (days !== undefined && !remember)
           throw new UsageError('--days says how long: give --remember too.');
-        // What is remembered is what was shown.
+        // Only what was shown is remembered.
         if (remember && input !== undefined)
           throw new UsageError(
             '--remember saves the arguments the approval shows, which --input changes: give one of the two.',

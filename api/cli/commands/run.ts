@@ -158,7 +158,7 @@ function isAttended(cli: Cli, options: RunOptions): boolean {
   return options.attended ?? (cli.terminal !== undefined && !options.quiet);
 }
 
-/** With the whole id of the conversation to continue, whose own project it goes on in. */
+/** The options with the whole id of the conversation; --continue keeps its project. */
 async function withConversation(cli: Cli, options: RunOptions): Promise<RunOptions> {
   const { conversation, project, ...rest } = options;
   if (options.continue) return { ...rest, conversation: await latestConversation(cli, project) };

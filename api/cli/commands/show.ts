@@ -126,7 +126,7 @@ function toInputText(input: CallView['input']): string {
   return typeof input === 'string' ? input : JSON.stringify(input);
 }
 
-/** Of a run that is under way, what was denied so far. */
+/** For a run under way, the calls denied so far. */
 function showDenied(cli: Cli, { deniedCalls }: RunView, calls: CallView[]): void {
   const { line, colors, remark } = cli.output;
   const denied = deniedCalls?.items ?? calls.filter(({ status }) => status === 'denied');

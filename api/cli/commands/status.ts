@@ -27,7 +27,7 @@ interface Status {
   embedded: boolean;
   processes: ProcessView[];
   temporalUi: string | null;
-  /** Null when the API could not be asked: unknown is not none. */
+  /** Null when the API gave no answer: unknown, not empty. */
   work: Work | null;
   /** Null when it could not be asked, or the system does not tell. */
   disk: { room: DiskView; problem: string | null } | null;

@@ -47,7 +47,7 @@ export function tokensCommand(cli: Cli): Command {
       .option('--json')
       .action((token: string, options: { json?: boolean }) => revoke(cli, token, options)),
   );
-  // Carried out by the bootstrap, which takes the words only where they come first.
+  // The bootstrap carries it out, and only where these words come first.
   const remake = processSideCommand('tokens remake').action(() => {
     throw new UsageError('Call it without anything before it: perdure tokens remake [--data FOLDER].');
   });
@@ -65,7 +65,7 @@ async function create(cli: Cli, name: string, { expiresInDays, json }: CreateOpt
   const made = await client.createToken({ name, ...(expiresInDays !== undefined && { expiresInDays }) });
   if (json) output.json(made);
   else output.line(made.value);
-  // A value that nobody was given must open nothing.
+  // A value the user never got must open nothing.
   if (!(await output.flushed())) {
     await client.revokeToken(made.id);
     output.remark('perdure: The value could not be written, so the token is revoked again; make another.');

@@ -50,7 +50,7 @@ export function usageCommand(cli: Cli): Command {
     });
 }
 
-/** What is no bill, what may come on top, and what is not spent. */
+/** Costs that are estimated, that may be added, or only held. */
 function remark({ output }: Cli, { items, held }: UsageView): void {
   const sum = (of: 'ceilingCostMicros' | 'estimatedCostMicros' | 'possibleCostMicros'): number =>
     items.reduce((total, item) => total + item[of], 0);

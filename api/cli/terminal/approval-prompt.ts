@@ -155,7 +155,7 @@ async function send(output: Output, answer: () => Promise<unknown>): Promise<boo
   } catch (error) {
     if (!(error instanceof ProblemError || error instanceof Unreachable)) throw error;
     output.line(output.colors.yellow(`! ${printableLine(error.message, 1000)}`));
-    // Somebody has decided already, or the run is gone: there is nothing left to ask.
+    // It is decided already, or the run is gone: there is nothing left to ask.
     return error instanceof ProblemError && [404, 409].includes(error.status);
   }
 }

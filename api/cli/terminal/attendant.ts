@@ -9,7 +9,7 @@ import { openPrompt, type Terminal } from './prompt.ts';
 import type { Renderer } from './renderer.ts';
 
 export interface Attendant extends Renderer {
-  /** Asks nothing any more and takes away what is asked. */
+  /** Asks nothing more and removes the open question. */
   dismiss(): void;
   /** Dismissed, and everything held is drawn; the terminal is as it was. */
   close(): Promise<void>;
@@ -75,7 +75,7 @@ export function createAttendant(input: AttendantInput): Attendant {
     render(event) {
       if (asking === undefined) return draw(event);
       const isAsked = 'approvalId' in event.payload && event.payload.approvalId === asking.approvalId;
-      // It is on the screen. Drawn after its answer, the reminder would not be true.
+      // The question is on the screen. After its answer a reminder would be false.
       if (isAsked && event.type === 'approval-escalation') return;
       const answered = isAsked && event.type === 'approval-response';
       if (!answered) return void held.push(() => draw(event));

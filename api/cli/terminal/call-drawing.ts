@@ -51,7 +51,7 @@ export function createCallDrawing(pen: Pen): CallDrawing {
     else if (status === 'unknown')
       line(colors.yellow(`? ${what} · outcome unknown: it may have taken effect`));
     else line(`${colors.red('✗')} ${what} ${status}${size}`);
-    // What nobody can tell, and what was refused, is in the result alone and always shown.
+    // The result alone explains an unknown outcome or a denial, so it is always shown.
     if (streamed !== undefined && status !== 'unknown' && status !== 'denied') return;
     const lines = output === '' ? [] : printable(output).trimEnd().split('\n');
     const left = lines.length - outputLines;

@@ -36,7 +36,7 @@ export function wrapWords(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-/** Text of several lines; what a line is broken into is indented as it is, and by `hanging` more. */
+/** Text of several lines; the later parts of a broken line get its indent and `hanging` more. */
 export function wrapText(text: string, width: number, hanging = 0): string {
   const wrapLine = (line: string): string => {
     if (cellsOf(line) <= width) return line;

@@ -14,7 +14,7 @@ const limitWords: { [Name in keyof Required<RunLimits>]: (value: number) => stri
 };
 const limitNames = Object.keys(limitWords) as (keyof RunLimits)[];
 
-/** Events from before it was recorded say nothing of it. */
+/** Older events do not record it: nothing is drawn. */
 export function drawConfiguration(
   { note, short }: Pen,
   { project, limits = {}, sources }: EventPayload<'run-queued'>,

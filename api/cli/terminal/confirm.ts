@@ -1,5 +1,4 @@
-// Asks a person whether something is to be done that cannot be taken back. Without a terminal nobody is asked, and it
-// has to be said with --yes.
+// Asks a person to confirm what cannot be undone. Without a terminal there is no question, and --yes has to confirm it.
 import { UsageError } from '../server.ts';
 import type { Cli } from '../surroundings.ts';
 import { openPrompt } from './prompt.ts';

@@ -6,10 +6,10 @@ export function toDollars(micros: number): string {
   return `$${(micros / 1_000_000).toFixed(micros < 1_000_000 ? 6 : 2)}`.replace(/(\.\d\d\d*?)0+$/, '$1');
 }
 
-/** Dollars as typed, to micro-dollars; undefined when it is not an amount. */
+/** Dollars as typed, with their sign or without, to micro-dollars; undefined when it is not an amount. */
 export function fromDollars(text: string): number | undefined {
-  if (!/^\d{1,9}(\.\d{1,6})?$/.test(text)) return undefined;
-  return Math.round(Number(text) * 1_000_000);
+  const [, amount] = /^\$?(\d{1,9}(?:\.\d{1,6})?)$/.exec(text) ?? [];
+  return amount === undefined ? undefined : Math.round(Number(amount) * 1_000_000);
 }
 
 export function toDuration(milliseconds: number): string {

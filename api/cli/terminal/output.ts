@@ -10,7 +10,7 @@ export interface Output {
   /** To stderr: what is said about the answer, not the answer. */
   remark(text: string): void;
   json(value: unknown): void;
-  /** Resolves at once unless much waits for a slow reader; whoever follows something asks before each piece. */
+  /** Resolves at once unless much waits for a slow reader; a command that follows asks before each piece. */
   room(): Promise<void>;
   /** False when not everything could be written. */
   flushed(): Promise<boolean>;
@@ -30,7 +30,7 @@ export interface Sink {
   flushed?(): Promise<boolean>;
 }
 
-// What a pipe is told a line holds; long enough for a path, short enough to read. Tables in a pipe do not keep to it.
+// The width of a line in a pipe; long enough for a path, short enough to read. Tables in a pipe do not keep to it.
 const widthWithoutTerminal = 120;
 
 export function createOutput(
@@ -52,7 +52,7 @@ export function createOutput(
     },
     colors: picocolors.createColors(isTerminal && wanted),
     isTerminal,
-    // A terminal that nobody has told its size says 0.
+    // A terminal that does not know its size says 0.
     columns: isTerminal ? stdout.columns || 80 : widthWithoutTerminal,
   };
 }

@@ -22,7 +22,7 @@ export interface Pen {
   short(text: string): string;
 }
 
-// What a line of ours says beside the untrusted text in it.
+// Room for our own words beside untrusted text in a line.
 const besides = 24;
 // A reason cut shorter than this says nothing; in a narrow terminal it takes several lines.
 const leastShort = 96;

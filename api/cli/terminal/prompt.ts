@@ -71,13 +71,13 @@ export async function openPrompt(terminal: Terminal, { signal, onCtrlC }: Prompt
   };
 }
 
-/** True when a Ctrl-C was among it. */
+/** True when a Ctrl-C was typed. */
 async function dropTyped(input: Terminal['input'], signal: AbortSignal): Promise<boolean> {
   let interrupted = false;
   const drop = (typed: Buffer | string): void => {
     interrupted ||= Buffer.from(typed).includes(ctrlC);
   };
-  // Lines that are only half typed are in the terminal's own buffer, which this opens.
+  // Half-typed lines are in the terminal's own buffer; raw mode hands them over.
   input.setRawMode?.(true);
   input.on('data', drop);
   try {

@@ -35,9 +35,9 @@ type StepEvent = Exclude<
 export function createRenderer(output: Output, startedAt?: string): Renderer {
   const pen = createPen(output);
   const calls = createCallDrawing(pen);
-  // The step whose text has streamed; that of folded events has not.
+  // The step whose text has streamed; folded events stream none.
   let streamed = 0;
-  // The step of which text or thoughts stand above.
+  // The last step with text or thoughts on screen.
   let shown = 0;
   let begunAt = startedAt;
   let atCeiling = false;
@@ -142,7 +142,7 @@ function drawApproval(pen: Pen, event: ApprovalEvent): void {
   switch (event.type) {
     case 'approval-request': {
       const { approvalId, kind, text, choices, deadlineAt } = event.payload;
-      // Somebody may decide on it: what would hide is written out.
+      // A person may decide by it: hidden characters are shown.
       warn(`${asks[kind]}: ${short(writtenOut(text))}`);
       for (const choice of choices) note(`  ${short(writtenOut(choice))}`);
       const how =
@@ -194,7 +194,7 @@ function drawEnd(
   pen.sentence(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
 }
 
-/** Beside the end: what was denied long ago has scrolled away. */
+/** Drawn at the end: early denials have scrolled away. */
 function drawDenied(
   { warn, short }: Pen,
   { count, items }: NonNullable<EventPayload<'run-end'>['deniedCalls']>,
@@ -212,7 +212,7 @@ function drawMessage(pen: Pen, text: string): void {
   pen.endLine();
 }
 
-// What was, not what comes: after the last time it is asked for, or at the limit of steps, no step follows.
+// What happened, not what follows: after the last try, or at the limit of steps, no step follows.
 const restWords = {
   cut: 'the answer was cut at its longest length',
   empty: 'the answer was empty',

@@ -10,7 +10,7 @@ const effects: Record<Effect, string> = {
   execute: 'commands',
   network: 'reaching into the network',
 };
-// More is for the YAML file to say.
+// The YAML file names all of them.
 const mostNamed = 4;
 
 export function ruleSentence(rule: PolicyRule): string {

@@ -1,5 +1,5 @@
-// The money of a run as people read it: what it has spent, apart from what its call under way holds. What was charged for
-// want of a price says so, and does not look like a bill.
+// The money of a run as people read it: what it has spent, apart from what its call under way holds. A charge without
+// a known price says so, and does not look like a bill.
 import type { RunView } from '../../../workflows/contracts/run.ts';
 import { toDollars } from './figures.ts';
 
@@ -15,7 +15,7 @@ export function toSpent(costMicros: number, atCeiling: boolean): string {
   return atCeiling ? `${toDollars(costMicros)} estimated at a ceiling` : toDollars(costMicros);
 }
 
-/** What is charged in place of a price that nobody knows, and how to give the price, in lines of their own. */
+/** What is charged in place of an unknown price, and how to give the price, in lines of their own. */
 export function priceUnknownLines(
   model: string,
   ceiling: { inputMicros: number; outputMicros: number },

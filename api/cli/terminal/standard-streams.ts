@@ -1,4 +1,4 @@
-// The standard streams of this process. What a person called writes through them alone, and no other file names them: a
+// The standard streams of this process. A person's command writes through them alone, and no other file names them: a
 // reader that goes away, a full disk or a closed descriptor costs what is printed, never the command and its exit code.
 import type { Sink } from './output.ts';
 import type { Terminal } from './prompt.ts';

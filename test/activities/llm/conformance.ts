@@ -1,4 +1,4 @@
-// What every model must do, whoever answers behind it. A subject sets each scene up in its own way.
+// What every model must do, whichever server answers behind it. A subject sets each scene up in its own way.
 import { describe, expect, test } from 'vitest';
 import {
   type Llm,

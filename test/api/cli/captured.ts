@@ -27,7 +27,7 @@ interface Around {
   columns?: number;
   /** Where Perdure lies. */
   installFolder?: string;
-  /** Somebody sits there: stdin is a terminal too. */
+  /** A person sits there: stdin is a terminal too. */
   isAttended?: boolean;
 }
 

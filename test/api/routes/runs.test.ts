@@ -40,6 +40,7 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
     project: { path: '/tmp/shop' },
     limits: { steps: 7, seconds: 600, costMicros: 5_000_000, tokens: 5_000_000 },
     attended: false,
+    execMode: 'mount',
     overBudget: 'fail',
     owner: null,
     externalTools: [],

@@ -27,7 +27,7 @@ export interface FakeModel {
   close(): Promise<void>;
 }
 
-/** What is put into `input` later counts for the answers that begin later. */
+/** A later change of `input` counts for the answers that begin after it. */
 export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> {
   let answering = 0;
   const waiting: ((at: number) => void)[] = [];
@@ -47,7 +47,7 @@ export async function startFakeModel(input: FakeModelInput): Promise<FakeModel> 
       void answer(response, input, step);
     });
   });
-  // A reverse proxy's idea of idle is not a benchmark's.
+  // A benchmark leaves connections idle for longer than a server usually allows.
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

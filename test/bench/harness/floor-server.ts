@@ -44,8 +44,8 @@ const numbers = new Map<string, number>();
 let timer: NodeJS.Timeout | undefined;
 
 /**
- * Writes so many frames to each reader at every tick, each as it is: one buffer for all readers of a group, one write
- * for each. None to stop. The frames are as long as the product's.
+ * Writes `perTick` frames to each reader at every tick, each as it is: one buffer for all readers of a group, one write
+ * for each reader. 0 stops it. The frames are as long as the product's.
  */
 function writeFrames(everyMs: number, perTick: number, frame: string): void {
   clearInterval(timer);

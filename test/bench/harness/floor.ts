@@ -6,7 +6,7 @@ import path from 'node:path';
 export interface Floor {
   pid: number;
   port: number;
-  /** So many frames to each reader at every tick, until told otherwise. */
+  /** Writes `perTick` frames to each reader at every tick, until the next order. */
   write(order: { everyMs: number; perTick: number; frame: string }): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { cpuSecondsOf } from './cpu.ts';
 export interface Settings {
   pairs: number;
   seconds: number;
-  /** Whether a benchmark that can shall also say where its time goes. */
+  /** Whether a benchmark that can also says where its time goes. */
   trace: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface Sample {
 export interface Side {
   name: string;
   measure(seconds: number): Promise<Sample>;
-  /** Whose processes' CPU time is counted; read anew for each stretch. */
+  /** The processes whose CPU time is counted; read anew for each stretch. */
   pids?(): number[];
 }
 
@@ -41,7 +41,7 @@ export interface PairedInput {
   floor: Side;
   ours: Side;
   settings: Settings;
-  /** The same for a side that does not say. */
+  /** The same for a side that names no processes of its own. */
   pids?(): number[];
 }
 

@@ -23,7 +23,7 @@ export interface Product {
 
 export interface SeenEvent {
   type: string;
-  /** The JSON of the event, for who wants to look into it. */
+  /** The JSON of the event, for a caller that wants to look into it. */
   data: string;
   /** When its bytes arrived, in milliseconds since the epoch. */
   at: number;
@@ -67,7 +67,7 @@ export async function startProduct(
     await model.close();
   }
 
-  // Its processes are nobody's children: an interrupted benchmark must take them along itself.
+  // Its processes are not children of this one: an interrupted benchmark must end them itself.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void remove().finally(() => process.exit(1)));
   }

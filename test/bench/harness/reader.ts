@@ -37,7 +37,7 @@ export interface ReaderInput {
   target: Target;
   /** Called with the age of what came, and with how many frames were as old or younger. */
   onAge?: (milliseconds: number, frames: number) => void;
-  /** Every time a text carries, or the oldest of each chunk for all frames in it, which costs less and flatters nobody. */
+  /** Every time a text carries, or the oldest of each chunk for all its frames: cheaper, and never too low a figure. */
   ages: 'each' | 'oldest';
   /** Connects again after a second, as the stream asks for, when the connection is lost. */
   again: boolean;
@@ -64,7 +64,7 @@ function eachNumber(whole: string, take: (number: number) => void): number {
 
 function readAges(text: string, frames: number, input: ReaderInput, seen: Seen): void {
   const arrived = now();
-  // The whole message at its end says again what has been said.
+  // The last event of a message repeats its whole text.
   const whole = input.ages === 'each' ? text.replaceAll(/^event: message-end\ndata: .*$/gm, '') : text;
   let from = whole.indexOf('@');
   while (from >= 0) {

@@ -1,4 +1,4 @@
-// Many readers in a process of their own, so that reading does not hold up whoever writes.
+// Many readers in a process of their own, so that reading does not hold up the writer.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';

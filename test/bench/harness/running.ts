@@ -1,5 +1,5 @@
-// Real runs that stay where they are: their model never begins to answer. What a benchmark wants their readers to
-// see it appends to their streams itself, as an activity would.
+// Real runs that stay where they are: their model never begins to answer. A benchmark itself appends to their streams
+// what their readers shall see, as an activity would.
 import { createRedactor } from '../../../activities/store/log/redaction.ts';
 import { type Database, defaultTenant, openDatabase } from '../../../activities/store/db/database.ts';
 import { createEventLog, type EventLog } from '../../../activities/store/log/events.ts';
@@ -12,7 +12,7 @@ import type { Target } from './reader.ts';
 
 export interface RunningRun {
   id: string;
-  /** Appends so many text deltas, each with the time in it. */
+  /** Appends `count` text deltas, each with the time in it. */
   append(count: number): Promise<void>;
   /** The number of the last event that was appended here or found at the start. */
   last(): number;

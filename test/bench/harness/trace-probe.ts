@@ -8,7 +8,7 @@ const file = process.env['TRACE_PROBE_FILE'];
 if (file !== undefined && isMainThread) {
   subscribe('perdure:passed', (message) => {
     const { stream, point } = message as Passed;
-    // A line is written whole, whichever process it is of.
+    // Each line is written whole, although several processes write to the file.
     appendFileSync(file, `${performance.timeOrigin + performance.now()} ${point} ${stream}\n`);
   });
 }

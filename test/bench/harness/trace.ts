@@ -34,7 +34,7 @@ export async function openTrace(): Promise<Trace> {
           before = at;
         };
         const way = (passed.get(`run/${id}`) ?? []).toSorted((one, other) => one.at - other.at);
-        // Each is the first of its kind behind the one before: what was told of earlier events is not of this way.
+        // Each is the first of its kind after the one before: points of earlier events are not part of this way.
         let from = 0;
         for (const point of wayPoints) {
           const at = way.findIndex((each, index) => index >= from && each.point === point);

@@ -48,7 +48,7 @@ export const checkAcknowledged: Check = (evidence) => {
   return { violations, figures: { ...figures, 'stop to end, p50 / p99 / max': spread(stopTimes) } };
 };
 
-/** A run nobody stopped must have succeeded: no fault may end it. */
+/** A run without a stop must have succeeded: no fault may end it. */
 function endProblem({ stuck }: Played, message: PlayedMessage, { run }: RunState): string | undefined {
   const stopped = message.acts.some(
     ({ act, acknowledged }) => act.kind !== 'steer' && acknowledged.status === 202,

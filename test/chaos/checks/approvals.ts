@@ -1,5 +1,5 @@
-// I11: what waits for people is asked once and answered once, by one of them; nothing happens that nobody allowed, and
-// what was allowed is used up by one call.
+// I11: each approval is asked once and answered once, by one person; nothing happens that no person allowed, and what
+// was allowed is used up by one call.
 import { type Check, plannedCalls, type RunState, type Violation } from '../evidence.ts';
 import type { PlayedAnswer } from '../player.ts';
 
@@ -43,7 +43,7 @@ export const checkApprovals: Check = (evidence) => {
   return { violations, figures };
 };
 
-/** One answer decides, and what it said holds; every other one is told that it does not. */
+/** One answer decides, and its decision holds; every other one is told that it does not count. */
 function answerProblems(approval: Approval, answers: readonly PlayedAnswer[]): string[] {
   const decided = answers.filter(({ acknowledged }) => acknowledged.status === 200);
   const others = answers.filter(({ acknowledged }) => ![200, 409].includes(acknowledged.status));

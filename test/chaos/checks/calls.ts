@@ -58,7 +58,7 @@ export const checkCalls: Check = (evidence) => {
     const refused = state.approvals.some(
       ({ call_id, status }) => call_id === callId && status !== 'approved',
     );
-    // That what nobody allowed did not take place is another check's.
+    // Another check looks whether a refused call took place.
     if (refused && ['denied', 'stopped'].includes(row.status)) continue;
     const problem = outcomeProblem(call, row, effects, evidence, `${folder}/`);
     if (problem) note('I4', problem);

@@ -60,7 +60,7 @@ function compare(recording: Recording, log: readonly Event[]): Count {
     last = Math.max(last, id);
     if (digests.get(id) !== digest) count.wrong += 1;
   }
-  // Who left early may lack the end, never anything before it.
+  // A reader that left early may lack the end, never anything before it.
   const expected = recording.left ? last : log.length;
   for (let id = 1; id <= expected; id += 1) if (!seen.has(id)) count.lost += 1;
   return count;

@@ -28,7 +28,7 @@ export const checkRecovery: Check = (evidence) => {
   return { violations: [], figures };
 };
 
-/** Whether it stood still then until somebody would answer: how long that takes is no recovery. */
+/** Whether the run waited for a person's answer at that time: how long that takes is no recovery. */
 function waitsForPeople(events: readonly Event[], at: number): boolean {
   const before = events.filter((event) => Date.parse(event.at) <= at);
   const count = (type: EventType): number => before.filter((event) => event.type === type).length;

@@ -3,7 +3,7 @@
 export interface Recipe {
   /** The first cell of its row. */
   row: string;
-  /** What every problem of something half added names. */
+  /** Names the sample: every problem of a half-done recipe must match it. */
   sample: RegExp;
   /** A new file as its text; a change as a function of the text that is there. */
   edits: Readonly<Record<string, string | ((text: string) => string)>>;

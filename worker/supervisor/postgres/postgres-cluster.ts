@@ -22,14 +22,14 @@ export interface PostgresCluster {
 function keepPassword(folder: string): string {
   const file = path.join(folder, 'password');
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
-  // 24 random bytes: nobody guesses them, and in hex they need no quoting in a URL.
+  // 24 random bytes cannot be guessed, and in hex they need no quoting in a URL.
   const password = randomBytes(24).toString('hex');
   writeFileSync(`${file}.new`, `${password}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return password;
 }
 
-// Making the files takes two seconds at most on a quiet machine; it is ended where it can be seen.
+// Making the files takes two seconds at most on a quiet machine; `lockFiles` ends a maker it sees.
 const lockWaitMs = 30_000;
 
 /** Alone with the files: what a killed start left at work on them is ended. */
@@ -46,7 +46,7 @@ function initialise(
   lock: KernelLock,
   user?: PostgresUser,
 ): void {
-  // Postgres' own program puts the path of its neighbour into a shell's double quotes as it is.
+  // initdb puts the path of the server program into a shell's double quotes unescaped.
   if (/["$`\\]/.test(binaries.initdb)) {
     throw new Error(
       `Postgres cannot make its files from ${binaries.initdb}: move the checkout to a folder without ", $, \` and \\ in its path, or set DATABASE_URL.`,
@@ -56,7 +56,7 @@ function initialise(
   // What a killed first start left is of no use: the cluster counts once it has its name.
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { mode: 0o700 });
-  // A file, because a command line can be read by everyone on the machine.
+  // A file, because every user of the machine can read a command line.
   const passwordFile = path.join(folder, 'password.init');
   rmSync(passwordFile, { force: true });
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });

@@ -50,7 +50,7 @@ const lockWaitMs = 10_000;
 // settings or of another version is recognised by it.
 const settings = {
   listen_addresses: '127.0.0.1',
-  // Sockets have a path limit of 107 bytes that a deep data folder exceeds, and nobody needs them.
+  // Sockets have a path limit of 107 bytes that a deep data folder exceeds, and no client needs them.
   unix_socket_directories: '',
   fsync: 'on',
   synchronous_commit: 'on',

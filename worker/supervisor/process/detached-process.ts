@@ -77,7 +77,7 @@ export function stillRuns(identity: ProcessIdentity): boolean {
 /** The same shape for a process that another parent started. */
 export function adoptProcess(identity: ProcessIdentity): DetachedProcess {
   const watch = async (): Promise<void> => {
-    // Nobody tells us when another's child ends; a restart half a second late is still quick.
+    // No signal tells when another's child ends; a restart half a second late is still quick.
     while (stillRuns(identity)) await sleep(500, undefined, { ref: false });
   };
   return { pid: identity.pid, started: identity.started, exited: watch() };

@@ -57,7 +57,7 @@ export function keepRunning(input: KeepInput): KeptProcess {
     });
   }
 
-  /** The first early death may be anybody's kill; from the second on it looks like a cause that stays. */
+  /** The first early death may be an outside kill; from the second on it looks like a cause that stays. */
   async function pause(): Promise<void> {
     const early = health !== 'up' || Date.now() - startedAt < youngMs;
     earlyDeaths = early ? earlyDeaths + 1 : 0;

@@ -69,7 +69,7 @@ export interface RolePart extends RunningPart {
 export async function startRole(input: RoleInput): Promise<RolePart> {
   const { role, data, chores } = input;
   const file = data.readyFile(role);
-  // A predecessor's holds another pid and does not count, so that it may stay where it cannot be removed.
+  // A predecessor's file holds another pid and does not count, so it may stay where it cannot be removed.
   chores.run('removing what said that a process is ready', () => rmSync(file, { force: true }));
   const child = await spawnDetached({
     executable: process.execPath,

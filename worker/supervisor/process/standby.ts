@@ -31,7 +31,7 @@ export function createStandby(input: { start(): Promise<RolePart>; logger: Logge
           isReady = part === made;
         });
         void made.exited.then(() => {
-          // Taken, it is no reserve any more; dead, another one is made.
+          // A taken one is no reserve any more; a dead one is replaced.
           if (part !== made) return;
           part = undefined;
           isReady = false;

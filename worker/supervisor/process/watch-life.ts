@@ -19,7 +19,7 @@ export function watchLife({ file, everyMs, mostLooks, onStandstill, chores }: Li
   let looks = 0;
   const stop = chores.every('looking for signs of life', everyMs, () => {
     const sign = signOf(file);
-    // A file that somebody removed, or that cannot be looked at, says nothing of its process.
+    // A file that was removed, or that cannot be looked at, says nothing of its process.
     if (sign === 'unreadable' || (sign === undefined && last !== undefined)) return;
     // Nor does one that was never there, where none can be made: on a full disk, or one that is only read.
     if (sign === undefined && !takesFiles(file)) return;

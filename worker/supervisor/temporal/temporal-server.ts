@@ -51,7 +51,7 @@ export const dynamicConfiguration = {
   'history.visibilityProcessorMaxPollRPS': '2000',
   // As delivered, a retry that is due at once waits up to a second for the timers' clock: most of a recovery.
   'history.timerProcessorMaxTimeShift': '"20ms"',
-  // Its HTTP API cannot be switched off and has no login: it answers to no name that there is.
+  // Its HTTP API cannot be switched off and has no login: it answers only to an invalid name.
   'frontend.httpAllowedHosts': '["off.invalid"]',
   // Every workflow stays in memory for an hour after its end, up to 8,096 of them: 36 MB for a thousand runs. This is
   // more than are at work at once on one machine; any other is read from the file when it is needed.
@@ -213,7 +213,7 @@ async function choosePorts(input: TemporalInput): Promise<Ports> {
   // Figures about the server, without a word of what runs.
   const { port: metricsPort } = await plainPlace();
   const port = await choosePort(input, 'Temporal', 'PERDURE_TEMPORAL_PORT');
-  // A port is held by nobody until the server has it, so the same may have been offered twice.
+  // No process holds a port until the server has it, so the same may have been offered twice.
   return port === metricsPort ? choosePorts(input) : { port, metricsPort, ui };
 }
 

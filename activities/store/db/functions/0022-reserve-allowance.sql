@@ -38,7 +38,7 @@ begin
   select coalesce(array_agg(id), '{}') as ids, max(day) as day, min(day) as oldest,
     coalesce(bool_or(name = 'tenant' and model = ''), false) as tenant, bool_or(hour_calls > 0) as hours,
     min(name) filter (where models <> '{}' and not models && v_models) as closed_to,
-    -- May be true of a day that is over; whoever looks closer knows.
+    -- May be true of a day that is over; allowance_shortage looks closer.
     bool_or(hour_calls > 0
       or used_tokens + held_tokens + v_tokens > coalesce(nullif(tokens, 0), v_most)
       or used_cost_micros + held_cost_micros + p_cost > coalesce(nullif(cost_micros, 0), v_most)
@@ -74,7 +74,7 @@ begin
     input_tokens, output_tokens, cost_micros, prompt_cost_micros, estimated, closes, by, reason)
   select p_tenant, 'reserve', v_at, v_day, p_run, p_step, p_attempt, p_model, v_chain.ids, v_tokens,
     p_input, p_output, p_cost, p_prompt_cost, true, false, 'allowances', 'The worst case of the call.'
-  -- It may have ended while the locks were waited for: nobody would settle this.
+  -- The run may have ended while the locks were waited for: nothing would settle this.
   from allowance_runs where run_id = p_run and state = 'running' and not exists (
     select from allowance_entries
     where run_id = p_run and step = p_step and attempt = p_attempt and closes = false

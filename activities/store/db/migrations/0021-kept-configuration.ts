@@ -1,5 +1,5 @@
-// A run keeps whom it counts for, the limits that were said of it, and where each of its settings came from: the next of
-// its conversation goes by them.
+// A run keeps its owner, the limits that were said of it, and where each of its settings came from: the next run of its
+// conversation goes by them.
 import { type Kysely, sql } from 'kysely';
 
 export async function up(db: Kysely<unknown>): Promise<void> {

@@ -11,7 +11,7 @@ const columns = [
   // Of a settlement: what the call may have cost beside cost_micros, at most. It is in no pool.
   ['allowance_entries', 'possible_cost_micros', 'bigint not null default 0'],
   ['allowance_months', 'possible_cost_micros', 'bigint not null default 0'],
-  // pause or fail, where the run was told so. Null: as it is attended or not.
+  // pause or fail, where the run was told so. Null: pause when attended, else fail.
   ['runs', 'over_budget', `text check (over_budget in ('pause', 'fail'))`],
 ] as const;
 

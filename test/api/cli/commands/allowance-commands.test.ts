@@ -72,7 +72,7 @@ test('allowances are shown with what is used and held, and a limit is set by nam
   expect(rowsOf(all.out())).toEqual([
     ['NAME', 'MODEL', 'LIMIT', 'USED', 'HELD'],
     ['tenant', 'all', '$25.00 a day', '$1.25', '$1.25'],
-    ['owner/ada', 'all', '3 runs a day', '0 runs'],
+    ['owner/ada', 'all', '3 runs a day', '0 runs', '-'],
     ['owner/ada', 'all', '1,000 tokens a day', '0 tokens', '0 tokens'],
   ]);
   const raised = call('allowances', 'tenant', '--set', 'dayCostMicros=0', '--reason', 'No limit.', '--json');

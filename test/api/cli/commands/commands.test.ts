@@ -126,8 +126,8 @@ test('models says what is configured, what is missing, what requests look like, 
   expect(called.out()).toBe(
     [
       'PROVIDER    STATE               PROFILE  MODELS',
-      'scripted    configured                   scripted/hello',
-      'openai      set OPENAI_API_KEY',
+      'scripted    configured          -        scripted/hello',
+      'openai      set OPENAI_API_KEY  -        -',
       'compatible  configured          vllm     compatible/auto',
       'Profile of compatible: vllm, by the port 8000',
       'Profile of compatible/devstral: mistral, by the configuration',

@@ -69,7 +69,7 @@ async function sentAt(
 }
 
 test('an amount in dollars is so much more for the run, whose own limit has no other answer but no', async () => {
-  const { sent, shown } = await sentFor('y', '0', '0.50');
+  const { sent, shown } = await sentFor('y', '0', '$0.50');
   expect(sent).toEqual([['approve', { input: { costMicros: 500_000 } }]]);
   expect(shown.split('  Type an amount in dollars, or n, and Enter.\n')).toHaveLength(3);
   expect(shown).toContain('  │ This run may spend $1.00 and has spent $1.00.\n');

@@ -10,7 +10,7 @@ import { createBackground } from '../../../../activities/tools/background.ts';
 import { publicEgress } from '../../../../activities/tools/fetch.ts';
 import { createTools, toToolSpec } from '../../../../activities/tools/index.ts';
 
-// As often as the product's activities do; shorter ones never get to it.
+// As often as the product's activities do; shorter activities end before their first heartbeat.
 const heartbeatMs = 3000;
 
 const now = (): number => performance.timeOrigin + performance.now();

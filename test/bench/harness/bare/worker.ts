@@ -5,7 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { bareActivities } from './activities.ts';
 
 const [address = '', namespace = '', modelUrl = '', llmSlots = '16'] = process.argv.slice(2);
-// What it says about its own start and end is of no use here.
+// Its messages about its own start and end are of no use here.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 const connection = await NativeConnection.connect({ address, grpcCompression: { codec: 'none' } });
 // A cancellation by way of Temporal is seen at a heartbeat that really goes out.

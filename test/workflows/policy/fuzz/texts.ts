@@ -1,4 +1,4 @@
-// Makes texts that a shell could be given: some well formed, some of pieces that meet in ways nobody would write, and
+// Makes texts that a shell could be given: some well formed, some of pieces that meet in ways no person would write, and
 // some that were good and had a few signs changed. The same seed makes the same texts.
 import type { Dice } from '../../../chaos/dice.ts';
 import { knownHoles } from './known-holes.ts';
