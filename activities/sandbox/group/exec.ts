@@ -70,7 +70,7 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     // The wrapper may be killed before it reads its line; its exit tells.
     const reports = child.stdio[3] as Socket;
     reports.on('error', () => {});
-    const reported = drain(reports, (bytes) => given.onReport?.(bytes.toString()));
+    const reported = given.onReport && reportsOf(reports, given.onReport);
     await Promise.all([
       spawned(child, surroundings),
       pipes.stdout.writer.close(),
@@ -79,7 +79,7 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     const group = groupOf(child.pid as number, token);
     const handle = toHandle(surroundings.kind, group, options.key);
     const result = await superviseCommand(child, handle, exited, options);
-    await Promise.race([reported, sleep(drainMs, undefined, { ref: false })]);
+    if (reported) await Promise.race([reported, sleep(drainMs, undefined, { ref: false })]);
     return result;
   } finally {
     // Still open where nothing was started.
@@ -203,6 +203,11 @@ function exitOf(child: ChildProcess): Promise<ExecResult> {
   return new Promise((resolve) => {
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }));
   });
+}
+
+/** Resolves when there is no more; a program that was killed may leave the descriptor broken. */
+async function reportsOf(reports: Socket, onReport: (text: string) => void): Promise<void> {
+  await drain(reports, (bytes) => onReport(bytes.toString())).catch(() => undefined);
 }
 
 async function drain(reader: Socket, onBytes: (bytes: Buffer) => void): Promise<void> {
