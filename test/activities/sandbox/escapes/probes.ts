@@ -26,10 +26,11 @@ const calling =
   (x64: number, arm64: number, rest: string, least = 0) =>
   ({ word }: Scene): string =>
     `perl -e '@a = (${rest}); print "${word}" if syscall(${process.arch === 'arm64' ? arm64 : x64}, @a) >= ${least}'`;
+// Read until the listener ends it: then it has seen the visit.
 const connecting =
   (address: (scene: Scene) => string) =>
   (scene: Scene): string =>
-    `perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Peer => ${address(scene)}) or exit 1'; sleep 0.1`;
+    `perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => ${address(scene)}) or exit 1; <$s>'`;
 
 const reading: Probe[] = [
   { name: 'a file by its absolute path', command: (scene) => `cat ${secret(scene)}` },
@@ -204,11 +205,11 @@ const touching: Probe[] = [
   },
   {
     name: 'a port of this machine',
-    command: ({ tcpPort }) => `exec 3<>/dev/tcp/127.0.0.1/${tcpPort}; sleep 0.1`,
+    command: ({ tcpPort }) => `exec 3<>/dev/tcp/127.0.0.1/${tcpPort} && cat <&3`,
   },
   {
     name: 'a port by the address of no interface',
-    command: ({ tcpPort }) => `exec 3<>/dev/tcp/0.0.0.0/${tcpPort}; sleep 0.1`,
+    command: ({ tcpPort }) => `exec 3<>/dev/tcp/0.0.0.0/${tcpPort} && cat <&3`,
   },
   {
     name: 'a query to a name server',

@@ -88,7 +88,7 @@ test('allowances are shown with what is used and held, and a limit is set by nam
   const named = call('allowances', 'owner/ada', '--set', 'models=openai/*,local/x', '--reason', 'These.');
   expect([await named.code, rowsOf(named.out()).at(-1)]).toEqual([
     0,
-    ['owner/ada', 'all', 'only openai/*, local/x'],
+    ['owner/ada', 'all', 'only openai/*, local/x', '-', '-'],
   ]);
   const any = call('allowances', 'owner/ada', '--set', 'models=', '--reason', 'Any.', '--json');
   expect([await any.code, JSON.parse(any.out()).limits]).toMatchObject([0, { models: [], dayRuns: 3 }]);
