@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { readdir, realpath } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
@@ -10,43 +9,22 @@ import { runCommand } from '../../../../activities/sandbox/group/exec.ts';
 import { createMount, openMount } from '../../../../activities/sandbox/mount/mount.ts';
 import { locateByRealPath } from '../../../../activities/sandbox/tree/locate.ts';
 import { sandboxConformance } from '../conformance.ts';
-import { type Opened, run } from '../opened.ts';
+import { type Opened, openInFolder, run } from '../opened.ts';
 
-async function openInFolder(): Promise<Opened> {
-  const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-mount-')));
-  const [project, outside] = [path.join(folder, 'project'), path.join(folder, 'outside')];
-  mkdirSync(project);
-  mkdirSync(outside);
-  const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
-  const needs = {
-    workFolder: path.join(folder, 'work'),
-    viewFolder: path.join(folder, 'view'),
-    hidden: [],
+function openMounted(): Promise<Opened> {
+  return openInFolder(createMount, (folder) => ({
     programs: process.env['PATH'] ?? '',
-    gitBounds,
-  };
-  const driver = createMount(needs);
-  const owner = { id: 'run', projectPath: project };
-  const open = () => driver.open(owner);
-  const opened = await open();
-  const dispose = async (): Promise<void> => {
-    await opened.close('ended');
-    rmSync(folder, { recursive: true });
-  };
-  return {
-    ...{ driver, needs, run: owner, open, sandbox: await opened.forCall(), project, outside, dispose },
-    reused: (handle) => ({ ...handle, call: 'run/none', startedTicks: 'long:ago:mine' }),
-    elsewhere: (handle) => ({ ...handle, host: 'another-machine' }),
-  };
+    gitBounds: createGitBounds({ folder: path.join(folder, 'bounds') }),
+  }));
 }
 
 async function openForTest(): Promise<Opened> {
-  const opened = await openInFolder();
+  const opened = await openMounted();
   onTestFinished(() => opened.dispose());
   return opened;
 }
 
-sandboxConformance('a mount', openInFolder);
+sandboxConformance('a mount', openMounted);
 
 test('a command has the variables it is given, and no others of the process that runs it', async () => {
   const { project, needs } = await openForTest();
