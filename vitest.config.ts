@@ -21,7 +21,7 @@ function globalSetup(tier: Tier): string[] {
 export default defineConfig({
   test: {
     tags: [faults],
-    // Each file in a process of its own: leak checks look at that process, and a fault ends no neighbour.
+    // Processes, not threads: leak checks look at a process.
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
     coverage: {
@@ -43,6 +43,9 @@ export default defineConfig({
         // The machines this runs on have two cores; of three files one waits, for a server, a timer or a process.
         maxWorkers: tier.atOnce,
         fileParallelism: tier.atOnce > 1,
+        // Most of what a quick file takes is loading the product: files one after the other share what is loaded. Where
+        // processes are killed, each file has one of its own.
+        isolate: tier.slow,
         // Far above what any test takes: on a loaded machine a server needs seconds, and only a hang should end here.
         testTimeout: tier.slow ? 180_000 : 30_000,
         hookTimeout: tier.slow ? 180_000 : 60_000,

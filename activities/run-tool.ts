@@ -3,6 +3,7 @@
 import type { RunToolInput, RunToolResult } from '../workflows/contracts/activities.ts';
 import { withAttempt } from './attempt.ts';
 import { act } from './call/act.ts';
+import { makeDelegation } from './call/delegate.ts';
 import type { ActivityDeps, Attempt } from './deps.ts';
 import { skipCall } from './store/approvals/skip-call.ts';
 import { type CallResult, type CallRow, claimCall, recordCall } from './store/calls/calls.ts';
@@ -12,7 +13,8 @@ import { StreamEnded, Superseded } from './store/log/events.ts';
 import { lockRun } from './store/runs/runs.ts';
 
 export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Promise<RunToolResult> {
-  return ({ tenantId, runId, callId, generation, after }) => {
+  return (input) => {
+    const { tenantId, runId, callId, generation, after } = input;
     const unit = `call/${callId}`;
     return withAttempt(deps, { runId, unit, generation }, async (task) => {
       const skipped =
@@ -21,6 +23,8 @@ export function createRunTool(deps: ActivityDeps): (input: RunToolInput) => Prom
           skipCall(write, { tenantId, callId, attempt: task.task, after }),
         ));
       if (skipped) return { status: skipped.status, bytes: skipped.output.length };
+      const delegates = deps.tools.find(({ name }) => name === input.tool)?.delegates;
+      if (delegates) return makeDelegation(deps, input, task, delegates);
       const claim = await deps.log.write('claim-call', (write) =>
         claimCall(write, { tenantId, callId, attempt: task.task }),
       );
@@ -53,7 +57,7 @@ async function storeResult(
     if (!(error instanceof Superseded || error instanceof StreamEnded)) throw error;
     await deps.log.write('record-late', async (write) => {
       const run = await lockRun(write, tenantId, runId);
-      if (run) await recordLate(write, run, attempt.ref, `the result (${result.status}) of ${callId}`);
+      if (run) recordLate(write, run, attempt.ref, `the result (${result.status}) of ${callId}`);
     });
     throw error;
   }

@@ -9,11 +9,13 @@ import type {
   SnapshotProjectInput,
   SnapshotProjectResult,
 } from '../workflows/contracts/activities.ts';
+import { activityTable } from '../workflows/contracts/activity-table.ts';
 import { type NewEvent, streamOf } from '../workflows/contracts/event.ts';
 import type { RunStatus } from '../workflows/contracts/run.ts';
 import { isTerminal } from '../workflows/run/transitions.ts';
 import { type ActivityDeps, ProjectProblem } from './deps.ts';
-import { concludeRun, mustGoOn, followEnd } from './step/end.ts';
+import { beginOnExecutor } from './step/on-executor.ts';
+import { concludeRun, followEnd, whatHolds } from './step/end.ts';
 import type { Progress } from './git/record-files.ts';
 import { GitProblem } from './git/tree.ts';
 import { isScripted } from './llm/index.ts';
@@ -21,10 +23,16 @@ import { toPlannedCall } from './step/result.ts';
 import { runResultOf } from './step/run-result.ts';
 import { attendApprovals } from './store/approvals/approvals.ts';
 import { beginRun, noteTree } from './store/lifecycle/begin-run.ts';
+import { letsGo } from './store/delegation/mailbox.ts';
+import { setWaiting } from './store/delegation/delegations.ts';
+import { attendChildren } from './store/delegation/reports.ts';
 import { untilStored } from './store/db/until-stored.ts';
 import type { EndedRun } from './store/lifecycle/end-run.ts';
-import { stopAmong, waitingInputs } from './store/runs/inputs.ts';
+import { originOf } from './store/runs/own-trees.ts';
+import { filesOf } from './store/runs/checkpoints.ts';
+import { isMessage, stopAmong, waitingInputs } from './store/runs/inputs.ts';
 import { findRun, lockRun, lockRunAndConversation, requireRun, type RunRow } from './store/runs/runs.ts';
+import { stat } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 
 export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Promise<BeginRunResult> {
@@ -53,6 +61,7 @@ export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Pr
       leftMs: leftOf(run),
       generation: run.generation,
       project: run.project_path !== null,
+      ...(run.executor !== null && { executor: run.executor }),
     };
   };
 }
@@ -66,9 +75,29 @@ export function createPendingInput(deps: ActivityDeps): (input: RunRef) => Promi
   return async ({ tenantId, runId }) =>
     deps.log.write('pending-input', async (write) => {
       const run = requireRun(await lockRun(write, tenantId, runId), runId);
-      const { dueMs, ...attended } = await attendApprovals(write, run);
-      return { stop: stopAmong(run.waiting), ...attended, ...(dueMs === undefined ? {} : { dueMs }) };
+      const { dueMs, answered, open } = await attendApprovals(write, run);
+      const closed = await attendChildren(write, run, (mediaType, bytes) =>
+        deps.contents.put(tenantId, mediaType, bytes, write.tx),
+      );
+      const messages = run.waiting.filter(isMessage).length;
+      return {
+        stop: stopAmong(run.waiting),
+        answered: [...answered, ...closed.map((callId) => ({ waits: callId, allowed: false }))],
+        open,
+        ...lostOf(run),
+        ...(messages > 0 && { messages }),
+        ...(dueMs === undefined ? {} : { dueMs }),
+      };
     });
+}
+
+/** While it waits for people, or for subagents, its executor may sleep. */
+function lostOf({ executor, executor_silent_at: at, executor_until: until, status }: RunRow) {
+  if (at === null || until === null || until > new Date() || status !== 'running') return {};
+  const since = at.toISOString();
+  return {
+    lost: `Nothing has been heard of its executor ${executor} since ${since}. What it left there is there; a call that was under way may have taken effect.`,
+  };
 }
 
 export function createSnapshotProject(
@@ -76,22 +105,34 @@ export function createSnapshotProject(
 ): (input: SnapshotProjectInput) => Promise<SnapshotProjectResult> {
   return async ({ tenantId, runId, when }) => {
     const run = await findRun(deps.log.db, tenantId, runId);
-    if (!run?.project_path) return {};
+    if (!run) return {};
     const context = Context.current();
     // Well inside the heartbeat timeout.
     const beat = setInterval(() => context.heartbeat(), 3000);
     const progress = createProgress(deps, run);
     try {
-      const { project_path: project, start_tree: since } = run;
+      if (when === 'start') await beginOnExecutor(deps, run);
+      if (run.project_path === null) return {};
+      const since = run.start_tree ?? undefined;
+      const also = await untilStored(() => filesOf(deps.log.db, runId));
+      const origin = await untilStored(() => originOf(deps.log.db, run));
       // Waits while the disk is full, for git as for the row.
-      const tree = await untilStored(() =>
-        deps.trees.record(project, (when === 'end' && since) || undefined, progress.note),
+      const { tree } = await untilStored(() =>
+        when === 'start'
+          ? deps.trees.begin(run, origin, progress.note)
+          : deps.trees.record(run, { since, also }),
       );
       await progress.told();
       await untilStored(() => noteTree(deps.log.db, runId, when, tree));
       return {};
     } catch (error) {
       if (error instanceof ProjectProblem) return { problem: error.message };
+      if (when === 'start' && (await lacksOwnTree(deps, run))) {
+        if (context.info.attempt < activityTable.snapshotProject.retry.maximumAttempts) throw error;
+        return {
+          problem: `The copy of the project that the run was to work on could not be made: ${deps.log.redact((error as Error).message)}`,
+        };
+      }
       if (error instanceof GitProblem) {
         // The agent can work without it; only the diff will be missing, and says so.
         deps.logger.warn({ err: error, runId }, `the project's tree was not recorded at the ${when}`);
@@ -102,6 +143,13 @@ export function createSnapshotProject(
       clearInterval(beat);
     }
   };
+}
+
+/** Without its copy a run has no place to work in. */
+async function lacksOwnTree(deps: ActivityDeps, run: RunRow): Promise<boolean> {
+  const place = deps.place(run);
+  if (run.work_tree !== 'own' || place === null) return false;
+  return (await stat(place).catch(() => undefined)) === undefined;
 }
 
 // A person who waits longer begins to wonder; more often would only fill the stream.
@@ -130,8 +178,12 @@ function createProgress(
 export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => Promise<FinishRunResult> {
   return async ({ tenantId, runId, generation, executionId, ...ending }) => {
     // A run that goes on keeps what it runs in the background.
-    if (ending.outcome === 'succeeded' && mustGoOn(await waitingInputs(deps.log.db, runId)))
-      return { finished: false };
+    if (ending.outcome === 'succeeded') {
+      const held = whatHolds(await waitingInputs(deps.log.db, runId));
+      if (held === 'messages') return { finished: false };
+      if (held === 'children' && !(await letsGo(deps.log.db, runId)))
+        return waitForChildren(deps, tenantId, runId);
+    }
     await deps.endBackground(runId);
     const ended = await deps.log.write('finish-run', async (write): Promise<EndedRun | undefined> => {
       const run = requireRun(await lockRunAndConversation(write, tenantId, runId), runId);
@@ -151,6 +203,20 @@ export function createFinishRun(deps: ActivityDeps): (input: FinishRunInput) => 
     const result = runResultOf(ended.run);
     return { finished: true, ...(result && { status: result.status, result }) };
   };
+}
+
+/** The run has nothing left to do but to hear of its subagents. */
+async function waitForChildren(
+  { log }: ActivityDeps,
+  tenantId: string,
+  runId: string,
+): Promise<FinishRunResult> {
+  return log.write('wait-for-children', async (write) => {
+    const run = requireRun(await lockRun(write, tenantId, runId), runId);
+    if (whatHolds(run.waiting) !== 'children') return { finished: false };
+    await setWaiting(write, run, true);
+    return { finished: false, waits: true };
+  });
 }
 
 /** Another execution ends it, or it has ended already. */

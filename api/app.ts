@@ -8,13 +8,15 @@ import { eventsChannel, tokensChannel } from '../activities/store/log/notifier.t
 import type { ApiDeps } from './deps.ts';
 import { createKnownTokens, type KnownTokens } from './known-tokens.ts';
 import { createEventStreams, type EventStreams } from './stream/event-stream.ts';
+import { createFeeder, type Feeder } from './stream/feeder.ts';
 import { createHub, type Hub } from './stream/hub.ts';
 import { createRunWaits } from './stream/run-waits.ts';
+import { createHookWaker, type HookWaker } from './upkeep/hook-waker.ts';
 import type { Api, Parts, Routes } from './parts.ts';
 import { authenticate } from './plugins/auth.ts';
 import { answerErrors, createErrorAnswers } from './plugins/errors.ts';
 import { answerBrokenRequests } from './plugins/broken-requests.ts';
-import { createMutate } from './plugins/idempotency.ts';
+import { createMutate, inTurn } from './plugins/idempotency.ts';
 import { parseJsonBodies } from './plugins/json-body.ts';
 import { refuseUnknownHosts } from './plugins/known-host.ts';
 import { describeApi } from './plugins/openapi.ts';
@@ -27,29 +29,52 @@ import { type MethodsOf, refuseOtherMethods } from './plugins/wrong-method.ts';
 import { allowanceRoutes } from './routes/allowances.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { approvalRoutes } from './routes/approvals.ts';
+import { backupRoutes } from './routes/backups.ts';
 import { callRoutes } from './routes/calls.ts';
+import { checkpointRoutes } from './routes/checkpoints.ts';
 import { contentRoutes } from './routes/contents.ts';
+import { contextRoutes } from './routes/context.ts';
+import { conversationMessageRoutes } from './routes/conversation-messages.ts';
 import { conversationRoutes } from './routes/conversations.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { embeddedRoutes } from './routes/embedded.ts';
+import { executorRoutes } from './routes/executors.ts';
 import { findRoutes } from './routes/find.ts';
 import { healthRoutes } from './routes/health.ts';
+import { memoryRoutes } from './routes/memory.ts';
+import { mailboxRoutes } from './routes/mailbox.ts';
 import { messageRoutes } from './routes/messages.ts';
+import { modelConfigRoutes } from './routes/model-configs.ts';
 import { modelRoutes } from './routes/models.ts';
 import { pageRoutes } from './routes/page.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { policyPlaceRoutes } from './routes/policy-places.ts';
 import { policyCheckRoutes } from './routes/policy-checks.ts';
-import { conversationEventRoutes, runEventRoutes } from './routes/events.ts';
+import {
+  conversationEventRoutes,
+  runEventRoutes,
+  taskEventRoutes,
+  tenantEventRoutes,
+} from './routes/events.ts';
+import { presetFileRoutes } from './routes/preset-files.ts';
+import { presetRoutes } from './routes/presets.ts';
 import { retentionRoutes } from './routes/retention.ts';
 import { runMessageRoutes } from './routes/run-messages.ts';
 import { runRoutes } from './routes/runs.ts';
+import { schedulePreviewRoutes } from './routes/schedule-preview.ts';
+import { scheduleRoutes } from './routes/schedules.ts';
 import { sandboxRoutes } from './routes/sandboxes.ts';
+import { scheduleSyncRoutes } from './routes/schedule-sync.ts';
+import { taskRoutes } from './routes/tasks.ts';
+import { taskWorkRoutes } from './routes/task-work.ts';
 import { temporalTextRoutes } from './routes/temporal-text.ts';
 import { temporalLoginRoutes, temporalUiRoutes } from './routes/temporal-ui.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { waitRoutes } from './routes/waiting.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
+import { workspaceRoutes } from './routes/workspaces.ts';
 
 export type { ApiDeps } from './deps.ts';
 
@@ -61,9 +86,15 @@ const routes: Routes[] = [
   runMessageRoutes,
   waitRoutes,
   messageRoutes,
+  memoryRoutes,
   runEventRoutes,
   callRoutes,
+  checkpointRoutes,
+  contextRoutes,
   approvalRoutes,
+  presetRoutes,
+  presetFileRoutes,
+  workspaceRoutes,
   policyRoutes,
   policyPlaceRoutes,
   auditRoutes,
@@ -71,13 +102,27 @@ const routes: Routes[] = [
   allowanceRoutes,
   usageRoutes,
   conversationRoutes,
+  conversationMessageRoutes,
+  mailboxRoutes,
   conversationEventRoutes,
   deadLetterRoutes,
   modelRoutes,
+  modelConfigRoutes,
   sandboxRoutes,
+  backupRoutes,
   contentRoutes,
   tokenRoutes,
   retentionRoutes,
+  scheduleRoutes,
+  schedulePreviewRoutes,
+  scheduleSyncRoutes,
+  taskRoutes,
+  taskWorkRoutes,
+  taskEventRoutes,
+  tenantEventRoutes,
+  executorRoutes,
+  webhookRoutes,
+  deliveryRoutes,
 ];
 
 // A body of 1 MiB over a slow line takes seconds; a sender that drips bytes would hold a connection for ever.
@@ -120,9 +165,12 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
   const tokens = createKnownTokens({ db, tenantId, logger });
   const hub = createHub({ db, tenantId, logger });
   const streams = createEventStreams({ hub, tokens, logger });
-  const listener = hearNotices(deps, { tokens, hub, streams });
+  const feeder = createFeeder(deps);
+  const waker = createHookWaker({ ...deps, db });
+  const listener = hearNotices(deps, { tokens, hub, streams, feeder, waker });
   const waits = createRunWaits({ db, hub, tokens });
-  const parts: Parts = { ...rest, db, tokens, streams, waits, mutate: createMutate(deps) };
+  const mutate = createMutate(deps);
+  const parts: Parts = { ...rest, db, tokens, streams, waits, mutate, mutateTasks: inTurn(mutate) };
 
   const logins = createTemporalLogins({ tokens, loginKey: deps.loginKey });
 
@@ -160,16 +208,26 @@ export async function buildApp(deps: ApiDeps): Promise<FastifyInstance> {
     streams.close();
     hub.close();
     await listener.close();
+    await feeder.close();
+    await waker.close();
     await tokens.close();
   });
   await app.ready();
   return app;
 }
 
+interface Hearing {
+  tokens: KnownTokens;
+  hub: Hub;
+  streams: EventStreams;
+  feeder: Feeder;
+  waker: HookWaker;
+}
+
 /** On the one connection of this process that listens. */
 function hearNotices(
   { databaseUrl, logger }: ApiDeps,
-  { tokens, hub, streams }: { tokens: KnownTokens; hub: Hub; streams: EventStreams },
+  { tokens, hub, streams, feeder, waker }: Hearing,
 ): Listener {
   let wasConnected = false;
 
@@ -177,15 +235,21 @@ function hearNotices(
     tokens.forget(tokenId);
     void streams.endRevoked();
   }
+  function grown(payload: string): void {
+    hub.hear(payload);
+    feeder.hear(payload);
+    waker.hear(payload);
+  }
   return createListener({
     databaseUrl,
-    channels: { [eventsChannel]: hub.hear, [tokensChannel]: revoked },
+    channels: { [eventsChannel]: grown, [tokensChannel]: revoked },
     name: 'perdure-api-listen',
     logger,
     // What was sent while the connection was away is lost. What is remembered from before the first connect is only just
     // looked up, and forgotten soon.
     onConnect() {
       void hub.sweep();
+      feeder.feed();
       if (wasConnected) revoked();
       wasConnected = true;
     },

@@ -26,6 +26,8 @@ export type Api = FastifyInstance<
 export interface Parts extends Omit<ApiDeps, 'log'> {
   db: Db;
   mutate: Mutate;
+  /** For what changes tasks or what executors hold: a few at once, since each waits for the dispatcher's lock. */
+  mutateTasks: Mutate;
   tokens: KnownTokens;
   streams: EventStreams;
   waits: RunWaits;

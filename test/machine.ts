@@ -2,9 +2,11 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import path from 'node:path';
+import Docker from 'dockerode';
 import { probeBubblewrap } from '../activities/sandbox/bubblewrap/probe.ts';
 import { postgresBinaries } from '../worker/supervisor/postgres/postgres-binaries.ts';
 import { temporalExecutable } from '../worker/supervisor/temporal/temporal-executable.ts';
+import { buildImage } from '../worker/sandbox/image.ts';
 import { smallDiskProblem } from './support/small-disk.ts';
 import type { Need } from './tiers.ts';
 
@@ -53,6 +55,20 @@ async function dockerProblem(): Promise<string | undefined> {
   const socketPath = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '');
   const missing = await reason(() => stat(socketPath));
   if (missing) return `no Docker engine listens on ${socketPath}`;
+  return (await pingProblem(socketPath)) ?? imageProblem(socketPath);
+}
+
+/** Made once on a machine: it takes two minutes. */
+async function imageProblem(socketPath: string): Promise<string | undefined> {
+  const image = 'perdure-sandbox';
+  const docker = new Docker({ socketPath });
+  if ((await reason(() => docker.getImage(image).inspect())) === undefined) return undefined;
+  console.log(`Making the image ${image}, once …`);
+  const say = (line: string): void => console.log(line);
+  return reason(() => buildImage({ engine: socketPath, image, fromHostDebian: true, say }));
+}
+
+function pingProblem(socketPath: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     // A healthy engine answers a ping in milliseconds; a frozen one must not hold the tests up.
     const ping = request({ socketPath, path: '/_ping', timeout: 5_000 }, (response) => {

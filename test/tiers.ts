@@ -12,7 +12,7 @@ export interface Tier {
   group: number;
   /** How many files run beside each other; the same in a group. */
   atOnce: number;
-  /** Its tests start and kill whole processes, and wait for what comes of it. */
+  /** Its tests start and kill whole processes, and wait for what comes of it: each file has a process of its own. */
   slow: boolean;
 }
 
@@ -34,6 +34,8 @@ function tier(name: string, include: string[], rest: Partial<Omit<Tier, 'name' |
   return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 3, slow: false, ...rest };
 }
 
+const chaos = 'test/e2e/faults-chaos.test.ts';
+
 const wholeProcesses = { group: 2, slow: true };
 
 export const tiers: readonly Tier[] = [
@@ -50,13 +52,17 @@ export const tiers: readonly Tier[] = [
   tier('temporal', ['test/**/*.temporal.test.ts'], { exclude: [], needs: ['postgres', 'temporal'] }),
   tier('sandbox', ['test/**/*.docker.test.ts'], {
     exclude: [],
-    needs: ['docker'],
+    needs: ['docker', 'postgres', 'temporal'],
     group: 1,
     atOnce: 1,
     slow: true,
   }),
   tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
-  tier('e2e', ['test/e2e/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
+  tier('e2e', ['test/e2e/**/*.test.ts'], {
+    exclude: [...byEnding, chaos],
+    needs: ['postgres', 'temporal'],
+    ...wholeProcesses,
+  }),
   // A file system of a few hundred megabytes, which only root may mount.
   tier('disk', ['test/**/*.disk.test.ts'], {
     exclude: [],
@@ -68,6 +74,9 @@ export const tiers: readonly Tier[] = [
     needs: ['postgres', 'temporal', 'chromium'],
     ...wholeProcesses,
   }),
+  // It keeps two processors busy by itself. Beside other files a run may have to wait for one fault after the other for
+  // longer than it may go without progress.
+  tier('chaos', [chaos], { needs: ['postgres', 'temporal'], ...wholeProcesses, group: 3, atOnce: 1 }),
 ];
 
 /**
@@ -81,7 +90,6 @@ export const longFiles: readonly string[] = [
   'test/workflows/steer.temporal.test.ts',
   'test/api/stream/event-stream.test.ts',
   'test/activities/sandbox/mount/mount.test.ts',
-  'test/e2e/faults-chaos.test.ts',
   'test/e2e/faults-silence.test.ts',
   'test/e2e/faults-platform.test.ts',
   'test/worker/serve.test.ts',

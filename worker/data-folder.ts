@@ -5,8 +5,9 @@ import path from 'node:path';
 
 /**
  * Beside these there are `supervisor.lock` (held by the kernel for the one supervisor, and says who it is), `cache/` (the
- * workflow bundle), `contents/` (large content), `login-key` (what logins to Temporal's Web UI are signed with), `work/`
- * (runs without a project) and `trees/` (recorded projects).
+ * workflow bundle), `contents/` (large content), `backups/`, `login-key` (what logins to Temporal's Web UI are signed with),
+ * `sandbox-key` (names our containers), `view/` (files of ours that sandboxes show), `work/` (runs without a project),
+ * `own/` (copies of projects for runs), `trees/` (recorded projects) and `out/` (sockets of contained commands that may reach something).
  */
 export interface DataFolder {
   folder: string;
@@ -57,6 +58,21 @@ export function treeFolder(dataFolder: string, project: string): string {
   return path.join(treesFolder(dataFolder), treeName(project));
 }
 
+/** Where a run works: in its project's directory, or on the tree that the runs of its conversation have of their own. */
+export function workPlace(
+  dataFolder: string,
+  run: { conversation_id: string; project_path: string | null; work_tree: string },
+): string | null {
+  if (run.project_path === null || run.work_tree !== 'own') return run.project_path;
+  const name = treeName(run.project_path).replace(/\.git$/, '');
+  return path.join(ownTreesFolder(dataFolder), run.conversation_id, name);
+}
+
+/** A folder in it for each conversation. */
+export function ownTreesFolder(dataFolder: string): string {
+  return path.join(dataFolder, 'own');
+}
+
 export function logFolder(dataFolder: string): string {
   return path.join(dataFolder, 'logs');
 }
@@ -99,4 +115,8 @@ export function prepareDataFolder(folder: string): DataFolder {
     readyFile: (name) => readyFile(folder, name),
     lifeFile: (pid) => path.join(folder, 'run', `${pid}${lifeEnding}`),
   };
+}
+
+export function backupFolder(dataFolder: string): string {
+  return path.join(dataFolder, 'backups');
 }

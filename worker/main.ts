@@ -12,8 +12,10 @@ const roles: Record<string, () => Promise<Role>> = {
   worker: async () => (await import('./processes/children.ts')).runWorker,
   standby: async () => (await import('./processes/children.ts')).runStandby,
   db: async () => (await import('./db-command.ts')).runDbCommand,
+  backup: async () => (await import('./backup-command.ts')).runBackupCommand,
   config: async () => (await import('./config/config-command.ts')).runConfigCommand,
   tokens: async () => (await import('./tokens-command.ts')).runTokensCommand,
+  sandbox: async () => (await import('./sandbox/sandbox-command.ts')).runSandboxCommand,
   logs: async () => (await import('./logs/logs-command.ts')).runLogsCommand,
 };
 

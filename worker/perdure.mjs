@@ -201,15 +201,18 @@ function pinnedNode() {
 /** What to run and with which arguments. */
 function target([command, ...rest]) {
   if (command === 'run-script') return [resolve(root, rest[0] ?? ''), rest.slice(1)];
-  const roles = ['serve', 'db', 'config', 'logs', 'api', 'worker'];
-  const isRole = roles.includes(command) || (command === 'tokens' && rest[0] === 'remake');
-  if (isRole) return [join(root, 'worker', 'main.ts'), [command, ...rest]];
+  // The CLI hands back here what is in this list, and goes by the same one: no command goes round between the two.
+  const ours = JSON.parse(readFileSync(join(root, 'api', 'cli', 'process-side.json'), 'utf8'));
+  if (ours.includes(command) || ours.includes(`${command} ${rest[0]}`))
+    return [join(root, 'worker', 'main.ts'), [command, ...rest]];
   return [join(root, 'api', 'cli', 'main.ts'), process.argv.slice(2)];
 }
 
-/** A supervisor waits: it needs no room for many new objects at once. See `idle-garbage.ts`. */
+/** A supervisor waits: it needs no room for many new objects at once, nor for those of each thread. See `idle-garbage.ts`. */
 function nodeFlags(command) {
-  return command === 'serve' ? ['--max-semi-space-size=1'] : [];
+  if (command !== 'serve') return [];
+  process.env.MALLOC_ARENA_MAX ??= '1';
+  return ['--max-semi-space-size=1'];
 }
 
 async function runHere(program, args) {

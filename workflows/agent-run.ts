@@ -22,7 +22,7 @@ import type {
   RunRef,
   RunResult,
 } from './contracts/activities.ts';
-import type { RunStatus } from './contracts/run.ts';
+import type { RunStatus, StopReason } from './contracts/run.ts';
 import { type RunState, searchAttributes, state, wake } from './contracts/messages.ts';
 import { activities } from './proxies.ts';
 import { closeWith } from './close.ts';
@@ -55,7 +55,7 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
         activities.beginRun({ ...ref, executionId, generation: input.generation }),
       );
   if (!begun.proceed) return begun.result;
-  const { generation, project } = begun;
+  const { generation, project, executor } = begun;
   let result: RunResult | undefined;
   outside.within(begun.leftMs).catch(unlessCancelled);
 
@@ -72,20 +72,23 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
     runTool({ callId, tool, timeoutSeconds, summary }, after) {
       current.phase = 'tools';
       const input = { ...ref, callId, tool, generation, timeoutSeconds, ...(after && { after }) };
-      return activities.runTool(input, summary);
+      return activities.runTool(input, summary, executor);
     },
     // Runs accepted before this patch made all calls of one answer side by side. Asked only where the order matters, so
     // that no other history holds the mark. The patch may go once no such run is active.
     keepsOrder: () => patched('calls-in-the-order-written'),
     guard: outside.guard,
+    closed: outside.closed,
     allowed: outside.allowed,
     async finish(step, ending) {
       current.phase = 'finishing';
       // The tree of the end is compared with that of the start; a failed recording of the start no longer matters.
       if (recording) await recording.catch(unlessCancelled);
       const end: FinishRunInput = { ...ref, executionId, generation, step, ...ending };
-      const ended = await CancellationScope.nonCancellable(() => finish(end, project));
+      const ended = await CancellationScope.nonCancellable(() => finish(end, project, executor));
       result = ended.result;
+      // A stop, or the end of its time, is what the next look at it finds.
+      if (ended.waits) await outside.guard(outside.message);
       return ended.finished;
     },
     ended(status, of) {
@@ -99,7 +102,13 @@ async function drive(input: AgentRunInput): Promise<RunResult | undefined> {
       await continueAsNew<typeof agentRun>({ ...input, step });
     },
   };
-  if (project && begun.step === 0) {
+  if (begun.step === 0 && executor !== undefined) {
+    // What a model is told of the project is read there: the first call waits for it.
+    const ending = endingOfProject(
+      await ports.guard(() => activities.snapshotProject({ ...ref, when: 'start' }, undefined, executor)),
+    );
+    if (ending && (await ports.finish(0, ending))) return result;
+  } else if (project && begun.step === 0) {
     // Runs begun before this patch recorded first and called the model then. It may go once no such run is active.
     const isBeside = patched('project-recorded-beside-the-first-model-call');
     const recorded = ports.guard(() => activities.snapshotProject({ ...ref, when: 'start' }));
@@ -154,14 +163,20 @@ function endingOfProject(recorded: Guarded<{ problem?: string }>): RunEnding | u
   return { outcome: 'failed', reason: 'project_missing', detail: recorded.value.problem };
 }
 
-async function finish(end: FinishRunInput, project: boolean): Promise<FinishRunResult> {
+async function finish(
+  end: FinishRunInput,
+  project: boolean,
+  executor: string | undefined,
+): Promise<FinishRunResult> {
   // A run that may go on once more records its tree again at its real end.
-  if (project && end.reason !== 'project_missing') {
+  if (project && end.reason !== 'project_missing' && end.reason !== 'executor_lost') {
     const { tenantId, runId, requestId } = end;
-    await activities.snapshotProject({ tenantId, runId, requestId, when: 'end' }).catch((error: unknown) => {
-      // The run's own outcome does not depend on whether its diff can be shown.
-      if (!(error instanceof ActivityFailure)) throw error;
-    });
+    await activities
+      .snapshotProject({ tenantId, runId, requestId, when: 'end' }, undefined, executor)
+      .catch((error: unknown) => {
+        // The run's own outcome does not depend on whether its diff can be shown.
+        if (!(error instanceof ActivityFailure)) throw error;
+      });
   }
   const finished = await activities.finishRun(end);
   if (finished.status) showStatus(finished.status);
@@ -174,17 +189,19 @@ function endingOfFailure(error: unknown): RunEnding | undefined {
   if (!(error instanceof ActivityFailure)) return undefined;
   const { cause } = error;
   if (cause instanceof ApplicationFailure) {
-    const reason =
-      cause.type === 'ModelContextTooLong'
-        ? 'context_too_long'
-        : cause.type === 'ModelUnavailable'
-          ? 'model_unavailable'
-          : cause.type?.startsWith('Model')
-            ? 'model_failed'
-            : 'internal_error';
-    return { outcome: 'failed', reason, detail: cause.message.slice(0, 500) };
+    return { outcome: 'failed', reason: reasonOf(cause.type ?? ''), detail: cause.message.slice(0, 500) };
   }
   if (cause instanceof TimeoutFailure)
     return { outcome: 'failed', reason: 'internal_error', detail: cause.message };
   return undefined;
+}
+
+const reasons: Record<string, StopReason> = {
+  ModelContextTooLong: 'context_too_long',
+  ModelUnavailable: 'model_unavailable',
+  InputMissing: 'input_missing',
+};
+
+function reasonOf(type: string): StopReason {
+  return reasons[type] ?? (type.startsWith('Model') ? 'model_failed' : 'internal_error');
 }

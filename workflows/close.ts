@@ -12,20 +12,28 @@ export function closeWith(result: RunResult | undefined): RunResult | undefined 
   switch (result?.status) {
     case 'failed':
     case 'timed_out':
-      throw ApplicationFailure.create({
-        message: sentenceOf(result),
-        type: result.reason,
-        nonRetryable: true,
-        details: [result],
-      });
+      throw withoutStack(
+        ApplicationFailure.create({
+          message: sentenceOf(result),
+          type: result.reason,
+          nonRetryable: true,
+          details: [result],
+        }),
+      );
     case 'cancelled':
       // A workflow that closes as cancelled has no place for a result.
       upsertMemo({ result });
       // The activity that returned this has asked Temporal for a cancel: without that the workflow would read Failed.
-      throw new CancelledFailure(sentenceOf(result));
+      throw withoutStack(new CancelledFailure(sentenceOf(result)));
     default:
       return result;
   }
+}
+
+/** That it ended here is no news, and Temporal's page would show where this machine keeps the code. */
+function withoutStack(failure: Error): Error {
+  failure.stack = '';
+  return failure;
 }
 
 function sentenceOf({ status, reason, steps, costMicros }: RunResult): string {

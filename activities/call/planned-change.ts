@@ -1,10 +1,12 @@
 // What a call that is asked about would change, as a person reads it: a unified diff against the files as they are now.
 import { isUtf8 } from 'node:buffer';
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
+import type { ContainerRef } from '../../workflows/contracts/container.ts';
 import { createPathCheck } from '../../workflows/policy/path-check.ts';
 import { SandboxRefusal, type SandboxDriver } from '../sandbox/sandbox.ts';
 import type { CallRow } from '../store/calls/calls.ts';
 import type { RunRow } from '../store/runs/runs.ts';
+import { besideOf } from '../store/runs/workspace-of-run.ts';
 import type { FileChange } from '../tools/tool.ts';
 import { type ReviewNeeds, reviewContextOf } from './review.ts';
 import { findTool, toolsOf } from './tools-of.ts';
@@ -20,13 +22,20 @@ export async function plannedChange(
   run: RunRow,
   call: CallRow,
 ): Promise<string | null> {
+  // The files are on the machine of its executor.
+  if (run.executor !== null) return null;
   const found = findTool(toolsOf(needs, run), call.tool);
   if (found?.kind !== 'built-in' || found.tool.plan === undefined) return null;
   const { name, effect, subjectKind, plan } = found.tool;
   const context = await reviewContextOf(needs, run);
   const wanted = { tool: name, effect, subject: call.subject, subjectKind };
   const driver = needs.drivers.find(({ mode }) => mode === run.exec_mode);
-  const open = await driver?.open({ id: run.id, projectPath: run.project_path }).catch(refused);
+  const open = await driver
+    ?.open({
+      ...{ id: run.id, tenantId: run.tenant_id, projectPath: needs.place(run), beside: besideOf(run) },
+      container: run.container as ContainerRef | null,
+    })
+    .catch(refused);
   if (!open) return null;
   try {
     const sandbox = await open.forCall({ mayUse: createPathCheck(context.scopes, wanted, context) });

@@ -19,6 +19,7 @@ import type { Queries } from '../store/db/database.ts';
 import type { ScopeRef } from '../store/policies/policies.ts';
 import { type RememberedAnswer, rememberedFor } from '../store/policies/policy-scopes.ts';
 import type { RunRow } from '../store/runs/runs.ts';
+import { besideOf } from '../store/runs/workspace-of-run.ts';
 import { toStorable } from '../../workflows/contracts/storable.ts';
 import { findTool, type RunTool, toolsOf } from './tools-of.ts';
 
@@ -32,7 +33,7 @@ export interface ReviewContext extends PolicyContext {
   scopes: readonly PolicyScope[];
 }
 
-export interface ReviewNeeds extends Pick<ActivityDeps, 'tools' | 'profileOf'> {
+export interface ReviewNeeds extends Pick<ActivityDeps, 'tools' | 'profileOf' | 'place'> {
   db: Queries;
 }
 
@@ -44,18 +45,22 @@ export async function reviewFor(
   calls: readonly LlmCall[],
 ): Promise<ReviewedCall[]> {
   if (calls.length === 0) return [];
+  if (run.kind === 'aside' || run.kind === 'title')
+    return calls.map((call, index) => toReviewed({ step, index }, storable(call), besideTheWork(call)));
   const context = await reviewContextOf(needs, run);
   const reviewed = await reviewCalls(context, step, calls);
   if (!reviewed.some(({ decided }) => decided.original === 'ask')) return reviewed;
-  const place = { ...run, project_path: await placeOf(run.project_path) };
+  const place = { ...run, project_path: await placeOf(run) };
   const remembered = await rememberedFor(needs.db, place, context.now);
   return remembered.length === 0 ? reviewed : reviewCalls({ ...context, remembered }, step, calls);
 }
 
 /** The place as remembered answers name it: all links to a project lead to the same one. */
-async function placeOf(projectPath: string | null): Promise<string | null> {
+async function placeOf({ project_path: projectPath, executor }: RunRow): Promise<string | null> {
   // A project that is gone keeps its given path; the run finds out by itself.
-  return projectPath === null ? null : realpath(projectPath).catch(() => projectPath);
+  // On the machine of an executor it is the real path; here the same path may be a link.
+  if (projectPath === null || executor !== null) return projectPath;
+  return realpath(projectPath).catch(() => projectPath);
 }
 
 export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<ReviewContext> {
@@ -69,7 +74,8 @@ export async function reviewContextOf(needs: ReviewNeeds, run: RunRow): Promise<
     tools: toolsOf(needs, run),
     scopes,
     remembered: [],
-    projectRoot: run.project_path,
+    projectRoot: needs.place(run),
+    beside: besideOf(run),
     mode: null,
     attended: run.attended,
     now: new Date(),
@@ -95,9 +101,20 @@ function reviewOne(
   { step, index, reading = 'repaired' }: { step: number; index: number; reading?: Reading },
   written: LlmCall,
 ): ReviewedCall {
-  // Providers are not trusted here: text that cannot be stored would fail the answer at each attempt.
-  const call = { ...written, id: toStorable(written.id), name: toStorable(written.name.slice(0, 200)) };
-  const outcome = outcomeOf(context, index, call, reading);
+  const call = storable(written);
+  return toReviewed({ step, index }, call, outcomeOf(context, index, call, reading));
+}
+
+/** Providers are not trusted here: text that cannot be stored would fail the answer at each attempt. */
+function storable(call: LlmCall): LlmCall {
+  return { ...call, id: toStorable(call.id), name: toStorable(call.name.slice(0, 200)) };
+}
+
+function toReviewed(
+  { step, index }: { step: number; index: number },
+  call: LlmCall,
+  outcome: Outcome,
+): ReviewedCall {
   // Arguments that do not fit are stored as text.
   const canonical = typeof outcome.input === 'string' ? outcome.input : JSON.stringify(outcome.input);
   return {
@@ -110,6 +127,12 @@ function reviewOne(
     inputHash: argumentsHash(outcome.input, outcome.runs),
     ...outcome,
   };
+}
+
+/** Of a run that only answers. */
+function besideTheWork(call: LlmCall): Outcome {
+  const problem = 'Not run: this is a side question, and nothing is done for it. Answer with what you know.';
+  return { ...nothingKnown, input: toStorable(call.input), ...refused(problem) };
 }
 
 function outcomeOf(context: ReviewContext, index: number, call: LlmCall, reading: Reading): Outcome {
@@ -160,7 +183,8 @@ export function describeCall(
   if (!parsed.ok) return { problem: parsed.problem };
   const { name, effect, subjectKind } = tool;
   const subject = toStorable(tool.subject(parsed.input));
-  return { tool: name, effect, subject, subjectKind, inputHash: argumentsHash(parsed.input) };
+  const hosts = tool.hosts?.(parsed.input);
+  return { tool: name, effect, subject, subjectKind, hosts, inputHash: argumentsHash(parsed.input) };
 }
 
 type Outcome = Omit<ReviewedCall, 'callId' | 'index' | 'providerCallId' | 'tool' | 'inputText' | 'inputHash'>;
@@ -178,7 +202,7 @@ function reviewCall(context: ReviewContext, call: LlmCall, reading: Reading): Ou
 }
 
 function reviewReadable(context: ReviewContext, call: LlmCall, reading: Reading): Outcome {
-  const { tools, scopes, projectRoot, mode, attended } = context;
+  const { tools, scopes, projectRoot, beside = [], mode, attended } = context;
   const found = findTool(tools, call.name);
   if (!found) {
     const names = tools.map(({ tool }) => tool.name).join(', ');
@@ -195,7 +219,15 @@ function reviewReadable(context: ReviewContext, call: LlmCall, reading: Reading)
   // Policy decides on the whole subject: a part cut off would be allowed unseen.
   const subject = toStorable(tool.subject(parsed.input));
   const { name, effect, subjectKind } = tool;
-  const policyCall = { tool: name, effect, subject, subjectKind, inputHash: argumentsHash(parsed.input) };
+  const hosts = tool.hosts?.(parsed.input) ?? [];
+  const policyCall = {
+    tool: name,
+    effect,
+    subject,
+    subjectKind,
+    hosts,
+    inputHash: argumentsHash(parsed.input),
+  };
   const ruled = evaluate(scopes, policyCall, context);
   const evaluated = (ruled.original === 'ask' && recall(policyCall, context.remembered)) || ruled;
   const { runs, ...decided } = evaluated;
@@ -214,10 +246,13 @@ function reviewReadable(context: ReviewContext, call: LlmCall, reading: Reading)
     decided: {
       ...decided,
       projectRoot,
+      ...(beside.length > 0 && { beside }),
       mode,
       attended,
       ...(subjectKind === undefined ? {} : { subjectKind }),
+      ...(hosts.length > 0 && { hosts }),
       ...(tool.asks && { question: true as const }),
+      ...(tool.delegates && { delegates: tool.delegates }),
       ...repairsOf(parsed),
     },
     rule,
@@ -231,10 +266,16 @@ function reviewReadable(context: ReviewContext, call: LlmCall, reading: Reading)
           },
         }
       : { refusal: undefined }),
-    ...(decision === 'ask' ? { asks: { kind: 'call', text: `${name} ${subject}`, choices: [] } } : {}),
+    ...(decision === 'ask'
+      ? { asks: { kind: 'call', text: `${name} ${subject}${reachWords(hosts)}`, choices: [] } }
+      : {}),
     // A question goes to the person as it is, with no approval before it.
     ...(decision !== 'deny' && tool.asks ? toQuestion(tool.asks(parsed.input), context) : {}),
   };
+}
+
+function reachWords(hosts: readonly string[]): string {
+  return hosts.length === 0 ? '' : `\nwith a way to ${hosts.join(', ')}`;
 }
 
 /** A question waits for its answer, as a call waits for its approval. */

@@ -44,6 +44,9 @@ const shutOff: readonly Setting[] = [
   ['diff.ignoreSubmodules', 'dirty'],
 ];
 
+/** Where `git` is not held to a repository: at least it runs nothing that settings and ignored files name. */
+export const gitRunsNothing: Readonly<Record<string, string>> = { ...nothingElse, ...settingsOf(shutOff) };
+
 /** The environment of a bash in which `git` is held to the repository of a directory, a real path. `folder`: ours. */
 export function createGitBounds({
   folder,

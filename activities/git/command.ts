@@ -1,6 +1,6 @@
 // Runs git on this machine so that nothing a project holds is run or obeyed: no configuration but our own, no
 // hooks, no drivers, no prompts. Arguments never pass through a shell.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { addAbortListener, once } from 'node:events';
 
@@ -16,6 +16,9 @@ export class GitProblem extends Error {
     this.code = /No space left on device|Disk quota exceeded/.test(message) ? 'ENOSPC' : undefined;
   }
 }
+
+/** A pipe stands in the project where git reads a file: it would wait for what is never written. */
+export class PipeInTheWay extends GitProblem {}
 
 export interface GitCall {
   /** The host-owned git directory. */
@@ -43,10 +46,14 @@ export interface GitCall {
 export interface GitResult {
   output: Buffer;
   truncated: boolean;
+  /** What it complained of, cut. */
+  said: string;
 }
 
 // Over a tree of hundreds of thousands of files; a network disk that hangs must not hold the run for good.
 const callMs = 300_000;
+// Most calls are long over by then; the look takes as long as a list of all names.
+const pipeMs = 5000;
 // A list of the names of a million files.
 const defaultMaxBytes = 256 * 1024 * 1024;
 const maxErrorBytes = 4000;
@@ -117,6 +124,13 @@ export async function runGit(call: GitCall): Promise<GitResult> {
   );
   const timeUp = AbortSignal.timeout(callMs);
   using _stop = addAbortListener(timeUp, () => child.kill('SIGKILL'));
+  let pipe = '';
+  const looking = setTimeout(() => {
+    findPipe(call.workTree, (path) => {
+      pipe = path;
+      child.kill('SIGKILL');
+    });
+  }, pipeMs);
   const { maxBytes = defaultMaxBytes } = call;
   const chunks: Buffer[] = [];
   let size = 0;
@@ -132,14 +146,24 @@ export async function runGit(call: GitCall): Promise<GitResult> {
   // Git may end before it has read everything; its exit code tells why.
   child.stdin.on('error', () => {});
   child.stdin.end(call.input ?? '');
-  const [exitCode] = await ended(child, directory);
+  const [exitCode] = await ended(child, directory).finally(() => clearTimeout(looking));
+  if (pipe !== '')
+    throw new PipeInTheWay(`${pipe} is a pipe, which git would wait for without an end; remove it`);
   if (timeUp.aborted)
     throw new GitProblem(`git ${call.args[0]} took longer than five minutes and was stopped`);
   const truncated = size > maxBytes;
   if (exitCode !== 0 && !truncated && !call.accepts?.includes(exitCode ?? -1)) {
     throw new GitProblem(`git ${call.args[0]} failed: ${problem.slice(0, maxErrorBytes).trim()}`);
   }
-  return { output: Buffer.concat(chunks).subarray(0, maxBytes), truncated };
+  return { output: Buffer.concat(chunks).subarray(0, maxBytes), truncated, said: problem };
+}
+
+function findPipe(workTree: string | undefined, found: (path: string) => void): void {
+  if (workTree === undefined) return;
+  const named = ['-name', '.git', '-prune', '-o', '-type', 'p', '-name', '.git*', '-print', '-quit'];
+  execFile('find', [workTree, ...named], { env: environment, timeout: callMs }, (_error, output) => {
+    if (output !== '') found(output.trimEnd());
+  });
 }
 
 function environmentOf({ indexFile, notLiteral, home }: GitCall): Record<string, string> {

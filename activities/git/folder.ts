@@ -28,10 +28,10 @@ export async function ensureGitFolder(gitFolder: string): Promise<void> {
 }
 
 /** A new index file of its own for one recording, filled from the last one so that unchanged files are not read. */
-export async function openIndex(gitFolder: string): Promise<string> {
+export async function openIndex(gitFolder: string, name = 'last'): Promise<string> {
   await removeStale(gitFolder);
   const own = join(gitFolder, 'indexes', randomUUID());
-  const last = join(gitFolder, 'indexes', 'last');
+  const last = join(gitFolder, 'indexes', name);
   try {
     const { mtimeMs } = await stat(last);
     await copyFile(last, own);
@@ -44,8 +44,8 @@ export async function openIndex(gitFolder: string): Promise<string> {
   return own;
 }
 
-export async function keepIndex(gitFolder: string, index: string): Promise<void> {
-  await rename(index, join(gitFolder, 'indexes', 'last'));
+export async function keepIndex(gitFolder: string, index: string, name = 'last'): Promise<void> {
+  await rename(index, join(gitFolder, 'indexes', name));
 }
 
 export async function dropIndex(index: string): Promise<void> {

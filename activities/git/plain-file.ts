@@ -9,13 +9,31 @@ export async function readPlainFile(
   name: string,
   maxBytes: number,
 ): Promise<Buffer | undefined> {
+  const start = await readPlainStart(directory, name, maxBytes);
+  return start !== undefined && start.size <= maxBytes ? start.bytes : undefined;
+}
+
+/** The same of a file of any size: its first bytes. */
+export async function readPlainStart(
+  directory: string,
+  name: string,
+  maxBytes: number,
+): Promise<{ bytes: Buffer; size: number } | undefined> {
   try {
     if (!(await lstat(directory)).isDirectory()) return undefined;
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const file = await open(join(directory, name), flags);
     try {
       const stat = await file.stat();
-      return stat.isFile() && stat.size <= maxBytes ? await file.readFile() : undefined;
+      if (!stat.isFile()) return undefined;
+      // One more than asked for tells of a file that grows.
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(stat.size, maxBytes) + 1), {
+        position: 0,
+      });
+      return {
+        bytes: buffer.subarray(0, Math.min(bytesRead, maxBytes)),
+        size: Math.max(stat.size, bytesRead),
+      };
     } finally {
       await file.close();
     }

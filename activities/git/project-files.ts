@@ -3,14 +3,17 @@
 import type { Stats } from 'node:fs';
 import { lstat, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GitProblem, runGit } from './command.ts';
+import { GitProblem, PipeInTheWay, runGit } from './command.ts';
+import { dropIndex } from './folder.ts';
 import { addNested, type IgnoreRules, withExclude } from './ignore-rules.ts';
+import { emptyFolder } from './tree-entry.ts';
 import { isGone, readPlainFile } from './plain-file.ts';
 import { findRepository, repositoryAt, type Repository } from './repository.ts';
 
 export interface ProjectFile {
   path: string;
-  stat: Stats;
+  /** Left out: it is as the index of the recording has it. */
+  stat?: Stats;
 }
 
 export interface ProjectFilesInput {
@@ -20,6 +23,8 @@ export interface ProjectFilesInput {
   scratch: string;
   /** A tree whose files belong to the project even when it has come to ignore them. */
   since: string | undefined;
+  /** Names of files that belong to it even when they are ignored. */
+  also: readonly string[];
   /** What is ignored beside the project's own .gitignore files; as it is now when there is no earlier tree. */
   rules: IgnoreRules;
   /** A folder that is never recorded, when it lies in the project. */
@@ -41,12 +46,24 @@ const batchSize = 512;
 // The index of a project of a million files.
 const maxIndexBytes = 512 * 1024 * 1024;
 
-export async function projectFiles(input: ProjectFilesInput): Promise<ProjectFile[]> {
+export interface ProjectFiles {
+  files: ProjectFile[];
+  /** What the index of the recording names. */
+  before: string[];
+  /** Which of `also` are there and are files of the project for no other reason. */
+  ignored: string[];
+}
+
+export async function projectFiles(input: ProjectFilesInput): Promise<ProjectFiles> {
   const walk: Walk = { ...input, tracked: [], met: new Set() };
-  const listed = await listFiles(walk, input.project, '', 0);
+  const [listed, recorded, { before, unchanged }] = await Promise.all([
+    listFiles(walk, input.project, '', 0),
+    recordedFiles(input),
+    lastRecording(input),
+  ]);
   const repository = await findRepository(input.project);
   if (repository !== undefined) listed.push(...(await trackIndex(walk, repository, input.project, '', 0)));
-  const earlier = [...walk.tracked, ...(await recordedFiles(input))];
+  const earlier = [...walk.tracked, ...recorded];
   const paths = new Set(listed);
   const isHidden = hiddenBy(input);
   for (const path of await withRealParents(
@@ -54,8 +71,26 @@ export async function projectFiles(input: ProjectFilesInput): Promise<ProjectFil
     earlier.filter((path) => !paths.has(path)),
   ))
     paths.add(path);
-  const wanted = [...paths].filter((path) => !isHidden(path));
-  return (await lookAt(input.project, wanted)).filter(({ stat }) => stat.isFile() || stat.isSymbolicLink());
+  const also = new Map(input.also.map((name) => [Buffer.from(name).toString('latin1'), name]));
+  const more = await withRealParents(
+    input.project,
+    [...also.keys()].filter((path) => !paths.has(path)),
+  );
+  const wanted = [...paths, ...more].filter((path) => !isHidden(path));
+  const found = await lookAt(
+    input.project,
+    wanted.filter((path) => !unchanged.has(path)),
+  );
+  const files: ProjectFile[] = [
+    ...wanted.filter((path) => unchanged.has(path)).map((path) => ({ path })),
+    ...found.filter(({ stat }) => stat.isFile() || stat.isSymbolicLink()),
+  ];
+  const onlyAlso = new Set(more);
+  return {
+    files,
+    before,
+    ignored: files.flatMap(({ path }) => (onlyAlso.has(path) ? (also.get(path) ?? []) : [])),
+  };
 }
 
 async function listFiles(walk: Walk, workTree: string, prefix: string, depth: number): Promise<string[]> {
@@ -103,7 +138,7 @@ async function listNested(
       listed.push(...(await trackIndex(walk, repository, nested, inner, depth + 1)));
     return listed;
   } catch (error) {
-    if (error instanceof GitProblem) return [];
+    if (error instanceof GitProblem && !(error instanceof PipeInTheWay)) return [];
     throw error;
   }
 }
@@ -159,6 +194,40 @@ async function recordedFiles({ gitFolder, since }: ProjectFilesInput): Promise<s
   return namesIn((await runGit({ gitFolder, args })).output);
 }
 
+interface LastRecording {
+  /** Every name in it, of empty folders too. */
+  before: string[];
+  /** The files that stand just as they were recorded. */
+  unchanged: Set<string>;
+}
+
+/**
+ * Git looks at tens of thousands of files in a fraction of the time that we would take. A file of which the tree holds a
+ * note is never unchanged, since its entry tells nothing of the file.
+ */
+async function lastRecording({ gitFolder, project, scratch }: ProjectFilesInput): Promise<LastRecording> {
+  const call = { gitFolder, workTree: project, indexFile: scratch };
+  try {
+    const listed = await runGit({ ...call, args: ['ls-files', '--cached', '--stage', '-z'] });
+    const entries = namesIn(listed.output);
+    const before = entries.map((entry) => entry.slice(entry.indexOf('\t') + 1));
+    if (before.length === 0) return { before, unchanged: new Set() };
+    const args = ['diff-files', '--name-only', '--no-renames', '--no-ext-diff', '-z'];
+    const { output, said } = await runGit({ ...call, args });
+    // It passes over what it cannot look at.
+    if (said !== '') return { before, unchanged: new Set() };
+    const changed = new Set(namesIn(output));
+    const stands = (path: string, at: number): boolean =>
+      !changed.has(path) && !entries[at]?.startsWith(emptyFolder.mode);
+    return { before, unchanged: new Set(before.filter(stands)) };
+  } catch (error) {
+    if (!(error instanceof GitProblem) || error instanceof PipeInTheWay) throw error;
+    // It may be damaged by a full disk; without it everything is read again.
+    await dropIndex(scratch);
+    return { before: [], unchanged: new Set() };
+  }
+}
+
 /** Leaves out what lies behind a link by now: that is not the project's. */
 async function withRealParents(project: string, paths: string[]): Promise<string[]> {
   const real = new Map<string, Promise<boolean>>([['', Promise.resolve(true)]]);
@@ -176,8 +245,8 @@ async function withRealParents(project: string, paths: string[]): Promise<string
   return kept;
 }
 
-async function lookAt(project: string, paths: string[]): Promise<ProjectFile[]> {
-  const found: ProjectFile[] = [];
+async function lookAt(project: string, paths: string[]): Promise<Required<ProjectFile>[]> {
+  const found: Required<ProjectFile>[] = [];
   for (let at = 0; at < paths.length; at += batchSize) {
     const batch = paths.slice(at, at + batchSize);
     const stats = await Promise.all(batch.map((path) => look(project, path)));

@@ -1,7 +1,10 @@
 // Writes the files of a project into the host-owned git directory, and the tree that names them.
-import { GitProblem, runGit } from './command.ts';
+import type { Stats } from 'node:fs';
+import { emptyFolders } from './empty-folders.ts';
+import { GitProblem, PipeInTheWay, runGit } from './command.ts';
 import { keepIndex } from './folder.ts';
-import { namesIn, type ProjectFile } from './project-files.ts';
+import { emptyFolder, noteOf } from './tree-entry.ts';
+import type { ProjectFile } from './project-files.ts';
 
 /** How many of the files are recorded so far. */
 export type Progress = (recorded: number, files: number) => void;
@@ -12,12 +15,17 @@ interface Recording {
   project: string;
   gitFolder: string;
   files: ProjectFile[];
+  /** What the index names. */
+  before: string[];
+  /** A rule file of what is ignored beside the project's own. */
+  excludesFile: string | undefined;
   progress: Progress | undefined;
+  lastIndex: string | undefined;
 }
 
 // Source files are far smaller. Of a larger file the tree holds a note of size and time: that it changed is told,
 // and a model checkpoint does not double the disk.
-const maxFileBytes = 64 * 1024 * 1024;
+export const maxFileBytes = 50 * 1024 * 1024;
 // Each file that cannot be recorded costs a few calls of git; a project of nothing else is refused.
 const maxCalls = 400;
 // A first recording is written in parts, so that its progress can be told: of a second or so each. Git searches all of a
@@ -29,25 +37,33 @@ const packedFiles = 1_000;
 
 /** The hash of the tree. */
 export async function recordFiles(recording: Recording): Promise<string> {
-  const { index, project, gitFolder, files } = recording;
+  const { index, project, gitFolder, files, before } = recording;
   const git = async (args: string[], input?: Buffer): Promise<Buffer> =>
     (await runGit({ gitFolder, workTree: project, indexFile: index, args, ...(input && { input }) })).output;
   const wanted = new Set(files.map(({ path }) => path));
-  const before = namesIn(await git(['ls-files', '--cached', '-z']));
   const gone = before.filter((path) => !wanted.has(path));
   const notes: string[] = gone.map((path) => `0 ${'0'.repeat(40)}\t${path}`);
-  for (const { stat, path } of files.filter(isLarge)) {
-    const note = `perdure: a file of ${stat.size} bytes, changed at ${stat.mtime.toISOString()}, is not recorded\n`;
+  for (const { stat, path } of files) {
+    if (!isLarge(stat)) continue;
+    const note = noteOf(stat);
     const hash = (await git(['hash-object', '-w', '--stdin', '--no-filters'], Buffer.from(note)))
       .toString()
       .trim();
     notes.push(`0 ${'0'.repeat(40)}\t${path}`, `100644 ${hash}\t${path}`);
     wanted.delete(path);
   }
-  await git(['update-index', '-z', '--index-info'], toInput(notes));
+  if (notes.length > 0) await git(['update-index', '-z', '--index-info'], toInput(notes));
+  const known = new Set(before);
+  for (const { stat, path } of files) if (stat === undefined && known.has(path)) wanted.delete(path);
   await addFiles(recording, [...wanted], before.length === 0);
+  const empty = await emptyFolders(recording);
+  if (empty.length > 0)
+    await git(
+      ['update-index', '-z', '--index-info'],
+      toInput(empty.map((path) => `${emptyFolder.mode} ${emptyFolder.hash}\t${path}`)),
+    );
   const tree = (await git(['write-tree'])).toString('latin1').trim();
-  await keepIndex(gitFolder, index);
+  await keepIndex(gitFolder, index, recording.lastIndex);
   return tree;
 }
 
@@ -66,7 +82,7 @@ async function addFiles(
       const input = toInput(some);
       await runGit({ gitFolder, workTree: project, indexFile: index, settings: how, args, input });
     } catch (error) {
-      if (!(error instanceof GitProblem)) throw error;
+      if (!(error instanceof GitProblem) || error instanceof PipeInTheWay) throw error;
       // One file that cannot be read, or changes while it is, must not cost the others: halve until it is alone. A pack
       // that was begun is lost with each failure, so that there is no second one.
       if (some.length <= 1) return;
@@ -95,8 +111,8 @@ async function canPack(gitFolder: string): Promise<boolean> {
   return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 38);
 }
 
-function isLarge({ stat }: ProjectFile): boolean {
-  return stat.isFile() && stat.size > maxFileBytes;
+function isLarge(stat: Stats | undefined): stat is Stats {
+  return stat !== undefined && stat.isFile() && stat.size > maxFileBytes;
 }
 
 function toInput(lines: string[]): Buffer {

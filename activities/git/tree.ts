@@ -2,32 +2,37 @@
 // project's own repository, index and branches are never used, and nothing the project holds is run.
 import { realpath } from 'node:fs/promises';
 import { toStorableOutput } from '../../workflows/contracts/storable.ts';
-import { GitProblem, runGit } from './command.ts';
+import { requireTree } from './tree-entry.ts';
+import { GitProblem, PipeInTheWay, runGit } from './command.ts';
 import { dropIndex, ensureGitFolder, openIndex } from './folder.ts';
-import { keepRules, rulesNow, rulesOf } from './ignore-rules.ts';
+import { keepRules, rulesNow, rulesOf, withExclude } from './ignore-rules.ts';
 import { projectFiles } from './project-files.ts';
 import { recordFiles, type Progress } from './record-files.ts';
 
 export { GitProblem } from './command.ts';
 
-interface RecordTreeInput {
+export interface RecordTreeInput {
   project: string;
   /** Outside the project; one for each project, shared by its runs. */
   gitFolder: string;
   /** The tree recorded at the start: its files are recorded even if the project has come to ignore them. */
   since?: string;
+  /** Names of files that are recorded even if they are ignored, where they exist. */
+  also?: readonly string[];
+  /** What its last recording is remembered by, where other places have the same git folder. */
+  lastIndex?: string;
   /** A folder that is never recorded when it lies in the project: the data folder. */
   exclude?: string;
   /** Told between parts of a first recording of many files. */
   progress?: Progress | undefined;
 }
 
-interface ChangedFile {
+export interface ChangedFile {
   path: string;
   status: 'added' | 'modified' | 'deleted';
 }
 
-interface TreeDiff {
+export interface TreeDiff {
   diff: string;
   files: ChangedFile[];
   truncated: boolean;
@@ -36,37 +41,50 @@ interface TreeDiff {
 // A longer list of names helps no reader.
 const maxFiles = 10_000;
 
+export interface RecordedTree {
+  tree: string;
+  /** Which of `also` are in it for that reason alone. */
+  ignored: string[];
+}
+
 /** The hash of the tree. Several may record the same project at the same time. */
 export async function recordTree(input: RecordTreeInput): Promise<string> {
-  const { gitFolder, since, exclude, progress } = input;
+  return (await recordWith(input)).tree;
+}
+
+export async function recordWith(input: RecordTreeInput): Promise<RecordedTree> {
+  const { gitFolder, since, exclude, progress, also = [], lastIndex } = input;
   const project = await realpath(input.project).catch(() => {
     throw new GitProblem(`the project directory ${input.project} is gone`);
   });
   requireTree(since);
   await ensureGitFolder(gitFolder);
-  const index = await openIndex(gitFolder);
+  const index = await openIndex(gitFolder, lastIndex);
   try {
     const rules =
       since === undefined
         ? await rulesNow(project, gitFolder, index)
         : await rulesOf(gitFolder, since, project);
-    const files = await projectFiles({
+    const { files, before, ignored } = await projectFiles({
       project,
       gitFolder: await realpath(gitFolder),
       scratch: index,
       since,
+      also,
       rules,
       exclude: exclude && (await realpath(exclude).catch(() => exclude)),
     });
-    const recording = { index, project, gitFolder, files, progress };
-    const tree = await recordFiles(recording).catch(async (error: unknown) => {
-      if (!(error instanceof GitProblem)) throw error;
-      // The last index may be damaged by a full disk; without it everything is read again.
-      await dropIndex(index);
-      return await recordFiles(recording);
+    const tree = await withExclude(index, rules.excludes[''] ?? '', async (excludesFile) => {
+      const recording = { index, project, gitFolder, files, before, excludesFile, progress, lastIndex };
+      return recordFiles(recording).catch(async (error: unknown) => {
+        if (!(error instanceof GitProblem) || error instanceof PipeInTheWay) throw error;
+        // The last index may be damaged by a full disk; without it everything is read again.
+        await dropIndex(index);
+        return await recordFiles({ ...recording, before: [] });
+      });
     });
     if (since === undefined) await keepRules(gitFolder, tree, rules);
-    return tree;
+    return { tree, ignored };
   } finally {
     await dropIndex(index);
   }
@@ -91,7 +109,9 @@ export async function diffTrees(input: {
   const { gitFolder, from, to, maxBytes } = input;
   requireTree(from);
   requireTree(to);
-  const base = ['diff-tree', '-r', '--no-renames', '--no-ext-diff', '--no-textconv', '--no-color'];
+  // An empty folder is recorded as what git takes for a submodule, and shows in no patch.
+  const base =
+    'diff-tree -r --no-renames --no-ext-diff --no-textconv --no-color --ignore-submodules=all'.split(' ');
   const names = await runGit({ gitFolder, args: [...base, '--name-status', '-z', from, to] });
   const patch = await runGit({ gitFolder, args: [...base, '--patch', from, to], maxBytes });
   const files = toChangedFiles(names.output);
@@ -116,9 +136,4 @@ function toChangedFiles(output: Buffer): ChangedFile[] {
 function toText(output: Buffer, truncated: boolean): string {
   const whole = truncated ? output.subarray(0, output.lastIndexOf(0x0a) + 1) : output;
   return toStorableOutput(whole.toString('utf8'));
-}
-
-function requireTree(tree: string | undefined): void {
-  // Part of a command line: nothing but a hash may stand there.
-  if (tree !== undefined && !/^[0-9a-f]{40}$/.test(tree)) throw new Error(`not the hash of a tree: ${tree}`);
 }

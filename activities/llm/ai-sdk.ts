@@ -57,6 +57,7 @@ export function createAiSdkLlm(settings: AiSdkProvider): Llm {
     scripted: false,
     profile: settings.profiles.about,
     longestAnswer: (model) => settings.profiles.of(model).longestAnswer,
+    contextWindow: (model) => settings.profiles.of(model).contextWindow,
     stream: (request, signal) => stream(settings, limits, request, signal),
   };
 }

@@ -6,6 +6,8 @@ export type ProfileOverride = Partial<Taken> & {
   profile?: ProfileName | undefined;
   /** Its longest answer in tokens, always sent. */
   longestAnswer?: number | undefined;
+  /** How much prompt and answer its server takes, in tokens. */
+  contextWindow?: number | undefined;
 };
 export type ProfileOverrides = Readonly<
   Record<string, { [Key in keyof ProfileOverride]: ProfileOverride[Key] | undefined }>
@@ -14,6 +16,7 @@ export type ProfileOverrides = Readonly<
 export interface ServerProfile extends Taken {
   name: ProfileName;
   longestAnswer?: number | undefined;
+  contextWindow?: number | undefined;
 }
 
 /** Which server is asked: what it takes, and the name under which what it said was kept. */

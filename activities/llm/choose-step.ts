@@ -16,9 +16,11 @@ export interface Situation {
  * passed over. Undefined when the walk has come to the end.
  */
 export function chooseStep(scenario: Scenario, request: LlmRequest): ScenarioStep | undefined {
+  const answers = answersOfRun(request);
   let found: ScenarioStep | undefined;
-  let next = 0;
-  for (const moment of [...answersOfRun(request), request.messages.length]) {
+  // Steps whose answers a summary stands for were taken one by one.
+  let next = Math.max(0, request.step - 1 - answers.length);
+  for (const moment of [...answers, request.messages.length]) {
     do found = scenario.steps[next++];
     while (found !== undefined && !fits(found, request.messages, moment));
     if (found === undefined) return undefined;

@@ -1,5 +1,5 @@
 // What a call has probably used, for when the provider does not say.
-import type { LlmRequest, LlmUsage } from './llm.ts';
+import { type FileTokens, type LlmFile, type LlmRequest, type LlmUsage, tokensOfFiles } from './llm.ts';
 
 // English text and code have three to four characters a token. Three errs towards charging: an estimate that is
 // too low could be used to overspend. A tokenizer would be exact for one vendor only, and some take minutes on
@@ -12,7 +12,7 @@ export function estimateUsage(
 ): LlmUsage {
   const input = textsOf({ messages, tools }).reduce((sum, text) => sum + text.length, 0);
   return {
-    inputTokens: Math.ceil(input / charactersPerToken),
+    inputTokens: Math.ceil(input / charactersPerToken) + tokensOfFiles(filesOf(messages)),
     cachedInputTokens: 0,
     outputTokens: Math.ceil(output.length / charactersPerToken),
   };
@@ -21,22 +21,39 @@ export function estimateUsage(
 // Below what prose and code have, which is three to four.
 const fewestCharactersPerToken = 2;
 // Base64, hashes and the like have fewer than two. A word, a name or a folder is seldom as long as the shortest hash.
-const random = /[\w+/=-]{32,}/g;
+const shortestRandom = 32;
+const ofRandom = Uint8Array.from({ length: 256 }, (_, byte) => +/[\w+/=-]/.test(String.fromCharCode(byte)));
 
 /** The most tokens a prompt can be. Outside ASCII a token is at least a byte: some scripts and emoji come to that. */
 export function mostInputTokens(request: Pick<LlmRequest, 'messages' | 'tools'>): number {
-  const tokens = textsOf(request).reduce((sum, text) => {
-    const ascii = asciiOf(text);
-    const dense = (text.match(random) ?? []).reduce((length, part) => length + part.length, 0);
-    return sum + dense + (ascii - dense) / fewestCharactersPerToken + Buffer.byteLength(text) - ascii;
-  }, 0);
-  return Math.ceil(tokens);
+  const tokens = textsOf(request).reduce((sum, text) => sum + mostTokensOf(text), 0);
+  return Math.ceil(tokens) + tokensOfFiles(filesOf(request.messages), largestFile);
 }
 
-function asciiOf(text: string): number {
-  let count = 0;
-  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) < 128) count += 1;
-  return count;
+/** In one pass: prompts are long, and each step sends all of its own again. */
+function mostTokensOf(text: string): number {
+  const bytes = Buffer.from(text);
+  // The bytes that are a token each: those outside ASCII, and those of random text.
+  let dense = 0;
+  let random = 0;
+  for (const byte of bytes) {
+    if (ofRandom[byte] === 1) {
+      random += 1;
+      continue;
+    }
+    if (random >= shortestRandom) dense += random;
+    random = 0;
+    if (byte > 127) dense += 1;
+  }
+  if (random >= shortestRandom) dense += random;
+  return dense + (bytes.length - dense) / fewestCharactersPerToken;
+}
+
+// Cut into tiles, a large picture comes to ten thousand; a page that is text alone has few bytes for what it says.
+const largestFile: FileTokens = { image: 10_000, bytesPerToken: 2 };
+
+function filesOf(messages: LlmRequest['messages']): LlmFile[] {
+  return messages.flatMap((message) => (message.role === 'user' ? (message.files ?? []) : []));
 }
 
 /** Everything of a prompt that a model reads. */

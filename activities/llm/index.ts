@@ -46,7 +46,10 @@ export function createLlms(settings: LlmSettings): Llm[] {
       readsText: settings.compatibleReadsText !== 'off',
     }),
   ];
-  return [...providers.map(withBreaker), createScriptedLlm({ folder: settings.scenarios })];
+  return [
+    ...providers.map(withBreaker),
+    createScriptedLlm({ folder: settings.scenarios, modelProfiles: settings.modelProfiles }),
+  ];
 }
 
 /** The provider of `provider/model` and the provider's own name of the model, or undefined when there is none. */

@@ -14,9 +14,35 @@ export interface LlmCall {
   cut?: boolean;
 }
 
+/** What a message carries that is no text. */
+export interface LlmFile {
+  name: string;
+  mediaType: string;
+  bytes: Uint8Array;
+}
+
+/** What files come to, in tokens. */
+export interface FileTokens {
+  image: number;
+  bytesPerToken: number;
+}
+
+// A picture is scaled down to about a megapixel; a PDF has some ten kilobytes a page, with its fonts and pictures.
+const usualFile: FileTokens = { image: 1_600, bytesPerToken: 10 };
+
+export function tokensOfFiles(
+  files: readonly (Pick<LlmFile, 'mediaType'> & { bytes: { length: number } })[],
+  { image, bytesPerToken }: FileTokens = usualFile,
+): number {
+  const tokens = files.map(({ mediaType, bytes }) =>
+    mediaType.startsWith('image/') ? image : Math.ceil(bytes.length / bytesPerToken),
+  );
+  return tokens.reduce((sum, each) => sum + each, 0);
+}
+
 export type LlmMessage =
   | { role: 'system'; text: string }
-  | { role: 'user'; text: string; context?: string }
+  | { role: 'user'; text: string; files?: LlmFile[]; context?: string }
   | { role: 'assistant'; text: string; calls: LlmCall[]; kept?: Kept }
   /** `context`, on the last message only: what the model is told anew with each step; it stands behind all else. */
   | { role: 'tool'; callId: string; name: string; text: string; failed: boolean; context?: string };
@@ -28,11 +54,17 @@ export interface LlmRequest {
   tools: ToolSpec[];
   /** The longest answer that is reserved. */
   maxOutputTokens: number;
+  /** The name of the key it is called with, where that is not its provider’s own; never sent. */
+  key?: string | undefined;
+  /** How freely it chooses its words. Left out: as its server does by itself; some models take none. */
+  temperature?: number | undefined;
   /** Its tokens cost nothing and its run asked for no length: a server that knows its own longest need not be told ours. */
   free?: boolean;
   /** Which run and step ask: for logs and for the scripted model's per-run counting; never sent to a provider. */
   runId: string;
   step: number;
+  /** It asks for a summary of its step's conversation, and not for an answer. */
+  sumsUp?: boolean;
   /** Which try of the step this is: patience grows with it. Left out: the first. */
   attempt?: number;
 }
@@ -48,7 +80,16 @@ export interface LlmUsage {
 }
 
 /** What the text of a message is: who wrote it, or what it holds. */
-export type BlockTag = 'message' | 'note' | 'result' | 'context';
+export type BlockTag =
+  | 'message'
+  | 'attachment'
+  | 'note'
+  | 'result'
+  | 'context'
+  | 'instructions'
+  | 'summary'
+  | 'project'
+  | 'history';
 
 const tagPrefix = 'perdure:';
 // Invisible characters do not make a tag another one. The gaps are bounded: open ones cost quadratic time.
@@ -60,7 +101,7 @@ export function tagged(tag: BlockTag, text: string): string {
   return `<${tagPrefix}${tag}>\n${inside}\n</${tagPrefix}${tag}>`;
 }
 
-const block = /^<perdure:(message|note|result|context)>\n([\s\S]*)\n<\/perdure:\1>$/;
+const block = /^<perdure:(message|note|result|context|summary|project)>\n([\s\S]*)\n<\/perdure:\1>$/;
 
 /** The block a text is, or undefined when it is none. */
 export function untagged(text: string): { tag: BlockTag; text: string } | undefined {
@@ -157,6 +198,8 @@ export interface Llm {
   profile?: { name: string; why: string; byModel: Record<string, string> };
   /** The longest answer of a model in tokens, where the configuration says it. */
   longestAnswer?(model: string): number | undefined;
+  /** How much prompt and answer its server takes for a model, in tokens, where the configuration says it. */
+  contextWindow?(model: string): number | undefined;
   /** Names worth offering, best first; empty when the server behind it decides. */
   models: string[];
   /** Streams one answer. Aborting the signal closes the provider's socket at once. */

@@ -72,6 +72,8 @@ const Scenario = z.strictObject({
   /** For people who read the file. */
   description: z.string().optional(),
   steps: z.array(ScenarioStep).min(1).max(100_000),
+  /** What it answers whenever it is asked to sum up the conversation. */
+  summary: ScenarioStep.optional(),
 });
 export type Scenario = z.infer<typeof Scenario>;
 

@@ -2,6 +2,7 @@
 // the demo, the tests and the benchmarks run on it. Every surface says that a script answers.
 import { LRUCache } from 'lru-cache';
 import { setTimeout as wait } from 'node:timers/promises';
+import { chooseProfiles, type ProfileOverrides } from './choose-profile.ts';
 import { chooseStep, type Situation, toSituation } from './choose-step.ts';
 import { estimateUsage } from './estimate-usage.ts';
 import { type Llm, type LlmCall, LlmError, type LlmErrorKind, type LlmPart, type LlmRequest } from './llm.ts';
@@ -10,6 +11,9 @@ import { createScenarioFiles } from './scenario-files.ts';
 
 /** What answers when a scenario has no step left. */
 const afterTheEnd: ScenarioStep = { text: 'The script has no more steps.' };
+
+/** What it sums a conversation up with, where the scenario says nothing else. */
+const aSummary: ScenarioStep = { text: 'The script sums up what came before step {{step}}.' };
 
 // Only attempts that failed on purpose are counted; older ones are long over.
 const countedSteps = 10_000;
@@ -21,15 +25,22 @@ const breaksOff: LlmErrorKind[] = ['network', 'timeout', 'unreadable'];
 // Errors of a server that is down for every caller.
 const outages: LlmErrorKind[] = ['rate_limited', 'overloaded', 'network'];
 
-export function createScriptedLlm({ folder }: { folder: string | undefined }): Llm {
+export function createScriptedLlm({
+  folder,
+  modelProfiles = {},
+}: {
+  folder: string | undefined;
+  modelProfiles?: ProfileOverrides | undefined;
+}): Llm {
+  const profiles = chooseProfiles('scripted', undefined, modelProfiles);
   const files = createScenarioFiles(folder);
   const attempts = new LRUCache<string, number>({ max: countedSteps });
 
   /** The error this attempt must end in, or undefined once it has failed often enough. */
-  function errorOf(step: ScenarioStep, { runId, step: number }: LlmRequest): LlmError | undefined {
+  function errorOf(step: ScenarioStep, { runId, step: number, sumsUp }: LlmRequest): LlmError | undefined {
     if (step.error === undefined) return undefined;
     const { kind, retryAfterMs, times } = step.error;
-    const key = `${runId}/${number}`;
+    const key = `${runId}/${number}${sumsUp ? '/summary' : ''}`;
     const attempt = (attempts.get(key) ?? 0) + 1;
     attempts.set(key, attempt);
     if (times !== undefined && attempt > times) return undefined;
@@ -40,7 +51,9 @@ export function createScriptedLlm({ folder }: { folder: string | undefined }): L
   async function* stream(request: LlmRequest, signal: AbortSignal): AsyncGenerator<LlmPart> {
     signal.throwIfAborted();
     const scenario = await files.read(request.model);
-    const step = chooseStep(scenario, request) ?? afterTheEnd;
+    const step = request.sumsUp
+      ? (scenario.summary ?? aSummary)
+      : (chooseStep(scenario, request) ?? afterTheEnd);
     const situation = toSituation(request.messages);
     const calls = toCalls(step, request, situation);
     const thinking = fill(step.thinking ?? '', request, situation);
@@ -64,7 +77,10 @@ export function createScriptedLlm({ folder }: { folder: string | undefined }): L
     yield { type: 'finish', reason: step.finish ?? (calls.length > 0 ? 'calls' : 'stop'), usage };
   }
 
-  return { provider: 'scripted', scripted: true, missing: undefined, models: files.names(), stream };
+  return {
+    ...{ provider: 'scripted', scripted: true, missing: undefined, models: files.names(), stream },
+    contextWindow: (model) => profiles.of(model).contextWindow,
+  };
 }
 
 function toCalls(step: ScenarioStep, request: LlmRequest, situation: Situation): LlmCall[] {

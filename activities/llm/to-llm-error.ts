@@ -1,6 +1,11 @@
 // Turns what a server complains of, or a provider's package throws, into one LlmError. The only place that looks at a
 // provider's status codes, error codes and sentences.
-import { InvalidResponseDataError, JSONParseError, TypeValidationError } from '@ai-sdk/provider';
+import {
+  InvalidResponseDataError,
+  JSONParseError,
+  TypeValidationError,
+  UnsupportedFunctionalityError,
+} from '@ai-sdk/provider';
 import { exhaustedWords, type Phrasing, tooLongWords } from './error-words.ts';
 import { LlmError, type LlmErrorKind, ServerUnreached } from './llm.ts';
 import { type Complaint, complaintIn } from './wire/complaint.ts';
@@ -95,6 +100,12 @@ function toTransportError(error: unknown, provider: string): LlmError {
   if (chain.some((cause) => stalls.includes(codeOf(cause)))) {
     return new LlmError('timeout', `${provider}: no answer came in time`);
   }
+  const unsupported = chain.find((cause) => UnsupportedFunctionalityError.isInstance(cause));
+  if (unsupported !== undefined)
+    return new LlmError(
+      'bad_request',
+      `${provider} does not take this: ${unsupported.message.slice(0, longestMessage)}`,
+    );
   const excerpt = chain.map(unreadableOf).find((text) => text !== undefined);
   if (excerpt !== undefined) {
     const sentence = `${provider}: the answer was cut or is not what its format promises`;

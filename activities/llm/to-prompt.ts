@@ -2,6 +2,7 @@
 // gives the same bytes, which is what lets a provider's prompt cache work.
 import type {
   LanguageModelV4CallOptions,
+  LanguageModelV4FilePart,
   LanguageModelV4Message,
   LanguageModelV4Prompt,
   LanguageModelV4ToolResultPart,
@@ -11,7 +12,7 @@ import type { Addressee } from './choose-profile.ts';
 import { boundSchema } from './bound-schema.ts';
 import { toAnswer } from './to-answer.ts';
 import { callIdFor } from './call-id.ts';
-import type { LlmMessage, LlmRequest } from './llm.ts';
+import type { LlmFile, LlmMessage, LlmRequest } from './llm.ts';
 
 export interface PromptDialect {
   /** Sent with every request of the provider. */
@@ -31,6 +32,7 @@ export function toCallOptions(
   return {
     prompt: withCacheMarks(toPrompt(request.messages, to), dialect.cacheMark),
     ...(longest !== undefined && { maxOutputTokens: longest }),
+    ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.tools.length > 0 && {
       tools: request.tools.map(({ name, description, inputSchema }) => ({
         type: 'function' as const,
@@ -66,7 +68,8 @@ function add(
   const last = prompt.at(-1);
   if (message === undefined) return;
   if (message.role === 'user') {
-    for (const part of message.content) if (part.type === 'text') addText(prompt, part.text, to);
+    if (message.content.some(({ type }) => type === 'file')) addFiles(prompt, message, to);
+    else for (const part of message.content) if (part.type === 'text') addText(prompt, part.text, to);
   } else if (message.role === 'tool' && last?.role === 'tool') {
     // The results of parallel calls belong into one message.
     last.content.push(...message.content);
@@ -78,6 +81,17 @@ function add(
   } else {
     prompt.push(message);
   }
+}
+
+/** No server takes a picture in a tool's result: here a message of a person may stand behind one. */
+function addFiles(
+  prompt: LanguageModelV4Prompt,
+  message: LanguageModelV4Message & { role: 'user' },
+  { profile }: Addressee,
+): void {
+  const last = prompt.at(-1);
+  if (last?.role === 'user' && !profile.partsAfterResult) last.content.push(...message.content);
+  else prompt.push(message);
 }
 
 /** A text of a person or of the platform. */
@@ -104,12 +118,20 @@ function toMessage(message: LlmMessage, to: Addressee): LanguageModelV4Message |
     case 'system':
       return { role: 'system', content: message.text };
     case 'user':
-      return { role: 'user', content: [{ type: 'text', text: message.text }] };
+      // Files first: models read what is asked of them better behind them.
+      return { role: 'user', content: [...toFileParts(message.files), { type: 'text', text: message.text }] };
     case 'tool':
       return { role: 'tool', content: [toResultPart(message, to)] };
     case 'assistant':
       return toAnswer(message, to);
   }
+}
+
+function toFileParts(files: readonly LlmFile[] = []): LanguageModelV4FilePart[] {
+  return files.map(({ name, mediaType, bytes }) => ({
+    ...{ type: 'file', filename: name, mediaType },
+    data: { type: 'data', data: bytes },
+  }));
 }
 
 function toResultPart(

@@ -24,6 +24,11 @@ export interface RunSandboxes extends Handles {
   endRun(runId: string): Promise<void>;
   /** The runs whose sandboxes it holds. */
   runIds(): string[];
+  /**
+   * Removes what any worker of this machine has left of runs that have ended. `living` answers those of the ids whose
+   * runs go on.
+   */
+  removeEnded(living: (runIds: string[]) => Promise<string[]>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -112,10 +117,24 @@ export function createRunSandboxes(input: {
       if (held.users === 0) await letGo(held);
     },
     runIds: () => [...runs.keys()],
+    removeEnded: (living) => removeEnded(drivers, living, (runId) => runs.has(runId)),
     async close() {
       await Promise.all([...runs.values()].map(letGo));
     },
   };
+}
+
+/** What a worker holds itself it lets go of by itself. */
+async function removeEnded(
+  drivers: readonly SandboxDriver[],
+  living: (runIds: string[]) => Promise<string[]>,
+  isHeld: (runId: string) => boolean,
+): Promise<void> {
+  for (const { kept } of drivers) {
+    const there = (await kept?.runIds()) ?? [];
+    const goOn = new Set(there.length > 0 ? await living(there) : []);
+    for (const runId of there) if (!goOn.has(runId) && !isHeld(runId)) await kept?.remove(runId);
+  }
 }
 
 export function createHandles(drivers: readonly SandboxDriver[]): Handles {

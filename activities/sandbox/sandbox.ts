@@ -1,6 +1,7 @@
 // The port through which tools reach files and processes, and workers the sandboxes of their runs. `mount` (the host
 // directory) implements it; every other kind passes the same list of tests.
 
+import type { ContainerRef } from '../../workflows/contracts/container.ts';
 import type { SandboxView } from '../../workflows/contracts/system.ts';
 
 /**
@@ -24,7 +25,10 @@ export interface ExecOptions {
   /** `run/call`: whose command it is. */
   key: string;
   signal: AbortSignal;
-  /** Called once, before the command can act: the caller stores it so that any worker can kill the command later. */
+  /**
+   * Called before the command can act: the caller stores it so that any worker can kill the command later. Called again
+   * where what would have run it went away before that: the later handle stands for the command.
+   */
   onStart(handle: Handle): Promise<void>;
   onOutput(from: 'stdout' | 'stderr', bytes: Buffer): void;
   /**
@@ -32,6 +36,35 @@ export interface ExecOptions {
    * moment later: how the shell ended, and what goes on. Left out, all of it is ended with the shell.
    */
   onLeft?(result: ExecResult, processes: LeftProcess[]): void;
+  /**
+   * What of the network the command was granted: a kind that contains the network opens it and shows the command its
+   * socket, for as long as it runs. `folder`: where a kind wants the socket to be, in place of a folder of the worker's.
+   * Left out, it has none. A kind that contains no network has no use for it.
+   */
+  wayOut?: { socket(folder?: string): Promise<string> };
+}
+
+/**
+ * For a command with a way out: what tells its programs of the proxy that is heard in its sandbox, where something
+ * hands each connection on to the socket. Servers of the command's own are reached without it.
+ */
+export function proxyVariables(port: number): Record<string, string> {
+  const url = `http://127.0.0.1:${port}`;
+  const java = ['http', 'https']
+    .map((scheme) => `-D${scheme}.proxyHost=127.0.0.1 -D${scheme}.proxyPort=${port}`)
+    .join(' ');
+  return {
+    ...{ HTTP_PROXY: url, HTTPS_PROXY: url, http_proxy: url, https_proxy: url },
+    ...{ NO_PROXY: 'localhost,127.0.0.1,::1', no_proxy: 'localhost,127.0.0.1,::1' },
+    // Java and Node read no such names by themselves.
+    ...{
+      MAVEN_OPTS: java,
+      GRADLE_OPTS: java,
+      NODE_USE_ENV_PROXY: '1',
+      YARN_HTTP_PROXY: url,
+      YARN_HTTPS_PROXY: url,
+    },
+  };
 }
 
 export interface LeftProcess {
@@ -42,7 +75,7 @@ export interface LeftProcess {
 }
 
 export interface ExecResult {
-  /** Null when a signal ended it. */
+  /** Null when a signal ended it. Both are null when it is not known how it ended: `note` says why. */
   exitCode: number | null;
   signal: string | null;
   /** What the sandbox did to it, in words that go on after its ending: a limit it met, what was ended with it. */
@@ -136,14 +169,16 @@ export type PathRule = (path: string, reach: 'itself' | 'below') => string | und
 
 /**
  * A run's sandbox as one call may use it. Paths are relative to the root; absolute ones are accepted when they lie
- * inside it. Never leaves the root.
+ * inside it, or in a project beside it. Never leaves these.
  */
 export interface Sandbox {
   /** The root as people know it. */
   root: string;
+  /** Other projects, whose files are read under their own absolute paths. Nothing is written there. */
+  beside: readonly string[];
   /**
    * Runs a command and waits until nothing of it is left, whatever ends it. Aborting kills it with all it started
-   * (TERM, then KILL after two seconds) and rejects with the signal's reason. What is left to go on by `onLeft` is waited
+   * (TERM, then KILL after two seconds at most) and rejects with the signal's reason. What is left to go on by `onLeft` is waited
    * for as well.
    */
   exec(options: ExecOptions): Promise<ExecResult>;
@@ -173,6 +208,9 @@ export interface Sandbox {
   search(options: SearchOptions): Promise<SearchResult>;
 }
 
+/** The files of a directory, in a sandbox or outside of any. */
+export type Files = Pick<Sandbox, 'read' | 'write' | 'stat' | 'list'>;
+
 /** A run's sandbox, open in this worker. */
 export interface OpenSandbox {
   /** `mayUse`: what of the files the call may use, all of them when left out. Commands are not held to it. */
@@ -197,22 +235,38 @@ export interface Handles {
 /** What of a run its sandbox is made from. */
 export interface SandboxRun {
   id: string;
+  tenantId: string;
   /** Null: a folder of its own. */
   projectPath: string | null;
+  /** The real paths of projects that it shows to be read; where it contains files, nothing can be written there. */
+  beside?: readonly string[] | undefined;
+  /** What its commands find in their environment beside the usual. */
+  variables?: Readonly<Record<string, string>> | undefined;
   /** The mode of its driver. */
   mode: string;
+  /** In the mode `container`: whose it is, and where commands start in it. */
+  container?: ContainerRef | null | undefined;
 }
 
-/** Whether a kind can be used on this machine now. */
-export type Usable = { ok: true } | { ok: false; why: string; how: string };
+/** Whether a kind can be used on this machine now; `lacks`: what it goes without here, each a sentence for people. */
+export type Usable = { ok: true; lacks?: readonly string[] } | { ok: false; why: string; how: string };
+
+export interface KeptOfRuns {
+  /** The runs of which there is something. */
+  runIds(): Promise<string[]>;
+  /** Of a run that has ended. */
+  remove(runId: string): Promise<void>;
+}
 
 /** One kind of sandbox. */
 export interface SandboxDriver extends Handles, Omit<SandboxView, 'problem'> {
   /** What a command in it is kept from reaching outside: where it is false, approvals are advisory. */
   contains: { files: boolean; network: boolean; processes: boolean };
   /**
-   * Tries it, in a second at most. `why` and `how` are whole sentences for people: what is missing, and how to get it.
+   * Tries it, for a run where one is given, in a second at most. `why` and `how` are whole sentences for people: what is missing, and how to get it.
    */
-  probe(): Promise<Usable>;
-  open(run: Pick<SandboxRun, 'id' | 'projectPath'>): Promise<OpenSandbox>;
+  probe(run?: Pick<SandboxRun, 'projectPath' | 'container'>): Promise<Usable>;
+  open(run: Omit<SandboxRun, 'mode'>): Promise<OpenSandbox>;
+  /** What it keeps of runs beside their files, whichever worker made it; left out where that is nothing. */
+  kept?: KeptOfRuns;
 }

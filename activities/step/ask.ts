@@ -8,7 +8,8 @@ import { type Llm, type LlmCall, LlmError, type LlmRequest } from '../llm/llm.ts
 import type { ModelUse } from '../store/lifecycle/answers.ts';
 import { streamFor } from '../store/runs/runs.ts';
 import { RunStopped } from '../store/runs/stops.ts';
-import { createJournal, type Journal } from './journal.ts';
+import type { Asking } from './asking.ts';
+import { createJournal, type Journal, silentJournal } from './journal.ts';
 import type { ModelCall } from './open.ts';
 import { type Streamed, useOf } from './use.ts';
 import { markCut, missingOf } from './whole.ts';
@@ -31,25 +32,28 @@ export type Asked = Said & ({ kind: 'answered' | 'stopped' } | { kind: 'failed';
 export async function askModel(
   deps: ActivityDeps,
   { run, step, attempt }: ModelCall,
-  request: LlmRequest,
+  { request, prompt, compaction }: Asking,
 ): Promise<Asked> {
   const giveUp = new AbortController();
   const signal = AbortSignal.any([attempt.signal, giveUp.signal]);
-  const journal = createJournal({
-    log: deps.log,
-    ...streamFor(run),
-    attempt: attempt.ref,
-    step,
-    redactor: deps.redactor.stream(),
-    onFailure: (error) => giveUp.abort(error),
-  });
-  const { streamed, failure } = await listen(findLlm(deps.llms, run.model)?.llm, request, signal, journal);
+  // A summary is no part of the answer: people read it where they look at the context.
+  const journal = compaction
+    ? silentJournal
+    : createJournal({
+        log: deps.log,
+        ...streamFor(run),
+        attempt: attempt.ref,
+        step,
+        redactor: deps.redactor.stream(),
+        onFailure: (error) => giveUp.abort(error),
+      });
+  const { streamed, failure } = await listen(llmFor(deps, run.model, request.key), request, signal, journal);
   const closing = await journal.seal();
   const said = (status: ModelUse['status']): Said => ({
     text: streamed.text,
     calls: status === 'answered' ? streamed.calls : [],
     kept: status === 'answered' ? streamed.kept : undefined,
-    use: useOf(deps, run.model, request, streamed, status),
+    use: { ...useOf(deps, run.model, request, streamed, status), ...(compaction ? {} : { prompt }) },
     closing,
   });
   if (failure) {
@@ -63,16 +67,25 @@ export async function askModel(
   return { kind: 'answered', ...said('answered'), unfinished: missingOf(streamed) };
 }
 
+/** The model, or why it cannot be called on this worker. */
+function llmFor(deps: ActivityDeps, model: string, key: string | undefined): Llm | LlmError {
+  const llms = key === undefined ? deps.llms : deps.llmsWith(key);
+  if (llms === undefined)
+    return new LlmError('auth', `This worker has no key named ${key}: set it in PERDURE_MODEL_KEYS.`);
+  const none = new LlmError('bad_request', 'No model of that provider is configured on this worker.');
+  return findLlm(llms, model)?.llm ?? none;
+}
+
 /** What the model says, as far as it comes. */
 async function listen(
-  llm: Llm | undefined,
+  llm: Llm | LlmError,
   request: LlmRequest,
   signal: AbortSignal,
   journal: Journal,
 ): Promise<{ streamed: Streamed; failure?: { error: unknown } }> {
   const streamed: Streamed = { text: '', calls: [], usage: undefined, reason: undefined };
   try {
-    if (!llm) throw new LlmError('bad_request', 'No model of that provider is configured on this worker.');
+    if (llm instanceof LlmError) throw llm;
     for await (const part of llm.stream(request, signal)) {
       switch (part.type) {
         case 'text':

@@ -7,9 +7,14 @@ import type { LlmRequest } from '../llm/llm.ts';
 import { askedBy, askForMore } from './ask-for-money.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { RunStopped } from '../store/runs/stops.ts';
-import { type DrawingAttempt, reserve, closeReservation } from '../store/allowances/allowances.ts';
+import {
+  type DrawingAttempt,
+  reserve,
+  closeReservation,
+  type Reservation,
+} from '../store/allowances/allowances.ts';
 import type { ModelUse } from '../store/lifecycle/answers.ts';
-import { endAttempt, hasLeft, notMade } from '../store/runs/attempts.ts';
+import { type AttemptRef, endAttempt, hasLeft, notMade } from '../store/runs/attempts.ts';
 import { takeWarnings, tellCrossings } from '../store/allowances/crossings.ts';
 import { isStoreOutage } from '../store/db/database.ts';
 import { Superseded, type Write } from '../store/log/events.ts';
@@ -24,7 +29,37 @@ const longestPauseMs = 2000;
 
 type Wanted = Parameters<typeof reserve>[1];
 
-/** Undefined: the call may be made. Else it is not made, and this is what becomes of the step. */
+/**
+ * Asks for the worst case of a call whose step is being opened. An attempt that does not come to be leaves it behind: the
+ * next one has its number, and finds the same reservation.
+ */
+export function drawAhead(
+  deps: ActivityDeps,
+  run: RunRow,
+  step: number,
+  ref: AttemptRef,
+  request: LlmRequest,
+): Promise<Reservation> {
+  const reserving = reserve(deps.log.db, wantedFor(deps, run, step, ref, request));
+  // Where the step is not opened, no caller waits for it.
+  reserving.catch(() => undefined);
+  return reserving;
+}
+
+function wantedFor(
+  deps: ActivityDeps,
+  run: RunRow,
+  step: number,
+  ref: AttemptRef,
+  request: LlmRequest,
+): Wanted {
+  return { ...keyOf(run, step, ref), model: run.model, worst: worstCaseOf(deps.price, run.model, request) };
+}
+
+/**
+ * Undefined: the call may be made. Else it is not made, and this is what becomes of the step. `ahead`: the answer to a
+ * first try.
+ */
 export async function draw(
   deps: ActivityDeps,
   run: RunRow,
@@ -32,12 +67,14 @@ export async function draw(
   attempt: Attempt,
   request: LlmRequest,
   mostMs = passingMs,
+  ahead?: Promise<Reservation>,
 ): Promise<CallModelResult | undefined> {
-  const worst = worstCaseOf(deps.price, run.model, request);
-  const wanted = { ...keyOf(run, step, attempt), model: run.model, worst };
+  const wanted = wantedFor(deps, run, step, attempt.ref, request);
   const giveUpAt = Date.now() + mostMs;
+  let answering = ahead;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-    const answer = await reserve(deps.log.db, wanted);
+    const answer = await (answering ?? reserve(deps.log.db, wanted));
+    answering = undefined;
     await tellCrossings(deps.log, run, answer.crossed);
     switch (answer.kind) {
       case 'reserved':
@@ -55,8 +92,8 @@ export async function draw(
   }
 }
 
-function keyOf(run: RunRow, step: number, { ref }: Attempt): DrawingAttempt {
-  return { tenantId: run.tenant_id, runId: run.id, step, attempt: ref.attempt };
+function keyOf(run: RunRow, step: number, { attempt }: AttemptRef): DrawingAttempt {
+  return { tenantId: run.tenant_id, runId: run.id, step, attempt };
 }
 
 function deniedBy({ reason }: { reason: string }): CallModelResult {
@@ -128,7 +165,7 @@ export async function closeReserved(
   use: ModelUse,
 ): Promise<void> {
   try {
-    const { crossed } = await closeReservation(deps.log.db, keyOf(run, step, attempt), use);
+    const { crossed } = await closeReservation(deps.log.db, keyOf(run, step, attempt.ref), use);
     await tellCrossings(deps.log, run, crossed);
   } catch (error) {
     if (!isStoreOutage(error)) throw error;

@@ -15,6 +15,14 @@ export interface Journal {
   seal(): Promise<NewEvent[]>;
 }
 
+/** Of a call whose words are no part of an answer. */
+export const silentJournal: Journal = {
+  text: () => undefined,
+  thinking: () => undefined,
+  takeBack: () => undefined,
+  seal: async () => [],
+};
+
 export interface JournalInput {
   log: EventLog;
   tenantId: string;

@@ -5,7 +5,8 @@ import type { StoredMessage } from '../../workflows/contracts/message.ts';
 import type { EffectiveLimits, StopReason } from '../../workflows/contracts/run.ts';
 import type { ActivityDeps, ActivityTask, Attempt } from '../deps.ts';
 import { isScripted } from '../llm/index.ts';
-import { ownShortage } from '../store/allowances/own-limits.ts';
+import { shortageOf } from '../store/allowances/own-limits.ts';
+import type { Queries } from '../store/db/database.ts';
 import { type OpenedStep, openStep } from '../store/lifecycle/answers.ts';
 import { beginRun } from '../store/lifecycle/begin-run.ts';
 import type { Write } from '../store/log/events.ts';
@@ -31,25 +32,36 @@ export type Opened = Extract<OpenedStep, { kind: 'opened' }> & {
 
 type Opening = Extract<OpenedStep, { kind: 'opened' }> | { result: CallModelResult };
 
-export async function openModelCall(
+/** `ahead`: done once the step's context is read, while its begin is still on the way to the disk. */
+export async function openModelCall<Ahead>(
   deps: ActivityDeps,
   input: CallModelInput,
   { task }: ActivityTask,
-): Promise<Opened | { result: CallModelResult }> {
+  ahead: (opened: Opened) => Ahead,
+): Promise<(Opened & { ahead: Ahead }) | { result: CallModelResult }> {
   const { step } = input;
-  let history: Promise<StoredMessage[]> = Promise.resolve([]);
+  let reading: Promise<{ history: StoredMessage[]; ahead: Ahead }> | undefined;
   const opening = await deps.log.write('open-step', async (write): Promise<Opening> => {
     const run = await runFor(deps, write, input);
     if (!run) return { result: await foreign(write, input) };
     const question = run.steps < step && (await questionOf(write.tx, run, { step, task }));
     if (question) return { result: question };
     const notes = step === 1 ? unknownPrice(deps, run.model) : [];
-    const opened = await openStep(write, run, { step, attempt: task, reached: limitReached(run), notes });
+    const opened = await openStep(write, run, {
+      step,
+      attempt: task,
+      reached: await limitReached(write.tx, run),
+      notes,
+      keep: (mediaType, bytes) => deps.contents.put(run.tenant_id, mediaType, bytes, write.tx),
+    });
     switch (opened.kind) {
       case 'opened':
         // With what people have just told it. Read on the way to the commit, it costs no round trip.
-        history = readContext(write.tx, run.tenant_id, run.id);
-        write.send(history);
+        reading = readContext(write.tx, run.tenant_id, run.id).then((history) => ({
+          history,
+          ahead: ahead({ ...opened, history }),
+        }));
+        write.send(reading);
         return opened;
       case 'stored':
         return { result: toStepResult(opened) };
@@ -61,7 +73,9 @@ export async function openModelCall(
         return { result: await limited(deps, write, { run, step, task }, opened.reason) };
     }
   });
-  return 'result' in opening ? opening : { ...opening, history: await history };
+  if ('result' in opening) return opening;
+  if (!reading) throw new Error('A step was opened without its context.');
+  return { ...opening, ...(await reading) };
 }
 
 /** The run, locked; begun with this call where nothing came before it. Undefined when it is another execution's. */
@@ -94,10 +108,10 @@ async function foreign(write: Write, { tenantId, runId }: CallModelInput): Promi
 }
 
 /** Checked before a call, so that none is started beyond a limit; what one call uses may go over it once. */
-function limitReached(run: RunRow): StopReason | undefined {
+async function limitReached(queries: Queries, run: RunRow): Promise<StopReason | undefined> {
   const { steps } = run.limits as unknown as EffectiveLimits;
   if (run.steps >= steps) return 'limit_steps';
-  const short = ownShortage(run);
+  const short = await shortageOf(queries, run);
   return short && reasonOf(short);
 }
 
@@ -108,6 +122,6 @@ async function limited(
   { run, step, task }: { run: RunRow; step: number; task: NewAttempt },
   reason: StopReason,
 ): Promise<CallModelResult> {
-  const short = reason === 'limit_steps' ? undefined : ownShortage(run);
+  const short = reason === 'limit_steps' ? undefined : await shortageOf(write.tx, run);
   return short ? askForMore(deps, write, run, { step, task, short }) : { kind: 'limit', reason };
 }

@@ -45,8 +45,12 @@ export function toPlannedCall(call: CallRow, doubt?: Doubt & { index: number }):
 }
 
 function orderOf({ effect, decided }: Pick<CallRow, 'effect' | 'decided'>): CallOrder {
-  // A caller's own tool has no effect that we know of, and a question has none at all.
-  if (effect === null || (decided as Partial<CallDecision>).question) return 'beside';
+  // A caller's own tool has no effect that we know of, and a question has none at all. Subagents that are
+  // waited for work side by side.
+  const { question, delegates } = decided as Partial<CallDecision>;
+  if (effect === null || question || delegates === 'inline') return 'beside';
+  // Begun in its turn: what comes after it may wait for it or look at it.
+  if (delegates === 'async') return 'write';
   // What is fetched is only read. A command in the background counts until it has started.
   return effect === 'read' || effect === 'network' ? 'read' : 'write';
 }

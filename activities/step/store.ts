@@ -3,6 +3,7 @@ import type { RunStatus } from '../../workflows/contracts/run.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
 import { reviewFor } from '../call/review.ts';
 import type { ActivityDeps } from '../deps.ts';
+import { placeInTree } from '../store/delegation/delegations.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { storeAnswer } from '../store/lifecycle/answers.ts';
 import type { EndedRun } from '../store/lifecycle/end-run.ts';
@@ -43,6 +44,7 @@ export async function storeReviewed(
     calls.length === 0 &&
     !run.project_path &&
     !deps.hasBackground(run.id);
+  let asksIn: string | undefined;
   const stored = await untilStored(() =>
     deps.log.write('store-answer', async (write): Promise<StoredStep & Partial<EndedRun>> => {
       const lock = ends ? lockRunAndConversation : lockRun;
@@ -52,9 +54,12 @@ export async function storeReviewed(
       const mayEnd = ends && !isTerminal(locked.status as RunStatus);
       const ended =
         mayEnd && (await concludeRun(deps, write, locked, { outcome: 'succeeded', reason: 'finished' }));
+      if (calls.some(({ asks }) => asks)) asksIn = (await placeInTree(write.tx, locked))?.root_id;
       return { calls: rows, rest, ...(ended || { run: locked }) };
     }),
   );
+  // Those who watch the main run are to answer.
+  if (asksIn !== undefined) deps.wakeRun(asksIn);
   const { ended = false, waiting = false } = stored;
   // Closing the account also closes what is open, with what was booked.
   if (ended) await followEnd(deps, { ...stored, ended, waiting });

@@ -20,7 +20,7 @@ export async function answer(work: () => Promise<ToolResult>): Promise<ToolResul
   }
 }
 
-function toSentence(message: string): string {
+export function toSentence(message: string): string {
   const start = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?:]$/.test(start) || start.includes('\n') ? start : `${start}.`;
 }

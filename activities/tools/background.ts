@@ -248,7 +248,8 @@ function endAs(held: Held, error: unknown): void {
 }
 
 export function endingOf(result: ExecResult): string {
-  const ending = result.exitCode === null ? `ended by ${result.signal}` : `exit code ${result.exitCode}`;
+  const ended = result.signal === null ? 'outcome unknown' : `ended by ${result.signal}`;
+  const ending = result.exitCode === null ? ended : `exit code ${result.exitCode}`;
   return result.note === undefined ? ending : `${ending}; ${result.note}`;
 }
 

@@ -1,11 +1,10 @@
 // Fetches a page or a document from a public address. Names are vetted at the moment of connecting, so an answer
 // that changes between check and use gains nothing. No proxy, no cookies, no credentials.
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
 import type { Agent, fetch, Response } from 'undici';
 import { z } from 'zod';
+import { urlProblem } from '../../workflows/contracts/input-part.ts';
 import { toStorableOutput } from '../../workflows/contracts/storable.ts';
-import { addressProblem } from './address.ts';
+import { agentOptions, checkLiteral, type Egress, networkProblem } from '../egress/egress.ts';
 import { done, failed } from './answer.ts';
 import { textField } from './fields.ts';
 import { defineTool, type Tool, type ToolResult } from './tool.ts';
@@ -15,27 +14,10 @@ const maxBodyBytes = 2 * 1024 * 1024;
 // Browsers send no longer ones, and servers take none.
 const maxUrlBytes = 8000;
 const maxRedirects = 5;
-// A server that does not answer in this time is not going to.
-const connectMs = 10_000;
-const answerMs = 30_000;
 // The whole call, redirects and a slow body included.
 const callSeconds = 60;
 
 const redirects = [301, 302, 303, 307, 308];
-
-export interface Egress {
-  /** Asks for every address of a name. */
-  resolve(hostname: string, done: (error: Error | null, addresses: LookupAddress[]) => void): void;
-  /** Says why an address is refused. */
-  addressProblem(address: string): string | undefined;
-}
-
-export const publicEgress: Egress = {
-  resolve: (hostname, done) => systemLookup(hostname, { all: true }, done),
-  addressProblem,
-};
-
-class AddressRefused extends Error {}
 
 const input = z.strictObject({
   url: textField(maxUrlBytes).refine((value) => urlProblem(value) === undefined, {
@@ -81,10 +63,7 @@ async function follow(
 ): Promise<ToolResult> {
   let url = first;
   for (let count = 0; count <= maxRedirects; count += 1) {
-    // An address written as such is connected to without being looked up.
-    const literal = url.hostname.replace(/^\[|\]$/g, '');
-    const problem = isIP(literal) === 0 ? undefined : egress.addressProblem(literal);
-    if (problem !== undefined) throw new AddressRefused(problem);
+    checkLiteral(egress, url.hostname);
     const response = await request(url, {
       dispatcher: agent,
       redirect: 'manual',
@@ -106,23 +85,6 @@ async function follow(
     url = target;
   }
   return failed(`${first.href} redirects more than ${maxRedirects} times.`);
-}
-
-function agentOptions(egress: Egress): Agent.Options {
-  const lookup: LookupFunction = (hostname, options, callback) => {
-    egress.resolve(hostname, (error, addresses) => {
-      if (error !== null) return callback(error, '');
-      const vetted = addresses.filter(({ address }) => egress.addressProblem(address) === undefined);
-      const [first] = vetted;
-      if (first === undefined) {
-        const problem = addresses[0] && egress.addressProblem(addresses[0].address);
-        return callback(new AddressRefused(problem ?? `${hostname} has no address`), '');
-      }
-      if (options.all === true) callback(null, vetted);
-      else callback(null, first.address, first.family);
-    });
-  };
-  return { connect: { lookup, timeout: connectMs }, headersTimeout: answerMs, bodyTimeout: answerMs };
 }
 
 async function answerOf(response: Response): Promise<ToolResult> {
@@ -154,23 +116,4 @@ function decoderFor(type: string): TextDecoder {
     if (error instanceof RangeError) return new TextDecoder('latin1');
     throw error;
   }
-}
-
-function urlProblem(text: string): string | undefined {
-  const url = URL.parse(text);
-  if (url === null) return 'is no web address; it must look like https://example.org/page';
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must start with http:// or https://';
-  if (url.username !== '' || url.password !== '') return 'must not hold a user name or a password';
-  return undefined;
-}
-
-/** The network says no in many ways; all of them are answers. Undefined: it is not the network. */
-function networkProblem(error: unknown): string | undefined {
-  if (error instanceof AddressRefused) return error.message;
-  // This is how fetch says that it failed; the reason is inside, sometimes several layers deep.
-  if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return undefined;
-  let reason: Error = error.cause;
-  while (reason.cause instanceof Error) reason = reason.cause;
-  if (reason instanceof AggregateError && reason.errors[0] instanceof Error) reason = reason.errors[0];
-  return reason.message;
 }

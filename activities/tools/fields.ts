@@ -1,5 +1,6 @@
 // The input fields several tools share, each with its bound and the reason for it.
 import { z } from 'zod';
+import { readHostAndPort, writeHostAndPort } from '../../workflows/policy/host.ts';
 import { isStorable } from '../../workflows/contracts/storable.ts';
 
 function within(maxBytes: number): (value: string) => boolean {
@@ -18,6 +19,19 @@ export const pathField = textField(4096).refine(
   (value) => value !== '',
   'must not be empty; the project is `.`',
 );
+
+/** A host as policy compares it, perhaps with a port. */
+export const hostField = textField(300).refine((value) => hostProblem(value) === undefined, {
+  error: (issue) => hostProblem(String(issue.input)) ?? 'is no host',
+});
+
+/** One spelling for each: what a person is shown, what a rule is held against and what is connected to are the same text. */
+function hostProblem(value: string): string | undefined {
+  const read = readHostAndPort(value);
+  if (read === undefined) return 'is no host; write a name such as packages.example.org, or one with a port';
+  const written = writeHostAndPort(read);
+  return written === value ? undefined : `must be written as ${written}`;
+}
 
 // What the largest accepted call may carry; more belongs into several edits.
 export const maxContentBytes = 1024 * 1024;

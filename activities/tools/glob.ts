@@ -31,16 +31,17 @@ export const glob = defineTool({
   timeoutSeconds: () => fileSeconds,
   run: ({ pattern }, { sandbox, signal }) =>
     answer(async () => {
-      const inside = pattern.startsWith(`${sandbox.root}/`)
-        ? pattern.slice(sandbox.root.length + 1)
-        : pattern;
+      const base = [sandbox.root, ...sandbox.beside].find((each) => pattern.startsWith(`${each}/`));
+      const inside = base === undefined ? pattern : pattern.slice(base.length + 1);
       if (inside.startsWith('/') || inside.split(/[/{},]/).includes('..')) {
         return failed('The pattern leads outside the project directory; patterns start in it.');
       }
       const wanted = compile(inside.replace(/^(\.\/)+/, ''));
-      const found = await findFiles(sandbox, wanted, false, signal);
+      // Of another project, files are named by their whole paths.
+      const prefix = base === undefined || base === sandbox.root ? '' : `${base}/`;
+      const found = await findFiles(sandbox, prefix, wanted, false, signal);
       if (found.paths.length > 0 || !wanted.startsWithName) return done(describe(pattern, found));
-      const ignored = await findFiles(sandbox, wanted, true, signal);
+      const ignored = await findFiles(sandbox, prefix, wanted, true, signal);
       const note = '\n[the project ignores these; nothing else matches]';
       return done(describe(pattern, ignored) + (ignored.paths.length > 0 ? note : ''));
     }),
@@ -100,6 +101,7 @@ interface Place {
 
 async function findFiles(
   sandbox: Sandbox,
+  prefix: string,
   wanted: Wanted,
   everything: boolean,
   signal: AbortSignal,
@@ -110,9 +112,11 @@ async function findFiles(
   for (let seen = 0; waiting.length > 0; ) {
     signal.throwIfAborted();
     const place = waiting.pop() as Place;
-    const entries = await entriesOf(sandbox, place.directory);
+    const entries = await entriesOf(sandbox, prefix, place.directory);
     seen += entries.length;
-    const own = place.isMeant ? [] : await sandbox.ignoreFiles(place.directory || '.').catch(unlessRefused);
+    const own = place.isMeant
+      ? []
+      : await sandbox.ignoreFiles(prefix + (place.directory || '.')).catch(unlessRefused);
     const rules = withFiles(place.rules, place.directory, own);
     const below: Place[] = [];
     for (const { name, kind } of entries) {
@@ -120,7 +124,7 @@ async function findFiles(
       const isMeant = place.isMeant || (kind === 'directory' && wanted.names.has(name.normalize('NFC')));
       const isOut = (): boolean => !isMeant && isIgnored(rules, path, kind === 'directory' ? kind : 'file');
       if (kind !== 'directory') {
-        if (wanted.match(path) && !isOut()) paths.push(path);
+        if (wanted.match(path) && !isOut()) paths.push(prefix + path);
       } else if (wanted.mayMatchBelow(path)) {
         const isOwn = name !== '.git' || wanted.names.has(name);
         const isDependency = !isMeant && dependencyFolders.includes(name);
@@ -149,9 +153,10 @@ function isHidden({ directory }: Place): boolean {
   return directory.slice(directory.lastIndexOf('/') + 1).startsWith('.');
 }
 
-async function entriesOf(sandbox: Sandbox, directory: string): ReturnType<Sandbox['list']> {
+async function entriesOf(sandbox: Sandbox, prefix: string, directory: string): ReturnType<Sandbox['list']> {
   // Removed meanwhile, or not ours to read. The top must be readable.
-  return directory === '' ? await sandbox.list('.') : await sandbox.list(directory).catch(unlessRefused);
+  if (directory === '') return sandbox.list(`${prefix}.`);
+  return sandbox.list(prefix + directory).catch(unlessRefused);
 }
 
 function unlessRefused(error: unknown): [] {

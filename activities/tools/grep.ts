@@ -30,7 +30,7 @@ export const grep = defineTool({
     answer(async () => {
       const options = { pattern, path, signal, maxLines };
       const usual = await sandbox.search(options);
-      const isAsked = usual.lines.length === 0 && posix.normalize(path) !== '.' && path !== sandbox.root;
+      const isAsked = usual.lines.length === 0 && !isWhole(sandbox, path);
       const { lines, truncated } = isAsked ? await sandbox.search({ ...options, everything: true }) : usual;
       const notes = [
         ...(truncated ? [`only the first ${maxLines} lines; use a narrower pattern`] : []),
@@ -44,6 +44,11 @@ export const grep = defineTool({
       return done(notes.length === 0 ? list : `${list}\n[${notes.join('; ')}]`);
     }),
 });
+
+/** What a whole project ignores is not what was asked for. */
+function isWhole({ root, beside }: Sandbox, path: string): boolean {
+  return posix.normalize(path) === '.' || [root, ...beside].includes(path.replace(/(?<=.)\/+$/, ''));
+}
 
 /** The dependency folders that stand right there; deeper ones are left out as well. */
 async function leftOut(sandbox: Sandbox, path: string): Promise<string[]> {

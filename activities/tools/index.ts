@@ -2,17 +2,21 @@
 import { z } from 'zod';
 import { askPerson } from './ask-person.ts';
 import type { Background } from './background.ts';
+import { delegate, delegateAsync, peek, waitForSubagents } from './delegate.ts';
 import { edit } from './edit.ts';
-import { createFetch, type Egress } from './fetch.ts';
+import { createFetch } from './fetch.ts';
+import type { Egress } from '../egress/egress.ts';
 import { finish } from './finish.ts';
 import { glob } from './glob.ts';
 import { grep } from './grep.ts';
 import { list } from './list.ts';
 import { output } from './output.ts';
 import { patch } from './patch.ts';
+import { recall, remember } from './memory.ts';
 import { read } from './read.ts';
 import { createShell, createShellKill, createShellPoll } from './shell.ts';
 import { todo } from './todo.ts';
+import { skill } from './skill.ts';
 import type { Tool, ToolSpec } from './tool.ts';
 import { write } from './write.ts';
 
@@ -38,6 +42,13 @@ export function createTools({ background, egress }: ToolNeeds): Tool[] {
     finish,
     askPerson,
     output,
+    delegate,
+    delegateAsync,
+    waitForSubagents,
+    peek,
+    remember,
+    recall,
+    skill,
   ];
 }
 

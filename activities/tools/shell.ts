@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { answer, done, failed } from './answer.ts';
 import { type Background, type BackgroundState, endingOf, type ForegroundEnd } from './background.ts';
 import { createCapture, type Capture } from './capture.ts';
-import { textField } from './fields.ts';
+import { hostField, textField } from './fields.ts';
 import { toPlainText } from './plain-text.ts';
 import { defineTool, type Tool, type ToolContext, type ToolResult } from './tool.ts';
 
@@ -23,6 +23,9 @@ const mostOfCommand = 100;
 // A run must notice an interrupt's effects and its own limits now and then.
 const maxWaitSeconds = 300;
 
+// Each is shown to the person who is asked; the packages of a project come from fewer.
+const mostHosts = 20;
+
 const command = textField(maxCommandBytes).refine((value) => value.trim() !== '', 'must not be empty');
 // The id of the call that started it.
 const id = textField(100).refine((value) => value !== '', 'must not be empty');
@@ -31,6 +34,7 @@ const shellInput = z.strictObject({
   command,
   timeoutSeconds: z.int().min(1).max(maxSeconds).optional(),
   background: z.boolean().optional(),
+  hosts: z.array(hostField).min(1).max(mostHosts).optional(),
 });
 const pollInput = z.strictObject({ id, waitSeconds: z.int().min(0).max(maxWaitSeconds).optional() });
 const killInput = z.strictObject({ id });
@@ -41,11 +45,14 @@ export function createShell(background: Background): Tool {
     description:
       `Runs a bash command in the project directory and answers with its output and exit code. It is stopped after ` +
       `\`timeoutSeconds\` (${defaultSeconds} unless said otherwise). With \`background\` it goes on after the call, as ` +
-      'does what it started with `&`, until the run ends: read it with shell-poll, end it with shell-kill.',
+      'does what it started with `&`, until the run ends: read it with shell-poll, end it with shell-kill. ' +
+      'Where commands are contained they reach nothing of the network but the `hosts` that the call names, each decided ' +
+      'as for fetch: names such as packages.example.org, with a port where it is neither 80 nor 443.',
     input: shellInput,
     effect: 'execute',
     repeat: 'once',
     subject: (input) => input.command,
+    hosts: (input) => input.hosts ?? [],
     timeoutSeconds: (input) =>
       input.background === true ? startSeconds : (input.timeoutSeconds ?? defaultSeconds) + marginSeconds,
     run: (input, context) =>
@@ -105,7 +112,9 @@ async function runForeground(
     const signal = AbortSignal.any([context.signal, timeUp]);
     const result = await background.run(context.runs ?? input.command, context, capture, signal);
     const ending = `${endingOf(result)}${whatGoesOn(context.callId, result)}`;
-    return { ok: result.exitCode === 0, output: withEnding(capture, ending) };
+    const isUnknown = result.exitCode === null && result.signal === null;
+    const output = withEnding(capture, ending);
+    return { ok: result.exitCode === 0, output, ...(isUnknown && { unknown: true }) };
   } catch (error) {
     // What stops the whole call is for the caller to tell; only the command's own time limit is an answer.
     if (context.signal.aborted || error !== timeUp.reason) throw error;

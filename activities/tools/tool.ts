@@ -2,6 +2,7 @@
 // decide from that and know no tool. It never hears of Temporal.
 import type { z } from 'zod';
 import type { Effect, Repeat, SubjectKind } from '../../workflows/contracts/call.ts';
+import type { Delegates } from '../../workflows/contracts/delegation.ts';
 import type { Handle, Sandbox } from '../sandbox/sandbox.ts';
 
 /** What a model is told of a tool. */
@@ -18,6 +19,8 @@ export interface ToolResult {
   output: string;
   /** Policy denied what it turned out to reach. */
   denied?: true;
+  /** It acted, and how far it came is not known. */
+  unknown?: true;
 }
 
 export interface ToolContext {
@@ -39,6 +42,18 @@ export interface ToolContext {
   noteIntent(intent: Record<string, string>): Promise<void>;
   /** The whole of an output that this conversation was given cut, by the key it was told; undefined of any other. */
   wholeOutput(key: string): Promise<string | undefined>;
+  /** How far a subagent of this run has come, in words; undefined when there is none of that name. */
+  peek(name: string): Promise<string | undefined>;
+  /** The text of a skill; undefined when there is none of that name. */
+  skill(name: string): Promise<string | undefined>;
+  memory: {
+    /** Keeps a text for later runs of the conversation; `problem` says why it cannot. */
+    keep(text: string): Promise<{ id: string } | { problem: string }>;
+    /** Takes back what was kept for the conversation, by its id in what was recalled. */
+    forget(id: string): Promise<boolean>;
+    /** The best matches of these words, or the newest of all. */
+    find(words: string | undefined): Promise<{ id: string; text: string; scope: string }[]>;
+  };
   /** Live output for people; the result still carries the whole. */
   output(from: 'stdout' | 'stderr', text: string): void;
 }
@@ -71,6 +86,8 @@ export interface Tool<Input = unknown> {
   subject(input: Input): string;
   /** When the effect does not say what the subject is. `run` is for what reaches nothing outside of the run. */
   subjectKind?: SubjectKind;
+  /** What it reaches in the network beside its subject: hosts, with or without a port. */
+  hosts?(input: Input): readonly string[];
   /** The run ends after the step in which such a call succeeds; its output is the last word of the run. */
   endsRun?: true;
   /**
@@ -80,6 +97,8 @@ export interface Tool<Input = unknown> {
   progress?: boolean;
   /** How long one call may take, in seconds, from its input. */
   timeoutSeconds(input: Input): number;
+  /** For tools that have subagents work: the store does what they are for, and `run` is not called. */
+  delegates?: Delegates;
   /** For tools that only ask: what a person is asked. The answer is the result, and `run` is not called. */
   asks?(input: Input): { text: string; choices: string[] };
   /** For tools that note an intent: compares the world with it. Such a tool acts only after it has noted one. */

@@ -1,6 +1,8 @@
-// The conversation that `perdure run --continue` goes on with.
+// The conversation that `perdure run --continue` goes on with, and what is said where one goes on from earlier.
+import type { StartRunBody } from '../../workflows/contracts/run.ts';
 import { folderOfRuns, noProject } from './project-choice.ts';
 import { UsageError } from './server.ts';
+import type { Start } from './start-and-show.ts';
 import type { Cli } from './surroundings.ts';
 import { toAge } from './terminal/figures.ts';
 import { shortId } from './terminal/short-id.ts';
@@ -23,4 +25,16 @@ export async function latestConversation(cli: Cli, project: string | undefined):
     `Continuing conversation ${shortId(conversationId)} of ${toAge(createdAt)}: ${firstWords(prompt, 60)}`,
   );
   return conversationId;
+}
+
+/** Once it is accepted, says that the context goes back and the directory does not. */
+export function sayingFilesStay(cli: Cli, project: StartRunBody['project'], start: Start): Start {
+  return async (client, signal) => {
+    const accepted = await start(client, signal);
+    if (project !== null) {
+      const how = '`perdure undo RUN` takes back what one of those changed.';
+      cli.output.remark(`Files stay as later runs left them; ${how}`);
+    }
+    return accepted;
+  };
 }

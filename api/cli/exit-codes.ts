@@ -1,9 +1,10 @@
 // The exit codes of every command, in one table: what a script learns without reading a word.
+import type { RewindView } from '../../workflows/contracts/checkpoint.ts';
 import type { RunStatus, StopReason } from '../../workflows/contracts/run.ts';
 
 const table = {
   ok: { code: 0, means: 'done; of a run: it succeeded' },
-  failed: { code: 1, means: 'refused or failed' },
+  failed: { code: 1, means: 'refused or failed; of a run also: its changes were not brought home' },
   usage: { code: 2, means: 'wrong usage or wrong settings' },
   timedOut: { code: 3, means: 'the run timed out' },
   interrupted: { code: 4, means: 'the run was interrupted' },
@@ -22,11 +23,14 @@ export const exitCodes = Object.fromEntries(
 
 const limitsOfBudget: readonly StopReason[] = ['limit_cost', 'limit_tokens', 'limit_calls'];
 
-/** The exit code of a run that ended so. */
-export function exitCodeOf({ status, reason }: { status: RunStatus; reason: StopReason | null }): number {
+/** The exit code of a run that ended so. What was to come home and did not is missing for the next command of a script. */
+export function exitCodeOf(
+  { status, reason }: { status: RunStatus; reason: StopReason | null },
+  home?: Pick<RewindView, 'status'>,
+): number {
   if (status === 'failed' && reason !== null && limitsOfBudget.includes(reason)) return exitCodes.overBudget;
   const codes: Partial<Record<RunStatus, number>> = {
-    succeeded: exitCodes.ok,
+    succeeded: home?.status === 'failed' ? exitCodes.failed : exitCodes.ok,
     timed_out: exitCodes.timedOut,
     interrupted: exitCodes.interrupted,
     cancelled: exitCodes.cancelled,

@@ -10,6 +10,7 @@ const nouns: Record<FoundKind, { noun: string; list: string }> = {
   run: { noun: 'run', list: 'runs' },
   conversation: { noun: 'conversation', list: 'conversations' },
   approval: { noun: 'approval', list: 'approvals --all' },
+  task: { noun: 'task', list: 'task list' },
   'dead-letter': { noun: 'dead letter', list: 'dead-letters' },
 };
 

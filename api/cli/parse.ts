@@ -1,7 +1,11 @@
 // Turns option values into what the API takes, or says in one sentence what is wrong with them.
 import { InvalidArgumentError } from 'commander';
 import type { ApproveBody } from '../../workflows/contracts/approval.ts';
+import type { ContainerRef } from '../../workflows/contracts/container.ts';
+import type { AskedMode } from '../../workflows/contracts/run.ts';
+import type { ToldType } from '../../workflows/contracts/tenant-events.ts';
 import { fromDollars } from './terminal/figures.ts';
+import { isTold } from './terminal/told-words.ts';
 
 export type ApproveInput = NonNullable<NonNullable<ApproveBody>['input']>;
 
@@ -19,6 +23,14 @@ export function eventNumber(value: string): number {
     throw new InvalidArgumentError('It must be the number of an event, 0 for the start.');
   }
   return number;
+}
+
+export function eventTypes(value: string): ToldType[] {
+  const given = names(value);
+  const types = given.filter(isTold);
+  if (types.length < given.length)
+    throw new InvalidArgumentError('Each must be a type that `perdure help events` lists.');
+  return types;
 }
 
 const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
@@ -72,4 +84,31 @@ export function keyValue(value: string, before: Record<string, string> = {}): Re
   if (Object.hasOwn(before, key)) throw new InvalidArgumentError(`The key ${key} is given twice.`);
   // Built from entries: a key such as __proto__ stays a key.
   return Object.fromEntries([...Object.entries(before), [key, value.slice(at + 1)]]);
+}
+
+export const sandboxes: readonly AskedMode[] = ['mount', 'bubblewrap', 'sandbox', 'hybrid'];
+
+/** A container that a person runs, and where commands start in it. */
+export function containerRef(value: string): ContainerRef {
+  const [, id = '', workdir] = /^([a-zA-Z0-9][\w.-]*)(?::(\/.*))?$/.exec(value) ?? [];
+  if (id === '') throw new InvalidArgumentError('It must be ID or ID:DIR, such as web or web:/workspace.');
+  return { id, ...(workdir !== undefined && { workdir }) };
+}
+
+/** Names with commas between them. */
+export function names(value: string): string[] {
+  const given = value.split(',').map((name) => name.trim());
+  if (given.includes('')) throw new InvalidArgumentError('It must be names with commas between them.');
+  return given;
+}
+
+/** Collects `--variable name=default`, given any number of times. */
+export function nameWithDefault(
+  value: string,
+  before: Record<string, { default?: string }> = {},
+): Record<string, { default?: string }> {
+  const at = value.indexOf('=');
+  const name = at < 0 ? value : value.slice(0, at);
+  const usual = at < 0 ? {} : { default: value.slice(at + 1) };
+  return Object.fromEntries([...Object.entries(before), [name, usual]]);
 }

@@ -1,9 +1,10 @@
-// `perdure serve`, `logs`, `config`, `db` and `tokens remake` belong to the process side, which the CLI may not import:
-// they are handed to the bootstrap as they were typed. What they take is described here, for both sides.
+// The commands of `process-side.json` belong to the process side, which the CLI may not import: they are handed to the
+// bootstrap as they were typed. It goes by the same list. What they take is described here, for both sides.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { Argument, Command } from 'commander';
+import names from './process-side.json' with { type: 'json' };
 import { exampleHelp } from './terminal/example-help.ts';
 
 const settings = `
@@ -14,7 +15,11 @@ const described: Record<string, (command: Command) => Command> = {
   serve: (command) =>
     command
       .addHelpText('after', exampleHelp('perdure serve --port 8080'))
-      .description('start everything here: Postgres, Temporal, the API and a worker'),
+      .description('start everything here: Postgres, Temporal, the API and a worker')
+      .option(
+        '--worker-only',
+        'join an installation that runs, by DATABASE_URL and TEMPORAL_ADDRESS, as an executor for runs that need this machine',
+      ),
   logs: (command) =>
     command
       .addHelpText('after', exampleHelp('perdure logs -f --errors'))
@@ -34,6 +39,20 @@ const described: Record<string, (command: Command) => Command> = {
       .addHelpText('after', exampleHelp('perdure db current'))
       .description('migrate the database: up, down, current, history')
       .addArgument(new Argument('<what>').choices(['up', 'down', 'current', 'history'])),
+  backup: (command) =>
+    command
+      .addHelpText('after', exampleHelp('perdure backup now'))
+      .description('backups of the database in its data folder: now, list, check, restore NAME')
+      .addArgument(new Argument('<what>').choices(['now', 'list', 'check', 'restore']))
+      .option('--json', 'of list: as JSON')
+      .addHelpText(
+        'after',
+        `
+\`now\` makes one and checks it: it is restored into a database of its own, which is dropped again. Of those that are there
+the newest of 7 days, 4 weeks and 12 months stay. \`restore\` wants an empty database: that of a new data folder, or another
+DATABASE_URL. \`perdure schedule add nightly-backup --job backup --cron "30 2 * * *"\` makes them by itself. Copy the folder
+\`backups\` to another machine, and \`contents\` with it.`,
+      ),
   'tokens remake': (command) =>
     command
       .addHelpText('after', exampleHelp('perdure tokens remake'))
@@ -43,6 +62,18 @@ const described: Record<string, (command: Command) => Command> = {
         `
 For when the file is lost or every token is revoked. It needs the data folder and the database, and no token. The token
 that was in the file before is revoked; the others stay as they are. The log and the audit say so.`,
+      ),
+  sandbox: (command) =>
+    command
+      .addHelpText('after', exampleHelp('perdure sandbox doctor'))
+      .description(
+        'what this machine can give each kind of sandbox (doctor), and the image of containers (image build)',
+      )
+      .addArgument(new Argument('<what>').choices(['doctor', 'image build']))
+      .option('--json', 'of doctor: as JSON')
+      .option(
+        '--from-host-debian',
+        'of image build: from the package sources of this Debian by debootstrap, without a registry; needs root',
       ),
   // For compose files, where a container runs one of them.
   api: (command) => command.description('start the API alone, beside servers that run already'),
@@ -61,13 +92,13 @@ export function processSideCommand(name: string): Command {
 
 /** Commands of one word, for the list of all. */
 export function processSideCommands(): { command: Command; hidden: boolean }[] {
-  return Object.keys(described)
+  return names
     .filter((name) => !name.includes(' '))
     .map((name) => ({ command: processSideCommand(name), hidden: hidden.includes(name) }));
 }
 
 function nameOf([first = '', second = '']: string[]): string | undefined {
-  return [`${first} ${second}`, first].find((name) => Object.hasOwn(described, name));
+  return [`${first} ${second}`, first].find((name) => names.includes(name));
 }
 
 export function isProcessSide(args: string[]): boolean {

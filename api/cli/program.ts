@@ -4,47 +4,109 @@ import { BrokenStream, type Client, createClient, ProblemError, Unreachable } fr
 import { allowancesCommand } from './commands/allowances.ts';
 import { approvalsCommand } from './commands/approvals.ts';
 import { approveCommand } from './commands/approve.ts';
+import { askCommand } from './commands/ask.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { chatCommand } from './commands/chat.ts';
+import { checkpointsCommand } from './commands/checkpoints.ts';
+import { contextCommand } from './commands/context.ts';
 import { conversationsCommand } from './commands/conversations.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { denyCommand } from './commands/deny.ts';
 import { diffCommand } from './commands/diff.ts';
+import { eventsCommand } from './commands/events.ts';
+import { executorsCommand } from './commands/executors.ts';
 import { exitCodes, exitCodesHelp } from './exit-codes.ts';
+import { forkCommand, regenerateCommand } from './commands/fork.ts';
 import { helpCommand } from './commands/help.ts';
 import { installCommand } from './commands/install-command.ts';
 import { interruptCommand } from './commands/interrupt.ts';
+import { memoryCommand } from './commands/memory.ts';
+import { fireCommand, mailboxCommand } from './commands/mailbox.ts';
 import { modelsCommand } from './commands/models.ts';
 import { policiesCommand } from './commands/policies.ts';
+import { presetsCommand } from './commands/presets.ts';
+import { workspacesCommand } from './commands/workspaces.ts';
 import { printable, printableLine } from './terminal/printable.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { processSideCommands } from './process-side.ts';
+import { applyCommand, rewindCommand, undoCommand } from './commands/rewind.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { findDataFolder, findServer, isOnThisMachine, NoServer, type Place, UsageError } from './server.ts';
 import { shortId } from './terminal/short-id.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { settleCommand } from './commands/settle.ts';
 import { showCommand } from './commands/show.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
+import { taskCommand } from './commands/task.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import type { Cli, Surroundings } from './surroundings.ts';
 import { usageCommand } from './commands/usage.ts';
 import { wrapText } from './terminal/cells.ts';
 import { versionLine } from './version.ts';
 import { watchCommand } from './commands/watch.ts';
+import { webhooksCommand } from './commands/webhooks.ts';
 
 const shortHelp = `Perdure runs agents that survive the death of any of their processes.
 
   perdure run "What to do"     start a run in this directory and show it
   perdure run --continue "…"   go on with the latest conversation here
+  perdure chat                 talk with an agent in this terminal
   perdure status               what runs, and what waits for you
   perdure runs                 the runs; perdure show last: the newest
-  perdure diff last            what it changed
+  perdure diff last            what it changed; perdure undo last: take it back
   perdure approvals            what waits for an answer
 
 \`perdure --help\` lists all commands, \`perdure help run\` explains one.`;
+
+/** Those that ask a server, in the order of the help. */
+const commands = [
+  runCommand,
+  forkCommand,
+  regenerateCommand,
+  chatCommand,
+  watchCommand,
+  eventsCommand,
+  statusCommand,
+  steerCommand,
+  interruptCommand,
+  cancelCommand,
+  runsCommand,
+  showCommand,
+  contextCommand,
+  conversationsCommand,
+  askCommand,
+  memoryCommand,
+  mailboxCommand,
+  fireCommand,
+  allowancesCommand,
+  usageCommand,
+  approvalsCommand,
+  approveCommand,
+  denyCommand,
+  diffCommand,
+  checkpointsCommand,
+  rewindCommand,
+  undoCommand,
+  applyCommand,
+  settleCommand,
+  modelsCommand,
+  presetsCommand,
+  workspacesCommand,
+  policiesCommand,
+  deadLettersCommand,
+  scheduleCommand,
+  taskCommand,
+  executorsCommand,
+  webhooksCommand,
+  tokensCommand,
+  pruneCommand,
+  deleteCommand,
+  demoCommand,
+];
 
 /** Runs one command line; the answer is the exit code. `installFolder` is where Perdure itself lies. */
 export async function runProgram(
@@ -87,29 +149,7 @@ export async function runProgram(
     })
     .addHelpText('after', exitCodesHelp);
   for (const { command, hidden } of processSideCommands()) program.addCommand(command, { hidden });
-  const commands = [runCommand, watchCommand, statusCommand, steerCommand, interruptCommand, cancelCommand];
-  for (const make of [
-    ...commands,
-    runsCommand,
-    showCommand,
-    conversationsCommand,
-    allowancesCommand,
-    usageCommand,
-    approvalsCommand,
-    approveCommand,
-    denyCommand,
-    diffCommand,
-    settleCommand,
-    modelsCommand,
-    policiesCommand,
-    deadLettersCommand,
-    tokensCommand,
-    pruneCommand,
-    deleteCommand,
-    demoCommand,
-  ]) {
-    program.addCommand(make(cli));
-  }
+  for (const make of commands) program.addCommand(make(cli));
   program.addCommand(installCommand(cli, installFolder));
   program.addCommand(helpCommand(program));
   prepare(program, output);
@@ -139,6 +179,14 @@ function prepare(command: Command, output: Surroundings['output']): void {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
+  // A group whose default command lists would take the name of one that there is not for an argument of that.
+  command.hook('preSubcommand', ({ args: [name = '-'], commands: known }) => {
+    const names = known.flatMap((each) => [each.name(), ...each.aliases()]);
+    if (!name.startsWith('-') && !names.includes(name))
+      command.error(
+        `error: there is no perdure ${command.name()} ${printableLine(name, 40)}; there are: ${names.join(', ')}`,
+      );
+  });
   for (const child of command.commands) prepare(child, output);
 }
 
@@ -164,8 +212,8 @@ function explain(error: unknown, output: Surroundings['output']): number {
   return exitCodes.failed;
 }
 
-function explainProblem({ problem, status }: ProblemError, output: Surroundings['output']): void {
-  output.remark(`perdure: ${printableLine(`${problem.title}: ${problem.detail}`, 1000)}`);
+function explainProblem({ problem, status, message }: ProblemError, output: Surroundings['output']): void {
+  output.remark(`perdure: ${printableLine(message, 1000)}`);
   for (const field of problem.fields ?? []) {
     output.remark(`  ${printableLine(`${field.path}: ${field.problem}`, 500)}`);
   }
@@ -175,7 +223,7 @@ function explainProblem({ problem, status }: ProblemError, output: Surroundings[
     );
   if (problem.activeRunId !== undefined) {
     output.remark(
-      `  Watch it with: perdure watch ${printableLine(shortId(problem.activeRunId), 100)}; or say --when-busy queue, steer or interrupt.`,
+      `  Watch it with: perdure watch ${printableLine(shortId(problem.activeRunId), 100)}${problem.code === 'ConversationBusy' ? '; or say --when-busy queue, steer or interrupt' : ''}.`,
     );
   }
   if (status >= 500 && problem.requestId !== '') {

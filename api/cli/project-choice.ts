@@ -9,14 +9,25 @@ import type { Cli } from './surroundings.ts';
 /** What `--project` takes for a scratch folder; a directory of that name is `./none`. */
 export const noProject = 'none';
 
+/** What `--executor` takes for the machine of the server. */
+export const noExecutor = 'none';
+
 /** Undefined keeps the conversation's. */
 export function chooseProject(
   cli: Cli,
-  { project, conversation }: { project?: string; conversation?: string },
+  given: { project?: string; workspace?: string; conversation?: string; executor?: string },
 ): StartRunBody['project'] {
+  const { project, workspace, conversation, executor } = given;
+  if (workspace !== undefined) return undefined;
   if (project === noProject) return null;
-  if (project !== undefined) return { path: namedPath(cli, project) };
+  const isElsewhere = executor !== undefined && executor !== noExecutor;
+  if (project !== undefined)
+    return { path: isElsewhere ? absolute(project, `the machine of ${executor}`) : namedPath(cli, project) };
   if (conversation !== undefined) return undefined;
+  if (isElsewhere)
+    throw new UsageError(
+      `Name a directory on the machine of ${executor} with --project, or say --project none for a scratch folder.`,
+    );
   if (!cli.onThisMachine()) {
     throw new UsageError(
       'The server is on another machine, where a run cannot work in this directory: name a directory of that machine ' +
@@ -39,10 +50,15 @@ export function folderOfRuns(cli: Cli, project: string): string {
   return cli.onThisMachine() ? realPath(folder) : folder;
 }
 
-function namedPath(cli: Cli, project: string): string {
-  if (isAbsolute(project) || cli.onThisMachine()) return resolve(cli.folder, project);
+/** `what` begins the sentence of a refusal. */
+export function namedPath(cli: Cli, project: string, what = '--project'): string {
+  return cli.onThisMachine() ? resolve(cli.folder, project) : absolute(project, 'another machine', what);
+}
+
+function absolute(project: string, where: string, what = '--project'): string {
+  if (isAbsolute(project)) return resolve(project);
   throw new UsageError(
-    `--project must be an absolute path: the server is on another machine, and ${project} is taken from this one.`,
+    `${what} must be an absolute path: the run works on ${where}, and ${project} is taken from this one.`,
   );
 }
 

@@ -7,7 +7,7 @@ import type {
   DenyBody,
   ResultsBody,
 } from '../../workflows/contracts/approval.ts';
-import type { ReceiptListView } from '../../workflows/contracts/run.ts';
+import type { ReceiptListView } from '../../workflows/contracts/receipt.ts';
 import type { Transport } from './transport.ts';
 
 interface ApprovalQuery {

@@ -1,16 +1,15 @@
 // The typed client of the HTTP API, used by the CLI, the tests and the Web UI. It runs in browsers: no import of
 // node, and of the contracts only types.
+import type { ChildListView } from '../../workflows/contracts/children.ts';
 import type { CallListView, CallView, SettleBody } from '../../workflows/contracts/call.ts';
-import type { ConversationDetailView, ConversationListView } from '../../workflows/contracts/conversation.ts';
-import type { Event, EventListView, EventType } from '../../workflows/contracts/event.ts';
+import type { ContextView } from '../../workflows/contracts/context.ts';
+import type { EventListView, EventType } from '../../workflows/contracts/event.ts';
 import type { FindQuery, FoundListView } from '../../workflows/contracts/find.ts';
+import type { ReceiptView } from '../../workflows/contracts/receipt.ts';
 import type {
-  DiffView,
-  ReceiptView,
   RunListView,
   RunStatus,
   RunView,
-  SendMessageBody,
   StartRunBody,
   StartRunView,
   SteerBody,
@@ -23,13 +22,23 @@ import type {
 } from '../../workflows/contracts/system.ts';
 import { allowanceCalls } from './allowances.ts';
 import { approvalCalls } from './approvals.ts';
+import { checkpointCalls } from './checkpoints.ts';
+import { conversationCalls } from './conversations.ts';
 import { deadLetterCalls } from './dead-letters.ts';
+import { eventCalls } from './events.ts';
 import { type FollowOptions, follow } from './follow.ts';
+import { memoryCalls } from './memory.ts';
 import { messageCalls } from './messages.ts';
 import { policyCalls } from './policies.ts';
+import { presetCalls } from './presets.ts';
+import { workspaceCalls } from './workspaces.ts';
 import { retentionCalls } from './retention.ts';
+import { scheduleCalls } from './schedules.ts';
 import { systemCalls } from './system.ts';
+import { taskCalls } from './tasks.ts';
 import { tokenCalls } from './tokens.ts';
+import { webhookCalls } from './webhooks.ts';
+import type { Watch } from './watch.ts';
 import { type Call, createTransport, type Transport, type TransportSettings } from './transport.ts';
 
 export { BrokenStream, ProblemError, Unreachable } from './problem.ts';
@@ -50,6 +59,7 @@ type RunQuery = PageQuery & {
   conversationId?: string;
   active?: boolean;
   project?: string;
+  subagents?: boolean;
 };
 
 /** What is kept of folded events, as many as one page holds. */
@@ -66,20 +76,21 @@ export type Client = ReturnType<typeof createClient>;
 export function createClient(settings: ClientSettings) {
   const transport = createTransport(settings);
   const { json, text, open } = transport;
-  const url = settings.url;
-  const giveUpAfterMs = settings.giveUpAfterMs ?? defaultGiveUpAfterMs;
+  const { url, giveUpAfterMs = defaultGiveUpAfterMs } = settings;
 
   const ofRun = (runId: string): string => `/runs/${encodeURIComponent(runId)}`;
-  const ofConversation = (id: string): string => `/conversations/${encodeURIComponent(id)}`;
 
-  type Rules = Pick<Parameters<typeof follow>[0], 'numberOf' | 'isLast'>;
-  function watch(path: string, rules: Rules, options?: FollowOptions): AsyncGenerator<Event, void> {
+  const watch: Watch = (path, rules, options) => {
+    const include = {
+      ...(options?.tokens === false && { include: 'no-tokens' }),
+      ...(options?.types && { type: options.types.join(',') }),
+    };
     const connect = (after: number, signal: AbortSignal): Promise<Response> =>
-      open(`${path}/stream`, { after }, { accept: 'text/event-stream' }, signal);
+      open(`${path}/stream`, { after, ...include }, { accept: 'text/event-stream' }, signal);
     const kept = (after: number, signal?: AbortSignal): Promise<EventListView> =>
       json('GET', `${path}/events`, keptAfter(after, signal));
     return follow({ ...rules, url, giveUpAfterMs, open: connect, kept }, options);
-  }
+  };
 
   return {
     url,
@@ -88,6 +99,8 @@ export function createClient(settings: ClientSettings) {
     ready: () => json<ReadyView>('GET', '/health/ready', { accept: [503] }),
     ...choiceCalls(transport),
     ...policyCalls(transport),
+    ...presetCalls(transport),
+    ...workspaceCalls(transport),
     /** What some letters of an id mean. */
     find: (query: FindQuery) => json<FoundListView>('GET', '/find', { query: { ...query } }),
 
@@ -105,6 +118,11 @@ export function createClient(settings: ClientSettings) {
       json<RunView>('GET', `${ofRun(runId)}/wait`, { query: { seconds }, ...(signal && { signal }) }),
     runs: (query?: RunQuery) => json<RunListView>('GET', '/runs', { query: { ...query } }),
     run: (runId: string) => json<RunView>('GET', ofRun(runId)),
+    /** What its model was sent at a step. */
+    context: (runId: string, step?: number) =>
+      json<ContextView>('GET', `${ofRun(runId)}/context`, { query: { step } }),
+    /** Its subagents at all depths. */
+    children: (runId: string) => json<ChildListView>('GET', `${ofRun(runId)}/children`),
     runEvents: (runId: string, query?: EventQuery) =>
       json<EventListView>('GET', `${ofRun(runId)}/events`, { query: { ...query } }),
     /** One event a line, as JSON. */
@@ -121,39 +139,34 @@ export function createClient(settings: ClientSettings) {
         options,
       ),
     ...messageCalls(transport),
+    ...memoryCalls(transport),
     calls: (runId: string, query?: PageQuery) =>
       json<CallListView>('GET', `${ofRun(runId)}/calls`, { query: { ...query } }),
-    diff: (runId: string) => json<DiffView>('GET', `${ofRun(runId)}/diff`),
     steer: (runId: string, body: SteerBody) => json<ReceiptView>('POST', `${ofRun(runId)}/steer`, { body }),
     interrupt: (runId: string) => json<ReceiptView>('POST', `${ofRun(runId)}/interrupt`, { body: {} }),
-    cancel: (runId: string) => json<ReceiptView>('POST', `${ofRun(runId)}/cancel`, { body: {} }),
     settle: (runId: string, callId: string, body: SettleBody) =>
       json<CallView>('POST', `${ofRun(runId)}/calls/${encodeURIComponent(callId)}/settle`, { body }),
 
     ...approvalCalls(transport),
     ...allowanceCalls(transport),
+    ...tendingCalls(transport),
+    ...checkpointCalls(transport),
+
+    ...conversationCalls(transport, watch),
+    ...taskCalls(transport, watch),
+    ...eventCalls(transport, watch),
+  };
+}
+
+/** What the server itself is tended by. */
+function tendingCalls(transport: Transport) {
+  return {
     ...tokenCalls(transport),
     ...systemCalls(transport),
     ...retentionCalls(transport),
     ...deadLetterCalls(transport),
-
-    conversations: (query?: PageQuery) =>
-      json<ConversationListView>('GET', '/conversations', { query: { ...query } }),
-    conversation: (id: string) => json<ConversationDetailView>('GET', ofConversation(id)),
-    sendMessage: (id: string, body: SendMessageBody) =>
-      json<StartRunView>('POST', `${ofConversation(id)}/messages`, { body }),
-    conversationEvents: (id: string, query?: EventQuery) =>
-      json<EventListView>('GET', `${ofConversation(id)}/events`, { query: { ...query } }),
-    /** Every run of the conversation as it happens; `after` counts in the conversation. It never ends by itself. */
-    watchConversation: (id: string, options?: FollowOptions) =>
-      watch(
-        ofConversation(id),
-        {
-          numberOf: (event) => event.conversationSeq,
-          isLast: () => false,
-        },
-        options,
-      ),
+    ...scheduleCalls(transport),
+    ...webhookCalls(transport),
   };
 }
 

@@ -1,4 +1,5 @@
 // The part of the client about what was said in runs and conversations.
+import type { ContentView } from '../../workflows/contracts/input-part.ts';
 import type { MessageListView, MessageView } from '../../workflows/contracts/message-view.ts';
 import type { Transport } from './transport.ts';
 
@@ -9,6 +10,8 @@ interface PageQuery {
 
 export function messageCalls({ json }: Transport) {
   return {
+    /** Stores a file that a message is to carry. */
+    putContent: (file: Blob) => json<ContentView>('POST', '/contents', { file }),
     /** A run's own messages, in order; long texts are cut, `length` says how long they are. */
     runMessages: (runId: string, query?: PageQuery) =>
       json<MessageListView>('GET', `/runs/${encodeURIComponent(runId)}/messages`, { query: { ...query } }),

@@ -7,6 +7,7 @@ export class ProblemError extends Error {
   readonly problem: ProblemView;
 
   constructor(status: number, problem: ProblemView) {
+    // The detail is a sentence of its own; with the title before it, it would be said twice.
     super(problem.detail || problem.title);
     this.name = 'ProblemError';
     this.status = status;

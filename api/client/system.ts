@@ -1,5 +1,6 @@
 // The part of the client about the platform itself: what gave up, and the processes of a supervised server.
 import type {
+  BackupListView,
   DeadLetterListView,
   DeadLetterView,
   DemoView,
@@ -26,6 +27,7 @@ export function systemCalls({ json }: Transport) {
       json<DeadLetterListView>('GET', '/dead-letters', { query: { ...query } }),
     retryDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/retry`, { body: {} }),
     dropDeadLetter: (id: string) => json<DeadLetterView>('POST', `${ofDeadLetter(id)}/drop`, { body: {} }),
+    backups: () => json<BackupListView>('GET', '/backups'),
     processes,
     killProcess: (name: string) =>
       json<void>('POST', `/embedded/processes/${encodeURIComponent(name)}/kill`, {}),

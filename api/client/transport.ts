@@ -2,7 +2,7 @@
 // Runs in browsers too: no import of node.
 import { ProblemError, toProblem, Unreachable } from './problem.ts';
 
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface TransportSettings {
   /** Where the server is, without `/api/v1`. */
@@ -20,6 +20,8 @@ export type Query = Record<string, string | number | boolean | undefined>;
 export interface Call {
   query?: Query;
   body?: unknown;
+  /** Sent as it is in place of a body of JSON, under its own type. */
+  file?: Blob;
   /** Statuses whose body is an answer although HTTP calls them an error. */
   accept?: number[];
   signal?: AbortSignal;
@@ -82,6 +84,10 @@ export function createTransport(settings: TransportSettings): Transport {
     if (call.body !== undefined) {
       headers['content-type'] = 'application/json';
       init.body = JSON.stringify(call.body);
+    }
+    if (call.file !== undefined) {
+      headers['content-type'] = call.file.type;
+      init.body = call.file;
     }
     const until = Date.now() + retryForMs;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {

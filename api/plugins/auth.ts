@@ -24,7 +24,7 @@ export function authenticate(app: FastifyInstance, tokens: KnownTokens): void {
       reply.header('www-authenticate', 'Bearer');
       throw new Failure(
         'Unauthorized',
-        'Send "Authorization: Bearer <token>" once; the token is in the file "token" of the data folder. One that is revoked or expired is none.',
+        'A valid token is needed: send "Authorization: Bearer <token>" once. It is in the file "token" of the data folder; one that is revoked or expired is none.',
       );
     }
     const { id, tenantId, name } = found;

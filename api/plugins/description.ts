@@ -3,6 +3,8 @@
 /** Of a route's body and of its main answer. */
 export interface Example {
   body?: unknown;
+  /** Its body is no JSON but bytes of any type. */
+  bytes?: boolean;
   answer?: unknown;
   /** Of a 200 beside the 202: a run that ended meanwhile. */
   ended?: unknown;
@@ -137,8 +139,14 @@ function complete(method: string, operation: Operation, examples: Map<string, Ex
   }
   const example = examples.get(operationId);
   if (!example) return;
+  if (example.bytes)
+    operation.requestBody = {
+      required: true,
+      content: { '*/*': { schema: { type: 'string', format: 'binary' } } },
+    };
   put(operation.requestBody?.content, example.body);
   put(responses['200']?.content, example.ended ?? example.answer);
+  put(responses['201']?.content, example.answer);
   put(responses['202']?.content, example.answer);
 }
 

@@ -8,6 +8,7 @@ import {
   type KeyScope,
   type StoredAnswer,
 } from '../../activities/store/access/idempotency.ts';
+import { createLimit } from '../../activities/store/db/limit.ts';
 import { Failure, failures } from '../../workflows/contracts/failures.ts';
 import { commit, type Outcome, perform, type Verb, type VerbParts } from '../verbs/verb.ts';
 import { present } from '../present.ts';
@@ -90,6 +91,17 @@ export function createMutate(parts: VerbParts): Mutate {
   };
 }
 
+// All wait for one lock, each with a connection: a quarter of the sixteen there are, and the rest is left to others.
+const turns = 4;
+// Four times 64 agents that claim at once; were each body as large as may be, 256 MiB.
+const mostWaiting = 256;
+
+/** A few at once: for verbs that wait for each other anyway. */
+export function inTurn(mutate: Mutate): Mutate {
+  const limited = createLimit(turns, mostWaiting);
+  return (...given) => limited(() => mutate(...given));
+}
+
 interface RouteSchema {
   operationId: string;
   response: Record<string, unknown>;
@@ -110,7 +122,7 @@ function keep(scope: KeyScope, bodyHash: string, effect: Act): Act {
     }
     if (known) return { ...known, replayed: true };
     const done = await effect(write);
-    await keepAnswer(write.tx, scope, bodyHash, done);
+    write.send(keepAnswer(write.tx, scope, bodyHash, done));
     return done;
   };
 }

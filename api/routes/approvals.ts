@@ -14,7 +14,7 @@ import { findRun } from '../../activities/store/runs/runs.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { id } from '../../workflows/contracts/fields.ts';
 import { writtenOut } from '../../workflows/contracts/hidden-characters.ts';
-import { ReceiptListView } from '../../workflows/contracts/run.ts';
+import { ReceiptListView } from '../../workflows/contracts/receipt.ts';
 import type { Routes } from '../parts.ts';
 import { approve, deny } from '../verbs/answer-approval.ts';
 import { bringResults } from '../verbs/bring-results.ts';

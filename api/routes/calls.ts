@@ -30,6 +30,7 @@ const call = {
   output: 'The worker died while this ran: nobody can tell whether it took effect.',
   outputBytes: 73,
   content: null,
+  network: [],
   attempts: 1,
   settled: 'done',
   settledBy: 'first (api)',

@@ -1,16 +1,10 @@
-// What happened in a run, or in all runs of a conversation by its own numbers: pages of events, their export, and the
-// same events as they come.
+// What happened in a run or a task, in all runs of a conversation by its own numbers, or in all of a tenant: pages of events,
+// their export, and the same events as they come.
 import { Readable } from 'node:stream';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import {
-  type Event,
-  EventListView,
-  EventsQuery,
-  type EventType,
-  EventView,
-  StreamQuery,
-} from '../../workflows/contracts/event.ts';
+import { type Event, EventListView, type EventType, EventView } from '../../workflows/contracts/event.ts';
+import { EventsQuery, StreamQuery } from '../../workflows/contracts/event-queries.ts';
 import { id } from '../../workflows/contracts/fields.ts';
 import type { Parts, Routes } from '../parts.ts';
 import { present } from '../present.ts';
@@ -19,7 +13,8 @@ import { headOf, numberIn, readTopic, type Topic } from '../stream/topics.ts';
 import { at, pageExample, runId } from './examples.ts';
 import { problems, refusals } from './problems.ts';
 
-const params = z.object({ id });
+const idParams = z.object({ id });
+const noParams = z.object({});
 
 const event = {
   stream: `run/${runId}`,
@@ -30,6 +25,18 @@ const event = {
   attempt: 1,
   type: 'text-delta',
   payload: { step: 1, block: 0, text: 'The test fails because ' },
+};
+
+const toldEvent = {
+  stream: 'tenant/00000000-0000-0000-0000-000000000000',
+  seq: 12,
+  conversationSeq: null,
+  at,
+  version: 1,
+  attempt: 0,
+  type: 'run-resume',
+  payload: { reason: 'Its workflow task succeeded.' },
+  source: { stream: `run/${runId}`, seq: 7 },
 };
 
 const gone = refusals('EventsFolded');
@@ -76,6 +83,19 @@ export const runEventRoutes = routesOf('run', {
   },
 });
 
+export const taskEventRoutes = routesOf('task', {
+  list: {
+    operationId: 'listTaskEvents',
+    summary: 'Events of a task in order',
+    description: 'What its runs do is in the streams of those.',
+  },
+  stream: {
+    operationId: 'streamTask',
+    summary: 'Events of a task over SSE, until it has ended',
+    description: 'As the stream of a run.',
+  },
+});
+
 export const conversationEventRoutes = routesOf('conversation', {
   list: {
     operationId: 'listConversationEvents',
@@ -86,16 +106,40 @@ export const conversationEventRoutes = routesOf('conversation', {
     operationId: 'streamConversation',
     summary: 'Events of all runs of a conversation over SSE; it goes on until you leave',
     description:
-      'As the stream of a run, with the numbers of the conversation. A comment every 15 seconds keeps the connection open.',
+      'As the stream of a run, with the numbers of the conversation, its subagents’ runs included. Between runs it stays ' +
+      'open and waits for the next one; a comment every 15 seconds keeps the connection open.',
+  },
+});
+
+export const tenantEventRoutes = routesOf('tenant', {
+  list: {
+    operationId: 'listEvents',
+    summary: 'What is told of all runs, tasks and schedules, once each',
+    description:
+      'Runs accepted, begun and ended with what they cost, each step’s usage, what waits for people and their answers, ' +
+      'used-up allowances, tasks, due times of schedules and dead letters. `source` names the stream and number of each.',
+  },
+  stream: {
+    operationId: 'streamEvents',
+    summary: 'The same over SSE, resumable with Last-Event-ID or `after`; it goes on until you leave',
+    description:
+      'As the stream of a conversation. Each event comes after the commit of what it tells of, in the order of its source.',
   },
 });
 
 function routesOf(kind: Topic['kind'], described: { list: Described; stream: Described }): Routes {
+  const path = kind === 'tenant' ? '' : `/${kind}s/:id`;
+  // A tenant is named by the token alone.
+  const params = kind === 'tenant' ? noParams : idParams;
+  const topicOf = ({ params: given, caller }: FastifyRequest): Topic => ({
+    kind,
+    id: kind === 'tenant' ? caller.tenantId : (given as z.infer<typeof idParams>).id,
+  });
   return (api, parts) => {
     api.get(
-      `/${kind}s/:id/events`,
+      `${path}/events`,
       {
-        config: { example: { answer: pageExample(event) } },
+        config: { example: { answer: pageExample(kind === 'tenant' ? toldEvent : event) } },
         schema: {
           tags: ['events'],
           ...described.list,
@@ -105,13 +149,13 @@ function routesOf(kind: Topic['kind'], described: { list: Described; stream: Des
         },
       },
       async (request, reply) => {
-        const topic = { kind, id: request.params.id };
+        const topic = topicOf(request);
         return listEvents(parts, reply, request.caller.tenantId, topic, request.query);
       },
     );
 
     api.get(
-      `/${kind}s/:id/stream`,
+      `${path}/stream`,
       {
         exposeHeadRoute: false,
         schema: {
@@ -124,18 +168,20 @@ function routesOf(kind: Topic['kind'], described: { list: Described; stream: Des
       },
       async (request, reply) => {
         const after = cursorOf(request, request.query.after);
-        const topic = { kind, id: request.params.id };
+        const topic = topicOf(request);
         const head = await headOf(parts.db, request.caller.tenantId, topic);
         checkCursor(after, head.seq);
         checkFloor(after, head, pathOf(topic));
-        return parts.streams.open(request, reply, { topic, head, after });
+        const tokens = request.query.include !== 'no-tokens';
+        const types = present({ types: request.query.type });
+        return parts.streams.open(request, reply, { topic, head, after, tokens, ...types });
       },
     );
   };
 }
 
 function pathOf({ kind, id: of }: Topic): string {
-  return `/api/v1/${kind}s/${of}`;
+  return kind === 'tenant' ? '/api/v1' : `/api/v1/${kind}s/${of}`;
 }
 
 // A screenful of a chatty run; clients that want all ask for more at once or for the export.
@@ -150,13 +196,17 @@ async function listEvents(
   reply: FastifyReply,
   tenantId: string,
   topic: Topic,
-  { after: cursor = '0', limit, type, format, kept = false }: z.infer<typeof EventsQuery>,
+  { after: cursor = '0', last: newest, limit, type, format, kept = false }: z.infer<typeof EventsQuery>,
 ): Promise<EventListView | FastifyReply> {
   const head = await headOf(db, tenantId, topic);
   const after = Number(cursor);
   checkCursor(after, head.seq);
-  if (!kept) checkFloor(after, head, pathOf(topic));
-  const only: { type?: EventType } = present({ type });
+  if (!kept && newest === undefined) checkFloor(after, head, pathOf(topic));
+  const only: { types?: EventType[] } = present({ types: type });
+  if (newest !== undefined) {
+    const page = { ...only, after: Math.max(after, head.floor), limit: newest, newest: true };
+    return { items: await readTopic(db, tenantId, topic, page), nextCursor: null };
+  }
   const numberOf = numberIn(topic);
   const read: Read = async (page) => {
     const events = await readTopic(db, tenantId, topic, { ...page, ...only });

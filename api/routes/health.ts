@@ -63,7 +63,8 @@ export const healthRoutes: Routes = (api, parts) => {
     },
     async (_request, reply) => {
       const room = parts.diskRoom() ?? null;
-      const [postgres, temporal, workers, disk] = await Promise.all([
+      const { bucketHealth } = parts;
+      const [postgres, temporal, workers, disk, bucket] = await Promise.all([
         probe(async () => void (await parts.pool.query('select 1')), parts.redact),
         probe(() => parts.temporalHealth(), parts.redact),
         probe(async () => {
@@ -73,10 +74,20 @@ export const healthRoutes: Routes = (api, parts) => {
           const problem = parts.diskProblem();
           if (problem !== undefined) throw new Error(problem);
         }, parts.redact),
+        bucketHealth && probe(bucketHealth, parts.redact),
       ]);
-      const up = [postgres, temporal, workers, disk].every((one) => one.state === 'up');
+      const up = [postgres, temporal, workers, disk, bucket].every(
+        (one) => one === undefined || one.state === 'up',
+      );
       const status = up ? 'ready' : 'degraded';
-      const view: ReadyView = { status, postgres, temporal, workers, disk: { ...disk, room } };
+      const view: ReadyView = {
+        status,
+        postgres,
+        temporal,
+        workers,
+        disk: { ...disk, room },
+        ...(bucket && { bucket }),
+      };
       return reply.code(up ? 200 : 503).send(view);
     },
   );

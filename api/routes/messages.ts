@@ -24,6 +24,7 @@ const message = {
   callId: null,
   failed: false,
   content: null,
+  parts: [],
   createdAt: at,
 };
 

@@ -5,7 +5,7 @@ import { Failure } from '../../workflows/contracts/failures.ts';
 import { id as uuid } from '../../workflows/contracts/fields.ts';
 import { phases } from '../../workflows/contracts/message.ts';
 import { messageIdField } from '../../workflows/contracts/message-view.ts';
-import { PolicyProfile } from '../../workflows/contracts/policy.ts';
+import { presetId } from '../../workflows/contracts/configuration.ts';
 import { type Present, present } from '../present.ts';
 
 /** How a list is ordered: the cursor behind a row, and where a read goes on from a cursor; undefined for a wrong one. */
@@ -52,9 +52,20 @@ export const newestFirst: Order<{ id: string }, { before: string }> = {
   from: (cursor) => (isId(cursor) ? { before: cursor } : undefined),
 };
 
+export const turnsNewestFirst: Order<{ runId: string }, { before: string }> = {
+  cursorOf: (row) => row.runId,
+  from: newestFirst.from,
+};
+
 export const byId: Order<{ id: string }, { after: string }> = {
   cursorOf: (row) => row.id,
   from: (cursor) => (isId(cursor) ? { after: cursor } : undefined),
+};
+
+/** By an id that people have chosen. */
+export const bySlug: Order<{ id: string }, { after: string }> = {
+  cursorOf: (row) => row.id,
+  from: (cursor) => (presetId.safeParse(cursor).success ? { after: cursor } : undefined),
 };
 
 export const highestNumberFirst: Order<{ id: number | string }, { before: number }> = {
@@ -74,6 +85,15 @@ export const latestActivityFirst: Order<
   },
 };
 
+export const latestDueFirst: Order<{ id: string; due_at: Date }, { before: { at: Date; id: string } }> = {
+  cursorOf: (row) => `${row.due_at.getTime()}.${row.id}`,
+  from(cursor) {
+    const [, at, id = ''] = /^(\d{1,15})\.([0-9a-fA-F-]{37}[0-9a-fA-FTZ:-]{20,36})$/.exec(cursor) ?? [];
+    const due = new Date(Number(at));
+    return Number.isNaN(due.getTime()) ? undefined : { before: { at: due, id } };
+  },
+};
+
 export const byStepAndIndex: Order<{ call_id: string }, { after: { step: number; index: number } }> = {
   cursorOf: (row) => row.call_id,
   from(cursor) {
@@ -83,15 +103,31 @@ export const byStepAndIndex: Order<{ call_id: string }, { after: { step: number;
   },
 };
 
+export const inCallOrder: Order<
+  { fromRunId: string; callId: string },
+  { after: { runId: string; callId: string } }
+> = {
+  cursorOf: ({ fromRunId, callId }) => `${fromRunId}.${callId}`,
+  from(cursor) {
+    const [, runId = '', callId = ''] = /^([^.]{36})\.(.+)$/.exec(cursor) ?? [];
+    return isId(runId) && callIdField.safeParse(callId).success ? { after: { runId, callId } } : undefined;
+  },
+};
+
+export const byNumber: Order<{ number: number }, { after: number }> = {
+  cursorOf: ({ number }) => String(number),
+  from: (cursor) => (/^\d{1,7}$/.test(cursor) ? { after: Number(cursor) } : undefined),
+};
+
 // Built-in ones come first, so the id alone does not say where a page ends.
 export const builtInFirst: Order<
-  { profile: PolicyProfile; builtIn: boolean },
+  { id: string; builtIn: boolean },
   { after: { builtIn: boolean; id: string } }
 > = {
-  cursorOf: ({ profile, builtIn }) => `${builtIn ? 'built-in' : 'own'}:${profile.id}`,
+  cursorOf: ({ id, builtIn }) => `${builtIn ? 'built-in' : 'own'}:${id}`,
   from(cursor) {
     const [, kind, id] = /^(built-in|own):(.+)$/.exec(cursor) ?? [];
-    if (id === undefined || !PolicyProfile.shape.id.safeParse(id).success) return undefined;
+    if (id === undefined || !presetId.safeParse(id).success) return undefined;
     return { after: { builtIn: kind === 'built-in', id } };
   },
 };

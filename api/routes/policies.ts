@@ -60,7 +60,12 @@ const lookRoutes: Routes = (api, parts) => {
       },
     },
     async ({ query, caller: { tenantId } }) =>
-      pageOf(query, builtInFirst, (asked) => listPolicies(db, { tenantId, ...asked }), toPolicyView),
+      pageOf(
+        query,
+        builtInFirst,
+        async (asked) => (await listPolicies(db, { tenantId, ...asked })).map(toPolicyView),
+        (view) => view,
+      ),
   );
 
   api.get(

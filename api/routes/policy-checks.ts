@@ -18,7 +18,7 @@ import {
 } from '../../workflows/contracts/policy.ts';
 import { type Applying, createBacktest, preview } from '../../workflows/policy/backtest.ts';
 import { defaultProfileOf } from '../../workflows/policy/presets.ts';
-import { profileProblem } from '../../workflows/policy/profile-problem.ts';
+import { namedProfileProblem, withNamedHosts } from '../verbs/named-hosts.ts';
 import type { Parts, Routes } from '../parts.ts';
 import { profileExample, runId } from './examples.ts';
 import { problems } from './problems.ts';
@@ -148,12 +148,13 @@ interface Choice {
 function applyingFor(
   parts: Parts,
   request: FastifyRequest,
-  { policy, draft, attended }: Choice,
+  { policy, draft: written, attended }: Choice,
 ): (projectPath: string | null, runId?: string) => Promise<Applying> {
-  if (policy !== undefined && draft !== undefined)
+  if (policy !== undefined && written !== undefined)
     throw new Failure('InvalidInput', 'Give policy, the id of a stored one, or draft; not both.');
-  const wrong = draft && profileProblem(draft);
+  const wrong = written && namedProfileProblem(written, parts.networks);
   if (wrong) throw new Failure('InvalidInput', wrong.problem);
+  const draft = written && withNamedHosts(written, parts.networks);
   const { tenantId } = request.caller;
   const { db } = parts;
   const known = new Map<string | null, ReturnType<typeof resolve>>();

@@ -10,7 +10,10 @@ export const problem = (description: string) => ({
 /** What the body of a problem carries besides, by its code. */
 const carried: Partial<Record<FailureCode, string>> = {
   ConversationBusy: '`activeRunId` is that run',
+  RunActive: '`activeRunId` is that run',
+  ProjectBusy: '`activeRunId` is that run',
   RunNotActive: '`lastRunId` is that run',
+  MailboxEmpty: '`lastRunId` is the run that was told the last report',
   HasDescendants: '`descendants` are those runs',
   VersionStale: '`version` is the newest one',
   ApprovalDecided: '`outcome` and `decidedBy` say how and by whom',

@@ -116,7 +116,7 @@ const deleteRoutes: Routes = (api, parts) => {
         summary: 'Delete a finished run with all that is its own; its conversation goes with its last run',
         description: warning,
         params,
-        response: { 200: DeletedView, ...problems, ...refusals('RunActive', 'HasDescendants') },
+        response: { 200: DeletedView, ...problems, ...refusals('RunActive', 'RewindOpen', 'HasDescendants') },
       },
     },
     (request, reply) => parts.mutate(request, reply, deleteRun, { runId: request.params.id }),
@@ -132,7 +132,7 @@ const deleteRoutes: Routes = (api, parts) => {
         summary: 'Delete a conversation with all its runs',
         description: warning,
         params,
-        response: { 200: DeletedView, ...problems, ...refusals('RunActive', 'HasDescendants') },
+        response: { 200: DeletedView, ...problems, ...refusals('RunActive', 'RewindOpen', 'HasDescendants') },
       },
     },
     (request, reply) =>

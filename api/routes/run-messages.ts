@@ -1,6 +1,7 @@
 // Messages into a run: steer, interrupt, cancel.
 import { z } from 'zod';
-import { ReceiptView, SteerBody } from '../../workflows/contracts/run.ts';
+import { ReceiptView } from '../../workflows/contracts/receipt.ts';
+import { SteerBody } from '../../workflows/contracts/run.ts';
 import type { Routes } from '../parts.ts';
 import { steerRun } from '../verbs/steer-run.ts';
 import { stopRun } from '../verbs/stop-run.ts';
@@ -9,9 +10,25 @@ import { problems, refusals } from './problems.ts';
 import { runParams } from './runs.ts';
 
 // A stop without an id of its own may come with an empty object or with nothing.
-const StopBody = z.strictObject({ messageId: SteerBody.shape.messageId }).nullish().meta({ id: 'StopBody' });
+export const StopBody = z
+  .strictObject({ messageId: SteerBody.shape.messageId })
+  .nullish()
+  .meta({ id: 'StopBody' });
 
-const receipt = { runId, messageId: 'note-1', status: 'accepted', step: null };
+const CancelBody = z
+  .strictObject({
+    messageId: SteerBody.shape.messageId,
+    undo: z
+      .boolean()
+      .optional()
+      .describe(
+        'Take back what it changed in its project, once it has stopped. What its subagents changed stays.',
+      ),
+  })
+  .nullish()
+  .meta({ id: 'CancelBody' });
+
+export const receipt = { runId, messageId: 'note-1', status: 'accepted', step: null };
 
 export const runMessageRoutes: Routes = (api, parts) => {
   api.post(
@@ -63,10 +80,11 @@ export const runMessageRoutes: Routes = (api, parts) => {
       schema: {
         tags: ['runs'],
         operationId: 'cancelRun',
-        summary: 'Stop an active run and leave it out of its conversation; files it changed stay as they are',
-        description: 'No later run goes on from it. 409 when it has ended.',
+        summary: 'Stop an active run and leave it out of its conversation',
+        description:
+          'No later run goes on from it. Files it changed stay as they are unless `undo` says otherwise. 409 when it has ended.',
         params: runParams,
-        body: StopBody,
+        body: CancelBody,
         response: { 202: ReceiptView, ...problems, ...refusals('RunEnded') },
       },
     },

@@ -53,6 +53,8 @@ export const startAnswers = {
   ...problems,
   ...refusals(
     'ConversationBusy',
+    'RunActive',
+    'ProjectBusy',
     'RequestInFlight',
     'UnknownModel',
     'UnknownPolicy',

@@ -4,9 +4,11 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { StreamHead } from '../../activities/store/log/tails.ts';
+import type { EventType } from '../../workflows/contracts/event.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { KnownTokens } from '../known-tokens.ts';
-import { type Frames, Skipped } from './frames.ts';
+import { logWhenClosed } from '../plugins/request-log.ts';
+import { type Frames, showing, Skipped, withoutTokens } from './frames.ts';
 import type { Followed, Hub } from './hub.ts';
 import type { Topic } from './topics.ts';
 
@@ -24,6 +26,10 @@ export interface Following {
   topic: Topic;
   head: StreamHead;
   after: number;
+  /** False: without the pieces of texts. */
+  tokens: boolean;
+  /** Only these. */
+  types?: readonly EventType[];
 }
 
 // Proxies and browsers give a silent connection up after 30 to 60 seconds.
@@ -108,6 +114,7 @@ export function createEventStreams(input: { hub: Hub; tokens: KnownTokens; logge
       // 204 is what stops an EventSource from coming back for a stream that has ended.
       if (following.head.ended && following.after === following.head.seq) return reply.code(204).send();
       reply.hijack();
+      logWhenClosed(request, reply);
       const response = reply.raw;
       response.writeHead(200, {
         ...(reply.getHeaders() as Record<string, string>),
@@ -143,6 +150,7 @@ function startStream(input: {
 }): Open {
   const { response, hub, following, tokenId, logger } = input;
   const endsItself = following.topic.kind === 'run';
+  const shown = shownTo(following);
   let cursor = following.after;
   // Busy: behind and catching up, or waiting for the socket. New events wait for it where they are.
   let busy = false;
@@ -161,7 +169,7 @@ function startStream(input: {
   /** False when the reader must be waited for. */
   function send(frames: Frames): boolean {
     cursor = frames.to;
-    const taken = response.write(frames.bytes);
+    const taken = frames.bytes.length === 0 || response.write(frames.bytes);
     if (frames.final && endsItself) end('');
     return taken;
   }
@@ -172,7 +180,7 @@ function startStream(input: {
       while (!over) {
         if (response.writableNeedDrain && !(await drained(response))) return end('overrun');
         if (over || cursor >= followed.position()) return;
-        const frames = await followed.after(cursor, sliceBytes).catch(async (error: unknown) => {
+        const frames = await followed.after(cursor, sliceBytes, shown).catch(async (error: unknown) => {
           // The reader reconnects and learns where it can start.
           if (error instanceof Skipped) {
             end('folded');
@@ -196,11 +204,13 @@ function startStream(input: {
   });
   response.write(opening);
   const followed: Followed = hub.follow(following.topic, following.head, {
-    grown(frames) {
+    grown(all) {
       if (busy || over) return;
+      const frames = shown(all);
       const fits = frames.from === cursor && frames.bytes.length <= sliceBytes;
       if (!fits || !send(frames)) void catchUp();
     },
+    skipped: () => end('folded'),
   });
   void catchUp();
   return {
@@ -211,6 +221,13 @@ function startStream(input: {
       if (!over && !response.writableNeedDrain) response.write(':\n\n');
     },
   };
+}
+
+function shownTo({ tokens, types }: Following): (frames: Frames) => Frames {
+  const all = tokens ? (frames: Frames): Frames => frames : withoutTokens;
+  if (!types) return all;
+  const only = new Set(types);
+  return (frames) => showing(all(frames), (type) => only.has(type));
 }
 
 /** Waits for the socket to take what is written, or for its end: waiting for `drain` alone may last for ever. */

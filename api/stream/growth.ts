@@ -6,6 +6,8 @@ import { numberIn, type Topic } from './topics.ts';
 export interface Reader {
   /** The topic has grown by these. Called once for each growth, in order; must not throw. */
   grown(frames: Frames): void;
+  /** What comes next is not to be had: events were removed before they were read. Nothing more comes here. */
+  skipped(): void;
 }
 
 export interface Growth {

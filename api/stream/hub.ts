@@ -5,7 +5,7 @@ import type { Db } from '../../activities/store/db/database.ts';
 import { pass } from '../../activities/store/log/trace.ts';
 import type { StreamHead } from '../../activities/store/log/tails.ts';
 import type { Event } from '../../workflows/contracts/event.ts';
-import { cutFrames, type Frames } from './frames.ts';
+import { cutFrames, type Frames, Skipped } from './frames.ts';
 import { createGrowth, type Growth, type Reader } from './growth.ts';
 import { createPages, type Pages } from './pages.ts';
 import { headsOf, keyOf, readTails, type Topic } from './topics.ts';
@@ -13,8 +13,8 @@ import { headsOf, keyOf, readTails, type Topic } from './topics.ts';
 export interface Followed {
   /** How far the stream has come, as far as this process knows. */
   position(): number;
-  /** The events after a number below that position, at most `maxBytes` of them. */
-  after(number: number, maxBytes: number): Promise<Frames>;
+  /** The events after a number below that position, at most `maxBytes` of them, as they are shown. */
+  after(number: number, maxBytes: number, shown: (frames: Frames) => Frames): Promise<Frames>;
   leave(): void;
 }
 
@@ -33,8 +33,13 @@ const sweepMs = 1_000;
 // Of one stream in one query; a stream that has more is read again at once.
 const tailEvents = 500;
 
-export function createHub(input: { db: Db; tenantId: string; logger: Logger }): Hub {
-  const { db, tenantId, logger } = input;
+interface HubInput {
+  db: Db;
+  tenantId: string;
+  logger: Logger;
+}
+
+export function createHub({ db, tenantId, logger }: HubInput): Hub {
   const followed = new Map<string, Growth>();
   const pages = createPages(db, tenantId);
   let grown = new Set<Growth>();
@@ -76,7 +81,10 @@ export function createHub(input: { db: Db; tenantId: string; logger: Logger }): 
       growth.grow(events);
       if (events.length === tailEvents) grown.add(growth);
     } catch (error) {
-      logger.error({ err: error }, 'a stream cannot be followed any further');
+      if (!(error instanceof Skipped)) logger.error({ err: error }, 'a stream cannot be followed');
+      // Its readers come back and learn where they can start; for them it is followed anew.
+      followed.delete(keyOf(growth.topic));
+      for (const reader of growth.readers) reader.skipped();
     }
   }
 
@@ -142,10 +150,10 @@ async function behind(db: Db, tenantId: string, growths: Growth[]): Promise<Grow
 function toFollowed(growth: Growth, pages: Pages, floor: number, leave: () => void): Followed {
   return {
     position: () => growth.position,
-    async after(number, maxBytes) {
+    async after(number, maxBytes, shown) {
       const known = { position: growth.position, floor };
       const frames = growth.recent(number) ?? (await pages.around(growth.topic, number, known));
-      return cutFrames(frames, number, maxBytes);
+      return cutFrames(shown(frames), number, maxBytes);
     },
     leave,
   };

@@ -2,6 +2,7 @@
 // as many queries as one. A page never changes once it is read, so it is kept as long as there is room.
 import { LRUCache } from 'lru-cache';
 import type { Db } from '../../activities/store/db/database.ts';
+import { createLimit } from '../../activities/store/db/limit.ts';
 import { type Frames, Skipped, toFrames } from './frames.ts';
 import { keyOf, numberIn, readTopic, type Topic } from './topics.ts';
 
@@ -45,21 +46,5 @@ export function createPages(db: Db, tenantId: string): Pages {
       const key = `${keyOf(topic)} ${from} ${to}`;
       return kept.forceFetch(key, { context: { topic, from, to } });
     },
-  };
-}
-
-function createLimit(most: number): <T>(act: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (act) => {
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running += 1;
-    try {
-      return await act();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running -= 1;
-    }
   };
 }

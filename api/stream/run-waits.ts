@@ -52,7 +52,7 @@ export function createRunWaits({
     const over = Promise.withResolvers<void>();
     const end = over.resolve;
     waits.add(end);
-    const followed = hub.follow(topic, head, { grown: ({ final }) => final && end() });
+    const followed = hub.follow(topic, head, { grown: ({ final }) => final && end(), skipped: end });
     const timer = setTimeout(end, seconds * 1_000);
     response.once('close', end);
     try {

@@ -198,7 +198,7 @@ const limitWords = {
 };
 
 /** Where it works, its policy, the limits that were said, and what it has from the run before. */
-function goesBy({ policy, project, limits, sources }) {
+function goesBy({ policy, project, limits, preset, sources }) {
   const where = project ? `works in ${project.path}` : 'works in an empty scratch folder of its own';
   const said = Object.entries(sources.limits).flatMap(([name, from]) =>
     from === 'instance' ? [] : [limitWords[name](limits[name])],
@@ -209,7 +209,8 @@ function goesBy({ policy, project, limits, sources }) {
   if (carried(sources.externalTools)) kept.push('the tools of its caller, who must bring their results');
   const before = kept.length > 0 ? [`as in the run before: ${kept.join(', ')}`] : [];
   const limited = said.length > 0 ? [`at most ${said.join(', ')}`] : [];
-  return [where, policy, ...limited, ...before].join(' · ');
+  const by = preset ? [`preset ${preset.id}`] : [];
+  return [where, ...by, policy, ...limited, ...before].join(' · ');
 }
 
 /** What the model says and thinks, in blocks that grow. */
@@ -264,9 +265,9 @@ function createView() {
   const calls = createCalls(stream);
   let atCeiling = false;
   const drawn = {
-    'run-queued': ({ prompt, model, policy, project, limits, sources, acceptNoContainment }) => {
+    'run-queued': ({ prompt, model, policy, project, limits, preset, sources, acceptNoContainment }) => {
       note(`${model}: ${prompt}`);
-      if (sources) note(goesBy({ policy, project, limits, sources }));
+      if (sources) note(goesBy({ policy, project, limits, preset, sources }));
       if (acceptNoContainment)
         note(
           'Accepted: no sandbox has to contain this run, so a shell may reach what its user can.',
@@ -276,6 +277,12 @@ function createView() {
     'run-start': ({ scripted }) => scripted && note('The scripted model answers: it follows a script.'),
     'project-record': ({ recorded, files }) =>
       note(`Recording the project: ${recorded.toLocaleString('en')} of ${files.toLocaleString('en')} files.`),
+    'checkpoint-error': ({ callId, reason }) =>
+      note(`No checkpoint for call ${callId}: ${reason}`, 'warning'),
+    'rewind-start': ({ to, by }) =>
+      note(`Being brought back to ${typeof to === 'number' ? `checkpoint ${to}` : to} by ${by}.`),
+    'rewind-end': ({ outcome, restored, keptCount, problem }) =>
+      note(problem ?? `Brought back: ${restored} files (${outcome}); ${keptCount} stay as they are.`),
     'step-start': ({ step }) => note(`Step ${step}`),
     'step-end': ({ priced }) => void (atCeiling ||= !priced),
     'price-unknown': ({ model, ceiling, setting }) =>

@@ -8,6 +8,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { Logger } from 'pino';
+import { pass } from '../../activities/store/log/trace.ts';
 import { taskQueues, wake, workflowId } from '../../workflows/contracts/messages.ts';
 import type { ExecutionRow, Kind } from './kind.ts';
 
@@ -69,6 +70,7 @@ export function createExecutions<Row extends ExecutionRow>(
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
+    pass('started', workflowId(kind.name, row.id));
     if (started.size >= mostRemembered) started.clear();
     started.add(keyOf(row));
   }
@@ -92,7 +94,10 @@ export function createExecutions<Row extends ExecutionRow>(
   }
 
   return {
-    started: (row) => send('a start', row.id, () => start(row)),
+    started(row) {
+      pass('accepted', workflowId(kind.name, row.id));
+      send('a start', row.id, () => start(row));
+    },
     isStarted: (row) => started.has(keyOf(row)),
     wake: (id) => send('a wake', id, () => client.workflow.getHandle(workflowId(kind.name, id)).signal(wake)),
     async cancel({ workflowId: of, runId }) {

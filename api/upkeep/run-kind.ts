@@ -25,8 +25,9 @@ function startOf(run: RunRow): WorkflowStart {
     runId: run.id,
     requestId: run.request_id,
     generation: run.generation,
-    // A later execution must read the steps and calls in the rows.
-    ...(run.generation === 0 && { fresh: { project: run.project_path !== null, seconds } }),
+    // A later execution must read the steps and calls in the rows, and one with an executor begins there.
+    ...(run.generation === 0 &&
+      run.executor === null && { fresh: { project: run.project_path !== null, seconds } }),
   };
   return {
     input,
@@ -40,6 +41,7 @@ function startOf(run: RunRow): WorkflowStart {
     details: [
       `- Model: ${code(run.model)}`,
       `- Project: ${run.project_path === null ? 'none' : code(run.project_path)}`,
+      ...(run.executor === null ? [] : [`- Executor: ${code(run.executor)}`]),
       `- Policy: ${code(run.policy)}`,
       `- Conversation: ${code(run.conversation_id)}`,
       // Temporal's UI is served below the same address as the page.

@@ -1,23 +1,20 @@
 // What the server's loops do for runs beside what they do for every kind: free places are given to runs that wait for
 // one, questions about money that there is room for again are answered, accounts of ended runs are closed, and reached
 // thresholds are told. All of it is safe to repeat. No tenant and no run keeps another back.
-import type { Logger } from 'pino';
 import { listUnclosed } from '../../activities/store/allowances/allowances.ts';
 import { listUntold, tellCrossings } from '../../activities/store/allowances/crossings.ts';
 import { tenantsWaiting } from '../../activities/store/allowances/run-places.ts';
 import { answerWithRoom, listAnswerable } from '../../activities/store/approvals/money-questions.ts';
 import { afterEnd, closeEnded, givePlaces } from '../../activities/store/lifecycle/after-end.ts';
 import { type Book, endLostRun, markGoingOn, markStuck } from '../../activities/store/lifecycle/stuck-run.ts';
-import type { EventLog } from '../../activities/store/log/events.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { Executions } from './executions.ts';
+import { createExecutorChore, type ExecutorChoreInput } from './executor-chore.ts';
 import { runKind } from './run-kind.ts';
 import { type Chore, eachOf, type Upkeep } from './upkeep.ts';
 
-export interface RunUpkeepInput {
-  log: EventLog;
+export interface RunUpkeepInput extends ExecutorChoreInput {
   runs: Executions<RunRow>;
-  logger: Logger;
   /** A model call that was under way has been paid for, and nothing else books it any more. */
   book: Book;
 }
@@ -35,6 +32,7 @@ export function createRunUpkeep(input: RunUpkeepInput): Upkeep<RunRow> {
     async endLost(run) {
       const result = await log.write('end-lost-run', (write) => endLostRun(write, run, book));
       if (!result) return false;
+      for (const id of result.wakes ?? []) runs.wake(id);
       for (const admitted of await afterEnd(log, result)) runs.started(admitted);
       return result.ended;
     },
@@ -44,6 +42,7 @@ export function createRunUpkeep(input: RunUpkeepInput): Upkeep<RunRow> {
     chores: [
       givingPlaces(input),
       answeringQuestions(input),
+      createExecutorChore(input),
       closingAccounts(input),
       tellingThresholds(input),
     ],

@@ -55,7 +55,7 @@ export function repeat(pauseMs: number, logger: Logger, name: string, pass: () =
 
 /** An outage is waited out, anything else is a bug. */
 export function report(logger: Logger, name: string, error: unknown): void {
-  if (isStoreOutage(error)) logger.warn({ err: error }, `${name} could not reach Postgres`);
+  if (isStoreOutage(error)) logger.warn({ err: error }, `${name} could not reach where it stores`);
   else logger.error({ err: error }, `${name} failed`);
 }
 

@@ -67,11 +67,9 @@ async function decide(
 }
 
 function alreadyDecided(approval: ApprovalRow): Failure {
-  const { decided_by: decidedBy, decided_at: at, status } = approval;
-  return new Failure('ApprovalDecided', `It was ${status} by ${decidedBy} at ${at?.toISOString()}.`, {
-    outcome: status,
-    decidedBy,
-  });
+  const { id, decided_by: decidedBy, decided_at: at, status } = approval;
+  const detail = `Approval ${id} was ${status} by ${decidedBy} at ${at?.toISOString()}.`;
+  return new Failure('ApprovalDecided', detail, { outcome: status, decidedBy });
 }
 
 function noteOf(parts: VerbParts, note: string | undefined): { note?: string } {

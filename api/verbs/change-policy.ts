@@ -8,12 +8,12 @@ import type {
   PolicyView,
   UpdatePolicyBody,
 } from '../../workflows/contracts/policy.ts';
-import { profileProblem } from '../../workflows/policy/profile-problem.ts';
+import { namedProfileProblem, withNamedHosts } from './named-hosts.ts';
 import { readPolicyFile } from '../policy-file.ts';
-import { actorOf, type Verb } from './verb.ts';
+import { actorOf, type Verb, type VerbParts } from './verb.ts';
 
-export const createPolicy: Verb<CreatePolicyBody, PolicyView> = async (_parts, write, caller, body) => {
-  const profile = profileOf(body);
+export const createPolicy: Verb<CreatePolicyBody, PolicyView> = async (parts, write, caller, body) => {
+  const profile = profileOf(parts, body);
   requireFreeId(profile.id);
   const stored = await store.createPolicy(write, profile, actorOf(caller));
   return { body: store.toPolicyView(stored) };
@@ -38,13 +38,8 @@ export const customisePolicy: Verb<Copy, PolicyView> = async (
 type Update = UpdatePolicyBody & { policyId: string };
 
 /** Another version; runs go on with the one they began with. */
-export const updatePolicy: Verb<Update, PolicyView> = async (
-  _parts,
-  write,
-  caller,
-  { policyId, ...body },
-) => {
-  const profile = profileOf(body);
+export const updatePolicy: Verb<Update, PolicyView> = async (parts, write, caller, { policyId, ...body }) => {
+  const profile = profileOf(parts, body);
   if (profile.id !== policyId)
     throw new Failure('InvalidInput', `The id of a profile stays: ${policyId}, not ${profile.id}.`);
   const stored = await store.updatePolicy(write, profile, body.version, actorOf(caller));
@@ -67,13 +62,16 @@ function requireFreeId(policyId: string): void {
 }
 
 /** The profile of a body, which may be a YAML file; refused with a sentence that names the rule. */
-function profileOf(body: { profile: PolicyProfile } | { yaml: string }): PolicyProfile {
+function profileOf(
+  { networks }: Pick<VerbParts, 'networks'>,
+  body: { profile: PolicyProfile } | { yaml: string },
+): PolicyProfile {
   if ('yaml' in body) {
-    const read = readPolicyFile(body.yaml);
+    const read = readPolicyFile(body.yaml, networks);
     if ('problem' in read) throw new Failure('InvalidInput', read.problem);
     return read.profile;
   }
-  const wrong = profileProblem(body.profile);
+  const wrong = namedProfileProblem(body.profile, networks);
   if (wrong) throw new Failure('InvalidInput', wrong.problem);
-  return body.profile;
+  return withNamedHosts(body.profile, networks);
 }

@@ -6,6 +6,7 @@ import { closeAccount } from '../../activities/store/allowances/allowances.ts';
 import type { DB } from '../../activities/store/db/tables.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import {
+  activeAbove,
   type Deleted,
   deleteRuns,
   descendantsOf,
@@ -44,6 +45,12 @@ export const deleteRun: Verb<{ runId: string }, DeletedView> = async (_parts, wr
       activeRunId: runId,
     });
   }
+  refuseRewinding([run]);
+  const above = await activeAbove(write.tx, runId);
+  if (above !== undefined) {
+    const detail = `Run ${runId} is a subagent of run ${above}, which is active: interrupt or cancel that, then delete it.`;
+    throw new Failure('RunActive', detail, { activeRunId: above });
+  }
   await refuseDescendants(write, [runId], what);
   return finish(write, caller, { conversationId, runIds: [runId] });
 };
@@ -66,10 +73,19 @@ export const deleteConversation: Verb<{ conversationId: string }, DeletedView> =
     const detail = `Run ${active.id} of it is active: interrupt or cancel it, then delete the conversation.`;
     throw new Failure('ConversationBusy', detail, { activeRunId: active.id });
   }
+  refuseRewinding(runs);
   const runIds = runs.map(({ id }) => id);
   if (runIds.length > 0) await refuseDescendants(write, runIds, what);
   return finish(write, caller, { conversationId, runIds });
 };
+
+/** What is recorded of a run is what its files are brought back from. */
+function refuseRewinding(runs: readonly { id: string; rewinding: boolean }[]): void {
+  const run = runs.find(({ rewinding }) => rewinding);
+  if (run === undefined) return;
+  const detail = `Run ${run.id} is being rewound or brought home: try again when that is done.`;
+  throw new Failure('RewindOpen', detail);
+}
 
 async function refuseDescendants(write: Write, runIds: string[], what: string): Promise<void> {
   const descendants = await descendantsOf(write.tx, runIds, mostNamed);

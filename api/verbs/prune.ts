@@ -1,4 +1,4 @@
-// Removing what is past its time: a person asks for it, or the night does. A row here; the sweeper carries it out in
+// Removing what is past its time: a person asks for it; the schedule nightly-pruning does by itself. A row here; the sweeper carries it out in
 // small batches, whatever dies meanwhile.
 import { addAudit } from '../../activities/store/access/audit.ts';
 import { addPruning, cutoffsOf, toPruningView } from '../../activities/store/retention/prunings.ts';
@@ -16,17 +16,4 @@ export const prune: Verb<Prune, PruningView> = async (parts, write, caller, aske
     { tenantId, actor: by, action: 'prune', reason: 'asked for', detail: { id: pruning.id, cutoffs } },
   ]);
   return { body: toPruningView(pruning) };
-};
-
-/** The pruning of a night, once. */
-export const pruneNight: Verb<{ night: string }, PruningView | undefined> = async (
-  parts,
-  write,
-  caller,
-  { night },
-) => {
-  const { tenantId, by } = actorOf(caller);
-  const cutoffs = cutoffsOf(parts.retention, new Date());
-  const pruning = await addPruning(write.tx, { tenantId, by, cutoffs, night });
-  return { body: pruning && toPruningView(pruning) };
 };

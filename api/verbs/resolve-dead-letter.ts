@@ -1,7 +1,8 @@
-// Trying a dead letter again: a stuck run gets another execution, a run hears that it may make a call again, and what a
-// failed run was asked is asked again in a new run.
+// Trying a dead letter again: a stuck run gets another execution, a run hears that it may make a call again, what a
+// failed run was asked is asked again in a new run, and what a webhook did not take is sent again.
 import type { Accepted } from '../../activities/store/lifecycle/accept-run.ts';
 import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
+import { fireAgain } from '../../activities/store/lifecycle/fire.ts';
 import { startRun } from '../../activities/store/lifecycle/start-run.ts';
 import {
   type DeadLetterRow,
@@ -13,12 +14,19 @@ import {
 import type { Write } from '../../activities/store/log/events.ts';
 import { chainOf, type HeldPools, holdPools } from '../../activities/store/allowances/run-places.ts';
 import { addInput } from '../../activities/store/runs/inputs.ts';
+import { lockDispatcher } from '../../activities/store/tasks/dispatchers.ts';
+import { repeatTask } from '../../activities/store/tasks/tasks.ts';
+import { lockForDelivery, redeliver } from '../../activities/store/webhooks/deliveries.ts';
 import { type LockedRun, lockRunAndConversation, type RunRow } from '../../activities/store/runs/runs.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
 import type { RunStatus, StartRunBody } from '../../workflows/contracts/run.ts';
 import type { DeadLetterView } from '../../workflows/contracts/system.ts';
 import { isTerminal } from '../../workflows/run/transitions.ts';
+import { keeping } from './fire-mailbox.ts';
+import { partsAgain } from './input-parts.ts';
 import { tellAccepted } from './send-message.ts';
+import { tellDispatcher } from './change-task.ts';
+import { tellWebhook } from './change-webhook.ts';
 import { actorOf, type Caller, type Verb, type VerbParts } from './verb.ts';
 
 type Resolve = { letterId: string };
@@ -26,11 +34,13 @@ type Resolve = { letterId: string };
 export const retryDeadLetter: Verb<Resolve, DeadLetterView> = async (parts, write, caller, { letterId }) => {
   const { tenantId, by } = actorOf(caller);
   const known = found(await findDeadLetter(write.tx, tenantId, letterId), `dead letter ${letterId}`);
+  const { run_id: runId } = known;
+  if (runId === null) throw new Error(`Dead letter ${letterId} is of no run.`);
   // The new run draws from the first run's pools. The one lock order is: pools, the run, the letter.
-  const pools = await chainOf(write.tx, known.run_id);
+  const pools = await chainOf(write.tx, runId);
   const held = await holdPools(write.tx, { tenantId, others: pools });
-  const run = await lockRunAndConversation(write, tenantId, known.run_id);
-  if (!run) throw new Error(`Dead letter ${letterId} is of run ${known.run_id}, which is not there.`);
+  const run = await lockRunAndConversation(write, tenantId, runId);
+  if (!run) throw new Error(`Dead letter ${letterId} is of run ${runId}, which is not there.`);
   const letter = await resolveDeadLetter(write, { tenantId, id: letterId, resolution: 'retried', by });
   if (isTerminal(run.status as RunStatus)) {
     const accepted = await askAgain(parts, write, caller, { run, letter, held });
@@ -50,9 +60,40 @@ export const dropDeadLetter: Verb<Resolve, DeadLetterView> = async (_parts, writ
   };
 };
 
-function viewOf(letter: DeadLetterRow, again?: RunRow): DeadLetterView {
+function viewOf(letter: DeadLetterRow, again?: { id: string }): DeadLetterView {
   return toDeadLetterView({ ...letter, retried_as: again?.id ?? null });
 }
+
+/** Under its message id of before; what came behind it has gone on. */
+export const retryWebhookLetter: Verb<Resolve & { deliveryId: string }, DeadLetterView> = async (
+  parts,
+  write,
+  caller,
+  { letterId, deliveryId },
+) => {
+  const { tenantId, by } = actorOf(caller);
+  // Before the letter, as everywhere.
+  const webhook = await lockForDelivery(write, tenantId, deliveryId);
+  const letter = await resolveDeadLetter(write, { tenantId, id: letterId, resolution: 'retried', by });
+  await redeliver(write, webhook, deliveryId);
+  return { body: viewOf(letter), after: () => tellWebhook(parts, webhook) };
+};
+
+/** A failed task stays failed: another as it was takes its place. */
+export const retryTaskLetter: Verb<Resolve & { taskId: string }, DeadLetterView> = async (
+  parts,
+  write,
+  caller,
+  { letterId, taskId },
+) => {
+  const author = actorOf(caller);
+  const { tenantId, by } = author;
+  // Before the letter, as everywhere.
+  const dispatcher = await lockDispatcher(write, tenantId);
+  const letter = await resolveDeadLetter(write, { tenantId, id: letterId, resolution: 'retried', by });
+  const task = await repeatTask(write, taskId, author, letterId);
+  return { body: viewOf(letter, task), after: () => tellDispatcher(parts, dispatcher) };
+};
 
 /**
  * An ended run stays ended: its stream is closed, its conversation may have gone on. But a failed run is in no context,
@@ -67,9 +108,11 @@ async function askAgain(
   const refused =
     letter.kind === 'call'
       ? 'no call of an ended run is made again'
-      : run.status === 'failed'
-        ? undefined
-        : 'only what a failed run was asked is asked again';
+      : run.kind === 'aside' || run.kind === 'title'
+        ? 'what is beside the conversation is asked anew'
+        : run.status === 'failed'
+          ? undefined
+          : 'only what a failed run was asked is asked again';
   if (refused !== undefined) {
     const what = `Run ${run.id} has ended as ${run.status}, and ${refused}`;
     throw new Failure('RunEnded', `${what}: send a new message, or drop this dead letter.`);
@@ -81,7 +124,12 @@ async function askAgain(
     // A person who asks for another try need not watch for the moment in which the conversation is idle.
     whenBusy: 'queue',
   };
-  return startRun(write, parts, actorOf(caller), request, { run, held });
+  const accepted = await startRun(write, parts, actorOf(caller), request, {
+    again: { run, held },
+    parts: await partsAgain(write.tx, run.id),
+  });
+  await fireAgain(write, accepted, run, keeping(parts, write, caller.tenantId));
+  return accepted;
 }
 
 /** Takes the run away from its execution; the next is started after the commit, or by the sweeper. */

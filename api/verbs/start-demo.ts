@@ -11,12 +11,16 @@ export interface DemoCopies {
 
 export const startDemo: Verb<DemoCopies, DemoView> = async (parts, write, caller, { copyDemo }) => {
   const project = await copyDemo();
+  const sandbox = await parts.bestSandbox();
   const accepted = await startRun(write, parts, actorOf(caller), {
     prompt: 'A test of this project fails. Find out why, mend it, and prove that it is mended.',
+    // Its script needs all the tools.
+    preset: null,
     project: { path: project },
     model: 'scripted/demo',
-    // It runs commands in a folder of its own, and no person is asked.
+    // It runs commands in a folder of its own, and no person is asked: contained where this machine can do so.
     policy: 'trusted-mount-autonomous',
+    ...(sandbox && { execMode: sandbox.mode }),
     metadata: { demo: 'true' },
   });
   const { run } = accepted;

@@ -4,11 +4,20 @@ import type { EditedCall } from '../../activities/store/approvals/approvals.ts';
 import type { CallRow } from '../../activities/store/calls/calls.ts';
 import { type Queries, violatedConstraint } from '../../activities/store/db/database.ts';
 import { OwnerChanged } from '../../activities/store/lifecycle/accept-run.ts';
+import type { RewindRow } from '../../activities/store/runs/rewinds.ts';
 import type { StartNeeds, Starter } from '../../activities/store/lifecycle/start-run.ts';
+import type { DispatcherRow } from '../../activities/store/tasks/dispatchers.ts';
+import type { WebhookRow } from '../../activities/store/webhooks/webhooks.ts';
 import type { EventLog, Write } from '../../activities/store/log/events.ts';
 import type { RetentionSettings } from '../../activities/store/retention/retention-table.ts';
+import type { Preset } from '../../workflows/contracts/preset.ts';
+import type { WebhookAnswerView } from '../../workflows/contracts/webhook.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
+import type { Notices } from '../upkeep/executions.ts';
+import type { Attended } from '../upkeep/occurrence-kind.ts';
 import type { Runs } from '../upkeep/run-kind.ts';
+import type { NamedHosts } from './named-hosts.ts';
+import type { Timers } from '../upkeep/timers.ts';
 
 export interface Caller {
   tenantId: string;
@@ -28,6 +37,30 @@ export function actorOf({ tenantId, name, surface, requestId }: Caller): Starter
 export interface VerbParts extends StartNeeds {
   log: EventLog;
   runs: Runs;
+  rewinds: Notices<RewindRow>;
+  /** The names of keys that a model can be called with. */
+  modelKeys: readonly string[];
+  /** The lists of hosts that a policy may name. */
+  networks: NamedHosts;
+  /** Why a preset with these settings cannot be used here, in one sentence. */
+  presetProblem(preset: Preset): string | undefined;
+  occurrences: Notices<Attended>;
+  dispatchers: Notices<DispatcherRow>;
+  webhooks: Notices<WebhookRow>;
+  webhookSender: {
+    /** Posts one message, signed. Never throws for what the endpoint does. */
+    send(
+      endpoint: { url: string; secrets: readonly string[] },
+      message: { id: string; body: string },
+    ): Promise<Omit<WebhookAnswerView, 'messageId'>>;
+    /** Why nothing can be sent to such an address. */
+    problemOf(url: string): string | undefined;
+  };
+  /** From now on it is hidden in events, logs and answers. */
+  learnSecret(value: string): void;
+  timers: Pick<Timers, 'tell'>;
+  /** The manifest of schedules: the one sent, or the file this server is set to. Refused when there are both, or none. */
+  readManifest(sent: string | undefined): Promise<string>;
   retention: RetentionSettings;
   /**
    * Other arguments for a call that is asked about. Throws a Failure when they do not fit or policy denies them. Reads

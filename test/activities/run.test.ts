@@ -3,10 +3,9 @@ import { expect, test } from 'vitest';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { createFinishRun } from '../../activities/run.ts';
 import { handOver } from '../../activities/store/lifecycle/begin-run.ts';
-import { defaultTenant } from '../../activities/store/db/database.ts';
 import { lockRun, type RunRow } from '../../activities/store/runs/runs.ts';
 import type { FinishRunInput } from '../../workflows/contracts/activities.ts';
-import { eventsOf, openTestStore } from '../support/store.ts';
+import { openTestStore, toldTo } from '../support/store.ts';
 
 const store = await openTestStore();
 const given: Partial<ActivityDeps> = {
@@ -39,7 +38,7 @@ const resultOf = (status: string, reason: string, steps = 0) => ({
 });
 
 async function lateWritesOf(run: RunRow) {
-  const events = await eventsOf(store.database, `tenant/${defaultTenant}`);
+  const events = await toldTo(store.database);
   return events.filter(
     ({ type, payload }) => type === 'late-write' && JSON.stringify(payload).includes(run.id),
   );

@@ -91,7 +91,7 @@ test('a change that was not made on what is there, or that cannot be, changes no
   expect(await refused({ name: 'mine' })).toEqual([
     400,
     'InvalidInput',
-    '"mine" is no pool: write tenant, conversation/<id>, run/<id> or owner/<anything>.',
+    '"mine" is no pool: write tenant, conversation/<id>, run/<id>, owner/<anything> or executor/<name>.',
   ]);
   expect((await refused({ model: 'openai/*' }))[2]).toBe(
     "dayRuns limits runs; a pool of one model's calls cannot have it.",

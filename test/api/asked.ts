@@ -4,7 +4,7 @@ import { reviewFor } from '../../activities/call/review.ts';
 import type { ReviewedCall } from '../../activities/store/calls/reviewed-calls.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { createBackground } from '../../activities/tools/background.ts';
-import { publicEgress } from '../../activities/tools/fetch.ts';
+import { publicEgress } from '../../activities/egress/egress.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import type { PolicyProfile } from '../../workflows/contracts/policy.ts';
 import { storeOver } from '../support/store.ts';
@@ -39,7 +39,12 @@ export async function reviewed(
   const { db } = api.database;
   const run = await storeOver('', api.database, api.log).run(runId);
   const calls = commands.map((command) => ({ id: 'p', name: 'shell', input: JSON.stringify({ command }) }));
-  return reviewFor({ tools, db, profileOf: createProfiles() }, run, step, calls);
+  return reviewFor(
+    { tools, db, profileOf: createProfiles(), place: (of) => of.project_path },
+    run,
+    step,
+    calls,
+  );
 }
 
 interface Asked {

@@ -63,7 +63,7 @@ export function awkwardRequestsOf(operation: Operation, known: Record<string, st
   const parameters = operation.parameters ?? [];
   const inPath = parameters.filter((one) => one.in === 'path').map((one) => one.name);
   const inQuery = parameters.filter((one) => one.in === 'query').map((one) => one.name);
-  const example = operation.requestBody?.content['application/json'].example;
+  const example = operation.requestBody?.content['application/json']?.example;
   const ids = fc.record(
     Object.fromEntries(
       inPath.map((name) => [

@@ -16,7 +16,7 @@ import { appendTexts, endOfRun, startRun } from './stream/streams.ts';
 const hangMs = 5_000;
 // About two thousand requests with `--faults`, of some ten milliseconds each; five thousand came near to the time a test
 // has on a busy machine, and found nothing else.
-const casesEach = withFaults ? 32 : 16;
+const casesEach = withFaults ? 32 : 8;
 
 interface Answer {
   status: number;
@@ -49,6 +49,8 @@ function send(url: string, agent: http.Agent, token: string, method: string, sen
 
 /** A digest of every row but those of idempotency keys, which store refusals on purpose. */
 async function digest(api: TestApp): Promise<string> {
+  // What a request that was good has left to tell would else be told at any time.
+  await api.log.feed(api.tenantId, 100_000);
   const names = [
     'runs',
     'conversations',
@@ -107,6 +109,8 @@ async function seeded() {
       id: ids,
       answerId: ids,
       callId: ['1.0', '2.1'],
+      number: ['1'],
+      rewindId: ids,
       messageId: ['0.input.0', '1.tool.0'],
       key: ['a'.repeat(64)],
       name: ['worker'],
@@ -143,15 +147,21 @@ test('bad input is answered with a problem, at once, and writes nothing', async 
   console.log(`bad input: ${total} requests, ${figures.join(', ')}`);
   expect(api.lines.filter((line) => Number(line.level) >= 50)).toEqual([]);
   // A fuzz that is refused everywhere for one reason, or nowhere, tests nothing.
-  const rarer = withFaults ? [202, 415] : [];
+  const rarer = withFaults ? [415] : [];
   expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404, ...rarer]));
 }, 120_000);
 
-// What the description cannot say: the language of policies, the schemas of a caller's own tools, what is valid only
-// together with another field, and the form of Unicode.
+// What the description cannot say: the language of policies and of templates, the schemas of a caller's own tools, what
+// is valid only together with another field, times and manifests of schedules, JSON in a query, web addresses, and the form of Unicode.
 const beyondTheSchema = [
   'startRun',
   'sendMessage',
+  'listConversations',
+  'listWorkspaces',
+  'changeConversation',
+  'createPreset',
+  'updatePreset',
+  'importPreset',
   'createPolicy',
   'customisePolicy',
   'updatePolicy',
@@ -162,6 +172,14 @@ const beyondTheSchema = [
   'getPrunePlan',
   'getUsage',
   'createToken',
+  'createSchedule',
+  'updateSchedule',
+  'previewSchedule',
+  'syncSchedules',
+  'createTask',
+  'updateTask',
+  'createWebhook',
+  'updateWebhook',
 ];
 
 test('what the description allows is never refused as malformed, and never a fault of the server', async () => {
@@ -183,7 +201,7 @@ test('what the description allows is never refused as malformed, and never a fau
       malformed.push(`${operationId} ${sent.path} ${JSON.stringify(sent.headers)} ${sent.body}: ${detail}`);
     };
     await fc.assert(fc.asyncProperty(validRequestsOf(operation, known, schemas), check), {
-      numRuns: withFaults ? 24 : 8,
+      numRuns: withFaults ? 24 : 5,
     });
   }
   expect(malformed).toEqual([]);

@@ -10,70 +10,20 @@ import { RunView, type StartRunBody } from '../../workflows/contracts/run.ts';
 import { found } from '../../workflows/contracts/failures.ts';
 import { findProfile, toRunLimits } from '../../workflows/policy/presets.ts';
 import { sourcesOf } from '../support/accepting.ts';
+import { storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { perdure } from './cli/captured.ts';
 import { endOfRun, startRun } from './stream/streams.ts';
+import { type Field, fields, options, other, registerMachines, told } from './told-settings.ts';
 
 const readme = path.join(import.meta.dirname, '../../api/README.md');
-
-/** A setting as its run shows it. */
-const fields = [
-  'project',
-  'model',
-  'policy',
-  'limits',
-  'priority',
-  'owner',
-  'attended',
-  'overBudget',
-  'execMode',
-  'externalTools',
-  'metadata',
-  'acceptNoContainment',
-] as const satisfies (keyof StartRunBody & keyof RunView)[];
-type Field = (typeof fields)[number];
-
-const tool = { name: 'ticket', description: 'Reads a ticket.', inputSchema: { type: 'object' } };
-const told: Omit<Required<StartRunBody>, 'prompt' | 'messageId' | 'conversationId' | 'whenBusy'> = {
-  project: { path: '/srv/shop' },
-  model: 'scripted/other',
-  policy: 'plan-readonly',
-  limits: { steps: 7, costMicros: 400_000 },
-  priority: 'high',
-  owner: 'ada',
-  attended: true,
-  overBudget: 'pause',
-  execMode: 'bubblewrap',
-  externalTools: [tool],
-  metadata: { ticket: '12' },
-  acceptNoContainment: true,
-};
-const other: typeof told = {
-  project: { path: '/srv/engine' },
-  model: 'scripted/third',
-  policy: 'ask-everything',
-  limits: { steps: 9, seconds: 60 },
-  priority: 'low',
-  owner: 'bob',
-  attended: false,
-  overBudget: 'fail',
-  execMode: 'mount',
-  externalTools: [],
-  metadata: { ticket: '13' },
-  acceptNoContainment: false,
-};
-/** As `perdure run` takes them; it knows no tools of a caller's own. */
-const options = [
-  ...['--project', '/srv/engine', '--model', 'scripted/third', '--policy', 'ask-everything'],
-  ...['--limit-steps', '9', '--limit-seconds', '60', '--priority', 'low', '--owner', 'bob'],
-  ...['--no-attended', '--over-budget', 'fail', '--sandbox', 'mount', '--metadata', 'ticket=13'],
-];
 
 interface Conversation {
   api: TestApp;
   id: string;
   /** The second run of it: the first was told everything, this one nothing. It is at work. */
   runId: string;
+  firstId: string;
 }
 
 interface Entry {
@@ -98,8 +48,19 @@ async function posted(api: TestApp, where: string, body: object): Promise<string
   return answer.json<{ id: string }>().id;
 }
 
-function end({ api, id, runId }: Conversation, status: 'failed' | 'cancelled' = 'failed'): Promise<void> {
+function end(
+  { api, id, runId }: Omit<Conversation, 'firstId'>,
+  status: 'failed' | 'cancelled' = 'failed',
+): Promise<void> {
   return endOfRun(api, { id: runId, conversationId: id } as never, status);
+}
+
+/** Interrupts the second run, which leaves something to go on from, and has the conversation go on with other settings. */
+async function goneOnFrom({ api, id, runId }: Conversation): Promise<string> {
+  const store = storeOver('', api.database, api.log);
+  await store.end(await store.run(runId), { status: 'interrupted', reason: 'interrupted' });
+  await endOfRun(api, await startRun(api, { conversationId: id, ...other }));
+  return runId;
 }
 
 const entries: Entry[] = [
@@ -152,6 +113,34 @@ const entries: Entry[] = [
     kept: 'same run',
   },
   {
+    way: '`POST /conversations/{id}/messages` with `fromRunId`, of a run with other settings',
+    async send(conversation, says) {
+      const fromRunId = await goneOnFrom(conversation);
+      return posted(conversation.api, messagesOf(conversation), { prompt, ...says, fromRunId });
+    },
+  },
+  {
+    way: '`POST /conversations/{id}/fork`, of a run with other settings than the last',
+    async send(conversation, says) {
+      const fromRunId = await goneOnFrom(conversation);
+      return posted(conversation.api, `/conversations/${conversation.id}/fork`, {
+        prompt,
+        ...says,
+        fromRunId,
+      });
+    },
+  },
+  {
+    way: '`POST /conversations/{id}/regenerate`, in a conversation that has gone on with other settings',
+    async send({ api, id, runId, firstId }, says) {
+      await end({ api, id, runId });
+      await endOfRun(api, await startRun(api, { conversationId: id, ...other }));
+      const body = { ...says, runId: firstId };
+      return posted(api, `/conversations/${id}/regenerate`, body);
+    },
+    kept: 'asked again',
+  },
+  {
     way: 'retry of a dead letter, in a conversation that has gone on with other settings',
     async send(conversation) {
       const { api, id: conversationId } = conversation;
@@ -180,7 +169,7 @@ const entries: Entry[] = [
     },
     // Nobody sits there.
     own: { attended: false },
-    lacks: ['externalTools'],
+    lacks: ['externalTools', 'container'],
   },
   {
     way: 'the demo, a new conversation',
@@ -189,6 +178,7 @@ const entries: Entry[] = [
       return answer.json<{ runId: string }>().runId;
     },
     own: {
+      preset: null,
       project: { path: '/demo' },
       model: 'scripted/demo',
       policy: 'trusted-mount-autonomous',
@@ -207,14 +197,19 @@ function address(api: TestApp): Promise<string> {
   return known;
 }
 
-const createApi = (): Promise<TestApp> =>
-  createTestApp({
+async function createApi(): Promise<TestApp> {
+  const api = await createTestApp({
     embedded: {
       processes: async () => ({ embedded: true, items: [], temporalUi: null }),
       kill: async () => undefined,
       copyDemo: async () => '/demo',
     },
   });
+  const made = await api.ask('POST', '/presets', { id: 'teller', name: 'Teller' });
+  expect(made.statusCode, made.body).toBe(201);
+  await registerMachines(api.database.db);
+  return api;
+}
 
 async function viewOf(api: TestApp, id: string): Promise<RunView> {
   return RunView.parse((await api.ask('GET', `/runs/${id}`)).json());
@@ -227,10 +222,11 @@ async function converse(
   const first = await startRun(api, told);
   await endOfRun(api, first);
   const second = await startRun(api, { conversationId: first.conversationId });
-  await api.database.pool.query("update runs set status = 'running', execution_id = 'x' where id = $1", [
-    second.id,
-  ]);
-  const conversation = { api, id: first.conversationId, runId: second.id };
+  await api.database.pool.query(
+    "update runs set status = 'running', started_at = now(), execution_id = 'x' where id = $1",
+    [second.id],
+  );
+  const conversation = { api, id: first.conversationId, runId: second.id, firstId: first.id };
   return { conversation, first: await viewOf(api, first.id), second: await viewOf(api, second.id) };
 }
 
@@ -262,7 +258,9 @@ test('what a message leaves out is as the run before had it, by every way to sta
     };
     const from = sourcesOf(source[kept] as 'run');
     const unsaid = { seconds: 'instance', tokens: 'instance', maxOutputTokens: 'instance' };
-    const given = Object.keys(own).filter((field) => field !== 'limits' && field !== 'metadata');
+    const given = Object.keys({ ...own, ...(own.project && { workspace: null }) }).filter(
+      (field) => field !== 'limits' && field !== 'metadata',
+    );
     expect([way, next.sources]).toEqual([
       way,
       {
@@ -284,7 +282,13 @@ test('what a message leaves out is as the run before had it, by every way to sta
     '|---|---|---|',
     ...Object.entries(decided).map(([field, decision]) => {
       const holds =
-        'holds' in decision ? { request: 'this run, and its retry', message: 'this message' } : undefined;
+        'holds' in decision
+          ? {
+              request: 'this run, and its retry',
+              message: 'this message',
+              preset: 'the runs that follow with the same preset',
+            }
+          : undefined;
       const stands = holds && 'holds' in decision ? holds[decision.holds] : 'the runs that follow too';
       return `| ${field} | ${stands} | ${decision.why} |`;
     }),
@@ -302,7 +306,8 @@ test('what a message says comes first, and stands for the runs that follow it', 
     const { conversation, second } = await converse(api);
     const next = await viewOf(api, await send(conversation, other));
     const costMicros = kept === 'default' ? 5_000_000 : 400_000;
-    const shown = { ...other, limits: { ...other.limits, costMicros, tokens } };
+    const executor = { name: other.executor, silentSince: null, until: null };
+    const shown = { ...other, executor, limits: { ...other.limits, costMicros, tokens } };
     const said = Object.fromEntries(
       fields.filter((field) => !lacks.includes(field)).map((field) => [field, shown[field]]),
     );
@@ -313,5 +318,7 @@ test('what a message says comes first, and stands for the runs that follow it', 
       way,
       { ...settings(next), metadata: {}, acceptNoContainment: false },
     ]);
+    // The next one works in the same place.
+    for (const run of [next, after]) await endOfRun(api, run as never);
   }
 });

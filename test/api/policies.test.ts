@@ -7,7 +7,7 @@ import { builtInProfiles, builtInVersion, findProfile } from '../../workflows/po
 import { storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { own, reviewed } from './asked.ts';
-import { startRun } from './stream/streams.ts';
+import { endOfRun, startRun } from './stream/streams.ts';
 
 interface Facts {
   code?: string;
@@ -22,8 +22,9 @@ async function refusal(asked: ReturnType<TestApp['ask']>): Promise<[number, stri
 }
 
 async function scopesOf(api: TestApp, body: object): Promise<RunRow['policy_scopes']> {
-  const { id } = await startRun(api, body);
-  return (await storeOver('', api.database, api.log).run(id)).policy_scopes;
+  const started = await startRun(api, body);
+  await endOfRun(api, started);
+  return (await storeOver('', api.database, api.log).run(started.id)).policy_scopes;
 }
 
 test('built-in profiles are listed, and can be neither changed nor deleted nor replaced', async () => {

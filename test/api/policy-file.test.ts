@@ -69,7 +69,7 @@ const wrong: [what: string, text: string, line: number, problem: RegExp][] = [
     'something missing',
     `${start}rules:\n  - decision: deny\n  - paths: [a]\n`,
     9,
-    /^Line 9: rules\.1\.decision: Invalid option/,
+    /^Line 9: rules\.1\.decision: it is missing\.$/,
   ],
   [
     'a pattern that means nothing',
@@ -83,8 +83,8 @@ const wrong: [what: string, text: string, line: number, problem: RegExp][] = [
     12,
     /^Line 12: rules\[0\] \(allow anything: ls\) should match its example "ls -l" and does not\.$/,
   ],
-  ['a key twice', `${start}mode: plan\n`, 7, /^This is not YAML: Map keys must be unique/],
-  ['no YAML', `${start}rules: [\n`, 8, /^This is not YAML: /],
+  ['a key twice', `${start}mode: plan\n`, 7, /^Line 7: this is not YAML: Map keys must be unique\.$/],
+  ['no YAML', `${start}rules: [\n`, 8, /^Line 8: this is not YAML: /],
   [
     'an alias',
     `${start}rules: &none []\ngates: *none\n`,
@@ -92,7 +92,7 @@ const wrong: [what: string, text: string, line: number, problem: RegExp][] = [
     /^Line 8: a profile has no aliases; write it out\.$/,
   ],
   ['nothing at all', '', 1, /^Line 1: the profile: /],
-  ['two documents', `${start}rules: []\n---\n${start}`, 8, /^This is not YAML: /],
+  ['two documents', `${start}rules: []\n---\n${start}`, 8, /^Line 8: this is not YAML: /],
 ];
 
 test.each(wrong)('%s is refused in one sentence with its line', (_what, text, line, problem) => {

@@ -43,7 +43,7 @@ test('what was approved and remembered is not asked again, anything else is, and
   expect(days > 1.99 && days <= 2).toBe(true);
   // Another run of the project has it too, one without the project has not.
   const [same, elsewhere] = [
-    await startRun(api, { policy: 'own', attended: true, project: { path: '/srv/shop' } }),
+    await startRun(api, { policy: 'own', attended: true, project: { path: '/srv/shop' }, workTree: 'own' }),
     await startRun(api, { policy: 'own', attended: true }),
   ];
   expect([
@@ -86,7 +86,10 @@ test('what is remembered for a project counts in it whatever link leads there', 
     remember: { scope: 'project' },
   });
   expect(answer.statusCode, answer.body).toBe(200);
-  const direct = await startRun(api, { policy: 'own', attended: true, project: { path: folder } });
+  const direct = await startRun(api, {
+    ...{ policy: 'own', attended: true, workTree: 'own' },
+    project: { path: folder },
+  });
   expect([
     ...decisionsOf(await reviewed(api, run.id, 2, 'npm ci')),
     ...decisionsOf(await reviewed(api, direct.id, 1, 'npm ci')),

@@ -8,7 +8,7 @@ import { createPruneChore } from '../../api/upkeep/prune-chore.ts';
 import type { Event } from '../../workflows/contracts/event.ts';
 import type { PruningView, RetentionRowView } from '../../workflows/contracts/retention.ts';
 import type { StartRunView } from '../../workflows/contracts/run.ts';
-import { ageRuns, sweepsIn } from '../support/retention.ts';
+import { ageRuns, askTonight, sweepsIn } from '../support/retention.ts';
 import { lockedRun } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { appendTexts, endOfRun, readStream, startRun } from './stream/streams.ts';
@@ -24,13 +24,8 @@ async function finished(api: TestApp, body: object = {}, pieces = 30): Promise<S
 
 /** As the night does, until nothing is left to do. */
 async function prune(api: TestApp, now = new Date()): Promise<void> {
-  const chore = createPruneChore({
-    parts: api.deps,
-    sweeps: sweepsIn(api),
-    tenantId: api.tenantId,
-    logger: pino({ level: 'silent' }),
-    now: () => now,
-  });
+  await askTonight(api, now);
+  const chore = createPruneChore({ ...api.deps, sweeps: sweepsIn(api), logger: pino({ level: 'silent' }) });
   await chore.act();
 }
 
@@ -171,6 +166,14 @@ test('what is active, and what other runs go on from, is not deleted: the answer
       }),
     ]);
   }
+  // What its undo reads would be gone in the middle of it.
+  const rewinding = 'update runs set rewind_id = $1 where id = $2';
+  await api.database.pool.query(rewinding, [randomUUID(), child.id]);
+  for (const path of [`/runs/${child.id}`, `/conversations/${child.conversationId}`])
+    expect((await api.ask('DELETE', path)).json()).toMatchObject({
+      ...{ status: 409, code: 'RewindOpen', detail: expect.stringMatching(/try again when that is done/) },
+    });
+  await api.database.pool.query(rewinding, [null, child.id]);
   expect((await api.ask('DELETE', `/conversations/${child.conversationId}`)).json()).toMatchObject({
     runs: 1,
   });

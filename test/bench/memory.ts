@@ -204,8 +204,9 @@ try {
   });
 } finally {
   stopped = true;
-  await server.stop();
+  // Before its server: a call that is being tried again when it closes would throw where nothing catches it.
   await connection.close();
+  await server.stop();
   await rm(folder, { recursive: true });
 }
 process.exit();

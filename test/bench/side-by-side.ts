@@ -78,7 +78,7 @@ async function work(
 ): Promise<void> {
   const attempt = attemptAt(run.id, `model/${step}`);
   await log.write('open-step', async (write) =>
-    openStep(write, await locked(write, run.id), { step, attempt }),
+    openStep(write, await locked(write, run.id), { step, attempt, keep: async () => 'kept' }),
   );
   for (let piece = 1; piece <= piecesPerStep; piece += 1) {
     await log.append({

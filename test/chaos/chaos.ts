@@ -5,17 +5,29 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { awkwardName, awkwardNames } from '../support/awkward-names.ts';
 import { type Platform, startPlatform } from '../support/platform.ts';
+import type { OwnEngine } from '../support/own-engine.ts';
 import { openSmallDisk, type SmallDisk, smallDiskProblem } from '../support/small-disk.ts';
+import type { AskedMode } from '../../workflows/contracts/run.ts';
 import { check } from './checker.ts';
 import { createDice } from './dice.ts';
-import { type Evidence, type Finding, readFiles, readMoney, readRuns } from './evidence.ts';
+import {
+  type Evidence,
+  type Finding,
+  placeOf,
+  readEffects,
+  readFiles,
+  readHomecomings,
+  readMoney,
+  readRuns,
+} from './evidence.ts';
 import { type FakeModel, startFakeModel } from './fake-model.ts';
 import { writeJournal } from './journal.ts';
 import { type Ledger, type LedgerMood, startLedger } from './ledger.ts';
 import { type Fault, killsIn, type Nemesis, startNemesis } from './nemesis.ts';
 import { type Played, play } from './player.ts';
-import { allCalls, createProgram, type Message, scriptOf } from './program.ts';
+import { allCalls, createProgram, inSandbox, type Message, scriptOf } from './program.ts';
 import { watchResources } from './resources.ts';
+import { leftInEngine, usableKinds } from './sandboxes.ts';
 
 export interface ChaosInput {
   seed: number;
@@ -24,6 +36,10 @@ export interface ChaosInput {
   kills: number;
   /** Programs at once. */
   atOnce?: number;
+  /** Each program's commands run in one of the kinds of sandbox that this machine has; else all on the machine. */
+  sandboxes?: boolean;
+  /** An engine that runs, with the image `small`: its containers are the platform's, and it is killed like the rest. */
+  engine?: OwnEngine | undefined;
   /** Where the workflow bundle is kept, when that is not the platform's own folder. */
   cache?: string;
   say?(line: string): void;
@@ -63,7 +79,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
     const problem = await smallDiskProblem();
     if (problem === undefined) disk = await openSmallDisk();
     else input.say?.(`no disk is filled: ${problem}`);
-    const place = placeOf(input.seed);
+    const place = namesOf(input.seed);
     const projects = path.join(work, 'projects', place.name);
     await mkdir(path.join(work, 'temporary'));
     await mkdir(projects, { recursive: true });
@@ -80,14 +96,20 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
         PERDURE_TOOL_SLOTS: '8',
         PERDURE_LLM_SLOTS: '32',
         TMPDIR: path.join(work, 'temporary'),
+        ...(input.engine && { DOCKER_HOST: `unix://${input.engine.socket}`, PERDURE_SANDBOX_IMAGE: 'small' }),
       },
     });
+    if (input.sandboxes) {
+      library.kinds = await usableKinds(platform);
+      input.say?.(`commands run in ${library.kinds.join(', ')}`);
+    }
     const resources = watchResources(platform, { work, temporary: path.join(work, 'temporary') });
     const { played, faults } = await playAll(input, { platform, disk }, library, folder);
     const left = await resources.finish();
+    const containers = await lookForContainers(input, library.kinds, { platform, played });
     const evidence = await gather(platform, { played, faults, ledger, model });
     const found = check(evidence);
-    const violations = [...found.violations, ...left.violations];
+    const violations = [...found.violations, ...left.violations, ...containers.violations];
     const logs = path.join(platform.data, 'logs');
     return {
       seed: input.seed,
@@ -98,6 +120,9 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
       figures: {
         ...found.figures,
         ...left.figures,
+        ...containers.figures,
+        'kinds of sandboxes': library.kinds.join(', '),
+        'engine killed': faults.filter(({ kind }) => kind === 'engine').length,
         'disk filled, logs removed': ['full-disk', 'remove-logs']
           .map((name) => faults.filter(({ kind }) => kind === name).length)
           .join(', '),
@@ -117,7 +142,7 @@ export async function runChaos(input: ChaosInput): Promise<ChaosResult> {
 }
 
 /** The name of the data folder and of the projects, and whether they are reached by a link. */
-function placeOf(seed: number): { name: string; throughLink: boolean } {
+function namesOf(seed: number): { name: string; throughLink: boolean } {
   const dice = createDice(seed).derive(placePart);
   return { name: dice.pick([...awkwardNames, awkwardName]), throughLink: dice.chance(0.5) };
 }
@@ -128,9 +153,12 @@ function createLibrary(seed: number) {
   const moods = new Map<string, LedgerMood>();
   let next = 0;
   return {
+    /** One for each program, by its number. */
+    kinds: ['mount'] as AskedMode[],
     count: () => next,
     next() {
-      const program = createProgram(seed, next);
+      const kind = this.kinds[next % this.kinds.length] ?? 'mount';
+      const program = inSandbox(createProgram(seed, next), kind);
       next += 1;
       for (const message of program.messages) messages.set(message.marker, message);
       for (const { call } of allCalls(program)) if (call.kind === 'effect') moods.set(call.key, call.mood);
@@ -153,7 +181,8 @@ async function playAll(
   let nemesis: Nemesis | undefined;
   const kills = (): number => (nemesis ? killsIn(nemesis.faults) : 0);
   const isDue = (): boolean => kills() * input.programs < library.count() * input.kills;
-  if (input.kills > 0) nemesis = startNemesis({ platform, disk, dice: dice.derive(-1), pauseMs, isDue });
+  if (input.kills > 0)
+    nemesis = startNemesis({ platform, disk, engine: input.engine, dice: dice.derive(-1), pauseMs, isDue });
 
   async function playOn(): Promise<void> {
     while (library.count() < input.programs || kills() < input.kills) {
@@ -171,12 +200,30 @@ async function playAll(
   return { played, faults: nemesis?.faults ?? [] };
 }
 
+async function lookForContainers(
+  { engine }: ChaosInput,
+  kinds: readonly AskedMode[],
+  { platform, played }: { platform: Platform; played: readonly Played[] },
+): Promise<Finding> {
+  if (!kinds.includes('sandbox')) return { violations: [], figures: {} };
+  const runIds = new Set(played.flatMap(({ messages }) => messages.map(({ runId }) => runId)));
+  return leftInEngine(runIds, platform, engine);
+}
+
 async function gather(
   platform: Platform,
   seen: { played: Played[]; faults: Fault[]; ledger: Ledger; model: FakeModel },
 ): Promise<Evidence> {
   const { played, faults, ledger, model } = seen;
   const money = await readMoney(platform.databaseUrl);
-  const [runs, files] = await Promise.all([readRuns(platform.databaseUrl), readFiles(played)]);
-  return { played, faults, hits: ledger.hits, model, runs, files, money };
+  const homecomings = await readHomecomings(platform.databaseUrl);
+  const runs = await readRuns(platform.databaseUrl);
+  const inPlace = played.map((each) => ({ ...each, folder: placeOf(each, runs, platform.data) }));
+  const [files, atHome, noted] = await Promise.all([
+    readFiles(inPlace),
+    readFiles(played),
+    readEffects(inPlace),
+  ]);
+  const hits = [...ledger.hits, ...noted];
+  return { played: inPlace, faults, hits, model, runs, files, atHome, homecomings, money };
 }

@@ -3,6 +3,7 @@
 import { checkAcknowledged } from './checks/acknowledged.ts';
 import { checkApprovals } from './checks/approvals.ts';
 import { checkCalls } from './checks/calls.ts';
+import { checkHomecomings } from './checks/homecomings.ts';
 import { checkLog } from './checks/log.ts';
 import { checkMoney } from './checks/money.ts';
 import { checkReceived } from './checks/received.ts';
@@ -13,6 +14,7 @@ const checks: readonly Check[] = [
   checkReceived,
   checkLog,
   checkCalls,
+  checkHomecomings,
   checkApprovals,
   checkMoney,
   checkAcknowledged,

@@ -6,8 +6,9 @@ import { type Db, openDatabase } from '../../activities/store/db/database.ts';
 import { readEvents } from '../../activities/store/log/events.ts';
 import type { DB } from '../../activities/store/db/tables.ts';
 import { type Event, streamOf } from '../../workflows/contracts/event.ts';
+import { workPlace } from '../../worker/data-folder.ts';
 import type { FakeModel } from './fake-model.ts';
-import type { Hit } from './ledger.ts';
+import { effectsFile, type Hit, hitsIn } from './ledger.ts';
 import type { Fault } from './nemesis.ts';
 import type { Played, PlayedMessage } from './player.ts';
 import { allCalls, type CallPlan, type Message } from './program.ts';
@@ -43,6 +44,10 @@ export interface Evidence {
   money: Money | undefined;
   /** By path: what each file a program was to write or edit holds now; undefined when it is not there. */
   files: ReadonlyMap<string, string | undefined>;
+  /** The same of their projects, where they worked on a copy. */
+  atHome: ReadonlyMap<string, string | undefined>;
+  /** Of runs whose changes came home by themselves. */
+  homecomings: readonly Row<'rewinds'>[];
 }
 
 export interface Violation {
@@ -139,6 +144,20 @@ export function readRuns(databaseUrl: string): Promise<Map<string, RunState>> {
 // The sweeper closes what died before it could; it comes by every few seconds.
 const closingMs = 30_000;
 
+/** When the last is over. */
+export function readHomecomings(databaseUrl: string): Promise<Row<'rewinds'>[]> {
+  return look(databaseUrl, async (db) => {
+    const all = db.selectFrom('rewinds').selectAll().orderBy('id');
+    const until = Date.now() + closingMs;
+    let rows = await all.execute();
+    while (rows.some(({ status }) => status === 'open') && Date.now() < until) {
+      await sleep(200);
+      rows = await all.execute();
+    }
+    return rows;
+  });
+}
+
 export function readMoney(databaseUrl: string): Promise<Money> {
   return look(databaseUrl, async (db) => {
     const open = db.selectFrom('allowance_runs').select('run_id').where('closed_at', 'is', null);
@@ -156,7 +175,27 @@ export function readMoney(databaseUrl: string): Promise<Money> {
   });
 }
 
-export async function readFiles(played: readonly Played[]): Promise<Map<string, string | undefined>> {
+/** Where the files of a program are: a copy belongs to its conversation. */
+export function placeOf(
+  { folder, messages }: Played,
+  runs: ReadonlyMap<string, RunState>,
+  data: string,
+): string {
+  const run = messages.map(({ runId }) => runs.get(runId)?.run).find((each) => each !== undefined);
+  return (run && workPlace(data, run)) ?? folder;
+}
+
+/** The effects that programs in sandboxes have noted, in the order they took place. */
+export async function readEffects(played: readonly Played[]): Promise<Hit[]> {
+  const texts = played
+    .filter(({ program }) => program.execMode !== undefined)
+    .map(({ folder }) => readFile(`${folder}/${effectsFile}`, 'utf8').catch(() => ''));
+  return (await Promise.all(texts)).flatMap(hitsIn).sort((one, other) => one.at - other.at);
+}
+
+export async function readFiles(
+  played: readonly Pick<Played, 'program' | 'folder'>[],
+): Promise<Map<string, string | undefined>> {
   const files = new Map<string, string | undefined>();
   for (const { program, folder } of played) {
     for (const { call } of allCalls(program)) {

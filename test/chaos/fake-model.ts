@@ -30,12 +30,18 @@ export type ModelFault =
   /** It breaks inside the arguments of the first call. */
   | { kind: 'cut-call' };
 
+/** Tokens of a prompt, and how many of them came out of the server's cache. */
+export interface PromptUse {
+  prompt: number;
+  cached: number;
+}
+
 export interface Script {
   firstTokenMs?: number;
   words: string[];
   wordMs?: number;
   calls?: ModelCall[];
-  usage?: 'right' | 'missing' | 'absurd';
+  usage?: 'right' | 'missing' | 'absurd' | PromptUse;
   fault?: ModelFault | undefined;
 }
 
@@ -204,5 +210,11 @@ async function breakOff(response: ServerResponse): Promise<false> {
 function usageOf({ usage = 'right', words }: Script): object | undefined {
   if (usage === 'missing') return undefined;
   if (usage === 'absurd') return { prompt_tokens: -5, completion_tokens: 1e15, total_tokens: 0 };
-  return { prompt_tokens: 100, completion_tokens: words.length, total_tokens: 100 + words.length };
+  const { prompt, cached } = usage === 'right' ? { prompt: 100, cached: 0 } : usage;
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: words.length,
+    total_tokens: prompt + words.length,
+    ...(cached > 0 && { prompt_tokens_details: { cached_tokens: cached } }),
+  };
 }

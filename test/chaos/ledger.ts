@@ -58,3 +58,32 @@ export function effectCommand(
     `exit $status`,
   ].join('\n');
 }
+
+/** Where the effects of a program are counted whose commands reach no network, in its project: a line for each. */
+export const effectsFile = 'effects.txt';
+
+/** The same effect as a line in that file. It fails before or after where the ledger would break off. */
+export function fileEffectCommand(
+  key: string,
+  { beforeMs, afterMs, mood }: { beforeMs: number; afterMs: number; mood: LedgerMood },
+): string {
+  return [
+    `sleep ${beforeMs / 1000}`,
+    ...(mood === 'dies-before' ? ['exit 1'] : []),
+    // Microseconds, as bash tells them without another process.
+    `echo "${key} ${'$'}{EPOCHREALTIME/[.,]/}" >>${effectsFile} || exit 1`,
+    `sleep ${afterMs / 1000}`,
+    ...(mood === 'dies-after' ? ['exit 1'] : []),
+  ].join('\n');
+}
+
+/** What the lines of that file say. */
+export function hitsIn(text: string): Hit[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [key = '', micros] = line.split(' ');
+      return { key, at: Math.floor(Number(micros) / 1000) };
+    });
+}

@@ -1,10 +1,11 @@
 // Breaks things, by the dice: kills processes of the platform, freezes them, stops Postgres in the middle of it, fills
-// its disk, removes its logs.
+// its disk, removes its logs, kills the engine of its containers.
 // Every fault is noted with its time. It starts again what does not start by itself.
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Platform, type ProcessName, until } from '../support/platform.ts';
+import type { OwnEngine } from '../support/own-engine.ts';
 import type { SmallDisk } from '../support/small-disk.ts';
 import type { Dice } from './dice.ts';
 
@@ -21,7 +22,8 @@ export type FaultKind =
   | 'freeze-postgres'
   | 'freeze-temporal'
   | 'full-disk'
-  | 'remove-logs';
+  | 'remove-logs'
+  | 'engine';
 
 export interface Fault {
   kind: FaultKind;
@@ -55,6 +57,11 @@ const kinds: readonly FaultKind[] = [
   'full-disk',
   'remove-logs',
 ];
+// About as often as the worker.
+const kindsWithEngine: readonly FaultKind[] = [
+  ...kinds,
+  ...Array.from({ length: 12 }, () => 'engine' as const),
+];
 
 // After this time a process will not come back any more; a busy machine needs a quarter of it.
 const notUpMs = 120_000;
@@ -63,6 +70,8 @@ export interface NemesisInput {
   platform: Platform;
   /** Where the data folder is; without it no disk is filled. */
   disk?: SmallDisk | undefined;
+  /** Of its containers; without it none is killed. */
+  engine?: OwnEngine | undefined;
   dice: Dice;
   /** Between two faults. */
   pauseMs: [number, number];
@@ -70,10 +79,13 @@ export interface NemesisInput {
   isDue(): boolean;
 }
 
+// With the seconds it takes to start, less than the time that the worker waits for it.
+const engineAwayMs: [number, number] = [0, 2_000];
+
 // Very short beside the seconds that programs take.
 const lookMs = 100;
 
-export function startNemesis({ platform, disk, dice, pauseMs, isDue }: NemesisInput): Nemesis {
+export function startNemesis({ platform, disk, engine, dice, pauseMs, isDue }: NemesisInput): Nemesis {
   const faults: Fault[] = [];
   const stopping = new AbortController();
 
@@ -115,6 +127,13 @@ export function startNemesis({ platform, disk, dice, pauseMs, isDue }: NemesisIn
       case 'remove-logs':
         await rm(path.join(platform.data, 'logs'), { recursive: true, force: true });
         return { kind, at };
+      case 'engine': {
+        if (!engine) return undefined;
+        await engine.kill();
+        await sleep(dice.between(...engineAwayMs));
+        await engine.start();
+        return { kind, at, until: Date.now() };
+      }
       default: {
         const until = await freeze(kind.slice('freeze-'.length) as ProcessName);
         return until === undefined ? undefined : { kind, at, until };
@@ -135,7 +154,7 @@ export function startNemesis({ platform, disk, dice, pauseMs, isDue }: NemesisIn
       if (!dice.chance(0.2)) await allUp(platform);
       await pause(dice.between(...pauseMs));
       if (stopping.signal.aborted) return;
-      const fault = await strike(dice.pick(kinds));
+      const fault = await strike(dice.pick(engine ? kindsWithEngine : kinds));
       if (fault) faults.push(fault);
     }
   }

@@ -4,7 +4,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event } from '../../workflows/contracts/event.ts';
+import type { AskedMode } from '../../workflows/contracts/run.ts';
 import type { Dice } from './dice.ts';
+import { giveToAgent } from '../activities/sandbox/opened.ts';
 import { marked } from './fake-model.ts';
 import { type Act, allCalls, beforeEdit, type Message, type Program, type Saying } from './program.ts';
 import { type Recorder, type Recording, record } from './recorder.ts';
@@ -33,7 +35,10 @@ export interface PlayedMessage {
 
 export interface Played {
   program: Program;
+  /** Where its files are: its project, or the copy that its runs worked on. */
   folder: string;
+  /** Its project. */
+  home: string;
   messages: PlayedMessage[];
   recordings: Recording[];
   acknowledged: Acknowledged[];
@@ -55,6 +60,11 @@ export interface Stage {
 // No fault lasts longer than some ten seconds, and recovery from each takes seconds: this is a hang.
 const stuckMs = 90_000;
 
+/** When the last event of any run of a program came: a run that is parked moves when the one before it does. */
+interface Clock {
+  movedAt: number;
+}
+
 export async function play(program: Program, stage: Stage): Promise<Played> {
   const folder = await makeProject(program, stage.folder);
   const requests = createRequests({ ...stage, name: `program-${program.id}` });
@@ -62,6 +72,7 @@ export async function play(program: Program, stage: Stage): Promise<Played> {
   const recorders: Recorder[] = [];
   const messages: PlayedMessage[] = [];
   const runs: RunWatch[] = [];
+  const clock: Clock = { movedAt: startedAt };
   let stuck: string | undefined;
   for (const message of program.messages) {
     const last = runs.at(-1);
@@ -72,9 +83,10 @@ export async function play(program: Program, stage: Stage): Promise<Played> {
     const played = await send(requests, message, messages[0]?.conversationId, {
       stage,
       folder: program.project ? folder : undefined,
+      execMode: program.execMode,
     });
     messages.push(played);
-    const watch = watchRun(stage, requests, message, played);
+    const watch = watchRun(stage, requests, message, played, clock);
     runs.push(watch);
     recorders.push(...watch.recorders);
     if (messages.length === 1) {
@@ -89,7 +101,17 @@ export async function play(program: Program, stage: Stage): Promise<Played> {
   await Promise.all(recorders.map((recorder) => recorder.done));
   const recordings = recorders.map((recorder) => recorder.recording);
   const { acknowledged } = requests;
-  return { program, folder, messages, recordings, acknowledged, startedAt, endedAt: Date.now(), stuck };
+  return {
+    program,
+    folder,
+    home: folder,
+    messages,
+    recordings,
+    acknowledged,
+    startedAt,
+    endedAt: Date.now(),
+    stuck,
+  };
 }
 
 async function makeProject(program: Program, parent: string): Promise<string> {
@@ -99,6 +121,7 @@ async function makeProject(program: Program, parent: string): Promise<string> {
   for (const { call } of allCalls(program)) {
     if (call.kind === 'edit') await writeFile(path.join(folder, call.path), `${beforeEdit}\n`);
   }
+  if (program.execMode === 'sandbox') giveToAgent(folder);
   return folder;
 }
 
@@ -106,18 +129,24 @@ async function send(
   requests: Requests,
   message: Message,
   conversationId: string | undefined,
-  { stage, folder }: { stage: Stage; folder: string | undefined },
+  { stage, folder, execMode }: { stage: Stage; folder: string | undefined; execMode: AskedMode | undefined },
 ): Promise<PlayedMessage> {
   const body = {
     prompt: `Do as the program says. ${marked(message.marker)}`,
     ...(folder === undefined ? {} : { project: { path: folder } }),
     model: stage.model,
+    ...(execMode === undefined ? {} : { execMode }),
     ...(message.asks ? { policy: 'ask-everything', attended: true } : { policy: 'trusted-mount-autonomous' }),
     messageId: `message-${message.marker}`,
     ...(conversationId ? { whenBusy: 'queue' } : {}),
   };
   const to = conversationId ? `/conversations/${conversationId}/messages` : '/runs';
-  const acknowledged = await requests.post(to, body, { twins: message.doubled ? 1 : 0 });
+  const twins = message.doubled ? 1 : 0;
+  let acknowledged = await requests.post(to, body, { twins });
+  for (const until = Date.now() + stuckMs; isForLater(acknowledged) && Date.now() < until; ) {
+    await sleep(500);
+    acknowledged = await requests.post(to, body, { twins });
+  }
   const { id, conversationId: conversation } = acknowledged.answer as {
     id?: string;
     conversationId?: string;
@@ -129,6 +158,11 @@ async function send(
   return { marker, runId: id, conversationId: conversation, acknowledged, acts: [], answers: [] };
 }
 
+/** Its sandbox is away for now: a refusal of this request, under this key. */
+function isForLater({ status, answer }: Acknowledged): boolean {
+  return status === 422 && answer['code'] === 'SandboxUnavailable';
+}
+
 interface RunWatch {
   recorders: Recorder[];
   /** Resolves when the run has begun a step or ended; says so when nothing moved for too long. */
@@ -136,12 +170,17 @@ interface RunWatch {
   ended(): Promise<string | undefined>;
 }
 
-function watchRun(stage: Stage, requests: Requests, message: Message, played: PlayedMessage): RunWatch {
+function watchRun(
+  stage: Stage,
+  requests: Requests,
+  message: Message,
+  played: PlayedMessage,
+  clock: Clock,
+): RunWatch {
   const begun = Promise.withResolvers<void>();
   const acting: Promise<void>[] = [];
   const answering: Promise<void>[] = [];
   const waiting = [...message.acts];
-  let movedAt = Date.now();
   let over = false;
 
   async function act(next: Act, position: number): Promise<void> {
@@ -182,7 +221,7 @@ function watchRun(stage: Stage, requests: Requests, message: Message, played: Pl
   }
 
   function onEvent(event: Event): void {
-    movedAt = Date.now();
+    clock.movedAt = Date.now();
     if (event.type === 'approval-request')
       answering.push(answer(event.payload.approvalId, event.payload.callId));
     if (event.type === 'step-start') actOn(event.payload.step);
@@ -195,11 +234,11 @@ function watchRun(stage: Stage, requests: Requests, message: Message, played: Pl
 
   async function unlessStuck(done: Promise<unknown>): Promise<string | undefined> {
     let timer: NodeJS.Timeout | undefined;
-    // The clock of a run that waited for its turn starts when the player begins to wait for it.
-    movedAt = Date.now();
+    // What moved before the player began to wait is no measure of this wait.
+    clock.movedAt = Date.now();
     const stuck = new Promise<string>((resolve) => {
       timer = setInterval(() => {
-        if (!over && Date.now() - movedAt > stuckMs) {
+        if (!over && Date.now() - clock.movedAt > stuckMs) {
           resolve(`run ${played.runId} (${message.marker}) made no progress for ${stuckMs / 1000} s`);
         }
       }, 1_000);

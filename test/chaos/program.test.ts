@@ -1,6 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { allCalls, createProgram, type Program, scriptOf } from './program.ts';
+import { effectsFile, hitsIn } from './ledger.ts';
+import { allCalls, createProgram, inSandbox, type Program, scriptOf } from './program.ts';
 
 const seeds = fc.record({ seed: fc.nat(), id: fc.nat({ max: 100_000 }) });
 
@@ -52,4 +57,29 @@ test('the model says the same to every attempt at a step but for the faults of t
   const second = scriptOf(message, 1, 2, 7);
   expect(first.fault).toBeDefined();
   expect(second).toEqual({ ...first, fault: undefined });
+});
+
+test('an effect in a sandbox is a line that tells its time, and a mood breaks it off before or after', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'perdure-effects-'));
+  const startedAt = Date.now();
+  const codes = (['answers', 'dies-before', 'dies-after'] as const).map((mood) => {
+    const call = { kind: 'effect', key: `7/0/${mood}`, beforeMs: 0, afterMs: 0, mood } as const;
+    const step = { words: [], wordMs: 0, firstTokenMs: 0, calls: [call], faults: [], reusesIds: false };
+    const message = { marker: '7/0', when: 'first', doubled: false, acts: [] } as const;
+    const steps = [{ ...step, usage: 'right' as const }];
+    const plain: Program = { id: 7, project: false, messages: [{ ...message, steps, acts: [] }] };
+    const [inIt] = inSandbox(plain, 'bubblewrap').messages;
+    const { command } = JSON.parse(scriptOf(inIt, 1, 1, 1).calls?.[0]?.input ?? '') as { command: string };
+    return spawnSync('bash', ['-c', command], { cwd: folder }).status;
+  });
+  const hits = hitsIn(readFileSync(path.join(folder, effectsFile), 'utf8'));
+  rmSync(folder, { recursive: true });
+  expect({ codes, keys: hits.map(({ key }) => key) }).toEqual({
+    codes: [0, 1, 1],
+    keys: ['7/0/answers', '7/0/dies-after'],
+  });
+  for (const { at } of hits) {
+    expect(at).toBeGreaterThanOrEqual(startedAt);
+    expect(at).toBeLessThanOrEqual(Date.now());
+  }
 });

@@ -2,7 +2,8 @@
 // people do meanwhile. A program is known in full before it starts, so what must come of it is known too.
 import { createDice, type Dice } from './dice.ts';
 import type { ModelCall, ModelFault, Script } from './fake-model.ts';
-import { effectCommand, type LedgerMood } from './ledger.ts';
+import type { AskedMode } from '../../workflows/contracts/run.ts';
+import { effectCommand, fileEffectCommand, type LedgerMood } from './ledger.ts';
 
 export type CallPlan =
   /** A shell command with one side effect: must never happen twice. */
@@ -60,12 +61,16 @@ export interface Message {
   answers?: Readonly<Record<string, AnswerPlan>>;
   steps: StepPlan[];
   acts: Act[];
+  /** Its effects are lines in a file, since its commands reach no ledger. */
+  effectsInFile?: true;
 }
 
 export interface Program {
   id: number;
   /** Its runs work in a project; without one they begin and end with their model calls. */
   project: boolean;
+  /** Where its commands run; left out: the server's own choice. */
+  execMode?: AskedMode;
   messages: Message[];
 }
 
@@ -87,6 +92,13 @@ export function createProgram(seed: number, id: number): Program {
   } while (budget.left > 2 && messages.length < 4 && dice.chance(0.6));
   const files = messages.flatMap(({ steps }) => steps.flatMap(({ calls }) => calls)).some(touchesFiles);
   return { id, project: files || dice.chance(0.3), messages };
+}
+
+/** The same program with its commands in a sandbox of this kind. */
+export function inSandbox(program: Program, execMode: AskedMode): Program {
+  if (execMode === 'mount') return program;
+  const messages = program.messages.map((message) => ({ ...message, effectsInFile: true as const }));
+  return { ...program, project: true, execMode, messages };
 }
 
 function touchesFiles({ kind }: CallPlan): boolean {
@@ -183,16 +195,20 @@ export function scriptOf(message: Message | undefined, step: number, attempt: nu
   if (!plan) return { words: ['Nothing more to do.'] };
   const calls = plan.calls.map((call, index): ModelCall => {
     const id = plan.reusesIds ? 'call_same' : `call_${step}_${index}`;
-    return { id, ...toToolCall(call, port) };
+    return { id, ...toToolCall(call, message?.effectsInFile ? undefined : port) };
   });
   const { words, wordMs, firstTokenMs, usage } = plan;
   return { words, wordMs, firstTokenMs, usage, calls, fault: plan.faults[attempt - 1] };
 }
 
-function toToolCall(call: CallPlan, port: number): { name: string; input: string } {
+function commandOf(call: CallPlan & { kind: 'effect' }, port: number | undefined): string {
+  return port === undefined ? fileEffectCommand(call.key, call) : effectCommand(port, call.key, call);
+}
+
+function toToolCall(call: CallPlan, port: number | undefined): { name: string; input: string } {
   switch (call.kind) {
     case 'effect':
-      return { name: 'shell', input: JSON.stringify({ command: effectCommand(port, call.key, call) }) };
+      return { name: 'shell', input: JSON.stringify({ command: commandOf(call, port) }) };
     case 'command':
       return { name: 'shell', input: JSON.stringify({ command: call.command }) };
     case 'write':

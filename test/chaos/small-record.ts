@@ -110,6 +110,7 @@ function playedOf(scene: Scene, log: Event[]): Evidence['played'] {
     {
       program,
       folder,
+      home: folder,
       messages: [{ marker: '7/0', runId, conversationId: 'c', acknowledged, acts: [], answers }],
       recordings: [
         {
@@ -174,6 +175,8 @@ export function evidenceOf(scene: Scene, log = events()): Evidence {
     faults: [],
     model: { asks: [], answered: new Map() },
     files: new Map(),
+    atHome: new Map(),
+    homecomings: [],
     money,
   };
 }

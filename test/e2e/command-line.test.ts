@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { probeBubblewrap } from '../../activities/sandbox/bubblewrap/probe.ts';
 import { type Platform, startPlatform } from '../support/platform.ts';
 
 const main = path.join(import.meta.dirname, '../../api/cli/main.ts');
@@ -25,6 +26,10 @@ beforeAll(async () => {
   const scenario = { description: 'Looks around.', steps: [{ calls }, { text: 'Seen.' }] };
   // JSON is YAML.
   await writeFile(path.join(scenarios, 'look-around.yaml'), JSON.stringify(scenario));
+  const out = 'for host in 10.0.0.1 other.test; do curl -s http://$host/; done; cat token ../token';
+  const reach = { tool: 'shell', input: { command: out, hosts: ['10.0.0.1'] } };
+  const reaching = { description: 'Reaches out.', steps: [{ calls: [reach] }, { text: 'Tried.' }] };
+  await writeFile(path.join(scenarios, 'reach-out.yaml'), JSON.stringify(reaching));
   const environment = {
     PERDURE_SCENARIOS: scenarios,
     PERDURE_DEFAULT_MODEL: 'scripted/hello',
@@ -173,6 +178,28 @@ test('a command finds no token and no key in its environment or beside its files
   expect(names.filter((name) => /KEY|TOKEN|SECRET|PASSWORD|DATABASE/.test(name ?? ''))).toEqual([]);
 });
 
+test('a contained command reaches what its call named and is public, and people see what it asked for', async ({
+  skip,
+}) => {
+  if (!(await probeBubblewrap()).ok) skip('this machine has no bubblewrap that starts');
+  const { id } = await platform.client.startRun({
+    ...{ prompt: 'reach out', model: 'scripted/reach-out', execMode: 'bubblewrap' },
+    policy: 'trusted-mount-autonomous',
+  });
+  await perdure('watch', id).end;
+  const shown = perdure('show', id);
+  expect(await shown.end).toEqual({ code: 0, err: '' });
+  expect(shown.out()).toMatch(/\n1\.0 +10\.0\.0\.1:80 +0 .*10\.0\.0\.1 is not a public/);
+  const [call] = (await platform.client.calls(id)).items;
+  expect([call?.network.map(({ host, connections }) => [host, connections]), call?.output]).toEqual([
+    [
+      ['10.0.0.1', 0],
+      ['other.test', 0],
+    ],
+    expect.stringContaining('not reached: 10.0.0.1 is not a public address'),
+  ]);
+});
+
 test('a policy that requires containment is refused in mount, unless that is accepted, and the end says what was denied', async () => {
   const look = ['run', 'look', '--model', 'scripted/look-around', '--policy', 'headless-permissive-sandbox'];
   const refused = perdure(...look);
@@ -232,6 +259,7 @@ test('status lists the five processes by name, pid, address and health', async (
       mode: 'mount',
       contains: nothing,
       reach: expect.stringMatching(/^contains nothing; .*token’s file$/),
+      runs: 0,
       problem: null,
     },
     {
@@ -239,7 +267,22 @@ test('status lists the five processes by name, pid, address and health', async (
       contains: all,
       reach: expect.stringMatching(/^contains files, network and processes; /),
       // Not every machine has it, or lets it start.
+      runs: 0,
       problem: sandboxes[1].problem === null ? null : expect.stringMatching(/bubblewrap|bwrap/),
+    },
+    {
+      mode: 'sandbox',
+      contains: all,
+      reach: expect.stringMatching(/^contains files, network, processes, memory and processor/),
+      runs: 0,
+      problem: sandboxes[2].problem === null ? null : expect.stringMatching(/^The Docker engine /),
+    },
+    {
+      mode: 'container',
+      contains: nothing,
+      reach: expect.stringMatching(/^contains nothing of its own: /),
+      runs: 0,
+      problem: sandboxes[3].problem === null ? null : expect.stringMatching(/^The Docker engine /),
     },
   ]);
 });

@@ -122,7 +122,7 @@ test.each([allAtOnce])(title, expectNothingLost);
 /** What one of many was told: that it decided, or who did. */
 type Told = { decided: ApprovalView } | { refused: string };
 
-const alreadyDecided = /It was (approved|denied) by first \((api|cli|page)\) at \S+Z\./;
+const alreadyDecided = /Approval \S+ was (approved|denied) by first \((api|cli|page)\) at \S+Z\./;
 
 test('a hundred answers at once from API, page and command line, yes and no: one decides, 99 are told who did, and the call is made once or not at all', {
   tags: ['faults'],
@@ -169,6 +169,7 @@ test('a hundred answers at once from API, page and command line, yes and no: one
       return asClient(verdict, note, index % 3 === 0 ? 'page' : undefined);
     }),
   );
+  const became = becameOf(await ending);
   const approval = await platform.client.approval(id);
   const { status, decidedBy, decidedAt } = approval;
   const wins = told.flatMap((one) => ('decided' in one ? [one.decided] : []));
@@ -177,10 +178,13 @@ test('a hundred answers at once from API, page and command line, yes and no: one
     { won: id, note: approval.note, verdict: status },
   ]);
   expect(refusals).toEqual(
-    Array.from({ length: contenders - 1 }, () => `It was ${status} by ${decidedBy} at ${decidedAt}.`),
+    Array.from(
+      { length: contenders - 1 },
+      () => `Approval ${id} was ${status} by ${decidedBy} at ${decidedAt}.`,
+    ),
   );
   const allowed = status === 'approved';
-  expect({ ...becameOf(await ending), effects: theatre.effectsOf('raced for') }).toEqual({
+  expect({ ...became, effects: theatre.effectsOf('raced for') }).toEqual({
     ...answered(allowed ? 'approved' : 'denied', decidedBy ?? '', allowed ? 'succeeded' : 'denied'),
     effects: allowed ? 1 : 0,
   });

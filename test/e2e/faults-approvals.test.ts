@@ -100,7 +100,6 @@ const deaths: Death[] = [
   {
     ...made,
     point: 'claimed',
-    quick: true,
     when: 'between using an approval up and acting',
     outcome: 'its successor has it as its own and acts once',
     answered: 'before it dies',

@@ -26,7 +26,9 @@ afterAll(async () => {
   await cutter.close();
 });
 
-test('with the answers to commits cut off again and again, every program ends as if nothing had been', async () => {
+test('with the answers to commits cut off again and again, every program ends as if nothing had been', {
+  tags: ['faults'],
+}, async () => {
   const programs = Array.from({ length: 16 }, (_, index) => createProgram(2026, 500 + index));
   const played = await theatre.play(roles, programs);
   await theatre.expectRight(roles, played);

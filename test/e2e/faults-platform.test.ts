@@ -63,10 +63,10 @@ interface Death {
 }
 
 const deaths: Death[] = [
-  { what: 'the worker', strike: async () => void platform.kill('worker'), times: 3 },
-  { what: 'the API', strike: async () => void platform.kill('api'), times: 2 },
-  { what: 'Postgres', strike: async () => void platform.kill('postgres'), times: 2 },
-  { what: 'Temporal', strike: async () => void platform.kill('temporal'), times: 2 },
+  { what: 'the worker', strike: async () => void platform.kill('worker'), times: 2 },
+  { what: 'the API', strike: async () => void platform.kill('api'), times: 1 },
+  { what: 'Postgres', strike: async () => void platform.kill('postgres'), times: 1 },
+  { what: 'Temporal', strike: async () => void platform.kill('temporal'), times: 1 },
   {
     what: 'the supervisor',
     times: 1,

@@ -62,6 +62,7 @@ const deaths: Death[] = [
   },
   {
     point: 'mid-stream',
+    long: true,
     when: 'in the middle of an answer',
     outcome: 'the step is asked once more',
     status: 'succeeded',

@@ -28,7 +28,9 @@ async function startWorker(options?: Parameters<typeof roles.startWorker>[0]): P
   return worker;
 }
 
-test('a worker told to stop under load finishes what it does: no attempt fails, nothing is asked or done twice', async () => {
+test('a worker told to stop under load finishes what it does: no attempt fails, nothing is asked or done twice', {
+  tags: ['faults'],
+}, async () => {
   const first = await startWorker();
   const programs = Array.from({ length: 12 }, (_, index) =>
     aProgram([

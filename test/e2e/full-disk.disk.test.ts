@@ -144,7 +144,9 @@ test('a Postgres and a Temporal that a full disk has stopped come back with it, 
   expect({ status, code, ended: await ended() }).toEqual({ status: 507, code: 'DiskFull', ended: allWell });
 });
 
-test('the folders of logs and of signs, and what says what runs, are removed, and a killed worker is started again', async () => {
+test('the folders of logs and of signs, and what says what runs, are removed, and a killed worker is started again', {
+  tags: ['faults'],
+}, async () => {
   const { playing } = await play('removed');
   for (const name of ['logs', 'run', 'processes.json', 'supervisor.lock'])
     rmSync(path.join(platform.data, name), { recursive: true });

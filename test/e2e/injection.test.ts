@@ -28,8 +28,8 @@ const atOnce = 24;
 const ways = new Map(attacks.toReversed().map((attack) => [attack.vehicle, attack]));
 const chosen = withFaults ? attacks : [...ways.values()];
 
-// A minute on a quiet machine; past this something hangs.
-const longestMs = 400_000;
+// Two minutes on a quiet machine; past this something hangs.
+const longestMs = 900_000;
 
 const stage = await openStage();
 const { roles, grounds, web, model } = stage;
@@ -212,7 +212,7 @@ test('what counts effects sees them where nothing is contained: a profile that t
   }).toEqual({
     'secrets out': ['calls', 'events', 'messages', 'model', 'web'],
     'visits to the thief': ['/loot', '/tests'],
-    'ungated writes': ['trusted, file: plants a hook: .git/hooks/post-checkout'],
+    'ungated writes': ['trusted, subagent report: plants a hook: .git/hooks/post-checkout'],
     outside: [['planted.txt'], [], []],
     ruling: ['allowances', 'changes of limits', 'policies', 'policy versions'],
     'asked for and not done': [],

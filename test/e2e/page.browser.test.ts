@@ -52,7 +52,9 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true });
 });
 
-test('the demo runs from the page, survives the kill of its worker, and every event arrives once', async () => {
+test('the demo runs from the page, survives the kill of its worker, and every event arrives once', {
+  tags: ['faults'],
+}, async () => {
   const page = await browser.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));

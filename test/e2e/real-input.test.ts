@@ -68,6 +68,8 @@ const facts = ({ callId, tool, status }: CallView) => ({ callId, tool, status })
 
 test('an agent changes a copy of this repository, through the death of its worker', {
   tags: ['faults'],
+  // It runs all of the repository's checks, beside other tests that keep the machine busy.
+  timeout: 600_000,
 }, async () => {
   const started = await platform.client.startRun({
     prompt: `Change the first comment of ${file} to say "its package", and prove that the checks still pass.`,

@@ -13,7 +13,7 @@ import { repository } from '../support/repository.ts';
 import { withFaults } from '../support/with-faults.ts';
 
 // Each wire format once, and of those over the chat format the ones that ask most of their requests.
-const quick = ['openai', 'anthropic', 'gemini', 'mistral', 'kimi', 'llamacpp'];
+const quick = ['openai', 'anthropic', 'gemini', 'llamacpp'];
 const played = kinds.filter(({ server }) => withFaults || quick.includes(server));
 // What all of them take together; this only ends a hang.
 const longestMs = 120_000;

@@ -14,7 +14,12 @@ export interface Task {
   first: PlantedCall;
   /** Where the answer is to be written; undefined where the run may not write. */
   summary: string | undefined;
+  /** What a subagent says that is asked to report. */
+  report: string;
 }
+
+/** What a run of this task has a subagent do. */
+export const reportOn = (number: number): string => `[[report ${number}]] What is the figure?`;
 
 export interface ObeyingModel extends FakeModel {
   /** The planted calls it has really made, by the number of the task. */
@@ -34,6 +39,7 @@ export function demand(steps: readonly PlantedStep[], when: 'now' | 'later' = 'n
 
 const demands = /\(\((now|later) ([\w-]+)\)\)/g;
 export const factOf = (number: number): string => `fact-${number}-${(number * 7919 + 104_729).toString(36)}`;
+const context = /<perdure:context>\n[^]*\n<\/perdure:context>/;
 const fact = /fact-\d+-[0-9a-z]+/;
 export const answerWith = (found: string): string => `It says ${found}.`;
 export const summaryWith = (found: string): string => `# Summary\n\nIt says ${found}.\n`;
@@ -44,6 +50,8 @@ export async function startObeyingModel(taskOf: (number: number) => Task | undef
 
   function scriptFor({ marker }: Ask, request: ModelRequest): Script {
     bodies.push(request.body);
+    const reports = /^report (\d+)$/.exec(marker)?.[1];
+    if (reports !== undefined) return { words: [taskOf(Number(reports))?.report ?? ''] };
     const number = Number(marker);
     const task = taskOf(number);
     if (!task) return { words: ['I was asked nothing.'] };
@@ -76,12 +84,15 @@ function nextOf({ messages, tools }: ModelRequest, task: Task): Next {
   };
   let [own, spoken, found, result] = [0, 0, '', ''];
   for (const { description } of tools) listen(description);
+  // What is told anew with each step was told with the first one too.
+  for (const { text } of messages) listen(context.exec(text)?.[0] ?? '');
   for (const message of messages) {
-    const { text } = message;
+    const text = message.text.replace(context, '');
     if (message.role === 'assistant' && message.calls > 0) {
       if (waiting.shift() === undefined) own += 1;
     }
-    if (message.role === 'user' && text.startsWith('<perdure:message>')) {
+    // What files of the project say may stand before it in the same message.
+    if (message.role === 'user' && text.includes('<perdure:message>')) {
       spoken += 1;
       if (spoken === 2) waiting.push(...remembered);
     }

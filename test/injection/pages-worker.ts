@@ -1,8 +1,9 @@
 // The product's own worker, for which one name of the web leads to the test's pages. Every other name and address is
 // refused or allowed as ever; the pages' address is spelled as nothing else can spell it.
 import pino from 'pino';
-import { addressProblem } from '../../activities/tools/address.ts';
-import { createFetch, publicEgress } from '../../activities/tools/fetch.ts';
+import { addressProblem } from '../../activities/egress/address.ts';
+import { publicEgress } from '../../activities/egress/egress.ts';
+import { createFetch } from '../../activities/tools/fetch.ts';
 import { loadConfig } from '../../worker/config/config.ts';
 import type { RoleConfig } from '../../worker/processes/deps.ts';
 import { readyFile } from '../../worker/data-folder.ts';

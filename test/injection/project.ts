@@ -95,6 +95,11 @@ async function plant(project: string, { vehicle }: Attack, text: string): Promis
       return into('docs/guide.md', `One\n${text}\nThree\nFour\n`);
     case 'agent instructions':
       return into('AGENTS.md', `# For agents\n\n${text}\n`);
+    case 'skill': {
+      const folder = path.join('.agents', 'skills', 'figures');
+      await mkdir(path.join(project, folder), { recursive: true });
+      return into(path.join(folder, 'SKILL.md'), `---\ndescription: How figures are found.\n---\n${text}\n`);
+    }
     case 'file name':
     case 'found file name':
       return into(path.join('inbox', text), '');

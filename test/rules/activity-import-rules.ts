@@ -13,9 +13,12 @@ export const activityRules = [
   ),
   rule(
     'activities-take-contracts-and-pure-code',
-    'activities/ imports workflows/contracts, workflows/policy and the transition table, never a workflow.',
+    'activities/ imports workflows/contracts, workflows/policy, workflows/schedule, workflows/tasks and the transition table, never a workflow.',
     { path: '^activities/' },
-    { path: '^workflows/', pathNot: '^workflows/(contracts/|policy/|run/transitions\\.ts$)' },
+    {
+      path: '^workflows/',
+      pathNot: '^workflows/(contracts/|policy/|schedule/|tasks/|run/transitions\\.ts$)',
+    },
   ),
   rule(
     'activity-folders-without-temporal',
@@ -25,13 +28,13 @@ export const activityRules = [
   ),
   rule(
     'activity-folders-import-ports',
-    'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts, host/process-table.ts); take the rest as an argument.',
+    'From a sibling folder import only its port file (llm/llm.ts, tools/tool.ts, sandbox/sandbox.ts, egress/egress.ts, host/process-table.ts); take the rest as an argument.',
     { path: '^activities/([^/]+)/', pathNot: combining },
     {
       path: '^activities/[^/]+/',
       pathNot: [
         '^activities/$1/',
-        '^activities/(llm/llm|tools/tool|sandbox/sandbox|host/process-table|release/target)\\.ts$',
+        '^activities/(llm/llm|tools/tool|sandbox/sandbox|egress/egress|host/process-table|release/target)\\.ts$',
       ],
     },
   ),
@@ -82,12 +85,16 @@ export const storeRooms = [
   'log',
   'access',
   'policies',
+  'presets',
   'runs',
   'allowances',
   'calls',
   'approvals',
   'lifecycle',
   'retention',
+  'schedules',
+  'tasks',
+  'webhooks',
 ] as const;
 
 export const storeRules = [

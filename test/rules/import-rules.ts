@@ -18,7 +18,7 @@ const workflowRules = [
   rule(
     'workflows-take-two-packages',
     'workflows/ may import @temporalio/workflow, @temporalio/common and, in contracts/, zod. Do the rest in an activity.',
-    { path: '^workflows/', pathNot: '^workflows/policy/' },
+    { path: '^workflows/', pathNot: '^workflows/(policy|schedule)/' },
     { path: outsidePackages, pathNot: '(^|/)node_modules/(@temporalio/(workflow|common)|zod)/' },
   ),
   rule(
@@ -26,6 +26,12 @@ const workflowRules = [
     'workflows/policy reads commands with unbash and globs with minimatch. Take what else you need as an argument.',
     { path: '^workflows/policy/' },
     { path: outsidePackages, pathNot: '(^|/)node_modules/(unbash|minimatch|@temporalio|zod)/' },
+  ),
+  rule(
+    'schedule-takes-two-packages',
+    'workflows/schedule reads cron with croner and says it in words with cronstrue. Take what else you need as an argument.',
+    { path: '^workflows/schedule/' },
+    { path: outsidePackages, pathNot: '(^|/)node_modules/(croner|cronstrue)/' },
   ),
   rule(
     'zod-in-contracts-only',
@@ -53,6 +59,12 @@ const workflowRules = [
     },
   ),
   rule(
+    'workflows-do-not-import-schedule',
+    'What is due, begins and is handed out is decided in the activity that writes it; a change of it must not break a replay.',
+    { path: '^workflows/', pathNot: '^workflows/(schedule|tasks)/' },
+    { path: '^workflows/(schedule|tasks)/', dependencyTypesNot: ['type-only'] },
+  ),
+  rule(
     'workflows-do-not-import-policy',
     'Policy is asked in the activity that stores the model’s message; the decision comes back in its result.',
     { path: '^workflows/', pathNot: '^workflows/policy/' },
@@ -61,7 +73,7 @@ const workflowRules = [
   rule(
     'pure-folders-without-temporal',
     'workflows/policy, plan and run are plain code: take the Temporal piece as an argument.',
-    { path: '^workflows/(policy|plan|run)/' },
+    { path: '^workflows/(policy|plan|run|schedule|tasks)/' },
     { path: temporal },
   ),
   rule(
@@ -73,16 +85,17 @@ const workflowRules = [
 ];
 
 // What verbs import of api/: each other, and files that know no HTTP either.
-const verbsImport = '^api/((verbs|upkeep)/|(policy-file|present)\\.ts$)';
+const verbsImport = '^api/((verbs|upkeep)/|(policy-file|preset-file|schedule-manifest|present)\\.ts$)';
 
 const faceRules = [
   rule(
     'api-imports-the-store-and-contracts',
-    'api/ imports workflows/contracts, workflows/policy, workflows/run/transitions, activities/store and activities/host; the rest is passed to buildApp.',
+    'api/ imports workflows/contracts, workflows/policy, workflows/schedule, workflows/run/transitions, activities/store and activities/host; the rest is passed to buildApp.',
     { path: '^api/' },
     {
       path: '^(workflows|activities|worker|test)/',
-      pathNot: '^(workflows/(contracts|policy)/|workflows/run/transitions\\.ts$|activities/(store|host)/)',
+      pathNot:
+        '^(workflows/(contracts|policy|schedule)/|workflows/run/transitions\\.ts$|activities/(store|host)/)',
     },
   ),
   rule(
@@ -100,7 +113,7 @@ const faceRules = [
     { path: '^api/(cli|ui|client)/' },
     {
       path: '^workflows/contracts/',
-      pathNot: '^workflows/contracts/hidden-characters\\.ts$',
+      pathNot: '^workflows/contracts/(hidden-characters|media-types)\\.ts$',
       dependencyTypesNot: ['type-only'],
     },
   ),
@@ -147,9 +160,9 @@ const faceRules = [
     },
   ),
   rule(
-    'temporal-client-in-two-places',
-    'Only api/upkeep/executions.ts and worker/ talk to Temporal. Add a function to api/upkeep/executions.ts and call that.',
-    { path: '^(workflows|activities|api)/', pathNot: '^api/upkeep/executions\\.ts$' },
+    'temporal-client-in-three-places',
+    'Only api/upkeep/executions.ts, api/upkeep/timers.ts and worker/ talk to Temporal. Add a function to one of those and call that.',
+    { path: '^(workflows|activities|api)/', pathNot: '^api/upkeep/(executions|timers)\\.ts$' },
     { path: '(^|/)node_modules/@temporalio/client/' },
   ),
 ];

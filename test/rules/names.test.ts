@@ -41,7 +41,7 @@ function nameProblems(name: string): string[] {
   const problems: string[] = [];
   const segments = name.split('/');
   const stem = (segments.at(-1) ?? '').split('.')[0] ?? '';
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(stem) && stem !== 'README')
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(stem) && !['README', 'Dockerfile'].includes(stem))
     problems.push(`${name}: write it in kebab-case`);
   for (const word of [...segments.slice(0, -1), stem].map((segment) => segment.split('-').at(-1) ?? '')) {
     if (drawers.test(word))

@@ -14,9 +14,9 @@ const bans: Ban[] = [
     pattern: /sessi[o]n/i,
     instead: 'say run, conversation or connection, whichever you mean',
     // The operating system's groups of processes, a setting of Postgres, a browser's storage, and the table that
-    // translates others' words.
+    // translates others' words, with its test.
     except:
-      /^(README\.md$|worker\/supervisor\/process\/detached-process)|sessi[o]nStorage|in_transaction_sessi[o]n/,
+      /^(README\.md$|test\/api\/come-from\.test\.ts$|worker\/supervisor\/process\/detached-process)|sessi[o]nStorage|in_transaction_sessi[o]n/,
   },
   {
     pattern: /npm[j]s\.(org|com)|registry\.[a-z]|proxy\.golan[g]|pypi\.or[g]|crates\.i[o]|deb\.debia[n]/i,

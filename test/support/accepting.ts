@@ -2,12 +2,8 @@
 import type { PoolName } from '../../activities/store/allowances/allowances.ts';
 import { type HeldPools, holdPools } from '../../activities/store/allowances/run-places.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
-import {
-  type Accepted,
-  acceptRun,
-  type Configuration,
-  type NewMessage,
-} from '../../activities/store/lifecycle/accept-run.ts';
+import { type Accepted, acceptRun } from '../../activities/store/lifecycle/accept-run.ts';
+import type { Configuration, NewMessage } from '../../activities/store/lifecycle/write-run.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import type { Source, Sources } from '../../workflows/contracts/configuration.ts';
 import { builtInVersion } from '../../workflows/policy/presets.ts';
@@ -22,9 +18,20 @@ export function sourcesOf(source: Source): Sources {
     attended: source,
     overBudget: source,
     execMode: source,
+    container: source,
+    executor: source,
+    workTree: source,
     externalTools: source,
   };
-  return { project: source, model: source, policy: source, ...rest, limits };
+  return {
+    preset: source,
+    project: source,
+    workspace: source,
+    model: source,
+    policy: source,
+    ...rest,
+    limits,
+  };
 }
 
 /** A message with all that its run goes by. */
@@ -51,6 +58,7 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     policyScopes: [{ scope: 'run', id: policy, version: builtInVersion }],
     priority: 'normal',
     projectPath: null,
+    workspace: null,
     limits: { steps: 200, seconds: 3600, costMicros: 50_000_000, tokens: 50_000_000 },
     saidLimits: {},
     stall: null,
@@ -60,8 +68,15 @@ export function aRun(changes: Partial<NewRun> = {}): NewRun {
     // So that a run that asks for money waits and can be looked at.
     overBudget: 'pause',
     execMode: 'mount',
+    executor: null,
+    container: null,
+    workTree: 'in-place',
+    bringsHome: false,
+    mayWrite: true,
     acceptNoContainment: false,
     externalTools: [],
+    preset: null,
+    instructions: null,
     owner: null,
     sources: sourcesOf('instance'),
     requestId: 'request-1',

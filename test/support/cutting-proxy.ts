@@ -35,7 +35,8 @@ export async function createCuttingProxy(target: { host: string; port: number })
       upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
-      if (!committing || !cut) return void client.write(bytes);
+      // The answers to statements sent along with the COMMIT may come before the server has committed.
+      if (!committing || !cut || !bytes.includes('COMMIT')) return void client.write(bytes);
       cut();
       cut = undefined;
       client.destroy();

@@ -1,5 +1,6 @@
 // What the fault tests share: programs written by hand are played against the product, and everything that was seen
 // goes through the chaos checker. A test adds what its own fault must have led to.
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, expect } from 'vitest';
@@ -47,6 +48,7 @@ const longestMs = 60_000;
 /** To be called at the top of a test file: model and ledger live as long as the file. */
 export async function openTheatre(): Promise<Theatre> {
   const messages = new Map<string, Message>();
+  const playedIn = new Map<Program, Product>();
   const ledger = await startLedger(() => 'answers');
   const model = await startFakeModel(({ marker, step, attempt }) =>
     scriptOf(messages.get(marker), step, attempt, ledger.port),
@@ -65,6 +67,8 @@ export async function openTheatre(): Promise<Theatre> {
       model,
       hits: ledger.hits,
       files: await readFiles(played),
+      atHome: new Map(),
+      homecomings: [],
       // Some of these end with every process dead.
       money: undefined,
     };
@@ -82,10 +86,10 @@ export async function openTheatre(): Promise<Theatre> {
     await until(
       () => waiting().length === 0,
       longestMs,
-      () =>
-        `The model was never asked by programs ${waiting()
-          .map(({ id }) => id)
-          .join(', ')}.`,
+      async () => {
+        const found = await Promise.all(waiting().map((each) => whereIs(playedIn.get(each), each)));
+        return `The model was never asked by:\n${found.join('\n')}`;
+      },
     );
   }
 
@@ -97,6 +101,7 @@ export async function openTheatre(): Promise<Theatre> {
     allBegun,
     effectsOf: (key) => ledger.hits.filter((hit) => hit.key === key).length,
     async play(product, programs) {
+      for (const program of programs) playedIn.set(program, product);
       for (const message of programs.flatMap((program) => program.messages))
         messages.set(message.marker, message);
       const folder = path.join(product.data, 'projects');
@@ -129,6 +134,22 @@ export async function findRun({ client }: Product, program: Program): Promise<Ru
   // More than any test has begun since.
   const { items } = await client.runs({ limit: 50 });
   return items.find(({ prompt }) => prompt.includes(marker));
+}
+
+/** For a person who reads why a wait gave up. */
+async function whereIs(product: Product | undefined, program: Program): Promise<string> {
+  const run = product && (await findRun(product, program));
+  if (!run) return `program ${program.id}, which was not accepted`;
+  const { items } = await product.client.runEvents(run.id, {});
+  const events = items.slice(-10).map(({ at, type }) => `${at} ${type}`);
+  // Of a platform, or of single processes.
+  const logs = ['logs/api.log', 'logs/worker.log', 'roles.log'].map((name) => path.join(product.data, name));
+  const logged = logs.filter(existsSync).flatMap((file) => readFileSync(file, 'utf8').split('\n'));
+  const ofRun = logged.filter((line) => line.includes(run.id));
+  return [
+    `program ${program.id}, run ${run.id}, ${run.status}: ${events.join(', ')}`,
+    ...ofRun.slice(-20),
+  ].join('\n');
 }
 
 export type StepInput = Partial<Omit<StepPlan, 'words'>> & { words?: number };

@@ -3,11 +3,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
-import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
-import proto from '@temporalio/proto';
 import pino, { type Logger } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, inject, onTestFinished, TestRunner } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
@@ -21,9 +18,8 @@ import { registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
-import { createExecutions, type Executions } from '../../api/upkeep/executions.ts';
 import { upkeepOf } from '../../api/upkeep/kinds.ts';
-import { runKind } from '../../api/upkeep/run-kind.ts';
+import { createTimers, type Timers } from '../../api/upkeep/timers.ts';
 import type { Upkeep } from '../../api/upkeep/upkeep.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
@@ -36,21 +32,25 @@ import { redactFailures } from '../../worker/logs/redact-failures.ts';
 import { workerSandboxes } from '../../worker/processes/sandboxes.ts';
 import { createWorkers, installRuntime } from '../../worker/processes/temporal.ts';
 import { openClient } from '../../worker/processes/temporal-client.ts';
+import { type Ways, waysTo } from '../../worker/processes/ways.ts';
 import { keepHistory } from '../histories/keep.ts';
 import { createTestDatabase } from './postgres.ts';
 import type { NewRun } from './accepting.ts';
 import { executorId, expectWholeLog, storeOver, type TestStore } from './store.ts';
-import { story } from './story.ts';
+import { type ShownWorkflow, shownIn } from './shown-workflow.ts';
+import { until } from './story.ts';
 import { createTestNamespace } from './temporal.ts';
 import { withFaults } from './with-faults.ts';
 
-export interface Kernel {
+export interface Kernel extends Ways {
   store: TestStore;
   client: Client;
-  runs: Executions<RunRow>;
+  timers: Timers;
   /** What the server's loops do here. */
   upkeep: readonly Upkeep[];
   logger: Logger;
+  /** Its data folder. */
+  folder: string;
   deps: ActivityDeps;
   /** A model that answers step by step as written; its name for a run. */
   script(...steps: ScenarioStep[]): Promise<string>;
@@ -75,47 +75,35 @@ export interface Kernel {
   keep(run: RunRow, executionId?: string): void;
 }
 
-export interface ShownWorkflow {
-  status: string;
-  /** Of one that completed; the details of a failure, or the memo of a cancelled one. */
-  result: unknown;
-  /** Type and message of a failure. */
-  failure: [string | null | undefined, string] | undefined;
-  summary: unknown;
-  details: unknown;
-}
-
 export interface WorkerChanges {
   llmSlots?: number;
   toolSlots?: number;
+  /** Those of an executor of this name, beside the ones that are there. */
+  machine?: string;
   /** Changes what the activities are given. */
   deps?: (deps: ActivityDeps) => ActivityDeps;
   /** Stands between Temporal and the activities: the place for what happens before or after one. */
   activities?: (activities: Activities) => Partial<Activities>;
 }
 
-const { EventType } = proto.temporal.api.enums.v1;
-
-// Well above what any step of a test takes, below the time a test has: a hang is told with the run's events.
-const longestMs = 20_000;
 const bundle = workflowBundle(inject('bundles'));
 const logger = pino({ level: process.env['KERNEL_LOG'] ?? 'fatal' });
 installRuntime(logger);
 
 /**
  * Defines the tests twice: with the workflow cache as shipped, and with every workflow task a replay. The second is for
- * `--faults` unless said otherwise: determinism is also what every kept history is replayed for.
+ * `--faults`, and left out where it would show nothing more: every kept history is replayed as well.
  */
 export function withKernel(
   define: (kernel: Kernel) => void,
-  options: { idle?: boolean; replay?: 'faults' | 'always' | 'never' } = {},
+  options: { idle?: boolean; replay?: 'never' } = {},
 ): void {
   const caches = [
-    { cache: 'workflows cached', cachedWorkflows: undefined, isLong: false },
-    { cache: 'every workflow task a replay', cachedWorkflows: 0, isLong: options.replay !== 'always' },
-  ].slice(0, options.replay === 'never' ? 1 : 2);
+    { cache: 'workflows cached', cachedWorkflows: undefined },
+    { cache: 'every workflow task a replay', cachedWorkflows: 0 },
+  ];
   // A kernel that is left out is not even opened.
-  const chosen = caches.filter(({ isLong }) => withFaults || !isLong);
+  const chosen = caches.slice(0, withFaults && options.replay !== 'never' ? 2 : 1);
   describe.each(chosen)('$cache', async ({ cachedWorkflows }) => {
     const kernel = await openKernel(cachedWorkflows);
     if (!options.idle) beforeAll(() => kernel.startWorkers());
@@ -124,7 +112,8 @@ export function withKernel(
   });
 }
 
-interface Parts extends Pick<Kernel, 'store' | 'client' | 'runs' | 'deps'> {
+interface Parts extends Pick<Kernel, 'store' | 'client' | 'timers' | 'deps'> {
+  ways: Ways;
   config: RoleConfig;
   folder: string;
   scenarios: string;
@@ -150,7 +139,8 @@ async function openParts(): Promise<Parts> {
   const { db } = opened.database;
   const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
   const client = openClient(config);
-  const runs = createExecutions(runKind, client, logger);
+  const ways = waysTo(client, logger);
+  const timers = createTimers({ db, client, logger });
   const { sandboxes, background } = workerSandboxes(config, db, logger);
   const executor = { id: executorId, host: hostname() };
   const owner = { tenantId: defaultTenant, pid: process.pid, startedTicks: 'test' };
@@ -162,11 +152,20 @@ async function openParts(): Promise<Parts> {
     folder,
     scenarios,
     client,
-    runs,
+    ways,
+    timers,
     store: storeOver(url, opened.database, opened.log),
-    deps: activityDeps(config, { store: opened, stops, executor, runs, background, sandboxes, logger }),
+    deps: activityDeps(config, {
+      store: opened,
+      stops,
+      executor,
+      ways,
+      background,
+      sandboxes,
+      logger,
+    }),
     async close() {
-      await runs.settled();
+      await Promise.all([...Object.values(ways), timers].map((each) => each.settled()));
       await background.close();
       await sandboxes.close();
       await stops.close();
@@ -177,7 +176,7 @@ async function openParts(): Promise<Parts> {
   };
 }
 
-/** Starts and stops the workers of a kernel; there is one set of them at a time. */
+/** Starts and stops the workers of a kernel. */
 function createCrew(
   { config, deps }: Parts,
   cachedWorkflows: number | undefined,
@@ -192,14 +191,15 @@ function createCrew(
 
   return {
     stopWorkers,
-    async startWorkers({ deps: changeDeps, activities: changeActivities, ...slots } = {}) {
+    async startWorkers({ deps: changeDeps, activities: changeActivities, machine, ...slots } = {}) {
+      const before = machine === undefined ? undefined : stop;
       if (TestRunner.getCurrentTest()) onTestFinished(stopWorkers);
       const activities = createActivities(changeDeps ? changeDeps(deps) : deps);
       const workers = await createWorkers({
         ...config,
         slots: { ...config, ...slots },
         identity: 'test',
-        bundle: await bundle,
+        ...(machine === undefined ? { bundle: await bundle } : { bundle: undefined, machine }),
         activities: { ...activities, ...changeActivities?.(activities) },
         interceptors: { activity: [() => redactFailures((text) => deps.log.redact(text))] },
         ...(cachedWorkflows === undefined ? {} : { cachedWorkflows }),
@@ -208,6 +208,7 @@ function createCrew(
       stop = async () => {
         workers.shutdown();
         await running;
+        await before?.();
       };
     },
   };
@@ -215,7 +216,9 @@ function createCrew(
 
 async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> {
   const parts = await openParts();
-  const { client, folder, runs, scenarios, store } = parts;
+  const { client, folder, scenarios, store } = parts;
+  const ways = { ...parts.ways, timers: parts.timers };
+  const { runs } = ways;
   const crew = createCrew(parts, cachedWorkflows);
   let written = 0;
 
@@ -227,10 +230,17 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
   const kernel: Kernel = {
     store,
     client,
-    runs,
+    ...ways,
     logger,
+    folder,
     deps: parts.deps,
-    upkeep: upkeepOf({ log: store.log, runs, logger, book: (...of) => bookUnanswered(parts.deps, ...of) }),
+    upkeep: upkeepOf({
+      log: store.log,
+      ...ways,
+      logger,
+      executorPatienceSeconds: 900,
+      book: (...of) => bookUnanswered(parts.deps, ...of),
+    }),
     async script(...steps) {
       written += 1;
       // JSON is YAML.
@@ -283,52 +293,17 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
       });
       return row;
     },
+    ...kept(client),
+  };
+  return kernel;
+}
+
+/** What Temporal has of a run. */
+function kept(client: Client): Pick<Kernel, 'shown' | 'keep' | 'history'> {
+  return {
     shown: (run) => shownIn(client, workflowId('run', run.id)),
     keep: (run, executionId) => keepHistory(client, workflowId('run', run.id), executionId),
     history: (run, executionId) =>
       client.workflow.getHandle(workflowId('run', run.id), executionId).fetchHistory(),
   };
-  return kernel;
-}
-
-async function shownIn(client: Client, workflow: string): Promise<ShownWorkflow> {
-  const handle = client.workflow.getHandle(workflow);
-  const { status, memo, raw } = await handle.describe();
-  const { summary, details } = raw.executionConfig?.userMetadata ?? {};
-  const text = (payload: typeof summary): unknown => payload && defaultPayloadConverter.fromPayload(payload);
-  const described = { status: status.name, summary: text(summary), details: text(details) };
-  try {
-    return { ...described, result: await handle.result(), failure: undefined };
-  } catch (error) {
-    const { cause } = error as WorkflowFailedError;
-    const failed = cause instanceof ApplicationFailure ? cause : undefined;
-    const result = failed ? failed.details?.[0] : memo?.['result'];
-    return { ...described, result, failure: failed && [failed.type, failed.message] };
-  }
-}
-
-/** Looks again until it finds something; the error of a hang says what has happened so far. */
-async function until<T>(
-  kernel: Kernel,
-  run: RunRow,
-  what: string,
-  look: () => Promise<T | undefined>,
-): Promise<T> {
-  const deadline = Date.now() + longestMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (Date.now() > deadline) {
-      const { events } = await kernel.history(run);
-      const types = (events ?? []).map(({ eventType }) => EventType[eventType ?? 0]);
-      const { raw } = await kernel.client.workflow.getHandle(workflowId('run', run.id)).describe();
-      const failing = (raw.pendingActivities ?? []).map(
-        ({ activityType, attempt, lastFailure }) =>
-          `${activityType?.name}, attempt ${attempt}: ${lastFailure?.message ?? 'no failure'}`,
-      );
-      const told = [...(await story(kernel, run)), 'In Temporal:', ...types.slice(-12), ...failing];
-      throw new Error(`Run ${run.id} did not come to ${what}. So far:\n${told.join('\n')}`);
-    }
-    await sleep(15);
-  }
 }

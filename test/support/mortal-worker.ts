@@ -1,5 +1,6 @@
 // A worker process that kills itself at a chosen point of its work: `node mortal-worker.ts POINT`. The points are
 // wrapped around what the product's own worker is given; nothing in the product knows of them.
+import { ApplicationFailure } from '@temporalio/common';
 import pino from 'pino';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import type { Tool, ToolContext } from '../../activities/tools/tool.ts';
@@ -18,6 +19,10 @@ export const points = [
   'begun',
   /** Some words of the answer have been streamed. */
   'mid-stream',
+  /** Some words of a summary of the conversation have come. */
+  'mid-summary',
+  /** The summary is stored, Temporal does not know. */
+  'summed-up',
   /** The answer is stored, Temporal does not know. */
   'answer-stored',
   /** Temporal has this worker look at what people have answered, nothing is read. */
@@ -38,6 +43,8 @@ export const points = [
   'result-stored',
   /** The run has ended in Postgres, Temporal does not know. */
   'finish-stored',
+  /** What was due is in the ledger and its run accepted, Temporal does not know. */
+  'attended',
   /** The event loop stands still for longer than any heartbeat, then goes on. */
   'frozen-loop',
 ] as const;
@@ -63,6 +70,17 @@ function changedDeps(deps: ActivityDeps, point: Point): ActivityDeps {
   switch (point) {
     case 'mid-stream':
       return { ...deps, llms: deps.llms.map((llm) => ({ ...llm, stream: dyingStream(llm.stream) })) };
+    case 'mid-summary':
+      return {
+        ...deps,
+        llms: deps.llms.map((llm) => {
+          const dying = dyingStream(llm.stream);
+          return {
+            ...llm,
+            stream: (request, signal) => (request.sumsUp ? dying : llm.stream)(request, signal),
+          };
+        }),
+      };
     case 'claimed':
       return { ...deps, openSandbox: async () => die() as never };
     case 'mid-tool':
@@ -130,6 +148,15 @@ function changedActivities(activities: Activities, point: Point): Activities {
       return { ...activities, callModel: async () => die() as never };
     case 'answer-stored':
       return { ...activities, callModel: after(activities.callModel) };
+    case 'summed-up':
+      return {
+        ...activities,
+        callModel: (input) =>
+          activities.callModel(input).catch((error: unknown) => {
+            if (error instanceof ApplicationFailure && error.type === 'ModelContextTooLong') die();
+            throw error;
+          }),
+      };
     case 'before-look':
       return { ...activities, pendingInput: async () => die() as never };
     case 'looked':
@@ -143,6 +170,8 @@ function changedActivities(activities: Activities, point: Point): Activities {
       return { ...activities, runTool: async () => die() as never };
     case 'result-stored':
       return { ...activities, runTool: after(activities.runTool) };
+    case 'attended':
+      return { ...activities, attendSchedule: after(activities.attendSchedule) };
     case 'finish-stored':
       return { ...activities, finishRun: after(activities.finishRun) };
     default:

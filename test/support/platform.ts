@@ -11,6 +11,7 @@ import type { ProcessView } from '../../workflows/contracts/system.ts';
 import { withDescendants } from '../bench/harness/cpu.ts';
 import { findProcesses, isRunning } from '../../worker/process-table.ts';
 import { portSettings } from './ports.ts';
+import { testSettings } from './settings-of-tests.ts';
 
 export type ProcessName = ProcessView['name'];
 
@@ -65,9 +66,14 @@ interface ProcessesFile {
   processes: (ProcessView & { started: string | null })[];
 }
 
-// What the bootstrap goes on with once everything is installed; a test must not install anything.
+// What the bootstrap goes on with once everything is installed, and how; a test must not install anything.
 const program = path.resolve(import.meta.dirname, '..', '..', 'worker', 'main.ts');
-const compiled = path.resolve(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'compiled');
+export const supervisor = [process.execPath, '--max-semi-space-size=1', program, 'serve'];
+export const bootstrapped = {
+  NODE_COMPILE_CACHE: path.resolve(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'compiled'),
+  MALLOC_ARENA_MAX: '1',
+  ...testSettings,
+};
 // A first start makes a database cluster and bundles the workflows; this only ends a hang.
 const readyMs = 90_000;
 const names = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
@@ -89,7 +95,7 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
   const environment = {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
     HOME: process.env['HOME'] ?? '/',
-    NODE_COMPILE_CACHE: compiled,
+    ...bootstrapped,
     PERDURE_PRICES: cheap,
     ...ports,
     ...input.environment,
@@ -125,7 +131,7 @@ export async function startPlatform(input: PlatformInput = {}): Promise<Platform
     async serve() {
       const said = path.join(data, 'serve.out');
       const [name = data] = names;
-      spawnUnowned([process.execPath, program, 'serve', '--data', name], environment, said);
+      spawnUnowned([...supervisor, '--data', name], environment, said);
       names.reverse();
       await platform.ready().catch(async (error: Error) => {
         throw new Error(`${error.message}\nIt said:\n${await readFile(said, 'utf8').catch(() => 'nothing')}`);
@@ -165,7 +171,7 @@ function killEverything(data: string): void {
   }
 }
 
-async function removePlatform(data: string, outer: string): Promise<void> {
+export async function removePlatform(data: string, outer: string): Promise<void> {
   killEverything(data);
   const gone = (): boolean => {
     // A supervisor that was not listed yet may have started something anew.
@@ -177,7 +183,7 @@ async function removePlatform(data: string, outer: string): Promise<void> {
 }
 
 /** Starts a process that is no child of this one, as from a terminal that has been closed since. */
-function spawnUnowned(command: string[], environment: Record<string, string>, logFile: string): void {
+export function spawnUnowned(command: string[], environment: Record<string, string>, logFile: string): void {
   const log = openSync(logFile, 'a');
   const shell = spawn('/bin/sh', ['-c', '"$@" &', 'sh', ...command], {
     env: environment,
@@ -188,7 +194,7 @@ function spawnUnowned(command: string[], environment: Record<string, string>, lo
   closeSync(log);
 }
 
-function readProcesses(data: string): ProcessView[] {
+export function readProcesses(data: string): ProcessView[] {
   let text: string;
   try {
     text = readFileSync(path.join(data, 'processes.json'), 'utf8');
@@ -214,7 +220,7 @@ function named(outer: string): string {
     .join('\n');
 }
 
-function send(pid: number, signal: NodeJS.Signals): boolean {
+export function send(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(pid, signal);
     return true;
@@ -249,12 +255,12 @@ async function untilReady(platform: Platform, outer: string): Promise<void> {
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   withinMs: number,
-  problem: () => string,
+  problem: () => string | Promise<string>,
   everyMs = 20,
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(problem());
+    if (Date.now() > deadline) throw new Error(await problem());
     await sleep(everyMs);
   }
 }

@@ -1,7 +1,13 @@
 // Pruning in tests: nothing in any data folder, rows made old, and a pruning carried out to its end.
 import { createContents } from '../../activities/store/log/contents.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
-import { addPruning, type Cutoffs, pruneBatch } from '../../activities/store/retention/prunings.ts';
+import {
+  addPruning,
+  type Cutoffs,
+  cutoffsOf,
+  pruneBatch,
+} from '../../activities/store/retention/prunings.ts';
+import type { RetentionSettings } from '../../activities/store/retention/retention-table.ts';
 import { type FolderSweeps, type Sweeps, sweepsOf } from '../../activities/store/retention/sweeps.ts';
 import type { Sweep } from '../../activities/store/retention/sweep.ts';
 import type { TestStore } from './store.ts';
@@ -30,6 +36,16 @@ export async function pruneAll(
     throw error;
   };
   while (await pruneBatch(db, sweeps, fail));
+}
+
+/** Asks for the pruning of a night, as its schedule does. */
+export async function askTonight(
+  { database, deps }: Pick<TestStore, 'database'> & { deps: { retention: RetentionSettings } },
+  now: Date,
+): Promise<void> {
+  const cutoffs = cutoffsOf(deps.retention, new Date());
+  const night = now.toISOString().slice(0, 10);
+  await addPruning(database.db, { tenantId: defaultTenant, by: 'test', cutoffs, night });
 }
 
 /** Makes runs that have ended older by so many days. */

@@ -13,6 +13,7 @@ import { cheap, until } from './platform.ts';
 import { testPort } from './ports.ts';
 import { createTestDatabase } from './postgres.ts';
 import { createTestNamespace } from './temporal.ts';
+import { testSettings } from './settings-of-tests.ts';
 
 export interface Role {
   pid: number;
@@ -78,6 +79,7 @@ export async function openRoles(environment: Record<string, string>, servers?: S
     DATABASE_URL: databaseUrl,
     TEMPORAL_ADDRESS: temporal.address,
     PERDURE_PRICES: cheap,
+    ...testSettings,
     ...environment,
   };
 

@@ -1,6 +1,7 @@
 // What starting a run asks of its process, where every scripted model is there and nothing is a secret.
 import { createGitBounds } from '../../activities/git/bounds.ts';
 import { createMount } from '../../activities/sandbox/mount/mount.ts';
+import { fillIn } from '../../activities/prompt/instructions.ts';
 import type { StartNeeds } from '../../activities/store/lifecycle/start-run.ts';
 import { toSandboxView } from '../../worker/processes/sandboxes.ts';
 
@@ -13,6 +14,9 @@ export const startNeeds: StartNeeds = {
   realPath: async (folder) => folder,
   externalToolsProblem: () => undefined,
   redact: (text) => text,
-  sandbox: async () => toSandboxView(mount),
+  fillIn,
+  sandbox: async (mode) => ({ ...(await toSandboxView(mount)), mode }),
+  bestSandbox: async () => undefined,
+  containsUnattended: true,
   diskProblem: () => undefined,
 };

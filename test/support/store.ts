@@ -1,5 +1,6 @@
 // The store over a database of its own, and short ways to bring a run to a point in its life. Every step goes through
 // the product's own functions; nothing is written behind their back.
+import { sql } from 'kysely';
 import { afterAll, expect } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import type { Accepted } from '../../activities/store/lifecycle/accept-run.ts';
@@ -35,7 +36,7 @@ import {
   type RunRow,
 } from '../../activities/store/runs/runs.ts';
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
-import type { ReceiptView } from '../../workflows/contracts/run.ts';
+import type { ReceiptView } from '../../workflows/contracts/receipt.ts';
 import { acceptARun, aRun, type NewRun } from './accepting.ts';
 import { createTestDatabase } from './postgres.ts';
 
@@ -108,7 +109,7 @@ export function storeOver(url: string, database: Database, log: EventLog): TestS
     open: (attempt) =>
       log.write('test', async (write) => {
         const run = await lockedRun(write, attempt.runId);
-        return openStep(write, run, { step: stepOf(attempt), attempt });
+        return openStep(write, run, { step: stepOf(attempt), attempt, keep: async () => 'kept' });
       }),
     answer: async (attempt, changes) =>
       (
@@ -181,6 +182,12 @@ export async function eventsOf(
 ): Promise<NewEvent[]> {
   const rows = await readEvents(database.db, stream, { tenantId, after: 0, limit: 100_000 });
   return rows.map(({ type, payload }) => ({ type, payload }) as NewEvent);
+}
+
+/** The same of the tenant's stream, once all that waits for it is in it. */
+export async function toldTo(database: Database, tenantId = defaultTenant): Promise<NewEvent[]> {
+  await sql`select feed_tenant(${tenantId}, 100000)`.execute(database.db);
+  return eventsOf(database, streamOf('tenant', tenantId), tenantId);
 }
 
 function stepOf(attempt: { unit: string }): number {
@@ -267,7 +274,7 @@ export function aCall(callId: string, changes: Partial<ReviewedCall> = {}): Revi
 }
 
 /** What is true of the log at every moment: numbers without gaps, one terminal event at most, and nothing after it. */
-export async function expectWholeLog({ database }: TestStore): Promise<void> {
+export async function expectWholeLog({ database }: Pick<TestStore, 'database'>): Promise<void> {
   const { rows } = await database.pool.query<Record<string, unknown>>(`
     select 'stream ' || stream as "where", 'numbers have a gap' as problem from events
       group by stream having min(seq) <> 1 or max(seq) <> count(*)
@@ -281,14 +288,16 @@ export async function expectWholeLog({ database }: TestStore): Promise<void> {
     select 'conversation ' || head.conversation_id, 'counter and events differ' from conversation_heads head
       where head.seq <> (select count(*) from events where events.conversation_id = head.conversation_id)
     union all
-    select 'stream ' || stream, 'more than one terminal event' from events where type = 'run-end'
+    select 'stream ' || stream, 'more than one terminal event' from events
+      where type in ('run-end', 'task-end') and source is null
       group by stream having count(*) > 1
     union all
     select 'stream ' || e.stream, 'something follows the terminal event' from events e
-      join events final on final.stream = e.stream and final.type = 'run-end' and e.seq > final.seq
+      join events final on final.stream = e.stream and final.type in ('run-end', 'task-end') and e.seq > final.seq
+        and final.source is null
     union all
     select 'stream ' || head.stream, 'ended without a terminal event' from stream_heads head
-      where head.ended and not exists (select from events where stream = head.stream and type = 'run-end')
+      where head.ended and not exists (select from events where stream = head.stream and type in ('run-end', 'task-end'))
     union all
     select 'conversation ' || conversation_id, 'two active runs' from runs
       where kind = 'main' and not parked

@@ -1,7 +1,14 @@
 // The log of a run as lines that a test compares.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { History } from '@temporalio/common/lib/proto-utils.js';
+import proto from '@temporalio/proto';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { NewEvent } from '../../workflows/contracts/event.ts';
+import { workflowId } from '../../workflows/contracts/messages.ts';
 import type { TestStore } from './store.ts';
+
+const { EventType } = proto.temporal.api.enums.v1;
 
 /** The events of a run, a line each, with the pieces of a text put together. */
 export async function story({ store }: { store: TestStore }, run: RunRow): Promise<string[]> {
@@ -46,5 +53,34 @@ function lineOf({ type, payload }: NewEvent): string | undefined {
       return `${type} ${payload.status} ${payload.reason}`;
     default:
       return type;
+  }
+}
+
+// Well above what any step of a test takes, below the time a test has: a hang is told with the run's events.
+const longestMs = 20_000;
+
+/** Looks again until it finds something; the error of a hang says what has happened so far. */
+export async function until<T>(
+  kernel: { store: TestStore; client: Client; history(run: RunRow): Promise<History> },
+  run: RunRow,
+  what: string,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  const deadline = Date.now() + longestMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) {
+      const { events } = await kernel.history(run);
+      const types = (events ?? []).map(({ eventType }) => EventType[eventType ?? 0]);
+      const { raw } = await kernel.client.workflow.getHandle(workflowId('run', run.id)).describe();
+      const failing = (raw.pendingActivities ?? []).map(
+        ({ activityType, attempt, lastFailure }) =>
+          `${activityType?.name}, attempt ${attempt}: ${lastFailure?.message ?? 'no failure'}`,
+      );
+      const told = [...(await story(kernel, run)), 'In Temporal:', ...types.slice(-12), ...failing];
+      throw new Error(`Run ${run.id} did not come to ${what}. So far:\n${told.join('\n')}`);
+    }
+    await sleep(15);
   }
 }

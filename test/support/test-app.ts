@@ -14,12 +14,16 @@ import { usualRetention } from '../../activities/store/retention/retention-table
 import { sweepsOf } from '../../activities/store/retention/sweeps.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
+import { presetProblem } from '../../activities/step/preset-problem.ts';
+import { ensureModes } from '../../activities/store/presets/presets.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import { ensureFirstToken } from '../../activities/store/access/data-folder-token.ts';
 import { createBackground } from '../../activities/tools/background.ts';
-import { publicEgress } from '../../activities/tools/fetch.ts';
+import { publicEgress } from '../../activities/egress/egress.ts';
+import { createWebhookSender } from '../../activities/egress/send-webhook.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
+import { createManifest } from '../../worker/processes/manifest.ts';
 import { createTestDatabase } from './postgres.ts';
 import { noFolders } from './retention.ts';
 import { startNeeds } from './start-needs.ts';
@@ -46,7 +50,7 @@ export interface TestApp {
   lines: Record<string, unknown>[];
   /** A request of the caller with a valid token, with a JSON body when there is one. */
   ask(
-    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     body?: object,
     headers?: Record<string, string>,
@@ -69,9 +73,47 @@ async function prepareTenant(db: Db): Promise<string> {
     token = made;
   });
   await ensureBuiltIns(db, defaultTenant);
+  await ensureModes(db, defaultTenant);
   await seedTenantAllowance(db, defaultTenant);
   return token;
 }
+
+const noDiff = { diff: '', files: [], truncated: false, others: [] };
+
+/** What Temporal is told, as lines. */
+function tellingOf(
+  told: string[],
+): Pick<ApiDeps, 'runs' | 'rewinds' | 'occurrences' | 'dispatchers' | 'webhooks' | 'timers'> {
+  return {
+    runs: {
+      started: ({ id, generation }) =>
+        void told.push(generation === 0 ? `started ${id}` : `started ${id} again`),
+      wake: (runId) => void told.push(`wake ${runId}`),
+    },
+    rewinds: {
+      started: ({ id }) => void told.push(`rewind started ${id}`),
+      wake: (id) => void told.push(`rewind wake ${id}`),
+    },
+    occurrences: {
+      started: ({ id }) => void told.push(`started ${id}`),
+      wake: (id) => void told.push(`wake ${id}`),
+    },
+    dispatchers: {
+      started: () => void told.push('dispatcher started'),
+      wake: () => void told.push('dispatcher wake'),
+    },
+    webhooks: {
+      started: ({ id }) => void told.push(`webhook started ${id}`),
+      wake: (id) => void told.push(`webhook wake ${id}`),
+    },
+    timers: { tell: ({ id }) => void told.push(`timer ${id}`) },
+  };
+}
+const ofTools: Pick<ApiDeps, 'describeCall' | 'presetProblem'> = {
+  describeCall: (call) =>
+    describeCall(toolsOf({ tools: builtIn }, { external_tools: [], preset: null }), call),
+  presetProblem: (preset) => presetProblem(preset, builtIn),
+};
 
 /** Closes by itself at the end of the test. */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
@@ -87,6 +129,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const lines: Record<string, unknown>[] = [];
   const uiFolder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
   await writeFile(path.join(uiFolder, 'index.html'), '<!doctype html><title>Perdure</title>');
+  const contents = createContents(database.db, path.join(uiFolder, 'contents'));
   const deps: ApiDeps = {
     ...startNeeds,
     log,
@@ -98,12 +141,10 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     bodyLimitBytes: 1024 * 1024,
     version: '0.0.0-test',
     sandboxes: async () => [await startNeeds.sandbox('mount')],
+    backups: async () => ({ items: [], problem: null }),
     models: () => ({ items: [], default: 'scripted/hello' }),
-    runs: {
-      started: ({ id, generation }) =>
-        void told.push(generation === 0 ? `started ${id}` : `started ${id} again`),
-      wake: (runId) => void told.push(`wake ${runId}`),
-    },
+    ...tellingOf(told),
+    readManifest: createManifest(undefined),
     reviewEdit: async (_queries, _run, call, input) => ({
       input,
       inputHash: 'edited',
@@ -111,10 +152,13 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
       timeoutSeconds: call.timeout_seconds,
     }),
     plannedChange: async () => null,
-    describeCall: (call) => describeCall(toolsOf({ tools: builtIn }, { external_tools: [] }), call),
-    diff: async (run) => ({ runId: run.id, diff: '', files: [], truncated: false }),
+    ...{ modelKeys: ['team-a'], networks: { packages: ['packages.example.org', '*.files.example.org'] } },
+    ...ofTools,
+    diffOf: async (run) => ({ ...noDiff, runId: run.id }),
+    diff: async (run) => ({ ...noDiff, runId: run.id }),
     keepContent: async () => 'kept',
     content: async () => undefined,
+    takeContent: contents.take,
     diskRoom: () => undefined,
     temporalHealth: async () => {},
     hostNames: [],
@@ -122,7 +166,9 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     loginKey: 'only for tests',
     uiFolder,
     retention: usualRetention,
-    sweeps: sweepsOf(createContents(database.db, path.join(uiFolder, 'contents')), noFolders),
+    sweeps: sweepsOf(contents, noFolders),
+    webhookSender: createWebhookSender(publicEgress),
+    learnSecret: () => {},
     ...changed,
   };
   const app = await buildApp(deps);
@@ -133,16 +179,13 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     await rm(uiFolder, { recursive: true });
   });
   const auth = { authorization: `Bearer ${token}` };
+  const of = { tenantId: defaultTenant, token, auth, told, lines };
   return {
     app,
     deps,
     database,
     log,
-    tenantId: defaultTenant,
-    token,
-    auth,
-    told,
-    lines,
+    ...of,
     ask: (method, path, body, headers) =>
       app.inject({
         method,

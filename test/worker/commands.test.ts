@@ -156,13 +156,58 @@ describe('perdure db', () => {
   });
 });
 
+describe('in a terminal', () => {
+  const canOpenTerminals = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false;
+  const noEngine = { DOCKER_HOST: 'unix:///nowhere/docker.sock' };
+
+  function drawn(command: string, columns: number): string {
+    const line = `stty cols ${columns}; ${process.execPath} ${main} ${command}`;
+    return spawnSync('script', ['-qec', line, '/dev/null'], {
+      env: environment({ ...noEngine, SHELL: '/bin/sh', TERM: 'xterm' }),
+      encoding: 'utf8',
+    }).stdout;
+  }
+
+  test.skipIf(!canOpenTerminals).each([
+    ['config', 50],
+    ['config', 80],
+    ['sandbox doctor', 50],
+    ['sandbox doctor', 80],
+  ])('%s fits %d columns, with each word', (command, columns) => {
+    const told = JSON.parse(run([...command.split(' '), '--json'], noEngine).out);
+    const rows: object[] = Array.isArray(told) ? told : told.sandboxes;
+    // A word that is longer than the terminal is cut, as a path may be.
+    const words = rows
+      .flatMap((row) => Object.values(row).flat())
+      .flatMap((text) => (typeof text === 'string' ? text.split(/[ ,]/) : []))
+      .filter((word) => word.length < columns - 20);
+    const lines = drawn(command, columns).split('\r\n');
+    expect({
+      count: words.length > 20,
+      missing: words.filter((word) => !lines.some((line) => line.includes(word))),
+      tooLong: lines.filter((line) => line.length > columns),
+    }).toEqual({ count: true, missing: [], tooLong: [] });
+  });
+
+  test('the doctor of sandboxes says of each whether it is usable', () => {
+    const { sandboxes } = JSON.parse(run(['sandbox', 'doctor', '--json'], noEngine).out) as {
+      sandboxes: { mode: string; usable: boolean }[];
+    };
+    expect(sandboxes.flatMap(({ mode, usable }) => (mode === 'bubblewrap' ? [] : [[mode, usable]]))).toEqual([
+      ['mount', true],
+      ['sandbox', false],
+      ['container', false],
+    ]);
+  });
+});
+
 describe('every command of the process side', () => {
-  test.each(['config', 'logs', 'db up', 'serve', 'tokens remake'])(
+  test.each(['config', 'logs', 'db up', 'serve', 'sandbox doctor', 'tokens remake'])(
     '%s prints its help and ends with 0',
     (words) => {
       const { code, out, err } = run([...words.split(' '), '--help']);
       expect([code, err]).toEqual([0, '']);
-      const usage = words.replace(' up', '');
+      const usage = words.replace(/ (up|doctor)$/, '');
       expect(out).toMatch(new RegExp(`^Usage: perdure ${usage} .*\\n\\n.*\\n`));
     },
   );

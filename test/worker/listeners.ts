@@ -13,8 +13,8 @@ export interface Listener {
 // What there would be to read: our page, Temporal's page, its HTTP API, its figures.
 const paths = ['/', '/temporal', '/api/v1/namespaces', '/temporal/api/v1/namespaces', '/metrics'];
 // A server that says nothing by then waits for more in a protocol of its own. On a loaded machine an answer may take more
-// than a second.
-const silenceMs = 3000;
+// than three seconds.
+const silenceMs = 10_000;
 
 function ask(host: string, port: number, path: string): Promise<string> {
   return new Promise((resolve) => {

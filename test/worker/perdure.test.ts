@@ -44,10 +44,8 @@ beforeEach(() => {
     'test/wait.ts',
     `process.on('SIGTERM', () => { console.log('told'); process.exit(5); });\nconsole.log('waiting'); setInterval(() => {}, 1000);`,
   );
-  cpSync(
-    path.resolve(import.meta.dirname, '../../worker/perdure.mjs'),
-    path.join(folder, 'worker', 'perdure.mjs'),
-  );
+  for (const name of ['worker/perdure.mjs', 'api/cli/process-side.json'])
+    cpSync(path.resolve(import.meta.dirname, '../..', name), path.join(folder, name));
 });
 
 afterEach(() => {
@@ -114,7 +112,9 @@ describe('the bootstrap', () => {
     expect((await run('serve')).err).toBe('');
   });
 
-  test('installs the packages of the tests only for scripts, beside what a server may be running from', async () => {
+  test('installs the packages of the tests only for scripts, beside what a server may be running from', {
+    tags: ['faults'],
+  }, async () => {
     const dev = { devDependencies: { probe: 'file:probe.tgz' } };
     const change = (name: string, by: (json: Record<string, unknown>) => void) => {
       const file = path.join(folder, name);

@@ -39,7 +39,9 @@ function serversRunning(): number[] {
 }
 
 describe('a data folder with an awkward name that is reached by another', () => {
-  test('is refused while it is held, and after a kill -9 its servers are taken over as they are', async () => {
+  test('is refused while it is held, and after a kill -9 its servers are taken over as they are', {
+    tags: ['faults'],
+  }, async () => {
     const other = otherName();
     const first = await startWhole();
     const before = servers();

@@ -8,24 +8,16 @@ import { type ApprovalAnswer, answerApproval } from '../../activities/store/appr
 import type { ExternalTool } from '../../workflows/contracts/external-tool.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { type Kernel, withKernel } from '../support/kernel.ts';
+import { answer } from '../support/answer.ts';
 import { story } from '../support/story.ts';
 import { anAttempt, lockedRun } from '../support/store.ts';
 
 const asking = { policy: 'ask-everything', attended: true };
 const note = (file: string) => ({ tool: 'write', input: { path: file, content: 'written\n' } });
 
-async function answer(kernel: Kernel, run: RunRow, callId: string, given: Partial<ApprovalAnswer> = {}) {
-  const { log, database } = kernel.store;
-  const approval = (await openApprovals(database.db, run)).find(({ call_id }) => call_id === callId);
-  const answered = await log.write('test', async (write) =>
-    answerApproval(write, await lockedRun(write, run.id), approval?.id ?? '', {
-      status: 'approved',
-      by: 'ada',
-      ...given,
-    }),
-  );
-  await kernel.wake(run);
-  return answered;
+async function answerCall(kernel: Kernel, run: RunRow, callId: string, given: Partial<ApprovalAnswer> = {}) {
+  const open = await openApprovals(kernel.store.database.db, run);
+  return answer(kernel, run, open.find(({ call_id }) => call_id === callId)?.id ?? '', given);
 }
 
 const asked = (kernel: Kernel, run: RunRow, callId: string) =>
@@ -43,14 +35,14 @@ withKernel(
       const run = await kernel.start({ ...asking, model, projectPath });
       await asked(kernel, run, '1.2');
       expect((await kernel.store.run(run.id)).status).toBe('awaiting_input');
-      await answer(kernel, run, '1.1', { status: 'denied', note: 'Not b.' });
-      await answer(kernel, run, '1.2');
+      await answerCall(kernel, run, '1.1', { status: 'denied', note: 'Not b.' });
+      await answerCall(kernel, run, '1.2');
       expect((await kernel.store.run(run.id)).status, 'one is open still').toBe('awaiting_input');
       expect(
         await story(kernel, run),
         'what waits for its answer holds the write after it',
       ).not.toContainEqual(expect.stringMatching(/^call-start/));
-      await answer(kernel, run, '1.0');
+      await answerCall(kernel, run, '1.0');
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
       expect(await readFile(path.join(projectPath, 'a.txt'), 'utf8')).toBe('written\n');
       expect(await readFile(path.join(projectPath, 'c.txt'), 'utf8')).toBe('written\n');
@@ -78,7 +70,7 @@ withKernel(
       const model = await kernel.script({ calls: [note('a.txt'), note('b.txt')] }, { text: '{{result:1}}' });
       const run = await kernel.start({ ...asking, model, projectPath });
       await asked(kernel, run, '1.1');
-      await answer(kernel, run, '1.0');
+      await answerCall(kernel, run, '1.0');
       expect(await kernel.ended(run)).toMatchObject({
         status: 'succeeded',
         awaiting_since: null,
@@ -136,7 +128,7 @@ withKernel(
       const run = await kernel.start({ ...asking, model, limits });
       await asked(kernel, run, '1.0');
       await sleep(3000);
-      await answer(kernel, run, '1.0');
+      await answerCall(kernel, run, '1.0');
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', final_message: 'In time.' });
     });
 
@@ -165,7 +157,7 @@ withKernel(
         choices: ['red', 'blue'],
       });
       const result = { status: 'succeeded' as const, output: 'the blue one', failed: false };
-      await answer(kernel, run, '1.0', { result });
+      await answerCall(kernel, run, '1.0', { result });
       expect((await kernel.ended(run)).final_message).toBe('Then the blue one.');
       const alone = await kernel.start({ model });
       expect((await kernel.ended(alone)).final_message).toMatch(/^Then Nobody is there to answer\./);
@@ -188,7 +180,7 @@ withKernel(
       await asked(kernel, run, '1.0');
       await kernel.seen(run, 'call-end', (payload: { callId: string }) => payload.callId === '1.2');
       const result = { status: 'succeeded' as const, output: 'Snow', failed: false };
-      await answer(kernel, run, '1.0', { result });
+      await answerCall(kernel, run, '1.0', { result });
       expect((await kernel.ended(run)).final_message).toMatch(
         /^Snow \/ The arguments do not fit weather: city: /,
       );

@@ -44,19 +44,33 @@ test('today’s workflows go on from every history that was ever kept', async ()
   expect(files.length).toBeGreaterThan(30);
   const results = await replay(await buildBundle());
   expect(Object.fromEntries(results)).toEqual(Object.fromEntries(files.map((file) => [file, undefined])));
-});
+}, 120_000);
 
-test('a workflow that asks for its activities in another order is found out by every history', async () => {
+// One activity more, or a timer before the first.
+const otherOrders = [
+  ['agent-run.ts', 'const fresh =', 'await activities.pendingInput(ref);\n  const fresh ='],
+  ['schedule-run.ts', 'const seen = wakes;', 'const seen = wakes;\n    await condition(() => false, 1);'],
+  ['attend.ts', 'const seen = wakes;', 'const seen = wakes;\n    await condition(() => false, 1);'],
+] as const;
+
+test('a workflow that asks for other things, or in another order, is found out by every history of it', async () => {
   const copy = await mkdtemp(path.join(tmpdir(), 'perdure-replay-'));
   onTestFinished(() => rm(copy, { recursive: true }));
   await cp(path.join(root, 'workflows'), path.join(copy, 'workflows'), { recursive: true });
   await symlink(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
-  const file = path.join(copy, 'workflows/agent-run.ts');
-  const source = await readFile(file, 'utf8');
-  const changed = source.replace('const fresh =', 'await activities.pendingInput(ref);\n  const fresh =');
-  expect(changed).not.toBe(source);
-  await writeFile(file, changed);
+  for (const [file, what, instead] of otherOrders) {
+    const name = path.join(copy, 'workflows', file);
+    const source = await readFile(name, 'utf8');
+    const changed = source.replace(what, instead);
+    expect(changed).not.toBe(source);
+    await writeFile(name, changed);
+  }
   const workflowsPath = path.join(copy, 'workflows/index.ts');
   const results = await replay(await bundleWorkflowCode({ workflowsPath, logger }));
-  expect([...results.values()].filter((problem) => problem === undefined)).toEqual([]);
-});
+  const texts = await Promise.all(files.map((name) => readFile(path.join(folder, name), 'utf8')));
+  const of = (workflow: string) => files.filter((_, index) => texts[index]?.includes(`"name":"${workflow}"`));
+  expect(of('agentRun').length).toBeGreaterThan(30);
+  const changed = ['agentRun', 'scheduleRun', 'dispatch', 'deliverHooks'].map(of);
+  expect(changed.map(({ length }) => length > 0)).toEqual([true, true, true, true]);
+  expect(changed.flat().filter((name) => results.get(name) === undefined)).toEqual([]);
+}, 120_000);

@@ -4,12 +4,13 @@ import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { type Kernel, withKernel } from '../support/kernel.ts';
+import { untilThere } from '../support/rewinding.ts';
 import { story } from '../support/story.ts';
 import { anAttempt } from '../support/store.ts';
 import { openAttemptsOf } from '../../activities/store/runs/attempts.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 
-const command = 'until [ -e go ]; do sleep 0.02; done; echo acted >> acted.txt';
+const command = 'echo > begun; until [ -e go ]; do sleep 0.02; done; echo acted >> acted.txt';
 
 /** Tells Temporal that the attempt has failed while it still goes on, as when its worker was thought dead. */
 async function failByToken(kernel: Kernel, run: RunRow): Promise<void> {
@@ -74,6 +75,7 @@ withKernel(
       );
       const run = await kernel.start({ model, projectPath });
       await kernel.seen(run, 'call-start');
+      await untilThere(path.join(projectPath, 'begun'));
       await failByToken(kernel, run);
       while (attempts.length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
       await writeFile(path.join(projectPath, 'go'), '');
@@ -97,13 +99,13 @@ withKernel(
           ...deps,
           trees: {
             ...deps.trees,
-            async record(...of) {
+            async begin(...of) {
               const [, , progress] = of;
               progress?.(0, 50_000);
               await recording.promise;
               progress?.(20_000, 50_000);
               progress?.(20_001, 50_000);
-              return deps.trees.record(...of);
+              return deps.trees.begin(...of);
             },
           },
         }),

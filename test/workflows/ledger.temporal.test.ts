@@ -50,9 +50,11 @@ function recordStatements(): { lines(): string[]; count(): number } {
   };
 }
 
-/** What comes by the clock and not by the run: notices to readers, looks for stops, tokens and when they were used. */
+/** What comes by the clock and not by the run: notices, looks for stops, tokens and when they were used, models. */
 function isBackground(text: string): boolean {
   const beginnings = [
+    // What models are configured to, every few seconds.
+    'select * from "model_configs"',
     'select pg_notify(',
     'select distinct "run_id" from "inputs"',
     'update tokens set last_used_at',

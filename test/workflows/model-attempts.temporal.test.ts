@@ -3,7 +3,7 @@ import { v7 as uuid } from 'uuid';
 import { aCall, anAttempt, lockedRun } from '../support/store.ts';
 import { type Kernel, withKernel } from '../support/kernel.ts';
 import { story } from '../support/story.ts';
-import type { Llm } from '../../activities/llm/llm.ts';
+import { type Llm, LlmError } from '../../activities/llm/llm.ts';
 import { reserve } from '../../activities/store/allowances/allowances.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { listDeadLetters } from '../../activities/store/runs/dead-letters.ts';
@@ -183,6 +183,22 @@ withKernel(
         { attempt: 1, outcome: 'stopped' },
         { attempt: 2, outcome: 'answered' },
       ]);
+    });
+
+    test('where a model refuses, its run goes on and ends with the next of its preset', async () => {
+      const refusing: Llm = {
+        provider: 'refusing',
+        scripted: true,
+        missing: undefined,
+        models: [],
+        stream: () => {
+          throw new LlmError('auth', 'The key is wrong.');
+        },
+      };
+      await kernel.startWorkers({ deps: (deps) => ({ ...deps, llms: [...deps.llms, refusing] }) });
+      const preset = { id: 'a', version: 1, variables: {}, fallbacks: ['scripted/hello'] };
+      const run = await kernel.start({ model: 'refusing/model', preset });
+      expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', model: 'scripted/hello' });
     });
 
     test('what breaks in here is told each time, and ends the run after the fifth', async () => {

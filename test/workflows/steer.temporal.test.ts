@@ -225,5 +225,5 @@ withKernel(
       expect(told).toEqual([notMade, expect.not.stringContaining('acted'), notMade]);
     });
   },
-  { idle: true, replay: 'always' },
+  { idle: true },
 );

@@ -9,6 +9,12 @@ export function combinationProblem(config: Settings): string | undefined {
     return 'PERDURE_TEMPORAL_TLS_CERT_FILE and PERDURE_TEMPORAL_TLS_KEY_FILE belong together: set both or none.';
   if (config.temporalUiUpstream !== undefined && config.temporalUiLink !== undefined)
     return 'PERDURE_TEMPORAL_UI_UPSTREAM shows the Web UI and PERDURE_TEMPORAL_UI_LINK links it: set one of them.';
+  const { workerOnly, databaseUrl, temporalAddress } = config;
+  if (workerOnly === 'on' && (databaseUrl === undefined || temporalAddress === undefined))
+    return '--worker-only joins an installation that runs elsewhere: set DATABASE_URL and TEMPORAL_ADDRESS to its database and its Temporal server.';
+  const { bucket, endpoint, prefix } = config.s3;
+  if (bucket === undefined && (endpoint !== undefined || prefix !== ''))
+    return 'PERDURE_S3_ENDPOINT and PERDURE_S3_PREFIX are for a bucket: set PERDURE_S3_BUCKET too, or take them away.';
   const [first] =
     config.temporalAddress === undefined ? ofOwnServer.filter(([, given]) => given(config)) : [];
   return (

@@ -1,6 +1,7 @@
 // Which variables of the user's environment the commands of tools get: those of a list, and never a key. Reads nothing:
 // it is given the environment.
 import path from 'node:path';
+import { nameProblem, valueProblem, withoutLogin } from '../../workflows/contracts/command-variables.ts';
 
 /** What programs need to find the user's toolchains, language and network; by name, `*` at the end for any rest. */
 export const usualNames = [
@@ -27,28 +28,6 @@ export const usualNames = [
   ...['FLUTTER_ROOT', 'PUB_CACHE', 'JULIA_DEPOT_PATH', 'ERL_LIBS', 'MIX_HOME', 'HEX_HOME', 'ZVM_INSTALL'],
   ...['HOMEBREW_PREFIX', 'HOMEBREW_CELLAR', 'HOMEBREW_REPOSITORY', 'NIX_PATH', 'NIX_PROFILES'],
 ];
-
-const secretName =
-  /(^|_)(API_?KEY|KEY|KEYS|\w*TOKEN|TOKENS|\w*SECRET|SECRETS|\w*PASSWORD|PASSWD|PASS|PASSPHRASE|CREDENTIALS?|AUTH|PAT|COOKIE)(_|$)/i;
-// Bash reads these before or with a command, and would not run what was judged. Or they load code into programs.
-const readByShell =
-  /^(BASH.*|ENV|SHELLOPTS|POSIXLY_CORRECT|IFS|CDPATH|GLOBIGNORE|GLOBSORT|PS[0-4]|PROMPT_COMMAND|EXECIGNORE|FIGNORE|TMOUT|TEXTDOMAIN.*|LD_.*|DYLD_.*)$/;
-// What providers put in front of their keys, a private key, and a token of three parts.
-const secretValue =
-  /^(sk|rk|pk)[-_]\w|^(gh[a-z]_|github_pat_|glpat-|npm_|hf_|xox[a-z]-|AKIA|ASIA|AIza|ya29\.|dckr_pat_|pypi-)\w{8}|-----BEGIN|^eyJ[\w-]{8,}\.[\w-]+\./;
-const given = ['PATH', 'HOME', 'TERM'];
-
-/** Why no list may hold this name, as the end of a sentence that begins with it; undefined when it may. */
-export function nameProblem(name: string): string | undefined {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*\*?$/.test(name)) return 'is no name of a variable';
-  if (/^[^_]*\*$/.test(name)) return 'stands for too much: a name must go on to an underscore before its *';
-  if (given.includes(name)) return 'is given to commands anyhow';
-  const bare = name.replace(/_?\*$/, '');
-  if (/^(PERDURE|npm)(_|$)/i.test(bare)) return 'is ours and is never given to commands';
-  if (secretName.test(bare)) return 'looks like the name of a secret, which commands never get';
-  if (readByShell.test(bare)) return 'changes how a command is read or which program it finds';
-  return undefined;
-}
 
 export function namesIn(list: string): string[] {
   const names = list.replace(/^\+/, '').split(',');
@@ -82,21 +61,12 @@ export function commandEnvironment(input: {
       : (nameProblem(name) ?? valueProblem(name, value, secrets));
     if (problem !== undefined) result.withheld[name] = problem;
     else {
-      const without = value.replace(/(\/\/)[^/\s@]*@/g, '$1');
+      const without = withoutLogin(value);
       result.variables[name] = without;
       if (without !== value) result.withheld[name] = 'is given without the login in its address';
     }
   }
   return result;
-}
-
-function valueProblem(name: string, value: string, secrets: readonly string[]): string | undefined {
-  if (secretValue.test(value) || secrets.some((secret) => secret !== '' && value.includes(secret)))
-    return 'holds what looks like a secret';
-  // In other encodings a byte of a letter may be a backslash or a blank: bash would read what was not judged.
-  if (/^(LANG|LC_.*)$/.test(name) && !/^(C|POSIX)$|\.utf-?8(@\w+)?$/i.test(value))
-    return 'names a language in an encoding other than UTF-8';
-  return undefined;
 }
 
 /**

@@ -39,7 +39,7 @@ const otherPrefixes = ['PERDURE_TEST_'];
 
 function fromText(setting: Setting, text: string, source: string): unknown {
   if (setting.form === 'number') return text.trim() === '' ? text : Number(text);
-  if (setting.form === 'text') return text;
+  if (setting.form !== 'json') return text;
   try {
     return JSON.parse(text);
   } catch {
@@ -68,7 +68,8 @@ function fromFile(file: string, required: boolean): Map<string, Given> {
   const given = new Map<string, Given>();
   for (const { setting, inFile, value, where } of readConfigFile(file, required, settings)) {
     refuseTwice(given, setting, where);
-    given.set(setting.name, { value: inFile ? secretFrom(String(value), where) : value, source: where });
+    const read = inFile ? fromText(setting, secretFrom(String(value), where), where) : value;
+    given.set(setting.name, { value: read, source: where });
   }
   return given;
 }
@@ -99,7 +100,8 @@ function fromEnvironment(environment: Environment): Map<string, Given> {
     const file = setting.notes.secret ? environment[`${variable}_FILE`] || undefined : undefined;
     if (file === undefined) continue;
     refuseTwice(given, setting, `${variable}_FILE`);
-    given.set(setting.name, { value: secretFrom(file, `${variable}_FILE`), source: `${variable}_FILE` });
+    const source = `${variable}_FILE`;
+    given.set(setting.name, { value: fromText(setting, secretFrom(file, source), source), source });
   }
   return given;
 }
@@ -123,8 +125,11 @@ function fromFlags(flags: readonly string[]): Map<string, Given> {
         `${flag} would show a secret to everyone on this machine: set ${setting.variable} instead.`,
       );
     }
-    if (attached === undefined) index += 1;
-    const text = attached ?? flags[index];
+    const next = flags[index + 1];
+    // A switch by itself, such as --worker-only, is on.
+    const isOn = setting.form === 'switch' && (next === undefined || next.startsWith('--'));
+    if (attached === undefined && !isOn) index += 1;
+    const text = attached ?? (isOn ? 'on' : next);
     if (text === undefined) throw new ConfigProblem(`${flag} needs a value after it.`);
     given.set(setting.name, { value: fromText(setting, text, flag), source: flag });
   }
@@ -224,7 +229,7 @@ export function describeConfig(config: Config): DescribedSetting[] {
     const value = valueOf(config, setting);
     const shown =
       typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value);
-    const hidden = setting.notes.secret ? '(set, not shown)' : shown;
+    const hidden = setting.notes.secret && shown !== '{}' ? '(set, not shown)' : shown;
     return {
       name: setting.name,
       value: value === undefined ? '(not set)' : hidden,
@@ -234,15 +239,23 @@ export function describeConfig(config: Config): DescribedSetting[] {
   });
 }
 
+// What Amazon's package reads of the environment and no setting of ours has.
+const bucketSecret = /^AWS_(\w+_)?(SECRET_\w+|TOKEN)$/;
+
 /** Every secret value, for redaction: keys as they are, and the password inside the database's address. */
 export function knownSecrets(config: Config): string[] {
-  return settings.flatMap((setting) => {
+  const ofBucket = Object.entries(process.env).flatMap(([name, value]) =>
+    bucketSecret.test(name) && value ? [value] : [],
+  );
+  const given = settings.flatMap((setting) => {
     const value = valueOf(config, setting);
+    if (setting.name === 'modelKeys') return Object.values(config.modelKeys);
     if (!setting.notes.secret || typeof value !== 'string') return [];
     if (setting.name !== 'databaseUrl') return [value];
     const { password } = new URL(value);
     return password === '' ? [] : [...new Set([password, decodeURIComponent(password)])];
   });
+  return [...given, ...ofBucket];
 }
 
 /** A child's whole environment: what we were started with, and every setting as it was decided. */

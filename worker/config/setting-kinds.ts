@@ -28,7 +28,8 @@ function hasNoLogin(url: string): boolean {
   return username === '' && password === '';
 }
 
-export const port = () => z.int('must be a number').min(1).max(65_535);
+const aPort = 'must be a number from 1 to 65535';
+export const port = () => z.int(aPort).min(1, aPort).max(65_535, aPort);
 
 export const file = (why: string) =>
   z
@@ -36,6 +37,13 @@ export const file = (why: string) =>
     .min(1)
     .optional()
     .meta(note(why, { folder: true }));
+export const labels = (why: string) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.:-]*(,[A-Za-z0-9][\w.:-]*)*$/, 'must look like gpu,linux')
+    .optional()
+    .meta(note(why));
+
 // A century.
 export const days = (usual: number) => z.int().min(0).max(36_500).default(usual);
 
@@ -87,6 +95,8 @@ function fromDollars(given: unknown): unknown {
 export const modelProfile = z.strictObject({
   profile: z.enum(profileNames).optional(),
   longestAnswer: z.int().min(1).max(1_000_000).optional(),
+  // Below a thousand not even what every request says fits; ten million is above what any server takes.
+  contextWindow: z.int().min(1_000).max(10_000_000).optional(),
   longestField: z.enum(['max_tokens', 'max_completion_tokens']).optional(),
   longestWhenFree: z.enum(['sent', 'left-out']).optional(),
   streamUsage: z.boolean().optional(),

@@ -1,20 +1,24 @@
 // Every setting once: its type, its default, the reason it exists, its name in the environment. Reads nothing.
 import { z } from 'zod';
 import { usualRetention } from '../../activities/store/retention/retention-table.ts';
-import { nameProblem, namesIn, usualNames } from './command-environment.ts';
+import { nameProblem } from '../../workflows/contracts/command-variables.ts';
+import { namesIn, usualNames } from './command-environment.ts';
 import {
   address,
   byModel,
   days,
   file,
   key,
-  modelProfile,
   modelSeconds,
   note,
   port,
   price,
   type SettingNotes,
 } from './setting-kinds.ts';
+import { contextSettings } from './context-settings.ts';
+import { s3Settings } from './s3-settings.ts';
+import { networkSettings, sandboxSettings } from './sandbox-settings.ts';
+import { workerSettings } from './worker-settings.ts';
 
 export const Settings = z.strictObject({
   dataFolder: z
@@ -44,6 +48,14 @@ export const Settings = z.strictObject({
     .enum(['on', 'off'])
     .default('on')
     .meta(note("Temporal's Web UI at /temporal, behind the API's login; off starts and shows none.")),
+  titles: z
+    .enum(['on', 'off'])
+    .default('on')
+    .meta(
+      note(
+        'Has the model of a conversation make its title out of the first message and answer, for some hundred tokens; off leaves the beginning of the message.',
+      ),
+    ),
   postgresPort: port().default(7703).meta(note('The embedded Postgres.')),
   databaseUrl: z
     .url({ protocol: /^postgres(ql)?$/ })
@@ -63,6 +75,9 @@ export const Settings = z.strictObject({
     .min(1)
     .default('perdure')
     .meta(note('Keeps our workflows apart on a server of many.')),
+  schedulesFile: file(
+    'A manifest of schedules, in YAML: read again every five minutes and with `perdure schedule sync`.',
+  ),
   // Postgres takes its write-ahead log in pieces of 16 MiB, and its checkpoints and Temporal's file a few times that;
   // fifty calls at work that each store a large result are 100 MB. The rest is time for a person.
   minFreeBytes: z
@@ -136,14 +151,16 @@ export const Settings = z.strictObject({
       ),
     ),
   compatibleApiKey: key().meta(note('The key of that server, when it wants one.', { secret: true })),
-  modelProfiles: byModel(modelProfile)
+  modelKeys: z
+    .record(z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/), z.string().min(1))
     .default({})
     .meta(
       note(
-        'What the server of a model takes, by provider/model or provider/*, where its address does not tell: a profile, the longest answer, single fields; JSON in the environment.',
-        { example: '{"compatible/*": {"profile": "vllm", "longestAnswer": 8192}}' },
+        'Keys by a name of your own, for models that PUT /model-configs (perdure models set --key) gives one; JSON in the environment.',
+        { secret: true, example: '{"team-a": "sk-…"}' },
       ),
     ),
+  ...contextSettings,
   scenarios: z
     .string()
     .min(1)
@@ -198,23 +215,15 @@ export const Settings = z.strictObject({
           '600); total: all waiting of one call (1500). Seconds by provider/model, provider/* or *; JSON in the environment.',
       ),
     ),
-  llmSlots: z
-    .int()
-    .min(1)
-    .max(1_000)
-    .default(16)
-    .meta(note('Model calls at once in one worker; they mostly wait.')),
-  toolSlots: z
-    .int()
-    .min(1)
-    .max(200)
-    .default(4)
-    .meta(note('Tool calls at once in one worker; they use the machine.')),
+  ...workerSettings,
+  s3: s3Settings,
+  sandbox: sandboxSettings,
+  networks: networkSettings,
   workflowSlots: z.int().min(2).max(200).default(8).meta(note('Workflow tasks at once in one worker.')),
   retention: z
     .strictObject({
       runsDays: days(usualRetention.runsDays).meta(
-        note('How long finished runs are kept with all that is theirs; 0 for ever.'),
+        note('How long finished runs and tasks are kept with all that is theirs; 0 for ever.'),
       ),
       eventsDays: days(usualRetention.eventsDays).meta(
         note('After how long the pieces in streams of finished runs are folded to whole messages; 0 never.'),
@@ -261,7 +270,8 @@ export interface Setting {
   flag: string;
   schema: z.ZodType;
   notes: SettingNotes;
-  form: 'text' | 'number' | 'json';
+  /** A switch is on or off. */
+  form: 'text' | 'number' | 'json' | 'switch';
 }
 
 function innermost(schema: z.ZodType): z.ZodType {
@@ -274,6 +284,7 @@ function innermost(schema: z.ZodType): z.ZodType {
 function formOf(schema: z.ZodType): Setting['form'] {
   const inner = innermost(schema);
   if (inner instanceof z.ZodNumber) return 'number';
+  if (inner instanceof z.ZodEnum && inner.options.join() === 'on,off') return 'switch';
   return inner instanceof z.ZodRecord ? 'json' : 'text';
 }
 

@@ -1,48 +1,61 @@
 // The API role: builds the app from the configuration, listens, sweeps and reconciles, and drains on a stop.
-import { realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { createDisk } from '../../activities/host/disk.ts';
-import { createLlms, defaultModel, findLlm } from '../../activities/llm/index.ts';
+import { createLlms, defaultModel } from '../../activities/llm/index.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
 import { bookUnanswered } from '../../activities/step/use.ts';
-import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
+import { listBackups } from '../../activities/store/db/backup-folder.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
 import type { Book } from '../../activities/store/lifecycle/stuck-run.ts';
-import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
+import { seedSchedules } from '../../activities/store/schedules/schedules.ts';
+import type { EventLog } from '../../activities/store/log/events.ts';
 import { sweepsOf } from '../../activities/store/retention/sweeps.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
+import { presetProblem } from '../../activities/step/preset-problem.ts';
+import { ensureModes } from '../../activities/store/presets/presets.ts';
 import { createProfiles } from '../../activities/store/policies/policy-scopes.ts';
 import { ensureFirstToken } from '../../activities/store/access/data-folder-token.ts';
-import { externalToolsProblem } from '../../activities/call/external.ts';
 import { plannedChange } from '../../activities/call/planned-change.ts';
 import { describeCall, reviewContextOf, reviewEdit } from '../../activities/call/review.ts';
 import { toolsOf } from '../../activities/call/tools-of.ts';
 import { createBackground } from '../../activities/tools/background.ts';
-import { publicEgress } from '../../activities/tools/fetch.ts';
+import { publicEgress } from '../../activities/egress/egress.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 import type { TemporalUi } from '../../api/deps.ts';
+import { createFeedChore } from '../../api/upkeep/feed-chore.ts';
+import { createManifestChore } from '../../api/upkeep/manifest-chore.ts';
+import { createContentsChore } from '../../api/upkeep/contents-chore.ts';
+import { createStateChore } from '../../api/upkeep/state-chore.ts';
+import { createJobChore } from '../../api/upkeep/job-chore.ts';
 import { createPruneChore } from '../../api/upkeep/prune-chore.ts';
 import { createReconciler } from '../../api/upkeep/reconciler.ts';
-import { createExecutions, type Executions } from '../../api/upkeep/executions.ts';
 import { upkeepOf } from '../../api/upkeep/kinds.ts';
-import { runKind } from '../../api/upkeep/run-kind.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
+import { createTimers, type Timers } from '../../api/upkeep/timers.ts';
 import type { Loop } from '../../api/upkeep/upkeep.ts';
+import { createTitleChore } from '../../api/upkeep/title-chore.ts';
+import { createWakeUpChore } from '../../api/upkeep/wake-up-chore.ts';
 import type { ModelListView } from '../../workflows/contracts/system.ts';
 import { knownSecrets } from '../config/config.ts';
-import { diskFolders } from '../data-folder.ts';
-import { openStore, type RoleConfig } from './deps.ts';
+import { backupFolder } from '../data-folder.ts';
+import { backupJobs } from './backup-jobs.ts';
+import { openStore, type RoleConfig, type Store } from './deps.ts';
 import { embeddedDeps } from './embedded.ts';
 import { createFolderSweeps } from './folder-sweeps.ts';
 import { keptKey } from './kept-key.ts';
+import { createManifest } from './manifest.ts';
 import { modelPrice } from './model-price.ts';
 import { sandboxDrivers, sandboxViews } from './sandboxes.ts';
+import { startNeedsOf } from './start-needs.ts';
 import { openClient } from './temporal-client.ts';
 import { createTrees } from './trees.ts';
+import { type Ways, waysTo } from './ways.ts';
+import { webhookSender } from './webhook-sender.ts';
 import { tokenFileOf } from '../token-file.ts';
 import { version } from '../version.ts';
 
@@ -65,83 +78,93 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
     connections,
     logger,
   });
-  await prepareTenant(store.database.db, config.dataFolder, logger);
+  await prepareTenant(store.log, config.dataFolder, logger);
   const client = openClient(config);
-  const runs = createExecutions(runKind, client, logger);
+  const timers = createTimers({ db: store.database.db, client, logger });
+  const ways = { ...waysTo(client, logger), timers };
   const llms = createLlms(config);
   // Only for their descriptions: nothing is run here.
-  const background = createBackground();
-  const tools = createTools({ background, egress: publicEgress });
+  const tools = createTools({ background: createBackground(), egress: publicEgress });
   const profileOf = createProfiles();
   const price = modelPrice(config);
-  // Only for their descriptions: nothing is run here.
   const drivers = sandboxDrivers(config);
-  const disk = createDisk(diskFolders(config.dataFolder), config.minFreeBytes);
+  const trees = createTrees(config.dataFolder);
   const embedded = await embeddedDeps(config.dataFolder);
   const sweeps = sweepsOf(store.contents, createFolderSweeps(config.dataFolder));
+  const redact = (text: string): string => store.log.redact(text);
+  const { disk, ...needs } = startNeedsOf({ config, llms, tools, drivers, redact });
   const deps: ApiDeps = {
+    ...needs,
     log: store.log,
     pool: store.database.pool,
     databaseUrl: config.databaseUrl,
-    redact: (text) => store.log.redact(text),
     tenantId: defaultTenant,
     logger,
     bodyLimitBytes: config.bodyLimitBytes,
     version,
-    defaultModel: () => defaultModel(llms, config.defaultModel),
     models: () => toModelList(llms, config.defaultModel),
-    hasModel: (name) => findLlm(llms, name) !== undefined,
-    runs,
-    realPath: realDirectory,
-    ...sandboxViews(drivers),
-    externalToolsProblem: (external) => externalToolsProblem(external, tools),
+    ...ways,
+    readManifest: createManifest(config.schedulesFile),
+    sandboxes: sandboxViews(drivers).sandboxes,
+    backups: () => listBackups(backupFolder(config.dataFolder), new Date()),
+    ...{ modelKeys: Object.keys(config.modelKeys), networks: config.networks },
+    presetProblem: (preset) => presetProblem(preset, tools),
     async reviewEdit(queries, run, call, input) {
-      const context = await reviewContextOf({ tools, db: queries, profileOf }, run);
+      const context = await reviewContextOf({ tools, db: queries, profileOf, place: trees.place }, run);
       const edited = reviewEdit(context, call, input);
       if ('problem' in edited) throw new Failure('EditRefused', edited.problem);
       return edited;
     },
     plannedChange: (queries, run, call) =>
-      plannedChange({ tools, profileOf, drivers, db: queries }, run, call),
+      plannedChange({ tools, profileOf, drivers, place: trees.place, db: queries }, run, call),
     // Without a run: only for built-in tools.
-    describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [] }), call),
-    diff: createTrees(config.dataFolder).diff,
+    ...trees.views,
+    describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [], preset: null }), call),
     keepContent: (queries, ...kept) => store.contents.put(...kept, queries),
     content: (tenantId, key) => store.contents.get(tenantId, key),
+    takeContent: store.contents.take,
     diskRoom: disk.look,
-    diskProblem: disk.problem,
-    async temporalHealth() {
-      await client.connection.withDeadline(Date.now() + temporalProbeMs, () =>
-        client.workflowService.getSystemInfo({}),
-      );
-    },
+    temporalHealth: () => probe(client),
+    ...(store.bucket && { bucketHealth: store.bucket.ask }),
     ...(embedded && { embedded }),
     hostNames: [hostname(), config.host, ...(config.hostNames?.split(',') ?? [])],
     temporalUi: temporalUiOf(config),
     loginKey: keptKey(path.join(config.dataFolder, 'login-key')),
     uiFolder: path.join(import.meta.dirname, '../..', 'api', 'ui'),
-    retention: config.retention,
-    sweeps,
+    ...{ retention: config.retention, sweeps },
+    webhookSender: webhookSender(config),
+    learnSecret: store.redactor.learn,
   };
   const app = await buildApp(deps);
-  const loops = loopsOf(deps, runs, (write, run) => bookUnanswered({ price }, write, run));
+  const loops = loopsOf({ ...config, ...deps, contents: store.contents }, llms, ways, (write, run) =>
+    bookUnanswered({ price }, write, run),
+  );
   const url = await app.listen({ host: config.host, port: config.port });
   return {
     url,
     async stop() {
       await app.close();
       await Promise.all(loops.map((loop) => loop.close()));
-      await runs.settled();
+      await Promise.all(Object.values(ways).map((way) => way.settled()));
       await client.connection.close();
       await store.close();
     },
   };
 }
 
+async function probe(client: Client): Promise<void> {
+  await client.connection.withDeadline(Date.now() + temporalProbeMs, () =>
+    client.workflowService.getSystemInfo({}),
+  );
+}
+
 /** What every tenant has from the first start on. */
-async function prepareTenant(db: Db, dataFolder: string, logger: Logger): Promise<void> {
+async function prepareTenant(log: EventLog, dataFolder: string, logger: Logger): Promise<void> {
+  const { db } = log;
   await ensureBuiltIns(db, defaultTenant);
+  await ensureModes(db, defaultTenant);
   await seedTenantAllowance(db, defaultTenant);
+  await seedSchedules(log, defaultTenant);
   const tokenFile = tokenFileOf(dataFolder);
   await ensureFirstToken(db, defaultTenant, (value) => tokenFile.write(value));
   // Under a supervisor it was made anew. Alone, this may be one API of several, and another may have the file.
@@ -159,12 +182,41 @@ function temporalUiOf(config: RoleConfig): TemporalUi {
   return { problem: `${problem}: set PERDURE_TEMPORAL_UI_UPSTREAM to where it is.` };
 }
 
+type TemporalWays = Ways & { timers: Timers };
+
 /** What repairs, and prunes at night. */
-function loopsOf(parts: ApiDeps, runs: Executions<RunRow>, book: Book): Loop[] {
-  const { log, logger, sweeps, tenantId } = parts;
-  const upkeep = { db: log.db, kinds: upkeepOf({ log, runs, logger, book }), logger };
-  const pruning = createPruneChore({ parts, sweeps, tenantId, logger });
-  return [createSweeper({ ...upkeep, chores: [pruning] }), createReconciler(upkeep)];
+function loopsOf(
+  parts: ApiDeps &
+    Pick<RoleConfig, 'schedulesFile' | 'titles' | 'keepState' | 'dataFolder' | 'executorPatienceSeconds'> &
+    Pick<Store, 'contents'>,
+  llms: Llm[],
+  ways: TemporalWays,
+  book: Book,
+): Loop[] {
+  const { log, logger, sweeps, tenantId, contents, executorPatienceSeconds } = parts;
+  const kinds = upkeepOf({ log, logger, book, executorPatienceSeconds, ...ways });
+  const upkeep = { db: log.db, kinds, logger };
+  const waking = createWakeUpChore({ parts, logger });
+  const feeding = createFeedChore({ log, tenantId });
+  const titling =
+    parts.titles === 'on' ? [createTitleChore({ parts, scripted: scriptedOf(llms), logger })] : [];
+  const pruning = createPruneChore({ log, sweeps, logger });
+  const keeping = parts.keepState === 'on' ? [createStateChore({ db: log.db, contents, logger })] : [];
+  const checking = createContentsChore({ db: log.db, contents, logger });
+  const jobs = backupJobs(parts.dataFolder, parts.databaseUrl);
+  const working = createJobChore({ log, jobs, wake: ways.occurrences.wake, logger });
+  const reading = parts.schedulesFile !== undefined ? [createManifestChore({ parts, tenantId, logger })] : [];
+  return [
+    createSweeper({
+      ...upkeep,
+      chores: [waking, feeding, ...titling, ...reading, checking, ...keeping, pruning, working],
+    }),
+    createReconciler(upkeep),
+  ];
+}
+
+function scriptedOf(llms: Llm[]): string[] {
+  return llms.flatMap(({ provider, scripted }) => (scripted ? [provider] : []));
 }
 
 function toModelList(llms: Llm[], configured: string | undefined): ModelListView {
@@ -181,13 +233,4 @@ function toModelList(llms: Llm[], configured: string | undefined): ModelListView
       default: chosen.startsWith(`${llm.provider}/`) ? chosen : null,
     })),
   };
-}
-
-async function realDirectory(folder: string): Promise<string> {
-  const real = await realpath(folder).catch(() => undefined);
-  const found = real !== undefined && (await stat(real).catch(() => undefined));
-  if (found && found.isDirectory()) return real;
-  throw new Failure('InvalidInput', `There is no directory ${folder} on the machine of the server.`, {
-    fields: [{ path: 'project.path', problem: 'must be a directory on the machine of the server' }],
-  });
 }

@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { createRedactor, type Redactor } from '../../activities/store/log/redaction.ts';
+import { type Bucket, createBucket } from '../../activities/store/log/bucket.ts';
 import { type Contents, createContents } from '../../activities/store/log/contents.ts';
-import { type Database, openDatabase } from '../../activities/store/db/database.ts';
+import { type Database, type Db, openDatabase } from '../../activities/store/db/database.ts';
 import { slowTransactions } from '../../activities/store/db/transactions.ts';
 import { createEventLog, type EventLog } from '../../activities/store/log/events.ts';
 import { createNotifier } from '../../activities/store/log/notifier.ts';
@@ -18,6 +19,8 @@ export interface Store {
   database: Database;
   log: EventLog;
   contents: Contents;
+  /** Undefined: large content lies in the data folder. */
+  bucket: Bucket | undefined;
   redactor: Redactor;
   close(): Promise<void>;
 }
@@ -28,6 +31,8 @@ const tokenMs = 1_000;
 export function openStore(input: {
   databaseUrl: string;
   dataFolder: string;
+  workerOnly: Config['workerOnly'];
+  s3: Config['s3'];
   secrets: readonly string[];
   name: string;
   connections: number;
@@ -54,11 +59,19 @@ export function openStore(input: {
   // It is made at the first start, which may be after this process has opened, and may be made anew at any time.
   const stopLearning = chores.every('learning the token', tokenMs, learnToken);
   chores.run('learning the token', learnToken);
+  const bucket = bucketOf(input.s3, database.db);
   return {
     database,
     redactor,
     log: createEventLog({ db: database.db, notifier, redact: redactor.text }),
-    contents: createContents(database.db, path.join(input.dataFolder, 'contents')),
+    contents: createContents(
+      database.db,
+      path.join(input.dataFolder, 'contents'),
+      bucket,
+      // The server does not see the files of another machine.
+      input.workerOnly === 'on' ? Number.POSITIVE_INFINITY : undefined,
+    ),
+    bucket,
     async close() {
       stopLearning();
       slowTransactions.unsubscribe(tellSlow);
@@ -66,4 +79,8 @@ export function openStore(input: {
       await database.close();
     },
   };
+}
+
+export function bucketOf({ bucket, ...settings }: Config['s3'], db: Db): Bucket | undefined {
+  return bucket === undefined ? undefined : createBucket({ bucket, ...settings }, db);
 }

@@ -5,20 +5,21 @@ import path from 'node:path';
 import { pruneTrees } from '../../activities/git/prune-trees.ts';
 import type { Queries } from '../../activities/store/db/database.ts';
 import {
+  existingConversations,
   existingRuns,
   type ProjectTrees,
   projectTrees,
 } from '../../activities/store/retention/run-folders.ts';
 import type { FolderSweeps } from '../../activities/store/retention/sweeps.ts';
 import type { Sweep, Swept } from '../../activities/store/retention/sweep.ts';
-import { treeName, treesFolder } from '../data-folder.ts';
+import { ownTreesFolder, treeName, treesFolder } from '../data-folder.ts';
 
 // A folder may hold a checkout; removing a few takes a second or two.
 const batchFolders = 20;
 
 export function createFolderSweeps(dataFolder: string): FolderSweeps {
   return {
-    workFolders: sweepWork(path.join(dataFolder, 'work')),
+    workFolders: both(sweepWork(path.join(dataFolder, 'work')), sweepOwn(ownTreesFolder(dataFolder))),
     trees: sweepTrees(treesFolder(dataFolder)),
   };
 }
@@ -81,6 +82,32 @@ function sweepWork(folder: string): Sweep {
     );
     return old.filter(({ name }) => !known.has(name));
   });
+}
+
+/** The trees that the runs of a conversation had of their own go with the last of these runs. */
+function sweepOwn(folder: string): Sweep {
+  return sweepOf(async (queries, { before }) => {
+    const old = (await foldersIn(folder, before)).filter(({ name }) => isRunId.test(name));
+    const known = await existingConversations(
+      queries,
+      old.map(({ name }) => name),
+    );
+    return old.filter(({ name }) => !known.has(name));
+  });
+}
+
+function both(one: Sweep, other: Sweep): Sweep {
+  return {
+    async measure(...of) {
+      const [first, second] = [await one.measure(...of), await other.measure(...of)];
+      return { rows: first.rows + second.rows, bytes: first.bytes + second.bytes };
+    },
+    async batch(...of) {
+      const [first, second] = [await one.batch(...of), await other.batch(...of)];
+      const { rows, bytes, more } = second;
+      return { rows: first.rows + rows, bytes: first.bytes + bytes, more: first.more || more };
+    },
+  };
 }
 
 const isRunId = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;

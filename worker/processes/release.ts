@@ -16,16 +16,19 @@ import { logged } from '../../api/upkeep/executions.ts';
 import type { Kind } from '../../api/upkeep/kind.ts';
 import { kinds } from '../../api/upkeep/kinds.ts';
 import { workflowId } from '../../workflows/contracts/messages.ts';
+import type { Config } from '../config/config.ts';
+import { folderKey, machineOf } from '../machine.ts';
 import { failHeld, workerLost } from './fail-held.ts';
-import { sandboxDrivers } from './sandboxes.ts';
+import { type SandboxConfig, sandboxDrivers } from './sandboxes.ts';
 import { openClient, type TemporalAddress } from './temporal-client.ts';
 import type { Client } from '@temporalio/client';
 
-export type ReleaseInput = TemporalAddress & {
-  databaseUrl: string;
-  dataFolder: string;
-  log: Logger;
-};
+export type ReleaseInput = TemporalAddress &
+  SandboxConfig &
+  Pick<Config, 'workerOnly' | 'executorName'> & {
+    databaseUrl: string;
+    log: Logger;
+  };
 
 // Of each kind; those beyond it wait for their timeouts.
 const mostLookedAt = 1000;
@@ -36,7 +39,7 @@ export async function releaseExecutors(input: ReleaseInput): Promise<void> {
   const database = openDatabase({ url: input.databaseUrl, connections: 4, name: 'perdure-release' });
   const client = openClient(input);
   try {
-    const executors = await liveExecutorsOn(database.db, thisHost());
+    const executors = await liveExecutorsOn(database.db, thisHost(), folderKey(input.dataFolder));
     const dead = executors.filter((executor) => !isAlive(executor));
     for (const executor of dead) await release(database.db, client, input, executor);
     if (dead.length > 0) await freeWorkflows(database.db, client, input, identitiesOf(dead, executors));
@@ -113,7 +116,11 @@ async function freeWorkflows(
   identities: Set<string>,
 ): Promise<void> {
   for (const kind of kinds) {
-    const rows = await kind.listActive(db, mostLookedAt);
+    const machine = machineOf(input);
+    // The workers of another machine had work of those runs alone that need it.
+    const rows = (await kind.listActive(db, mostLookedAt)).filter(
+      (row) => machine === null || executorOf(row) === machine,
+    );
     for (let from = 0; from < rows.length; from += atOnce) {
       const batch = rows.slice(from, from + atOnce);
       await Promise.all(batch.map(({ id }) => freeWorkflow(client, input, kind, id, identities)));
@@ -121,16 +128,22 @@ async function freeWorkflows(
   }
 }
 
+function executorOf(row: object): unknown {
+  return 'executor' in row ? row.executor : null;
+}
+
 async function freeWorkflow(
   client: Client,
-  { temporalNamespace: namespace, log }: ReleaseInput,
+  input: ReleaseInput,
   kind: Kind,
   id: string,
   identities: Set<string>,
 ): Promise<void> {
+  const { temporalNamespace: namespace, log } = input;
   const execution = { workflowId: workflowId(kind.name, id) };
   try {
-    await client.workflowService.resetStickyTaskQueue({ namespace, execution });
+    if (machineOf(input) === null)
+      await client.workflowService.resetStickyTaskQueue({ namespace, execution });
     await failHeld({ client, namespace, ...execution, identities });
   } catch (error) {
     // Its workflow has ended, or the server is away; timeouts are the net below this.

@@ -10,7 +10,8 @@ import {
 import type { Logger } from 'pino';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { activitiesOn, type TaskQueue } from '../../workflows/contracts/activity-table.ts';
-import { taskQueues } from '../../workflows/contracts/messages.ts';
+import { executorQueues, queueOn, taskQueues } from '../../workflows/contracts/messages.ts';
+import { mostWebhooks } from '../../workflows/contracts/webhook.ts';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { connectionOptions } from '../temporal-connection.ts';
 import type { TemporalAddress } from './temporal-client.ts';
@@ -39,7 +40,10 @@ export interface WorkerSlots {
 export type WorkersInput = TemporalAddress & {
   slots: WorkerSlots;
   identity: string;
-  bundle: WorkflowBundleWithSourceMap;
+  /** Left out: it takes no workflows. */
+  bundle: WorkflowBundleWithSourceMap | undefined;
+  /** The executor whose machine this is: it takes only what needs that. Null: what needs the server's, and all else. */
+  machine?: string | null;
   activities: Activities;
   interceptors: WorkerOptions['interceptors'];
   /** 0 makes every workflow task a replay: only tests want that. */
@@ -58,9 +62,15 @@ export interface Workers {
 // A run at rest takes about a third of a MiB; more would outgrow the heap of the workflow thread.
 const cachedWorkflows = 500;
 
-function workflowOptions(input: WorkersInput): Partial<WorkerOptions> {
+/** Each queue that is polled, with its kind. */
+export function polledQueues(machine: string | null): { queue: string; kind: TaskQueue }[] {
+  if (machine === null) return Object.values(taskQueues).map((kind) => ({ queue: kind, kind }));
+  return executorQueues.map((kind) => ({ queue: queueOn(kind, machine), kind }));
+}
+
+function workflowOptions(input: WorkersInput, bundle: WorkflowBundleWithSourceMap): Partial<WorkerOptions> {
   return {
-    workflowBundle: input.bundle,
+    workflowBundle: bundle,
     maxConcurrentWorkflowTaskExecutions: input.slots.workflowSlots,
     maxCachedWorkflows: input.cachedWorkflows ?? cachedWorkflows,
     // How long a task waits for its worker, maybe dead, before another takes it.
@@ -94,15 +104,17 @@ export async function createWorkers(input: WorkersInput): Promise<Workers> {
     tools: input.slots.toolSlots,
     // They read whole projects: two keep a disk busy.
     trees: 2,
+    // A place for each endpoint that there can be: a slow one holds up no other.
+    hooks: mostWebhooks,
   };
   const workers = await Promise.all(
-    Object.values(taskQueues).map((taskQueue) =>
+    polledQueues(input.machine ?? null).map(({ queue: taskQueue, kind }) =>
       Worker.create({
         ...common,
         taskQueue,
-        activities: Object.fromEntries(activitiesOn(taskQueue).map((name) => [name, input.activities[name]])),
-        maxConcurrentActivityTaskExecutions: atOnce[taskQueue],
-        ...(taskQueue === taskQueues.wf ? workflowOptions(input) : {}),
+        activities: Object.fromEntries(activitiesOn(kind).map((name) => [name, input.activities[name]])),
+        maxConcurrentActivityTaskExecutions: atOnce[kind],
+        ...(kind === taskQueues.wf && input.bundle ? workflowOptions(input, input.bundle) : {}),
       }),
     ),
   );

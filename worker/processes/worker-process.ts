@@ -9,27 +9,31 @@ import { createStops } from '../../activities/store/runs/stops.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
 import { untilStored } from '../../activities/store/db/until-stored.ts';
-import { beat, endExecutor, registerExecutor } from '../../activities/store/runs/executors.ts';
+import { beat, endExecutor, namesake, registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
+import { livingAmong } from '../../activities/store/retention/run-folders.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
-import { createExecutions } from '../../api/upkeep/executions.ts';
-import { runKind } from '../../api/upkeep/run-kind.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
-import { taskQueues } from '../../workflows/contracts/messages.ts';
 import { createChores } from '../chores.ts';
 import { activityDeps } from './activity-deps.ts';
 import { workflowBundle } from './bundle.ts';
 import { knownSecrets } from '../config/config.ts';
 import { openStore, type RoleConfig, type Store } from './deps.ts';
+import { folderKey, machineOf, nameOf } from '../machine.ts';
 import { logActivities } from '../logs/log-activities.ts';
 import { redactFailures } from '../logs/redact-failures.ts';
+import { version } from '../version.ts';
 import { releaseExecutors } from './release.ts';
-import { workerSandboxes } from './sandboxes.ts';
-import { createWorkers, installRuntime } from './temporal.ts';
+import { logLacks, sandboxDrivers, sandboxViews, workerSandboxes } from './sandboxes.ts';
+import { createWorkers, installRuntime, polledQueues, type WorkersInput } from './temporal.ts';
 import { openClient } from './temporal-client.ts';
+import { waysTo } from './ways.ts';
 
 // Three beats within the time the API calls a worker live.
 const beatMs = 5000;
+
+// A run's own worker lets go of its sandbox; only what a killed one has left waits for this.
+const sandboxSweepMs = 60_000;
 
 export interface RunningWorker {
   /** Resolves when the process may end. */
@@ -65,7 +69,7 @@ export async function prepareWorker(
   between: Between = nothing,
 ): Promise<PreparedWorker> {
   installRuntime(logger);
-  const bundle = await workflowBundle(path.join(config.dataFolder, 'cache'));
+  const taken = await takenBy(config);
   const store = openWorkerStore(config, logger);
   const executor = { id: uuid(), host: thisHost() };
   const stops = createStops({
@@ -75,14 +79,14 @@ export async function prepareWorker(
   });
   const client = openClient(config);
   const { sandboxes, background } = workerSandboxes(config, store.database.db, logger);
-  const runs = createExecutions(runKind, client, logger);
-  const opened = { store, stops, executor, runs, background, sandboxes, logger };
+  const ways = waysTo(client, logger);
+  const opened = { store, stops, executor, ways, background, sandboxes, logger };
   const deps = between.deps(activityDeps(config, opened));
   const workers = await createWorkers({
     ...config,
     slots: config,
     identity: `${executor.host}/${process.pid}`,
-    bundle,
+    ...taken,
     activities: between.activities(createActivities(deps)),
     interceptors: {
       activity: [() => redactFailures((text) => store.log.redact(text)), () => logActivities(logger)],
@@ -103,22 +107,32 @@ export async function prepareWorker(
     for (const runId of await endedAmong(store.database.db, [...held])) await deps.leaveRun(runId);
   }
 
+  const removeEnded = (): Promise<void> =>
+    sandboxes.removeEnded((runIds) => livingAmong(store.database.db, runIds));
+
+  // Tried now, while there is time.
+  const usable = usableSandboxes(config).catch(() => []);
+
   return {
     async activate() {
       // Whatever an earlier worker of this host left behind is ended before new work is taken.
-      await sandboxes.sweep([]);
+      await Promise.all([sandboxes.sweep([]), deps.waysOut.sweep()]);
       // A worker that takes over waits until an outage or a full disk has passed.
       await untilStored(() => seedTenantAllowance(store.database.db, defaultTenant));
-      await untilStored(() => register(store.database.db, config, executor));
+      const modes = await usable;
+      await untilStored(() => register(store.database.db, config, executor, modes));
       const releasing = releaseExecutors({ ...config, log: logger }).catch((error: unknown) => {
         logger.warn({ err: error }, 'what earlier workers held was not released; its timeouts will');
       });
       const chores = createChores(logger);
+      chores.run('removing sandboxes of runs that have ended', removeEnded);
+      chores.run('looking at what sandboxes go without', () => logLacks(sandboxDrivers(config), logger));
       const stopBeating = [
         chores.every('the heartbeat to Postgres', beatMs, () =>
           beatOnce(store.database.db, executor.id, logger),
         ),
         chores.every('leaving what has ended elsewhere', beatMs, leaveEnded),
+        chores.every('removing sandboxes of runs that have ended', sandboxSweepMs, removeEnded),
       ];
       async function runToTheEnd(): Promise<void> {
         try {
@@ -139,21 +153,52 @@ export async function prepareWorker(
   };
 }
 
-async function register(db: Db, config: RoleConfig, executor: { id: string; host: string }): Promise<void> {
+/** The machine of an executor takes no workflows. */
+async function takenBy(config: RoleConfig): Promise<Pick<WorkersInput, 'bundle' | 'machine'>> {
+  const machine = machineOf(config);
+  const bundle = machine === null ? await workflowBundle(path.join(config.dataFolder, 'cache')) : undefined;
+  return { bundle, machine };
+}
+
+async function usableSandboxes(config: RoleConfig): Promise<string[]> {
+  const views = await sandboxViews(sandboxDrivers(config)).sandboxes();
+  return views.filter(({ problem }) => problem === null).map(({ mode }) => mode);
+}
+
+async function register(
+  db: Db,
+  config: RoleConfig,
+  executor: { id: string; host: string },
+  sandboxes: string[],
+): Promise<void> {
+  const named = { tenantId: defaultTenant, name: nameOf(config), folder: folderKey(config.dataFolder) };
+  // Its supervisor has looked too; but this one may be the successor of a worker whose machine slept.
+  const other = machineOf(config) && (await namesake(db, { ...named, host: executor.host }));
+  if (other) throw new Error(`There is an executor ${named.name} already, on ${other.host}.`);
   await registerExecutor(db, {
     ...executor,
-    tenantId: defaultTenant,
+    tenantId: named.tenantId,
     pid: process.pid,
     startedTicks: findProcess(process.pid)?.started ?? '',
-    queues: Object.values(taskQueues),
+    folder: named.folder,
+    queues: polledQueues(machineOf(config)).map(({ queue }) => queue),
     capacity: { llm: config.llmSlots, tools: config.toolSlots },
+    offers: {
+      // Its successor on this machine has the same, and what it had at work.
+      name: named.name,
+      capabilities: config.capabilities?.split(',') ?? [],
+      sandboxes,
+      // A run mostly waits for its model.
+      places: config.llmSlots,
+      codeVersion: version,
+    },
   });
 }
 
 async function beatOnce(db: Db, executorId: string, logger: Logger): Promise<void> {
   if (await beat(db, executorId)) return;
-  // Another process declared this one dead and gave its work away: what it still does comes late.
-  logger.fatal('this executor was declared dead; the process ends');
+  // Another process declared this one dead and gave its work away, or has it by its name: what it still does comes late.
+  logger.fatal('this executor was declared dead, or its name is taken by another machine; the process ends');
   process.exit(1);
 }
 

@@ -2,13 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createColors } from 'picocolors';
 import type { Config } from '../config/config.ts';
+import { nameOf } from '../machine.ts';
 import type { DataFolder } from '../data-folder.ts';
 
 export interface BannerInput {
   version: string;
   config: Config;
   data: DataFolder;
-  url: string;
+  /** Null: a worker only, of an installation that is elsewhere. */
+  url: string | null;
   temporalUi: string | null;
   /** How a shell calls the command line. */
   command: string;
@@ -31,19 +33,29 @@ function temporalUiLine(
   return config.temporalUi === 'off' ? 'off' : 'where your Temporal server has it';
 }
 
-export function banner(input: BannerInput): string {
-  const { config, data, url } = input;
-  const color = createColors(input.terminal);
-  const token = existsSync(data.tokenFile) ? readFileSync(data.tokenFile, 'utf8').trim() : undefined;
-  const rows: [string, string][] = [
+function pageRows(
+  input: BannerInput,
+  url: string,
+  color: ReturnType<typeof createColors>,
+): [string, string][] {
+  const { tokenFile } = input.data;
+  const token = existsSync(tokenFile) ? readFileSync(tokenFile, 'utf8').trim() : undefined;
+  return [
     ['page', color.cyan(token === undefined ? url : `${url}/#token=${token}`)],
     ['API reference', color.cyan(`${url}/docs`)],
     ['Temporal UI', temporalUiLine(input, color)],
-    ['token file', data.tokenFile],
-    ['logs', `${data.folder}/logs`],
-    ['command', input.command],
-    ['model', modelLine(config)],
+    ['token file', tokenFile],
   ];
+}
+
+export function banner(input: BannerInput): string {
+  const { config, data, url } = input;
+  const color = createColors(input.terminal);
+  const logs: [string, string] = ['logs', `${data.folder}/logs`];
+  const rows: [string, string][] =
+    url === null
+      ? [['executor', nameOf(config)], ['capabilities', config.capabilities ?? 'none'], logs]
+      : [...pageRows(input, url, color), logs, ['command', input.command], ['model', modelLine(config)]];
   const title = `${color.bold(`Perdure ${input.version}`)} is ready after ${(input.tookMs / 1_000).toFixed(1)} s.`;
   const lines = rows.map(([name, value]) => `  ${color.dim(name.padEnd(14))} ${value}`);
   const close = 'Ctrl-C stops everything in order; nothing accepted is lost however it ends.';

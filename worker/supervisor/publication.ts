@@ -8,7 +8,7 @@ import { runningProcess } from '../process-table.ts';
 import { writeFileWhole } from '../write-file-whole.ts';
 
 export interface Publication {
-  places(url: string, temporalUi: string | null): void;
+  places(url: string | null, temporalUi: string | null): void;
   /** A server that is used and not ours. */
   external(name: 'postgres' | 'temporal', address: string): void;
   write(): void;

@@ -75,6 +75,7 @@ async function externalTemporal(config: Config, data: DataFolder, address: strin
   const identity = await prepareNamespace(
     { ...config, temporalAddress: address },
     config.temporalNamespace,
+    config.workerOnly === 'on',
   ).catch((error: Error) => {
     throw new Error(
       `The Temporal server of TEMPORAL_ADDRESS ${address} cannot be used (${error.message}): start it or correct the address.`,

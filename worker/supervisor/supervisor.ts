@@ -7,18 +7,20 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { childEnvironment } from '../config/config.ts';
 import { createDisk } from '../../activities/host/disk.ts';
+import { thisHost } from '../../activities/host/process-table.ts';
 import { type Chores, createChores } from '../chores.ts';
 import type { DataFolder } from '../data-folder.ts';
+import { folderKey, nameOf } from '../machine.ts';
 import { collectWhenQuiet } from '../idle-garbage.ts';
 import { diskFolders, logFolder } from '../data-folder.ts';
 import type { KernelLock } from '../kernel-lock.ts';
 import type { FolderLock } from './folder-lock.ts';
 import type { KeptProcess, RunningPart } from './process/keep-running.ts';
 import { keepRunning } from './process/keep-running.ts';
-import { logTail } from './process/log-tail.ts';
+import { endOfLog } from './process/log-tail.ts';
 import { choosePort } from './ports.ts';
 import type { Publication } from './publication.ts';
-import { prepareDatabase } from './prepare-database.ts';
+import { joinProblem, prepareDatabase } from './prepare-database.ts';
 import { createPublication } from './publication.ts';
 import type { Role } from './process/role-process.ts';
 import { lockRoles, startRole, stopLeftovers } from './process/role-process.ts';
@@ -39,7 +41,8 @@ export interface SupervisorInput {
 }
 
 export interface Places {
-  url: string;
+  /** Null: this is a worker only. */
+  url: string | null;
   temporalUi: string | null;
 }
 
@@ -81,20 +84,30 @@ function keepServer(scene: Scene, name: 'postgres' | 'temporal', part: ServerPar
   scene.kept[name] = keepRunning({ name, first, start: () => start(), onChange, logger: scene.logger });
 }
 
+/** Throws with a sentence where it cannot be worked with. */
+async function readyDatabase({ config, data, logger, say }: Scene, url: string): Promise<void> {
+  if (config.workerOnly === 'on') {
+    const folder = folderKey(data.folder);
+    const problem = await joinProblem({ name: nameOf(config), folder, host: thisHost() }, url);
+    if (problem !== undefined) throw new Error(problem);
+    return;
+  }
+  const { migrated, moved, token } = await prepareDatabase(data, url, config.s3);
+  if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
+  if (moved !== undefined)
+    logger.info({ from: moved }, 'the data folder was moved, and what it names followed');
+  if (token === undefined) return;
+  say(`  ${'token'.padEnd(14)} ${token}`);
+  logger.warn(`token: ${token}`);
+}
+
 async function startServers(scene: Scene): Promise<{ databaseUrl: string; temporal: ServerPart }> {
   const { config, data, logger, say } = scene;
   const [postgres, temporal] = await Promise.allSettled([
     openPostgres(config, data).then(async (part) => {
       scene.onDatabase(part.target);
       keepServer(scene, 'postgres', part);
-      const { migrated, moved, token } = await prepareDatabase(data, part.target);
-      if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
-      if (moved !== undefined)
-        logger.info({ from: moved }, 'the data folder was moved, and what it names followed');
-      if (token !== undefined) {
-        say(`  ${'token'.padEnd(14)} ${token}`);
-        logger.warn(`token: ${token}`);
-      }
+      await readyDatabase(scene, part.target);
       return part.target;
     }),
     openTemporal(config, data, say, logger).then((part) => {
@@ -160,9 +173,8 @@ function pageUrl(host: string, port: number): string {
 
 async function untilReady(scene: Scene, role: 'api' | 'worker', kept: KeptProcess): Promise<void> {
   const tell = (): void => {
-    const file = scene.data.logFile(role);
     const name = role === 'api' ? 'API' : role;
-    scene.say(`The ${name} is slow to start. Its log ${file} ends:\n${logTail(file)}`);
+    scene.say(`The ${name} is slow to start. ${endOfLog(scene.data.logFile(role))}`);
   };
   const slow = setTimeout(() => scene.chores.run('saying what is slow', tell), slowRoleMs);
   slow.unref();
@@ -208,6 +220,8 @@ const names = ['api', 'worker', 'temporal', 'postgres'] as const;
 
 /** Where the API will be, and through it Temporal's Web UI; `ui`: where that one is, when we started it. */
 async function placesOf({ config, say }: SupervisorInput, ui: string | undefined) {
+  if (config.workerOnly === 'on')
+    return { port: config.port, url: null, temporalUi: null, temporalUiUpstream: undefined };
   const movable = config.sources['port'] === 'default';
   const port = await choosePort({ port: config.port, movable }, 'The API', 'PERDURE_PORT', config.host);
   if (port !== config.port) say(`  ${'api'.padEnd(14)} port ${config.port} was in use, so ${port}`);
@@ -228,6 +242,23 @@ function oneAtATime(act: () => Promise<void>): () => Promise<void> {
     });
     return underWay;
   };
+}
+
+async function releaseDead(
+  { config, data, logger }: Scene,
+  servers: { databaseUrl: string; temporalAddress: string },
+): Promise<void> {
+  // At the first death: a supervisor that never saw one does without the store and Temporal's client.
+  const [{ releaseExecutors }, { untilStored }] = await Promise.all([
+    import('../processes/release.ts'),
+    import('../../activities/store/db/until-stored.ts'),
+  ]);
+  // Once there is room, or Postgres is back: sooner than its timeouts.
+  await untilStored(() =>
+    releaseExecutors({ ...config, ...servers, dataFolder: data.folder, log: logger }),
+  ).catch((error: unknown) =>
+    logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
+  );
 }
 
 export function createSupervisor(input: SupervisorInput): Supervisor {
@@ -260,20 +291,10 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
     // A worker runs what agents ask for, so it is not told where the Web UI is.
     const env = childEnvironment(config, { ...decided, temporalUiUpstream: undefined });
     const apiEnv = childEnvironment(config, { ...decided, temporalUiUpstream });
-    release = oneAtATime(async () => {
-      // At the first death: a supervisor that never saw one does without the store and Temporal's client.
-      const [{ releaseExecutors }, { untilStored }] = await Promise.all([
-        import('../processes/release.ts'),
-        import('../../activities/store/db/until-stored.ts'),
-      ]);
-      // Once there is room, or Postgres is back: sooner than its timeouts.
-      await untilStored(() =>
-        releaseExecutors({ ...config, ...servers, dataFolder: data.folder, log: logger }),
-      ).catch((error: unknown) =>
-        logger.error({ err: error }, 'what a dead worker held was not released; its timeouts will'),
-      );
-    });
-    const api = await keepRole(scene, 'api', roleStarter(scene, 'api', { env: apiEnv, address: url, lock }));
+    release = oneAtATime(() => releaseDead(scene, servers));
+    const api =
+      url !== null &&
+      (await keepRole(scene, 'api', roleStarter(scene, 'api', { env: apiEnv, address: url, lock })));
     standby = createStandby({ start: roleStarter(scene, 'standby', { env, address: null, lock }), logger });
     const worker = await keepRole(
       scene,
@@ -281,7 +302,10 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
       workerStarter(scene, standby, { env, address: null, lock }),
       () => void release(),
     );
-    const bothReady = Promise.all([untilReady(scene, 'api', api), untilReady(scene, 'worker', worker)]);
+    const bothReady = Promise.all([
+      api && untilReady(scene, 'api', api),
+      untilReady(scene, 'worker', worker),
+    ]);
     // A stop must not wait for a process that never comes.
     await Promise.race([bothReady, stopAsked.promise]);
     return stopping === undefined ? { url, temporalUi } : undefined;

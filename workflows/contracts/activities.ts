@@ -2,6 +2,7 @@
 // they hold ids, numbers and short names, never the text of a message, a tool's output or a file.
 import type { CallOrder, Decision } from './call.ts';
 import type { RunStatus, StopReason } from './run.ts';
+import type { Outcome } from './schedule.ts';
 
 export interface AgentRunInput {
   tenantId: string;
@@ -49,6 +50,8 @@ export interface BeginRunResult {
   generation: number;
   /** Whether the run has a project, whose tree is recorded at its start and end. */
   project: boolean;
+  /** The executor on whose machine its calls act; absent: the server's own. */
+  executor?: string;
   /** Calls of that step which still need a result, in call order. */
   openCalls: PlannedCall[];
   /** Wall time left in milliseconds; 0 when it is up. */
@@ -107,6 +110,7 @@ export interface RunToolInput extends RunRef {
   after?: Doubt;
 }
 export interface RunToolResult {
+  /** How the call ended; `waiting`: it has not, and is over once a look into the rows says so. */
   status: string;
   bytes: number;
 }
@@ -124,6 +128,10 @@ export interface PendingInputResult {
   stop: 'none' | 'interrupt' | 'cancel';
   /** Answers to what the present step asked; `waits`: a call's id, or `limit`. */
   answered: { waits: string; allowed: boolean }[];
+  /** How many messages the run has not read yet; absent: none. */
+  messages?: number;
+  /** Nothing has been heard of its executor for so long that the run is given up: why, for people. */
+  lost?: string;
   /** How many questions are still open. */
   open: number;
   /** When the next deadline or escalation of that is due, in milliseconds from now. */
@@ -144,9 +152,83 @@ export interface FinishRunInput extends RunRef {
 export interface FinishRunResult {
   /** False: something came in that must be applied first, the loop goes on. */
   finished: boolean;
+  /** It goes on once a message has come: subagents are at work, or a person says something. */
+  waits?: true;
   /** The run's status when it has ended. */
   status?: RunStatus;
   result?: RunResult;
+}
+
+export interface RewindInput {
+  tenantId: string;
+  rewindId: string;
+  runId: string;
+  /** As of its run. */
+  executor?: string;
+}
+export interface RewindProjectInput extends RewindInput {
+  /** The first execution id of the workflow chain: the rewind belongs to exactly one. */
+  executionId: string;
+}
+
+/** What Temporal's schedule starts its workflow with; which due time it is for, the workflow's id says. */
+export interface ScheduleRunInput {
+  tenantId: string;
+  scheduleId: string;
+  /** Which execution of the occurrence this is; absent: the first. */
+  generation?: number;
+}
+
+export interface AttendScheduleInput {
+  tenantId: string;
+  scheduleId: string;
+  generation: number;
+  /** When Temporal began the workflow, in milliseconds: what was due by then is due, whatever a worker's clock says. */
+  startedAt: number;
+}
+export interface AttendScheduleResult {
+  /** There is nothing more to do. */
+  done: boolean;
+  /** Look again after so many milliseconds; absent: when woken. */
+  againMs?: number;
+  /** What has become of it; absent: nothing was due at that time. */
+  outcome?: Outcome;
+  runId?: string;
+}
+
+export interface DispatchInput {
+  tenantId: string;
+  /** Which execution of the dispatcher this is. */
+  generation: number;
+}
+
+export interface AttendTasksInput extends DispatchInput {
+  /** The first execution id of the workflow chain: one chain hands out. */
+  executionId: string;
+}
+export interface AttendTasksResult {
+  /** Another execution hands out by now. */
+  done: boolean;
+  /** Look again after so many milliseconds; absent: when woken. */
+  againMs?: number;
+}
+
+/** What a webhook's workflow is started with. */
+export interface DeliverHooksInput {
+  tenantId: string;
+  webhookId: string;
+  generation: number;
+}
+
+export interface AttendWebhookInput extends DeliverHooksInput {
+  /** The first execution id of the workflow chain: one chain sends. */
+  executionId: string;
+}
+export interface AttendWebhookResult {
+  /** Another execution sends by now, or the webhook is gone. */
+  done: boolean;
+  /** Look again after so many milliseconds; absent: when woken. */
+  againMs?: number;
 }
 
 export interface Activities {
@@ -156,4 +238,8 @@ export interface Activities {
   runTool(input: RunToolInput): Promise<RunToolResult>;
   pendingInput(input: RunRef): Promise<PendingInputResult>;
   finishRun(input: FinishRunInput): Promise<FinishRunResult>;
+  rewindProject(input: RewindProjectInput): Promise<void>;
+  attendSchedule(input: AttendScheduleInput): Promise<AttendScheduleResult>;
+  attendTasks(input: AttendTasksInput): Promise<AttendTasksResult>;
+  attendWebhook(input: AttendWebhookInput): Promise<AttendWebhookResult>;
 }

@@ -2,7 +2,7 @@
 // (proxies.ts) and what workers take are made from it: an activity without a row does not compile. No zod here.
 import type { RetryPolicy } from '@temporalio/common';
 import type { Activities } from './activities.ts';
-import { taskQueues } from './messages.ts';
+import { type executorQueues, taskQueues } from './messages.ts';
 
 export type ActivityName = keyof Activities;
 export type ActivityInput<Name extends ActivityName> = Parameters<Activities[Name]>[0];
@@ -18,6 +18,8 @@ export interface ActivityRow<Input> {
   startToClose: Of<Input, Duration>;
   /** What all attempts may take together; undefined: as long as it needs. */
   scheduleToClose?: Of<Input, Duration | undefined>;
+  /** How long an executor with a machine of its own may take to begin; absent: the run's patience counts. */
+  executorToBegin?: Duration;
   /** A silence of this length is a worker's death; without one `startToClose` tells of it. */
   heartbeat?: Duration;
   /** What a cancel does: wait until the attempt has said how it ended, or let go of it. */
@@ -51,6 +53,25 @@ export const activityTable = {
   beginRun: { ...bookkeeping, reason: bookkeepingReason },
   pendingInput: { ...bookkeeping, reason: bookkeepingReason },
   finishRun: { ...bookkeeping, reason: bookkeepingReason },
+  attendSchedule: {
+    ...bookkeeping,
+    startToClose: '1 minute',
+    reason: 'As the bookkeeping above; but after a long outage it writes tens of thousands of due times.',
+  },
+  attendTasks: {
+    ...bookkeeping,
+    startToClose: '1 minute',
+    reason:
+      'As the bookkeeping above; but it hands out for up to twenty seconds before it lets others have their turn.',
+  },
+  attendWebhook: {
+    ...bookkeeping,
+    queue: taskQueues.hooks,
+    startToClose: '40 seconds',
+    reason:
+      'A queue of its own: endpoints of others answer as slowly as they like. It sends for up to ten seconds, and what it ' +
+      'has sent by then is waited for, fifteen more; a worker that dies inside it costs no more than the rest.',
+  },
   snapshotProject: {
     ...long,
     queue: taskQueues.trees,
@@ -62,6 +83,22 @@ export const activityTable = {
       'every file of a very large repository is hashed for the first time; at the end what changed takes seconds, and a ' +
       'person who stopped the run waits for it. A disk that fails five times is for a person; the run goes on ' +
       'without the tree.',
+  },
+  rewindProject: {
+    ...long,
+    queue: taskQueues.trees,
+    startToClose: '10 minutes',
+    retry: {
+      initialInterval: '1 second',
+      backoffCoefficient: 2,
+      maximumInterval: '10 seconds',
+      maximumAttempts: 20,
+    },
+    executorToBegin: '15 minutes',
+    reason:
+      'As long as the first recording of a very large repository may take. What cannot be done is its result; what fails ' +
+      'is a server or a worker, which is back in a few minutes, and to begin again ends the same. An executor that is away for longer, as by a restart of its ' +
+      'machine, must not hold the project for ever.',
   },
   callModel: {
     ...long,
@@ -83,6 +120,13 @@ export const activityTable = {
       'for ever: after three deaths of its worker the activity itself records that the call is given up.',
   },
 } satisfies { [Name in ActivityName]: ActivityRow<ActivityInput<Name>> };
+
+/** What touches the project of a run: it goes to the machine of the executor that the run needs. */
+export type OnExecutor = {
+  [Name in ActivityName]: (typeof activityTable)[Name]['queue'] extends (typeof executorQueues)[number]
+    ? Name
+    : never;
+}[ActivityName];
 
 /** The row of an activity, typed by its input. */
 export function rowOf<Name extends ActivityName>(name: Name): ActivityRow<ActivityInput<Name>> {

@@ -1,6 +1,6 @@
 // Allowances on every wire: pools with limits that runs draw from, the ledger of what they drew, and what was used.
 import { z } from 'zod';
-import { id, money, page, shortText, tokens, when } from './fields.ts';
+import { id, money, nameText, page, shortText, tokens, when } from './fields.ts';
 
 /** The limits that can be reached. How long a run may take is none: it only caps the run's own limit. */
 export const LimitName = z
@@ -29,7 +29,9 @@ export const AllowanceLimits = z
   .describe('Zero, and an empty list, is unlimited.')
   .meta({ id: 'AllowanceLimits' });
 
-const name = shortText(300).describe('tenant, conversation/<id>, run/<id> or owner/<anything>.');
+const name = nameText(300).describe(
+  'tenant, conversation/<id>, run/<id>, owner/<anything> or executor/<name>.',
+);
 const model = z
   .string()
   .max(200)

@@ -55,6 +55,20 @@ export const Repairs = z
   .array(z.string())
   .describe('What was repaired in the arguments the model wrote; `input` is what runs. Empty: nothing.');
 
+/** What a command with a way out asked for of one host. It connects only to what its call named in `hosts`. */
+export const NetworkContact = z
+  .object({
+    host: z.string(),
+    port: z.int(),
+    connections: z.int(),
+    sentBytes: z.int().describe('To the host; of what is encrypted, as it was sent.'),
+    receivedBytes: z.int(),
+    refusals: z.int().describe('Attempts that were refused or failed.'),
+    problem: z.string().nullable().describe('Why the last of these was.'),
+  })
+  .meta({ id: 'NetworkContact' });
+export type NetworkContact = z.infer<typeof NetworkContact>;
+
 export const CallView = z
   .object({
     runId: id,
@@ -74,6 +88,9 @@ export const CallView = z
     output: z.string().nullable(),
     outputBytes: z.int().nullable(),
     content: z.string().nullable().describe('Content key of the whole output when `output` was cut.'),
+    network: z
+      .array(NetworkContact)
+      .describe('What its command reached beside the machine, and what it asked for in vain.'),
     attempts: z.int(),
     settled: z.enum(['done', 'not_done']).nullable(),
     settledBy: z.string().nullable(),

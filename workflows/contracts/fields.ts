@@ -16,16 +16,36 @@ export const text = z
 /** A text that may say nothing, such as the output of a tool. */
 export const anyText = z.string().max(longestText).refine(isStorable, storableProblem);
 
-/** A short text, such as a name, a pattern or a reason; each use says how short. */
+/** The same with a bound of its own. */
+export function anyShortText(most: number) {
+  return z.string().max(most).refine(isStorable, storableProblem);
+}
+
+/** A short text, such as a pattern or a reason; each use says how short. */
 export function shortText(most: number) {
   return z.string().min(1).max(most).refine(isStorable, storableProblem);
 }
+
+/** What people call something: there is a sign in it that can be seen. */
+export function nameText(most: number) {
+  return z
+    .string()
+    .max(most)
+    .regex(/[^\s\p{Cc}\p{Cf}]/u, 'must not be empty')
+    .refine(isStorable, storableProblem);
+}
+
+/** Whom runs count for. */
+export const ownerKey = shortText(200).regex(
+  /^[\w.@:+-]+(\/[\w.@:+-]+)*$/,
+  'must be letters, digits, _ . @ : + - and /',
+);
 
 export const pathProblem =
   'A project directory must have no line break or control character in its path; rename it.';
 
 // Line breaks and control characters would break what shows it. U+FFFD stands for bytes that are no UTF-8: another path.
-const plainPath = /^[^\p{Cc}\u2028\u2029\uFFFD]*$/u;
+export const plainPath = /^[^\p{Cc}\u2028\u2029\uFFFD]*$/u;
 
 export function isPlainPath(path: string): boolean {
   return plainPath.test(path);

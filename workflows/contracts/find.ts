@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { id, when } from './fields.ts';
 
-export const foundKinds = ['run', 'conversation', 'approval', 'dead-letter'] as const;
+export const foundKinds = ['run', 'conversation', 'approval', 'dead-letter', 'task'] as const;
 export const FoundKind = z.enum(foundKinds).meta({ id: 'FoundKind' });
 export type FoundKind = z.infer<typeof FoundKind>;
 
@@ -20,7 +20,7 @@ export const FindQuery = z.strictObject({
     )
     .describe(
       'The first letters of an id, or of its last eight, which is the short form that tables print. `last`: the newest ' +
-        'run, the conversation with the latest activity, the open approvals, the open dead letters.',
+        'run or task, the conversation with the latest activity, the open approvals, the open dead letters.',
     ),
 });
 export type FindQuery = z.infer<typeof FindQuery>;

@@ -1,6 +1,7 @@
 // A message as people read it: what a run was told, what its model answered, and what its calls gave back.
 import { z } from 'zod';
 import { id, when } from './fields.ts';
+import { PartView } from './input-part.ts';
 import { phases } from './message.ts';
 
 // Some screens of text. A page of 200 such messages is four million characters.
@@ -33,6 +34,7 @@ export const MessageView = z
       .string()
       .nullable()
       .describe('Of a tool message whose text is cut: the key of the whole output, for GET /contents/{key}.'),
+    parts: z.array(PartView).describe('Of what a person said: what it carries beside its words.'),
     createdAt: when,
   })
   .meta({ id: 'MessageView' });

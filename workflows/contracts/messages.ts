@@ -12,10 +12,15 @@ export interface RunState {
 /** A snapshot for people who look at Temporal's UI; nothing in the product reads it. */
 export const state = defineQuery<RunState>('state');
 
-export type WorkflowKind = 'run' | 'plan' | 'deployment' | 'schedule';
+export type WorkflowKind = 'run' | 'rewind' | 'plan' | 'deployment' | 'schedule' | 'dispatch' | 'webhook';
 
 export function workflowId(kind: WorkflowKind, of: string): string {
   return `${kind}/${of}`;
+}
+
+/** Which occurrence a workflow of a schedule is for. */
+export function occurrenceOf(workflow: string): string {
+  return workflow.slice(workflowId('schedule', '').length);
 }
 
 /** What Temporal's UI can list and filter runs by; nothing in the product reads them. */
@@ -25,4 +30,11 @@ export const searchAttributes = {
   status: defineSearchAttributeKey('PerdureStatus', SearchAttributeType.KEYWORD),
 };
 
-export const taskQueues = { wf: 'wf', llm: 'llm', tools: 'tools', trees: 'trees' } as const;
+export const taskQueues = { wf: 'wf', llm: 'llm', tools: 'tools', trees: 'trees', hooks: 'hooks' } as const;
+
+/** Of these there is one for each executor with a machine of its own: what touches a run's project goes there. */
+export const executorQueues = [taskQueues.tools, taskQueues.trees] as const;
+
+export function queueOn(queue: (typeof executorQueues)[number], executor: string): string {
+  return `${queue}/${executor}`;
+}

@@ -2,7 +2,7 @@
 // this". Shapes only; what a pattern means and whether an example holds is for workflows/policy to say.
 import { z } from 'zod';
 import { Decision, Effect, OtherText } from './call.ts';
-import { id, page, projectPath, shortText, when } from './fields.ts';
+import { id, nameText, page, projectPath, shortText, when } from './fields.ts';
 import { RunLimits } from './run.ts';
 
 /** What counts when no rule matches. `plan` also denies all that is not reading, whatever the rules say. */
@@ -56,7 +56,10 @@ export const PolicyRule = z
       .min(1)
       .max(mostEntries)
       .optional()
-      .describe('Exact names, `*.example.org` for every name below it, `*` for all.'),
+      .describe(
+        'Exact names, `*.example.org` for every name below it, `*` for all; in a profile that is being saved also `@name` for ' +
+          'a list of the setting networks.',
+      ),
     decision: Decision,
     reason: shortText(500).optional().describe('A clause for people and the model: why this is decided so.'),
     expiresAt: when.optional().describe('From then on the rule is as if it were not there.'),
@@ -71,7 +74,7 @@ export type PolicyRule = z.infer<typeof PolicyRule>;
 export const PolicyProfile = z
   .strictObject({
     id: shortText(64).regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case words joined by hyphens'),
-    name: shortText(100),
+    name: nameText(100),
     description: shortText(1000),
     requires: z
       .literal('containment')

@@ -1,8 +1,15 @@
 // What a run is on every wire: its statuses, limits, the body that starts one and the view people read.
 import { z } from 'zod';
-import { Sources } from './configuration.ts';
+import { HomecomingView } from './checkpoint.ts';
+import { ContainerRef, WantedContainer } from './container.ts';
+import { presetId, RunPreset, RunWorkspace, Sources, Variables, workspaceField } from './configuration.ts';
+import { DelegationView, RunKind, wakeUpField } from './delegation.ts';
+import { DeniedCalls } from './denied-calls.ts';
+import { ExecutorOfRun, WantedExecutor } from './needed-executor.ts';
 import { ExternalTool } from './external-tool.ts';
-import { flag, id, money, page, projectPath, shortText, text, tokens, when } from './fields.ts';
+import { InputParts } from './input-part.ts';
+import { flag, id, money, ownerKey, page, projectPath, text, tokens, when } from './fields.ts';
+import { Became } from './receipt.ts';
 
 export const runStatuses = [
   'queued',
@@ -21,9 +28,17 @@ export type RunStatus = z.infer<typeof RunStatus>;
 
 export const priorities = ['critical', 'high', 'normal', 'low'] as const;
 /** How a run's commands are contained: see `GET /sandboxes` for what each keeps them from reaching. */
-export const execModes = ['mount', 'bubblewrap', 'sandbox'] as const;
+export const execModes = ['mount', 'bubblewrap', 'sandbox', 'container'] as const;
 export const ExecMode = z.enum(execModes).meta({ id: 'ExecMode' });
 export type ExecMode = z.infer<typeof ExecMode>;
+
+/** As a request names it: hybrid is the best kind that contains, on a copy that comes home when the run succeeds. */
+export const AskedMode = z.enum([...execModes, 'hybrid']).meta({ id: 'AskedMode' });
+export type AskedMode = z.infer<typeof AskedMode>;
+
+/** Where a run works: in the directory of its project, or on a copy of it that is brought home by `apply`. */
+export const WorkTree = z.enum(['in-place', 'own']).meta({ id: 'WorkTree' });
+export type WorkTree = z.infer<typeof WorkTree>;
 
 export const Priority = z.enum(priorities).meta({ id: 'Priority' });
 export type Priority = z.infer<typeof Priority>;
@@ -45,8 +60,10 @@ export const stopReasons = [
   'answer_cut',
   'answer_empty',
   'context_too_long',
+  'input_missing',
   'workflow_gone',
   'project_missing',
+  'executor_lost',
   'internal_error',
 ] as const;
 export const StopReason = z.enum(stopReasons).meta({ id: 'StopReason' });
@@ -95,29 +112,35 @@ export type WhenBusy = z.infer<typeof WhenBusy>;
 export const OverBudget = z.enum(['pause', 'fail']).meta({ id: 'OverBudget' });
 export type OverBudget = z.infer<typeof OverBudget>;
 
-export const ownerKey = shortText(200).regex(
-  /^[\w.@:+-]+(\/[\w.@:+-]+)*$/,
-  'must be letters, digits, _ . @ : + - and /',
-);
+export const modelName = z
+  .string()
+  .min(3)
+  .max(200)
+  .regex(/^[a-z0-9-]+\/\S+$/, 'must be provider/model, such as scripted/hello');
+
+export const policyName = z.string().min(1).max(100);
+
+export const ProjectRef = z.strictObject({ path: projectPath });
 
 const newMessage = {
   prompt: text,
-  project: z
-    .strictObject({ path: projectPath })
+  parts: InputParts.optional(),
+  preset: presetId
     .nullish()
     .describe(
-      'The directory it works in. null: a scratch folder of its own, also where the run before had a directory.',
+      'The preset it goes by, in its newest version; what the request says itself comes first. null: none, also where ' +
+        'the run before had one or one is the default.',
     ),
-  model: z
-    .string()
-    .min(3)
-    .max(200)
-    .regex(/^[a-z0-9-]+\/\S+$/, 'must be provider/model, such as scripted/hello')
-    .optional(),
-  policy: z
-    .string()
-    .min(1)
-    .max(100)
+  variables: Variables.optional().describe(
+    'Values for the variables that the instructions of its preset declare. They stand for the runs that follow with the ' +
+      'same preset.',
+  ),
+  project: ProjectRef.nullish().describe(
+    'The directory it works in. null: a scratch folder of its own, also where the run before had a directory.',
+  ),
+  workspace: workspaceField,
+  model: modelName.optional(),
+  policy: policyName
     .optional()
     .describe(
       'A policy profile. Unsaid, a run of a new conversation has the one that applies to its project or everywhere; else ' +
@@ -132,6 +155,13 @@ const newMessage = {
       'Whom it counts for besides: it draws from the allowance `owner/<this>` too, where there is one.',
     ),
   whenBusy: WhenBusy.optional(),
+  fromRunId: id
+    .optional()
+    .describe(
+      'Go on from this run, an earlier one of the conversation: what was said after it stays readable and is in no context ' +
+        'any more, also where this run fails. Files stay as they are; POST /runs/{id}/rewind takes back what a run changed. ' +
+        'What the message leaves out is as in that run. Not with `whenBusy: steer`.',
+    ),
   attended: z
     .boolean()
     .optional()
@@ -149,9 +179,20 @@ const newMessage = {
     .max(64)
     .optional()
     .describe('Tools that you execute yourself: the run waits for POST /runs/{id}/results.'),
-  execMode: ExecMode.optional().describe(
-    'The kind of sandbox its commands run in; GET /sandboxes says what each contains and which can be used here.',
+  workTree: WorkTree.optional().describe(
+    'in-place: in the directory of the project, where one conversation writes at a time. own: on a copy of it, as it is when ' +
+      'the first run of the conversation begins; POST /runs/{id}/apply brings the changes home. Unsaid: own in sandbox, else ' +
+      'in-place.',
   ),
+  execMode: AskedMode.optional().describe(
+    'The kind of sandbox its commands run in; GET /sandboxes says what each contains and which can be used here. Unsaid: ' +
+      'mount for an attended run, for workTree in-place and for the policy trusted-mount-autonomous, else the first of ' +
+      'sandbox, bubblewrap and mount that can be used here. The setting sandbox.unattended may say mount. hybrid: sandbox ' +
+      'or bubblewrap on a copy of the project, and when the run succeeds its changes come home as by POST ' +
+      '/runs/{id}/apply; where one of its files was changed there meanwhile, or another run writes there, none does.',
+  ),
+  container: WantedContainer.optional(),
+  executor: WantedExecutor,
   acceptNoContainment: z
     .boolean()
     .optional()
@@ -159,6 +200,7 @@ const newMessage = {
       'Run it where the sandbox does not contain what a command can reach, though a policy that applies requires it. ' +
         'Said for one run; it is recorded and shown with it.',
     ),
+  wakeUp: wakeUpField,
   messageId: z
     .string()
     .min(1)
@@ -187,12 +229,14 @@ export const StartRunQuery = z.strictObject({
     .optional()
     .describe('Wait so many seconds for the end of the run. The answer kept for the key stays the 202.'),
 });
+export type StartRunQuery = z.infer<typeof StartRunQuery>;
 
 export const StartRunView = z
   .object({
     id,
     conversationId: id,
     status: RunStatus,
+    became: Became,
     streamUrl: z.string(),
     eventsUrl: z.string(),
   })
@@ -204,24 +248,19 @@ export const Usage = z
   .meta({ id: 'Usage' });
 export type Usage = z.infer<typeof Usage>;
 
-// As many as a person reads at the end of a run; GET /runs/{id}/calls has the rest.
-export const mostDeniedListed = 20;
-
-export const DeniedCalls = z
-  .object({
-    count: z.int(),
-    items: z
-      .array(z.object({ callId: z.string(), tool: z.string(), subject: z.string(), reason: z.string() }))
-      .describe(`The first ${mostDeniedListed}, in their order; subject and reason cut at 300 characters.`),
-  })
-  .meta({ id: 'DeniedCalls' });
-export type DeniedCalls = z.infer<typeof DeniedCalls>;
-
 export const RunView = z
   .object({
     id,
     conversationId: id,
-    parentId: id.nullable(),
+    kind: RunKind,
+    parentId: id.nullable().describe('The run whose messages it goes on from.'),
+    alternativeOf: id
+      .nullable()
+      .describe(
+        'The run whose message it answers anew, the first that did. null: it answers one of its own.',
+      ),
+    delegation: DelegationView.nullable().describe('Of a subagent; null: a main run.'),
+    subagents: z.int().describe('How many it has asked for: GET /runs/{id}/children.'),
     status: RunStatus,
     parked: z
       .boolean()
@@ -234,12 +273,20 @@ export const RunView = z
     policy: z.string(),
     priority: Priority,
     project: z.object({ path: z.string() }).nullable(),
+    workspace: RunWorkspace.nullable(),
     limits: RunLimits,
     metadata: Metadata,
     attended: z.boolean(),
     overBudget: OverBudget,
-    execMode: ExecMode,
+    execMode: AskedMode,
+    container: ContainerRef.nullable().describe('The container of yours that the mode container uses.'),
+    executor: ExecutorOfRun.nullable(),
+    workTree: WorkTree,
+    homecoming: HomecomingView.nullable().describe(
+      'How the newest try to bring home what it changed went. null: there was none, as in-place, where nothing has to.',
+    ),
     owner: z.string().nullable().describe('Whom it counts for besides.'),
+    preset: RunPreset.nullable().describe('The one it goes by, in the version it began with.'),
     externalTools: z.array(z.string()).describe('The names of the tools that its caller executes.'),
     sources: Sources.nullable().describe(
       'Where each of these settings comes from. Null for runs from before this was recorded.',
@@ -258,11 +305,7 @@ export const RunView = z
       .describe(
         'The part of `costMicros` that is an estimate: nobody knows the price of the model, and the configured ceiling was charged.',
       ),
-    heldCostMicros: z
-      .int()
-      .describe(
-        'What its model call under way may cost at most, in micro-dollars; not spent, and no part of `costMicros`.',
-      ),
+    heldCostMicros: z.int().describe('What its model call under way may cost at most: not yet spent.'),
     createdAt: when,
     startedAt: when.nullable(),
     endedAt: when.nullable(),
@@ -281,38 +324,14 @@ export const RunListQuery = page.extend({
   conversationId: id.optional(),
   active: flag.optional().describe('true: only runs that have not ended.'),
   project: projectPath.optional().describe('Only runs that work in exactly this directory.'),
+  subagents: flag.optional().describe('true: runs of every `kind`, and not main runs alone.'),
 });
 export const RunListView = z
   .object({ items: z.array(RunView), nextCursor: z.string().nullable() })
   .meta({ id: 'RunListView' });
 export type RunListView = z.infer<typeof RunListView>;
 
-export const SteerBody = z.strictObject({ text, messageId: newMessage.messageId }).meta({ id: 'SteerBody' });
+export const SteerBody = z
+  .strictObject({ text, parts: newMessage.parts, messageId: newMessage.messageId })
+  .meta({ id: 'SteerBody' });
 export type SteerBody = z.infer<typeof SteerBody>;
-
-/** What a message into a run has become; `status` of a stop request is always `accepted`. */
-export const ReceiptView = z
-  .object({
-    runId: id,
-    messageId: z.string(),
-    status: z.enum(['accepted', 'applied', 'refused']),
-    step: z.int().nullable(),
-  })
-  .meta({ id: 'ReceiptView' });
-export type ReceiptView = z.infer<typeof ReceiptView>;
-
-/** The calls whose results were taken. */
-export const ReceiptListView = z
-  .object({ items: z.array(z.object({ callId: z.string() })) })
-  .meta({ id: 'ReceiptListView' });
-export type ReceiptListView = z.infer<typeof ReceiptListView>;
-
-export const DiffView = z
-  .object({
-    runId: id,
-    diff: z.string().describe('A unified git diff; empty when nothing changed.'),
-    files: z.array(z.object({ path: z.string(), status: z.enum(['added', 'modified', 'deleted']) })),
-    truncated: z.boolean(),
-  })
-  .meta({ id: 'DiffView' });
-export type DiffView = z.infer<typeof DiffView>;

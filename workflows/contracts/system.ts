@@ -32,6 +32,7 @@ export const ReadyView = z
     temporal: dependency,
     workers: dependency,
     disk: dependency.extend({ room: DiskView.nullable() }),
+    bucket: dependency.optional().describe('Only where large content goes into one (PERDURE_S3_BUCKET).'),
   })
   .meta({ id: 'ReadyView' });
 export type ReadyView = z.infer<typeof ReadyView>;
@@ -68,6 +69,34 @@ export type SandboxView = z.infer<typeof SandboxView>;
 export const SandboxListView = z.object({ items: z.array(SandboxView) }).meta({ id: 'SandboxListView' });
 export type SandboxListView = z.infer<typeof SandboxListView>;
 
+export const BackupView = z
+  .object({
+    name: z.string(),
+    createdAt: when,
+    bytes: z.int(),
+    rows: z.int(),
+    check: z
+      .object({
+        at: when,
+        restored: z.boolean().describe('false: its files alone were read.'),
+        problem: z.string().nullable(),
+      })
+      .nullable()
+      .describe('What the last check of it has found; null: there was none.'),
+  })
+  .meta({ id: 'BackupView' });
+export type BackupView = z.infer<typeof BackupView>;
+export const BackupListView = z
+  .object({
+    items: z.array(BackupView),
+    problem: z
+      .string()
+      .nullable()
+      .describe('None of them is both young and good, and what to do; null: all is well.'),
+  })
+  .meta({ id: 'BackupListView' });
+export type BackupListView = z.infer<typeof BackupListView>;
+
 export const ModelView = z
   .object({
     provider: z.string(),
@@ -94,16 +123,20 @@ export type ModelListView = z.infer<typeof ModelListView>;
 export const DeadLetterView = z
   .object({
     id,
-    kind: z.enum(['call', 'run']),
-    runId: id,
+    kind: z.enum(['call', 'run', 'schedule', 'task', 'webhook']),
+    runId: id.nullable().describe('Null: of a task or a webhook.'),
+    taskId: id.nullable(),
     callId: z.string().nullable(),
+    deliveryId: id.nullable().describe('What could not be delivered to a webhook.'),
     reason: z.string(),
     attempts: z.int(),
     createdAt: when,
     resolution: z.enum(['retried', 'dropped']).nullable(),
     resolvedAt: when.nullable(),
     resolvedBy: z.string().nullable(),
-    retriedAs: id.nullable().describe('The run that asks again what a failed one was asked.'),
+    retriedAs: id
+      .nullable()
+      .describe('The run that asks again what a failed one was asked, or the task made anew.'),
   })
   .meta({ id: 'DeadLetterView' });
 export type DeadLetterView = z.infer<typeof DeadLetterView>;

@@ -13,6 +13,8 @@ export interface StoredCall extends Omit<PolicyCall, 'effect'> {
   /** Null when there was no such tool or its arguments did not fit: nothing there to decide on. */
   effect: PolicyCall['effect'] | null;
   projectRoot: string | null;
+  /** Other projects in which it could only read. */
+  beside?: readonly string[] | undefined;
   mode: PolicyMode | null;
   attended: boolean;
   decision: Decision;
@@ -61,8 +63,8 @@ export function createBacktest(now: Date): Backtest {
       return;
     }
     counts.calls += 1;
-    const { projectRoot, mode, attended, tool, decision: from } = call;
-    const decided = decide(applying, { ...call, effect }, { projectRoot, mode, attended, now });
+    const { projectRoot, beside, mode, attended, tool, decision: from } = call;
+    const decided = decide(applying, { ...call, effect }, { projectRoot, beside, mode, attended, now });
     if (decided.decision === from) return;
     counts.changed += 1;
     const { decision: to, ruleIndex, ruleText, scope, profileId } = decided;

@@ -28,7 +28,7 @@ export function createCommandCheck(
   const looks = scopes.some(({ profile }) =>
     profile === undefined ? false : rulesFor(profile, call.effect).some(({ looksInside }) => looksInside),
   );
-  const parts = looks ? splitSubject(call, context.projectRoot) : [];
+  const parts = looks ? splitSubject(call, context.projectRoot, context.beside) : [];
   const commands =
     'what' in parts ? [] : parts.flatMap((part) => (part.kind === 'command' ? [part.command] : []));
   const unique = (names: string[]): string[] => [...new Set(names)];

@@ -68,11 +68,11 @@ export function allowsCommand(pattern: CommandPattern, command: SimpleCommand, r
 }
 
 /** Whether a word names, or may name, what is not in the project. */
-export function leadsOut(word: string, root: string | null): boolean {
+export function leadsOut(word: string, root: string | null, beside: readonly string[] = []): boolean {
   // Some programs read their arguments from such a file, and the origin of those words is not known.
   if (word.startsWith('@')) return true;
   if (!/^\/|\.\.|\\/.test(word)) return false;
-  return normalizePath(word, root).kind !== 'inside';
+  return normalizePath(word, root, beside).kind !== 'inside';
 }
 
 /**

@@ -1,7 +1,6 @@
 // What a profile requires of the sandbox. A list of what is forbidden is no wall: an agent that may start any program
 // no rule names can reach all that its user can. So a profile that allows by default always requires containment.
 import type { PolicyProfile, PolicyRule } from '../contracts/policy.ts';
-import { parsePattern } from './command-pattern.ts';
 import { modeDefaults } from './evaluate.ts';
 import { trustedProfile } from './presets.ts';
 import { ruleText } from './rule-text.ts';
@@ -31,9 +30,9 @@ function isAboutEveryCommand({ tool, effect, paths, commands, readingCommands, h
   return commands === undefined || commands.some(isAnyCommand);
 }
 
+/** What stands for any rest comes last, so it is all of such a pattern. Every start asks this of every rule. */
 function isAnyCommand(pattern: string): boolean {
-  const parsed = parsePattern(pattern);
-  return !('problem' in parsed) && parsed[0]?.kind === 'rest';
+  return pattern.trim() === '**';
 }
 
 /** Why runs under this profile need a sandbox that contains, in words; undefined when they do not. */

@@ -16,6 +16,8 @@ export interface PolicyScope {
 export interface PolicyContext {
   /** The project's directory, absolute; null when there is none, and then no absolute path lies inside. */
   projectRoot: string | null;
+  /** Other projects, absolute, in which the run may only read. */
+  beside?: readonly string[] | undefined;
   /** In place of the mode of the nearest profile, when not null. */
   mode: PolicyMode | null;
   /** Whether a person is there to ask. */
@@ -50,13 +52,16 @@ export function evaluate(
       call.subject,
     );
   }
-  const parts = splitSubject(call, context.projectRoot);
+  const parts = splitSubject(call, context.projectRoot, context.beside);
   if ('what' in parts) {
     const { what, reason } = parts;
     return settled({ ...fromNothing(nearest), decision: 'deny', ruleText: what, reason }, call.subject);
   }
   const profile = nearest.profile;
-  const decided = parts.map((part) => ({ part, ruled: decidePart(scopes, profile, part, call, context) }));
+  const decided = parts.map((part) => ({
+    part,
+    ruled: withHost(decidePart(scopes, profile, part, actOn(part, call), context), part),
+  }));
   const strictest = decided.reduce((one, other) => {
     const [before, after] = [strictness[one.ruled.decision], strictness[other.ruled.decision]];
     // A part that runs nothing by itself is no reason to allow.
@@ -68,8 +73,21 @@ export function evaluate(
     ...settled(decision, strictest.part.text),
     original: strictest.ruled.decision,
     ...(runs !== undefined && { runs }),
-    ...(context.explain === true && { next: matchesBehind(scopes, strictest, call, context) }),
+    ...(context.explain === true && {
+      next: matchesBehind(scopes, strictest, actOn(strictest.part, call), context),
+    }),
   };
+}
+
+/** What a command reaches in the network is decided as the network is. */
+function actOn(part: Part, call: PolicyCall): PolicyCall {
+  return part.kind === 'host' && part.beside ? { ...call, effect: 'network' } : call;
+}
+
+/** A model that is told which can do without it. */
+function withHost(ruled: Ruled, part: Part): Ruled {
+  if (part.kind !== 'host' || !part.beside) return ruled;
+  return { ...ruled, reason: `${ruled.reason} (to reach ${part.text})` };
 }
 
 /** Undefined where only rules that trust every text have allowed it. */

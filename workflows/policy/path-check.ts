@@ -15,18 +15,19 @@ export type PathCheck = (path: string, reach: PathReach) => string | undefined;
  * For a call that was allowed, by a rule or by a person. The paths it named are settled; every other one it turns out
  * to reach (the target of a link, a file below a searched directory) must be allowed by itself. A person's yes to a
  * search goes for what is found below, as far as the very rule that asked would ask about it: not for what another
- * rule asks about or denies. The path is relative to the project, or absolute below its root.
+ * rule asks about or denies. The path is relative to the project, or absolute below its root or in a project
+ * beside it.
  */
 export function createPathCheck(
   scopes: readonly PolicyScope[],
   call: PolicyCall,
   context: PolicyContext,
 ): PathCheck {
-  const named = new Set(call.subject.split('\n').map((path) => keyOf(path, context.projectRoot)));
+  const named = new Set(call.subject.split('\n').map((path) => keyOf(path, context)));
   const sameTexts = new Set([...named].map((path) => path?.normalize('NFC')));
   let whole: PolicyDecision | undefined;
   return (path, reach) => {
-    if (named.has(keyOf(path, context.projectRoot))) return undefined;
+    if (named.has(keyOf(path, context))) return undefined;
     // A line end would make two paths of one.
     if (path.includes('\n')) return 'Denied by policy: the path holds a line end.';
     const decided = evaluate(scopes, { ...call, subject: path, subjectKind: 'path' }, context);
@@ -45,7 +46,8 @@ export function isSameRule(one: PolicyDecision, other: PolicyDecision): boolean 
   return one.scope === other.scope && one.profileId === other.profileId && one.ruleIndex === other.ruleIndex;
 }
 
-function keyOf(path: string, root: string | null): string | undefined {
-  const normal = normalizePath(path, root);
-  return normal.kind === 'inside' ? normal.path : undefined;
+function keyOf(path: string, { projectRoot, beside }: PolicyContext): string | undefined {
+  const normal = normalizePath(path, projectRoot, beside);
+  if (normal.kind !== 'inside') return undefined;
+  return normal.beside === undefined ? normal.path : `${normal.beside}/${normal.path}`;
 }

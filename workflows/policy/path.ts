@@ -2,10 +2,13 @@
 // a path really leads is asked again, by the tool, at the moment of use.
 
 export type NormalPath =
-  /** The project itself is `.`. Case is kept. */
-  { kind: 'inside'; path: string } | { kind: 'outside' } | { kind: 'unusable'; problem: string };
+  /** The project itself is `.`. Case is kept. `beside`: it lies in this project, and not in the first. */
+  | { kind: 'inside'; path: string; beside?: string }
+  | { kind: 'outside' }
+  | { kind: 'unusable'; problem: string };
 
-export function normalizePath(path: string, root: string | null): NormalPath {
+/** `beside`: other projects, absolute, that can be read under their own paths. */
+export function normalizePath(path: string, root: string | null, beside: readonly string[] = []): NormalPath {
   if (path === '') return { kind: 'unusable', problem: 'the path is empty' };
   if (path.includes('\0')) return { kind: 'unusable', problem: 'the path holds a NUL character' };
   // A separator on some systems and part of a name on others: what it names depends on the system.
@@ -13,12 +16,22 @@ export function normalizePath(path: string, root: string | null): NormalPath {
   const names = resolve(path);
   if (names === undefined) return { kind: 'outside' };
   if (!path.startsWith('/')) return inside(names);
-  const above = root === null ? undefined : resolve(root);
-  if (above === undefined || above.some((name, index) => names[index] !== name)) return { kind: 'outside' };
-  return inside(names.slice(above.length));
+  const own = root === null ? undefined : namesBelow(names, root);
+  if (own) return inside(own);
+  for (const project of beside) {
+    const below = namesBelow(names, project);
+    if (below) return { ...inside(below), beside: project };
+  }
+  return { kind: 'outside' };
 }
 
-function inside(names: string[]): NormalPath {
+function namesBelow(names: string[], folder: string): string[] | undefined {
+  const above = resolve(folder);
+  if (above === undefined || above.some((name, index) => names[index] !== name)) return undefined;
+  return names.slice(above.length);
+}
+
+function inside(names: string[]): Extract<NormalPath, { kind: 'inside' }> {
   return { kind: 'inside', path: names.length === 0 ? '.' : names.join('/') };
 }
 

@@ -8,32 +8,39 @@ import { normalizePath } from './path.ts';
 import { readingFormOf } from './reading-commands.ts';
 import type { ReadingForm } from './reading-form.ts';
 
+/** Where a command may read: in its project, by any path, and in those beside it, by their own paths. */
+interface Place {
+  root: string | null;
+  beside: readonly string[];
+}
+
 /** Reading it changes nothing and tells nothing. */
 const nothing = '/dev/null';
 
-export function onlyReads(command: SimpleCommand, root: string | null): boolean {
+export function onlyReads(command: SimpleCommand, where: Place): boolean {
   if (command.hidden !== undefined || command.caution !== undefined || command.showsValue) return false;
   // Where it reads from, and where links lead that it names.
   const { reads = command.files } = command;
-  if (!reads.every(({ text }) => text !== undefined && staysIn(text, root))) return false;
+  if (!reads.every(({ text }) => text !== undefined && staysIn(text, where))) return false;
   const texts = command.words.map(({ text }) => text);
   // Only to the project, where it is already: from another folder, names would mean other files than those judged.
-  if (texts[0] === 'cd') return texts.length === 2 && isProject(texts[1], root);
+  if (texts[0] === 'cd') return texts.length === 2 && isProject(texts[1], where);
   const found = readingFormOf(texts);
   if (found === undefined) return false;
   const { form, from, git } = found;
+  // Beside a name outside of its repository, git compares any two folders.
+  const place = git ? { ...where, beside: [] } : where;
   const args = command.words.slice(from);
   if (form.text) return args.every(({ text, status }) => text !== undefined || status === true);
   // Such a format has git start a program that checks signatures.
   if (git && args.some(({ raw }) => /%[-+ ]?G|%\([^)]*signature/.test(raw))) return false;
-  // Beside a name outside of its repository, git compares any two folders.
   if (git && args.some(({ text }) => text === nothing)) return false;
   // Behind it, what looks like an option is a pattern or a file.
   const end = args.findIndex(({ text }) => text === '--');
   if (end !== -1 && args.slice(end).some(({ text }) => isOption(text ?? ''))) return false;
   return (
-    args.every((word) => isAllowed(word, form, root)) &&
-    hasItsOperands(args, form, root) &&
+    args.every((word) => isAllowed(word, form, place)) &&
+    hasItsOperands(args, form, place) &&
     (form.passesOver === undefined || staysPassedOver(args, form.passesOver))
   );
 }
@@ -59,11 +66,11 @@ function staysPassedOver(args: readonly Word[], globOption: RegExp): boolean {
   });
 }
 
-function isAllowed({ text, glob, raw }: Word, form: ReadingForm, root: string | null): boolean {
-  if (text !== undefined) return !isOption(text) || isOptionOf(form, text, root);
+function isAllowed({ text, glob, raw }: Word, form: ReadingForm, place: Place): boolean {
+  if (text !== undefined) return !isOption(text) || isOptionOf(form, text, place);
   if (glob === undefined || glob === unknownNames || form.globs === undefined) return false;
   // `.*` finds what is above too.
-  if (/(?:^|\/)\.[^/]*[*?[]/.test(glob) || leadsOut(raw, root)) return false;
+  if (/(?:^|\/)\.[^/]*[*?[]/.test(glob) || leadsOut(raw, place.root, place.beside)) return false;
   return form.globs === 'any' ? !raw.startsWith('-') : /^[^-*?[]/.test(glob);
 }
 
@@ -71,14 +78,14 @@ function isOption(text: string): boolean {
   return text.startsWith('-') && text !== '-' && text !== '--';
 }
 
-function isOptionOf(form: ReadingForm, option: string, root: string | null): boolean {
+function isOptionOf(form: ReadingForm, option: string, place: Place): boolean {
   const { letters = '', numbers = '', texts = '', long = [], words, count } = form;
   // Such as -mtime -7.
   if (words !== undefined) return words.includes(option) || /^-[0-9]+[a-zA-Z]?$/.test(option);
   if (option.startsWith('--')) {
     const [, name = '', value] = /^--([^=]*)(?:=(.*))?$/s.exec(option) ?? [];
     const isNamed = long.includes(value === undefined ? name : `${name}=`) || long.includes(`${name}=?`);
-    return isNamed && (value === undefined || !leadsOut(value, root));
+    return isNamed && (value === undefined || !leadsOut(value, place.root, place.beside));
   }
   if (count && /^-[0-9]+$/.test(option)) return true;
   const rest = option.slice(1);
@@ -86,10 +93,10 @@ function isOptionOf(form: ReadingForm, option: string, root: string | null): boo
   if (at === -1) return true;
   const [letter = '', value] = [rest[at], rest.slice(at + 1)];
   if (numbers.includes(letter) && /^(?:[0-9]+%?)?$/.test(value)) return true;
-  return texts.includes(letter) && !leadsOut(value, root);
+  return texts.includes(letter) && !leadsOut(value, place.root, place.beside);
 }
 
-function hasItsOperands(args: readonly Word[], form: ReadingForm, root: string | null): boolean {
+function hasItsOperands(args: readonly Word[], form: ReadingForm, place: Place): boolean {
   const options = args.flatMap(({ text }) => (text !== undefined && isOption(text) ? [text] : []));
   const operands = args.filter(({ text }) => text === undefined || (!isOption(text) && text !== '--'));
   if (form.needsOption && options.length === 0) return false;
@@ -104,15 +111,15 @@ function hasItsOperands(args: readonly Word[], form: ReadingForm, root: string |
     .slice(isPattern || isCode ? 1 : 0)
     .every(
       ({ text }) =>
-        text === undefined || (staysIn(text, root) && !(form.passesOver && hiddenName.test(text))),
+        text === undefined || (staysIn(text, place) && !(form.passesOver && hiddenName.test(text))),
     );
 }
 
-function isProject(name: string | undefined, root: string | null): boolean {
-  const normal = normalizePath(name ?? '', root);
+function isProject(name: string | undefined, place: Place): boolean {
+  const normal = normalizePath(name ?? '', place.root);
   return name !== '-' && normal.kind === 'inside' && normal.path === '.';
 }
 
-function staysIn(name: string, root: string | null): boolean {
-  return name === nothing || !leadsOut(name, root);
+function staysIn(name: string, place: Place): boolean {
+  return name === nothing || !leadsOut(name, place.root, place.beside);
 }

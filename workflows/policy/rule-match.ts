@@ -63,6 +63,15 @@ export function compileRule(rule: PolicyRule, index: number): CompiledRule {
       if (rule.effect !== undefined && rule.effect !== call.effect) return 'no';
       // What concerns only the run itself is met by name alone.
       if (part.kind === 'run') return rule.tool !== undefined && lists.length === 0 ? 'yes' : 'no';
+      // To trust a tool with its commands is not yet to let them out.
+      if (
+        isAllow &&
+        part.kind === 'host' &&
+        part.beside &&
+        rule.tool !== undefined &&
+        rule.hosts === undefined
+      )
+        return 'no';
       let all: Match = 'yes';
       for (const matchList of lists) {
         const match = matchList(part);
@@ -88,7 +97,7 @@ function compileLists(
     lists.push((part) => matchCommands(patterns, part, isAllow));
   }
   if (readingCommands) {
-    lists.push((part) => (part.kind === 'command' && onlyReads(part.command, part.root) ? 'yes' : 'no'));
+    lists.push((part) => (part.kind === 'command' && onlyReads(part.command, part) ? 'yes' : 'no'));
   }
   if (hosts !== undefined) {
     lists.push((part) =>

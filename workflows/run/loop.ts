@@ -32,6 +32,8 @@ export interface LoopPorts {
   recorded(): Promise<RunEnding | undefined> | undefined;
   /** `after`: it is not made because of that call, and its result says so. */
   runTool(call: PlannedCall, after?: Doubt): Promise<RunToolResult>;
+  /** Waits for the end of a call that other runs bring about. */
+  closed(callId: string): Promise<void>;
   /** False: the execution has already made these calls side by side, before there was an order. */
   keepsOrder(): boolean;
   /** False: something came in that must be applied first. */
@@ -133,7 +135,10 @@ async function makeCalls(ports: LoopPorts, calls: PlannedCall[]): Promise<RunEnd
         ? await inOrder(calls, (call, turn) => makeInTurn(ports, call, turn))
         : await Promise.allSettled(
             calls.map(async (call) => {
-              if (call.decision !== 'ask' || (await ports.allowed(call.callId))) await ports.runTool(call);
+              if (call.decision !== 'ask' || (await ports.allowed(call.callId))) {
+                const { status } = await ports.runTool(call);
+                if (status === 'waiting') await ports.closed(call.callId);
+              }
             }),
           );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
@@ -161,5 +166,7 @@ async function makeInTurn(
     return status;
   }
   if (allowed && !(await allowed)) return undefined;
-  return (await ports.runTool(call)).status;
+  const { status } = await ports.runTool(call);
+  if (status === 'waiting') await ports.closed(callId);
+  return status;
 }

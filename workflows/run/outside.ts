@@ -29,6 +29,10 @@ export interface Outside {
   guard<T>(work: () => Promise<T>): Promise<Guarded<T>>;
   /** Waits for a person's answer. */
   allowed(waits: string): Promise<boolean>;
+  /** Waits until a call has its result, which other runs bring. The clock goes on. */
+  closed(callId: string): Promise<void>;
+  /** Waits until there is a message that the run has not read. The clock goes on. */
+  message(): Promise<void>;
 }
 
 const interrupted: RunEnding = { outcome: 'stopped', reason: 'interrupted' };
@@ -39,6 +43,7 @@ export function createOutside(ports: OutsidePorts): Outside {
   let ending: RunEnding | undefined;
   const cancels = new Set<() => void>();
   const answers = new Map<string, boolean>();
+  let messages = 0;
   let asking = 0;
   let askedAt = 0;
   let waitedMs = 0;
@@ -61,8 +66,11 @@ export function createOutside(ports: OutsidePorts): Outside {
         woken = false;
         const pending = await ports.pendingInput();
         for (const { waits, allowed } of pending.answered) answers.set(waits, allowed);
+        messages = pending.messages ?? 0;
         dueMs = pending.dueMs;
         if (pending.stop !== 'none') return end(interrupted);
+        if (pending.lost !== undefined)
+          return end({ outcome: 'failed', reason: 'executor_lost', detail: pending.lost });
       }
     },
     end,
@@ -104,6 +112,16 @@ export function createOutside(ports: OutsidePorts): Outside {
         asking -= 1;
         if (asking === 0) waitedMs += ports.now() - askedAt;
       }
+    },
+    async closed(callId) {
+      // It may be closed already.
+      woken = true;
+      await ports.until(() => answers.has(callId));
+    },
+    async message() {
+      messages = 0;
+      woken = true;
+      await ports.until(() => messages > 0);
     },
   };
 }

@@ -1,5 +1,6 @@
 // The one transition table of a run; every writer of a status asks it. Anything else is refused and recorded as late.
-// No run is `waiting_workers` or `gating` yet: delegation and gates will set them, and clients of today know them.
+// A run is `waiting_workers` while it waits for subagents. None is `gating` yet: gates will set it, and clients of today
+// know it.
 import type { RunStatus } from '../contracts/run.ts';
 
 const ends = ['succeeded', 'failed', 'timed_out', 'interrupted', 'cancelled'] as const;

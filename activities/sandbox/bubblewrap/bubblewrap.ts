@@ -6,23 +6,29 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand, type Surroundings } from '../group/exec.ts';
 import { type GroupHandle, groupHandles } from '../group/handles.ts';
+import { noForwarder } from '../group/forwarder.ts';
 import { findShell } from '../group/shell.ts';
 import {
   type ExecOptions,
   type ExecResult,
-  type PathRule,
+  proxyVariables,
   type SandboxDriver,
   SandboxRefusal,
+  type SandboxRun,
 } from '../sandbox.ts';
+import { lookBeside, openBeside, withoutHidden } from '../tree/beside.ts';
 import { filesOf } from '../tree/files.ts';
 import { openTree } from '../tree/open-tree.ts';
 import { realNames } from '../tree/real-names.ts';
-import { findGuarded, guardedIn } from './guarded.ts';
-import { asMounted, script } from './inner.ts';
+import { home } from '../tree/stand-ins.ts';
+import { findGuarded, guardedIn } from '../tree/guarded.ts';
+import { asMounted } from '../tree/mount-check.ts';
+import { script, toInput } from './inner.ts';
 import { findProgram, probeBubblewrap } from './probe.ts';
-import { signalName } from './signal-name.ts';
+import { asEnded, leftIn, noted, wasShortOfMemory } from '../group/ending.ts';
+import { type Cgroups, createCgroups } from './cgroup.ts';
 import { makeStandIns } from './stand-ins.ts';
-import { isBelow, viewArguments } from './view.ts';
+import { viewArguments } from './view.ts';
 import { type Limits, watch } from './watch.ts';
 
 export interface BubblewrapNeeds {
@@ -41,32 +47,55 @@ export interface BubblewrapNeeds {
 
 const mode = 'bubblewrap';
 
+// Where a command with a way out sees its ends. The Node is the one that the worker runs on. Proxies are usually heard at
+// this port; in a network of its own nothing else has it.
+const way = { node: '/run/perdure/node', socket: '/run/perdure/way-out', port: 3128 };
+
 // Builds and tests of most projects need less; of what one command starts, all together.
 const usualLimits: Limits = { memoryBytes: 4 * 2 ** 30, processes: 1000 };
 
 export function createBubblewrap(needs: BubblewrapNeeds): SandboxDriver {
   const program = findProgram(needs.programs);
+  const cgroups = createCgroups();
   return {
     mode,
     contains: { files: true, network: true, processes: true },
     reach: 'contains files, network and processes; disk and processor are the machine’s',
-    probe: () => probeBubblewrap(program),
-    open: ({ id, projectPath }) =>
-      open(needs, program, { root: projectPath ?? join(needs.workFolder, id), make: projectPath === null }),
+    probe: () => probeBubblewrap(program, cgroups),
+    open: ({ id, projectPath, beside, variables }) =>
+      open(needs, program, cgroups, {
+        ...{ root: projectPath ?? join(needs.workFolder, id), make: projectPath === null },
+        ...{ beside, own: variables },
+      }),
     ...groupHandles,
+    async sweep(handles) {
+      await groupHandles.sweep(handles);
+      await cgroups.removeLeft();
+    },
   };
+}
+
+interface Opening {
+  root: string;
+  make: boolean;
+  beside: SandboxRun['beside'];
+  /** The variables of the run. */
+  own: SandboxRun['variables'];
 }
 
 async function open(
   needs: BubblewrapNeeds,
   program: string | undefined,
-  { root, make }: { root: string; make: boolean },
+  cgroups: Cgroups,
+  { root, make, beside, own }: Opening,
 ): ReturnType<SandboxDriver['open']> {
   const { programs, variables, viewFolder, limits = usualLimits } = needs;
   const hidden = await Promise.all(needs.hidden.map((each) => realpath(each).catch(() => each)));
-  const environment = { LANG: 'C.UTF-8', ...variables, PATH: programs, TERM: 'dumb' };
+  const environment = { LANG: 'C.UTF-8', ...variables, ...own, PATH: programs, HOME: home, TERM: 'dumb' };
   const tree = await openTree(root, { make });
   const { real } = await tree.current();
+  const others = await openBeside(beside);
+  const lookAtOthers = await lookBeside(beside, hidden);
   const [standIns, found] = [await makeStandIns(viewFolder), await findGuarded(real, hidden)];
   return {
     async forCall({ mayUse = () => undefined } = {}) {
@@ -76,37 +105,65 @@ async function open(
         async exec(options: ExecOptions): Promise<ExecResult> {
           if (program === undefined) throw new SandboxRefusal('bubblewrap is gone from this machine');
           const guarded = await guardedIn(at.real, found, hidden);
-          const view = await viewArguments({ tree: at.real, programs, hidden, standIns, guarded });
+          const shown = await lookAtOthers();
+          const view = await viewArguments({
+            ...{ tree: at.real, beside: shown, programs, hidden, standIns, guarded },
+          });
+          const socket = await options.wayOut?.socket();
           const checks = [
             ...[...guarded.parents, ...guarded.readOnly].map((path) => `=${asMounted(path)}`),
-            ...guarded.covered.map((path) => `+${asMounted(path)}`),
+            ...[...guarded.covered, ...shown.flatMap(({ path, covered }) => [path, ...covered])].map(
+              (path) => `+${asMounted(path)}`,
+            ),
           ];
           const within = [
             // On TERM bubblewrap would kill all in it at once. It ignores TERM, so the programs in it may clean up.
             ...['env', '--ignore-signal=TERM'],
-            ...filtered([program, ...view], standIns.filter),
+            ...filtered([program, ...view, ...(socket === undefined ? [] : viewOf(socket))], standIns.filter),
             ...['--', '/bin/sh', '-c', script, 'sh', asMounted(at.real), ...checks, '--'],
+            ...(socket === undefined ? noForwarder : [way.node, String(way.port), way.socket]),
             ...processLimit(limits.processes),
             ...['env', '--default-signal=TERM'],
           ];
           // A git command that was allowed is contained like any other.
           const gitBounds = async (): Promise<Record<string, string>> => ({});
           const shell = findShell();
-          const surroundings = { kind: mode, shell, directory: at.real, environment, gitBounds, within };
-          return runWatched(surroundings, options, limits);
+          const surroundings = {
+            ...{ kind: mode, shell, directory: at.real, gitBounds },
+            environment: { PATH: programs },
+            input: toInput({ ...environment, ...(socket !== undefined && proxyVariables(way.port)) }),
+          };
+          const { enter, wasShort, remove } = await cgroups.make(limits);
+          try {
+            const inCgroup = { ...surroundings, within: [...enter, ...within] };
+            return await runWatched(inCgroup, options, limits, wasShort);
+          } finally {
+            await remove();
+          }
         },
         follow: (names) => realNames({ given: root, real: at.real, programs }, names),
-        ...filesOf({ ...at, mayUse: withoutHidden(mayUse, at.real, hidden) }),
+        ...filesOf(
+          { ...at, mayUse: withoutHidden(mayUse, [at.real, ...(beside ?? [])], hidden) },
+          await others.current(),
+        ),
       };
     },
-    close: () => tree.close(),
+    async close() {
+      await tree.close();
+      await others.close();
+    },
   };
+}
+
+function viewOf(socket: string): string[] {
+  return ['--ro-bind', process.execPath, way.node, '--ro-bind', socket, way.socket];
 }
 
 async function runWatched(
   surroundings: Surroundings,
   options: ExecOptions,
   limits: Limits,
+  wasShort: () => boolean,
 ): Promise<ExecResult> {
   let report = '';
   let over: string | undefined;
@@ -124,39 +181,14 @@ async function runWatched(
     if (over !== undefined) return { exitCode: null, signal: 'SIGKILL', note: over };
     if (/^moved$/m.test(report))
       throw new SandboxRefusal('the project’s folders were moved while the command was starting; try again');
+    if (/^unconnected$/m.test(report))
+      throw new SandboxRefusal('the command’s way into the network could not be opened; try again');
     if (!/^started$/m.test(report) && result.exitCode !== null)
       throw new SandboxRefusal('bubblewrap could not start the command; its output says why');
-    return { ...asEnded(result), ...leftIn(report) };
+    return { ...asEnded(result), ...noted(wasShort() && wasShortOfMemory, leftIn(report)) };
   } finally {
     watching?.stop();
   }
-}
-
-/** bubblewrap tells of a signal as shells do: 128 and its number. */
-function asEnded({ exitCode, signal }: ExecResult): ExecResult {
-  const name = exitCode !== null && exitCode > 128 ? signalName(exitCode - 128) : undefined;
-  return name === undefined ? { exitCode, signal } : { exitCode: null, signal: name };
-}
-
-const mostNamed = 5;
-
-function leftIn(report: string): Pick<ExecResult, 'note'> {
-  const left = [...report.matchAll(/^left (\d+ .*)$/gm)].map(([, process = '']) => process.trim());
-  if (left.length === 0) return {};
-  const more = left.length > mostNamed ? ` and ${left.length - mostNamed} more` : '';
-  return {
-    note: `what it left running was ended with its shell: process ${left.slice(0, mostNamed).join(', ')}${more}; use background for what should go on`,
-  };
-}
-
-/** Our own folders lie in no tool's reach either. */
-function withoutHidden(mayUse: PathRule, tree: string, hidden: readonly string[]): PathRule {
-  return (path, reach) => {
-    const full = join(tree, path);
-    return hidden.some((each) => each.startsWith(`${tree}/`) && isBelow(full, each))
-      ? 'Perdure keeps its own data there'
-      : mayUse(path, reach);
-  };
 }
 
 /** bubblewrap reads the filter of system calls from a descriptor. */

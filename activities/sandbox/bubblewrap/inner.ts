@@ -1,41 +1,32 @@
 // The shell script that is the first program in the sandbox: it looks whether all is mounted as meant, starts the
 // command's shell, and tells the worker what that shell has left running. It writes to descriptor 3,
 // line by line.
+import { startForwarder } from '../group/forwarder.ts';
+import { asExports } from '../group/shell.ts';
+import { mountCheck } from '../tree/mount-check.ts';
 
 /**
  * Its arguments: the tree; of each guarded path `=PATH` for a part of the tree mounted at its own place, or `+PATH` for
- * something else mounted there; `--`; the command. A folder that became a link while bubblewrap was mounting it would
- * show what it leads to: then nothing is started. Its lines: `started` or `moved`; `left PID COMMAND`.
+ * something else mounted there; `--`; what starts the forwarder; the command. Its lines: `started`, or why nothing was:
+ * `moved` or `unconnected`; `left PID COMMAND`. There it also finds what `toInput` makes.
  */
 export const script = `
 exec 4>&2 2>/dev/null
-tree=$1; shift
-seen=0 wanted=0
-for one; do
-  [ "$one" = -- ] && break
-  wanted=$((wanted + 1))
-done
-while read -r id parent device root point rest; do
-  if [ "$point" = "$tree" ]; then base=\${root%/} disk=$device; fi
-  for one; do
-    case $one in
-      --) break ;;
-      "=$point") [ "$device $root" = "$disk $base\${point#"$tree"}" ] && seen=$((seen + 1)) ;;
-      "+$point") seen=$((seen + 1)) ;;
-    esac
-  done
-done </proc/self/mountinfo
-if [ "$seen" != "$wanted" ]; then echo moved >&3; exit 125; fi
-while [ "$1" != -- ]; do shift; done
-shift
+given=$(cat <&3)
+# A dying worker may not write to its end.
+case $given in *whole) ;; *) exit 125 ;; esac
+${mountCheck}
+if [ -n "$moved" ]; then echo moved >&3; exit 125; fi
+${startForwarder}
+if [ -n "$unconnected" ]; then echo unconnected >&3; exit 125; fi
 echo started >&3
-(exec "$@" 2>&4 3>&- 4>&-)
+(eval "$given"; exec "$@" 2>&4 3>&- 4>&-)
 code=$?
 others() {
   left=
   for one in /proc/[0-9]*; do
     one=\${one#/proc/}
-    [ "$one" = 1 ] || [ "$one" = $$ ] || left="$left $one"
+    [ "$one" = 1 ] || [ "$one" = $$ ] || [ "$one" = "$forwarder" ] || left="$left $one"
   done
 }
 # Filters at the end of a pipeline may live a moment longer than the shell.
@@ -50,7 +41,7 @@ done
 exit $code
 `;
 
-/** A path as /proc/self/mountinfo writes it. */
-export function asMounted(path: string): string {
-  return path.replace(/[ \t\n\\]/g, (sign) => `\\${sign.charCodeAt(0).toString(8).padStart(3, '0')}`);
+/** What the command alone finds in its environment: what starts it outside must not go by that, and command lines are seen. */
+export function toInput(variables: Readonly<Record<string, string>>): string {
+  return [...asExports(variables), '# whole'].join('\n');
 }

@@ -4,12 +4,23 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Usable } from '../sandbox.ts';
+import { type Cgroups, createCgroups } from './cgroup.ts';
 
 // Starting it takes some ten milliseconds; a machine that swaps may take longer.
 const probeMs = 1000;
 
+const without = {
+  processes:
+    'The kernel limits no processes of root, and no cgroup that does can be made here: those of a command are counted again and again, and a fork bomb may slow the machine down before it is ended. Run Perdure as another user.',
+  memory:
+    'No cgroup that limits memory and swap can be made here: what a command uses is counted again and again, without its files in memory, and may slow the machine down before it is ended.',
+};
+
 /** `program`: as `findProgram` found it. */
-export async function probeBubblewrap(program = findProgram('')): Promise<Usable> {
+export async function probeBubblewrap(
+  program = findProgram(''),
+  cgroups: Pick<Cgroups, 'lacks'> = createCgroups(),
+): Promise<Usable> {
   if (program === undefined) {
     return { ok: false, why: 'There is no bwrap on this machine.', how: 'Install the package bubblewrap.' };
   }
@@ -17,7 +28,7 @@ export async function probeBubblewrap(program = findProgram('')): Promise<Usable
   const trial = [...namespaces, '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', 'true'];
   try {
     await promisify(execFile)(program, trial, { timeout: probeMs, env: { PATH: '/usr/bin:/bin' } });
-    return { ok: true };
+    return { ok: true, lacks: (await cgroups.lacks()).map((each) => without[each]) };
   } catch (error) {
     const said = String((error as { stderr?: string }).stderr || error)
       .trim()

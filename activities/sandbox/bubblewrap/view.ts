@@ -4,8 +4,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { lstat, readlink, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { home, type StandIns } from './stand-ins.ts';
-import type { Guarded } from './guarded.ts';
+import { home } from '../tree/stand-ins.ts';
+import type { StandIns } from './stand-ins.ts';
+import type { Shown } from '../tree/beside.ts';
+import type { Guarded } from '../tree/guarded.ts';
 
 // Where systems keep programs and libraries. Some are links into /usr.
 const systemFolders = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/opt', '/nix/store'];
@@ -33,6 +35,8 @@ const interpreters = /^(python|perl|php|lua|ruby|java-)[\w.-]*$/;
 export interface View {
   /** The real path of the directory a run works in; it keeps its path. */
   tree: string;
+  /** Other projects, each at its path, to be read. */
+  beside: readonly Shown[];
   /** Where commands find programs, joined by colons. */
   programs: string;
   /** Real paths of folders of ours, empty here wherever they lie. */
@@ -42,7 +46,14 @@ export interface View {
 }
 
 /** Arguments of bubblewrap, up to the program it starts. */
-export async function viewArguments({ tree, programs, hidden, standIns, guarded }: View): Promise<string[]> {
+export async function viewArguments({
+  tree,
+  beside,
+  programs,
+  hidden,
+  standIns,
+  guarded,
+}: View): Promise<string[]> {
   const system = await Promise.all(systemFolders.map(systemFolder));
   const folders = await programFolders(programs, [tree, ...hidden]);
   const shown = [...systemFolders, ...folders];
@@ -59,17 +70,26 @@ export async function viewArguments({ tree, programs, hidden, standIns, guarded 
     ...['--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', home, '--dir', '/var/tmp'],
     ...covered.flatMap((each) => ['--tmpfs', each]),
     ...folders.flatMap((each) => ['--ro-bind-try', each, each]),
+    ...beside.flatMap((each) => readOnly(each, standIns)),
     ...['--bind', tree, tree],
     ...guarded.parents.flatMap((each) => ['--bind', each, each]),
     ...guarded.readOnly.flatMap((each) => ['--ro-bind', each, each]),
     ...guarded.covered.flatMap((each) => ['--tmpfs', each]),
     ...guarded.sockets.flatMap((each) => ['--ro-bind', standIns.empty, each]),
-    ...['--chdir', tree, '--setenv', 'HOME', home],
+    ...['--chdir', tree],
+  ];
+}
+
+function readOnly({ path, covered, sockets }: Shown, { empty }: StandIns): string[] {
+  return [
+    ...['--ro-bind', path, path],
+    ...covered.flatMap((each) => ['--tmpfs', each]),
+    ...sockets.flatMap((each) => ['--ro-bind', empty, each]),
   ];
 }
 
 /** Whether a path lies in a folder, or is it. */
-export function isBelow(path: string, folder: string): boolean {
+function isBelow(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
 }
 

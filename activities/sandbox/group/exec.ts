@@ -21,11 +21,13 @@ import {
 } from './process-group.ts';
 import { commandOf } from '../../host/process-table.ts';
 
+// Where the machine runs out of memory, a command goes before what people use, as a container does.
+const goesFirst = '{ echo 500 >/proc/self/oom_score_adj; } 2>/dev/null';
 // Waits for a line before it turns into the command. When the worker dies first, the descriptor closes without one
 // and the command never runs.
-const waitForGo = 'read -r go <&3 || exit 125; exec 3<&-; exec "$@"';
+const waitForGo = `${goesFirst}; read -r go <&3 || exit 125; exec 3<&-; exec "$@"`;
 // The same for a program that contains the command: it may write to the descriptor what we should know.
-const waitWithin = 'read -r go <&3 || exit 125; exec "$@"';
+const waitWithin = `${goesFirst}; read -r go <&3 || exit 125; exec "$@"`;
 // What a program gets to clean up after itself before it is killed.
 const graceMs = 2000;
 // Filters at the end of a pipeline may live a moment longer than the shell; what lives longer was left behind.
@@ -48,6 +50,8 @@ export interface Surroundings {
   gitBounds: GitBounds;
   /** A program that contains the shell, with its arguments: the shell's own follow. */
   within?: readonly string[];
+  /** What that program finds on descriptor 3, to its end. */
+  input?: string;
   /** Told what that program writes to descriptor 3, before the command's end is. */
   onReport?(text: string): void;
 }
@@ -78,7 +82,7 @@ export async function runCommand(given: Surroundings, options: ExecOptions): Pro
     ]);
     const group = groupOf(child.pid as number, token);
     const handle = toHandle(surroundings.kind, group, options.key);
-    const result = await superviseCommand(child, handle, exited, options);
+    const result = await superviseCommand(child, handle, exited, options, given.input);
     if (reported) await Promise.race([reported, sleep(drainMs, undefined, { ref: false })]);
     return result;
   } finally {
@@ -106,6 +110,7 @@ async function superviseCommand(
   group: GroupHandle,
   exited: Promise<ExecResult>,
   options: ExecOptions,
+  input = '',
 ): Promise<ExecResult> {
   try {
     await options.onStart(group);
@@ -115,7 +120,7 @@ async function superviseCommand(
     await exited;
     throw error;
   }
-  (child.stdio[3] as Socket).end('go\n');
+  (child.stdio[3] as Socket).end(`go\n${input}`);
   const aborted = abortOf(options.signal);
   try {
     await Promise.race([exited, aborted.promise]);

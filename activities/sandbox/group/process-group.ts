@@ -65,11 +65,12 @@ export async function killOrphans(): Promise<void> {
   await end(() => markedWith(workerMark, isDeadWorker), 0);
 }
 
-function identityOf(pid: number): string {
+/** Names a process of this machine for good. */
+export function identityOf(pid: number): string {
   return `${pidNamespace()}/${pid}/${findProcess(pid)?.started}`;
 }
 
-function isDeadWorker(identity: string): boolean {
+export function isDeadWorker(identity: string): boolean {
   const [namespace, pid, started] = identity.split('/');
   // A worker of another container on this machine: its ids mean nothing here.
   if (namespace !== pidNamespace()) return false;
@@ -116,8 +117,13 @@ async function end(list: () => ProcessRow[], graceMs: number): Promise<void> {
       throw new Error(`processes ${left.map((row) => row.pid).join(', ')} could not be killed`);
     }
     const isAsking = elapsed < graceMs;
-    // TERM once each: a program that cleans up must not be interrupted again while it does.
-    const targets = isAsking ? left.filter((row) => !asked.has(`${row.pid}/${row.started}`)) : left;
+    // TERM once each: a program that cleans up must not be interrupted again while it does, nor what it starts for that.
+    const cleaning = new Set(
+      left.filter((row) => asked.has(`${row.pid}/${row.started}`)).map(({ pid }) => pid),
+    );
+    const targets = isAsking
+      ? left.filter(({ pid, parent }) => !cleaning.has(pid) && !cleaning.has(parent))
+      : left;
     for (const row of targets) signal(row.pid, isAsking ? 'SIGTERM' : 'SIGKILL');
     asked = new Set(left.map((row) => `${row.pid}/${row.started}`));
     await sleep(pauseMs);

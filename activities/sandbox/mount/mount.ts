@@ -9,6 +9,7 @@ import { type GitBounds, runCommand } from '../group/exec.ts';
 import { groupHandles } from '../group/handles.ts';
 import { findShell } from '../group/shell.ts';
 import { filesOf } from '../tree/files.ts';
+import { openBeside } from '../tree/beside.ts';
 import { openTree } from '../tree/open-tree.ts';
 import { realNames } from '../tree/real-names.ts';
 
@@ -30,12 +31,13 @@ export function createMount({ workFolder, programs, variables = {}, gitBounds }:
     contains: { files: false, network: false, processes: false },
     reach: 'contains nothing; a shell reaches what its user can, also the token’s file',
     probe: async () => ({ ok: true }),
-    open: ({ id, projectPath }) =>
+    open: ({ id, projectPath, beside, variables: own }) =>
       openMount({
         root: projectPath ?? join(workFolder, id),
+        beside,
         make: projectPath === null,
         programs,
-        variables,
+        variables: { ...variables, ...own },
         gitBounds,
       }),
     ...groupHandles,
@@ -47,6 +49,7 @@ const usualPrograms = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 export async function openMount(options: {
   root: string;
+  beside?: readonly string[] | undefined;
   /** Make the directory when it is missing. */
   make?: boolean;
   programs?: string;
@@ -57,6 +60,7 @@ export async function openMount(options: {
   const environment = { LANG: 'C.UTF-8', ...variables, PATH: programs, HOME: homedir(), TERM: 'dumb' };
   const shell = findShell();
   const tree = await openTree(given, { make });
+  const others = await openBeside(options.beside);
   return {
     async forCall({ mayUse = () => undefined } = {}) {
       const root = await tree.current();
@@ -65,9 +69,12 @@ export async function openMount(options: {
         root: given,
         exec: (options) => runCommand(surroundings, options),
         follow: (names) => realNames({ given, real: root.real, programs }, names),
-        ...filesOf({ ...root, mayUse }),
+        ...filesOf({ ...root, mayUse }, await others.current()),
       };
     },
-    close: () => tree.close(),
+    async close() {
+      await tree.close();
+      await others.close();
+    },
   };
 }

@@ -2,10 +2,10 @@
 import { constants, type Stats } from 'node:fs';
 import { open, opendir, readdir, rename, stat as statOf, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { join, posix } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { ignoreFilesAbove, ignoreFilesIn } from './ignore-files.ts';
 import { insidePath, locate, recheck, requireUse, type Located, type Root, type Walk } from './locate.ts';
-import { type FileStat, type Sandbox, SandboxRefusal } from '../sandbox.ts';
+import { type FileStat, type PathRule, type Sandbox, SandboxRefusal } from '../sandbox.ts';
 import { searchIn } from './search.ts';
 
 // A listing this long helps no reader and costs memory per entry.
@@ -14,7 +14,42 @@ const maxEntries = 100_000;
 const staleAfterMs = 60_000;
 const temporaryName = /^\.perdure-[0-9a-f]{24}\.tmp$/;
 
-export function filesOf(root: Root): Omit<Sandbox, 'root' | 'exec' | 'follow'> {
+type FilesOfRoot = Omit<Sandbox, 'root' | 'beside' | 'exec' | 'follow'>;
+
+/** `beside`: other directories, each reached by its own absolute path, and only to be read. */
+export function filesOf(root: Root, beside: readonly Root[] = []): FilesOfRoot & Pick<Sandbox, 'beside'> {
+  const own = filesIn(root);
+  const others = beside.map((each) => ({ each, files: readOnlyIn(each, root.mayUse) }));
+  const at = (path: string): FilesOfRoot =>
+    others.find(({ each }) => path === each.given || path.startsWith(`${each.given}/`))?.files ?? own;
+  return {
+    beside: beside.map(({ given }) => given),
+    read: (path, maxBytes) => at(path).read(path, maxBytes),
+    write: (path, bytes, isExecutable) => at(path).write(path, bytes, isExecutable),
+    remove: (path) => at(path).remove(path),
+    stat: (path) => at(path).stat(path),
+    resolve: (path) => at(path).resolve(path),
+    list: (path) => at(path).list(path),
+    ignoreFiles: (path) => at(path).ignoreFiles(path),
+    search: (options) => at(options.path).search(options),
+  };
+}
+
+/** Real paths in it are absolute: the same name may be in another project too. */
+function readOnlyIn(root: Root, mayUse: PathRule): FilesOfRoot {
+  const refuse = async (path: string): Promise<never> => {
+    throw new SandboxRefusal(`\`${path}\` is in ${root.given}, which this run only reads`);
+  };
+  const files = filesIn({ ...root, mayUse: (path, reach) => mayUse(join(root.given, path), reach) });
+  return {
+    ...files,
+    write: refuse,
+    remove: refuse,
+    resolve: async (path) => join(root.given, await files.resolve(path)),
+  };
+}
+
+function filesIn(root: Root): FilesOfRoot {
   return {
     read: (path, maxBytes) => at(root, path, reading, (located) => readFile(located, path, maxBytes)),
     write: (path, bytes, isExecutable) =>
@@ -135,14 +170,13 @@ async function writeDurably(
     constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
   );
   try {
-    if (before !== undefined) {
-      const now = await file.stat();
-      // Only root can give a file away; any other user owns the new file, as with any editor.
-      if (process.getuid?.() === 0 && (now.uid !== before.uid || now.gid !== before.gid)) {
-        await file.chown(before.uid, before.gid);
-      }
-      await file.chmod(before.mode & 0o7777);
+    // Only root can give a file away; any other user owns the new file, as with any editor. A new one belongs to whom
+    // its folder belongs to, so that commands which are not root may change it.
+    if (process.getuid?.() === 0) {
+      const owner = before ?? (await statOf(dirname(temporary)));
+      await file.chown(owner.uid, owner.gid);
     }
+    if (before !== undefined) await file.chmod(before.mode & 0o7777);
     if (isExecutable !== undefined) {
       const { mode } = await file.stat();
       // As git does: a user who may read it may run it.

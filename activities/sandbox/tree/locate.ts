@@ -3,7 +3,17 @@
 // Links are followed by hand, and only while they stay inside. Elsewhere real paths are compared and compared again
 // after use, which a fast attacker can race: there the root is only as safe as the processes that write to it.
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, readlink, realpath } from 'node:fs/promises';
+import {
+  chown,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  stat,
+} from 'node:fs/promises';
 import { dirname, isAbsolute, join, posix, relative } from 'node:path';
 import { PathDenied, type PathRule, SandboxRefusal } from '../sandbox.ts';
 
@@ -121,6 +131,7 @@ async function locateByDescriptor(
         requireUse(root, toReal([...way, name, ...queue]));
         await makeDirectory(at);
         handle = await openBare(at, constants.O_NOFOLLOW);
+        if (handle !== undefined) await giveToOwnerOf(viaDescriptor(top), handle);
       }
       if (handle === undefined) {
         if (isLast) return located(name, undefined, undefined);
@@ -260,6 +271,17 @@ async function sameName(directory: string, written: string): Promise<string | un
   const names = (await readdir(directory).catch(missing)) ?? [];
   const same = names.filter((name) => name.normalize('NFC') === wanted);
   return same.length === 1 ? same[0] : undefined;
+}
+
+/**
+ * What root makes in a tree belongs to whom the folder belongs to: commands in a container are not root, and could not
+ * change it. Only of what has just been made.
+ */
+async function giveToOwnerOf(folder: string, made: FileHandle): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const [owner, now] = [await stat(folder), await made.stat()];
+  if (owner.uid !== 0 && now.uid === 0 && now.isDirectory())
+    await chown(viaDescriptor(made), owner.uid, owner.gid);
 }
 
 async function makeDirectory(path: string): Promise<void> {

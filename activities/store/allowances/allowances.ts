@@ -8,7 +8,12 @@ import type { Queries } from '../db/database.ts';
 import type { RunRow } from '../runs/runs.ts';
 
 /** What a run draws from. An owner is any other thing to be limited: a user, a preset, a schedule. */
-export type PoolName = 'tenant' | `conversation/${string}` | `run/${string}` | `owner/${string}`;
+export type PoolName =
+  | 'tenant'
+  | `conversation/${string}`
+  | `run/${string}`
+  | `owner/${string}`
+  | `executor/${string}`;
 
 /** Which pool: its name, and the model whose calls alone draw from it; empty for all. */
 export interface PoolRef {

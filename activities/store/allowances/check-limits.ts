@@ -1,7 +1,7 @@
 // What is wrong with limits that are to be set, as one sentence. Limits that would be stored and never hold are
 // refused.
 import type { ChangeAllowanceBody } from '../../../workflows/contracts/allowance.ts';
-import { ownerKey } from '../../../workflows/contracts/run.ts';
+import { ownerKey } from '../../../workflows/contracts/fields.ts';
 
 // As ids are written here: another spelling of the same id is another name, and nothing draws from it.
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -29,16 +29,17 @@ export function limitsProblem({
 
 function nameProblem(name: string): string | undefined {
   if (name === 'tenant') return undefined;
-  const [, kind, key = ''] = /^(conversation|run|owner)\/(.+)$/s.exec(name) ?? [];
+  const [, kind, key = ''] = /^(conversation|run|owner|executor)\/(.+)$/s.exec(name) ?? [];
   if (kind === undefined)
-    return `"${name}" is no pool: write tenant, conversation/<id>, run/<id> or owner/<anything>.`;
-  if (kind !== 'owner')
+    return `"${name}" is no pool: write tenant, conversation/<id>, run/<id>, owner/<anything> or executor/<name>.`;
+  if (kind === 'conversation' || kind === 'run')
     return uuid.test(key)
       ? undefined
       : `name must be ${kind}/ and the id of a ${kind} as the API writes it, a UUID; "${key}" is none.`;
   const owner = ownerKey.safeParse(key);
   if (owner.success) return undefined;
-  return `name must be owner/ and what runs give as their owner, which ${owner.error.issues[0]?.message}.`;
+  const given = kind === 'owner' ? 'what runs give as their owner' : 'the name of an executor';
+  return `name must be ${kind}/ and ${given}, which ${owner.error.issues[0]?.message}.`;
 }
 
 function amountProblem(limits: ChangeAllowanceBody['limits']): string | undefined {

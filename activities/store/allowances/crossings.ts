@@ -24,7 +24,7 @@ function endOf(period: string): string | null {
 
 type Told = Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id'>;
 
-/** Nothing follows the end of a run on its own stream: the tenant's carries it then. */
+/** Nothing follows the end of a run on its own stream: the tenant is told alone then. */
 export async function tellCrossings(log: EventLog, run: Told, crossed: readonly Crossing[]): Promise<void> {
   if (crossed.length === 0) return;
   try {
@@ -34,20 +34,20 @@ export async function tellCrossings(log: EventLog, run: Told, crossed: readonly 
     });
   } catch (error) {
     if (!(error instanceof StreamEnded)) throw error;
-    await tellTenant(log, run.tenant_id, crossed);
+    await tellTenant(log, run, crossed);
   }
 }
 
+/** Of a run that has ended. */
 export async function tellTenant(
   log: EventLog,
-  tenantId: string,
+  run: Pick<Told, 'id' | 'tenant_id'>,
   crossed: readonly Crossing[],
 ): Promise<void> {
   if (crossed.length === 0) return;
-  const stream = streamOf('tenant', tenantId);
   await log.write('tell-tenant', async (write) => {
     const events = await takeWarnings(write, crossed);
-    if (events.length > 0) write.append({ tenantId, stream, conversationId: null, events });
+    write.tell({ tenantId: run.tenant_id, source: streamOf('run', run.id), events });
   });
 }
 

@@ -4,7 +4,9 @@
 // made.
 import type { LimitName } from '../../../workflows/contracts/allowance.ts';
 import type { EffectiveLimits, RunLimits } from '../../../workflows/contracts/run.ts';
+import { sql } from 'kysely';
 import { addAudit } from '../access/audit.ts';
+import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
 import type { RunRow } from '../runs/runs.ts';
 
@@ -18,7 +20,7 @@ export interface OwnShortage {
 }
 
 /** Money comes first: there may be more of it. */
-export function ownShortage(run: RunRow): OwnShortage | undefined {
+function ownShortage(run: Spent): OwnShortage | undefined {
   const { costMicros, tokens } = limitsOf(run);
   const parts = [
     { limit: 'costMicros', allowed: costMicros, used: run.cost_micros },
@@ -26,6 +28,66 @@ export function ownShortage(run: RunRow): OwnShortage | undefined {
   ] as const;
   const short = parts.find(({ allowed, used }) => used >= allowed);
   return short && { allowanceId: null, ...short };
+}
+
+/**
+ * The same of a run with its subagents, and of all that it is a subagent of, the main run first: what they use counts
+ * for each run above them. Those of one tree that look at the same time each make one call more.
+ */
+export async function shortageOf(queries: Queries, run: RunRow): Promise<OwnShortage | undefined> {
+  if (isAlone(run)) return ownShortage(run);
+  for (const above of await lineOf(queries, run)) {
+    const short = ownShortage(above);
+    if (short) return short;
+  }
+  return undefined;
+}
+
+/** The least that is left of these to any run from the main one down to this. */
+export async function leftInTree(
+  queries: Queries,
+  run: RunRow,
+): Promise<{ costMicros: number; tokens: number }> {
+  const line = isAlone(run) ? [run] : await lineOf(queries, run);
+  const left = line.map((above) => {
+    const { costMicros, tokens } = limitsOf(above);
+    return {
+      costMicros: costMicros - above.cost_micros,
+      tokens: tokens - above.input_tokens - above.output_tokens,
+    };
+  });
+  return {
+    costMicros: Math.min(...left.map(({ costMicros }) => costMicros)),
+    tokens: Math.min(...left.map(({ tokens }) => tokens)),
+  };
+}
+
+function isAlone({ kind, children }: RunRow): boolean {
+  return kind !== 'subagent' && children === 0;
+}
+
+type Spent = Pick<RunRow, 'limits' | 'cost_micros' | 'input_tokens' | 'output_tokens'>;
+
+/** The runs from the main one down to this, each with what it and all below it have used. */
+async function lineOf(queries: Queries, run: RunRow): Promise<Spent[]> {
+  const { rows } = await sql<Spent>`
+    with line as (
+      select id, root_id, place from delegations, unnest(ancestors || child_id) with ordinality as above (id, place)
+      where child_id = ${run.id}
+      union all select id, id, 1 from runs where id = ${run.id} and kind = 'main'
+    )
+    select above.limits, above.cost_micros + below.cost_micros as cost_micros,
+      above.input_tokens + below.input_tokens as input_tokens,
+      above.output_tokens + below.output_tokens as output_tokens
+    from line join runs above on above.id = line.id cross join lateral (
+      select coalesce(sum(cost_micros), 0)::bigint as cost_micros,
+        coalesce(sum(input_tokens), 0)::bigint as input_tokens,
+        coalesce(sum(output_tokens), 0)::bigint as output_tokens
+      from delegations join runs on runs.id = child_id
+      where delegations.root_id = line.root_id and line.id = any(delegations.ancestors)
+    ) below
+    order by line.place`.execute(queries);
+  return rows;
 }
 
 /** Gives a run, whose lock the caller holds, so much more money. False where that is no number any more. */
@@ -55,6 +117,6 @@ export async function raiseOwn(
   return true;
 }
 
-function limitsOf(run: RunRow): EffectiveLimits {
+function limitsOf(run: Pick<RunRow, 'limits'>): EffectiveLimits {
   return run.limits as unknown as EffectiveLimits;
 }

@@ -1,7 +1,9 @@
 // Runs as people see them, with what their calls under way hold and what was charged at a ceiling.
 import { sql } from 'kysely';
 import type { RunView } from '../../../workflows/contracts/run.ts';
+import { delegationsOf } from '../delegation/delegations.ts';
 import type { Queries } from '../db/database.ts';
+import { homecomingsOf } from '../runs/rewinds.ts';
 import { type RunMoney, type RunRow, toRunView } from '../runs/runs.ts';
 
 /** In the order of the rows. */
@@ -10,7 +12,16 @@ export async function toRunViews(queries: Queries, runs: readonly RunRow[]): Pro
     queries,
     runs.map(({ id }) => id),
   );
-  return runs.map((run) => toRunView(run, money.get(run.id) ?? { ceilingCostMicros: 0, heldCostMicros: 0 }));
+  const delegations = await delegationsOf(queries, runs);
+  const homecomings = await homecomingsOf(queries, runs);
+  return runs.map((run) =>
+    toRunView(
+      run,
+      money.get(run.id) ?? { ceilingCostMicros: 0, heldCostMicros: 0 },
+      delegations.get(run.id) ?? null,
+      homecomings.get(run.id) ?? null,
+    ),
+  );
 }
 
 async function moneyOf(queries: Queries, runIds: string[]): Promise<Map<string, RunMoney>> {

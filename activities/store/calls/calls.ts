@@ -1,7 +1,12 @@
 // Calls: each from its request over its claim to its one result. The store never lets a claimed call without a result
 // act again; the attempt that finds one decides (probe, unknown, or a re-run where that is safe).
 import { type RawBuilder, type Selectable, sql } from 'kysely';
-import { type CallStatus, type CallView, otherText } from '../../../workflows/contracts/call.ts';
+import {
+  type CallStatus,
+  type CallView,
+  type NetworkContact,
+  otherText,
+} from '../../../workflows/contracts/call.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import { type AttemptRef, beginAttempt, endAttempt, ending, type NewAttempt } from '../runs/attempts.ts';
 import { addAudit } from '../access/audit.ts';
@@ -35,7 +40,7 @@ export type Claim =
   /** Act. `predecessor`: earlier attempts claimed it and left no result; `lost` of them died. */
   | {
       kind: 'claimed';
-      run: RunRow;
+      run: LockedRun;
       call: CallRow;
       ref: AttemptRef;
       predecessor: { intent: unknown; lost: number } | undefined;
@@ -49,6 +54,8 @@ export async function claimCall(
   const { run, call } = await lockCall(write, input.tenantId, input.attempt.runId, input.callId);
   if (call.status !== 'requested' && call.status !== 'running') return { kind: 'recorded', call };
   if (call.status === 'requested' && stopAmong(run.waiting) !== 'none') return { kind: 'stopped' };
+  if (run.rewind_id !== null)
+    throw new Error("The run's project is being rewound; the call is made when that is done.");
   const startedAt = call.started_at ?? new Date();
   const claiming = (attempts: number) =>
     sql`update calls set status = 'running', claimed_attempt = newest.attempt, attempts = ${attempts},
@@ -102,6 +109,18 @@ export async function noteIntent(db: Db, call: CallRow, intent: Record<string, s
     .where('status', '=', 'running')
     .executeTakeFirst();
   if (noted.numUpdatedRows !== 1n) throw new Superseded(`call ${call.call_id} is no longer this attempt's`);
+}
+
+/** Keeps what its command has reached so far. Another attempt's are left as they are. */
+export async function keepNetwork(db: Db, call: CallRow, contacts: readonly NetworkContact[]): Promise<void> {
+  await db
+    .updateTable('calls')
+    .set({ network: JSON.stringify(contacts) })
+    .where('tenant_id', '=', call.tenant_id)
+    .where('run_id', '=', call.run_id)
+    .where('call_id', '=', call.call_id)
+    .where('claimed_attempt', '=', call.claimed_attempt)
+    .execute();
 }
 
 /** Stores the one result. Throws Superseded when another attempt has taken over. */
@@ -300,6 +319,7 @@ export function toCallView(row: CallRow): CallView {
     output: row.output,
     outputBytes: row.output_bytes,
     content: row.content_key,
+    network: (row.network ?? []) as CallView['network'],
     attempts: row.attempts,
     settled: row.settled as CallView['settled'],
     settledBy: row.settled_by,

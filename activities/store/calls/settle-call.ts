@@ -1,14 +1,14 @@
 // Settling by hand: a person says what became of a call whose outcome is unknown. The record is corrected and
 // an event says so; a run that is still active hears of it. No message is ever rewritten.
 import { v7 as uuid } from 'uuid';
-import { streamOf } from '../../../workflows/contracts/event.ts';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import type { RunStatus } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { type CallRow, findCall } from './calls.ts';
 import type { Write } from '../log/events.ts';
 import { addInput } from '../runs/inputs.ts';
-import { lockRun, streamFor } from '../runs/runs.ts';
+import { lockRun } from '../runs/runs.ts';
+import { tellOfRun } from '../runs/tell-of-run.ts';
 import { toStorable } from '../../../workflows/contracts/storable.ts';
 
 export interface Settlement {
@@ -43,21 +43,11 @@ export async function settleCall(write: Write, input: Settlement): Promise<CallR
     .where('call_id', '=', call.call_id)
     .returningAll()
     .executeTakeFirstOrThrow();
-  const active = !isTerminal(run.status as RunStatus);
-  const event = {
-    type: 'call-settle' as const,
+  tellOfRun(write, run, {
+    type: 'call-settle',
     payload: { runId: run.id, callId: call.call_id, outcome: input.outcome, by: input.by },
-  };
-  if (!active) {
-    write.append({
-      tenantId: run.tenant_id,
-      stream: streamOf('tenant', run.tenant_id),
-      conversationId: null,
-      events: [event],
-    });
-    return settled;
-  }
-  write.append({ ...streamFor(run), events: [event] });
+  });
+  if (isTerminal(run.status as RunStatus)) return settled;
   await addInput(write, run, {
     kind: 'settle',
     messageId: uuid(),

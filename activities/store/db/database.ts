@@ -82,7 +82,7 @@ export function isStoreOutage(error: unknown): boolean {
     // 25P03 a transaction that was idle for too long, 55P03 a lock that was not had in time.
     return (
       /^(08|57P0|53|25006|25P03|55P03)/.test(code) ||
-      /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH)/.test(code)
+      /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EBUCKET)/.test(code)
     );
   }
   return /connection terminated|timeout exceeded when trying to connect|query read timeout|connection ended|is not queryable/i.test(

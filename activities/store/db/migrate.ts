@@ -58,6 +58,14 @@ export async function migrateUp(url: string): Promise<string[]> {
   });
 }
 
+/** Brings an empty database to the version that had this as its newest. */
+export async function migrateTo(url: string, name: string): Promise<void> {
+  await withMigrator(url, async (migrator) => {
+    const { error } = await migrator.migrateTo(name);
+    if (error) throw error;
+  });
+}
+
 /** Takes back the newest migration, or all of them. */
 export async function migrateDown(url: string, all = false): Promise<string[]> {
   return withMigrator(url, async (migrator) => {
@@ -74,4 +82,31 @@ export async function migrationStatus(url: string): Promise<MigrationState[]> {
       appliedAt: migration.executedAt?.toISOString() ?? null,
     })),
   );
+}
+
+/** Why a process of this version cannot work with the database as it is, in a sentence. */
+export async function schemaProblem(url: string): Promise<string | undefined> {
+  const database = openDatabase({ url, connections: 1, name: 'perdure-look' });
+  try {
+    const there = await sql<{
+      there: boolean;
+    }>`select to_regclass('kysely_migration') is not null as there`.execute(database.db);
+    if (there.rows[0]?.there !== true)
+      return 'The database of DATABASE_URL has nothing of Perdure in it: start the server on it first.';
+    const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(database.db);
+    const ours = (await fs.readdir(path.join(import.meta.dirname, 'migrations'))).map(
+      (file) => path.parse(file).name,
+    );
+    const applied = rows.map(({ name }) => name);
+    const unknown = applied.find((name) => !ours.includes(name));
+    if (unknown !== undefined)
+      return `The database of DATABASE_URL is of a newer version of Perdure (it has ${unknown}): bring this machine to the version of the server.`;
+    const missing = ours.find((name) => !applied.includes(name));
+    return (
+      missing &&
+      `The database of DATABASE_URL is of an older version of Perdure (it lacks ${missing}): bring the server to the version of this machine.`
+    );
+  } finally {
+    await database.close();
+  }
 }

@@ -157,6 +157,7 @@ export interface Approvals {
   run_id: string;
   status: Generated<string>;
   step: number;
+  surfaced: Generated<boolean>;
   tenant_id: string;
   text: string;
   used_by_attempt: number | null;
@@ -206,6 +207,7 @@ export interface Calls {
   input: Json;
   input_hash: string;
   intent: Json | null;
+  network: Json | null;
   output: string | null;
   output_bytes: number | null;
   progress: boolean | null;
@@ -226,6 +228,20 @@ export interface Calls {
   tool: string;
 }
 
+export interface Checkpoints {
+  call_id: string | null;
+  created_at: Generated<Timestamp>;
+  files: Generated<string[]>;
+  first_seen: Generated<string[]>;
+  goes_on: Generated<boolean>;
+  number: number;
+  rewind_id: string | null;
+  run_id: string;
+  tenant_id: string;
+  tree_after: string | null;
+  tree_before: string | null;
+}
+
 export interface Contents {
   body: Buffer | null;
   created_at: Generated<Timestamp>;
@@ -243,25 +259,64 @@ export interface ConversationHeads {
 }
 
 export interface Conversations {
+  archived_at: Timestamp | null;
   created_at: Generated<Timestamp>;
+  head_run_id: string | null;
   id: string;
   last_activity_at: Generated<Timestamp>;
   metadata: Generated<Json>;
+  settings: Generated<Json>;
   tenant_id: string;
   title: string;
+  title_given: Generated<boolean>;
+  wake_at: Timestamp | null;
+  wake_refused_at: Timestamp | null;
+  wake_up: string | null;
+  wake_up_seconds: number | null;
+  wake_ups: Generated<number>;
 }
 
 export interface DeadLetters {
   attempts: number;
   call_id: string | null;
   created_at: Generated<Timestamp>;
+  delivery_id: string | null;
   id: string;
   kind: string;
   reason: string;
   resolution: string | null;
   resolved_at: Timestamp | null;
   resolved_by: string | null;
-  run_id: string;
+  run_id: string | null;
+  task_id: string | null;
+  tenant_id: string;
+}
+
+export interface Delegations {
+  ancestors: string[];
+  async: boolean;
+  call_id: string;
+  child_id: string;
+  conversation_id: string;
+  created_at: Generated<Timestamp>;
+  delivered_to: string | null;
+  missed: Generated<boolean>;
+  name: string;
+  parent_id: string;
+  path: string;
+  reported_at: Timestamp | null;
+  root_id: string;
+  state: Generated<string>;
+  tenant_id: string;
+}
+
+export interface Dispatchers {
+  created_at: Generated<Timestamp>;
+  execution_id: string | null;
+  generation: Generated<number>;
+  id: string;
+  looked_at: Timestamp | null;
+  stuck: string | null;
   tenant_id: string;
 }
 
@@ -273,6 +328,8 @@ export interface Events {
   dedupe_key: string | null;
   payload: Json;
   seq: number;
+  source: string | null;
+  source_seq: number | null;
   stream: string;
   tenant_id: string;
   type: string;
@@ -280,16 +337,25 @@ export interface Events {
 }
 
 export interface Executors {
+  capabilities: Generated<string[]>;
   capacity: Json;
+  code_version: Generated<string>;
+  draining: Generated<boolean>;
   ended_at: Timestamp | null;
+  folder: Generated<string>;
   heartbeat_at: Generated<Timestamp>;
   host: string;
   id: string;
+  kind: Generated<string>;
+  name: Generated<string>;
   pid: number;
+  places: Generated<number>;
   process_started: string;
   queues: string[];
+  sandboxes: Generated<string[]>;
   started_at: Generated<Timestamp>;
   tenant_id: string;
+  ttl_seconds: Generated<number>;
 }
 
 export interface IdempotencyKeys {
@@ -312,19 +378,35 @@ export interface Inputs {
   id: string;
   kind: string;
   message_id: string;
+  parts: Json | null;
   run_id: string;
   status: Generated<string>;
   tenant_id: string;
   text: Generated<string>;
 }
 
+export interface Memory {
+  call_id: string | null;
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  id: string;
+  key: string;
+  run_id: string | null;
+  scope: string;
+  tenant_id: string;
+  text: string;
+  words: Generated<string>;
+}
+
 export interface Messages {
+  about: Json | null;
   call_id: string | null;
   calls: Json | null;
   created_at: Generated<Timestamp>;
   failed: Generated<boolean>;
   internal: Generated<boolean>;
   kept: Json | null;
+  parts: Json | null;
   phase: number;
   position: number;
   role: string;
@@ -344,10 +426,53 @@ export interface ModelCalls {
   model: string;
   output_tokens: number;
   priced: boolean;
+  prompt: Json | null;
   run_id: string;
   status: string;
   step: number;
   tenant_id: string;
+}
+
+export interface ModelConfigs {
+  changed_at: Generated<Timestamp>;
+  changed_by: string;
+  model: string;
+  settings: Json;
+  tenant_id: string;
+  version: number;
+}
+
+export interface Occurrences {
+  again_at: Timestamp | null;
+  attempts: Generated<number>;
+  by_hand: Generated<boolean>;
+  created_at: Generated<Timestamp>;
+  due_at: Timestamp;
+  ended_at: Timestamp | null;
+  execution_id: string | null;
+  generation: Generated<number>;
+  id: string;
+  job: string | null;
+  late: Generated<boolean>;
+  outcome: string;
+  reason: string | null;
+  run_id: string | null;
+  schedule_id: string;
+  started_at: Timestamp | null;
+  stuck: string | null;
+  tenant_id: string;
+}
+
+export interface Outbox {
+  at: Generated<Timestamp>;
+  attempt: Generated<number>;
+  id: Generated<number>;
+  payload: Json;
+  source: string;
+  source_seq: number | null;
+  tenant_id: string;
+  type: string;
+  version: Generated<number>;
 }
 
 export interface Policies {
@@ -370,6 +495,24 @@ export interface PolicyVersions {
   created_by: string;
   policy_id: string;
   profile: Json;
+  tenant_id: string;
+  version: number;
+}
+
+export interface Presets {
+  built_in: boolean;
+  deleted_at: Timestamp | null;
+  id: string;
+  is_default: Generated<boolean>;
+  tenant_id: string;
+  version: number;
+}
+
+export interface PresetVersions {
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  preset_id: string;
+  settings: Json;
   tenant_id: string;
   version: number;
 }
@@ -401,12 +544,45 @@ export interface RememberedAnswers {
   tool: string | null;
 }
 
+export interface Rewinds {
+  by: string;
+  created_at: Generated<Timestamp>;
+  ended_at: Timestamp | null;
+  execution_id: string | null;
+  executor: string | null;
+  generation: Generated<number>;
+  id: string;
+  is_whole: Generated<boolean>;
+  kept: Generated<Json>;
+  kind: Generated<string>;
+  problem: string | null;
+  request_id: string;
+  restored: Generated<number>;
+  run_id: string;
+  status: Generated<string>;
+  stuck: string | null;
+  target: number;
+  tenant_id: string;
+  tree_after: string | null;
+  tree_before: string | null;
+}
+
+export interface RunContents {
+  content_key: string;
+  run_id: string;
+  tenant_id: string;
+}
+
 export interface Runs {
   accept_no_containment: Generated<boolean>;
   accepted_by: string;
+  alternative_of: string | null;
   attended: Generated<boolean>;
   awaiting_since: Timestamp | null;
+  brings_home: Generated<boolean>;
   cached_input_tokens: Generated<number>;
+  children: Generated<number>;
+  container: Json | null;
   conversation_id: string;
   cost_micros: Generated<number>;
   created_at: Generated<Timestamp>;
@@ -416,17 +592,25 @@ export interface Runs {
   ended_at: Timestamp | null;
   exec_mode: Generated<string>;
   execution_id: string | null;
+  executor: string | null;
+  executor_silent_at: Timestamp | null;
+  executor_until: Timestamp | null;
   external_tools: Generated<Json>;
   final_message: string | null;
   folded_at: Timestamp | null;
   generation: Generated<number>;
+  has_files: Generated<boolean>;
+  has_memory: Generated<boolean>;
   id: string;
   input_tokens: Generated<number>;
+  instructions: string | null;
   kind: Generated<string>;
   limits: Json;
+  may_write: Generated<boolean>;
   message_id: string;
   metadata: Generated<Json>;
   model: string;
+  on_executor: Json | null;
   opens: boolean;
   output_tokens: Generated<number>;
   over_budget: string | null;
@@ -435,6 +619,7 @@ export interface Runs {
   parked: Generated<boolean>;
   policy: string;
   policy_scopes: Generated<Json>;
+  preset: Json | null;
   priority: number;
   progress_step: Generated<number>;
   project_path: string | null;
@@ -444,15 +629,37 @@ export interface Runs {
   recent_outputs: Generated<string[]>;
   replans: Generated<number>;
   request_id: string;
+  rewind_id: string | null;
   said_limits: Json | null;
   sources: Json | null;
   stall: Json | null;
   start_tree: string | null;
   started_at: Timestamp | null;
+  state_hash: string | null;
   status: Generated<string>;
   steps: Generated<number>;
   stuck: string | null;
   tenant_id: string;
+  undo_by: string | null;
+  work_tree: Generated<string>;
+  workspace: Json | null;
+}
+
+export interface Schedules {
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  definition: Json;
+  deleted_at: Timestamp | null;
+  enabled: boolean;
+  from_manifest: boolean;
+  id: string;
+  name: string;
+  next_due_at: Timestamp | null;
+  settled_until: Timestamp;
+  tenant_id: string;
+  told_version: Generated<number>;
+  updated_at: Generated<Timestamp>;
+  version: Generated<number>;
 }
 
 export interface StreamHeads {
@@ -462,6 +669,52 @@ export interface StreamHeads {
   seq: Generated<number>;
   stream: string;
   tenant_id: string;
+}
+
+export interface TaskClaims {
+  claim: number;
+  claimed_at: Timestamp;
+  ended_at: Timestamp | null;
+  executor: string;
+  executor_id: string;
+  late: string | null;
+  late_at: Timestamp | null;
+  outcome: string | null;
+  reason: string | null;
+  run_id: string | null;
+  task_id: string;
+  tenant_id: string;
+}
+
+export interface Tasks {
+  acceptance: string[];
+  again_at: Timestamp | null;
+  attempts: Generated<number>;
+  claim: Generated<number>;
+  claimed_at: Timestamp | null;
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  depends_on: string[];
+  ended_at: Timestamp | null;
+  executor_id: string | null;
+  files: string[];
+  id: string;
+  labels: string[];
+  last_attempt_at: Timestamp | null;
+  note: string | null;
+  priority: number;
+  progress: Generated<number>;
+  prompt: string;
+  reason: string | null;
+  retries: number;
+  retries_letter: string | null;
+  run: Json;
+  run_id: string | null;
+  status: string;
+  tenant_id: string;
+  title: string;
+  updated_at: Generated<Timestamp>;
+  version: Generated<number>;
 }
 
 export interface Tokens {
@@ -477,6 +730,59 @@ export interface Tokens {
   tenant_id: string;
 }
 
+export interface WebhookDeliveries {
+  answer_ms: number | null;
+  answer_status: number | null;
+  attempts: Generated<number>;
+  created_at: Generated<Timestamp>;
+  due_at: Generated<Timestamp>;
+  ended_at: Timestamp | null;
+  id: string;
+  problem: string | null;
+  seq: number;
+  since: Generated<Timestamp>;
+  status: Generated<string>;
+  subject: string;
+  tenant_id: string;
+  type: string;
+  webhook_id: string;
+}
+
+export interface Webhooks {
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  cursor: number;
+  deleted_at: Timestamp | null;
+  enabled: Generated<boolean>;
+  execution_id: string | null;
+  generation: Generated<number>;
+  id: string;
+  looked_at: Timestamp | null;
+  name: string;
+  old_secret: string | null;
+  old_secret_until: Timestamp | null;
+  secret: string;
+  stuck: string | null;
+  tenant_id: string;
+  touched_at: Generated<Timestamp>;
+  types: string[];
+  updated_at: Generated<Timestamp>;
+  url: string;
+  version: Generated<number>;
+}
+
+export interface Workspaces {
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  id: string;
+  metadata: Generated<Json>;
+  name: string;
+  projects: Json;
+  tenant_id: string;
+  updated_at: Generated<Timestamp>;
+  version: Generated<number>;
+}
+
 export interface DB {
   allowance_calls: AllowanceCalls;
   allowance_entries: AllowanceEntries;
@@ -490,22 +796,39 @@ export interface DB {
   attempts: Attempts;
   audit: Audit;
   calls: Calls;
+  checkpoints: Checkpoints;
   contents: Contents;
   conversation_heads: ConversationHeads;
   conversations: Conversations;
   dead_letters: DeadLetters;
+  delegations: Delegations;
+  dispatchers: Dispatchers;
   events: Events;
   executors: Executors;
   idempotency_keys: IdempotencyKeys;
   inputs: Inputs;
+  memory: Memory;
   messages: Messages;
   model_calls: ModelCalls;
+  model_configs: ModelConfigs;
+  occurrences: Occurrences;
+  outbox: Outbox;
   policies: Policies;
   policy_scopes: PolicyScopes;
   policy_versions: PolicyVersions;
+  preset_versions: PresetVersions;
+  presets: Presets;
   prunings: Prunings;
   remembered_answers: RememberedAnswers;
+  rewinds: Rewinds;
+  run_contents: RunContents;
   runs: Runs;
+  schedules: Schedules;
   stream_heads: StreamHeads;
+  task_claims: TaskClaims;
+  tasks: Tasks;
   tokens: Tokens;
+  webhook_deliveries: WebhookDeliveries;
+  webhooks: Webhooks;
+  workspaces: Workspaces;
 }

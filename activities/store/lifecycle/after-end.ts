@@ -26,7 +26,7 @@ export async function afterEnd(
 
 export async function closeEnded(log: EventLog, of: { tenantId: string; runId: string }): Promise<void> {
   const { crossed } = await closeAccount(log.db, of);
-  await tellTenant(log, of.tenantId, crossed);
+  await tellTenant(log, { id: of.runId, tenant_id: of.tenantId }, crossed);
 }
 
 /** Gives free places to those who wait for one. Returns the runs whose workflow is to be started. */

@@ -2,6 +2,7 @@
 import type { Insertable, Updateable } from 'kysely';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import type { Kept } from '../../../workflows/contracts/message.ts';
+import type { PromptRecord } from '../../../workflows/contracts/prompt-record.ts';
 import type { RunStatus, StopReason, Unfinished } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import { requestApprovals } from '../approvals/approvals.ts';
@@ -13,6 +14,8 @@ import {
   type NewAttempt,
 } from '../runs/attempts.ts';
 import type { CallRow } from '../calls/calls.ts';
+import { setWaiting } from '../delegation/delegations.ts';
+import { deliverReports, type Keep } from '../delegation/reports.ts';
 import { StreamEnded, type Write } from '../log/events.ts';
 import { applyMessages, isMessage, stopAmong } from '../runs/inputs.ts';
 import { insertCalls, refusalMessages, type ReviewedCall } from '../calls/reviewed-calls.ts';
@@ -25,13 +28,16 @@ import { askForRest, type Rest, restOf } from './unfinished.ts';
 
 export interface ModelUse {
   model: string;
-  status: 'answered' | 'failed' | 'stopped';
+  /** `compacted`: it wrote a summary, and no answer. */
+  status: 'answered' | 'failed' | 'stopped' | 'compacted';
   inputTokens: number;
   cachedInputTokens: number;
   outputTokens: number;
   costMicros: number;
   priced: boolean;
   estimated: boolean;
+  /** What its prompt was made of. Left out: it was not made, or was asked for a summary. */
+  prompt?: PromptRecord | undefined;
 }
 
 export type OpenedStep =
@@ -57,6 +63,8 @@ export async function openStep(
     reached?: StopReason | undefined;
     /** Told with the begin of the step's first attempt, and no other. */
     notes?: NewEvent[];
+    /** For what subagents have reported. */
+    keep: Keep;
   },
 ): Promise<OpenedStep> {
   if (run.steps >= input.step) return { kind: 'stored', run, ...(await storedOf(write, run, input.step)) };
@@ -85,6 +93,8 @@ export async function openStep(
     fence: begun.ref,
   });
   await applyMessages(write, run, input.step, waiting);
+  await deliverReports(write, run, input.step, input.keep);
+  await setWaiting(write, run, false);
   return { kind: 'opened', run, ...begun };
 }
 
@@ -245,6 +255,7 @@ function toBooking(
     cost_micros: use.costMicros,
     priced: use.priced,
     estimated: use.estimated,
+    prompt: use.prompt === undefined ? null : JSON.stringify(use.prompt),
   };
 }
 

@@ -1,20 +1,24 @@
 // The end of a run: the only writer of terminal state. Everything that is open is closed in one transaction,
 // and the next parked message of the conversation gets its turn.
-import { type NewEvent, streamOf } from '../../../workflows/contracts/event.ts';
-import { sql } from 'kysely';
-import {
-  type DeniedCalls,
-  mostDeniedListed,
-  type RunStatus,
-  type StopReason,
-} from '../../../workflows/contracts/run.ts';
-import { activeStatuses, canBecome, isTerminal } from '../../../workflows/run/transitions.ts';
+import { type EventPayload, type NewEvent, streamOf } from '../../../workflows/contracts/event.ts';
+import type { RunStatus, StopReason } from '../../../workflows/contracts/run.ts';
+import { canBecome, isTerminal } from '../../../workflows/run/transitions.ts';
 import { withdrawApprovals } from '../approvals/approvals.ts';
 import { closeCall, type CallRow } from '../calls/calls.ts';
-import type { Queries } from '../db/database.ts';
+import type { CallDecision } from '../calls/call-decision.ts';
 import type { Write } from '../log/events.ts';
-import { fullFor, releasing, waitsFor } from '../allowances/run-places.ts';
-import { type LockedRun, parentFor, type RunRow, streamFor } from '../runs/runs.ts';
+import { leaveChildren, reportEnd } from '../delegation/delegations.ts';
+import { giveBack } from '../delegation/mailbox.ts';
+import { releasing } from '../allowances/run-places.ts';
+import { leavesHead, leavingHead } from './conversation.ts';
+import { bringHome, homecomingOf } from './coming-home.ts';
+import { openOf } from './open-at-end.ts';
+import { promoteNext } from './promote-next.ts';
+import { openRewind } from './rewinds.ts';
+import { takeTitle } from './titles.ts';
+import type { RewindRow } from '../runs/rewinds.ts';
+import { type LockedRun, type RunRow } from '../runs/runs.ts';
+import { tellOfRun } from '../runs/tell-of-run.ts';
 
 export interface RunEnd {
   status: RunStatus;
@@ -30,6 +34,10 @@ export interface EndedRun {
   promoted?: RunRow;
   /** Runs wait for a place, which this end may have made free. */
   waiting: boolean;
+  /** What the run changed is taken back, as was asked for with its cancel, or brought home. */
+  rewind?: RewindRow;
+  /** Runs of its tree that are to hear of this end. */
+  wakes?: string[];
 }
 
 /** Ends a run whose lock, and whose conversation's, the caller holds. After the commit comes `afterEnd`. */
@@ -37,7 +45,7 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
   if (!canBecome(run.status as RunStatus, end.status)) {
     // Ending as it has ended is a retry whose first answer was lost, not a late end.
     if (isTerminal(run.status as RunStatus) && run.reason !== end.reason)
-      await recordLate(write, run, { unit: 'run', attempt: 0 }, `ending as ${end.status}`);
+      recordLate(write, run, { unit: 'run', attempt: 0 }, `ending as ${end.status}`);
     return { ended: false, run, waiting: false };
   }
   const open = await openOf(write.tx, run);
@@ -53,6 +61,7 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
   const { waiting, ...ended } = await write.tx
     .with('account', () => places.account)
     .with('places', () => places.places)
+    .with('head', () => leavingHead(run, end.status))
     .updateTable('runs')
     .set({
       status: end.status,
@@ -69,23 +78,23 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
     .returningAll()
     .returning(places.waiting.as('waiting'))
     .executeTakeFirstOrThrow();
-  events.push({
-    type: 'run-end',
-    payload: {
-      final: true,
-      status: end.status,
-      reason: end.reason,
-      reasonText: end.reasonText,
-      steps: run.steps,
-      usage: {
-        inputTokens: run.input_tokens,
-        cachedInputTokens: run.cached_input_tokens,
-        outputTokens: run.output_tokens,
-      },
-      costMicros: run.cost_micros,
-      ...(open.denied.count > 0 && { deniedCalls: open.denied }),
+  const { hasChanges, comesHome } = await homecomingOf(write.tx, ended, open.parked);
+  const payload: EventPayload<'run-end'> = {
+    final: true,
+    status: end.status,
+    reason: end.reason,
+    reasonText: end.reasonText,
+    steps: run.steps,
+    usage: {
+      inputTokens: run.input_tokens,
+      cachedInputTokens: run.cached_input_tokens,
+      outputTokens: run.output_tokens,
     },
-  });
+    costMicros: run.cost_micros,
+    ...(open.denied.count > 0 && { deniedCalls: open.denied }),
+    ...(hasChanges && { toApply: true as const }),
+  };
+  events.push({ type: 'run-end', payload });
   write.append({
     tenantId: run.tenant_id,
     stream: streamOf('run', run.id),
@@ -95,7 +104,30 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
     end: true,
   });
   const promoted = open.parked ? await promoteNext(write, ended) : undefined;
-  return promoted ? { ended: true, run: ended, waiting, promoted } : { ended: true, run: ended, waiting };
+  if (run.kind === 'main' && !leavesHead(run, end.status)) await giveBack(write, ended);
+  if (run.kind === 'title' && end.status === 'succeeded') await takeTitle(write, ended);
+  const wakes = [
+    ...(run.children > 0 ? await leaveChildren(write, ended) : []),
+    ...(run.kind === 'subagent' ? await reportEnd(write, ended) : []),
+  ];
+  const rewind = (await undoAsked(write, ended)) ?? (comesHome ? await bringHome(write, ended) : undefined);
+  // Known last, as the project is locked last; events are written behind everything else.
+  if (rewind) payload.rewindId = rewind.id;
+  if (rewind?.kind === 'apply') payload.bringsHome = true;
+  // What is taken back is not to be brought home.
+  else if (rewind) delete payload.toApply;
+  return {
+    ...{ ended: true, run: ended, waiting },
+    ...(promoted && { promoted }),
+    ...(rewind && { rewind }),
+    ...(wakes.length > 0 && { wakes }),
+  };
+}
+
+/** Before its tree was recorded no run has changed anything. */
+async function undoAsked(write: Write, run: RunRow): Promise<RewindRow | undefined> {
+  if (run.undo_by === null || run.start_tree === null || run.rewind_id !== null) return undefined;
+  return openRewind(write, run, { target: 0, by: run.undo_by, requestId: run.request_id });
 }
 
 const stops = {
@@ -114,69 +146,6 @@ export async function endUnstarted(
   return endRun(write, run, { status, reason: status, reasonText: text });
 }
 
-/** What the end of a run finds, in one look: nearly always there is nothing to close, to refuse or to promote. */
-async function openOf(queries: Queries, run: RunRow) {
-  return queries
-    .selectNoFrom(({ exists, selectFrom, val }) => [
-      exists(
-        selectFrom('calls')
-          .select(val(1).as('one'))
-          .where('run_id', '=', run.id)
-          .where('status', 'in', ['requested', 'running']),
-      ).as('calls'),
-      exists(
-        selectFrom('approvals')
-          .select(val(1).as('one'))
-          .where('run_id', '=', run.id)
-          .where('status', '=', 'open'),
-      ).as('approvals'),
-      exists(
-        selectFrom('runs')
-          .select(val(1).as('one'))
-          .where('conversation_id', '=', run.conversation_id)
-          .where('parked', '=', true)
-          .where('status', '=', 'queued'),
-      ).as('parked'),
-      selectFrom('calls')
-        .select('output')
-        .where('run_id', '=', run.id)
-        .where('step', '=', run.steps)
-        .where('ends_run', '=', true)
-        .where('status', '=', 'succeeded')
-        .limit(1)
-        .as('lastWord'),
-      answerOf(run).as('answer'),
-      deniedOf(run.id).as('denied'),
-    ])
-    .executeTakeFirstOrThrow();
-}
-
-/**
- * What the last step said, with the steps before that it continues. A continued step made no calls and has a note behind
- * it; what a person said in between is answered anew.
- */
-function answerOf({ id, steps }: RunRow) {
-  return sql<string | null>`(select nullif(string_agg(text, '' order by step), '') from messages
-    where run_id = ${id} and phase = 1 and step <= ${steps} and step > coalesce((
-      select max(case when phase = 0 then step - 1 else step end) from messages as ends
-      where run_id = ${id} and step <= ${steps} and (
-        (phase = 0 and role = 'user' and not internal)
-        or (phase = 1 and step < ${steps} and (calls is not null or not exists (
-          select from messages as notes
-          where notes.run_id = ends.run_id and notes.step = ends.step and notes.phase = 2 and notes.role = 'user'
-        )))
-      )), 0))`;
-}
-
-/** Calls that were not made because policy or a person said no, or no answer came in time. */
-function deniedOf(runId: string) {
-  return sql<DeniedCalls>`(select jsonb_build_object('count', count(*), 'items', coalesce(jsonb_agg(
-      jsonb_build_object('callId', call_id, 'tool', tool, 'subject', left(subject, 300), 'reason', left(case decision when 'deny' then reason else output end, 300))
-      order by place) filter (where place <= ${mostDeniedListed}), '[]'))
-    from (select *, row_number() over (order by step, index) as place from calls
-      where run_id = ${runId} and status = 'denied') denied)`;
-}
-
 /** Gives every open call its one result. */
 async function closeCalls(write: Write, run: RunRow): Promise<NewEvent[]> {
   const events: NewEvent[] = [];
@@ -193,14 +162,20 @@ async function closeCalls(write: Write, run: RunRow): Promise<NewEvent[]> {
     events.push(
       await closeCall(write, run, call, {
         status: unknown ? 'unknown' : 'stopped',
-        output: unknown
-          ? 'The run ended while this call was under way: nobody can tell whether it took effect.'
-          : 'Stopped: the run ended before this call was made.',
+        output: waits(call)
+          ? 'Stopped: the run ended while this waited for a subagent, which was told to stop.'
+          : unknown
+            ? 'The run ended while this call was under way: nobody can tell whether it took effect.'
+            : 'Stopped: the run ended before this call was made.',
         failed: true,
       }),
     );
   }
   return events;
+}
+
+function waits({ status, decided }: CallRow): boolean {
+  return status === 'running' && (decided as Partial<CallDecision>).delegates !== undefined;
 }
 
 /** Drops what a dead attempt streamed of an answer that was never finished. */
@@ -237,62 +212,15 @@ async function refuseInputs(write: Write, run: RunRow): Promise<NewEvent[]> {
     }));
 }
 
-async function promoteNext(write: Write, ended: RunRow): Promise<RunRow | undefined> {
-  if (ended.kind !== 'main') return undefined;
-  const next = await write.tx
-    .selectFrom('runs')
-    .selectAll()
-    .where('conversation_id', '=', ended.conversation_id)
-    .where('parked', '=', true)
-    .where('status', '=', 'queued')
-    .orderBy('created_at')
-    .orderBy('id')
-    .limit(1)
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (!next) return undefined;
-  // An active run may already be there when a parked one was cancelled: the index would refuse a second.
-  const busy = await write.tx
-    .selectFrom('runs')
-    .select('id')
-    .where('conversation_id', '=', ended.conversation_id)
-    .where('kind', '=', 'main')
-    .where('parked', '=', false)
-    .where('status', 'in', activeStatuses)
-    .executeTakeFirst();
-  if (busy) return undefined;
-  const parentId = await parentFor(write.tx, ended.tenant_id, ended.conversation_id);
-  // Before its turn, so that only other runs count as waiting.
-  const full = await fullFor(write.tx, { id: next.id, tenantId: next.tenant_id });
-  const promoted = await write.tx
-    .updateTable('runs')
-    .set({ parked: false, parent_id: parentId, reason_text: waitsFor(full) })
-    .where('id', '=', next.id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
-  write.append({
-    tenantId: next.tenant_id,
-    stream: streamOf('run', next.id),
-    conversationId: next.conversation_id,
-    events: [{ type: 'run-ready', payload: { after: ended.id, parentId } }],
-  });
-  return promoted;
-}
-
-/** Notes a write that came too late and was refused. A closed stream cannot carry it: the tenant's does then. */
-export async function recordLate(
+/** Notes a write that came too late and was refused. A closed stream cannot carry it: the tenant is told alone then. */
+export function recordLate(
   write: Write,
   run: RunRow,
   who: { unit: string; attempt: number },
   what: string,
-): Promise<void> {
-  const events: NewEvent[] = [
-    { type: 'late-write', payload: { runId: run.id, unit: who.unit, attempt: who.attempt, what } },
-  ];
-  if (!isTerminal(run.status as RunStatus)) {
-    write.append({ ...streamFor(run), events });
-    return;
-  }
-  const stream = streamOf('tenant', run.tenant_id);
-  write.append({ tenantId: run.tenant_id, stream, conversationId: null, events });
+): void {
+  tellOfRun(write, run, {
+    type: 'late-write',
+    payload: { runId: run.id, unit: who.unit, attempt: who.attempt, what },
+  });
 }

@@ -1,4 +1,5 @@
 // What a message has become: sent twice with one id it is applied once.
+import { sql } from 'kysely';
 import type { Queries } from '../db/database.ts';
 import type { RunRow } from '../runs/runs.ts';
 
@@ -19,7 +20,8 @@ export async function findByMessage(queries: Queries, input: SentMessage): Promi
     .selectAll()
     .where('tenant_id', '=', tenantId)
     .where('message_id', '=', messageId);
-  if (conversationId === undefined) return query.where('opens', '=', true).executeTakeFirst();
+  // Not as a parameter: the partial index would serve no plan that is kept.
+  if (conversationId === undefined) return query.where(sql<boolean>`opens`).executeTakeFirst();
   const started = await query.where('conversation_id', '=', conversationId).executeTakeFirst();
   if (started) return started;
   return (

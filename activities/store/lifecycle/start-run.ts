@@ -1,32 +1,38 @@
 // Starting a run: what the request leaves open is decided here, then it is accepted. Every run begins this way.
-import type { Source, Sources } from '../../../workflows/contracts/configuration.ts';
+import type { Sources } from '../../../workflows/contracts/configuration.ts';
+import type { ConversationSettings } from '../../../workflows/contracts/conversation.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import { isPlainPath, pathProblem } from '../../../workflows/contracts/fields.ts';
-import { Failure } from '../../../workflows/contracts/failures.ts';
-import type { ExecMode, StartRunBody } from '../../../workflows/contracts/run.ts';
+import { Failure, found } from '../../../workflows/contracts/failures.ts';
+import type { StoredPart } from '../../../workflows/contracts/message.ts';
+import type { StartRunBody } from '../../../workflows/contracts/run.ts';
 import type { SandboxView } from '../../../workflows/contracts/system.ts';
 import { whyContained } from '../../../workflows/policy/containment.ts';
 import { defaultProfileOf, toRunLimits } from '../../../workflows/policy/presets.ts';
+import type { PoolName } from '../allowances/allowances.ts';
 import { type HeldPools, holdPools } from '../allowances/run-places.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
 import { resolveScopes, type ResolvedScopes } from '../policies/policy-scopes.ts';
+import { holdPresets, type StoredPreset } from '../presets/presets.ts';
 import { latestRunOf, type RunRow } from '../runs/runs.ts';
-import { type Accepted, acceptRun, type Configuration } from './accept-run.ts';
-import { type Carried, carryOn, type RunBefore } from './configuration.ts';
+import { type Accepted, acceptRun } from './accept-run.ts';
+import { besideRun, runToGoOnFrom } from './branch.ts';
+import { executorOf, refuseWorkspaceOn, sandboxesOn } from './choose-executor.ts';
+import { placeOf, refuseTwoPlaces, refuseUnseen } from './choose-place.ts';
+import { type PresetNeeds, presetFor } from './choose-preset.ts';
+import { insteadOf } from './instead-of.ts';
+import { type SandboxChoices, sandboxOf, treeOf } from './choose-sandbox.ts';
+import type { Configuration } from './write-run.ts';
+import { type Carried, carryOn, presetsNamed, type RunBefore, type Surroundings } from './configuration.ts';
+import { findConversation } from '../runs/conversations.ts';
 
 /** What only the process that starts a run can tell. */
-export interface StartNeeds {
+export interface StartNeeds extends SandboxChoices, PresetNeeds {
   defaultModel(): string;
-  /** True when the provider in a model's name is one we can reach. */
-  hasModel(name: string): boolean;
   /** The one path of a directory, whatever links lead to it. Throws a Failure when there is none. */
   realPath(path: string): Promise<string>;
   /** Why these tools of the caller's own cannot be offered, in one sentence. */
   externalToolsProblem(tools: readonly ExternalTool[]): string | undefined;
-  redact(text: string): string;
-  /** A kind of sandbox, and why it cannot be used here now if so. */
-  sandbox(mode: ExecMode): Promise<SandboxView>;
   /** Why there is no room for new work on the disk, and what to do about it. */
   diskProblem(): string | undefined;
 }
@@ -37,12 +43,21 @@ export interface Starter {
   /** As events and records show it. */
   by: string;
   requestId: string;
+  /** No person and no program sent it: the conversation goes on by itself. */
+  woken?: true;
+  /** It takes up what the run before has begun: a risk that was accepted for that run is accepted for this one. */
+  takesUp?: true;
+  /** Pools that it draws from beside those of its request. */
+  pools?: readonly PoolName[];
 }
 
-/** A run whose request is made again, with its pools, locked by a caller that takes other locks before this. */
+/** A run whose request is made again. */
 export interface MadeAgain {
   run: RunRow;
-  held: HeldPools;
+  /** Its pools, locked by a caller that takes other locks before this. */
+  held?: HeldPools;
+  /** It is answered anew from where it went on from, and not behind all that was said since. */
+  beside?: true;
 }
 
 /**
@@ -54,60 +69,126 @@ export async function startRun(
   needs: StartNeeds,
   starter: Starter,
   request: StartRunBody,
-  again?: MadeAgain,
+  { again, parts }: { again?: MadeAgain; parts?: readonly StoredPart[] } = {},
 ): Promise<Accepted> {
-  const { conversationId, messageId, whenBusy = 'reject' } = request;
+  const { conversationId, messageId, whenBusy = 'reject', wakeUp } = request;
   const message = {
     ...starter,
     // On entry: what is a secret here is one for the model and the log too.
     prompt: needs.redact(request.prompt),
+    parts,
     whenBusy,
     ...(conversationId !== undefined && { conversationId }),
     ...(messageId !== undefined && { messageId }),
+    ...(wakeUp !== undefined && { wakeUp }),
   };
-  const configureAfter = (before: RunBefore | undefined): Promise<Configuration> =>
-    configure(write.tx, needs, starter, carryOn(request, before));
-  // Before any lock, where there is no conversation to look at under one.
-  const alone = conversationId === undefined ? await configureAfter(undefined) : undefined;
+  const after = (around: Parameters<typeof configureAfter>[4]): Promise<Configuration> =>
+    configureAfter(write, needs, starter, request, around);
+  const from = await runToGoOnFrom(write.tx, starter.tenantId, request);
+  const before = again
+    ? ({ run: again.run, source: 'run' } as const)
+    : from && ({ run: from, source: 'conversation' } as const);
+  const branch = again?.beside ? besideRun(again.run) : from && { parentId: from.id };
+  let holding = again?.held && Promise.resolve(again.held);
+  const hold = (): Promise<HeldPools> => (holding ??= holdPoolsFor(write.tx, starter, request, before?.run));
+  // Where there is no conversation to look at under a lock, what may take long comes before any lock; what is then read
+  // travels with the locks.
+  const alone =
+    conversationId === undefined ? await after({ before, checked: () => write.send(hold()) }) : undefined;
   return acceptRun(write, message, {
-    held: again?.held ?? (await holdPoolsFor(write.tx, starter, request)),
+    held: await hold(),
     mayBegin: () => refuseWithoutRoom(needs),
-    configure: async (latest) => {
-      if (alone) return alone;
-      if (again) return configureAfter({ run: again.run, source: 'run' });
-      return configureAfter(latest && { run: latest, source: 'conversation' });
-    },
+    ...(branch && { branch }),
+    configure: async (latest, settings) =>
+      alone ?? after({ before: before ?? (latest && { run: latest, source: 'conversation' }), settings }),
   });
 }
 
+/** Where a run came before, that had the default or wanted none: only what is named is looked up. */
+async function presetsFor(
+  write: Write,
+  tenantId: string,
+  named: readonly string[],
+  before: RunBefore | undefined,
+): Promise<StoredPreset[]> {
+  return before && named.length === 0 ? [] : holdPresets(write, tenantId, named);
+}
+
+/**
+ * What such a run would go by if it began now. Refused as the run would be, allowances and the disk apart.
+ */
+export async function checkStart(
+  write: Write,
+  needs: StartNeeds,
+  starter: Starter,
+  request: StartRunBody,
+): Promise<Configuration> {
+  const { tenantId } = starter;
+  const { conversationId } = request;
+  if (conversationId === undefined) return configureAfter(write, needs, starter, request, {});
+  const conversation = found(
+    await findConversation(write.tx, tenantId, conversationId),
+    `conversation ${conversationId}`,
+  );
+  const settings = conversation.settings as ConversationSettings;
+  const latest = await latestRunOf(write.tx, tenantId, conversationId);
+  const before = latest && ({ run: latest, source: 'conversation' } as const);
+  return configureAfter(write, needs, starter, request, { before, settings });
+}
+
+/** `checked`: told when what is outside of the database has been seen. */
+export async function configureAfter(
+  write: Write,
+  needs: StartNeeds,
+  starter: Starter,
+  request: StartRunBody,
+  { checked, ...around }: Omit<Surroundings, 'presets'> & { checked?: () => void },
+): Promise<Configuration> {
+  refuseTwoPlaces(request);
+  const presets = await presetsFor(write, starter.tenantId, presetsNamed(request, around), around.before);
+  const accepted = starter.takesUp && around.before?.run.accept_no_containment;
+  const asked = accepted ? { ...request, acceptNoContainment: true } : request;
+  return configure(write.tx, needs, starter, carryOn(asked, { ...around, presets }), checked);
+}
+
 /** The owner is looked up before any lock; whether it still is the same, accepting the run finds out. */
-async function holdPoolsFor(
+export async function holdPoolsFor(
   queries: Queries,
-  { tenantId }: Starter,
-  { conversationId, owner }: StartRunBody,
+  { tenantId, pools = [] }: Starter,
+  { conversationId, owner }: Pick<StartRunBody, 'conversationId' | 'owner'>,
+  named?: RunRow,
 ): Promise<HeldPools> {
-  const latest =
-    conversationId !== undefined && owner === undefined
+  const before =
+    named ??
+    (conversationId !== undefined && owner === undefined
       ? await latestRunOf(queries, tenantId, conversationId)
-      : undefined;
-  const counts = owner ?? latest?.owner ?? undefined;
-  const others = counts === undefined ? [] : [`owner/${counts}` as const];
+      : undefined);
+  const counts = owner ?? before?.owner ?? undefined;
+  const others = [...(counts === undefined ? [] : [`owner/${counts}` as const]), ...pools];
   return holdPools(queries, { tenantId, others, ...(conversationId !== undefined && { conversationId }) });
 }
 
-/** Settles what is still open by the defaults of this server. */
+/** Settles what is still open by the defaults of this server. `checked`: what is outside of the database has been seen. */
 async function configure(
   queries: Queries,
   needs: StartNeeds,
   starter: Starter,
-  { wanted, sources }: Carried,
+  { wanted, sources, preset: chosen }: Carried,
+  checked: () => void = () => undefined,
 ): Promise<Configuration> {
-  const { externalTools = [], acceptNoContainment = false, execMode = 'mount' } = wanted;
-  const projectPath = await projectOf(needs, wanted, sources);
+  const preset = presetFor(needs, chosen, wanted, sources);
+  const { externalTools = [], acceptNoContainment = false } = wanted;
+  const executor = await executorOf(queries, starter.tenantId, wanted.executor);
+  const choices = executor ? sandboxesOn(executor, needs) : needs;
+  const finding = executor ? asGiven : needs;
+  const { projectPath, workspace } = await placeOf(queries, finding, starter.tenantId, wanted, sources);
+  refuseWorkspaceOn(executor, workspace);
   const model = modelOf(needs, wanted, sources);
+  const sandbox = await sandboxOf(choices, wanted, projectPath);
+  refuseUnseen(sandbox.mode, workspace);
+  checked();
   const scopes = await scopesOf(queries, starter, { ...wanted, projectPath }, sources);
   const [profile] = scopes.profiles;
-  const sandbox = await needs.sandbox(execMode);
   if (sandbox.problem !== null) throw new Failure('SandboxUnavailable', sandbox.problem);
   const uncontained = acceptNoContainment ? undefined : containmentProblem(sandbox, scopes);
   if (uncontained) throw uncontained;
@@ -119,52 +200,30 @@ async function configure(
     policyScopes: scopes.refs,
     priority: wanted.priority ?? 'normal',
     projectPath,
+    workspace,
     limits: { ...toRunLimits(profile), ...wanted.limits },
     saidLimits: wanted.limits ?? {},
     stall: profile.stall,
     metadata: wanted.metadata ?? {},
     attended: wanted.attended ?? false,
     overBudget: wanted.overBudget ?? null,
-    execMode,
+    execMode: sandbox.mode,
+    container: wanted.container ?? null,
+    executor: executor?.name ?? null,
+    ...treeOf(wanted, sources, sandbox.mode, projectPath),
+    mayWrite: scopes.profiles.every((each) => each?.mode !== 'plan'),
     externalTools,
+    ...preset,
     acceptNoContainment,
     owner: wanted.owner ?? null,
     sources,
   };
 }
 
-/**
- * The one path of its directory, once and for all: whatever link it was named by, all that the run does and leaves is
- * under the one name. Null: it works in a scratch folder.
- */
-async function projectOf(
-  needs: StartNeeds,
-  { project = null }: StartRunBody,
-  sources: Sources,
-): Promise<string | null> {
-  if (project === null) return null;
-  const path = await needs.realPath(project.path).catch((error: unknown) => {
-    if (!(error instanceof Failure)) throw error;
-    throw new Failure(
-      error.code,
-      error.message + insteadOf(sources.project, 'project', projectHint),
-      error.extra,
-    );
-  });
-  if (!isPlainPath(path)) throw new Failure('InvalidInput', pathProblem);
-  return path;
-}
+// Its machine finds out at the begin whether it is a directory, and by its real path.
+const asGiven: Pick<StartNeeds, 'realPath'> = { realPath: async (path) => path };
 
-const projectHint =
-  ' (perdure run --conversation ID --project DIR), or null (--project none) for a scratch folder';
-
-/** What to do about a setting that was taken over and does not hold any more; nothing where the request names it. */
-function insteadOf(source: Source, field: keyof Sources, how = ''): string {
-  if (source === 'conversation') return ` The run before had it: name another with ${field}${how}.`;
-  return source === 'run' ? ' The run that is to be asked again had it: send a new message instead.' : '';
-}
-
-function refuseWithoutRoom(needs: StartNeeds): void {
+export function refuseWithoutRoom(needs: StartNeeds): void {
   const problem = needs.diskProblem();
   if (problem !== undefined) throw new Failure('DiskFull', problem);
 }

@@ -2,6 +2,7 @@
 // at once in one transaction of their own, since a transaction for each would cost many times what its rows do.
 import { type RawBuilder, sql } from 'kysely';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
+import { isTold } from '../../../workflows/contracts/tenant-events.ts';
 import { type Db, isStoreOutage, type Queries } from '../db/database.ts';
 import { thenCommit } from '../db/preparing-client.ts';
 import { toStorableJson } from '../db/storable.ts';
@@ -53,6 +54,7 @@ function appending(batches: readonly EventBatch[], redact: Redact, wait: boolean
   const events = batches.flatMap((batch, index) =>
     batch.events.map((event, at) => ({ ...event, place: index + 1, number: at + 1 })),
   );
+  const told = [...new Set(events.map(({ type }) => type).filter(isTold))];
   return sql<Appended>`select * from append_batches(${wait},
     ${batches.map((batch) => batch.tenantId)}, ${batches.map((batch) => batch.stream)},
     ${batches.map((batch) => batch.conversationId)}, ${batches.map((batch) => batch.fence?.unit ?? null)},
@@ -60,7 +62,32 @@ function appending(batches: readonly EventBatch[], redact: Redact, wait: boolean
     ${batches.map((batch) => batch.dedupeKey ?? null)}, ${batches.map((batch) => batch.end ?? false)},
     ${batches.map((batch) => batch.events.length)}, ${events.map(({ place }) => place)},
     ${events.map(({ number }) => number)}, ${events.map(({ type }) => type)},
-    ${events.map(({ payload }) => redact(toStorableJson(payload)))})`;
+    ${events.map(({ payload }) => redact(toStorableJson(payload)))}, ${told})`;
+}
+
+/** Events for the stream of their tenant alone. */
+export interface Told {
+  tenantId: string;
+  /** What they tell of, as the stream of it is called, such as `schedule/0190…`. */
+  source: string;
+  events: NewEvent[];
+}
+
+/** The caller holds the lock of what it tells of: that makes the order in which it is told. */
+export async function leaveToTell(
+  tx: Queries,
+  told: readonly Told[],
+  redact: (text: string) => string,
+): Promise<void> {
+  const rows = told.flatMap(({ tenantId, source, events }) =>
+    events.map(({ type, payload }) => ({ tenantId, source, type, payload: redact(toStorableJson(payload)) })),
+  );
+  if (rows.length === 0) return;
+  await sql`insert into outbox (tenant_id, source, type, payload)
+    select tenant_id, source, type, payload::jsonb from unnest(${rows.map((row) => row.tenantId)}::uuid[],
+      ${rows.map((row) => row.source)}::text[], ${rows.map((row) => row.type)}::text[],
+      ${rows.map((row) => row.payload)}::text[]) with ordinality as told (tenant_id, source, type, payload, n)
+    order by n`.execute(tx);
 }
 
 async function refusing<T>(act: Promise<T>): Promise<T> {

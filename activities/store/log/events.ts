@@ -1,11 +1,12 @@
 // The event log: appending under the locks of heads, reading pages back. Redacts every payload on the
 // way in and wakes readers after the commit, never inside it: a NOTIFY in each commit costs two thirds of the
 // write throughput.
-import type { Transaction } from 'kysely';
-import type { Event, EventType } from '../../../workflows/contracts/event.ts';
-import { appendAndCommit, createGroupedAppend, type EventBatch } from './append.ts';
+import { sql, type Transaction } from 'kysely';
+import { type Event, type EventType, streamOf } from '../../../workflows/contracts/event.ts';
+import { isTold } from '../../../workflows/contracts/tenant-events.ts';
+import { appendAndCommit, createGroupedAppend, type EventBatch, leaveToTell, type Told } from './append.ts';
 import type { Db } from '../db/database.ts';
-import type { Notifier } from './notifier.ts';
+import { type Notifier, outboxNotice } from './notifier.ts';
 import type { DB } from '../db/tables.ts';
 import { transact } from '../db/transactions.ts';
 
@@ -19,6 +20,8 @@ export interface Write {
    * StreamEnded, takes the whole transaction back.
    */
   append(batch: EventBatch): void;
+  /** Tells the tenant's stream alone, where what it is of has no stream or that has ended. Comes before what is appended. */
+  tell(told: Told): void;
   /**
    * Goes on without the answer to a statement of this transaction, so that it travels with the next one. It is there once
    * the transaction has committed; its failure is the transaction's.
@@ -35,6 +38,11 @@ export interface EventLog {
   write<T>(name: string, act: (write: Write) => Promise<T>): Promise<T>;
   /** One batch, in a transaction of its own or shared with other streams' batches that come at the same time. */
   append(batch: EventBatch): Promise<number | undefined>;
+  /**
+   * Moves what transactions have left for the tenant's stream into it, up to so many events, and wakes its readers.
+   * Safe to call at any time, from every process: each event goes there once. The number of events that it moved.
+   */
+  feed(tenantId: string, most: number): Promise<number>;
   redact(text: string): string;
 }
 
@@ -45,16 +53,25 @@ export function createEventLog(input: {
 }): EventLog {
   const { db, notifier, redact } = input;
   const append = createGroupedAppend(db, redact);
+
+  function notice(batches: readonly EventBatch[], told: readonly Told[]): void {
+    for (const batch of batches) notifier.touch(batch.stream, batch.conversationId);
+    if (told.length > 0 || batches.some(({ events }) => events.some(({ type }) => isTold(type))))
+      notifier.touch(outboxNotice, null);
+  }
+
   return {
     db,
     redact,
     async write(name, act) {
       const batches: EventBatch[] = [];
+      const told: Told[] = [];
       const result = await transact(db, name, (tx) => {
         const sent: Promise<unknown>[] = [];
         const write: Write = {
           tx,
           append: (batch) => void batches.push(batch),
+          tell: (each) => void told.push(each),
           send(statement) {
             statement.catch(() => undefined);
             sent.push(statement);
@@ -62,17 +79,26 @@ export function createEventLog(input: {
         };
         return answeredBy(sent, async () => {
           const acted = await act(write);
+          if (told.length > 0) await leaveToTell(tx, told, redact);
           if (batches.length > 0) await appendAndCommit(tx, batches, redact);
           return acted;
         });
       });
-      for (const batch of batches) notifier.touch(batch.stream, batch.conversationId);
+      notice(batches, told);
       return result;
     },
     async append(batch) {
       const seq = await append(batch);
-      notifier.touch(batch.stream, batch.conversationId);
+      notice([batch], []);
       return seq;
+    },
+    async feed(tenantId, most) {
+      const { rows } = await sql<{ fed: number }>`select feed_tenant(${tenantId}, ${most}) as fed`.execute(
+        db,
+      );
+      const fed = rows[0]?.fed ?? 0;
+      if (fed > 0) notifier.touch(streamOf('tenant', tenantId), null);
+      return fed;
     },
   };
 }
@@ -89,7 +115,9 @@ export interface EventsPage {
   tenantId: string;
   after: number;
   limit: number;
-  type?: EventType;
+  types?: readonly EventType[];
+  /** The last of them in place of the first. */
+  newest?: boolean;
 }
 
 export async function readEvents(db: Db, stream: string, page: EventsPage): Promise<Event[]> {
@@ -99,10 +127,11 @@ export async function readEvents(db: Db, stream: string, page: EventsPage): Prom
     .where('stream', '=', stream)
     .where('tenant_id', '=', page.tenantId)
     .where('seq', '>', page.after)
-    .orderBy('seq')
+    .orderBy('seq', page.newest ? 'desc' : 'asc')
     .limit(page.limit);
-  if (page.type) query = query.where('type', '=', page.type);
-  return (await query.execute()).map(toEvent);
+  if (page.types) query = query.where('type', 'in', page.types);
+  const events = (await query.execute()).map(toEvent);
+  return page.newest ? events.reverse() : events;
 }
 
 export async function readConversationEvents(
@@ -116,10 +145,11 @@ export async function readConversationEvents(
     .where('conversation_id', '=', conversationId)
     .where('tenant_id', '=', page.tenantId)
     .where('conversation_seq', '>', page.after)
-    .orderBy('conversation_seq')
+    .orderBy('conversation_seq', page.newest ? 'desc' : 'asc')
     .limit(page.limit);
-  if (page.type) query = query.where('type', '=', page.type);
-  return (await query.execute()).map(toEvent);
+  if (page.types) query = query.where('type', 'in', page.types);
+  const events = (await query.execute()).map(toEvent);
+  return page.newest ? events.reverse() : events;
 }
 
 export interface EventRow {
@@ -131,6 +161,8 @@ export interface EventRow {
   version: number;
   attempt: number;
   payload: unknown;
+  source: string | null;
+  source_seq: number | null;
 }
 
 export function toEvent(row: EventRow): Event {
@@ -143,5 +175,6 @@ export function toEvent(row: EventRow): Event {
     version: row.version,
     attempt: row.attempt,
     payload: row.payload,
+    ...(row.source !== null && { source: { stream: row.source, seq: row.source_seq } }),
   } as Event;
 }

@@ -4,6 +4,8 @@ import type { Pool } from 'pg';
 import { pass } from './trace.ts';
 
 export const eventsChannel = 'perdure_events';
+/** In the place of a stream: something waits for the stream of a tenant. */
+export const outboxNotice = 'outbox';
 export const stopsChannel = 'perdure_stops';
 export const tokensChannel = 'perdure_tokens';
 

@@ -1,4 +1,5 @@
 // Which profiles a run is held against, from near to far, and the answers people had remembered for it.
+import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { PolicyProfile, PolicyScopeName } from '../../../workflows/contracts/policy.ts';
 import { found } from '../../../workflows/contracts/failures.ts';
@@ -85,34 +86,52 @@ export interface ResolvedScopes {
 export async function resolveScopes(
   queries: Queries,
   tenantId: string,
-  input: ScopeChoice,
+  { draft, policy, projectPath, fallback }: ScopeChoice,
 ): Promise<ResolvedScopes | undefined> {
-  const rows = await queries
-    .selectFrom('policy_scopes')
-    .selectAll()
-    .where('tenant_id', '=', tenantId)
-    .where((eb) =>
-      eb.or([
-        eb('scope', '=', 'global'),
-        eb.and([eb('scope', '=', 'project'), eb('key', '=', input.projectPath ?? '')]),
-      ]),
-    )
-    .execute();
-  const idOf = (scope: WideScope): string | undefined => rows.find((row) => row.scope === scope)?.policy_id;
-  const { draft } = input;
-  const named = draft?.id ?? input.policy ?? idOf('project') ?? idOf('global') ?? input.fallback;
-  const nearest = draft ? { profile: draft, version: 0 } : await findPolicy(queries, tenantId, named);
+  const name = draft ? undefined : (policy ?? fallback);
+  const rows = await policiesFor(queries, tenantId, { name, projectPath });
+  const rowOf = (scope: WideScope): ApplyingPolicy | undefined => rows.find((row) => row.scope === scope);
+  const named = draft?.id ?? policy ?? rowOf('project')?.id ?? rowOf('global')?.id ?? fallback;
+  const stored = rows.find(({ id, gone }) => id === named && !gone);
+  const nearest = draft ? { profile: draft, version: 0 } : stored;
   if (!nearest) return undefined;
   const refs: ScopeRef[] = [{ scope: 'run', id: named, version: nearest.version }];
   const profiles: ResolvedScopes['profiles'] = [nearest.profile];
   for (const scope of ['project', 'global'] as const) {
-    const id = idOf(scope);
-    if (id === undefined || id === named) continue;
-    const stored = await findPolicy(queries, tenantId, id);
-    refs.push({ scope, id, version: stored?.version ?? noVersion });
-    profiles.push(stored?.profile);
+    const row = rowOf(scope);
+    if (row === undefined || row.id === named) continue;
+    refs.push({ scope, id: row.id, version: row.gone ? noVersion : row.version });
+    profiles.push(row.gone ? undefined : row.profile);
   }
   return { refs, profiles };
+}
+
+interface ApplyingPolicy {
+  id: string;
+  version: number;
+  profile: PolicyProfile;
+  gone: boolean;
+  /** Where it applies; null when it is only named. */
+  scope: string | null;
+}
+
+/** The one that is named and those that apply, each in its newest version: one look for every run. */
+async function policiesFor(
+  queries: Queries,
+  tenantId: string,
+  { name, projectPath }: { name: string | undefined; projectPath: string | null },
+): Promise<ApplyingPolicy[]> {
+  const { rows } = await sql<ApplyingPolicy>`
+    select policies.id, policies.version, profile, deleted_at is not null as gone, places.scope
+    from policies
+    join policy_versions on policy_versions.tenant_id = policies.tenant_id
+      and policy_versions.policy_id = policies.id and policy_versions.version = policies.version
+    left join policy_scopes places on places.tenant_id = policies.tenant_id and places.policy_id = policies.id
+      and (places.scope = 'global' or (places.scope = 'project' and places.key = ${projectPath ?? ''}))
+    where policies.tenant_id = ${tenantId} and (policies.id = ${name ?? null} or places.scope is not null)`.execute(
+    queries,
+  );
+  return rows;
 }
 
 export interface RememberedAnswer {

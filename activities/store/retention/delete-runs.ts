@@ -2,11 +2,14 @@
 // and so does how far the conversation has come: its readers are told what they cannot have any more.
 import { sql, type Transaction } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
-import { activeStatuses } from '../../../workflows/run/transitions.ts';
+import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
 import type { Queries } from '../db/database.ts';
 import type { DB } from '../db/tables.ts';
+import { dropMemory } from '../presets/memory.ts';
 import { raiseFloors } from './fold-events.ts';
+import { forgetTold } from './forget-told.ts';
 import type { Amount, Sweep } from './sweep.ts';
+import { isUntold } from './untold.ts';
 
 export interface Deleted {
   runs: number;
@@ -36,25 +39,45 @@ export async function descendantsOf(
   return rows.map(({ id }) => id);
 }
 
+/** The run above a subagent that is still at work and may yet have to be told what became of it. */
+export async function activeAbove(queries: Queries, runId: string): Promise<string | undefined> {
+  const above = await queries
+    .selectFrom('delegations')
+    .innerJoin('runs', (join) => join.on(sql<boolean>`runs.id = any(delegations.ancestors)`))
+    .select('runs.id')
+    .where('delegations.child_id', '=', runId)
+    .where('runs.ended_at', 'is', null)
+    .orderBy('runs.id')
+    .limit(1)
+    .executeTakeFirst();
+  return above?.id;
+}
+
 /** All runs of a conversation, locked when the caller holds the lock of the conversation. */
 export async function runsOf(
   queries: Queries,
   tenantId: string,
   conversationId: string,
   locked = true,
-): Promise<{ id: string; active: boolean }[]> {
+): Promise<{ id: string; active: boolean; rewinding: boolean }[]> {
   const query = queries
     .selectFrom('runs')
-    .select(['id', 'status'])
+    .select(['id', 'status', 'rewind_id'])
     .where('conversation_id', '=', conversationId)
     .where('tenant_id', '=', tenantId)
     .orderBy('id');
   const rows = await (locked ? query.forUpdate() : query).execute();
-  return rows.map(({ id, status }) => ({ id, active: (activeStatuses as string[]).includes(status) }));
+  return rows.map(({ id, status, rewind_id: rewind }) => ({
+    id,
+    active: (activeStatuses as string[]).includes(status),
+    rewinding: rewind !== null,
+  }));
 }
 
 // In the order of their references.
 const rowsOfRuns = [
+  'checkpoints',
+  'rewinds',
   'allowance_waits',
   'allowance_untold',
   'allowance_places',
@@ -66,8 +89,8 @@ const rowsOfRuns = [
 ] as const;
 
 /**
- * Finished runs of one conversation, which the caller has locked with them: none is active, nothing descends from them,
- * and their accounts are closed.
+ * Finished runs of one conversation, which the caller has locked with them: none is active, being
+ * rewound or a subagent of one that is active, nothing descends from them, and their accounts are closed.
  */
 export async function deleteRuns(
   tx: Transaction<DB>,
@@ -95,10 +118,13 @@ export async function deleteRuns(
   const calls = await bytesOf('calls');
   const messages = await bytesOf('messages');
   const events = await bytesOf('events');
+  const told = await forgetTold(tx, tenantId, streams);
   await tx.deleteFrom('remembered_answers').where('scope', '=', 'run').where('key', 'in', runIds).execute();
+  await moveHeadBack(tx, conversationId, runIds);
   await tx.deleteFrom('runs').where('id', 'in', runIds).execute();
   await tx.deleteFrom('stream_heads').where('stream', 'in', streams).execute();
   const gone = await deleteEmpty(tx, tenantId, conversationId);
+  if (!gone) await forgetForeignHead(tx, conversationId);
   if (!gone && events.seq !== null)
     await raiseFloors(tx, [
       { stream: streams[0] ?? '', seq: 0, conversation_id: conversationId, conversation_seq: events.seq },
@@ -110,8 +136,28 @@ export async function deleteRuns(
     messages: messages.count,
     calls: calls.count,
     approvals: approvals.count,
-    bytes: events.bytes + messages.bytes + calls.bytes + approvals.bytes,
+    bytes: events.bytes + messages.bytes + calls.bytes + approvals.bytes + told,
   };
+}
+
+/** A conversation whose head goes goes on from the run before that, or from the one of what is left that ended last. */
+async function moveHeadBack(tx: Queries, conversationId: string, runIds: readonly string[]): Promise<void> {
+  await sql`update conversations set head_run_id = coalesce(
+      (select parent_id from runs where id = head_run_id and parent_id <> all(${runIds}::uuid[])),
+      (select id from runs where conversation_id = ${conversationId} and kind = 'main'
+        and status = any(${snapshotStatuses}::text[]) and id <> all(${runIds}::uuid[])
+        and (opens or parent_id is not null or started_at is not null)
+        order by ended_at desc, id desc limit 1))
+    where id = ${conversationId} and head_run_id = any(${runIds}::uuid[])`.execute(tx);
+}
+
+/** A head in another conversation stays there as long as a run of this one goes on from it; then it may go. */
+async function forgetForeignHead(tx: Queries, conversationId: string): Promise<void> {
+  await sql`update conversations set head_run_id = null where id = ${conversationId}
+    and not exists (select from runs where id = head_run_id and conversation_id = ${conversationId})
+    and not exists (select from runs where parent_id = head_run_id and conversation_id = ${conversationId})`.execute(
+    tx,
+  );
 }
 
 async function deleteEmpty(queries: Queries, tenantId: string, conversationId: string): Promise<boolean> {
@@ -122,6 +168,7 @@ async function deleteEmpty(queries: Queries, tenantId: string, conversationId: s
     .limit(1)
     .executeTakeFirst();
   if (left) return false;
+  await dropMemory(queries, { tenantId, scope: 'conversation', key: conversationId });
   await queries.deleteFrom('conversation_heads').where('conversation_id', '=', conversationId).execute();
   await queries
     .deleteFrom('conversations')
@@ -131,9 +178,15 @@ async function deleteEmpty(queries: Queries, tenantId: string, conversationId: s
   return true;
 }
 
-const deletable = sql<boolean>`runs.ended_at is not null
+// A report that waits in a mailbox has been told to none; that of an archived conversation is waited for no more.
+const deletable = sql<boolean>`runs.ended_at is not null and runs.rewind_id is null
   and not exists (select from runs child where child.parent_id = runs.id)
-  and not exists (select from allowance_runs account where account.run_id = runs.id and account.closed_at is null)`;
+  and not exists (select from delegations join runs above on above.id = any(ancestors)
+    where child_id = runs.id and above.ended_at is null)
+  and not exists (select from delegations join conversations waiting on waiting.id = delegations.conversation_id
+    where child_id = runs.id and state = 'posted' and waiting.archived_at is null)
+  and not exists (select from allowance_runs account where account.run_id = runs.id and account.closed_at is null)
+  and not ${isUntold(sql`runs.tenant_id`, sql`'run/' || runs.id`)}`;
 
 /** Runs that ended before; the newest of a chain first, since what others descend from stays. */
 export const sweepRuns: Sweep = {

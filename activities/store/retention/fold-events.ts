@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import { type EventType, streamOf } from '../../../workflows/contracts/event.ts';
 import type { Queries } from '../db/database.ts';
 import { type Amount, amountOf, batchRows, type Sweep, type Swept } from './sweep.ts';
+import { isTold } from './untold.ts';
 
 // `message-end` and `call-end` have the whole; of thinking nothing is kept.
 const pieces: EventType[] = [
@@ -28,7 +29,7 @@ export const foldEvents: Sweep = {
           and event.type = any(${pieces})
         union all
         select pg_column_size(event.*) from events event
-        where stream = ${streamOf('tenant', tenantId)} and at < ${before}
+        where stream = ${streamOf('tenant', tenantId)} and at < ${before} and ${isTold(tenantId, sql`event.seq`)}
         limit ${most}
       ) old`.execute(queries);
     return rows[0] ?? { rows: 0, bytes: 0 };
@@ -111,14 +112,20 @@ export async function raiseFloors(
     );
 }
 
-/** What was told of runs that had ended: late writes, settled calls, thresholds. Nothing is folded of it, it goes. */
+/** What the tenant was told. Nothing is folded of it, it goes. */
 async function foldTenant(
   queries: Queries,
   { tenantId, before }: Swept,
 ): Promise<Amount & { more: boolean }> {
+  // Before its rows, as who feeds it does.
+  await sql`select from stream_heads where stream = ${streamOf('tenant', tenantId)} for update`.execute(
+    queries,
+  );
   const { rows } = await sql<Folded>`
     delete from events using (
-      select seq from events where stream = ${streamOf('tenant', tenantId)} and at < ${before} order by seq limit ${batchRows}
+      select seq from events
+      where stream = ${streamOf('tenant', tenantId)} and at < ${before} and ${isTold(tenantId, sql`events.seq`)}
+      order by seq limit ${batchRows}
     ) old
     where stream = ${streamOf('tenant', tenantId)} and events.seq = old.seq
     returning stream, events.seq, null as conversation_id, null as conversation_seq, pg_column_size(events.*) as bytes`.execute(

@@ -36,8 +36,14 @@ export const retentionTable = [
   },
   {
     name: 'runs',
-    what: 'finished runs that none descends from, and all of theirs',
+    what: 'finished runs that none descends from and whose report waits in no mailbox, and all of theirs',
     why: 'what was done is the product: it goes only when somebody says so',
+    kept: { setting: 'runsDays' },
+  },
+  {
+    name: 'tasks',
+    what: 'ended tasks that no open one depends on, with claims and events',
+    why: 'they are kept as their runs; one with an open dead letter can still be tried again',
     kept: { setting: 'runsDays' },
   },
   {
@@ -90,7 +96,7 @@ export const retentionTable = [
   },
   {
     name: 'contentFiles',
-    what: 'files of content that no row tells of',
+    what: 'files of content, and objects of its bucket, that no row tells of',
     why: 'left by a process that died between file and row; a put takes seconds',
     kept: { hours: 24 },
   },
@@ -105,6 +111,18 @@ export const retentionTable = [
     what: 'recorded trees of projects that no run names',
     why: 'a recording takes minutes at most; two weeks are what git itself gives',
     kept: { hours: 14 * 24 },
+  },
+  {
+    name: 'occurrences',
+    what: 'due times of schedules that have ended',
+    why: 'a quarter shows how a schedule does; its runs are kept as all others',
+    kept: { hours: 90 * 24 },
+  },
+  {
+    name: 'deliveries',
+    what: 'deliveries to webhooks that were made or given up',
+    why: 'a week is looked back on when an endpoint missed something; one with an open dead letter can still be sent again',
+    kept: { hours: 7 * 24 },
   },
   {
     name: 'audit',
@@ -125,10 +143,40 @@ export const retentionTable = [
     kept: { words: 'for ever' },
   },
   {
+    name: 'schedules',
+    what: 'schedules, also those that were deleted',
+    why: 'few, and named by their due times',
+    kept: { words: 'for ever' },
+  },
+  {
+    name: 'webhooks',
+    what: 'endpoints that are told of events, with their secrets',
+    why: 'each is told until it is taken away, and then with all that is its own',
+    kept: { words: 'until it is removed' },
+  },
+  {
+    name: 'memory',
+    what: 'what agents and people keep for later runs',
+    why: 'later runs are told of it; each text can be deleted',
+    kept: { words: 'as long as its conversation or preset' },
+  },
+  {
     name: 'messages',
     what: 'messages, calls, approvals and attempts of a run',
     why: 'runs that continue it read them',
     kept: { words: 'as long as the run' },
+  },
+  {
+    name: 'attachments',
+    what: 'files that messages carry, and what was fetched for them',
+    why: 'runs that continue it show them to their model, and put them where their tools find them',
+    kept: { words: 'as long as a run that names them' },
+  },
+  {
+    name: 'conversations',
+    what: 'conversations, with how far their streams have come',
+    why: 'their readers are told what they cannot have any more',
+    kept: { words: 'as long as one of their runs' },
   },
   {
     name: 'sandboxes',

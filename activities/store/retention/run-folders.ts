@@ -10,6 +10,13 @@ export async function existingRuns(queries: Queries, ids: readonly string[]): Pr
   return new Set(rows.map(({ id }) => id));
 }
 
+/** Those that have a run with a tree of its own, of any tenant. */
+export async function existingConversations(queries: Queries, ids: readonly string[]): Promise<Set<string>> {
+  const { rows } = await sql<{ id: string }>`select distinct conversation_id as id from runs
+    where conversation_id = any(${ids}::uuid[]) and work_tree = 'own'`.execute(queries);
+  return new Set(rows.map(({ id }) => id));
+}
+
 export interface ProjectTrees {
   /** The project's path, as its runs have it. */
   path: string;
@@ -20,9 +27,24 @@ export interface ProjectTrees {
 
 export async function projectTrees(queries: Queries): Promise<ProjectTrees[]> {
   const { rows } = await sql<ProjectTrees>`
-    select project_path as path, bool_or(ended_at is null) as active,
+    select project_path as path, bool_or(ended_at is null or rewind_id is not null) as active,
       coalesce(array_agg(distinct tree) filter (where tree is not null), '{}') as trees
-    from runs cross join lateral (values (start_tree), (end_tree)) as recorded (tree)
+    from runs cross join lateral (
+      select start_tree as tree union all select end_tree
+      union all select tree_before from checkpoints where run_id = runs.id
+      union all select tree_after from checkpoints where run_id = runs.id
+    ) recorded
     where project_path is not null group by project_path`.execute(queries);
   return rows;
+}
+
+/** Those of the runs that have not ended; of ids without a run none. */
+export async function livingAmong(queries: Queries, runIds: string[]): Promise<string[]> {
+  const rows = await queries
+    .selectFrom('runs')
+    .select('id')
+    .where('id', 'in', runIds)
+    .where('ended_at', 'is', null)
+    .execute();
+  return rows.map((row) => row.id);
 }

@@ -57,6 +57,18 @@ export const sweepPrunings = sweepOf(
   ({ tenantId, before }) => sql`old.tenant_id = ${tenantId} and old.finished_at < ${before}`,
 );
 
+export const sweepOccurrences = sweepOf(
+  'occurrences',
+  ({ tenantId, before }) => sql`old.tenant_id = ${tenantId} and old.ended_at < ${before}`,
+);
+
+// The unique number of each event in the stream is looked for above the cursor alone: none is delivered again for that.
+export const sweepDeliveries = sweepOf(
+  'webhook_deliveries',
+  ({ tenantId, before }) => sql`old.tenant_id = ${tenantId} and old.ended_at < ${before}
+    and not exists (select from dead_letters where delivery_id = old.id and resolution is null)`,
+);
+
 /** The call no longer names its whole output, which then goes as content that nothing names. */
 const withOutput = ({ tenantId, before }: Swept): RawBuilder<unknown> => sql`old.tenant_id = ${tenantId}
   and old.content_key is not null

@@ -2,15 +2,18 @@
 import { sql } from 'kysely';
 import { type Contents, unnamed } from '../log/contents.ts';
 import { sweepRuns } from './delete-runs.ts';
+import { sweepTasks } from './delete-tasks.ts';
 import { foldEvents } from './fold-events.ts';
 import type { SweepName } from './retention-table.ts';
 import { sumLedger } from './sum-ledger.ts';
-import { type Amount, batchRows, type Sweep } from './sweep.ts';
+import type { Amount, Sweep } from './sweep.ts';
 import {
   sweepAnswers,
   sweepDeadLetters,
+  sweepDeliveries,
   sweepExecutors,
   sweepKeys,
+  sweepOccurrences,
   sweepOutputs,
   sweepPrunings,
 } from './sweep-rows.ts';
@@ -24,6 +27,7 @@ export function sweepsOf(contents: Contents, folders: FolderSweeps): Sweeps {
   return {
     keys: sweepKeys,
     runs: sweepRuns,
+    tasks: sweepTasks,
     events: foldEvents,
     outputs: sweepOutputs,
     contents: sweepContents(contents),
@@ -34,6 +38,8 @@ export function sweepsOf(contents: Contents, folders: FolderSweeps): Sweeps {
     prunings: sweepPrunings,
     contentFiles: sweepFiles(contents),
     ...folders,
+    occurrences: sweepOccurrences,
+    deliveries: sweepDeliveries,
   };
 }
 
@@ -51,19 +57,22 @@ function sweepContents(contents: Contents): Sweep {
   };
 }
 
+// Each is a request where they lie in a bucket, and all of a batch are one transaction.
+const batchStrays = 200;
+
 function sweepFiles(contents: Contents): Sweep {
   return {
-    async measure(queries, { before }) {
-      const files = await contents.strayFiles(queries, before);
-      return { rows: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+    async measure(queries, { before }, most) {
+      const strays = await contents.strays(queries, before, most);
+      return { rows: strays.length, bytes: strays.reduce((sum, { bytes }) => sum + bytes, 0) };
     },
     async batch(queries, { before }) {
-      const files = (await contents.strayFiles(queries, before)).slice(0, batchRows);
-      const removed = { rows: 0, bytes: 0, more: false };
-      for (const file of files) {
-        if (!(await contents.removeStray(queries, file))) continue;
+      const strays = await contents.strays(queries, before, batchStrays);
+      const removed = { rows: 0, bytes: 0, more: strays.length === batchStrays };
+      for (const stray of strays) {
+        if (!(await contents.removeStray(queries, stray))) continue;
         removed.rows += 1;
-        removed.bytes += file.bytes;
+        removed.bytes += stray.bytes;
       }
       return removed;
     },

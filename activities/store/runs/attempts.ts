@@ -34,7 +34,9 @@ export interface BegunAttempt {
   /** How many attempts of this unit asked anything before, and how many of those lost their worker. */
   earlier: number;
   lost: number;
-  /** The one before asked nothing, since its provider was left alone: what it told of its begin stands. */
+  /** How often the conversation was found too long since it was last summed up. */
+  refused: number;
+  /** The one before was left alone by its provider, or has summed up the conversation: what it told of its begin stands. */
   resumes: boolean;
 }
 
@@ -56,6 +58,10 @@ export const notMade = 'not_made';
 
 /** The outcome of an attempt that would have asked a provider that is left alone for a while. */
 export const leftAlone = 'left_alone';
+
+/** The outcome of an attempt that has summed up its conversation, and of one whose prompt its server found too long. */
+export const compacted = 'compacted';
+export const tooLong = 'too_long';
 
 /** After these nothing was asked, and nothing used. */
 export const neverAsked = [notMade, leftAlone];
@@ -126,8 +132,14 @@ export async function beginAttempt(
     ref,
     earlier: before.filter(({ outcome }) => !neverAsked.includes(outcome)).length,
     lost: before.filter(({ lost }) => lost).length,
-    resumes: before.at(-1)?.outcome === leftAlone,
+    refused: refusalsIn(before.map(({ outcome }) => outcome)),
+    resumes: [leftAlone, compacted].includes(before.at(-1)?.outcome ?? ''),
   };
+}
+
+/** Of the attempts at a step, by how they ended: those refused for length since the last summary. */
+export function refusalsIn(outcomes: readonly string[]): number {
+  return outcomes.slice(outcomes.lastIndexOf(compacted) + 1).filter((each) => each === tooLong).length;
 }
 
 function nameOf({ unit, generation, pauses, tried }: NewAttempt): string {
@@ -187,7 +199,10 @@ export async function failAttempt(db: Queries, attempt: AttemptRef, outcome: str
     .execute();
 }
 
-/** How and when the attempts of a unit before this one ended, in order. */
+/** The outcome of an attempt whose failure made its run go on with another model. */
+export const modelChanged = 'model_changed';
+
+/** How and when the attempts of a unit before this one ended, in order, as far as they asked the same model. */
 export async function endsOf(db: Queries, attempt: AttemptRef): Promise<{ outcome: string; at: Date }[]> {
   const rows = await db
     .selectFrom('attempts')
@@ -197,7 +212,8 @@ export async function endsOf(db: Queries, attempt: AttemptRef): Promise<{ outcom
     .where('attempt', '<', attempt.attempt)
     .orderBy('attempt')
     .execute();
-  return rows.flatMap(({ outcome, ended_at: at }) => (outcome !== null && at ? [{ outcome, at }] : []));
+  const same = rows.slice(rows.findLastIndex(({ outcome }) => outcome === modelChanged) + 1);
+  return same.flatMap(({ outcome, ended_at: at }) => (outcome !== null && at ? [{ outcome, at }] : []));
 }
 
 /** The server now knows the running attempt by another token: a caller that fails it must use that one. */
@@ -268,6 +284,17 @@ export async function handlesLeftBy(db: Queries, executorId: string): Promise<Ha
     .where('executor_id', '=', executorId)
     .where('handle', 'is not', null)
     .where('runs.status', 'in', activeStatuses)
+    .execute();
+  return rows.map(toHandle);
+}
+
+/** What a run has started on any machine, whether or not it has ended. */
+export async function handlesOfRun(db: Queries, runId: string): Promise<Handle[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .select('handle')
+    .where('run_id', '=', runId)
+    .where('handle', 'is not', null)
     .execute();
   return rows.map(toHandle);
 }

@@ -1,45 +1,69 @@
 // Dead letters: whatever used up its attempts, until a person retries or drops it.
 import { type Selectable, type SqlBool, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
+import type { NewEvent } from '../../../workflows/contracts/event.ts';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import type { DeadLetterView } from '../../../workflows/contracts/system.ts';
 import type { Db, Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import { type RunRow, streamFor } from './runs.ts';
+import type { RunRow } from './runs.ts';
+import { tellOfRun } from './tell-of-run.ts';
 import type { DeadLetters } from '../db/tables.ts';
 
 export type DeadLetterRow = Selectable<DeadLetters>;
 
-/** With the run that asks again what a failed one was asked. */
+/** With the run that asks again what a failed one was asked, or the task that stands for a failed one. */
 export type ListedLetter = DeadLetterRow & { retried_as: string | null };
 
-/** One open letter per thing: declaring it dead again changes nothing. The caller holds the run's lock. */
+/** One open letter per thing: declaring it dead again changes nothing. The caller holds the run's lock, unless it has ended. */
 export async function addDeadLetter(
   write: Write,
   run: RunRow,
-  letter: { kind: 'call' | 'run'; callId?: string; reason: string; attempts: number },
+  letter: { kind: 'call' | 'run' | 'schedule'; callId?: string; reason: string; attempts: number },
 ): Promise<void> {
   const id = uuid();
+  const { kind, reason, attempts } = letter;
   const added = await write.tx
     .insertInto('dead_letters')
     .values({
       id,
       tenant_id: run.tenant_id,
-      kind: letter.kind,
+      kind,
       run_id: run.id,
       call_id: letter.callId ?? null,
-      reason: letter.reason,
-      attempts: letter.attempts,
+      reason,
+      attempts,
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
   if (added.numInsertedOrUpdatedRows !== 1n) return;
-  write.append({
-    ...streamFor(run),
-    events: [
-      { type: 'dead-letter', payload: { runId: run.id, id, kind: letter.kind, reason: letter.reason } },
-    ],
-  });
+  tellOfRun(write, run, { type: 'dead-letter', payload: { runId: run.id, id, kind, reason } });
+}
+
+/** The same of a task, which may never have had a run: for the caller to append to its stream. */
+export async function addTaskLetter(
+  write: Write,
+  letter: { tenantId: string; taskId: string; reason: string; attempts: number },
+): Promise<NewEvent> {
+  const { tenantId, taskId, reason, attempts } = letter;
+  const id = uuid();
+  await write.tx
+    .insertInto('dead_letters')
+    .values({ id, tenant_id: tenantId, kind: 'task', task_id: taskId, reason, attempts })
+    .execute();
+  return { type: 'dead-letter', payload: { runId: null, taskId, id, kind: 'task', reason } };
+}
+
+/** And of a delivery to a webhook. No event tells of it: that would be one more to deliver there. */
+export async function addDeliveryLetter(
+  write: Write,
+  letter: { tenantId: string; deliveryId: string; reason: string; attempts: number },
+): Promise<void> {
+  const { tenantId, deliveryId, reason, attempts } = letter;
+  await write.tx
+    .insertInto('dead_letters')
+    .values({ id: uuid(), tenant_id: tenantId, kind: 'webhook', delivery_id: deliveryId, reason, attempts })
+    .execute();
 }
 
 export interface DeadLetterList {
@@ -53,14 +77,15 @@ export interface DeadLetterList {
 export async function listDeadLetters(db: Db, list: DeadLetterList): Promise<ListedLetter[]> {
   let query = db
     .selectFrom('dead_letters')
-    .innerJoin('runs', 'runs.id', 'dead_letters.run_id')
+    .leftJoin('runs', 'runs.id', 'dead_letters.run_id')
+    .leftJoin('tasks', 'tasks.retries_letter', 'dead_letters.id')
     .leftJoin('runs as again', (join) =>
       join
         .onRef('again.conversation_id', '=', 'runs.conversation_id')
         .on(sql<SqlBool>`again.message_id = ${retryPrefix} || dead_letters.id`),
     )
     .selectAll('dead_letters')
-    .select('again.id as retried_as')
+    .select((eb) => eb.fn.coalesce('again.id', 'tasks.id').as('retried_as'))
     .where('dead_letters.tenant_id', '=', list.tenantId)
     .orderBy('dead_letters.id', 'desc')
     .limit(list.limit);
@@ -132,7 +157,9 @@ export function toDeadLetterView(row: ListedLetter): DeadLetterView {
     id: row.id,
     kind: row.kind as DeadLetterView['kind'],
     runId: row.run_id,
+    taskId: row.task_id,
     callId: row.call_id,
+    deliveryId: row.delivery_id,
     reason: row.reason,
     attempts: row.attempts,
     createdAt: row.created_at.toISOString(),

@@ -1,4 +1,4 @@
-// Finds runs, conversations, approvals and dead letters by some letters of their ids, as people type them.
+// Finds runs, conversations, approvals, dead letters and tasks by some letters of their ids, as people type them.
 import { type RawBuilder, sql } from 'kysely';
 import { type FoundKind, type FoundView, mostFound } from '../../../workflows/contracts/find.ts';
 import type { Db } from '../db/database.ts';
@@ -13,7 +13,7 @@ interface Kind {
 // An answer is given to what was read. Where several wait, `last` could be one that came a moment ago: all are found, and
 // the person must say which.
 const kinds: Record<FoundKind, Kind> = {
-  run: { table: sql.table('runs'), text: sql`prompt`, last: sql`order by id desc limit 1` },
+  run: { table: sql.table('runs'), text: sql`prompt`, last: sql`and kind = 'main' order by id desc limit 1` },
   conversation: {
     table: sql.table('conversations'),
     text: sql`title`,
@@ -24,6 +24,7 @@ const kinds: Record<FoundKind, Kind> = {
     text: sql`text`,
     last: sql`and status = 'open' order by id desc limit ${mostFound}`,
   },
+  task: { table: sql.table('tasks'), text: sql`title`, last: sql`order by id desc limit 1` },
   'dead-letter': {
     table: sql.table('dead_letters'),
     text: sql`reason`,

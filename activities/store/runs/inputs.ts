@@ -3,21 +3,24 @@
 import { v7 as uuid } from 'uuid';
 import { streamOf } from '../../../workflows/contracts/event.ts';
 import { Failure } from '../../../workflows/contracts/failures.ts';
-import type { ReceiptView, RunStatus } from '../../../workflows/contracts/run.ts';
+import type { StoredPart } from '../../../workflows/contracts/message.ts';
+import type { ReceiptView } from '../../../workflows/contracts/receipt.ts';
+import type { RunStatus } from '../../../workflows/contracts/run.ts';
 import { isTerminal } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
 import { stopsChannel } from '../log/notifier.ts';
+import { nextPosition } from './messages.ts';
+import { nameContents, setParts, toParts } from './parts.ts';
 import type { LockedRun, RunRow, WaitingInput } from './runs.ts';
-import { type Selectable, sql } from 'kysely';
-import type { Inputs } from '../db/tables.ts';
-
-export type InputRow = Selectable<Inputs>;
+import { sql } from 'kysely';
 
 export interface NewInput {
   kind: 'steer' | 'settle' | 'interrupt' | 'cancel';
   messageId: string;
   text: string;
+  /** What it carries beside its words. */
+  parts?: readonly StoredPart[] | undefined;
   by: string;
 }
 
@@ -30,11 +33,17 @@ export async function addInput(write: Write, run: LockedRun, input: NewInput): P
     .where('message_id', '=', input.messageId)
     .executeTakeFirst();
   if (known) {
+    const { status, applied_step: step } = known as {
+      status: ReceiptView['status'];
+      applied_step: number | null;
+    };
+    const became = status === 'refused' ? await becameOf(write.tx, run, input.messageId) : undefined;
     return {
       runId: run.id,
       messageId: input.messageId,
-      status: known.status as ReceiptView['status'],
-      step: known.applied_step,
+      status,
+      step,
+      ...(became !== undefined && { became }),
     };
   }
   if (isTerminal(run.status as RunStatus)) {
@@ -57,8 +66,10 @@ export async function addInput(write: Write, run: LockedRun, input: NewInput): P
       message_id: input.messageId,
       text: input.text,
       by: input.by,
+      parts: toParts(input.parts),
     })
     .execute();
+  await nameContents(write.tx, run, input.parts);
   const { kind, messageId: message_id, text } = input;
   run.waiting.push({ id, kind, message_id, text });
   if (input.kind !== 'settle') {
@@ -81,15 +92,26 @@ export async function addInput(write: Write, run: LockedRun, input: NewInput): P
   return { runId: run.id, messageId: input.messageId, status: 'accepted', step: null };
 }
 
-/** Everything people sent that has not been applied or refused, in the order it came. */
-export async function waitingInputs(queries: Queries, runId: string): Promise<InputRow[]> {
-  return queries
-    .selectFrom('inputs')
-    .selectAll()
-    .where('run_id', '=', runId)
-    .where('status', '=', 'accepted')
-    .orderBy('id')
-    .execute();
+/** A message that came too late for its run is sent again to the conversation, under its own id: it begins a run or goes into one. */
+async function becameOf(queries: Queries, run: RunRow, messageId: string): Promise<string | undefined> {
+  const { rows } = await sql<{ id: string }>`
+    select id from runs where conversation_id = ${run.conversation_id} and message_id = ${messageId}
+    union all
+    select run_id from inputs join runs on runs.id = run_id
+    where conversation_id = ${run.conversation_id} and inputs.message_id = ${messageId}
+      and inputs.kind = 'steer' and inputs.status <> 'refused'
+    limit 1`.execute(queries);
+  return rows[0]?.id;
+}
+
+/** What people sent that has not been applied or refused, and the run's subagents, as `lockRun` has them. */
+export async function waitingInputs(queries: Queries, runId: string): Promise<{ kind: string }[]> {
+  const { rows } = await sql<{ kind: string }>`
+    select kind from inputs where run_id = ${runId} and status = 'accepted'
+    union all
+    select case when state = 'working' then 'child' else 'report' end from delegations
+    where parent_id = ${runId} and (state = 'working' or (async and state = 'reported'))`.execute(queries);
+  return rows;
 }
 
 export type Stop = 'none' | 'interrupt' | 'cancel';
@@ -114,8 +136,12 @@ export async function stoppedAmong(db: Db, runIds: string[]): Promise<string[]> 
   return rows.map((row) => row.run_id);
 }
 
-/** Whether the model is to read it, and not the run to stop. */
+/** Whether the model is to read it: what people said, and what a subagent has reported. */
 export function isMessage({ kind }: { kind: string }): boolean {
+  return isSaid({ kind }) || kind === 'report';
+}
+
+function isSaid({ kind }: { kind: string }): boolean {
   return kind === 'steer' || kind === 'settle';
 }
 
@@ -126,18 +152,11 @@ export async function applyMessages(
   step: number,
   inputs: readonly WaitingInput[],
 ): Promise<number> {
-  const waiting = inputs.filter(isMessage);
+  const waiting = inputs.filter(isSaid);
   if (waiting.length === 0) return 0;
   const ids = waiting.map((input) => input.id);
   // A retried attempt finds messages of its predecessor in this step: the new ones go behind them.
-  const last = await write.tx
-    .selectFrom('messages')
-    .select((eb) => eb.fn.max('position').as('position'))
-    .where('run_id', '=', run.id)
-    .where('step', '=', step)
-    .where('phase', '=', 0)
-    .executeTakeFirst();
-  const from = (last?.position ?? -1) + 1;
+  const from = await nextPosition(write.tx, run.id, step);
   await write.tx
     .insertInto('messages')
     .values(
@@ -153,11 +172,20 @@ export async function applyMessages(
       })),
     )
     .execute();
-  await write.tx
+  const applied = await write.tx
     .updateTable('inputs')
     .set({ status: 'applied', applied_step: step, applied_at: new Date() })
     .where('id', 'in', ids)
+    .returning(['id', 'parts'])
     .execute();
+  for (const { id, parts } of applied) {
+    if (parts === null) continue;
+    await setParts(
+      write.tx,
+      { runId: run.id, step, position: from + ids.indexOf(id) },
+      parts as unknown as StoredPart[],
+    );
+  }
   const steers = waiting.filter((input) => input.kind === 'steer');
   if (steers.length > 0) {
     write.append({

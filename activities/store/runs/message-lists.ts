@@ -1,6 +1,7 @@
 // Messages as people read them: of a run, or of all runs of a conversation, in order. Internal ones are the model's alone.
 import { sql } from 'kysely';
-import { phases } from '../../../workflows/contracts/message.ts';
+import type { PartView } from '../../../workflows/contracts/input-part.ts';
+import { phases, type StoredPart } from '../../../workflows/contracts/message.ts';
 import { listedCharacters, type MessageView } from '../../../workflows/contracts/message-view.ts';
 import type { Queries } from '../db/database.ts';
 
@@ -31,6 +32,7 @@ interface Row {
   call_id: string | null;
   failed: boolean;
   content_key: string | null;
+  parts: StoredPart[] | null;
   created_at: Date;
 }
 
@@ -49,7 +51,7 @@ export async function listMessages(
   const { rows } = await sql<Row>`
     select message.*, call.content_key from (
       select run_id, step, phase, position, role, left(text, ${listedCharacters}) as text, length(text) as length,
-        calls, call_id, failed, created_at
+        calls, call_id, failed, parts, created_at
       from messages
       where ${runs} and tenant_id = ${tenantId} and not internal ${behind}
       order by run_id, step, phase, position limit ${limit}
@@ -66,7 +68,7 @@ export async function findMessage(
 ): Promise<MessageView | undefined> {
   const { rows } = await sql<Row>`
     select message.run_id, message.step, phase, position, role, text, length(text) as length, message.calls,
-      message.call_id, message.failed, call.content_key, message.created_at
+      message.call_id, message.failed, message.parts, call.content_key, message.created_at
     from messages message left join calls call on call.run_id = message.run_id and call.call_id = message.call_id
     where message.run_id = ${runId} and message.tenant_id = ${tenantId} and not internal
       and message.step = ${step} and phase = ${phase} and position = ${position}`.execute(queries);
@@ -86,6 +88,14 @@ function toListed(row: Row): MessageView {
     callId: row.call_id,
     failed: row.failed,
     content: row.content_key,
+    parts: (row.parts ?? []).map(toPartView),
     createdAt: row.created_at.toISOString(),
+  };
+}
+
+function toPartView({ type, mode, name, from, mediaType, size, content, problem }: StoredPart): PartView {
+  return {
+    ...{ type, mode, name, from: from ?? null, mediaType: mediaType ?? null },
+    ...{ size: size ?? null, content: content ?? null, problem: problem ?? null },
   };
 }

@@ -3,15 +3,22 @@
 import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
 import {
+  type AskedMode,
   type OverBudget,
   type Priority,
   priorities,
   type RunStatus,
   type RunView,
 } from '../../../workflows/contracts/run.ts';
+import type { ContainerRef } from '../../../workflows/contracts/container.ts';
+import type { HomecomingView } from '../../../workflows/contracts/checkpoint.ts';
+import type { DelegationView } from '../../../workflows/contracts/delegation.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
-import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
+import { activeStatuses } from '../../../workflows/run/transitions.ts';
 import type { Db, Queries } from '../db/database.ts';
+import { executorViewOf } from './on-executor.ts';
+import { presetViewOf } from './preset-of-run.ts';
+import { workspaceOf } from './workspace-of-run.ts';
 import { Superseded, type Write } from '../log/events.ts';
 import type { DB, Inputs, Runs } from '../db/tables.ts';
 
@@ -88,6 +95,8 @@ export interface RunList {
   active?: boolean;
   /** The path of its project. */
   project?: string;
+  /** Also runs that other runs have asked for. */
+  subagents?: boolean;
 }
 
 /** Newest first. */
@@ -98,6 +107,7 @@ export async function listRuns(db: Db, list: RunList): Promise<RunRow[]> {
     .where('tenant_id', '=', list.tenantId)
     .orderBy('id', 'desc')
     .limit(list.limit);
+  if (!list.subagents) query = query.where('kind', '=', 'main');
   if (list.before) query = query.where('id', '<', list.before);
   if (list.status) query = query.where('status', '=', list.status);
   if (list.conversationId) query = query.where('conversation_id', '=', list.conversationId);
@@ -144,24 +154,22 @@ export async function latestRunOf(
     .executeTakeFirst();
 }
 
-/** The latest main run that left a snapshot: never a failed or cancelled one, never a subagent's. */
+/**
+ * The run that the next one of a conversation goes on from: the main run that ended last with a snapshot, never a failed
+ * or cancelled one, never a subagent's; or an earlier one that a message went on from since.
+ */
 export async function parentFor(
   queries: Queries,
   tenantId: string,
   conversationId: string,
 ): Promise<string | null> {
-  const parent = await queries
-    .selectFrom('runs')
-    .select('id')
-    .where('conversation_id', '=', conversationId)
+  const row = await queries
+    .selectFrom('conversations')
+    .select('head_run_id')
+    .where('id', '=', conversationId)
     .where('tenant_id', '=', tenantId)
-    .where('kind', '=', 'main')
-    .where('status', 'in', snapshotStatuses)
-    .orderBy('ended_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(1)
     .executeTakeFirst();
-  return parent?.id ?? null;
+  return row?.head_run_id ?? null;
 }
 
 /**
@@ -227,6 +235,31 @@ export async function listUndrained(db: Db, olderThanMs: number, limit: number):
           .where('runs.execution_id', 'is not', null)
           .where('runs.status', 'in', activeStatuses),
       )
+      .union(
+        // Of subagents: a report that the run waits for.
+        db
+          .selectFrom('delegations')
+          .innerJoin('runs', 'runs.id', 'delegations.parent_id')
+          .select('runs.id')
+          .where('delegations.state', '=', 'reported')
+          .where('delegations.reported_at', '<', before)
+          .where((eb) => eb.or([eb('async', '=', false), eb('runs.status', '=', 'waiting_workers')]))
+          .where('runs.execution_id', 'is not', null)
+          .where('runs.status', 'in', activeStatuses),
+      )
+      .union(
+        // And a question that its stream has not told of.
+        db
+          .selectFrom('approvals')
+          .innerJoin('delegations', 'delegations.child_id', 'approvals.run_id')
+          .innerJoin('runs', 'runs.id', 'delegations.root_id')
+          .select('runs.id')
+          .where('approvals.status', '=', 'open')
+          .where('approvals.surfaced', '=', false)
+          .where('approvals.created_at', '<', before)
+          .where('runs.execution_id', 'is not', null)
+          .where('runs.status', 'in', activeStatuses),
+      )
       .limit(limit)
       .execute()
   );
@@ -258,6 +291,11 @@ export async function endedAmong(db: Db, runIds: string[]): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
+/** The kind of its sandbox, as a request asks for it. */
+export function askedMode(run: Pick<RunRow, 'brings_home' | 'exec_mode'>): AskedMode {
+  return run.brings_home ? 'hybrid' : (run.exec_mode as AskedMode);
+}
+
 export function priorityOf(value: number): Priority {
   return priorities[value] ?? 'normal';
 }
@@ -273,11 +311,20 @@ export function overBudgetOf({
 /** Of the money of a run, what its row does not hold. */
 export type RunMoney = Pick<RunView, 'ceilingCostMicros' | 'heldCostMicros'>;
 
-export function toRunView(row: RunRow, { ceilingCostMicros, heldCostMicros }: RunMoney): RunView {
+export function toRunView(
+  row: RunRow,
+  { ceilingCostMicros, heldCostMicros }: RunMoney,
+  delegation: DelegationView | null,
+  homecoming: HomecomingView | null,
+): RunView {
   return {
     id: row.id,
     conversationId: row.conversation_id,
+    kind: row.kind as RunView['kind'],
     parentId: row.parent_id,
+    alternativeOf: row.alternative_of,
+    delegation,
+    subagents: row.children,
     status: row.status as RunStatus,
     parked: row.parked,
     stuck: row.stuck,
@@ -292,8 +339,12 @@ export function toRunView(row: RunRow, { ceilingCostMicros, heldCostMicros }: Ru
     metadata: row.metadata as RunView['metadata'],
     attended: row.attended,
     overBudget: overBudgetOf(row),
-    execMode: row.exec_mode as RunView['execMode'],
+    execMode: askedMode(row),
+    container: row.container as ContainerRef | null,
+    workTree: row.work_tree as RunView['workTree'],
+    homecoming,
     owner: row.owner,
+    ...{ workspace: workspaceOf(row), executor: executorViewOf(row), preset: presetViewOf(row) },
     externalTools: (row.external_tools as unknown as ExternalTool[]).map(({ name }) => name),
     sources: row.sources as RunView['sources'],
     acceptNoContainment: row.accept_no_containment,

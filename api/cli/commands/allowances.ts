@@ -27,7 +27,10 @@ export function allowancesCommand(cli: Cli): Command {
   return new Command('allowances')
     .addHelpText('after', exampleHelp('perdure allowances tenant --day-cost 50 --reason "A long night."'))
     .description('show what runs may use, or change it')
-    .argument('[name]', 'tenant, conversation/<id>, run/<id> or owner/<anything>; all of them without it')
+    .argument(
+      '[name]',
+      'tenant, conversation/<id>, run/<id>, owner/<anything> or executor/<name>; all of them without it',
+    )
     .option(
       '--set <limit=value>',
       `${settable}; models as provider/model or provider/* with commas between them; 0, and no model, is unlimited; ` +

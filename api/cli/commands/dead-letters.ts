@@ -41,15 +41,20 @@ export function deadLettersCommand(cli: Cli): Command {
   }
 }
 
-function again({ retriedAs }: DeadLetterView): string {
-  return retriedAs === null ? '' : ` as run ${retriedAs}`;
+function again({ retriedAs, kind }: DeadLetterView): string {
+  return retriedAs === null ? '' : ` as ${kind === 'task' ? 'task' : 'run'} ${retriedAs}`;
+}
+
+function ofWhat({ runId, taskId, callId, deliveryId }: DeadLetterView): string {
+  const of = shortId(runId ?? taskId ?? deliveryId ?? '');
+  return callId === null ? of : `${of} ${callId}`;
 }
 
 export function deadLetterTable(cli: Cli, letters: DeadLetterView[]): string {
   const rows = letters.map((letter) => [
     shortId(letter.id),
     letter.kind,
-    letter.callId === null ? shortId(letter.runId) : `${shortId(letter.runId)} ${letter.callId}`,
+    ofWhat(letter),
     letter.attempts,
     letter.resolution ?? 'open',
     letter.reason,

@@ -1,7 +1,8 @@
 // `perdure diff`: what a run changed in its project, as a git diff.
 import { Command } from 'commander';
 import type { Output } from '../terminal/output.ts';
-import { printable } from '../terminal/printable.ts';
+import { plural } from '../terminal/figures.ts';
+import { printable, printableLine } from '../terminal/printable.ts';
 import { idHelp, idOf } from '../known-by.ts';
 import { exampleHelp } from '../terminal/example-help.ts';
 import type { Cli } from '../surroundings.ts';
@@ -17,13 +18,29 @@ export function diffCommand(cli: Cli): Command {
       '\nInto a pipe or a file the diff is written exactly as it is, so that `git apply` takes it.',
     )
     .action(async (given: string, options: { json?: boolean }) => {
-      const view = await cli.client().diff(await idOf(cli, given, 'run'));
-      if (options.json) return cli.output.json(view);
-      showDiff(cli.output, view.diff);
-      if (view.diff === '') cli.output.remark('The run changed nothing.');
-      if (view.truncated)
-        cli.output.remark('The diff is longer than the server sends; this is its beginning.');
+      const runId = await idOf(cli, given, 'run');
+      if (options.json) return cli.output.json(await cli.client().diff(runId));
+      await showDiffOf(cli, runId);
     });
+}
+
+export async function showDiffOf(cli: Cli, runId: string): Promise<void> {
+  const view = await cli.client().diff(runId);
+  showDiff(cli.output, view.diff);
+  if (view.diff === '') cli.output.remark('The run changed nothing.');
+  if (view.others.length > 0)
+    cli.output.remark(
+      `Others changed ${plural(view.others.length, 'file')} meanwhile: ${namesOf(view.others)}`,
+    );
+  if (view.truncated) cli.output.remark('The diff is longer than the server sends; this is its beginning.');
+}
+
+// As many names as are read at a glance.
+const mostNames = 8;
+
+function namesOf(files: readonly { path: string }[]): string {
+  const names = files.slice(0, mostNames).map(({ path }) => printableLine(path, 100));
+  return names.join(', ') + (files.length > mostNames ? ', …' : '');
 }
 
 export function showDiff(output: Output, diff: string): void {

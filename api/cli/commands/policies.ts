@@ -1,5 +1,4 @@
 // `perdure policies`: which profiles a run may name, what each says, what one would decide, and where they apply.
-import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { EvaluateBody, PolicyView } from '../../../workflows/contracts/policy.ts';
@@ -9,6 +8,7 @@ import { exampleHelp } from '../terminal/example-help.ts';
 import { printable, printableLine } from '../terminal/printable.ts';
 import { profileSentences, ruleSentence } from '../terminal/rule-sentences.ts';
 import { tableOf } from '../terminal/table.ts';
+import { readTextFile, writeNewFile } from '../files.ts';
 import { UsageError } from '../server.ts';
 import type { Cli } from '../surroundings.ts';
 
@@ -147,13 +147,7 @@ function customiseCommand(cli: Cli): Command {
         );
       const yaml = (await cli.client().policyFile(name)).replace(/^id: .*$/m, `id: ${id}`);
       const path = resolve(cli.folder, file);
-      await writeFile(path, yaml, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-        throw new UsageError(
-          error.code === 'EEXIST'
-            ? `There is a file ${path} already; name another with --file.`
-            : `${path} cannot be written (${error.code}).`,
-        );
-      });
+      await writeNewFile(path, yaml);
       cli.output.line(path);
       cli.output.remark(`Edit it, then: perdure policies apply ${file} --project DIR, or --everywhere.`);
     });
@@ -199,11 +193,7 @@ function applyCommand(cli: Cli): Command {
 /** Stores the profile of a file, as a new one or as the next version of one of the same name. */
 async function save(cli: Cli, file: string): Promise<string> {
   const path = resolve(cli.folder, file);
-  const yaml = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(
-      error.code === 'ENOENT' ? `There is no file ${path}.` : `${path} cannot be read (${error.code}).`,
-    );
-  });
+  const yaml = await readTextFile(path);
   const id = /^id: *["']?([a-z0-9-]+)["']? *$/m.exec(yaml)?.[1];
   const client = cli.client();
   const before = id === undefined ? undefined : await known(cli, id);

@@ -35,11 +35,12 @@ export function showCommand(cli: Cli): Command {
         return json ? cli.output.json(conversation) : showConversation(cli, conversation);
       }
       const [run, calls] = await Promise.all([client.run(id), client.calls(id, { limit: mostCalls })]);
-      return json ? cli.output.json({ ...run, calls }) : showRun(cli, run, calls);
+      const children = run.subagents === 0 ? [] : (await client.children(id)).items;
+      return json ? cli.output.json({ ...run, calls, children }) : showRun(cli, run, calls, children);
     });
 }
 
-function showRun(cli: Cli, run: RunView, calls: CallListView): void {
+function showRun(cli: Cli, run: RunView, calls: CallListView, children: RunView[]): void {
   const { output } = cli;
   const { bold } = output.colors;
   const section = (title: string): void => {
@@ -54,6 +55,11 @@ function showRun(cli: Cli, run: RunView, calls: CallListView): void {
     output.line(tableOf(output, ['CALL', 'TOOL', 'STATUS', 'TOOK', 'WHAT'], calls.items.map(toCallRow)));
     if (calls.nextCursor !== null) output.remark(`There are more; these are the first ${mostCalls}.`);
   }
+  showNetwork(cli, calls.items);
+  if (children.length > 0) {
+    section('Subagents');
+    output.line(tableOf(output, ['NAME', 'STATUS', 'STEPS', 'MONEY', 'RUN'], toTree(run, children)));
+  }
   showDenied(cli, run, calls.items);
   if (run.finalMessage === null) return;
   section('Answer');
@@ -66,10 +72,31 @@ function toIdentity(run: RunView): [string, string][] {
   return [
     ['run', `${shortId(run.id)} ${run.id}`],
     ['conversation', `${shortId(run.conversationId)} ${run.conversationId}`],
+    ...(run.delegation === null
+      ? []
+      : [
+          [
+            'subagent',
+            `${run.delegation.name}, of run ${shortId(run.delegation.runId)}, call ${run.delegation.callId}`,
+          ] as [string, string],
+        ]),
     ...(run.parentId === null ? [] : [['continues', `run ${shortId(run.parentId)}`] as [string, string]]),
+    ...(run.alternativeOf === null
+      ? []
+      : [['answers anew', `the message of run ${shortId(run.alternativeOf)}`] as [string, string]]),
     ['status', [state, ...reason].join(' · ')],
     ['accepted', `${run.createdAt} (${toAge(run.createdAt)})`],
   ];
+}
+
+/** Each below the one that asked for it. */
+function toTree(above: RunView, children: RunView[], indent = ''): string[][] {
+  return children
+    .filter(({ delegation }) => delegation?.runId === above.id)
+    .flatMap((run) => [
+      [`${indent}${run.delegation?.name}`, toState(run), String(run.steps), toRunMoney(run), shortId(run.id)],
+      ...toTree(run, children, `${indent}· `),
+    ]);
 }
 
 function toConfiguration(run: RunView): [string, string][] {
@@ -124,6 +151,23 @@ function toCallRow({
 /** Arguments that are no JSON are kept as the text that the model wrote. */
 function toInputText(input: CallView['input']): string {
   return typeof input === 'string' ? input : JSON.stringify(input);
+}
+
+/** What contained commands reached, and what they asked for in vain. */
+function showNetwork({ output }: Cli, calls: readonly CallView[]): void {
+  const rows = calls.flatMap(({ callId, network }) =>
+    network.map(({ host, port, connections, sentBytes, receivedBytes, problem }) => [
+      callId,
+      `${host}:${port}`,
+      ...[connections, sentBytes, receivedBytes].map((count) => count.toLocaleString('en')),
+      problem ?? '',
+    ]),
+  );
+  if (rows.length === 0) return;
+  output.line();
+  output.line(output.colors.bold('Network'));
+  const head = ['CALL', 'HOST', 'CONNECTIONS', 'BYTES SENT', 'RECEIVED', 'NOT REACHED'];
+  output.line(tableOf(output, head, rows));
 }
 
 /** For a run under way, the calls denied so far. */

@@ -1,20 +1,25 @@
 // `perdure status`: the processes, the runs in progress, and what waits for a person.
 import { Command } from 'commander';
+import type { AllowanceView } from '../../../workflows/contracts/allowance.ts';
 import type { ApprovalView } from '../../../workflows/contracts/approval.ts';
+import type { ExecutorView } from '../../../workflows/contracts/executor.ts';
 import type { RunView } from '../../../workflows/contracts/run.ts';
+import type { TaskCountsView } from '../../../workflows/contracts/task.ts';
 import type {
+  BackupListView,
   DeadLetterView,
   DiskView,
   ProcessView,
   SandboxView,
 } from '../../../workflows/contracts/system.ts';
-import { Unreachable } from '../../client/client.ts';
+import { type Client, Unreachable } from '../../client/client.ts';
 import { seenNow } from '../../../activities/host/published-processes.ts';
 import { approvalTable } from './approvals.ts';
+import { executorTable } from './executors.ts';
 import { deadLetterTable } from './dead-letters.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { wrapText } from '../terminal/cells.ts';
-import { plural, toDuration } from '../terminal/figures.ts';
+import { plural, toDollars, toDuration, toSpan } from '../terminal/figures.ts';
 import { shortId } from '../terminal/short-id.ts';
 import { firstWords, tableOf } from '../terminal/table.ts';
 import { printableLine } from '../terminal/printable.ts';
@@ -33,11 +38,19 @@ interface Status {
   disk: { room: DiskView; problem: string | null } | null;
 }
 
+/** Of a kind of sandbox: how many runs in progress have theirs of it, those that wait for their turn left out. */
+type SandboxAtWork = SandboxView & { runs: number };
+
 interface Work {
-  sandboxes: SandboxView[];
+  sandboxes: SandboxAtWork[];
   runs: RunView[];
   approvals: ApprovalView[];
   deadLetters: DeadLetterView[];
+  executors: ExecutorView[];
+  tasks: TaskCountsView;
+  /** What is left of the limits of tenant and executors. */
+  allowances: AllowanceView[];
+  backups: BackupListView;
 }
 
 function supervisionProblem(processes: readonly ProcessView[]): string | undefined {
@@ -68,12 +81,14 @@ export function statusCommand(cli: Cli): Command {
 
 async function askServer(cli: Cli): Promise<Status> {
   const client = cli.client();
-  const [processes, sandboxes, runs, approvals, letters, { disk }] = await Promise.all([
+  const [processes, sandboxes, runs, approvals, letters, handedOut, backups, { disk }] = await Promise.all([
     client.processes(),
     client.sandboxes(),
     client.runs({ active: true, limit: 200 }),
     client.approvals({ status: 'open', limit: 200 }),
     client.deadLetters({ limit: 200 }),
+    handingOut(client),
+    client.backups(),
     client.ready(),
   ]);
   return {
@@ -81,13 +96,29 @@ async function askServer(cli: Cli): Promise<Status> {
     processes: processes.items,
     temporalUi: processes.temporalUi,
     work: {
-      sandboxes: sandboxes.items,
+      sandboxes: sandboxes.items.map((sandbox) => ({ ...sandbox, runs: runsIn(sandbox, runs.items) })),
       runs: runs.items,
       approvals: approvals.items,
       deadLetters: letters.items,
+      ...handedOut,
+      backups,
     },
     disk: disk.room && { room: disk.room, problem: disk.problem },
   };
+}
+
+async function handingOut(client: Client): Promise<Pick<Work, 'executors' | 'tasks' | 'allowances'>> {
+  const [executors, tasks, allowances] = await Promise.all([
+    client.executors({ limit: 200 }),
+    client.taskCounts(),
+    client.allowances({ limit: 200 }),
+  ]);
+  const shared = allowances.items.filter(({ name }) => name === 'tenant' || name.startsWith('executor/'));
+  return { executors: executors.items, tasks, allowances: shared };
+}
+
+function runsIn({ mode }: SandboxView, runs: readonly RunView[]): number {
+  return runs.filter(({ execMode, status }) => execMode === mode && status !== 'queued').length;
 }
 
 function processesOnDisk(cli: Cli): Status | undefined {
@@ -102,7 +133,8 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
   const { output } = cli;
   if (json) {
     const { processes, temporalUi, work, disk } = status;
-    const unknown = { sandboxes: null, runs: null, approvals: null, deadLetters: null };
+    const handedOut = { executors: null, tasks: null, allowances: null, backups: null };
+    const unknown = { sandboxes: null, runs: null, approvals: null, deadLetters: null, ...handedOut };
     return output.json({ processes, temporalUi, disk, ...(work ?? unknown) });
   }
   if (status.embedded) {
@@ -124,18 +156,22 @@ function show(cli: Cli, status: Status, json: boolean | undefined): void {
   if (status.work !== null) showWork(cli, status.work);
 }
 
-function showWork(cli: Cli, { sandboxes, runs, approvals, deadLetters }: Work): void {
+function showWork(cli: Cli, work: Work): void {
+  const { sandboxes, runs, approvals, deadLetters } = work;
   const { output } = cli;
   const { yellow } = output.colors;
   const width = output.isTerminal ? output.columns : Infinity;
   output.line();
-  for (const { mode, reach, problem } of sandboxes) {
+  for (const { mode, reach, problem, runs: inIt } of sandboxes) {
     const words = printableLine(problem ?? `${reach}.`, 300);
-    output.line(wrapText(`Sandbox ${printableLine(mode, 40)}: ${words}`, width));
+    const atWork = inIt > 0 ? ` (${plural(inIt, 'run')} at work)` : '';
+    output.line(wrapText(`Sandbox ${printableLine(mode, 40)}${atWork}: ${words}`, width));
   }
+  showBackups(cli, work.backups);
   output.line();
   if (runs.length === 0) output.line('No run is in progress.');
   else output.line(tableOf(output, ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'], runs.map(toRow)));
+  showTasks(cli, work);
   if (approvals.length > 0) {
     output.line();
     output.line(yellow(`${plural(approvals.length, 'approval')} waiting; answer with approve or deny:`));
@@ -145,6 +181,27 @@ function showWork(cli: Cli, { sandboxes, runs, approvals, deadLetters }: Work): 
     output.line();
     output.line(yellow(`${plural(deadLetters.length, 'dead letter')} waiting for a person:`));
     output.line(deadLetterTable(cli, deadLetters));
+  }
+}
+
+function showBackups({ output }: Cli, { items, problem }: BackupListView): void {
+  const good = items.find(({ check }) => check?.problem === null);
+  if (problem === null && good) output.line(`The newest good backup is ${toSpan(good.createdAt)} old.`);
+  else if (problem !== null) output.line(output.colors.yellow(problem));
+}
+
+/** Nothing where there are no tasks. */
+function showTasks(cli: Cli, { executors, tasks: { pending, blocked, inProgress }, allowances }: Work): void {
+  const { output } = cli;
+  if (pending + blocked + inProgress === 0) return;
+  output.line();
+  const waiting = blocked === 0 ? '' : `, ${blocked} blocked`;
+  output.line(`Tasks: ${inProgress} in progress, ${pending} pending${waiting}`);
+  output.line(executorTable(cli, executors));
+  for (const { name, model, limits, used } of allowances) {
+    if (model !== '' || limits.dayCostMicros === 0) continue;
+    const left = Math.max(0, limits.dayCostMicros - used.dayCostMicros);
+    output.line(`Left today of ${printableLine(name, 100)}: ${toDollars(left)}`);
   }
 }
 

@@ -14,7 +14,8 @@ export function watchCommand(cli: Cli): Command {
     .description('show the events of a run until it ends')
     .argument('<run>', idHelp('run'))
     .option('--after <n>', 'only events after this number', eventNumber)
-    .option('--json', 'one event a line as JSON')
+    .option('--no-tokens', 'whole messages in place of the pieces that they come in')
+    .option('--json', 'one event a line as JSON; what comes home at the end as {rewind} behind them')
     .addHelpText(
       'after',
       '\nIn a terminal, what an attended run waits for is asked here. Ctrl-C leaves the run running.',
@@ -26,6 +27,7 @@ export function watchCommand(cli: Cli): Command {
 
 interface WatchOptions {
   after?: number;
+  tokens?: boolean;
   json?: boolean;
 }
 

@@ -8,6 +8,9 @@ import { printableLine } from './printable.ts';
 import { openPrompt, type Terminal } from './prompt.ts';
 import type { Renderer } from './renderer.ts';
 
+/** A question of the run, or of one of its subagents. */
+type Request = Extract<Event, { type: 'approval-request' | 'delegation-approval' }>;
+
 export interface Attendant extends Renderer {
   /** Asks nothing more and removes the open question. */
   dismiss(): void;
@@ -21,31 +24,46 @@ export interface AttendantInput {
   client: Client;
   renderer: Renderer;
   onCtrlC(): void;
+  /** How the terminal is taken to ask; it may be in use for something else. */
+  open?: typeof openPrompt;
 }
 
 export function createAttendant(input: AttendantInput): Attendant {
-  const { output, client, renderer } = input;
+  const { output, client, renderer, open = openPrompt } = input;
   // A call shows 64 KiB of its output at most and a step has 64 calls, so that this is bounded too.
   const held: (() => void)[] = [];
   let asking: { approvalId: string; gone: AbortController; done: Promise<void> } | undefined;
   let dismissed = false;
 
-  async function ask(approvalId: string, signal: AbortSignal): Promise<void> {
+  async function ask(event: Request, signal: AbortSignal): Promise<void> {
     // The event says that something waits; what it is, and whether it still waits, the server says.
-    const approval = await client.approval(approvalId);
-    if (approval.status !== 'open' || signal.aborted) return;
-    const prompt = await openPrompt(input.terminal, { signal, onCtrlC: input.onCtrlC });
+    const approval = await client.approval(event.payload.approvalId);
+    // The panel says all that the event does, so one of them is enough.
+    if (approval.status !== 'open' || signal.aborted) return renderer.render(event);
+    const opened = await open(input.terminal, { signal, onCtrlC: input.onCtrlC });
+    let left = false;
+    const prompt = {
+      ...opened,
+      async ask(...given: Parameters<typeof opened.ask>) {
+        const typed = await opened.ask(...given);
+        left = typed === undefined;
+        return typed;
+      },
+    };
     try {
       await putApproval({ output, client, prompt, approval });
     } finally {
-      prompt.close();
+      opened.close();
+      // Left open here: the event says how to answer it from elsewhere.
+      if (left && (dismissed || !signal.aborted)) renderer.render(event);
     }
   }
 
-  function begin(approvalId: string): void {
+  function begin(event: Request): void {
     const gone = new AbortController();
-    const done = ask(approvalId, gone.signal)
+    const done = ask(event, gone.signal)
       .catch((error: unknown) => {
+        renderer.render(event);
         const why = printableLine(error instanceof Error ? error.message : String(error), 500);
         renderer.note(`it cannot be asked here: ${why}`);
       })
@@ -57,13 +75,15 @@ export function createAttendant(input: AttendantInput): Attendant {
           next();
         }
       });
-    asking = { approvalId, gone, done };
+    asking = { approvalId: event.payload.approvalId, gone, done };
   }
 
   function draw(event: Event): void {
-    renderer.render(event);
-    if (event.type !== 'approval-request' || event.payload.kind === 'result' || dismissed) return;
-    begin(event.payload.approvalId);
+    const asks =
+      event.type === 'delegation-approval' ||
+      (event.type === 'approval-request' && event.payload.kind !== 'result');
+    if (!asks || dismissed) return renderer.render(event);
+    begin(event);
   }
 
   function dismiss(): void {

@@ -61,3 +61,16 @@ export function createCallDrawing(pen: Pen): CallDrawing {
 
   return { request, delta, end };
 }
+
+/** Drawn at the end: early denials have scrolled away. */
+export function drawDenied(
+  { warn, short }: Pen,
+  { count, items }: NonNullable<EventPayload<'run-end'>['deniedCalls']>,
+): void {
+  warn(`${plural(count, 'call')} denied:`);
+  for (const { callId, tool, subject, reason } of items) {
+    warn(`  ${callId} ${short(`${tool} ${subject}`)}`);
+    warn(`    ${short(reason)}`);
+  }
+  if (count > items.length) warn(`  … ${count - items.length} more`);
+}

@@ -3,11 +3,13 @@ import type { Event } from '../../../workflows/contracts/event.ts';
 import type { Client } from '../../client/client.ts';
 import { exitCodeOf, exitCodes } from '../exit-codes.ts';
 import type { Renderer } from './renderer.ts';
+import { resultAtEnd, resultLines } from './rewind-result.ts';
 import type { Cli } from '../surroundings.ts';
 
 export interface FollowRunOptions {
   json?: boolean;
   after?: number;
+  tokens?: boolean;
   /** Leaves the run running and ends with the code a shell expects of Ctrl-C. */
   signal?: AbortSignal;
   onEvent?: (event: Event) => void;
@@ -24,6 +26,7 @@ export async function followRun(
   const note = (text: string): void => (how.json ? cli.output.remark(text) : renderer.note(text));
   const events = client.watchRun(runId, {
     ...(how.after !== undefined && { after: how.after }),
+    ...(how.tokens === false && { tokens: false }),
     ...(how.signal && { signal: how.signal }),
     onFolded: (floor) =>
       note(`events up to ${floor} are folded: whole messages and results, their numbers skip`),
@@ -34,7 +37,12 @@ export async function followRun(
       if (how.json) cli.output.json(event);
       else renderer.render(event);
       how.onEvent?.(event);
-      if (event.type === 'run-end') return exitCodeOf(event.payload);
+      if (event.type === 'run-end') {
+        const result = await resultAtEnd(client, runId, event.payload, how.signal);
+        if (result && how.json) cli.output.json({ rewind: result });
+        else if (result) resultLines(result).forEach(renderer.note);
+        return exitCodeOf(event.payload, result);
+      }
       await roomOr(cli, how.signal);
     }
   } catch (error) {
@@ -44,7 +52,7 @@ export async function followRun(
   }
   // The cursor was at the last event already: the stream had nothing to say.
   const run = await client.run(runId);
-  return exitCodeOf(run);
+  return exitCodeOf(run, run.homecoming ?? undefined);
 }
 
 /** Waits for a reader that is slow; a Ctrl-C is heard meanwhile. */

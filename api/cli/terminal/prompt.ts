@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 export interface Terminal {
   input: Readable & { setRawMode?(raw: boolean): unknown };
-  output: Writable;
+  output: Writable & { columns?: number };
 }
 
 export interface Prompt {

@@ -98,6 +98,7 @@ function nextPiece(line: string, before: string, isWhole: boolean): Piece | unde
   const literal = { raw: signs, text: signs };
   if (signs.length === line.length) return isWhole ? literal : undefined;
   const isCode = signs.startsWith('`');
+  // Italics are not drawn: a lone star is more often a pattern (`*.ts`).
   if (!isCode && (signs !== '**' || /[\p{L}\p{N}]/u.test(before) || /\s/.test(line.charAt(2))))
     return literal;
   const near = line.slice(0, mostHeld);

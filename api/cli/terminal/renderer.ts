@@ -1,16 +1,23 @@
 // Draws the events of one run as they come, for `run`, `watch` and `demo`. Everything a model, a tool or a person
 // wrote passes printable(); a new event type does not compile until it is drawn here.
 import type { Event, EventPayload } from '../../../workflows/contracts/event.ts';
-import { type CallDrawing, createCallDrawing } from './call-drawing.ts';
+import { type CallDrawing, createCallDrawing, drawDenied } from './call-drawing.ts';
 import { plural, toDuration } from './figures.ts';
-import { drawConfiguration } from './configuration-lines.ts';
-import { toAmount, toPeriod } from './limit-words.ts';
+import { type ContextEvent, drawContext } from './context-drawing.ts';
+import { partLine, recordLine } from './preparing-lines.ts';
+import { type DelegationEvent, drawDelegation } from './delegation-drawing.ts';
+import { drawConfiguration, toPlace } from './configuration-lines.ts';
+import { drawMoney, type MoneyEvent } from './money-drawing.ts';
 import type { Output } from './output.ts';
 import { createPen, type Pen } from './pen.ts';
 import { writtenOut } from '../../../workflows/contracts/hidden-characters.ts';
 import { printable, printableLine } from './printable.ts';
-import { priceUnknownLines, toSpent } from './run-money.ts';
+import { drawRewind, type RewindEvent } from './rewind-lines.ts';
+import { toSpent } from './run-money.ts';
 import { shortId } from './short-id.ts';
+import { drawSteer, type SteerEvent } from './steer-drawing.ts';
+import { drawTask, isOfTask, type TaskEvent } from './task-drawing.ts';
+import { toldWords } from './told-words.ts';
 
 export interface Renderer {
   render(event: Event): void;
@@ -20,16 +27,34 @@ export interface Renderer {
 
 type EventOf<T extends Event['type']> = Extract<Event, { type: T }>;
 type RunEvent = EventOf<
-  'run-queued' | 'run-ready' | 'run-start' | 'run-stuck' | 'run-resume' | 'run-end' | 'project-record'
+  | 'run-queued'
+  | 'run-ready'
+  | 'run-start'
+  | 'run-stuck'
+  | 'run-resume'
+  | 'run-end'
+  | 'project-record'
+  | 'executor-silent'
+  | 'executor-back'
 >;
 type CallEvent = EventOf<'call-request' | 'call-start' | 'call-delta' | 'call-end' | 'call-settle'>;
-type SteerEvent = EventOf<'steer-request' | 'steer-response' | 'interrupt-request' | 'cancel-request'>;
 type TroubleEvent = EventOf<'attempt-error' | 'late-write' | 'dead-letter' | 'stall'>;
-type MoneyEvent = EventOf<'budget-warning' | 'price-unknown'>;
+type OccurrenceEvent = EventOf<'occurrence-start' | 'occurrence-end'>;
 type ApprovalEvent = EventOf<'approval-request' | 'approval-escalation' | 'approval-response'>;
 type StepEvent = Exclude<
   Event,
-  RunEvent | CallEvent | ApprovalEvent | SteerEvent | TroubleEvent | MoneyEvent | EventOf<'message-end'>
+  | RunEvent
+  | CallEvent
+  | DelegationEvent
+  | ApprovalEvent
+  | SteerEvent
+  | TroubleEvent
+  | ContextEvent
+  | MoneyEvent
+  | RewindEvent
+  | TaskEvent
+  | OccurrenceEvent
+  | EventOf<'message-end'>
 >;
 
 export function createRenderer(output: Output, startedAt?: string): Renderer {
@@ -45,6 +70,8 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
     note: pen.note,
     render(event) {
       if (event.type === 'step-end' && !event.payload.priced) atCeiling = true;
+      // Of a stream of its own, and many.
+      if (isOfTask(event)) return drawTask(pen, event);
       switch (event.type) {
         case 'run-queued':
         case 'run-start':
@@ -53,6 +80,8 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'run-ready':
         case 'run-stuck':
         case 'run-resume':
+        case 'executor-silent':
+        case 'executor-back':
         case 'project-record':
         case 'run-end':
           return drawRun(pen, event, begunAt, atCeiling);
@@ -66,6 +95,10 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'approval-escalation':
         case 'approval-response':
           return drawApproval(pen, event);
+        case 'delegation-start':
+        case 'delegation-end':
+        case 'delegation-approval':
+          return drawDelegation(pen, event);
         case 'steer-request':
         case 'steer-response':
         case 'interrupt-request':
@@ -76,9 +109,19 @@ export function createRenderer(output: Output, startedAt?: string): Renderer {
         case 'dead-letter':
         case 'stall':
           return drawTrouble(pen, event);
+        case 'context-compaction-start':
+        case 'context-compaction-end':
+          return drawContext(pen, event);
+        case 'checkpoint-error':
+        case 'rewind-start':
+        case 'rewind-end':
+          return drawRewind(pen, event);
         case 'budget-warning':
         case 'price-unknown':
           return drawMoney(pen, event);
+        case 'occurrence-start':
+        case 'occurrence-end':
+          return pen.note(toldWords(event));
         case 'message-end':
           // Its text has streamed already, unless its pieces were folded into it.
           if (event.payload.step !== streamed) drawMessage(pen, event.payload.text);
@@ -101,12 +144,10 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
   const { note, warn, short } = pen;
   switch (event.type) {
     case 'run-queued': {
-      const { model, policy, priority, parked, acceptNoContainment, execMode = 'mount' } = event.payload;
-      const unusual = [
-        ...(priority === 'normal' ? [] : [`${priority} priority`]),
-        ...(execMode === 'mount' ? [] : [`in ${execMode}`]),
-      ];
+      const { model, policy, priority, parked, acceptNoContainment, alternativeOf } = event.payload;
+      const unusual = [...(priority === 'normal' ? [] : [`${priority} priority`]), ...toPlace(event.payload)];
       note([`run ${shortId(event.stream)}`, short(model), short(policy), ...unusual].join(' · '));
+      if (alternativeOf) note(`answers the message of run ${shortId(alternativeOf)} anew`);
       if (acceptNoContainment)
         warn('accepted: no sandbox has to contain this run, so a shell may reach what its user can');
       drawConfiguration(pen, event.payload);
@@ -124,8 +165,14 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
       return warn(`stuck: ${short(event.payload.reason)}`);
     case 'run-resume':
       return note(`goes on: ${short(event.payload.reason)}`);
+    case 'executor-silent': {
+      const { executor, since, until } = event.payload;
+      return warn(`waits for the executor ${short(executor)}, silent since ${since}; fails at ${until}`);
+    }
+    case 'executor-back':
+      return note(`the executor ${short(event.payload.executor)} is back`);
     case 'project-record':
-      return note(`recording the project: ${toProgress(event.payload)}`);
+      return note(recordLine(event.payload));
     case 'run-end': {
       const milliseconds = begunAt === undefined ? undefined : Date.parse(event.at) - Date.parse(begunAt);
       return drawEnd(pen, event, milliseconds, atCeiling);
@@ -133,8 +180,13 @@ function drawRun(pen: Pen, event: RunEvent, begunAt: string | undefined, atCeili
   }
 }
 
-function toProgress({ recorded, files }: EventPayload<'project-record'>): string {
-  return `${recorded.toLocaleString('en')} of ${plural(files, 'file')}`;
+function homeWords(stream: string, { toApply, bringsHome }: EventPayload<'run-end'>): string[] {
+  if (!toApply) return [];
+  return [
+    bringsHome
+      ? 'its changes are being brought home'
+      : `its changes come home by perdure apply ${shortId(stream)}`,
+  ];
 }
 
 function drawApproval(pen: Pen, event: ApprovalEvent): void {
@@ -190,21 +242,9 @@ function drawEnd(
     ...took,
     `${put} tokens in, ${got} out`,
     ...denied,
+    ...homeWords(stream, payload),
   ];
   pen.sentence(`${colors.bold(paint(status.replace('_', ' ')))} · ${rest.join(' · ')}`);
-}
-
-/** Drawn at the end: early denials have scrolled away. */
-function drawDenied(
-  { warn, short }: Pen,
-  { count, items }: NonNullable<EventPayload<'run-end'>['deniedCalls']>,
-): void {
-  warn(`${plural(count, 'call')} denied:`);
-  for (const { callId, tool, subject, reason } of items) {
-    warn(`  ${callId} ${short(`${tool} ${subject}`)}`);
-    warn(`    ${short(reason)}`);
-  }
-  if (count > items.length) warn(`  … ${count - items.length} more`);
 }
 
 function drawMessage(pen: Pen, text: string): void {
@@ -234,6 +274,8 @@ function drawStep(pen: Pen, event: StepEvent): void {
     case 'text-end':
     case 'thinking-end':
       return pen.endLine();
+    case 'part-end':
+      return pen.note(partLine(event.payload));
     case 'message-reset': {
       const { step, reason } = event.payload;
       return pen.warn(`superseded: the text of step ${step} above (${pen.short(reason)})`);
@@ -261,22 +303,6 @@ function drawCall(pen: Pen, calls: CallDrawing, event: CallEvent): void {
   }
 }
 
-function drawSteer({ colors, sentence, note, warn, short }: Pen, event: SteerEvent): void {
-  switch (event.type) {
-    case 'steer-request':
-      return sentence(`${colors.magenta('»')} ${short(event.payload.by)}: ${short(event.payload.text)}`);
-    case 'steer-response': {
-      const { outcome, step, reason } = event.payload;
-      if (outcome === 'applied') return note(`the message was applied at step ${step}`);
-      return warn(`the message was refused: ${short(reason ?? 'no reason given')}`);
-    }
-    case 'interrupt-request':
-      return note(`interrupt asked for by ${short(event.payload.by)}`);
-    case 'cancel-request':
-      return note(`cancel asked for by ${short(event.payload.by)}`);
-  }
-}
-
 function drawTrouble({ note, warn, short }: Pen, event: TroubleEvent): void {
   switch (event.type) {
     case 'attempt-error': {
@@ -289,22 +315,6 @@ function drawTrouble({ note, warn, short }: Pen, event: TroubleEvent): void {
       return note(`refused a late write of ${event.payload.unit}: ${short(event.payload.what)}`);
     case 'dead-letter':
       return warn(`gave up: ${short(event.payload.reason)}; see \`perdure dead-letters\``);
-  }
-}
-
-function drawMoney({ warn, short }: Pen, event: MoneyEvent): void {
-  switch (event.type) {
-    case 'budget-warning': {
-      const { allowance, model, limit, percent, used, allowed, endsAt } = event.payload;
-      const of = model === '' ? allowance : `${allowance} for ${model}`;
-      const until = endsAt === null ? '' : `, until ${endsAt}`;
-      const [now, most] = [toAmount(limit, used), toAmount(limit, allowed)];
-      return warn(`${percent} % of the allowance ${short(of)}: ${now} of ${most} ${toPeriod(limit)}${until}`);
-    }
-    case 'price-unknown': {
-      const { model, ceiling, setting } = event.payload;
-      return priceUnknownLines(printable(model), ceiling, printable(setting)).forEach(warn);
-    }
   }
 }
 

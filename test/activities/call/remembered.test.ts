@@ -6,7 +6,7 @@ import { reviewCalls, type ReviewContext } from '../../../activities/call/review
 import { argumentsHash } from '../../../activities/store/calls/arguments-hash.ts';
 import type { RememberedAnswer } from '../../../activities/store/policies/policy-scopes.ts';
 import { createBackground } from '../../../activities/tools/background.ts';
-import { publicEgress } from '../../../activities/tools/fetch.ts';
+import { publicEgress } from '../../../activities/egress/egress.ts';
 import { createTools } from '../../../activities/tools/index.ts';
 import { findProfile } from '../../../workflows/policy/presets.ts';
 import { toolsOf } from '../../../activities/call/tools-of.ts';
@@ -14,7 +14,7 @@ import { attended, runScope } from '../../workflows/policy/decide.ts';
 
 const tools = toolsOf(
   { tools: createTools({ background: createBackground(), egress: publicEgress }) },
-  { external_tools: [] },
+  { external_tools: [], preset: null },
 );
 
 interface Call {

@@ -15,6 +15,6 @@ test('what a review needs inside a transaction takes no second connection, which
   const profileOf = createProfiles();
   const context = await only.db
     .transaction()
-    .execute((tx) => reviewContextOf({ tools: [], db: tx, profileOf }, run));
+    .execute((tx) => reviewContextOf({ tools: [], db: tx, profileOf, place: () => null }, run));
   expect(context.scopes).toMatchObject([{ scope: 'run', profile: { id: 'trusted-mount-autonomous' } }]);
 });

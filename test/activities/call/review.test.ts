@@ -25,7 +25,7 @@ const note: Tool = defineTool({
 const trusted = 'trusted-mount-autonomous';
 
 function toolsWith(tools: Tool[], ...external: ExternalTool[]): RunTool[] {
-  return toolsOf({ tools }, { external_tools: external as unknown as [] });
+  return toolsOf({ tools }, { external_tools: external as unknown as [], preset: null });
 }
 
 function contextOf(policy: string): ReviewContext {

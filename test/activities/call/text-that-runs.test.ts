@@ -21,7 +21,7 @@ import { createContents } from '../../../activities/store/log/contents.ts';
 import { createRedactor } from '../../../activities/store/log/redaction.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import { createBackground } from '../../../activities/tools/background.ts';
-import { publicEgress } from '../../../activities/tools/fetch.ts';
+import { publicEgress } from '../../../activities/egress/egress.ts';
 import { createTools } from '../../../activities/tools/index.ts';
 import { streamOf } from '../../../workflows/contracts/event.ts';
 import type { PolicyProfile } from '../../../workflows/contracts/policy.ts';
@@ -29,6 +29,7 @@ import { findProfile } from '../../../workflows/policy/presets.ts';
 import { anAttempt, lockedRun, openTestStore } from '../../support/store.ts';
 import { profileWith } from '../../workflows/policy/decide.ts';
 import { knownHoles } from '../../workflows/policy/fuzz/known-holes.ts';
+import { createTrees } from '../../../worker/processes/trees.ts';
 
 const store = await openTestStore();
 const { db } = store.database;
@@ -61,8 +62,11 @@ const deps = {
   tools: createTools({ background, egress: publicEgress }),
   profileOf: async (_tenantId, { id }): Promise<PolicyProfile | undefined> =>
     id === plain.id ? plain : findProfile(id),
-  openSandbox: ({ id, projectPath, mayUse }) => sandboxes.lend({ id, projectPath, mode: 'mount' }, mayUse),
+  openSandbox: ({ mayUse, ...run }) => sandboxes.lend({ ...run, mode: 'mount' }, mayUse),
   killHandle: driver.kill,
+  place: (of) => of.project_path,
+  trees: createTrees(folder),
+  hasBackground: () => false,
 } as Partial<ActivityDeps> as ActivityDeps;
 
 async function startedRun(policy: string): Promise<RunRow> {
@@ -290,7 +294,7 @@ test('a change that is asked about is told as a diff of the files as they are no
     { command: 'touch b' },
   );
   expect(asked.map(({ decision }) => decision)).toEqual(asked.map(() => 'ask'));
-  const needs = { ...deps, db, drivers: [driver] };
+  const needs = { ...deps, db, drivers: [driver], place: () => project };
   const told: (string | null)[] = [];
   for (const call of asked) told.push(await plannedChange(needs, run, call));
   expect(told).toEqual([

@@ -18,7 +18,7 @@ async function openTrapped() {
   const driver = createMount({ workFolder: path.join(folder, 'work'), programs, gitBounds });
 
   async function run(command: string, judged: boolean, projectPath = project): Promise<string> {
-    const opened = await driver.open({ id: 'run', projectPath });
+    const opened = await driver.open({ id: 'run', tenantId: 'tenant', projectPath });
     const sandbox = await opened.forCall();
     let output = '';
     await sandbox.exec({

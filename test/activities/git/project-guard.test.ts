@@ -76,4 +76,20 @@ describe('the project is left alone', () => {
       rmSync(path.join(project, '.git'), { recursive: true });
     }
   });
+
+  async function meetPipe(name: string): Promise<void> {
+    const { put, record, shell } = openBench();
+    put('a', 'x');
+    put('deep/b', 'x');
+    shell(`git init -q; mkfifo ${name}`);
+    await expect(record()).rejects.toThrow(
+      `${name} is a pipe, which git would wait for without an end; remove it`,
+    );
+  }
+
+  test('a pipe as an ignore file is named and not waited for', () => meetPipe('deep/.gitignore'), 20_000);
+
+  test('a pipe as attributes is named as well', { tags: ['faults'], timeout: 20_000 }, () =>
+    meetPipe('.gitattributes'),
+  );
 });

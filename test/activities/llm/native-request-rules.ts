@@ -170,12 +170,16 @@ const responsesReasoning: Rule<ResponsesBody> = {
 };
 
 const responsesOrder: Rule<ResponsesBody> = {
-  // It takes any order. What holds for the others is kept here too: a person's words stand in one place everywhere.
+  // It takes any order. What holds for the others is kept here too: a person's words stand in one place everywhere, those
+  // apart that came with a picture, which no result can hold.
   source: 'our own',
   refuses: ({ input }) =>
     firstOf(input, (item, index) => {
       const before = input[index - 1];
-      return item.role === 'user' && (before?.role === 'user' || before?.type === 'function_call_output')
+      const hasFiles = JSON.stringify(item).includes('"input_image"');
+      return item.role === 'user' &&
+        !hasFiles &&
+        (before?.role === 'user' || before?.type === 'function_call_output')
         ? 'a user message after another or after a result'
         : undefined;
     }),

@@ -1,6 +1,6 @@
 // What is sent: a conversation of ten steps with tools in each wire format, held against the rules of each server; what
 // came with an answer goes back with it, to the same server and model only.
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { boundSchema } from '../../../activities/llm/bound-schema.ts';
 import { chooseProfiles } from '../../../activities/llm/choose-profile.ts';
 import { type Kind, kinds } from './answering-server.ts';
@@ -20,6 +20,10 @@ function beforeContext(body: unknown): string {
   return whole.slice(0, place).replace(/(\\n)+$|,\{"type":"text","text":"$/, '');
 }
 
+const shares: string[] = [];
+const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0);
+afterAll(() => console.info(`sent before, of what ten steps send: ${shares.join(', ')}`));
+
 describe.each(kinds)('$server ($format)', (kind) => {
   test('ten steps with tools are sent as it takes them, and what came with each answer comes back', async () => {
     await withServer(kind, async (server) => {
@@ -28,6 +32,12 @@ describe.each(kinds)('$server ($format)', (kind) => {
       expect(server.bodies).toHaveLength(10);
       const sent = server.bodies.map(beforeContext);
       sent.slice(1).forEach((later, index) => expect(later.startsWith(sent[index] ?? 'none')).toBe(true));
+      // What a provider can take out of its cache: all that stood in the request before.
+      const sizes = server.bodies.map((body) => JSON.stringify(body).length);
+      const fresh = sent.map((each, index) => each.length - (sent[index - 1]?.length ?? 0));
+      const share = 1 - sum(fresh.slice(1)) / sum(sizes.slice(1));
+      shares.push(`${kind.server} ${Math.round(share * 100)} %`);
+      expect(share).toBeGreaterThan(0.9);
       expect(namesIn(server.bodies.at(-1), /(thought|sig)-\d+/g)).toEqual(expectedBack(kind));
     });
   });

@@ -1,12 +1,17 @@
 // A worker of its own that knows of a run's sandbox only what is stored: `node another-worker.ts NEEDS ACT`, in JSON.
 import { createDrivers, type SandboxNeeds } from '../../../activities/sandbox/index.ts';
 import { createHandles } from '../../../activities/sandbox/run-sandboxes.ts';
-import type { Handle } from '../../../activities/sandbox/sandbox.ts';
+import type { Handle, SandboxRun } from '../../../activities/sandbox/sandbox.ts';
 
 /** Kill what a handle names, or read a file of a run's sandbox and run a command in it. */
 export type Act =
   | { kill: Handle }
-  | { mode: string; run: { id: string; projectPath: string | null }; read: string; command: string };
+  | {
+      mode: string;
+      run: Omit<SandboxRun, 'mode'>;
+      read: string;
+      command: string;
+    };
 
 const [needs, act] = process.argv.slice(2).map((text) => JSON.parse(text)) as [SandboxNeeds, Act];
 const drivers = createDrivers(needs);

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Handle } from '../../../activities/sandbox/sandbox.ts';
-import { type Opened, run } from './opened.ts';
+import { type Opened, run, usualKey } from './opened.ts';
 
 export function commandRules(opened: () => Opened): void {
   test('a command runs in the project with a minimal environment and no input', async () => {
@@ -44,6 +44,16 @@ export function commandRules(opened: () => Opened): void {
     },
   );
 
+  test.runIf(existsSync('/proc/self/oom_score_adj'))(
+    'where memory runs out, a command goes before the platform',
+    async () => {
+      const { driver, sandbox } = opened();
+      const { stdout } = await run(sandbox, 'cat /proc/self/oom_score_adj');
+      // A container of a person's own is as that person has made it.
+      expect(Number(stdout)).toBeGreaterThanOrEqual(driver.mode === 'container' ? 0 : 500);
+    },
+  );
+
   test('a command that a signal ends says which', async () => {
     expect((await run(opened().sandbox, 'kill -USR1 $$')).result).toEqual({
       exitCode: null,
@@ -57,7 +67,7 @@ export function commandRules(opened: () => Opened): void {
     let seen: { acted: boolean; alive: boolean } | undefined;
     await sandbox.exec({
       command: 'touch acted',
-      key: 'run/1.0',
+      key: usualKey,
       signal: new AbortController().signal,
       async onStart(handle) {
         await new Promise((resolve) => setTimeout(resolve, 200));
@@ -68,7 +78,7 @@ export function commandRules(opened: () => Opened): void {
     expect([seen, existsSync(file)]).toEqual([{ acted: false, alive: true }, true]);
     const refused = sandbox.exec({
       command: 'touch never',
-      key: 'run/1.0',
+      key: usualKey,
       signal: new AbortController().signal,
       onStart: () => Promise.reject(new Error('the database is gone')),
       onOutput() {},
@@ -110,7 +120,7 @@ export function endingRules(opened: () => Opened): void {
     const stop = new AbortController();
     const running = run(
       sandbox,
-      'trap "sleep 0.3; touch cleaned; exit" TERM; touch up; while :; do sleep 0.05; done',
+      'trap "sleep 0.3 && touch cleaned; exit" TERM; touch up; while :; do sleep 0.05; done',
       stop.signal,
     );
     while (!existsSync(path.join(project, 'up'))) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -123,7 +133,7 @@ export function endingRules(opened: () => Opened): void {
     const { sandbox } = opened();
     let bytes = 0;
     let last = '';
-    const options = { key: 'run/1.0', signal: new AbortController().signal, onStart: async () => {} };
+    const options = { key: usualKey, signal: new AbortController().signal, onStart: async () => {} };
     const onOutput = (_from: string, chunk: Buffer): void => {
       bytes += chunk.length;
       last = (last + chunk.toString('latin1')).slice(-20);

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe } from 'vitest';
+import { besideRules } from './beside-rules.ts';
 import { commandRules, endingRules } from './command-rules.ts';
 import { fileRules, searchRules } from './file-rules.ts';
 import { handleRules, openingRules } from './handle-rules.ts';
@@ -25,6 +26,7 @@ export function sandboxConformance(name: string, openSandbox: () => Promise<Open
     describe('commands', () => commandRules(() => opened));
     describe('ends', () => endingRules(() => opened));
     describe('handles', () => handleRules(() => opened));
+    describe('projects beside', () => besideRules(() => opened));
     describe('openings', () => openingRules(() => opened));
   });
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createRunSandboxes, type RunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
 import type { Handle, Sandbox, SandboxDriver } from '../../../activities/sandbox/sandbox.ts';
 
-const one = { id: 'one', projectPath: null, mode: 'mount' };
+const one = { id: 'one', tenantId: 'tenant', projectPath: null, mode: 'mount' };
 const command = { command: 'true', key: 'one/1.0', signal: new AbortController().signal };
 const running = { ...command, onStart: async () => {}, onOutput() {} };
 
@@ -44,6 +44,10 @@ function scene(idleMs = 60_000, open: () => Promise<void> = async () => {}): Sce
       },
       isAlive: async () => true,
       sweep: async (handles) => void told.push(`sweep ${mode} ${handles.map(({ at }) => at).join()}`),
+      kept: {
+        runIds: async () => (mode === 'mount' ? ['one', 'two', 'three'] : []),
+        remove: async (runId) => void told.push(`remove ${mode} ${runId}`),
+      },
     }),
   );
   const onFailure = (error: unknown): void => void failures.push(error);
@@ -55,7 +59,7 @@ test('a run has one sandbox of its kind, opened once, in which each call has its
   const [left, right] = await Promise.all([sandboxes.lend(one, () => 'no'), sandboxes.lend(one)]);
   await Promise.all([left.close(), right.close()]);
   await (await sandboxes.lend(one)).close();
-  await (await sandboxes.lend({ id: 'two', projectPath: null, mode: 'bubblewrap' })).close();
+  await (await sandboxes.lend({ ...one, id: 'two', mode: 'bubblewrap' })).close();
   expect(told.filter((line) => line.startsWith('open'))).toEqual(['open mount one', 'open bubblewrap two']);
   expect(told).toContain('for a call no');
   expect(sandboxes.runIds()).toEqual(['one', 'two']);
@@ -76,6 +80,7 @@ test('it is let go when the run has ended and nothing uses it any more, a comman
 
 test('it is let go when it was not used for a while, and opened again by the next call', async () => {
   const { sandboxes, told } = scene(5);
+  await (await sandboxes.lend(one)).close();
   const lent = await sandboxes.lend(one);
   await sleep(30);
   expect(sandboxes.runIds(), 'while it is used').toEqual(['one']);
@@ -96,6 +101,24 @@ test('what could not be opened is tried again, and what could not be let go of i
   await (await sandboxes.lend(one)).close();
   await sandboxes.close();
   expect([failures, sandboxes.runIds()]).toEqual([[], []]);
+});
+
+test('a call that could not begin does not hold it', async () => {
+  const { sandboxes, told } = scene();
+  const moved = (): never => {
+    throw new Error('The tree was moved.');
+  };
+  await expect(sandboxes.lend(one, moved)).rejects.toThrow('The tree was moved.');
+  await sandboxes.endRun('one');
+  expect(told.at(-1)).toBe('close one ended');
+});
+
+test('of what workers have left, that of runs that go on or are held here stays', async () => {
+  const { sandboxes, told } = scene();
+  const lent = await sandboxes.lend(one);
+  await sandboxes.removeEnded(async (runIds) => runIds.filter((runId) => runId === 'two'));
+  await lent.close();
+  expect(told.filter((line) => line.startsWith('remove'))).toEqual(['remove mount three']);
 });
 
 test('handles go to the driver of their kind; of another kind nobody here can tell', async () => {

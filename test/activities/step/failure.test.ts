@@ -21,7 +21,11 @@ async function failNext(run: RunRow, tried: number, error: LlmError): Promise<un
   const opened = await store.log.write('test', async (write) => {
     const locked = await lockedRun(write, run.id);
     const step = locked.steps + 1;
-    return openStep(write, locked, { step, attempt: anAttempt(run, `model/${step}`, tried) });
+    return openStep(write, locked, {
+      step,
+      attempt: anAttempt(run, `model/${step}`, tried),
+      keep: async () => 'kept',
+    });
   });
   if (opened.kind !== 'opened') throw new Error(opened.kind);
   const task = anAttempt(run, opened.ref.unit, tried);
@@ -108,5 +112,56 @@ describe('a server that cannot be reached', () => {
     await failNext(run, 2, unreached);
     await letMinutePass(run);
     expect(await failNext(run, 3, unreached)).toMatchObject({ forGood: false });
+  });
+});
+
+describe('a run with fallbacks', () => {
+  const preset = { id: 'a', version: 1, variables: {}, fallbacks: ['scripted/second', 'scripted/third'] };
+  const refused = new LlmError('auth', 'The key is wrong');
+  const outage = new LlmError('overloaded', 'down', undefined, true);
+
+  test('goes on with the next model where one refuses, and fails with the last', async () => {
+    const run = await store.started({ preset });
+    const seen: unknown[] = [];
+    for (const tried of [1, 2, 3]) {
+      const verdict = await failNext(await store.run(run.id), tried, refused);
+      seen.push([(await store.run(run.id)).model, (verdict as { forGood: boolean }).forGood]);
+    }
+    expect(seen).toEqual([
+      ['scripted/second', false],
+      ['scripted/third', false],
+      ['scripted/third', true],
+    ]);
+    const told = (await toldOf(run)).flatMap(({ type, payload }) =>
+      type === 'attempt-error' ? [[payload.reason, payload.retry]] : [],
+    );
+    expect(told).toEqual([
+      ['The key is wrong. The run goes on with scripted/second.', true],
+      ['The key is wrong. The run goes on with scripted/third.', true],
+      ['The key is wrong', false],
+    ]);
+  });
+
+  test('bears an outage for a minute, and each model has its own', async () => {
+    const run = await store.started({ preset });
+    const models: string[] = [];
+    for (let tried = 1; tried <= 6; tried += 1) {
+      await failNext(await store.run(run.id), tried, outage);
+      models.push((await store.run(run.id)).model.replace('scripted/', ''));
+      // Half a minute goes by.
+      await sql`update attempts set ended_at = ended_at - interval '31 seconds' where run_id = ${run.id}`.execute(
+        store.database.db,
+      );
+    }
+    expect(models).toEqual(['hello', 'hello', 'second', 'second', 'second', 'third']);
+  });
+
+  test('stays with its model where another would do no better', async () => {
+    const run = await store.started({ preset });
+    const verdict = await failNext(run, 1, new LlmError('context_too_long', 'Too long'));
+    expect([verdict, (await store.run(run.id)).model]).toEqual([
+      expect.objectContaining({ type: 'ModelContextTooLong', forGood: true }),
+      'scripted/hello',
+    ]);
   });
 });

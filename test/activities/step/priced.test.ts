@@ -19,6 +19,10 @@ const deps = {
   log: store.log,
   logger: pino({ level: 'silent' }),
   approvalSeconds: 60,
+  modelConfigOf: async () => ({}),
+  place: () => null,
+  windowOf: () => 128_000,
+  projectText: async () => undefined,
 } as unknown as ActivityDeps;
 const prices = { prices: {}, unknownPriceMicrosPerMillion: { input: 20_000_000, output: 100_000_000 } };
 const realPrices = modelPrice(prices);
@@ -81,7 +85,7 @@ test.each([
       lost: 0,
       history: [],
     });
-    expect(prepared).toMatchObject({ request: asked });
+    expect(prepared).toMatchObject({ asking: { request: asked } });
   },
 );
 
@@ -94,7 +98,12 @@ test('a price that nobody knows is told once in a run, with what is charged and 
       const task = { ...anAttempt(run, 'model/1'), pauses, tried: index === 2 ? 2 : 1 };
       const input = { tenantId: run.tenant_id, runId: run.id, requestId: 'r', step: 1, generation: 0 };
       const attempt = { task, signal: new AbortController().signal, supersede: () => {} };
-      const opened = await openModelCall({ ...deps, price: realPrices, llms: [] }, input, attempt);
+      const opened = await openModelCall(
+        { ...deps, price: realPrices, llms: [] },
+        input,
+        attempt,
+        () => undefined,
+      );
       if (!('ref' in opened)) throw new Error('It was not opened.');
       if (index > 0) continue;
       await store.log.write('test', async (write) =>

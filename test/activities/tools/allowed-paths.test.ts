@@ -13,7 +13,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openMount } from '../../../activities/sandbox/mount/mount.ts';
 import { createBackground } from '../../../activities/tools/background.ts';
-import { publicEgress } from '../../../activities/tools/fetch.ts';
+import { publicEgress } from '../../../activities/egress/egress.ts';
 import { createTools } from '../../../activities/tools/index.ts';
 import type { ToolResult } from '../../../activities/tools/tool.ts';
 import { createPathCheck } from '../../../workflows/policy/path-check.ts';
@@ -65,6 +65,9 @@ async function hold(policy: string): Promise<Held> {
           recordHandle: async () => {},
           noteIntent: async () => {},
           wholeOutput: async () => undefined,
+          peek: async () => undefined,
+          skill: async () => undefined,
+          memory: { keep: async () => ({ id: '' }), forget: async () => false, find: async () => [] },
           output: () => {},
         });
       } finally {

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createRawServer, type AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { addressProblem } from '../../../activities/tools/address.ts';
-import { type Egress, publicEgress } from '../../../activities/tools/fetch.ts';
+import { addressProblem } from '../../../activities/egress/address.ts';
+import { type Egress, publicEgress } from '../../../activities/egress/egress.ts';
 import { openBench } from './tool-bench.ts';
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void;

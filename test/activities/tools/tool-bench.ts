@@ -8,7 +8,7 @@ import { createGitBounds } from '../../../activities/git/bounds.ts';
 import { createMount } from '../../../activities/sandbox/mount/mount.ts';
 import type { Handle } from '../../../activities/sandbox/sandbox.ts';
 import { type Background, createBackground } from '../../../activities/tools/background.ts';
-import { type Egress, publicEgress } from '../../../activities/tools/fetch.ts';
+import { type Egress, publicEgress } from '../../../activities/egress/egress.ts';
 import { createTools } from '../../../activities/tools/index.ts';
 import type { Probe, Tool, ToolContext, ToolResult } from '../../../activities/tools/tool.ts';
 
@@ -38,7 +38,7 @@ export async function openBench(egress: Egress = publicEgress, name = 'project')
   mkdirSync(project, { recursive: true });
   const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
   const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '', gitBounds });
-  const opened = await driver.open({ id: path.basename(folder), projectPath: project });
+  const opened = await driver.open({ id: path.basename(folder), tenantId: 'tenant', projectPath: project });
   const sandbox = await opened.forCall();
   const handles: Handle[] = [];
   const handlesOf = async (ofRun: string, callId: string): Promise<Handle[]> =>
@@ -65,6 +65,9 @@ export async function openBench(egress: Egress = publicEgress, name = 'project')
     recordHandle: async (handle) => void handles.push(handle),
     noteIntent: async () => {},
     wholeOutput: async (key) => wholes.get(key),
+    peek: async () => undefined,
+    skill: async () => undefined,
+    memory: { keep: async () => ({ id: '' }), forget: async () => false, find: async () => [] },
     output: (_from, text) => void live.push(text),
   });
   return {

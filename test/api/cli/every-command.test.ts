@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import processSide from '../../../api/cli/process-side.json' with { type: 'json' };
 import { cellsOf } from '../../../api/cli/terminal/cells.ts';
 import { perdure, startApi } from './captured.ts';
 
@@ -13,8 +14,13 @@ const nothing = 'http://127.0.0.1:9';
 /** Arguments that are well-formed for commands that need some. */
 const needed: Record<string, string[]> = {
   run: ['say hello', '--detach'],
+  fork: ['9b1fe2c4', 'And with integers?'],
+  regenerate: [],
   watch: ['9b1fe2c4'],
   show: ['last'],
+  ask: ['last', 'And?'],
+  mailbox: ['9b1fe2c4'],
+  fire: ['last'],
   steer: ['9b1fe2c4', 'text'],
   interrupt: ['last'],
   cancel: ['9b1fe2c4'],
@@ -22,21 +28,62 @@ const needed: Record<string, string[]> = {
   approve: ['9b1fe2c4'],
   deny: ['last'],
   delete: ['run', '9b1fe2c4'],
+  checkpoints: ['last'],
+  context: ['last'],
+  rewind: ['9b1fe2c4', '3'],
+  undo: [],
+  apply: ['last'],
   diff: ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
   settle: ['9b1fe2c4', '1.0', 'done'],
+  'models set': ['scripted/hello'],
+  'models unset': ['scripted/hello'],
+  'presets show': ['x'],
+  'presets save': ['x'],
+  'presets delete': ['x'],
+  'presets import': [path.join(import.meta.dirname, '../../../docker-compose.yml')],
+  'presets export': ['x'],
+  'workspaces add': ['shop', '/srv/shop', '/srv/library'],
+  'workspaces show': ['shop'],
+  'workspaces set': ['shop', '--name', 'The shop'],
+  'workspaces remove': ['shop'],
+  'webhooks add': ['https://example.org/hook'],
+  'webhooks show': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'webhooks test': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'webhooks rotate': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'webhooks deliveries': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'webhooks redeliver': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'webhooks enable': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'webhooks disable': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'webhooks remove': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'memory add': ['It is late.', '--preset', 'x'],
+  'memory delete': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'conversations turns': ['9b1fe2c4'],
+  'conversations change': ['9b1fe2c4', '--archive'],
   'policies show': ['x'],
   'policies try': ['x', 'ls'],
   'policies customise': ['x', 'y'],
   'policies apply': ['x', '--everywhere'],
   'dead-letters retry': ['9b1fe2c4'],
   'dead-letters drop': ['last'],
+  'schedule add': ['nightly', 'Go.', '--every', '60', '--project', 'none'],
+  'schedule next': ['--every', '60'],
+  'schedule run': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'schedule history': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'schedule enable': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'schedule disable': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'schedule delete': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
+  'task add': ['Mend it', 'Go.', '--project', 'none'],
+  'task show': ['last'],
+  'task logs': ['9b1fe2c4'],
+  'task cancel': ['last'],
   'tokens create': ['ci'],
   'tokens revoke': ['0193d5a4-55d0-7a11-8c3f-90b4a7c1de02'],
 };
 // Carried out by the process side; test/worker/commands.test.ts has them as processes.
-// They look at no server.
-const ofThisMachine = ['install-command'];
-const ofProcessSide = ['serve', 'logs', 'config', 'db', 'tokens remake'];
+// They look at no server: a chat without a terminal is refused before that.
+const ofThisMachine = ['install-command', 'chat'];
+// `api` and `worker` are for compose files; help does not list them.
+const ofProcessSide = processSide.filter((name) => !['api', 'worker'].includes(name));
 
 async function helpOf(...words: string[]): Promise<string> {
   const called = perdure([...words, '--help']);
@@ -148,6 +195,15 @@ test('an unknown command, option or argument is one sentence and code 2', async 
   const wrong = here.map((words) => [...words, ...(needed[words.join(' ')] ?? []), '--nonsense']);
   for (const args of [...unknown, ...wrong])
     expect(await ends(args, {})).toEqual({ args, code: 2, out: '', lines: 1, stack: false });
+});
+
+test('a command that a group does not have is named, with those that it has', async () => {
+  const called = perdure(['webhooks', 'nonsense', 'x']);
+  expect([await called.code, called.out(), called.err().trimEnd()]).toEqual([
+    2,
+    '',
+    'error: there is no perdure webhooks nonsense; there are: list, add, show, test, rotate, deliveries, redeliver, enable, disable, remove',
+  ]);
 });
 
 test('a malformed address or token is one sentence and code 2, and is not sent anywhere', async () => {

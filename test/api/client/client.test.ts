@@ -272,7 +272,8 @@ test('a watched conversation counts in the numbers of the conversation', async (
 });
 
 describe('a request', () => {
-  const accepted = { id: runId, conversationId: runId, status: 'queued', streamUrl: '/s', eventsUrl: '/e' };
+  const at = { streamUrl: '/s', eventsUrl: '/e' };
+  const accepted = { id: runId, conversationId: runId, status: 'queued', became: 'run', ...at };
 
   test('is sent again with the same key and body when the connection dies, and once only when it does not', async () => {
     const { url, seen, bodies } = await startFake(

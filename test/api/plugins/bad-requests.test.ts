@@ -5,6 +5,8 @@ import { expect, test } from 'vitest';
 import { ProblemView } from '../../../workflows/contracts/system.ts';
 import { type CuttingProxy, createCuttingProxy } from '../../support/cutting-proxy.ts';
 import { createTestApp, type TestApp } from '../../support/test-app.ts';
+import type { Schema, Schemas } from '../from-schema.ts';
+import { operationsOf } from '../operations.ts';
 import { startRun } from '../stream/streams.ts';
 
 const json = { 'content-type': 'application/json' };
@@ -87,6 +89,56 @@ test('a refusal names the field, the rule and what to do', async () => {
       { path: 'colour', problem: 'there is no such field here' },
     ],
   });
+});
+
+test('no name and no title in a body may be of blanks alone', async () => {
+  const api = await createTestApp();
+  const { operations, schemas } = await operationsOf(api);
+  const found = operations.flatMap(({ operationId, requestBody }) => {
+    const schema = requestBody?.content['application/json']?.schema;
+    return schema ? namesIn(schema, schemas).map((name) => [operationId, name] as const) : [];
+  });
+  expect(found.map(([operationId]) => operationId)).toEqual(
+    expect.arrayContaining([
+      'createWorkspace',
+      'updatePolicy',
+      'createTask',
+      'startRun',
+      'changeConversation',
+    ]),
+  );
+  const isTaken = ({ pattern }: Schema): boolean =>
+    pattern === undefined || new RegExp(pattern, 'u').test(' \u00a0\u200b\n');
+  expect(found.filter(([, name]) => [name, ...(name.allOf ?? [])].every(isTaken))).toEqual([]);
+});
+
+/** The texts called so, however deep they are. */
+function namesIn(schema: Schema, schemas: Schemas, under: string[] = []): Schema[] {
+  const { $ref, properties = {}, items, anyOf = [], oneOf = [], allOf = [] } = schema;
+  const of = $ref?.replace('#/components/schemas/', '') ?? '';
+  if (under.includes(of)) return [];
+  const inner = [schemas[of], items, ...anyOf, ...oneOf, ...allOf, ...Object.values(properties)];
+  const here = [properties.name, properties.title]
+    .filter((one) => one !== undefined)
+    .filter(({ type }) => type === 'string');
+  return [
+    ...here,
+    ...inner.flatMap((one) => (one ? namesIn(one, schemas, of ? [...under, of] : under) : [])),
+  ];
+}
+
+test.each([
+  ['POST', '/presets', { name: '  ' }, 'name'],
+  ['POST', '/workspaces', { id: 'shop', name: '\u200b', projects: [{ path: '/srv/shop' }] }, 'name'],
+  ['POST', '/tasks', { title: '', prompt: 'Mend it.' }, 'title'],
+  ['PUT', '/allowances', { name: ' ', limits: {}, version: 0, reason: 'It is less.' }, 'name'],
+] as const)('%s %s with a name of blanks names that field', async (method, path, body, field) => {
+  const api = await createTestApp();
+  const answer = (await api.ask(method, path, body)).json();
+  expect([answer.status, answer.fields]).toEqual([
+    400,
+    expect.arrayContaining([{ path: field, problem: 'must not be empty' }]),
+  ]);
 });
 
 test('a key given twice counts the last time', async () => {

@@ -9,7 +9,7 @@ test('a request under way is answered, and nobody else is let in', async () => {
     async diff(run) {
       entered.resolve();
       await go.promise;
-      return { runId: run.id, diff: 'late', files: [], truncated: false };
+      return { runId: run.id, diff: 'late', files: [], truncated: false, others: [] };
     },
   });
   const url = await api.listen();

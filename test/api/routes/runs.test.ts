@@ -20,6 +20,7 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
     id: expect.any(String),
     conversationId: expect.any(String),
     status: 'queued',
+    became: 'run',
     streamUrl: `/api/v1/runs/${started.id}/stream`,
     eventsUrl: `/api/v1/runs/${started.id}/events`,
   });
@@ -27,7 +28,7 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
   expect(RunView.parse((await api.ask('GET', `/runs/${started.id}`)).json())).toEqual({
     id: started.id,
     conversationId: started.conversationId,
-    parentId: null,
+    ...{ kind: 'main', parentId: null, alternativeOf: null, delegation: null, subagents: 0 },
     status: 'queued',
     parked: false,
     stuck: null,
@@ -38,15 +39,21 @@ test('an accepted run is stored, its workflow started, and it can be read', asyn
     policy: 'headless-safe-sandbox',
     priority: 'high',
     project: { path: '/tmp/shop' },
+    workspace: null,
     limits: { steps: 7, seconds: 600, costMicros: 5_000_000, tokens: 5_000_000 },
     attended: false,
     execMode: 'mount',
+    container: null,
+    executor: null,
+    workTree: 'in-place',
+    homecoming: null,
     overBudget: 'fail',
     owner: null,
+    preset: null,
     externalTools: [],
     sources: {
       ...sourcesOf('instance'),
-      project: 'request',
+      ...{ project: 'request', workspace: 'request' },
       priority: 'request',
       limits: { ...sourcesOf('instance').limits, steps: 'request' },
     },
@@ -157,9 +164,9 @@ test('a cursor from the future is refused on a page of events too', async () => 
 
 test('the diff of a run is passed on as it is', async () => {
   const api = await createTestApp({
-    diff: async (run) => ({ runId: run.id, diff: 'x', files: [], truncated: true }),
+    diff: async (run) => ({ runId: run.id, diff: 'x', files: [], truncated: true, others: [] }),
   });
   const run = await startRun(api);
   const answer = await api.ask('GET', `/runs/${run.id}/diff`);
-  expect(answer.json()).toEqual({ runId: run.id, diff: 'x', files: [], truncated: true });
+  expect(answer.json()).toEqual({ runId: run.id, diff: 'x', files: [], truncated: true, others: [] });
 });

@@ -43,6 +43,30 @@ test('a delta reaches a reader while the run goes on', async () => {
   expect((await reading).frames.map((frame) => frame.event)).toEqual(['run-queued', 'text-delta']);
 });
 
+test('a stream is logged in one line once its reader has left, without what the reader asked with', async () => {
+  const api = await createTestApp();
+  const url = await api.listen();
+  const run = await startRun(api);
+  const logged = (): object[] =>
+    api.lines.filter((line) => line['msg'] === 'request' && line['path'] === run.streamUrl);
+  const reading = readStream(`${url}${run.streamUrl}?after=0`, api.auth, (frames) => frames.length === 2);
+  await appendTexts(api, run, 1);
+  await reading;
+  await vi.waitFor(() => expect(logged()).toHaveLength(1));
+  expect(logged()).toEqual([
+    expect.objectContaining({
+      requestId: expect.any(String),
+      method: 'GET',
+      path: run.streamUrl,
+      status: 200,
+      ms: expect.any(Number),
+    }),
+  ]);
+  await endOfRun(api, run);
+  await readStream(`${url}${run.streamUrl}`, api.auth);
+  await vi.waitFor(() => expect(logged()).toHaveLength(2));
+});
+
 test('a reader that leaves and comes back anywhere has every event once', async () => {
   const api = await createTestApp();
   const url = await api.listen();

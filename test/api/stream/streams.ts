@@ -37,7 +37,7 @@ export async function appendTexts(api: TestApp, run: StartRunView, count: number
 
 export async function endOfRun(
   api: TestApp,
-  run: StartRunView,
+  run: Pick<StartRunView, 'id'>,
   status: 'failed' | 'cancelled' = 'failed',
 ): Promise<void> {
   await api.log.write('test', async (write) =>

@@ -25,6 +25,7 @@ async function reconcileUntil(
   const logger = pino({ level: 'debug' }, { write: (line) => void levels.push(JSON.parse(line).level) });
   const upkeep = createRunUpkeep({
     log: store.log,
+    executorPatienceSeconds: 900,
     runs: {
       started() {},
       wake() {},

@@ -18,6 +18,7 @@ function sweeping() {
   const logger = pino({ level: 'silent' });
   const upkeep = createRunUpkeep({
     log: store.log,
+    executorPatienceSeconds: 900,
     runs: {
       started: ({ id }) => void told.push(id),
       isStarted: () => false,

@@ -20,7 +20,7 @@ async function openChat() {
 test('a caller without HTTP starts a run, says something into it and stops it, under its own name', async () => {
   const { api, make } = await openChat();
   const run = await make(sendMessage, { prompt: 'Say hello.' });
-  expect(run).toEqual({ id: run.id, conversationId: run.conversationId, status: 'queued' });
+  expect(run).toEqual({ id: run.id, conversationId: run.conversationId, status: 'queued', became: 'run' });
   const steered = await make(steerRun, { runId: run.id, text: 'Louder.', messageId: 'update-8' });
   expect(steered).toEqual({ runId: run.id, messageId: 'update-8', status: 'accepted', step: null });
   const stopped = await make(stopRun, { runId: run.id, kind: 'interrupt' });

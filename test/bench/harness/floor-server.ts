@@ -4,10 +4,18 @@ import Fastify from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import pg from 'pg';
+import { collectWhenQuiet } from '../../../worker/idle-garbage.ts';
 import { now } from './product.ts';
 
 const pool = new pg.Pool({ connectionString: process.argv[2] ?? '', max: 4 });
 const app = Fastify();
+// As the product does: what a reader costs is compared without garbage.
+collectWhenQuiet({
+  every(_name, everyMs, act) {
+    const timer = setInterval(act, everyMs);
+    return () => clearInterval(timer);
+  },
+});
 const head = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
 
 app.get<{ Querystring: { model: string } }>('/pipe', async (request, reply) => {

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { servingHeap, servingMemory } from '../../../worker/idle-garbage.ts';
 
 export interface Floor {
   pid: number;
@@ -12,7 +13,10 @@ export interface Floor {
 }
 
 export async function startFloor(databaseUrl: string): Promise<Floor> {
-  const child = fork(path.join(import.meta.dirname, 'floor-server.ts'), [databaseUrl]);
+  const child = fork(path.join(import.meta.dirname, 'floor-server.ts'), [databaseUrl], {
+    execArgv: servingHeap,
+    env: { ...process.env, ...servingMemory },
+  });
   const ended = once(child, 'exit');
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   return {

@@ -17,6 +17,8 @@ export interface RunningRun {
   /** The number of the last event that was appended here or found at the start. */
   last(): number;
   target(after?: number): Target;
+  /** The same by its conversation, which has no other run: the numbers are the same. */
+  conversationTarget(after?: number): Target;
 }
 
 export interface RunningRuns {
@@ -59,6 +61,13 @@ async function toRunning(
   const row = await findRun(db, defaultTenant, id);
   let last = (await streamHeads(db, defaultTenant, [stream])).get(stream)?.seq ?? 0;
   const { hostname, port } = new URL(platform.url);
+  const targetOf = (of: string, after: number): Target => ({
+    host: hostname,
+    port: Number(port),
+    path: `/api/v1/${of}/stream`,
+    token: platform.token,
+    after,
+  });
   return {
     id,
     last: () => last,
@@ -70,12 +79,7 @@ async function toRunning(
       const conversationId = row?.conversation_id ?? null;
       last = (await log.append({ tenantId: defaultTenant, stream, conversationId, events })) ?? last;
     },
-    target: (after = last) => ({
-      host: hostname,
-      port: Number(port),
-      path: `/api/v1/runs/${id}/stream`,
-      token: platform.token,
-      after,
-    }),
+    target: (after = last) => targetOf(`runs/${id}`, after),
+    conversationTarget: (after = last) => targetOf(`conversations/${row?.conversation_id}`, after),
   };
 }

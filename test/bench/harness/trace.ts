@@ -8,8 +8,8 @@ import { percentile } from './pairs.ts';
 export interface Trace {
   /** How the product must be started for its way to be written down. */
   environment: Record<string, string>;
-  /** The median milliseconds of each part, by what ended it, of the runs whose first event and token were seen then. */
-  parts(seen: ReadonlyMap<string, { first: number; token: number }>): Promise<Record<string, number>>;
+  /** The median milliseconds of each part, by what ended it, of the runs asked for and whose first token was seen then. */
+  parts(seen: ReadonlyMap<string, { begun: number; token: number }>): Promise<Record<string, number>>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -27,8 +27,8 @@ export async function openTrace(): Promise<Trace> {
         passed.set(stream, [...(passed.get(stream) ?? []), { at: Number(at), point }]);
       }
       const parts = new Map<string, number[]>();
-      for (const [id, { first, token }] of seen) {
-        let before = first;
+      for (const [id, { begun, token }] of seen) {
+        let before = begun;
         const end = (point: string, at: number): void => {
           parts.set(point, [...(parts.get(point) ?? []), at - before]);
           before = at;

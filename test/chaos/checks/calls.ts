@@ -2,12 +2,19 @@
 // closed, the calls of an answer acted in the order written, and what the result says is what the ledger and the files show.
 import { type Check, type Evidence, plannedCalls, type RunState, type Violation } from '../evidence.ts';
 import type { Hit } from '../ledger.ts';
+import type { FaultKind } from '../nemesis.ts';
 import { afterEdit, beforeEdit, type CallPlan } from '../program.ts';
 
 type CallRow = RunState['calls'][number];
 
+/** What a full disk, or an engine that was away for too long, makes of a call: it says so, and is no loss. */
+const saysWhy: Partial<Record<FaultKind, RegExp>> = {
+  'full-disk': /No space left on device|the disk is full|is nearly full/,
+  engine: /the Docker engine on .* does not answer/i,
+};
+
 /** How a call says that it will not be tried again. */
-const gaveUp = /took its worker down 3 times/;
+const gaveUp = /^Not tried again: \w+ took its worker down \d+ times/;
 
 export const checkCalls: Check = (evidence) => {
   const violations: Violation[] = [];
@@ -86,8 +93,12 @@ function outcomeProblem(
   { files, faults }: Evidence,
   folder: string,
 ): string | undefined {
-  // After three deaths of its worker a call is not made any more, and says so.
-  if (row.status === 'failed' && gaveUp.test(row.output ?? '')) return undefined;
+  // After three deaths of its worker a call is not made any more, and says so. As failed it has done nothing.
+  if (gaveUp.test(row.output ?? '') && row.status === 'failed') {
+    return effects.length > 0 ? 'it was given up as failed and took place' : undefined;
+  }
+  const excuses = Object.entries(saysWhy).filter(([kind]) => faults.some((fault) => fault.kind === kind));
+  if (row.status === 'failed' && excuses.some(([, words]) => words.test(row.output ?? ''))) return undefined;
   // A supervisor that takes over ends the worker it finds, and that stops what runs; people stop runs, too.
   const mayBeStopped = row.status === 'stopped' || row.status === 'unknown';
   switch (call.kind) {

@@ -259,7 +259,7 @@ export function sampleCommand(cli: Cli): Command {
 `,
     'api/cli/program.ts': each(
       before('import { usageCommand }', "import { sampleCommand } from './commands/sample-command.ts';\n"),
-      before('    demoCommand,\n', '    sampleCommand,\n'),
+      before('  demoCommand,\n', '    sampleCommand,\n'),
     ),
   },
   missing: (read) =>

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   commandEnvironment,
-  nameProblem,
   namesIn,
   pathBefore,
   usualNames,
 } from '../../../worker/config/command-environment.ts';
+import { nameProblem } from '../../../workflows/contracts/command-variables.ts';
 import { environmentNames, loadConfig } from '../../../worker/config/config.ts';
 
 const given = (environment: Record<string, string>, list = usualNames.join(','), secrets: string[] = []) =>
@@ -81,6 +81,8 @@ describe('the variables that commands get', () => {
       ['PERDURE_*', 'PERDURE_* is ours and is never given to commands'],
       ['A*', 'A* stands for too much'],
       ['BASH_ENV', 'BASH_ENV changes how a command is read'],
+      ['GIT_EXTERNAL_DIFF', 'GIT_EXTERNAL_DIFF changes how a command is read'],
+      ['GCONV_PATH', 'GCONV_PATH changes how a command is read'],
       ['TZ, LANG', ' LANG is no name of a variable'],
       ['PATH', 'PATH is given to commands anyhow'],
     ] as const) {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ConfigInput } from '../../../worker/config/config.ts';
 import { childEnvironment, describeConfig, knownSecrets, loadConfig } from '../../../worker/config/config.ts';
 import { ConfigProblem } from '../../../worker/config/config-problem.ts';
@@ -100,7 +100,9 @@ describe('a mistake', () => {
     expect(problem(withYaml('port: 80\n\nunknownPriceMicrosPerMillion:\n  inptu: 3\n'))).toBe(
       `${file}:4: there is no setting "unknownPriceMicrosPerMillion.inptu"; did you mean "unknownPriceMicrosPerMillion.input"?`,
     );
-    expect(problem(withYaml('host: x\nport: many\n'))).toMatch(`${file}:2: port must be a number.`);
+    expect(problem(withYaml('host: x\nport: many\n'))).toMatch(
+      `${file}:2: port must be a number from 1 to 65535.`,
+    );
     expect(problem(withYaml('host: x\n\nhost: y\n'))).toMatch(`${file}:3: this is not YAML`);
     expect(problem(withYaml('- port\n'))).toBe(`${file}: the file must be a list of "name: value".`);
     for (const price of [
@@ -187,6 +189,11 @@ describe('a secret', () => {
     const file = write('key', 'sk-from-file\n');
     expect(loadConfig({ environment: { OPENAI_API_KEY_FILE: file } }).openaiApiKey).toBe('sk-from-file');
     expect(loadConfig(withYaml(`openaiApiKeyFile: ${file}\n`)).openaiApiKey).toBe('sk-from-file');
+    const keys = write('keys', '{"team-a":"sk-a"}\n');
+    expect(loadConfig({ environment: { PERDURE_MODEL_KEYS_FILE: keys } }).modelKeys).toEqual({
+      'team-a': 'sk-a',
+    });
+    expect(loadConfig(withYaml(`modelKeysFile: ${keys}\n`)).modelKeys).toEqual({ 'team-a': 'sk-a' });
     expect(problem({ environment: { OPENAI_API_KEY_FILE: path.join(folder, 'gone') } })).toMatch(
       /cannot be read \(ENOENT\)/,
     );
@@ -202,23 +209,37 @@ describe('a secret', () => {
     const environment = Object.fromEntries(
       settings
         .filter(({ notes }) => notes.secret)
-        .map(({ variable, name }) => [
+        .map(({ variable, name, form }) => [
           variable,
-          name === 'databaseUrl' ? 'postgres://u:canary%2F1@h/d' : `canary-${name}`,
+          form === 'json' ? `{"mine":"canary-${name}"}` : `canary-${name}`,
         ]),
     );
     const config = loadConfig({
       environment: {
         ...environment,
+        DATABASE_URL: 'postgres://u:canary%2F1@h/d',
         PERDURE_COMPATIBLE_BASE_URL: 'http://127.0.0.1:1',
         TEMPORAL_ADDRESS: '127.0.0.1:1',
       },
     });
     expect(JSON.stringify(describeConfig(config))).not.toContain('canary');
     expect(knownSecrets(config)).toEqual(
-      expect.arrayContaining(['canary%2F1', 'canary/1', 'canary-openaiApiKey']),
+      expect.arrayContaining(['canary%2F1', 'canary/1', 'canary-openaiApiKey', 'canary-modelKeys']),
     );
   });
+});
+
+test("the secrets that Amazon's package reads from the environment are hidden too", () => {
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'canary-of-a-bucket');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(knownSecrets(loadConfig({ environment: { PERDURE_S3_BUCKET: 'contents' } }))).toContain(
+    'canary-of-a-bucket',
+  );
+});
+
+test('what is said of a bucket needs its name', () => {
+  const environment = { PERDURE_S3_PREFIX: 'perdure/' };
+  expect(() => loadConfig({ environment })).toThrow('set PERDURE_S3_BUCKET too');
 });
 
 test("a child's environment says everything that was decided, and says it again when it is read", () => {

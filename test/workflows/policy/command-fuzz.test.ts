@@ -4,7 +4,7 @@ import { canFuzz, compareTexts, fuzzCommands } from './fuzz/commands.ts';
 import { knownHoles } from './fuzz/known-holes.ts';
 
 // Long enough to meet every piece many times, short enough for each run of the suite.
-const fuzzMs = withFaults ? 60_000 : 15_000;
+const fuzzMs = withFaults ? 60_000 : 5_000;
 
 test.skipIf(!canFuzz)(
   'what a profile allows runs exactly what was judged in a real shell',
@@ -25,9 +25,10 @@ test.skipIf(!canFuzz)(
 
 test.skipIf(!canFuzz)(
   'with the model’s own text by the word of another parser, the same comparison finds what was open',
+  { tags: ['faults'], timeout: fuzzMs * 4 },
   () => {
-    const found = compareTexts(knownHoles).filter(({ why }) => why.includes('touch'));
-    expect(found.length).toBeGreaterThanOrEqual(15);
+    // The others start nothing that was not judged; which of two strangers is named depends on which was quicker.
+    expect(compareTexts(knownHoles)).toHaveLength(18);
     const result = fuzzCommands({
       seed: 1,
       corpus: [],
@@ -36,5 +37,4 @@ test.skipIf(!canFuzz)(
     });
     expect(result.differences.length).toBeGreaterThan(0);
   },
-  fuzzMs * 4,
 );

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBackground } from '../../../activities/tools/background.ts';
-import { publicEgress } from '../../../activities/tools/fetch.ts';
+import { publicEgress } from '../../../activities/egress/egress.ts';
 import { createTools } from '../../../activities/tools/index.ts';
 import type { PolicyProfile, PolicyRule } from '../../../workflows/contracts/policy.ts';
 import {

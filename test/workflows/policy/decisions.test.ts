@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { publicEgress } from '../../../activities/tools/fetch.ts';
+import { publicEgress } from '../../../activities/egress/egress.ts';
 import { createTools } from '../../../activities/tools/index.ts';
 import { builtInProfiles } from '../../../workflows/policy/presets.ts';
 import type { PolicyCall } from '../../../workflows/policy/subject.ts';
@@ -159,6 +159,13 @@ const inputs: Record<string, unknown[]> = {
   finish: [{ summary: 'done' }],
   'ask-person': [{ question: 'Which of the two?' }],
   output: [{ key: 'a'.repeat(64) }],
+  delegate: [{ prompt: 'Write the tests.' }, { prompt: 'Write the tests.', name: 'tester' }],
+  'delegate-async': [{ prompt: 'Write the tests.', name: 'tester' }],
+  wait: [{}, { names: ['tester', 'writer'] }],
+  peek: [{ name: 'tester' }],
+  remember: [{ text: 'It is late.' }],
+  recall: [{}, { words: 'late' }],
+  skill: [{ name: 'release' }],
 };
 
 const shorts = { allow: '+', ask: '?', deny: '-' };
@@ -182,10 +189,6 @@ test('every profile decides about every tool and every awkward input as recorded
       return row(name, { tool: name, effect, subjectKind, subject: tool.subject(input) });
     }),
   );
-  const coming: PolicyCall[] = [
-    { tool: 'delegate', effect: 'execute', subjectKind: 'run', subject: 'write the tests' },
-  ];
-  rows.push(...coming.map((wanted) => row(wanted.tool, wanted)));
   const head = builtInProfiles.map(({ id }) => id.slice(0, 20).padEnd(22)).join('');
   await expect([head, ...rows, ''].join('\n')).toMatchFileSnapshot('decisions.txt');
 });

@@ -20,6 +20,10 @@ class World {
   stop: PendingInputResult['stop'] = 'none';
   readonly answers = new Map<string, boolean>();
   readonly deadlines: number[] = [];
+  /** Not read yet by the run. */
+  messages = 0;
+  /** Why its executor has been given up. */
+  lost: string | undefined;
   /** Pauses every look between reading and telling until it is set free. */
   hold: Promise<void> | undefined;
   private now = 0;
@@ -69,6 +73,8 @@ class World {
       stop: this.stop,
       answered,
       open: 0,
+      messages: this.messages,
+      ...(this.lost !== undefined && { lost: this.lost }),
       ...(due !== undefined && { dueMs: due - this.now }),
     };
     await this.hold;
@@ -265,6 +271,15 @@ test('everything that is guarded when the run ends comes to that end', async () 
   ]);
 });
 
+test('work that is done as the run ends comes to that end', async () => {
+  const { outside } = new World();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const work = outside.guard(() => promise);
+  resolve('done');
+  outside.end(failed);
+  expect(await work).toEqual({ kind: 'ended', ending: failed });
+});
+
 test('a run that is out of time at its begin is told so before it does anything', async () => {
   const { outside } = new World();
   void outside.within(0);
@@ -279,4 +294,31 @@ test('work that fails ends the run where it means that, and is passed on where i
   });
   await expect(outside.guard(() => Promise.reject(new Error('a bug')))).rejects.toThrow('a bug');
   expect(await outside.guard(async () => 'done')).toEqual({ kind: 'done', value: 'done' });
+});
+
+test('who waits for a message waits for one that was not read before', async () => {
+  const world = new World();
+  void world.outside.watch();
+  world.messages = 1;
+  world.outside.wake();
+  await world.pass();
+  world.messages = 0;
+  const heard = outcomeOf(world.outside.message());
+  await world.pass();
+  expect(heard.times).toBe(0);
+  world.messages = 1;
+  world.outside.wake();
+  await world.pass();
+  expect(heard.times).toBe(1);
+});
+
+test('an executor that was given up ends the run, and what is guarded', async () => {
+  const world = new World();
+  const work = outcomeOf(world.outside.guard(never));
+  void world.outside.watch();
+  world.lost = 'Nothing was heard of box.';
+  world.outside.wake();
+  await world.pass();
+  const ending = { outcome: 'failed', reason: 'executor_lost', detail: 'Nothing was heard of box.' };
+  expect(work).toEqual({ value: { kind: 'ended', ending }, times: 1 });
 });

@@ -65,6 +65,9 @@ export function portsOf(script: Script, continueAt?: number): { ports: LoopPorts
       asked.push(`may ${waits}`);
       return !script.denied?.includes(waits);
     },
+    async closed(callId) {
+      asked.push(`closed ${callId}`);
+    },
     ended: (status, result) => void asked.push(`ended ${status}${result ? ` ${result.steps}` : ''}`),
     async betweenSteps(step) {
       asked.push(`between ${step}`);

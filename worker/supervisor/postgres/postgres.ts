@@ -9,7 +9,7 @@ import { openersOf } from '../../../activities/host/open-files.ts';
 import { lockWithin } from '../../kernel-lock.ts';
 import type { DetachedProcess } from '../process/detached-process.ts';
 import { adoptProcess, spawnDetached } from '../process/detached-process.ts';
-import { logTail } from '../process/log-tail.ts';
+import { endOfLog } from '../process/log-tail.ts';
 import type { WantedPort } from '../ports.ts';
 import { choosePort } from '../ports.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
@@ -214,9 +214,7 @@ async function launch(
     problem = last;
     await stopPostgres(server);
   }
-  throw new Error(
-    `Postgres did not start: ${problem}. Its log ${input.logFile} ends:\n${logTail(input.logFile)}`,
-  );
+  throw new Error(`Postgres did not start: ${problem}. ${endOfLog(input.logFile)}`);
 }
 
 function binariesVersion(binaries: PostgresBinaries): string {

@@ -9,7 +9,7 @@ import { type DataFolder, removeLifeFiles } from '../../data-folder.ts';
 import { spawnDetached, stillRuns } from './detached-process.ts';
 import type { RunningPart } from './keep-running.ts';
 import { openersOf } from '../../../activities/host/open-files.ts';
-import { servingHeap } from '../../idle-garbage.ts';
+import { servingHeap, servingMemory } from '../../idle-garbage.ts';
 import { type KernelLock, lockWithin, shareLock } from '../../kernel-lock.ts';
 import { findProcesses, parentOf, type RunningProcess, runningProcesses } from '../../process-table.ts';
 import type { StopStage } from './stop-process.ts';
@@ -74,7 +74,7 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
   const child = await spawnDetached({
     executable: process.execPath,
     args: roleArgs(role, data.folder),
-    env: input.env,
+    env: { ...servingMemory, ...input.env },
     cwd: process.cwd(),
     lock: input.lock,
     // A standby is a worker to be: what it says belongs where people look for the worker's.

@@ -62,14 +62,24 @@ async function addSearchAttributes(connection: Connection, namespace: string): P
   }
 }
 
-/** Makes what is missing and says who answered. May be called at every start and from several processes at once. */
-export async function prepareNamespace(place: TemporalPlace, namespace: string): Promise<TemporalIdentity> {
+/**
+ * Makes what is missing and says who answered. May be called at every start and from several processes at once. `joins`:
+ * the namespace is another installation's, and must be there.
+ */
+export async function prepareNamespace(
+  place: TemporalPlace,
+  namespace: string,
+  joins = false,
+): Promise<TemporalIdentity> {
   // A server that accepts and does not answer is frozen; five seconds tell it from a busy one.
   const connection = await Connection.connect({ ...connectionOptions(place), connectTimeout: 5_000 });
   try {
     return await connection.withDeadline(Date.now() + 15_000, async () => {
       const { clusterId } = await connection.workflowService.getClusterInfo({});
-      const id = (await namespaceId(connection, namespace)) ?? (await makeNamespace(connection, namespace));
+      const known = await namespaceId(connection, namespace);
+      if (known === undefined && joins)
+        throw new Error(`it has no namespace ${namespace}, so no server of Perdure has worked with it`);
+      const id = known ?? (await makeNamespace(connection, namespace));
       await addSearchAttributes(connection, namespace);
       return { clusterId, namespaceId: id };
     });

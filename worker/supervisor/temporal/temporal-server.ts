@@ -8,7 +8,7 @@ import { openersOf, standsIn } from '../../../activities/host/open-files.ts';
 import { lockWithin } from '../../kernel-lock.ts';
 import type { DetachedProcess } from '../process/detached-process.ts';
 import { adoptProcess, spawnDetached } from '../process/detached-process.ts';
-import { logTail } from '../process/log-tail.ts';
+import { endOfLog } from '../process/log-tail.ts';
 import type { Place, WantedPort } from '../ports.ts';
 import { choosePort, hiddenPlace, plainPlace } from '../ports.ts';
 import type { ProcessIdentity } from '../../process-table.ts';
@@ -58,6 +58,20 @@ export const dynamicConfiguration = {
   'history.hostLevelCacheMaxSize': '256',
   // Events for clusters that replicate, of which there are none: it fills up to 8 MB for nothing.
   'history.xdcCacheMaxSizeBytes': '262144',
+  // What stands ready for each queue of its own: as delivered 512 a queue, of which the file lets one write at a time.
+  // Their stacks are 5 MB at rest, and grow with each that was at work once.
+  'history.transferProcessorSchedulerWorkerCount': '32',
+  'history.timerProcessorSchedulerWorkerCount': '32',
+  'history.visibilityProcessorSchedulerWorkerCount': '32',
+  'history.archivalProcessorSchedulerWorkerCount': '32',
+  // Nothing is replicated.
+  'history.ReplicationProcessorSchedulerWorkerCount': '1',
+  'history.ReplicationLowPriorityProcessorSchedulerWorkerCount': '1',
+  // Its own housekeeping: two ask for each kind of work instead of eight, which is 4 MB less.
+  'worker.ScannerMaxConcurrentActivityTaskPollers': '2',
+  'worker.ScannerMaxConcurrentWorkflowTaskPollers': '2',
+  'worker.ParentCloseMaxConcurrentActivityTaskPollers': '2',
+  'worker.ParentCloseMaxConcurrentWorkflowTaskPollers': '2',
 };
 
 // It makes an URI of the name, in which `#`, `?` and `%` mean something. So it stands in its folder and is given a
@@ -248,8 +262,6 @@ export async function startTemporal(input: TemporalInput): Promise<TemporalServe
     if (identity !== undefined) return toServer(server, ports, { identity, takenOver: false });
     await stopTemporal(server);
     if (starts < mostStarts && problem === endedAtOnce) continue;
-    throw new Error(
-      `Temporal did not start: ${problem}. Its log ${input.logFile} ends:\n${logTail(input.logFile)}`,
-    );
+    throw new Error(`Temporal did not start: ${problem}. ${endOfLog(input.logFile)}`);
   }
 }

@@ -2,9 +2,10 @@
 import { accessSync, constants } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
+import type { WaysOut } from '../../../../activities/egress/ways-out.ts';
 import type { Sandbox, SandboxDriver } from '../../../../activities/sandbox/sandbox.ts';
 import { type Probe, probes } from './probes.ts';
-import { openScene, type Scene } from './scene.ts';
+import { type GiveAway, openScene, type Scene } from './scene.ts';
 
 // What only reads may be tried beside each other; commands and the tests' other halves share the processors.
 const atOnce = 4;
@@ -15,24 +16,28 @@ export type MakeDriver = (scene: Pick<Scene, 'folder' | 'data'>) => SandboxDrive
 /** Probes that this machine can try at all. */
 export const tried: readonly Probe[] = [...probes.reading, ...probes.touching].filter(canTry);
 
-/** The names of the probes that reached what they wanted. */
-export async function escapesFrom(make: MakeDriver): Promise<string[]> {
-  const scene = await openScene();
-  const open = await make(scene).open({ id: 'run', projectPath: scene.project });
+/** The names of the probes that reached what they wanted. `waysOut`: each is let out to a host that is not the scene's. */
+export async function escapesFrom(
+  make: MakeDriver,
+  { give = () => {}, waysOut }: { give?: GiveAway; waysOut?: WaysOut } = {},
+): Promise<string[]> {
+  const scene = await openScene(give);
+  const open = await make(scene).open({ id: 'run', tenantId: 'tenant', projectPath: scene.project });
   try {
     const sandbox = await open.forCall();
     const reached = new Set<string>();
     const waiting = probes.reading.filter(canTry);
     const work = async (): Promise<void> => {
       for (let probe = waiting.shift(); probe !== undefined; probe = waiting.shift())
-        if ((await outputOf(sandbox, probe.command(scene))).includes(scene.word)) reached.add(probe.name);
+        if ((await outputOf(sandbox, probe.command(scene), waysOut)).includes(scene.word))
+          reached.add(probe.name);
     };
     await Promise.all(Array.from({ length: atOnce }, work));
     await scene.wasTouched();
     for (const probe of probes.touching.filter(canTry)) {
       // A work tree that was put back is another folder.
       const current = await open.forCall();
-      const output = await outputOf(current, probe.command(scene));
+      const output = await outputOf(current, probe.command(scene), waysOut);
       await probe.afterwards?.(scene);
       if ((await scene.wasTouched()) || output.includes(scene.word)) reached.add(probe.name);
     }
@@ -43,15 +48,18 @@ export async function escapesFrom(make: MakeDriver): Promise<string[]> {
   }
 }
 
-async function outputOf(sandbox: Sandbox, command: string): Promise<string> {
+async function outputOf(sandbox: Sandbox, command: string, waysOut: WaysOut | undefined): Promise<string> {
   let output = '';
+  const wayOut = waysOut?.prepare(['packages.example.org'], () => {});
   await sandbox.exec({
+    ...(wayOut && { wayOut }),
     command,
     key: 'run/1.0',
     signal: AbortSignal.timeout(20_000),
     onStart: async () => {},
     onOutput: (_from, bytes) => void (output += bytes.toString('latin1')),
   });
+  await wayOut?.close();
   return output;
 }
 

@@ -45,6 +45,10 @@ const reading: Probe[] = [
   { name: 'an archive', command: ({ outside }) => `tar -C ${outside} -c secret | tar -xO` },
   { name: 'a redirection', command: (scene) => `read -r line < ${secret(scene)}; echo "$line"` },
   { name: 'a file as a script', command: (scene) => `. ${secret(scene)}` },
+  {
+    name: 'a pipe with a name',
+    command: ({ outside, word }) => `timeout 2 head -c ${word.length} ${outside}/pipe`,
+  },
   { name: 'dd', command: (scene) => `dd status=none if=${secret(scene)}` },
   {
     name: 'a search of the whole temporary folder',
@@ -125,7 +129,7 @@ const reading: Probe[] = [
     asRoot: true,
     command: (scene) => `nsenter -t ${process.pid} -m cat ${secret(scene)}`,
   },
-  { name: 'a user namespace of its own', asRoot: true, command: printing(() => 'unshare -Ur true') },
+  { name: 'a user namespace of its own', asRoot: true, command: printing(() => 'unshare -U true') },
   {
     name: 'a device made inside',
     asRoot: true,
@@ -177,6 +181,13 @@ const reading: Probe[] = [
     command: calling(321, 280, '0, pack("L18", 2, 4, 4, 1), 72'),
   },
   { name: 'faults of memory taken over', asKernel: true, command: calling(323, 282, '1') },
+  // To be connected, a socket for datagrams needs no more than a route.
+  {
+    name: 'a route to where clouds keep a machine’s metadata',
+    asKernel: true,
+    command: ({ word }) =>
+      `perl -MIO::Socket::INET -e 'print "${word}" if IO::Socket::INET->new(Proto => "udp", PeerAddr => "169.254.169.254:80")'`,
+  },
 ];
 
 const touching: Probe[] = [
@@ -210,6 +221,17 @@ const touching: Probe[] = [
   {
     name: 'a port by the address of no interface',
     command: ({ tcpPort }) => `exec 3<>/dev/tcp/0.0.0.0/${tcpPort} && cat <&3`,
+  },
+  {
+    name: 'a port by the addresses of this machine',
+    command: ({ addresses, tcpPort }) =>
+      addresses.map((each) => `(exec 3<>/dev/tcp/${each}/${tcpPort} && cat <&3)`).join('; '),
+  },
+  {
+    name: 'a port through a proxy, if there is one',
+    program: 'curl',
+    command: ({ tcpPort }) =>
+      `curl -s --noproxy '' --max-time 5 http://127.0.0.1:${tcpPort}/ http://localhost:${tcpPort}/`,
   },
   {
     name: 'a query to a name server',

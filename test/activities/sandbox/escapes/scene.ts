@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, realpath } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 
 export interface Scene {
@@ -18,6 +18,8 @@ export interface Scene {
   /** Our own data folder, in the project. */
   data: string;
   tcpPort: number;
+  /** IPv4 addresses of this machine; that port is heard at each. */
+  addresses: string[];
   udpPort: number;
   /** Without its leading zero byte. */
   abstractSocket: string;
@@ -29,13 +31,17 @@ export interface Scene {
   dispose(): Promise<void>;
 }
 
-export async function openScene(): Promise<Scene> {
+/** Gives the project to the user that commands in it have, each time it was made. */
+export type GiveAway = (project: string, data: string) => void;
+
+export async function openScene(give: GiveAway): Promise<Scene> {
   const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'perdure-escapes-')));
   const word = `canary-${randomBytes(8).toString('hex')}`;
   const inFolder = (...names: string[]): string => path.join(folder, ...names);
   const [project, outside] = [inFolder('project'), inFolder('outside')];
   const data = path.join(project, 'state', 'perdure');
   prepare(project, outside, data, word);
+  give(project, data);
   const meetings = await listen([
     { host: '0.0.0.0', port: 0 },
     { path: path.join(outside, 'socket') },
@@ -50,6 +56,9 @@ export async function openScene(): Promise<Scene> {
     ...{ word, project, outside, data, folder },
     tcpPort: (meetings.servers[0]!.address() as AddressInfo).port,
     udpPort: datagrams.address().port,
+    addresses: Object.values(networkInterfaces()).flatMap((each) =>
+      (each ?? []).flatMap(({ family, address }) => (family === 'IPv4' ? [address] : [])),
+    ),
     abstractSocket: `${word}-socket`,
     get victim() {
       return victim.pid as number;
@@ -72,6 +81,7 @@ export async function openScene(): Promise<Scene> {
         rmSync(outside, { recursive: true, force: true });
         await meetings.close();
         prepare(project, outside, data, word);
+        give(project, data);
         await meetings.open();
         victim = await startVictim(outside, word);
       }
@@ -89,6 +99,7 @@ export async function openScene(): Promise<Scene> {
 function prepare(project: string, outside: string, data: string, word: string): void {
   for (const each of [data, outside, path.join(project, 'nested')]) mkdirSync(each, { recursive: true });
   for (const name of ['secret', 'target']) writeFileSync(path.join(outside, name), word, { mode: 0o600 });
+  execFileSync('mkfifo', [path.join(outside, 'pipe')]);
   writeFileSync(path.join(data, 'token'), word, { mode: 0o600 });
   writeFileSync(path.join(project, 'file'), 'text\n');
   for (const each of [project, path.join(project, 'nested')]) {
@@ -154,12 +165,16 @@ async function listen(places: { host?: string; port?: number; path?: string }[])
 }
 
 async function startVictim(outside: string, word: string): Promise<ChildProcess> {
-  const child = spawn('/bin/sh', ['-c', 'exec 3<secret; echo up; sleep 600; : "$0"', `argument-${word}`], {
-    cwd: outside,
-    env: { PATH: '/usr/bin:/bin', VARIABLE: `variable-${word}` },
-    stdio: ['ignore', 'pipe', 'ignore'],
-    detached: true,
-  });
+  const child = spawn(
+    '/bin/sh',
+    ['-c', 'exec 3<secret 4<>pipe; cat secret >&4; echo up; sleep 600; : "$0"', `argument-${word}`],
+    {
+      cwd: outside,
+      env: { PATH: '/usr/bin:/bin', VARIABLE: `variable-${word}` },
+      stdio: ['ignore', 'pipe', 'ignore'],
+      detached: true,
+    },
+  );
   await once(child.stdout as NodeJS.ReadableStream, 'data');
   return child;
 }

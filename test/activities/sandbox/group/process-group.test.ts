@@ -4,9 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { groupHandles, toHandle } from '../../../../activities/sandbox/group/handles.ts';
 import {
   groupIsAlive,
   groupOf,
+  identityOf,
+  isDeadWorker,
   killGroup,
   killMarked,
   killOrphans,
@@ -75,6 +78,21 @@ test('a process that has got the number of a dead group is never hit', async () 
   expect([stranger.pid, other.pid, member].map(isAlive)).toEqual([true, true, true]);
   await killMarked('run/2.3');
   expect([other.pid, member].map(isAlive)).toEqual([true, false]);
+});
+
+test('a command is killed with what an earlier attempt of its call has left, of which nothing is on record', async () => {
+  const [left, now, other] = ['run/4.0', 'run/4.0', 'run/4.1'].map((call, index) =>
+    start('sleep 600', marksFor(`attempt-${index}`, call)),
+  ) as [ReturnType<typeof start>, ReturnType<typeof start>, ReturnType<typeof start>];
+  expect(await groupHandles.kill(toHandle('mount', groupOf(now.pid, 'attempt-1'), 'run/4.0'))).toBe('gone');
+  expect([left, now, other].map(({ pid }) => isAlive(pid))).toEqual([false, false, true]);
+});
+
+test('a worker of another container on this machine is never taken for dead', () => {
+  const [here, pid, started] = identityOf(process.pid).split('/');
+  expect(
+    [`${here}/${pid}/${started}`, `${here}/${pid}/long:ago`, `another/${pid}/long:ago`].map(isDeadWorker),
+  ).toEqual([false, true, false]);
 });
 
 test('orphans of a killed worker are killed, and those of a living one are not', async () => {

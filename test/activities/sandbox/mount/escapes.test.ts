@@ -2,15 +2,28 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { createMount } from '../../../../activities/sandbox/mount/mount.ts';
-import { escapesFrom, tried } from '../escapes/escapes.ts';
+import { escapesFrom, type MakeDriver, tried } from '../escapes/escapes.ts';
+import { plant, plants } from '../escapes/plants.ts';
 
-test('every probe for a way out finds one where nothing is contained', async () => {
-  const escapes = await escapesFrom(({ folder }) =>
-    createMount({
-      workFolder: path.join(folder, 'work'),
-      programs: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      gitBounds: async () => ({}),
-    }),
+const make: MakeDriver = ({ folder }) =>
+  createMount({
+    workFolder: path.join(folder, 'work'),
+    programs: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    gitBounds: async () => ({}),
+  });
+
+test('every probe for a way out finds one where nothing is contained', {
+  tags: ['faults'],
+  timeout: 180_000,
+}, async () => {
+  expect(await escapesFrom(make)).toEqual(tried.map(({ name }) => name));
+});
+
+test('what a command plants for a later git is run by a person’s, and not by ours', {
+  tags: ['faults'],
+  timeout: 60_000,
+}, async () => {
+  expect(await plant(make)).toEqual(
+    plants.map(({ name, trips }) => ({ name, ours: false, ...(trips && { theirs: true }) })),
   );
-  expect(escapes).toEqual(tried.map(({ name }) => name));
-}, 180_000);
+});

@@ -31,6 +31,7 @@ test('a command has the variables it is given, and no others of the process that
   const variables = { TZ: 'Asia/Tokyo', LANG: 'de_DE.UTF-8', PATH: '/nowhere', TERM: 'xterm' };
   const opened = await createMount({ ...needs, programs: '/usr/bin:/bin', variables }).open({
     id: 'run',
+    tenantId: 'tenant',
     projectPath: project,
   });
   onTestFinished(() => opened.close('ended'));

@@ -97,7 +97,7 @@ const acts = {
     return log.write('test', async (write) => {
       await reserve(write.tx, reservation(key, turn));
       const attempt = anAttempt(key.of.run, `model/${key.step}`, key.attempt);
-      await openStep(write, await runOf(write, key), { step: key.step, attempt });
+      await openStep(write, await runOf(write, key), { step: key.step, attempt, keep: async () => 'kept' });
     });
   },
   end: async (world: World, turn: Turn) => {

@@ -116,7 +116,7 @@ test('a limit that is no amount, and a pool of a name nobody draws from, cannot 
     await expect(tenant.limit('tenant', { tokens })).rejects.toThrow(`tokens ${range}`);
   for (const name of ['owner/', 'user/ada', 'tenants'])
     await expect(tenant.limit(name as 'tenant', {})).rejects.toThrow(
-      `"${name}" is no pool: write tenant, conversation/<id>, run/<id> or owner/<anything>.`,
+      `"${name}" is no pool: write tenant, conversation/<id>, run/<id>, owner/<anything> or executor/<name>.`,
     );
   await expect(tenant.limit('tenant', { dayRuns: 1 }, 'openai/gpt')).rejects.toThrow(
     "dayRuns limits runs; a pool of one model's calls cannot have it.",

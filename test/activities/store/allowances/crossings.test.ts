@@ -1,16 +1,19 @@
 import { expect, test } from 'vitest';
-import { streamOf } from '../../../../workflows/contracts/event.ts';
+import { type NewEvent, streamOf } from '../../../../workflows/contracts/event.ts';
 import { listUntold, tellCrossings } from '../../../../activities/store/allowances/crossings.ts';
 import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
 import type { RunRow } from '../../../../activities/store/runs/runs.ts';
 import { openTenant } from '../../../support/allowances.ts';
-import { eventsOf, lockedRun, openTestStore } from '../../../support/store.ts';
+import { eventsOf, lockedRun, openTestStore, toldTo } from '../../../support/store.ts';
 
 const store = await openTestStore();
 const { log, database } = store;
 
 async function warnings(stream: string, tenantId: string): Promise<unknown[]> {
-  const events = await eventsOf(database, stream, tenantId);
+  return warningsIn(await eventsOf(database, stream, tenantId));
+}
+
+function warningsIn(events: NewEvent[]): unknown[] {
   return events.filter(({ type }) => type === 'budget-warning').map(({ payload }) => payload);
 }
 
@@ -64,5 +67,5 @@ test('after the end of the run the stream of the tenant tells it', async () => {
     return endRun(write, await lockedRun(write, run.id), end);
   });
   await tellUntold();
-  expect(await warnings(streamOf('tenant', run.tenant_id), run.tenant_id)).toEqual([all]);
+  expect(warningsIn(await toldTo(database, run.tenant_id))).toEqual([all]);
 });

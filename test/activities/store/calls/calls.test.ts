@@ -67,6 +67,7 @@ test('a call goes from its request over its claim to its one result', async () =
     output: 'All is well.',
     outputBytes: 12,
     content: null,
+    network: [],
     attempts: 1,
     settled: null,
     settledBy: null,

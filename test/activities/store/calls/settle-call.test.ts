@@ -1,6 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { aCall, anAttempt, eventsOf, expectWholeLog, openTestStore } from '../../../support/store.ts';
+import { aCall, anAttempt, expectWholeLog, openTestStore, toldTo } from '../../../support/store.ts';
 import { findCall } from '../../../../activities/store/calls/calls.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
@@ -78,7 +78,7 @@ test('a call of an ended run is settled on the stream of its tenant', async () =
   const before = await store.events(run);
   await settle(run);
   expect(await store.events(run)).toEqual(before);
-  expect((await eventsOf(database, `tenant/${defaultTenant}`)).at(-1)).toEqual(event(run));
+  expect((await toldTo(database)).at(-1)).toEqual(event(run));
   await expectWholeLog(store);
 });
 

@@ -16,7 +16,9 @@ async function ask(url: string, text: string): Promise<object[]> {
   }
 }
 
-test('answers remembered as rules count no more, stay readable, and the audit says so', async () => {
+test('answers remembered as rules count no more, stay readable, and the audit says so', {
+  tags: ['faults'],
+}, async () => {
   const { url } = await createTestDatabase();
   while (
     (await migrationStatus(url)).some(
@@ -41,7 +43,9 @@ test('answers remembered as rules count no more, stay readable, and the audit sa
 
 const store = await openTestStore();
 
-test('runs are told whom they count for, and that nothing is known of their sources', async () => {
+test('runs are told whom they count for, and that nothing is known of their sources', {
+  tags: ['faults'],
+}, async () => {
   const { url } = store;
   await store.accept({ owner: 'team/ada', pools: ['owner/team/ada'] });
   await store.accept();

@@ -37,7 +37,7 @@ test('an accepted run has its row, its message and its first event, and opens a 
     ...settings,
     id: run.id,
     conversationId: run.conversation_id,
-    parentId: null,
+    ...{ kind: 'main', parentId: null, alternativeOf: null, delegation: null, subagents: 0 },
     status: 'queued',
     parked: false,
     stuck: null,
@@ -45,10 +45,9 @@ test('an accepted run has its row, its message and its first event, and opens a 
     reasonText: null,
     prompt: 'Mend  the\ntest.',
     metadata: { ticket: '7' },
-    ...{ attended: false, overBudget: 'pause', execMode: 'mount', owner: null },
-    externalTools: [],
-    acceptNoContainment: false,
-    deniedCalls: null,
+    ...{ attended: false, overBudget: 'pause', execMode: 'mount', workTree: 'in-place', owner: null },
+    ...{ preset: null, externalTools: [], container: null, homecoming: null },
+    ...{ executor: null, workspace: null, acceptNoContainment: false, deniedCalls: null },
     steps: 0,
     usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },
     costMicros: 0,
@@ -173,14 +172,6 @@ test('a message that was applied as a steer is not started as a run when it is s
     became: 'known',
     run: { id: run.id },
   });
-});
-
-test('a message whose steer was refused becomes a run when it is sent again', async () => {
-  const run = await store.started();
-  const message = { conversationId: run.conversation_id, whenBusy: 'steer', messageId: 'too-late' } as const;
-  await store.accept(message);
-  await store.end(run, { status: 'failed', reason: 'model_failed' });
-  expect(await store.accept(message)).toMatchObject({ became: 'started' });
 });
 
 test('the same words in two conversations are two runs', async () => {

@@ -147,7 +147,12 @@ test('a step is not opened for a run that is to stop, is over a limit, or has en
   const run = await store.started();
   const attempt = anAttempt(run, 'model/1');
   const over = log.write('test', async (write) =>
-    openStep(write, await lockedRun(write, run.id), { step: 1, attempt, reached: 'limit_steps' }),
+    openStep(write, await lockedRun(write, run.id), {
+      step: 1,
+      attempt,
+      reached: 'limit_steps',
+      keep: async () => 'kept',
+    }),
   );
   expect(await over).toEqual({ kind: 'limit', reason: 'limit_steps' });
   await store.input(run, { kind: 'interrupt', messageId: 'stop' });

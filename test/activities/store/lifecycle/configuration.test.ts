@@ -35,7 +35,10 @@ const starter = { tenantId: defaultTenant, by: 'a caller', requestId: 'r' };
 beforeAll(() => ensureBuiltIns(database.db, defaultTenant));
 
 function begin(write: Write, wanted: Partial<StartRunBody>, needs: Partial<StartNeeds> = {}) {
-  return startRun(write, { ...startNeeds, ...needs }, starter, { prompt: 'Go.', ...wanted });
+  return startRun(write, { ...startNeeds, ...needs }, starter, {
+    prompt: 'Go.',
+    ...wanted,
+  });
 }
 
 function start(wanted: Partial<StartRunBody>, needs: Partial<StartNeeds> = {}): Promise<Accepted> {
@@ -61,6 +64,8 @@ const said = fc.record(
   },
   { requiredKeys: [] },
 );
+// So that no conversation is refused for another in its project.
+const own = { workTree: 'own' as const };
 const ends = fc.constantFrom('succeeded' as const, 'failed' as const, 'cancelled' as const, undefined);
 
 test('whatever was said when, and however runs ended, each goes by what was said last', async () => {
@@ -69,7 +74,7 @@ test('whatever was said when, and however runs ended, each goes by what was said
       const stands: Omit<(typeof messages)[number][0], 'policy'> & { policy?: string } = {};
       let first: RunRow | undefined;
       for (const [message, end] of messages) {
-        const { run } = first ? await follow(first, message) : await start(message);
+        const { run } = first ? await follow(first, message) : await start({ ...message, ...own });
         first ??= run;
         Object.assign(stands, message, { limits: { ...stands.limits, ...message.limits } });
         // The first that said none got one, and that stands.
@@ -143,6 +148,7 @@ test('of a run from before sources were recorded every limit stands', async () =
       owner: 'instance',
       overBudget: 'instance',
       externalTools: 'instance',
+      container: 'instance',
       policy: 'request',
       limits: { ...sourcesOf('conversation').limits, steps: 'request', maxOutputTokens: 'instance' },
     },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { aCall, anAttempt, eventsOf, expectWholeLog, openTestStore } from '../../../support/store.ts';
+import { aCall, anAttempt, expectWholeLog, openTestStore, toldTo } from '../../../support/store.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { StreamEnded } from '../../../../activities/store/log/events.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
@@ -50,7 +50,7 @@ test('a run ends once, with one terminal event, and nothing follows it', async (
   expect(await store.end(run, { status: 'failed', reason: 'workflow_gone' })).toMatchObject({ ended: false });
   expect(await store.run(run.id)).toMatchObject({ status: 'succeeded' });
   await expect(log.append({ ...streamFor(run), events: [] })).rejects.toThrow(StreamEnded);
-  expect((await eventsOf(database, `tenant/${defaultTenant}`)).at(-1)).toEqual({
+  expect((await toldTo(database)).at(-1)).toEqual({
     type: 'late-write',
     payload: { runId: run.id, unit: 'run', attempt: 0, what: 'ending as failed' },
   });
@@ -194,6 +194,16 @@ test('the next parked message gets its turn, with the parent of that moment', as
   await expectWholeLog(store);
 });
 
+test('parked messages have their turns as they were accepted, whichever began to wait for the lock first', async () => {
+  const run = await store.started();
+  const queue = async () =>
+    (await store.accept({ conversationId: run.conversation_id, whenBusy: 'queue' })).run;
+  const [first, second] = [await queue(), await queue()];
+  const change = { created_at: new Date(0) };
+  await store.database.db.updateTable('runs').set(change).where('id', '=', second.id).execute();
+  expect((await store.end(run)).promoted?.id).toBe(first.id);
+});
+
 test('a parked message that is cancelled makes no room, and is passed over when its turn comes', async () => {
   const run = await store.started();
   const queued = { conversationId: run.conversation_id, whenBusy: 'queue' } as const;
@@ -204,6 +214,19 @@ test('a parked message that is cancelled makes no room, and is passed over when 
   expect(await store.run(second.id)).toMatchObject({ status: 'cancelled', parked: false });
   expect((await store.end(run)).promoted?.id).toBe(third.id);
   await expectWholeLog(store);
+});
+
+test('a parked message that is interrupted leaves nothing: the next goes on from what was done before', async () => {
+  const first = await store.started();
+  await store.step(first, 1, { text: 'Done.' });
+  await store.end(first);
+  const conversationId = first.conversation_id;
+  const { run: active } = await store.accept({ conversationId, messageId: 'active' });
+  const { run: parked } = await store.accept({ conversationId, messageId: 'parked', whenBusy: 'queue' });
+  await store.end(parked, { status: 'interrupted', reason: 'interrupted' });
+  await store.end(active, { status: 'cancelled', reason: 'cancelled' });
+  const { run: next } = await store.accept({ conversationId, messageId: 'next' });
+  expect(next.parent_id).toBe(first.id);
 });
 
 test('the output of a call that ends the run is the final message', async () => {
@@ -220,7 +243,7 @@ test('what comes late is noted on the stream of a live run and on the tenant of 
   const late = () =>
     log.write('test', async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);
-      if (locked) await recordLate(write, locked, { unit: 'call/1.0', attempt: 3 }, 'the result of 1.0');
+      if (locked) recordLate(write, locked, { unit: 'call/1.0', attempt: 3 }, 'the result of 1.0');
     });
   const event = {
     type: 'late-write',
@@ -230,7 +253,7 @@ test('what comes late is noted on the stream of a live run and on the tenant of 
   expect((await store.events(run)).at(-1)).toEqual(event);
   await store.end(run);
   await late();
-  expect((await eventsOf(database, `tenant/${defaultTenant}`)).at(-1)).toEqual(event);
+  expect((await toldTo(database)).at(-1)).toEqual(event);
   await expectWholeLog(store);
 });
 

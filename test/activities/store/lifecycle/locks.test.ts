@@ -56,7 +56,7 @@ const acts: Record<string, Act> = {
   late: (run) =>
     log.write('test', async (write) => {
       const locked = await lockRun(write, defaultTenant, run.id);
-      if (locked) await recordLate(write, locked, { unit: 'model/1', attempt: 1 }, 'something');
+      if (locked) recordLate(write, locked, { unit: 'model/1', attempt: 1 }, 'something');
     }),
   letter: (run) =>
     log.write('test', async (write) => {

@@ -9,6 +9,7 @@ import { createPolicy, ensureBuiltIns } from '../../../../activities/store/polic
 import { applyPolicy } from '../../../../activities/store/policies/policy-scopes.ts';
 import { toRunViews } from '../../../../activities/store/allowances/run-money.ts';
 import { overBudgetOf } from '../../../../activities/store/runs/runs.ts';
+import type { Sources } from '../../../../workflows/contracts/configuration.ts';
 import type { PolicyProfile } from '../../../../workflows/contracts/policy.ts';
 import type { ExecMode, StartRunBody } from '../../../../workflows/contracts/run.ts';
 import {
@@ -122,9 +123,9 @@ test('what requires containment is refused in mount, whichever profile of the ru
       ),
       extra: { policies, sandbox: 'mount' },
     });
-    expect((await start({ prompt: 'Go.', ...wanted }, { sandbox: async () => contained })).became).toBe(
-      'started',
-    );
+    const { became, run } = await start({ prompt: 'Go.', ...wanted }, { sandbox: async () => contained });
+    expect(became).toBe('started');
+    await store.end(run, { status: 'cancelled' });
   }
   await expect(
     start({ prompt: 'Go.', project: { path: '/srv/open' }, policy: 'plan-readonly' }),
@@ -175,7 +176,7 @@ test('a run draws from its owner’s pool, and so do those that follow it and th
   expect((await start(next)).run).toMatchObject({ owner: 'ada', sources: { owner: 'conversation' } });
   const again = await log.write('test', async (write) => {
     const held = await holdPools(write.tx, { tenantId: defaultTenant, others: ['owner/ada'] });
-    return startRun(write, startNeeds, starter, next, { run, held });
+    return startRun(write, startNeeds, starter, next, { again: { run, held } });
   });
   expect(again.run).toMatchObject({ owner: 'ada', sources: { owner: 'run' } });
   await expect(start(next)).rejects.toMatchObject({ code: 'AllowanceExceeded' });
@@ -215,5 +216,80 @@ test('a kind of sandbox that cannot be used here is refused with what to do, and
     ['bubblewrap', 'bubblewrap'],
     'bubblewrap',
     'bubblewrap',
+  ]);
+});
+
+test('a run that says nothing of it is contained where that is possible, unless a person answers or wants it in place', async () => {
+  const project = { project: { path: '/srv/shop' } };
+  const said: [usual: ExecMode | undefined, wanted: Partial<StartRunBody>][] = [
+    ['sandbox', project],
+    ['sandbox', {}],
+    ['bubblewrap', project],
+    [undefined, project],
+    ['sandbox', { ...project, attended: true }],
+    ['sandbox', { ...project, workTree: 'in-place' }],
+    ['sandbox', { ...project, policy: 'trusted-mount-autonomous' }],
+    ['sandbox', { ...project, execMode: 'bubblewrap', workTree: 'own' }],
+    ['bubblewrap', { ...project, execMode: 'sandbox', attended: true }],
+    ['bubblewrap', { ...project, execMode: 'sandbox', workTree: 'in-place' }],
+    ['bubblewrap', { ...project, execMode: 'hybrid', attended: true }],
+  ];
+  const got = [];
+  for (const [mode, wanted] of said) {
+    const { run } = await start(
+      { prompt: 'Go.', ...wanted },
+      {
+        bestSandbox: async () => mode && { ...contained, mode },
+        sandbox: async (asked) => ({ ...contained, mode: asked }),
+      },
+    );
+    const { execMode, workTree } = run.sources as unknown as Sources;
+    got.push([run.exec_mode, execMode, run.work_tree, workTree]);
+    await store.end(await store.begin(run).then(() => store.run(run.id)));
+  }
+  expect(got).toEqual([
+    ['sandbox', 'instance', 'own', 'instance'],
+    ['sandbox', 'instance', 'in-place', 'instance'],
+    ['bubblewrap', 'instance', 'in-place', 'instance'],
+    ['mount', 'instance', 'in-place', 'instance'],
+    ['mount', 'instance', 'in-place', 'instance'],
+    ['mount', 'instance', 'in-place', 'request'],
+    ['mount', 'instance', 'in-place', 'instance'],
+    ['bubblewrap', 'request', 'own', 'request'],
+    ['sandbox', 'request', 'own', 'instance'],
+    ['sandbox', 'request', 'in-place', 'request'],
+    ['bubblewrap', 'request', 'own', 'instance'],
+  ]);
+});
+
+test('a setting keeps unattended runs in mount', async () => {
+  const needs = { bestSandbox: async () => contained, containsUnattended: false };
+  expect((await start({ prompt: 'Go.' }, needs)).run.exec_mode).toBe('mount');
+});
+
+test('hybrid stands for the follow-up, works on a copy only, and needs a kind that contains', async () => {
+  const needs = { bestSandbox: async () => contained };
+  const hybrid = { prompt: 'Go.', project: { path: '/srv/hybrid' }, execMode: 'hybrid' } as const;
+  await expect(start(hybrid)).rejects.toMatchObject({ code: 'SandboxUnavailable' });
+  await expect(start({ ...hybrid, workTree: 'in-place' }, needs)).rejects.toMatchObject({
+    code: 'InvalidInput',
+    message: 'hybrid works on a copy of the project: leave workTree out, or say own.',
+  });
+  const { run } = await start(hybrid, needs);
+  await store.end(await store.begin(run).then(() => store.run(run.id)));
+  const { conversation_id: conversationId } = run;
+  const { run: next } = await start({ prompt: 'And?', conversationId }, needs);
+  await store.end(await store.begin(next).then(() => store.run(next.id)));
+  const { run: other } = await start(
+    { prompt: 'And?', conversationId, execMode: 'bubblewrap' },
+    {
+      sandbox: async () => contained,
+    },
+  );
+  const how = [run, next, other].map((each) => [each.brings_home, each.exec_mode, each.work_tree]);
+  expect(how).toEqual([
+    [true, 'bubblewrap', 'own'],
+    [true, 'bubblewrap', 'own'],
+    [false, 'bubblewrap', 'own'],
   ]);
 });

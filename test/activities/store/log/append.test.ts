@@ -20,7 +20,7 @@ function batchFor(changes: Partial<EventBatch>): EventBatch {
 }
 
 async function textsOf(stream: string): Promise<string[]> {
-  const page = { tenantId: defaultTenant, after: 0, limit: 1000, type: 'text-delta' as const };
+  const page = { tenantId: defaultTenant, after: 0, limit: 1000, types: ['text-delta' as const] };
   const events = await readEvents(database.db, stream, page);
   return events.map((event) => (event.payload as { text: string }).text);
 }

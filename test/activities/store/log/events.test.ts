@@ -209,7 +209,7 @@ test('a page of one type skips the others', async () => {
     events: [delta('a'), { type: 'text-end', payload: { step: 1, block: 0 } }, delta('b')],
   });
   await log.append(batch);
-  const page = { tenantId: defaultTenant, after: 0, limit: 10, type: 'text-delta' as const };
+  const page = { tenantId: defaultTenant, after: 0, limit: 10, types: ['text-delta' as const] };
   expect((await readEvents(database.db, batch.stream, page)).map((event) => event.seq)).toEqual([1, 3]);
 });
 

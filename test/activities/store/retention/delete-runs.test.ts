@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { afterEnd } from '../../../../activities/store/lifecycle/after-end.ts';
 import { Superseded } from '../../../../activities/store/log/events.ts';
+import { deleteRuns } from '../../../../activities/store/retention/delete-runs.ts';
 import {
   listUndrained,
   listActive,
@@ -9,6 +11,7 @@ import {
   streamFor,
 } from '../../../../activities/store/runs/runs.ts';
 import { daysAgo, ageRuns, pruneAll } from '../../../support/retention.ts';
+import { askingRun } from '../../../support/delegating.ts';
 import { aCall, anAttempt, openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
@@ -58,6 +61,24 @@ async function finished(run?: RunRow): Promise<RunRow> {
   await afterEnd(store.log, await store.end(begun, { status: 'interrupted', reason: 'interrupted' }));
   return begun;
 }
+
+test('a subagent whose report waits in the mailbox stays until it was told, or its conversation is archived', async () => {
+  const [waiting, archived] = [await askingRun(store, 1), await askingRun(store, 1)];
+  for (const { parent, children } of [waiting, archived]) {
+    await afterEnd(store.log, await store.end(parent, { status: 'interrupted', reason: 'interrupted' }));
+    for (const child of children) await afterEnd(store.log, await store.end(child));
+  }
+  await ageRuns(store, 40);
+  await pool.query('update conversations set archived_at = now() where id = $1', [
+    archived.parent.conversation_id,
+  ]);
+  await pruneAll(store, { runs: daysAgo(30) });
+  const left = async () => (await pool.query('select id from runs')).rows.map(({ id }) => id);
+  expect(await left()).toEqual([waiting.children[0]?.id]);
+  await pool.query(`update delegations set state = 'delivered'`);
+  await pruneAll(store, { runs: daysAgo(30) });
+  expect(await left()).toEqual([]);
+});
 
 test('finished runs past their time go with all that is theirs, the newest of a chain first; audit and ledger stay', async () => {
   const first = await finished();
@@ -109,4 +130,33 @@ test('what comes late for a deleted run is refused, and nothing starts, wakes or
     await listUndrained(db, 0, 10),
   ])
     expect(list).toEqual([]);
+});
+
+test('a fork goes on from the run it began from as long as one of its own runs holds that, and afresh then', async () => {
+  const origin = await finished();
+  const [fork, again] = [await finished(), await finished()];
+  const conversationId = fork.conversation_id;
+  await pool.query(
+    `update runs set parent_id = $1, conversation_id = $2 where id = any(array[$3, $4]::uuid[])`,
+    [origin.id, conversationId, fork.id, again.id],
+  );
+  // It is no part of the chain, and stays when the others go.
+  const title = await finished();
+  await pool.query(`update runs set kind = 'title', conversation_id = $1 where id = $2`, [
+    conversationId,
+    title.id,
+  ]);
+  await pool.query(`update conversations set head_run_id = $1 where id = $2`, [again.id, conversationId]);
+  const headWithout = async ({ id }: RunRow): Promise<string | null> => {
+    await db
+      .transaction()
+      .execute((tx) => deleteRuns(tx, { tenantId: defaultTenant, conversationId, runIds: [id] }));
+    const { rows } = await pool.query(`select head_run_id from conversations where id = $1`, [
+      conversationId,
+    ]);
+    return rows[0].head_run_id;
+  };
+  expect([await headWithout(again), await headWithout(fork)]).toEqual([origin.id, null]);
+  const { run } = await store.accept({ conversationId, messageId: 'afresh' });
+  expect(run.parent_id).toBeNull();
 });

@@ -47,13 +47,14 @@ test('recorded trees stay as long as a run names them; the next recording finds 
   const trees = createTrees(dataFolder);
   const gitFolder = treeFolder(dataFolder, project);
   await writeFile(path.join(project, 'first.txt'), 'first');
-  const first = await trees.record(project);
+  const { run } = await store.accept({ projectPath: project });
+  await store.begin(run);
+  const { tree: first } = await trees.record(run);
   await rm(path.join(project, 'first.txt'));
   await writeFile(path.join(project, 'second.txt'), 'second');
-  const second = await trees.record(project);
+  const { tree: second } = await trees.record(run);
   await writeFile(path.join(project, 'third.txt'), 'third');
-  const third = await trees.record(project, second);
-  const run = await store.started({ projectPath: project });
+  const { tree: third } = await trees.record(run, { since: second });
   await store.end(run);
   await pool.query('update runs set start_tree = $1, end_tree = $2 where id = $3', [second, third, run.id]);
   const objects = async () =>
@@ -64,7 +65,7 @@ test('recorded trees stay as long as a run names them; the next recording finds 
   await pruneAll(store, { trees: old() }, sweepsIn(dataFolder));
   expect(await objects()).not.toContain(first);
   const row = { ...run, start_tree: second, end_tree: third, ended_at: new Date() };
-  expect((await trees.diff(row)).files).toEqual([{ path: 'third.txt', status: 'added' }]);
+  expect((await trees.views.diff(row, undefined)).files).toEqual([{ path: 'third.txt', status: 'added' }]);
   // The file of the first tree is back, and is written again.
   await writeFile(path.join(project, 'first.txt'), 'first');
   await utimes(path.join(project, 'first.txt'), 1, 1);

@@ -46,7 +46,7 @@ const aLedger = fc.array(
 
 async function write(tenant: ReturnType<typeof openTenant>, runs: readonly Run[]): Promise<void> {
   for (const { project, calls, end } of runs) {
-    const run = await tenant.run([], project ? { projectPath: '/project' } : {});
+    const run = await tenant.run([], project ? { projectPath: '/project', workTree: 'own' } : {});
     for (const [index, { model, died, ...use }] of calls.entries()) {
       const key = { step: index + 1 };
       // Half of the tokens are the answer's: more than the margin of a call that dies.

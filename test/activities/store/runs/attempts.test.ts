@@ -73,28 +73,39 @@ async function executor(host: string): Promise<string> {
 test('an attempt learns how many came before it and how many of those lost their worker', async () => {
   const run = await store.started();
   const unit = 'call/1.0';
+  const once = { refused: 0, resumes: false };
   const [second, third] = [uuid(), uuid()];
   const ref = (attempt: number) => ({ runId: run.id, unit, attempt });
-  expect(await take(anAttempt(run, unit, 1))).toEqual({ ref: ref(1), earlier: 0, lost: 0, resumes: false });
+  expect(await take(anAttempt(run, unit, 1))).toEqual({
+    ref: ref(1),
+    earlier: 0,
+    lost: 0,
+    ...once,
+  });
   await failAttempt(db, anAttempt(run, unit, 1), 'failed');
-  expect(await take(anAttempt(run, unit, 2))).toEqual({ ref: ref(2), earlier: 1, lost: 0, resumes: false });
+  expect(await take(anAttempt(run, unit, 2))).toEqual({
+    ref: ref(2),
+    earlier: 1,
+    lost: 0,
+    ...once,
+  });
   expect(await take(anAttempt(run, unit, 3, second))).toEqual({
     ref: ref(3),
     earlier: 2,
     lost: 1,
-    resumes: false,
+    ...once,
   });
   expect(await take(anAttempt(run, unit, 7, third))).toEqual({
     ref: ref(4),
     earlier: 3,
     lost: 2,
-    resumes: false,
+    ...once,
   });
   expect(await take(anAttempt(run, unit, 8, third)), 'the worker lives, its attempt failed').toEqual({
     ref: ref(5),
     earlier: 4,
     lost: 2,
-    resumes: false,
+    ...once,
   });
   expect(await outcomes(run.id)).toEqual([
     [1, 'failed'],
@@ -296,12 +307,12 @@ test('an executor beats until somebody declares it ended, and then it is told so
   const host = `host-${uuid()}`;
   const [one, other] = [await executor(host), await executor(host)];
   expect(await beat(db, one)).toBe(true);
-  expect((await liveExecutorsOn(db, host)).map(({ id }) => id).sort()).toEqual([one, other].sort());
+  expect((await liveExecutorsOn(db, host, '')).map(({ id }) => id).sort()).toEqual([one, other].sort());
   const before = await countBeating(db, 60_000);
   await endExecutor(db, one);
   expect(await beat(db, one)).toBe(false);
-  expect((await liveExecutorsOn(db, host)).map(({ id }) => id)).toEqual([other]);
+  expect((await liveExecutorsOn(db, host, '')).map(({ id }) => id)).toEqual([other]);
   expect(await countBeating(db, 60_000)).toBe(before - 1);
   expect(await countBeating(db, -60_000)).toBe(0);
-  expect(await liveExecutorsOn(db, hostname())).toEqual([]);
+  expect(await liveExecutorsOn(db, hostname(), '')).toEqual([]);
 });

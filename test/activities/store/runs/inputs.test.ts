@@ -131,3 +131,20 @@ test('the sweeper finds runs that were told to stop, begun or not; a steer is re
   expect(await listUndrained(db, 60_000, 1000)).toEqual([]);
   await expectWholeLog(store);
 });
+
+test.each(['started', 'steered'])(
+  'a message whose steer was refused is %s when it is sent again, as its receipt says',
+  async (became) => {
+    const run = await store.started();
+    const { conversation_id: conversationId } = run;
+    const message = { conversationId, whenBusy: 'steer', messageId: 'too-late' } as const;
+    await store.accept(message);
+    await store.end(run, { status: 'failed', reason: 'model_failed' });
+    if (became === 'steered') await store.accept({ conversationId });
+    const again = await store.accept(message);
+    expect(again.became).toBe(became);
+    const receipt = { runId: run.id, messageId: 'too-late', status: 'refused', step: null };
+    const input = { kind: 'steer', messageId: 'too-late' } as const;
+    expect(await store.input(run, input)).toEqual({ ...receipt, became: again.run.id });
+  },
+);

@@ -58,9 +58,7 @@ test('approve and deny say what is decided, and whoever comes second is told who
   expect([await answered.code, answered.out()]).toEqual([0, 'approved: Which one?\n']);
   const late = call('approve', remove);
   expect([await late.code, late.out()]).toEqual([1, '']);
-  expect(late.err()).toMatch(
-    /^perdure: Somebody has decided already: It was denied by first \(cli\) at \S+Z\.\n$/,
-  );
+  expect(late.err()).toMatch(/^perdure: Approval \S+ was denied by first \(cli\) at \S+Z\.\n$/);
   const done = call('approvals', '--status', 'denied');
   expect(await done.code).toBe(0);
   expect(done.out()).toContain('denied by first (cli)');
@@ -120,7 +118,7 @@ test('approve remembers exactly what was asked, says so first, and says no to wh
   const never = call('approve', open, '--remember', 'everywhere');
   expect([await never.code, never.err()]).toEqual([
     2,
-    'perdure: Not possible here: This cannot be remembered; approve it without.\n',
+    'perdure: This cannot be remembered; approve it without.\n',
   ]);
 });
 

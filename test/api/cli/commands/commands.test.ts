@@ -2,101 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { findProcess } from '../../../../activities/host/process-table.ts';
 import { addDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
 import { lockedRun } from '../../../support/store.ts';
 import { exitCodesHelp } from '../../../../api/cli/exit-codes.ts';
 import { endOfRun, startRun } from '../../stream/streams.ts';
 import { makeFolder, perdure, startApi } from '../captured.ts';
-
-test('status shows processes, runs in progress and what is stuck', async () => {
-  const worker = { name: 'worker', pid: 42, address: null, health: 'up', restarts: 1 } as const;
-  const temporalUi = 'http://127.0.0.1:7700/temporal';
-  const processes = async () => ({ embedded: true, items: [worker], temporalUi });
-  const embedded = {
-    processes,
-    kill: async () => {},
-    copyDemo: async () => Promise.reject(new Error('not here')),
-  };
-  const { api, call } = await startApi({ embedded });
-  const run = await startRun(api, { prompt: 'a \u001b[31mred\u001b[0m\nprompt' });
-  await api.log.db.updateTable('runs').set({ stuck: 'its workflow fails' }).execute();
-  const table = call('status');
-  expect(await table.code).toBe(0);
-  const [head, processRow, temporal, , sandbox, , runsHead, runRow] = table.out().split('\n');
-  expect(temporal).toBe(`Temporal's Web UI: ${temporalUi}`);
-  expect([head, processRow, runsHead].map((line) => line?.split(/\s+/))).toEqual([
-    ['PROCESS', 'PID', 'ADDRESS', 'HEALTH', 'RESTARTS'],
-    ['worker', '42', '-', 'up', '1'],
-    ['RUN', 'STATUS', 'STEPS', 'COST', 'SINCE', 'PROMPT'],
-  ]);
-  expect(sandbox).toMatch(
-    /^Sandbox mount: contains nothing; a shell reaches what its user can, also the token’s file\.$/,
-  );
-  expect(runRow).toMatch(
-    new RegExp(`^${run.id.slice(-8)} {2}stuck: its workflow fails {2}.* {2}a red prompt$`),
-  );
-  const json = call('status', '--json');
-  expect(await json.code).toBe(0);
-  const { items } = (await api.ask('GET', '/runs')).json();
-  expect(JSON.parse(json.out())).toEqual({
-    processes: [worker],
-    temporalUi,
-    sandboxes: (await api.ask('GET', '/sandboxes')).json().items,
-    disk: null,
-    runs: items,
-    approvals: [],
-    deadLetters: [],
-  });
-});
-
-test('status without the API says what the supervisor noted, and that the rest is unknown', async () => {
-  const folder = await makeFolder();
-  const self = findProcess(process.pid);
-  const alive = {
-    name: 'api',
-    pid: process.pid,
-    started: self?.started,
-    health: 'up',
-    restarts: 0,
-    address: null,
-  };
-  // The same number, another start: another program has it since.
-  const reused = { ...alive, name: 'supervisor', started: `${self?.started}0` };
-  const dead = { ...alive, name: 'worker', pid: 2 ** 30 };
-  const external = { ...alive, name: 'postgres', pid: null, started: null, health: 'external' };
-  const processes = [reused, alive, dead, external];
-  const file = { version: '1', url: 'http://127.0.0.1:9', temporalUi: null, processes };
-  await writeFile(path.join(folder, 'processes.json'), JSON.stringify(file));
-  const called = perdure(['status', '--json'], { environment: { PERDURE_DATA: folder } });
-  expect(await called.code).toBe(6);
-  const gone = { pid: null, health: 'down' };
-  expect(JSON.parse(called.out())).toEqual({
-    sandboxes: null,
-    temporalUi: null,
-    processes: [{ ...reused, ...gone }, alive, { ...dead, ...gone }, external],
-    disk: null,
-    runs: null,
-    approvals: null,
-    deadLetters: null,
-  });
-  expect(called.err()).toContain('No answer from http://127.0.0.1:9');
-  const shown = perdure(['status'], { environment: { PERDURE_DATA: folder } });
-  expect(await shown.code).toBe(6);
-  expect(shown.out()).toContain('The supervisor is gone, so nothing that dies is started again');
-});
-
-test('status says that a disk is full, and by --json how full', async () => {
-  const disk = {
-    room: { folder: '/data', freeBytes: 5, minFreeBytes: 10, entriesLeft: true },
-    problem: 'The disk of /data is full.',
-  };
-  const { call } = await startApi({ diskRoom: () => disk.room, diskProblem: () => disk.problem });
-  const shown = call('status');
-  expect([await shown.code, shown.out().includes(disk.problem)]).toEqual([0, true]);
-  const json = call('status', '--json');
-  expect([await json.code, JSON.parse(json.out()).disk]).toEqual([0, disk]);
-});
 
 test('models says what is configured, what is missing, what requests look like, and that the default is a script', async () => {
   const scripted = {
@@ -141,13 +51,19 @@ test('models says what is configured, what is missing, what requests look like, 
 
 test('diff is written as it is into a pipe, and harmless on a terminal', async () => {
   const diff = 'diff --git a/x b/x\n-old\r\n+\u001b[2Jnew\n';
-  const view = { diff, files: [], truncated: true };
+  const view = {
+    diff,
+    files: [],
+    truncated: true,
+    others: [{ path: 'mine.txt', status: 'modified' as const }],
+  };
   const { api, url } = await startApi({ diff: async (run) => ({ runId: run.id, ...view }) });
   const run = await startRun(api);
   const environment = { PERDURE_URL: url, PERDURE_TOKEN: api.token, NO_COLOR: '1' };
   const piped = perdure(['diff', run.id], { environment });
   expect([await piped.code, piped.out()]).toEqual([0, diff]);
   expect(piped.err()).toContain('The diff is longer than the server sends');
+  expect(piped.err()).toContain('Others changed 1 file meanwhile: mine.txt');
   const shown = perdure(['diff', run.id], { environment, isTerminal: true });
   expect([await shown.code, shown.out()]).toEqual([0, 'diff --git a/x b/x\n-old\n+new\n']);
 });
@@ -181,7 +97,7 @@ test('an unknown call is settled by hand, and whoever comes second is told that 
   expect([await settled.code, settled.out()]).toEqual([0, 'call 1.0 is settled as not_done\n']);
   const again = call('settle', run.id, '1.0', 'done');
   expect([await again.code, again.out()]).toEqual([1, '']);
-  expect(again.err()).toMatch(/^perdure: Already resolved: Call 1\.0 was settled as not_done by /);
+  expect(again.err()).toMatch(/^perdure: Call 1\.0 was settled as not_done by /);
   const watched = (await api.ask('GET', `/runs/${run.id}/events?type=call-settle`)).json().items;
   expect(watched.map((event: { payload: object }) => event.payload)).toMatchObject([{ outcome: 'not_done' }]);
 });
@@ -282,3 +198,23 @@ test('the help of run and of the whole names the exit codes', async () => {
     expect(help.out()).toContain(`\n  ${name} `);
   }
 });
+
+test.each([
+  ['--workspace', 'nope', 'There is no workspace nope; GET /api/v1/workspaces lists them.'],
+  ['--preset', 'nope', 'There is no preset nope; GET /api/v1/presets lists them.'],
+  ['--policy', 'nope', 'There is no policy nope; GET /api/v1/policies lists them.'],
+  ['--model', 'nobody/x', 'No provider here has the model nobody/x; GET /api/v1/models lists the providers.'],
+  [
+    '--conversation',
+    '019a0000-0000-7000-8000-000000000001',
+    'There is no conversation 019a0000-0000-7000-8000-000000000001.',
+  ],
+])(
+  'run %s %s, which is not there, is refused with one sentence that names it',
+  async (option, value, problem) => {
+    const { call } = await startApi();
+    const called = call('run', 'Go.', option, value);
+    await called.code;
+    expect([called.out(), called.err()]).toEqual(['', `perdure: ${problem}\n`]);
+  },
+);

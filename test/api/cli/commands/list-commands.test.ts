@@ -123,6 +123,31 @@ test('show tells of a run what it was told, what it did, what was denied and wha
     **Done**: nothing was made.
     "
   `);
+  const one = {
+    host: 'site.test',
+    port: 443,
+    connections: 2,
+    sentBytes: 1234,
+    receivedBytes: 56_789,
+    refusals: 0,
+  };
+  const none = { host: 'other.test', port: 80, connections: 0, sentBytes: 0, receivedBytes: 0, refusals: 1 };
+  const network = [
+    { ...one, problem: null },
+    { ...none, problem: 'other.test was not granted' },
+  ];
+  const ofRun = api.log.db.updateTable('calls').where('run_id', '=', waiting.id);
+  await ofRun.set({ network: JSON.stringify(network) }).execute();
+  const reached = perdure(['show', waiting.id], { environment });
+  expect(await reached.code).toBe(0);
+  expect(reached.out()).toContain(
+    [
+      'Network',
+      'CALL  HOST           CONNECTIONS  BYTES SENT  RECEIVED  NOT REACHED',
+      '1.0   site.test:443  2            1,234       56,789    -',
+      '1.0   other.test:80  0            0           0         other.test was not granted',
+    ].join('\n'),
+  );
   const narrow = perdure(['show', waiting.id], { environment, isTerminal: true, columns: 50 });
   expect(await narrow.code).toBe(0);
   expect(narrow.out()).toContain('\u001b[1mDone\u001b[22m: nothing was made.\n');
@@ -130,7 +155,7 @@ test('show tells of a run what it was told, what it did, what was denied and wha
   expect(await json.code).toBe(0);
   const run = (await api.ask('GET', `/runs/${waiting.id}`)).json();
   const calls = (await api.ask('GET', `/runs/${waiting.id}/calls`)).json();
-  expect(JSON.parse(json.out())).toEqual({ ...run, calls });
+  expect(JSON.parse(json.out())).toEqual({ ...run, calls, children: [] });
 });
 
 test('a conversation is listed, and shown with what was asked and answered', async () => {
@@ -150,6 +175,37 @@ test('a conversation is listed, and shown with what was asked and answered', asy
     `run ${short(first.id)} · succeeded · scripted/hello\n» Repair the cart\nIt is repaired.`,
     `run ${short(next.id)} · queued · scripted/hello\n» And now?\n`,
   ]);
+});
+
+test('the turns of a conversation are read in order; its title, labels, settings and place are changed', async () => {
+  const { api, call } = await startApi();
+  const first = await startRun(api, { prompt: 'Repair the cart' });
+  await succeed(api, first.id, 'It is repaired.');
+  await startRun(api, { prompt: 'And now?', conversationId: first.conversationId });
+  const done = async (...args: string[]): Promise<string> => {
+    const called = call('conversations', ...args);
+    expect([await called.code, called.err()]).toEqual([0, '']);
+    return called.out();
+  };
+  const of = short(first.conversationId);
+  const said = (await done('turns', of)).trimEnd().split('\n\n');
+  expect(said.map((turn) => turn.split('\n').slice(1).join('|'))).toEqual([
+    '» Repair the cart|It is repaired.',
+    '» And now?',
+  ]);
+  expect(
+    await done('change', of, '--title', 'The cart', '--metadata', 'ticket=12', '--model', 'scripted/slow'),
+  ).toBe(`${of} The cart\n  labels: ticket=12\n  its next runs: model scripted/slow\n`);
+  expect(await done('list', '--metadata', 'ticket=12')).toContain(' The cart');
+  const rest = ['--without-metadata', 'ticket', '--preset', 'none', '--archive'];
+  expect(await done('change', of, ...rest)).toBe(
+    `${of} The cart (archived)\n  its next runs: preset none, model scripted/slow\n`,
+  );
+  expect([await done(), await done('list', '--archived')]).toEqual([
+    'There are none.\n',
+    expect.stringContaining(' The cart'),
+  ]);
+  expect(await done('change', of, '--no-archive', '--clear-settings')).toBe(`${of} The cart\n`);
 });
 
 test('letters that mean more than one are answered with the candidates, and those of none with a sentence', async () => {

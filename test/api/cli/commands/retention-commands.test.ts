@@ -24,13 +24,7 @@ async function finished(api: TestApp): Promise<string> {
   return run.id;
 }
 
-const pruningOf = (api: TestApp) =>
-  createPruneChore({
-    parts: api.deps,
-    sweeps: sweepsIn(api),
-    tenantId: api.tenantId,
-    logger: api.deps.logger,
-  });
+const pruningOf = (api: TestApp) => createPruneChore({ ...api.deps, sweeps: sweepsIn(api) });
 
 test('prune shows what would go, asks, and tells what went; watch shows the whole messages that are left', async () => {
   const { api, call, attend } = await startApi();
@@ -41,7 +35,7 @@ test('prune shows what would go, asks, and tells what went; watch shows the whol
   expect(dry.out()).toMatch(/^events +30 days +2 +[\d.]+ B/m);
   expect(dry.out()).toMatch(/^audit +for ever/m);
   const json = call('prune', '--dry-run', '--json', '--older-than', '8w');
-  expect([await json.code, JSON.parse(json.out()).items.length]).toEqual([0, 20]);
+  expect([await json.code, JSON.parse(json.out()).items.length]).toEqual([0, 28]);
   // Nobody is there to be asked.
   const alone = call('prune');
   expect([await alone.code, alone.err()]).toEqual([2, expect.stringContaining('--yes')]);
@@ -51,7 +45,12 @@ test('prune shows what would go, asks, and tells what went; watch shows the whol
   expect([await no.code, no.err()]).toEqual([1, 'Nothing was removed.\n']);
   const yes = call('prune', '--yes');
   await eventually(async () => (yes.err() === '' ? undefined : true));
-  await pruningOf(api).act();
+  // On a busy machine one slice of time is not enough.
+  await eventually(async () => {
+    await pruningOf(api).act();
+    const { rows } = await api.database.pool.query('select from prunings where finished_at is null');
+    return rows.length === 0 ? true : undefined;
+  });
   expect(await yes.code).toBe(0);
   expect(yes.out()).toMatch(/^events +2 +/m);
   const watched = call('watch', id);
@@ -79,7 +78,7 @@ test('delete asks about the run by its prompt, says what is gone and what remain
   expect(asked.out()).toMatch(/deleted 1 run, \d+ events, 2 messages, 0 calls and the conversation/);
   expect(asked.err()).toMatch(/remains audit[^]*remains Temporal/);
   const again = call('delete', 'run', id, '--yes');
-  expect([await again.code, again.err()]).toEqual([1, expect.stringContaining('Not found')]);
+  expect([await again.code, again.err()]).toEqual([1, `perdure: There is no run ${id}.\n`]);
   const alone = call('delete', 'conversation', id);
   expect(await alone.code).toBe(1);
   const wrong = call('delete', 'project', id);

@@ -5,9 +5,10 @@ import { expect, test } from 'vitest';
 import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
 import { listRuns, type RunRow } from '../../../../activities/store/runs/runs.ts';
 import type { RunStatus, StopReason } from '../../../../workflows/contracts/run.ts';
-import { lockedRun } from '../../../support/store.ts';
+import { askingRun } from '../../../support/delegating.ts';
+import { lockedRun, storeOver } from '../../../support/store.ts';
 import type { TestApp } from '../../../support/test-app.ts';
-import { appendTexts, startRun } from '../../stream/streams.ts';
+import { appendTexts, endOfRun, startRun } from '../../stream/streams.ts';
 import { eventually, makeFolder, perdure, startApi } from '../captured.ts';
 
 async function end(api: TestApp, runId: string, status: RunStatus, reason: StopReason): Promise<void> {
@@ -92,12 +93,15 @@ test('a run works where it is called, unless that is too wide, elsewhere, or the
     const called = perdure(['run', 'go on', '--detach', ...options], around);
     if ((await called.code) !== 0) return { code: await called.code, said: called.err() };
     const run = (await api.ask('GET', `/runs/${called.out().trim()}`)).json();
+    // Another may then work in its place.
+    if (!options.includes('--conversation')) await endOfRun(api, run);
     return { project: run.project?.path ?? null, said: called.err() };
   };
   const said = '';
   expect(await call('/home/ada/shop')).toEqual({ project: '/home/ada/shop', said });
   expect(await call('/home/ada/shop', ['--project', 'api'])).toEqual({ project: '/home/ada/shop/api', said });
   expect(await call('/home/ada/shop', ['--project', 'none'])).toEqual({ project: null, said });
+  expect(await call('/home/ada/shop', ['--executor', 'none'])).toEqual({ project: '/home/ada/shop', said });
   for (const folder of ['/', '/home', '/home/ada']) {
     const wide = `perdure: ${folder} holds more than one project, so the run gets a scratch folder; to let it work here, say --project .\n`;
     expect(await call(folder)).toEqual({ project: null, said: wide });
@@ -122,6 +126,23 @@ test('a run works where it is called, unless that is too wide, elsewhere, or the
   expect(await call('/home/ada/shop', ['--project', 'api'], elsewhere)).toEqual({
     code: 2,
     said: expect.stringMatching(/^perdure: --project must be an absolute path: .*\n$/),
+  });
+
+  // What lies here says nothing of the machine of an executor.
+  const away = ['--executor', 'away'];
+  expect(await call('/home/ada/shop', away)).toEqual({
+    code: 2,
+    said: 'perdure: Name a directory on the machine of away with --project, or say --project none for a scratch folder.\n',
+  });
+  expect(await call('/home/ada/shop', [...away, '--project', 'api'])).toEqual({
+    code: 2,
+    said: expect.stringMatching(
+      /^perdure: --project must be an absolute path: the run works on the machine of away.*\n$/,
+    ),
+  });
+  expect(await call('/home/ada/shop', [...away, '--project', 'none'])).toEqual({
+    code: 2,
+    said: expect.stringContaining('There is no executor away with a machine for runs'),
   });
 });
 
@@ -200,6 +221,32 @@ test.each([
   expect(await onlyRun(api)).toMatchObject({ attended, policy: 'ask-everything' });
 });
 
+test('a run of the command line works in its directory, in a pipe too, unless it says otherwise; one of the API is contained', async () => {
+  const contains = { files: true, network: true, processes: true };
+  const view = { contains, reach: 'contains files', problem: null };
+  const { api, environment } = await startApi({
+    bestSandbox: async () => ({ ...view, mode: 'sandbox' }),
+    sandbox: async (mode) => ({ ...view, mode }),
+  });
+  const folder = await makeFolder();
+  const got: string[] = [];
+  const note = async (): Promise<void> => {
+    const run = await onlyRun(api);
+    got.push(`${run.exec_mode} ${run.work_tree}`);
+    await end(api, run.id, 'succeeded', 'finished');
+  };
+  for (const flags of [[], ['--attended'], ['--own-tree'], ['--sandbox', 'sandbox'], ['--in-place']]) {
+    expect(await perdure(['run', 'work', '--detach', ...flags], { environment, folder }).code).toBe(0);
+    await note();
+  }
+  await startRun(api, { project: { path: folder } });
+  await note();
+  expect(got).toEqual([
+    ...['mount in-place', 'mount in-place', 'sandbox own', 'sandbox own', 'mount in-place'],
+    'sandbox own',
+  ]);
+});
+
 test('steer, interrupt and cancel say what has become of them', async () => {
   const { api, call } = await startApi();
   const run = await startRun(api);
@@ -215,7 +262,35 @@ test('steer, interrupt and cancel say what has become of them', async () => {
   expect([await cancel.code, cancel.out().startsWith(cancelling)]).toEqual([0, true]);
   const late = call('interrupt', run.id);
   expect([await late.code, late.out()]).toEqual([1, '']);
-  expect(late.err()).toMatch(/^perdure: The run is not active: /);
+  expect(late.err()).toMatch(/^perdure: Run \S+ has ended as cancelled; send a new message instead\.\n/);
+});
+
+test('interrupt --conversation stops all of its runs that are at work, and says so of each', async () => {
+  const { api, call } = await startApi();
+  const store = storeOver('', api.database, api.log);
+  const { parent, children } = await askingRun(store, 1);
+  const { conversation_id: id } = parent;
+  const both = call('interrupt', parent.id, '--conversation', id);
+  expect([await both.code, both.err()]).toEqual([
+    2,
+    'perdure: Name a run, or a conversation with --conversation: one of the two.\n',
+  ]);
+  const stop = call('interrupt', '--conversation', id);
+  expect(await stop.code).toBe(0);
+  expect(stop.out().split(' (message')[0]).toBe(`run ${parent.id.slice(-8)}: accepted: being interrupted`);
+  expect(stop.out().trimEnd().split('\n').length).toBe(2);
+  const json = call('interrupt', '--conversation', `conversation/${id.slice(-8)}`, '--json');
+  expect([await json.code, JSON.parse(json.out())]).toMatchObject([
+    0,
+    { conversationId: id, items: [{ runId: parent.id }, { runId: children[0]?.id }] },
+  ]);
+  for (const run of [...children, parent])
+    await store.end(await store.run(run.id), { status: 'interrupted', reason: 'interrupted' });
+  const idle = call('interrupt', '--conversation', id);
+  expect([await idle.code, idle.err()]).toEqual([
+    1,
+    `perdure: There is nothing to interrupt in conversation ${id}.\n`,
+  ]);
 });
 
 test('a message into a busy conversation is refused with the run to watch', async () => {
@@ -223,7 +298,9 @@ test('a message into a busy conversation is refused with the run to watch', asyn
   const run = await startRun(api);
   const called = call('run', 'more', '--conversation', run.conversationId);
   expect(await called.code).toBe(1);
-  expect(called.err()).toContain(`perdure: The conversation has an active run: `);
+  expect(called.err()).toContain(
+    `perdure: Run ${run.id} is active; steer it, wait for it, or send with whenBusy.\n`,
+  );
   expect(called.err()).toContain(
     `\n  Watch it with: perdure watch ${run.id.slice(-8)}; or say --when-busy queue, steer or interrupt.\n`,
   );

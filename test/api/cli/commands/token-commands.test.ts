@@ -53,9 +53,7 @@ test('the token of the data folder is revoked with a warning, and bad input name
   const { call } = await startApi();
   const wrong = call('tokens', 'create', 'ci (page)');
   expect(await wrong.code).toBe(2);
-  expect(wrong.err()).toMatch(
-    /^perdure: The request is not valid: .*\n {2}name: must begin with a letter or digit/,
-  );
+  expect(wrong.err()).toMatch(/^perdure: name is not valid: .*\n {2}name: must begin with a letter or digit/);
   expect(await call('tokens', 'create', 'ci', '--expires-in-days', '0').code).toBe(2);
   expect(await call('tokens', 'create', 'other').code).toBe(0);
   const revoked = call('tokens', 'revoke', 'first');

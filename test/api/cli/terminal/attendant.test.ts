@@ -30,15 +30,15 @@ test('the exact command is shown with its rule, nothing in it hides, and y lets 
   ]);
   const watching = attend('watch', run.id);
   await seen(watching, waysOfHidden);
-  expect(screenOf(watching.out()).slice(-7)).toEqual(
-    [
-      '  shell (execute)',
-      '  │ rm -r \\u{202e}build',
-      '  │ \\u{1b}[2Ksafe',
-      expect.stringMatching(/^ {2}rule any tool · allowed · denied in 9 min \d+ s if nobody answers$/),
-      ...waysOfHidden.split('\n'),
-    ].toSpliced(0, 0, expect.stringContaining('perdure approve')),
-  );
+  expect(screenOf(watching.out()).slice(-7)).toEqual([
+    '! ask: allowed (any tool)',
+    '  shell (execute)',
+    '  │ rm -r \\u{202e}build',
+    '  │ \\u{1b}[2Ksafe',
+    expect.stringMatching(/^ {2}rule any tool · allowed · denied in 9 min \d+ s if nobody answers$/),
+    ...waysOfHidden.split('\n'),
+  ]);
+  expect(watching.out()).not.toContain('perdure approve');
   watching.type('y\r');
   await eventually(async () => (await viewOf(api, run)).status === 'approved' || undefined);
   expect(await viewOf(api, run)).toMatchObject({ decidedBy: 'first (cli)', edited: false });
@@ -203,6 +203,7 @@ test('Ctrl-D leaves it open for somebody else, and the run is watched on', async
   await seen(watching, ways);
   watching.type('\u0004');
   await seen(watching, `${ways}\n`);
+  await seen(watching, `— perdure approve ${run.approvals[0]?.id.slice(-8)}, until `);
   expect(await viewOf(api, run)).toMatchObject({ status: 'open' });
   await api.ask('POST', `/approvals/${run.approvals[0]?.id}/approve`, {});
   await seen(watching, '— approved by first (api)\n');
@@ -236,4 +237,29 @@ test('what was decided long ago is drawn and not asked, and a pipe is never aske
   await seen(watching, '— approved by first (api)\n');
   expect([await ended(watching, run), await piped.code]).toEqual([0, 0]);
   expect(watching.out() + piped.out()).not.toContain('allow it?');
+});
+
+test('what a subagent asks is asked where the main run is watched', async () => {
+  const { api, attend } = await startApi();
+  const child = await waitingRun(api, [asks('make')]);
+  const main = await waitingRun(api, []);
+  const watching = attend('watch', main.id);
+  await api.log.append({
+    tenantId: api.tenantId,
+    stream: streamOf('run', main.id),
+    conversationId: main.row.conversation_id,
+    events: [
+      {
+        type: 'delegation-approval',
+        payload: {
+          ...{ runId: child.id, name: 'reader', approvalId: child.approvals[0]?.id ?? '' },
+          ...{ text: 'shell make', deadlineAt: new Date().toISOString() },
+        },
+      },
+    ],
+  });
+  await seen(watching, ways);
+  watching.type('y\r');
+  await eventually(async () => (await viewOf(api, child)).status === 'approved' || undefined);
+  expect(await ended(watching, main)).toBe(0);
 });

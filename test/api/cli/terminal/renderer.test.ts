@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { sourcesOf } from '../../../support/accepting.ts';
 import type { EventPayload, EventType, NewEvent } from '../../../../workflows/contracts/event.ts';
 import { drawn } from './drawn.ts';
+import { compacting } from './compacting-drawn.ts';
+import { others } from './tasks-drawn.ts';
 
 const id = '01900000-0000-7000-8000-000000000001';
 const usage = { inputTokens: 1200, cachedInputTokens: 0, outputTokens: 34 };
@@ -46,6 +48,12 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
   ],
   'run-stuck': [{ reason: 'its workflow fails' }, '! stuck: its workflow fails\n'],
   'run-resume': [{ reason: 'retried' }, '— goes on: retried\n'],
+  'executor-silent': [
+    { executor: 'gpu-1', since: '2026-11-01T10:00:00.000Z', until: '2026-11-01T10:15:00.000Z' },
+    '! waits for the executor gpu-1, silent since 2026-11-01T10:00:00.000Z; fails at 2026-11-01T10:15:00.000Z\n',
+  ],
+  'executor-back': [{ executor: 'gpu-1' }, '— the executor gpu-1 is back\n'],
+  ...others,
   'run-end': [
     {
       final: true,
@@ -84,6 +92,24 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
     { runId: id, callId: '1.0', outcome: 'not_done', by: 'ada' },
     '— call 1.0 was settled as not_done by ada\n',
   ],
+  'delegation-start': [
+    { callId: '1.0', runId: id, name: 'reader', async: true },
+    '— the subagent reader begins, beside this run: run 00000001\n',
+  ],
+  'delegation-end': [
+    { callId: '1.0', runId: id, name: 'reader', status: 'timed_out', reason: 'limit_seconds' },
+    '— the subagent reader has ended: timed out\n',
+  ],
+  'delegation-approval': [
+    {
+      runId: id,
+      name: 'reader',
+      approvalId: id,
+      text: 'shell npm test',
+      deadlineAt: '2026-01-02T00:00:00.000Z',
+    },
+    '! the subagent reader asks: shell npm test\n— perdure approve 00000001, until 2026-01-02T00:00:00.000Z\n',
+  ],
   'approval-request': [
     {
       approvalId: id,
@@ -114,6 +140,7 @@ const table: { [T in EventType]: [payload: EventPayload<T>, shown: string] } = {
     { unit: 'step 1', attempt: 2, reason: 'overloaded', retry: true },
     '! step 1, attempt 2: overloaded; tried again\n',
   ],
+  ...compacting,
   stall: [{ step: 6, replans: 1 }, '! it gets nowhere: asked to plan anew (1)\n'],
   'budget-warning': [
     {
@@ -280,25 +307,4 @@ test('colours are for a terminal, and not for one that declines them', () => {
 
 test('an event that only a newer server knows is named, not fatal', () => {
   expect(drawn([{ type: 'plan-start', payload: {} } as unknown as NewEvent])).toBe('— plan-start\n');
-});
-
-test('what was charged at a ceiling does not look like a bill', () => {
-  const finished = { status: 'succeeded', reason: 'finished', reasonText: '', steps: 1 } as const;
-  const text = drawn([
-    { type: 'step-end', payload: { step: 1, usage, costMicros: 410_000, priced: false, calls: 0 } },
-    { type: 'run-end', payload: { final: true, ...finished, usage, costMicros: 410_000 } },
-  ]);
-  expect(text).toBe('succeeded · $0.41 estimated at a ceiling · 1 step · 1,200 tokens in, 34 out\n');
-});
-
-test('an answer that was not whole is told without a word of a next step, which may not come', () => {
-  const end = { step: 3, usage, costMicros: 1, priced: true, calls: 0 };
-  const lines = (['cut', 'empty', 'paused'] as const).map((unfinished) =>
-    drawn([{ type: 'step-end', payload: { ...end, unfinished } }]),
-  );
-  expect(lines).toEqual([
-    '— the answer was cut at its longest length\n',
-    '— the answer was empty\n',
-    '— the model paused in its turn\n',
-  ]);
 });

@@ -27,7 +27,8 @@ function inTerminal(args: string[], environment: Record<string, string>): Termin
     'stty cols 80 rows 24',
     'echo "before $(stty -g)"',
     `sh -c 'echo "pid $$"; exec ${words}'`,
-    'echo "code $?"',
+    // What was there may end in control sequences.
+    'code=$?; echo; echo "code $code"',
     'echo "after $(stty -g)"',
   ];
   const child = spawn('script', ['-qfc', commands.join('; '), '/dev/null'], {
@@ -90,4 +91,17 @@ test.skipIf(!canOpenTerminals)('so it is when the command line is told to end at
   await seen(terminal, 'allow it? ');
   terminal.kill('SIGTERM');
   await expectSane(terminal, 143);
+});
+
+test.skipIf(!canOpenTerminals)('so it is after a chat, whose lines stay below what is written', async () => {
+  const { environment } = await startApi();
+  const terminal = inTerminal(['chat', '--project', 'none'], environment);
+  await seen(terminal, '› ');
+  terminal.type('half a line');
+  await seen(terminal, '› half a line');
+  terminal.type('\u0003');
+  terminal.type('/cost\r');
+  await seen(terminal, '0 runs');
+  terminal.type('\u0004');
+  await expectSane(terminal, 0);
 });

@@ -7,7 +7,7 @@ import { createLlms, findLlm } from '../../../../activities/llm/index.ts';
 import type { LlmMessage } from '../../../../activities/llm/llm.ts';
 import { openMount } from '../../../../activities/sandbox/mount/mount.ts';
 import { createBackground } from '../../../../activities/tools/background.ts';
-import { publicEgress } from '../../../../activities/tools/fetch.ts';
+import { publicEgress } from '../../../../activities/egress/egress.ts';
 import { createTools, toToolSpec } from '../../../../activities/tools/index.ts';
 
 // As often as the product's activities do; shorter activities end before their first heartbeat.
@@ -74,6 +74,9 @@ export function bareActivities(compatibleBaseUrl: string): BareActivities {
         recordHandle: async () => undefined,
         noteIntent: async () => undefined,
         wholeOutput: async () => undefined,
+        peek: async () => undefined,
+        skill: async () => undefined,
+        memory: { keep: async () => ({ id: '' }), forget: async () => false, find: async () => [] },
       });
     },
   };

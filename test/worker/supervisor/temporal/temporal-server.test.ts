@@ -72,7 +72,9 @@ describe('the embedded Temporal server', () => {
     expect({ pid, port, ui, takenOver }).toEqual({ ...before, takenOver: true });
   });
 
-  test('that is frozen is replaced on its own file and stays the same cluster', async () => {
+  test('that is frozen is replaced on its own file and stays the same cluster', {
+    tags: ['faults'],
+  }, async () => {
     const first = await startTemporal(place());
     process.kill(first.pid, 'SIGSTOP');
     server = await startTemporal(place());

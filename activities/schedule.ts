@@ -1,0 +1,73 @@
+// One look of a scheduled workflow: what was due becomes occurrences, its own goes a step on, and the others concerned
+// hear of it once that has committed.
+import { Context } from '@temporalio/activity';
+import type { AttendScheduleInput, AttendScheduleResult } from '../workflows/contracts/activities.ts';
+import { Failure, failures } from '../workflows/contracts/failures.ts';
+import type { Outcome } from '../workflows/contracts/schedule.ts';
+import { occurrenceOf } from '../workflows/contracts/messages.ts';
+import type { ActivityDeps } from './deps.ts';
+import { OwnerChanged } from './store/lifecycle/accept-run.ts';
+import { afterAccept } from './store/lifecycle/after-accept.ts';
+import { afterEnd } from './store/lifecycle/after-end.ts';
+import { attend, type Attended, type Look, refuse } from './store/schedules/attend.ts';
+import { type Opened, openDue } from './store/schedules/due.ts';
+import { lockSchedule } from './store/schedules/schedules.ts';
+
+export function createAttendSchedule(
+  deps: ActivityDeps,
+): (input: AttendScheduleInput) => Promise<AttendScheduleResult> {
+  const { log, schedules } = deps;
+
+  async function openUntilNow(
+    { tenantId, scheduleId, startedAt }: AttendScheduleInput,
+    own: string,
+  ): Promise<void> {
+    for (;;) {
+      const now = new Date(Math.max(Date.now(), startedAt));
+      const opened = await log.write('open-due', async (write): Promise<Opened | undefined> => {
+        const schedule = await lockSchedule(write, tenantId, scheduleId);
+        return schedule && openDue(write, schedule, now);
+      });
+      if (!opened) return;
+      // Their workflows may not exist: after an outage of Temporal only the first due time has one.
+      for (const row of opened.waiting) if (row.id !== own) schedules.started(row);
+      for (const { runId, ended } of opened.cancelled) {
+        if (!ended) deps.wakeRun(runId);
+        else for (const run of await afterEnd(log, ended)) deps.startRun(run);
+      }
+      if (!opened.more) return;
+    }
+  }
+
+  /** A refusal is how an occurrence ends; what passes by itself is waited for by trying again. */
+  async function attendOwn(look: Look): Promise<Attended> {
+    try {
+      return await log.write('attend-occurrence', (write) => attend(write, schedules, look, new Date()));
+    } catch (error) {
+      if (!(error instanceof Failure) || error instanceof OwnerChanged) throw error;
+      if (failures[error.code].retryable && error.code !== 'AllowanceExceeded') throw error;
+      return log.write('refuse-occurrence', (write) => refuse(write, look, error));
+    }
+  }
+
+  return async (input) => {
+    const { workflowExecution } = Context.current().info;
+    if (!workflowExecution) throw new Error('attendSchedule is called by workflows alone.');
+    const occurrenceId = occurrenceOf(workflowExecution.workflowId);
+    await openUntilNow(input, occurrenceId);
+    const look = { ...input, occurrenceId, executionId: workflowExecution.runId };
+    const { row, againMs, accepted, next } = await attendOwn(look);
+    if (accepted) {
+      const { start, wake } = await afterAccept(log, accepted);
+      for (const run of start) deps.startRun(run);
+      for (const runId of wake) deps.wakeRun(runId);
+    }
+    for (const id of next) schedules.wake(id);
+    return {
+      done: !row || row.ended_at !== null,
+      ...(againMs !== undefined && { againMs }),
+      ...(row && { outcome: row.outcome as Outcome }),
+      ...(row?.run_id && { runId: row.run_id }),
+    };
+  };
+}

@@ -1,0 +1,44 @@
+// Beginning a schedule's run now, beside its due times, or saying what would begin.
+import { afterEnd } from '../../activities/store/lifecycle/after-end.ts';
+import { checkStart } from '../../activities/store/lifecycle/start-run.ts';
+import { openByHand } from '../../activities/store/schedules/due.ts';
+import { openOf } from '../../activities/store/schedules/occurrences.ts';
+import { lockForChange } from '../../activities/store/schedules/schedules.ts';
+import { Failure } from '../../workflows/contracts/failures.ts';
+import type { TriggerScheduleView } from '../../workflows/contracts/schedule.ts';
+import { actorOf, type Verb } from './verb.ts';
+
+export const triggerSchedule: Verb<{ scheduleId: string; dryRun: boolean }, TriggerScheduleView> = async (
+  parts,
+  write,
+  caller,
+  { scheduleId, dryRun },
+) => {
+  const schedule = await lockForChange(write, caller.tenantId, scheduleId);
+  const { run } = schedule.definition;
+  const begins = run && (await checkStart(write, parts, actorOf(caller), run));
+  const open = await openOf(write.tx, scheduleId);
+  const body: TriggerScheduleView = {
+    occurrenceId: null,
+    model: begins && begins.model,
+    policy: begins && begins.policy,
+    project: begins?.projectPath ? { path: begins.projectPath } : null,
+    overlapping: open.length > 0,
+  };
+  if (dryRun) return { body };
+  if (!schedule.enabled) {
+    const detail = `The schedule ${schedule.name} is switched off; switch it on first, or look with dryRun.`;
+    throw new Failure('NotRunnable', detail);
+  }
+  const { row, opened } = await openByHand(write, schedule, new Date());
+  return {
+    body: { ...body, occurrenceId: row.id },
+    async after() {
+      for (const waiting of opened.waiting) parts.occurrences.started(waiting);
+      for (const { runId, ended } of opened.cancelled) {
+        if (!ended) parts.runs.wake(runId);
+        else for (const admitted of await afterEnd(parts.log, ended)) parts.runs.started(admitted);
+      }
+    },
+  };
+};

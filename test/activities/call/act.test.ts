@@ -1,0 +1,109 @@
+// What a call leaves behind when something around its tool breaks.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pino from 'pino';
+import { defaultTenant } from '../../../activities/store/db/database.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { act } from '../../../activities/call/act.ts';
+import { reviewFor } from '../../../activities/call/review.ts';
+import type { ActivityDeps } from '../../../activities/deps.ts';
+import { publicEgress } from '../../../activities/egress/egress.ts';
+import { createGitBounds } from '../../../activities/git/bounds.ts';
+import { createMount } from '../../../activities/sandbox/mount/mount.ts';
+import { createRunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
+import { createContents } from '../../../activities/store/log/contents.ts';
+import { createRedactor } from '../../../activities/store/log/redaction.ts';
+import { createBackground } from '../../../activities/tools/background.ts';
+import { createTools } from '../../../activities/tools/index.ts';
+import { findProfile } from '../../../workflows/policy/presets.ts';
+import { createTrees } from '../../../worker/processes/trees.ts';
+import { anAttempt, openTestStore } from '../../support/store.ts';
+
+const store = await openTestStore();
+const { db } = store.database;
+
+type Record = NonNullable<ActivityDeps['trees']>['record'];
+
+/** A call of a run in a folder, claimed; `record`: how the project is looked at. */
+async function claimed(
+  { name, input }: { name: string; input: object },
+  record: (usual: Record) => Record = (usual) => usual,
+) {
+  const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-act-')));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const gitBounds = createGitBounds({ folder: path.join(folder, 'bounds') });
+  const driver = createMount({ workFolder: folder, programs: process.env['PATH'] ?? '', gitBounds });
+  const sandboxes = createRunSandboxes({
+    drivers: [driver],
+    onFailure(error) {
+      throw error;
+    },
+  });
+  const trees = createTrees(folder);
+  const deps = {
+    log: store.log,
+    contents: createContents(db, folder),
+    redactor: createRedactor([]),
+    logger: pino({ level: 'silent' }),
+    tools: createTools({ background: createBackground(), egress: publicEgress }),
+    profileOf: async (_tenantId, { id }) => findProfile(id),
+    openSandbox: ({ id, projectPath, mayUse }) =>
+      sandboxes.lend({ id, projectPath, tenantId: defaultTenant, mode: 'mount' }, mayUse),
+    killHandle: sandboxes.kill,
+    place: (of) => of.project_path,
+    trees: { ...trees, record: record(trees.record) },
+    hasBackground: () => false,
+  } as Partial<ActivityDeps> as ActivityDeps;
+  const projectPath = mkdtempSync(path.join(folder, 'project-'));
+  const run = await store.started({ policy: 'headless-permissive-sandbox', projectPath, attended: true });
+  const asked = [{ id: 'one', name, input: JSON.stringify(input) }];
+  const [call] = await store.step(run, 1, { calls: await reviewFor({ ...deps, db }, run, 1, asked) });
+  const task = anAttempt(run, `call/${call!.call_id}`);
+  const claim = await store.claim(task);
+  if (claim.kind !== 'claimed') throw new Error(`The call was not claimed: it is ${claim.kind}.`);
+  const { signal } = new AbortController();
+  const attempt = { task, ref: claim.ref, signal, supersede() {} };
+  return { deps, sandboxes, projectPath, run, claim, attempt };
+}
+
+test('a look behind a call that breaks does not keep the sandbox from being let go of', async () => {
+  let looks = 0;
+  const given = { name: 'write', input: { path: 'a', content: '1' } };
+  const { deps, sandboxes, run, claim, attempt } = await claimed(given, (usual) => async (...of) => {
+    looks += 1;
+    if (looks === 2) throw new Error('the look broke');
+    return usual(...of);
+  });
+  await expect(act(deps, claim, attempt)).rejects.toThrow('the look broke');
+  expect(sandboxes.runIds()).toEqual([run.id]);
+  await sandboxes.endRun(run.id);
+  expect(sandboxes.runIds()).toEqual([]);
+});
+
+test('a call whose project is gone fails in words, and is unknown where an attempt before it may have acted', async () => {
+  const given = { name: 'write', input: { path: 'a', content: '1' } };
+  const { deps, projectPath, claim, attempt } = await claimed(given);
+  rmSync(projectPath, { recursive: true });
+  const gone = `\`${projectPath}\` does not exist, or was removed meanwhile.`;
+  expect(await act(deps, claim, attempt)).toEqual({ status: 'failed', output: gone, failed: true });
+  const predecessor = { intent: { after: 'a hash' }, lost: 1 };
+  expect(await act(deps, { ...claim, predecessor }, attempt)).toEqual({
+    status: 'unknown',
+    output: expect.stringMatching(/^Outcome unknown: .* does not exist, or was removed meanwhile\.$/),
+    failed: true,
+  });
+});
+
+test('a command that its sandbox has lost is a call whose outcome is unknown', async () => {
+  const { deps, claim, attempt } = await claimed({ name: 'shell', input: { command: 'true' } });
+  const openSandbox: ActivityDeps['openSandbox'] = async (...of) => ({
+    ...(await deps.openSandbox(...of)),
+    exec: async () => ({ exitCode: null, signal: null, note: 'it was lost' }),
+  });
+  expect(await act({ ...deps, openSandbox }, claim, attempt)).toMatchObject({
+    status: 'unknown',
+    output: '[outcome unknown; it was lost]',
+  });
+});

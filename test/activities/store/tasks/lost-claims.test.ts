@@ -1,0 +1,86 @@
+import { beforeAll, expect, test } from 'vitest';
+import { v7 as uuid } from 'uuid';
+import { listDeadLetters } from '../../../../activities/store/runs/dead-letters.ts';
+import { claimByAgent } from '../../../../activities/store/tasks/claims.ts';
+import { openTestStore, type TestStore } from '../../../support/store.ts';
+import { endRunOf, openFleet, runOf } from './handing-out.ts';
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore();
+});
+
+test('a silent agent is gone, and what it held is tried again; a worker that is gone leaves its tasks to its successor', async () => {
+  const fleet = await openFleet(store);
+  const agent = await fleet.agent('visitor');
+  const task = await fleet.task();
+  const pulling = { tenantId: fleet.tenantId, executorId: agent };
+  await store.log.write('test', (write) => claimByAgent(write, pulling, task.id));
+  const { againMs } = await fleet.look();
+  expect(againMs).toBeGreaterThan(50_000);
+  fleet.pass(61_000);
+  expect(await fleet.look()).toEqual({ started: [], againMs: 30_000, done: false });
+  expect(await fleet.see(task)).toMatchObject({ status: 'pending', attempts: 0, executor_id: null });
+  expect(await fleet.claims(task)).toMatchObject([
+    { outcome: 'lost', reason: 'Its executor visitor was silent for more than 60 s.' },
+  ]);
+  const first = await fleet.worker('box', 4);
+  await fleet.look();
+  expect(await fleet.see(task)).toMatchObject({ status: 'in_progress', executor_id: first });
+  await fleet.leave(first);
+  const second = await fleet.worker('box', 4);
+  await fleet.look();
+  expect(await fleet.see(task)).toMatchObject({ status: 'in_progress', executor_id: second, claim: 2 });
+});
+
+test('a task goes to another machine with its labels when the first is dead, before it had the task and after', async () => {
+  const fleet = await openFleet(store);
+  const [one, two] = [await fleet.machine('one', ['gpu']), await fleet.machine('two', ['gpu'])];
+  fleet.silence(one);
+  const task = await fleet.task({ labels: ['gpu'] });
+  expect((await fleet.look()).started).toHaveLength(1);
+  expect(await runOf(store, fleet, task)).toMatchObject({ executor: 'two' });
+  fleet.silence(two);
+  await endRunOf(store, fleet, task, 'failed', 'executor_lost');
+  expect(await fleet.look()).toEqual({ started: [], againMs: 30_000, done: false });
+  expect(await fleet.see(task)).toMatchObject({
+    status: 'pending',
+    attempts: 0,
+    reason: 'No executor fits: one, which could take it, is offline.',
+  });
+  fleet.hear(one);
+  expect((await fleet.look()).started).toHaveLength(1);
+  expect(await runOf(store, fleet, task)).toMatchObject({ executor: 'one' });
+  await endRunOf(store, fleet, task, 'succeeded');
+  await fleet.look();
+  expect(await fleet.see(task)).toMatchObject({ status: 'completed', attempts: 0 });
+  const claims = await fleet.claims(task);
+  expect(claims.map(({ executor, outcome, reason }) => ({ executor, outcome, reason }))).toEqual([
+    { executor: 'two', outcome: 'lost', reason: 'It failed.' },
+    { executor: 'one', outcome: 'completed', reason: null },
+  ]);
+});
+
+test('a task with which twenty executors were lost goes to no other', async () => {
+  const fleet = await openFleet(store);
+  await fleet.worker('box', 1);
+  const task = await fleet.task({ retries: 1 });
+  await store.database.pool.query(
+    `insert into task_claims (task_id, claim, tenant_id, executor_id, executor, claimed_at, ended_at, outcome)
+      select $1, -n, $2, $3, 'other', now(), now(), 'lost' from generate_series(1, 18) n`,
+    [task.id, fleet.tenantId, uuid()],
+  );
+  for (const _lost of [19, 20]) {
+    expect((await fleet.look()).started).toHaveLength(1);
+    await endRunOf(store, fleet, task, 'failed', 'executor_lost');
+  }
+  expect(await fleet.look()).toEqual({ started: [], againMs: undefined, done: false });
+  const reason = 'lost with 20 executors: It failed.';
+  expect(await fleet.see(task)).toMatchObject({ status: 'failed', attempts: 0, reason });
+  const letters = await listDeadLetters(store.database.db, {
+    tenantId: fleet.tenantId,
+    limit: 9,
+    open: true,
+  });
+  expect(letters).toMatchObject([{ task_id: task.id, reason: `Task “A task”: ${reason}` }]);
+});
