@@ -22,7 +22,6 @@ beforeAll(async () => {
 
 test('a worker that dies in a summary, and one that dies behind it, leave one summary and the answer', {
   tags: ['faults'],
-  timeout: 120_000,
 }, async () => {
   const environment = { PERDURE_SCENARIOS: path.join(roles.data, 'scenarios') };
   const { client } = roles;

@@ -107,7 +107,6 @@ beforeAll(() => {
 
 test('whatever is killed, each due time is in the ledger once, and its run was started once', {
   tags: ['faults'],
-  timeout: 180_000,
 }, async () => {
   onTestFinished(() => roles.killAll());
   let api = await roles.startApi();
@@ -132,7 +131,6 @@ test('whatever is killed, each due time is in the ledger once, and its run was s
 
 test('an API that is killed in the middle of a backup leaves half of one, which is none; the next API makes it', {
   tags: ['faults'],
-  timeout: 180_000,
 }, async () => {
   onTestFinished(() => roles.killAll());
   const api = await roles.startApi();
@@ -179,7 +177,6 @@ test(
   'Temporal and Postgres are killed as runs are due, and each due time is in the ledger once',
   {
     tags: ['faults'],
-    timeout: 180_000,
   },
   () => struck,
 );

@@ -19,7 +19,7 @@ test('the workflow bundle builds, without zod, activities or any other room of t
     /node_modules\/(zod|pg|kysely|fastify|undici)\/|[^a-z](activities|api|worker|test)\/[a-z/-]+\.ts/;
   const ours = sources.filter((source) => !source.includes('node_modules/@temporalio/'));
   expect(ours.filter((source) => strangers.test(source))).toEqual([]);
-}, 60_000);
+});
 
 test('a workflow that reaches for Node does not bundle', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'perdure-bundle-'));
@@ -34,4 +34,4 @@ test('a workflow that reaches for Node does not bundle', async () => {
   const logger = new DefaultLogger('ERROR', ({ message }) => complaints.push(message));
   await expect(bundleWorkflowCode({ workflowsPath, logger })).rejects.toThrow();
   expect(complaints.join('\n')).toContain('node:fs');
-}, 60_000);
+});

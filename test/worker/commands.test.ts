@@ -284,13 +284,11 @@ describe('perdure logs', () => {
     child.stdout.on('data', (piece: Buffer) => {
       out += piece.toString('utf8');
     });
-    await expect.poll(() => out, { timeout: 20_000 }).toContain('fourth');
+    await expect.poll(() => out).toContain('fourth');
     appendFileSync(path.join(folder, 'logs', 'api.log'), logLine('05', 'info', 'fifth').slice(0, 20));
     appendFileSync(path.join(folder, 'logs', 'api.log'), logLine('05', 'info', 'fifth').slice(20));
-    await expect
-      .poll(() => texts(out), { timeout: 20_000 })
-      .toEqual(['oldest', 'second', 'third', 'fourth', 'fifth']);
+    await expect.poll(() => texts(out)).toEqual(['oldest', 'second', 'third', 'fourth', 'fifth']);
     writeFileSync(path.join(folder, 'logs', 'worker.log'), logLine('06', 'info', 'second again'));
-    await expect.poll(() => texts(out).at(-1), { timeout: 20_000 }).toBe('second');
+    await expect.poll(() => texts(out).at(-1)).toBe('second');
   });
 });

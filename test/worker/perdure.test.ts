@@ -221,7 +221,7 @@ describe('the bootstrap', () => {
     await run('status');
     placePinnedNode();
     const { child, out, ended } = start(['run-script', 'test/wait.ts']);
-    await expect.poll(out, { timeout: 20_000 }).toBe('waiting\n');
+    await expect.poll(out).toBe('waiting\n');
     child.kill('SIGTERM');
     expect(await ended).toEqual({ code: 5, out: 'waiting\ntold\n', err: '' });
   });

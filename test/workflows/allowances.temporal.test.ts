@@ -176,7 +176,7 @@ withKernel(
       const model = await kernel.script({ text: 'Done.', usage });
       const run = await kernel.start({ model, limits: generous, pools: [name] });
       await asked(run);
-      await expect.poll(() => calls, { timeout: 10_000 }).toBe(3);
+      await expect.poll(() => calls).toBe(3);
       await limit(name, { costMicros: 0 }, 1);
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 1, cost_micros: 3 });
       const told = (await story(kernel, run)).filter((line) => /approval/.test(line));
@@ -269,7 +269,6 @@ withKernel(
 
     test('of 64 runs at once on one allowance none spends what is not there, and all go on when there is more', {
       tags: ['faults'],
-      timeout: 180_000,
     }, async () => {
       await kernel.startWorkers({ ...priced, llmSlots: 16, toolSlots: 16 });
       const name = newPool();
@@ -282,16 +281,14 @@ withKernel(
         const rows = await Promise.all(runs.map(({ id }) => kernel.store.run(id)));
         return rows.filter(({ status }) => !statuses.includes(status)).length;
       };
-      await expect
-        .poll(
-          async () => {
-            const { used, held } = await pool(name);
-            expect(used.dayCostMicros + held.dayCostMicros).toBeLessThanOrEqual(200);
-            return others('awaiting_input', 'succeeded');
-          },
-          { timeout: 90_000 },
-        )
-        .toBe(0);
+      let most = 0;
+      const look = async () => {
+        const { used, held } = await pool(name);
+        most = Math.max(most, used.dayCostMicros + held.dayCostMicros);
+        return others('awaiting_input', 'succeeded');
+      };
+      await expect.poll(look).toBe(0);
+      expect(most).toBeLessThanOrEqual(200);
       // As many calls as fit, to the last reservation.
       const { used, held } = await pool(name);
       expect([used.dayCostMicros > 190, used.dayCostMicros <= 200, held.dayCostMicros]).toEqual([
@@ -301,7 +298,7 @@ withKernel(
       ]);
       await limit(name, { dayCostMicros: 0 }, 1);
       // Longer than one run is waited for: a hundred calls come first, each with replays of its own.
-      await expect.poll(() => others('succeeded'), { timeout: 60_000 }).toBe(0);
+      await expect.poll(() => others('succeeded')).toBe(0);
       for (const run of runs)
         expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', cost_micros: 9 });
       expect(await pool(name)).toMatchObject({ used: { costMicros: 64 * 9 }, held: { costMicros: 0 } });

@@ -84,10 +84,7 @@ withKernel((kernel) => {
       ...answering('main work', { text: 'I wait.' }, { text: 'All done.' }),
     );
     const run = await kernel.start({ model, prompt: 'main work', projectPath });
-    await vi.waitFor(
-      async () => expect((await kernel.store.run(run.id)).status).toBe('waiting_workers'),
-      15_000,
-    );
+    await expect.poll(async () => (await kernel.store.run(run.id)).status).toBe('waiting_workers');
     await writeFile(path.join(projectPath, 'go'), '');
     expect(await kernel.ended(run)).toMatchObject({
       status: 'succeeded',
@@ -152,7 +149,7 @@ withKernel((kernel) => {
         const inner = reader && (await children(kernel, reader.run));
         expect(inner?.[0]?.run.steps).toBe(1);
         return [reader?.run as RunRow];
-      }, 15_000);
+      }, 60_000);
       await kernel.stop(run, kind);
       const status = kind === 'cancel' ? 'cancelled' : 'interrupted';
       expect(await kernel.ended(run)).toMatchObject({ status });
@@ -182,7 +179,7 @@ withKernel((kernel) => {
       const [reader] = await children(kernel, run);
       expect(reader?.run.steps).toBe(1);
       return reader?.run as RunRow;
-    }, 15_000);
+    }, 60_000);
     await kernel.stop(run, 'interrupt');
     expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted' });
     expect((await kernel.store.run(child.id)).ended_at).toBeNull();

@@ -255,7 +255,6 @@ withKernel(
   (kernel) => {
     test('a run whose workflow task keeps failing is stuck and on the list, others go on, and a retry finishes it', {
       tags: ['faults'],
-      timeout: 90_000,
     }, async () => {
       await kernel.startWorkers();
       const projectPath = await kernel.project();

@@ -1,7 +1,7 @@
 // What the proxy makes of a request that it passes on, and where it ends one.
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openBench, serve, worldWhere } from './proxy-bench.ts';
 
 describe('what passes', () => {
@@ -139,9 +139,9 @@ describe('bounds', () => {
     const clients = Array.from({ length: 300 }, () => connect(socket));
     let shut = 0;
     for (const client of clients) client.on('error', () => {}).on('close', () => (shut += 1));
-    await vi.waitFor(() => expect(shut).toBe(100));
+    await expect.poll(() => shut).toBe(100);
     for (const client of clients) client.destroy();
-    await vi.waitFor(async () => expect(await send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')).toContain(' 400 '));
+    await expect.poll(() => send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')).toContain(' 400 ');
   });
 
   test('are over with the proxy: no connection outlives it', async () => {

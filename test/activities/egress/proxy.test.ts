@@ -64,7 +64,7 @@ describe('what was granted and is not public', () => {
       direct.destroy();
     }
     expect(places.length * 2).toBeGreaterThan(100);
-  }, 30_000);
+  });
 
   test.each([
     ['loopback', ['127.0.0.2']],

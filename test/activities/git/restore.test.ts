@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { restoreFiles } from '../../../activities/git/restore.ts';
 import { openBench } from './project-bench.ts';
 
@@ -14,7 +14,7 @@ test('files are removed from the project alone, though its folder is swapped for
     for (fs.symlinkSync('../outside', 'link'); ; )
       for (const [from, to] of ['ds', ['link', 'd'], ['d', 'link'], 'sd']) fs.renameSync(from, to);`;
   const swapping = spawn(process.execPath, ['-e', program], { cwd: project, stdio: 'ignore' });
-  await vi.waitUntil(() => existsSync(`${project}/link`));
+  await expect.poll(() => existsSync(`${project}/link`)).toBe(true);
   const from = { mode: '100644', hash: '0'.repeat(40) };
   try {
     await restoreFiles(

@@ -100,7 +100,7 @@ test('alone in its project, a run is taken back to any point exactly, and the tr
   );
   expect(gitStateOf(project)).toEqual(theirs);
   expect(existsSync(path.join(project, 'ran'))).toBe(false);
-}, 60_000);
+});
 
 test('what a person changed beside a run stays as it is and is named; all else comes back', async () => {
   await fc.assert(
@@ -151,7 +151,7 @@ test('what a person changed beside a run stays as it is and is named; all else c
       ],
     },
   );
-}, 60_000);
+});
 
 test('a rewind that is killed half-way, again and again, ends as one that was not', async () => {
   const bench = openBench();
@@ -194,7 +194,7 @@ test('a rewind that is killed half-way, again and again, ends as one that was no
   const done = await rewindProject(input);
   expect(done).toMatchObject({ restored: 301, kept: [{ path: 'mine', why: 'changed' }] });
   expect(contentsOf(project)).toEqual(new Map([...before, ['mine', 'mine']]));
-}, 60_000);
+});
 
 test('a file too large to be recorded is named where it cannot be brought back, and goes where it was new', async () => {
   const bench = openBench();

@@ -70,7 +70,7 @@ beforeAll(async () => {
   while (quick.length > 0) await Promise.all(quick.splice(0, 8).map(playRow));
   // Side by side: most of their time is silence.
   await Promise.all(table.filter(({ fault }) => life.includes(fault)).map(playRow));
-}, 60_000);
+});
 
 test.each(table)('$provider: $name', (row) => {
   const heard = all.get(row);

@@ -113,7 +113,7 @@ test('one probe is let through; the others wait longer the longer it takes, unti
   const probe = Promise.withResolvers<void>();
   fake.next = probe.promise;
   const probed = ask(llm);
-  await vi.waitUntil(() => fake.asked === 6);
+  await expect.poll(() => fake.asked).toBe(6);
   expect(await ask(llm)).toBe('left alone for 2000');
   vi.setSystemTime(1_042_000);
   expect(await ask(llm)).toBe('left alone for 12000');

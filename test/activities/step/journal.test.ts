@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { createJournal, type Journal, LogBehind } from '../../../activities/step/journal.ts';
 import { createRedactor } from '../../../activities/store/log/redaction.ts';
 import { type EventBatch, type EventLog, Superseded } from '../../../activities/store/log/events.ts';
@@ -86,7 +86,7 @@ test('pieces that come while a batch is on its way leave together', async () => 
   await sleep(60);
   expect(offered, 'one at a time').toHaveLength(1);
   held.resolve();
-  await vi.waitFor(() => expect(offered).toHaveLength(2));
+  await expect.poll(() => offered).toHaveLength(2);
   expect(await journal.seal()).toEqual([{ type: 'text-end', payload: { step: 4, block: 0 } }]);
   expect(offered.map(({ dedupeKey, events }) => [dedupeKey, textOf(events)])).toEqual([
     ['model/4/2/1', 'H'],

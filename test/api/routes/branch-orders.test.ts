@@ -213,4 +213,4 @@ test('in any order, no run goes on from a subagent’s or a failed one, each mes
     }),
     { numRuns: 12 },
   );
-}, 120_000);
+});

@@ -52,7 +52,7 @@ test('a stream is logged in one line once its reader has left, without what the 
   const reading = readStream(`${url}${run.streamUrl}?after=0`, api.auth, (frames) => frames.length === 2);
   await appendTexts(api, run, 1);
   await reading;
-  await vi.waitFor(() => expect(logged()).toHaveLength(1));
+  await expect.poll(logged).toHaveLength(1);
   expect(logged()).toEqual([
     expect.objectContaining({
       requestId: expect.any(String),
@@ -64,7 +64,7 @@ test('a stream is logged in one line once its reader has left, without what the 
   ]);
   await endOfRun(api, run);
   await readStream(`${url}${run.streamUrl}`, api.auth);
-  await vi.waitFor(() => expect(logged()).toHaveLength(2));
+  await expect.poll(logged).toHaveLength(2);
 });
 
 test('a reader that leaves and comes back anywhere has every event once', async () => {
@@ -313,9 +313,7 @@ test('a stream holds no connection of the pool', async () => {
     readStream(`${url}${run.streamUrl}`, api.auth, (frames) => frames.length === 3),
   );
   await appendTexts(api, run, 1);
-  await expect
-    .poll(() => api.database.pool.totalCount - api.database.pool.idleCount, { timeout: 5_000 })
-    .toBe(0);
+  await expect.poll(() => api.database.pool.totalCount - api.database.pool.idleCount).toBe(0);
   await appendTexts(api, run, 1);
   await Promise.all(readings);
 });

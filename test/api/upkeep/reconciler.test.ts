@@ -39,7 +39,7 @@ async function reconcileUntil(
   });
   const reconciler = createReconciler({ db: store.log.db, kinds: [upkeep], logger, everyMs: 10 });
   try {
-    await expect.poll(() => isSo(levels), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => isSo(levels)).toBe(true);
   } finally {
     await reconciler.close();
   }

@@ -136,9 +136,7 @@ test('a question that cannot be answered and a threshold that cannot be told kee
     await expect.poll(() => woken).toContain(other.id);
     const heard = async () => eventsOf(store.database, streamOf('run', told.id), told.tenant_id);
     // Whoever reached it is given a moment to say so.
-    await expect
-      .poll(heard, { timeout: 10_000 })
-      .toContainEqual(expect.objectContaining({ type: 'budget-warning' }));
+    await expect.poll(heard).toContainEqual(expect.objectContaining({ type: 'budget-warning' }));
     expect(woken).not.toContain(broken.id);
   } finally {
     await sweeper.close();
@@ -164,7 +162,7 @@ test('a run that waits for an allowance is woken when there is room again, and w
       return events.filter(({ type }) => type === 'budget-warning').map(({ payload }) => payload);
     };
     // Whoever reached it is given a moment to say so.
-    await expect.poll(warned, { timeout: 10_000 }).toMatchObject([{ percent: 80, used: 8, allowed: 10 }]);
+    await expect.poll(warned).toMatchObject([{ percent: 80, used: 8, allowed: 10 }]);
   } finally {
     await sweeper.close();
   }

@@ -80,11 +80,9 @@ test('of many starts that find a dead holder’s name together exactly one gets 
     return { child, told: () => told, ended: new Promise((resolve) => child.once('close', resolve)) };
   });
   try {
-    await expect.poll(() => starts.every(({ told }) => told() === 'ready\n'), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => starts.every(({ told }) => told() === 'ready\n')).toBe(true);
     for (const { child } of starts) child.stdin.write('go\n');
-    await expect
-      .poll(() => starts.every(({ told }) => told().split('\n').length === 3), { timeout: 30_000 })
-      .toBe(true);
+    await expect.poll(() => starts.every(({ told }) => told().split('\n').length === 3)).toBe(true);
     expect(starts.filter(({ told }) => told().includes('held')).length).toBe(1);
   } finally {
     for (const { child } of starts) child.stdin.end();

@@ -250,7 +250,7 @@ test('what is allowed as reading leaves every file as it was, whatever options o
       cwd: folder,
       env: { ...process.env, ...quiet },
       input: `${script}true`,
-      timeout: 50_000,
+      timeout: 150_000,
     });
     const after = contentOf(folder);
     expect(after.filter((each) => !before.includes(each))).toEqual([]);
@@ -258,4 +258,4 @@ test('what is allowed as reading leaves every file as it was, whatever options o
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}, 60_000);
+});

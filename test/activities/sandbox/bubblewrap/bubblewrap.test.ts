@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createBubblewrap } from '../../../../activities/sandbox/bubblewrap/bubblewrap.ts';
 import { findShell } from '../../../../activities/sandbox/group/shell.ts';
 import type { SandboxNeeds } from '../../../../activities/sandbox/index.ts';
@@ -46,7 +46,7 @@ test('only the command has its variables: nothing that starts it, and no command
   const [up, go] = ['up', 'go'].map((name) => path.join(opened.project, name)) as [string, string];
   const command = 'printf %s "$FOO" >up; until [ -e go ]; do :; done';
   const running = run(opened.sandbox, command, undefined, undefined, 'variables/1.0');
-  await vi.waitUntil(() => existsSync(up) && readFileSync(up, 'utf8') !== '', 10_000);
+  await expect.poll(() => existsSync(up) && readFileSync(up, 'utf8')).toBeTruthy();
   const found = processesOf('variables/1.0', 'FOO', value);
   writeFileSync(go, '');
   await running;

@@ -18,18 +18,16 @@ const make: MakeDriver = ({ folder, data }) =>
 
 test('no probe finds a way out of bubblewrap', async () => {
   expect(await escapesFrom(make)).toEqual([]);
-}, 180_000);
+});
 
 test('what a command plants for a later git is not run by ours', {
   tags: ['faults'],
-  timeout: 60_000,
 }, async () => {
   expect((await plant(make)).filter(({ ours }) => ours)).toEqual([]);
 });
 
 test('no probe finds another way out than the one it was given', {
   tags: ['faults'],
-  timeout: 180_000,
 }, async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'perdure-let-out-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

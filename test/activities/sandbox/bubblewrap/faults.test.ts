@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, globSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createBubblewrap } from '../../../../activities/sandbox/bubblewrap/bubblewrap.ts';
 import { createCgroups } from '../../../../activities/sandbox/bubblewrap/cgroup.ts';
 import type { Act } from '../another-worker.ts';
@@ -89,7 +89,14 @@ test.skipIf(lacking.includes('memory')).for([
 
 /** Of the processes that stand in a project: the cgroups that were made for them. */
 function cgroupsIn(project: string): string[] {
-  const told = processesIn(project).map((pid) => readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+  const told = processesIn(project).map((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+    } catch {
+      // One of the command's sleeps, which has ended meanwhile.
+      return '';
+    }
+  });
   const names = new Set(told.flatMap((text) => text.match(/perdure-[^/\n]+$/gm) ?? []));
   return [...names].flatMap((name) => globSync(`/sys/fs/cgroup/**/${name}`));
 }
@@ -99,7 +106,7 @@ const untilGo = 'touch up; until [ -e go ]; do sleep 0.05; done';
 test('nothing is left of the cgroups of a command', async () => {
   const { sandbox, project } = await openForTest();
   const running = run(sandbox, untilGo, undefined, undefined, 'wild/1.5');
-  await vi.waitUntil(() => existsSync(path.join(project, 'up')), 10_000);
+  await expect.poll(() => existsSync(path.join(project, 'up'))).toBe(true);
   const cgroups = cgroupsIn(project);
   writeFileSync(path.join(project, 'go'), '');
   await running;
@@ -117,10 +124,10 @@ test('a command ends with its worker though no other comes, and the next sweep r
     stdio: 'ignore',
   });
   onTestFinished(() => void worker.kill('SIGKILL'));
-  await vi.waitUntil(() => existsSync(path.join(project, 'up')), 10_000);
+  await expect.poll(() => existsSync(path.join(project, 'up'))).toBe(true);
   const cgroups = cgroupsIn(project);
   worker.kill('SIGKILL');
-  await vi.waitUntil(() => processesIn(project).length === 0, 5000);
+  await expect.poll(() => processesIn(project)).toEqual([]);
   await driver.sweep([]);
   expect(cgroups.filter(existsSync)).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type Limits, watch } from '../../../../activities/sandbox/bubblewrap/watch.ts';
 import { groupIsAlive, groupOf, killGroup } from '../../../../activities/sandbox/group/process-group.ts';
 
@@ -28,7 +28,7 @@ async function watched(limits: Limits, given: string[]) {
 // A sandbox that stands where bubblewrap is for a moment: its namespace is made, and it still sees the machine's table.
 test('processes of the machine are not counted as those of a command whose sandbox is being made', async () => {
   const { pid, told } = await watched({ memoryBytes: 2 ** 20, processes: 1 }, ['sleep', '600']);
-  await vi.waitUntil(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8') !== '', 10_000);
+  await expect.poll(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')).not.toBe('');
   // It looks every 50 milliseconds, and at memory at each fifth look.
   await sleep(1000);
   expect(told).toEqual([]);
@@ -48,6 +48,6 @@ test.for([
 ])('a command that uses more $what than it may is ended and told why', async ({ command, why }) => {
   const limits = { memoryBytes: 2 ** 26, processes: 8 };
   const { group, told } = await watched(limits, ['--mount-proc', '/bin/sh', '-c', command]);
-  await vi.waitUntil(() => told.length > 0 && !groupIsAlive(group), 10_000);
+  await expect.poll(() => told.length > 0 && !groupIsAlive(group)).toBe(true);
   expect(told).toEqual([why]);
 });

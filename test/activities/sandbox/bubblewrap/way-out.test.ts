@@ -40,7 +40,7 @@ test.for([
     command: `PIP_CERT=${certificates} /usr/bin/pip3 download --no-deps --no-cache-dir six==1.17.0`,
     loaded: /^Successfully downloaded six$/m,
   },
-])('$program loads a package', { tags: ['faults'], timeout: 60_000 }, async (row, { skip }) => {
+])('$program loads a package', { tags: ['faults'] }, async (row, { skip }) => {
   const { program, sources, command, loaded } = row;
   const addresses = sources()
     .split(/\s+/)

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { agentUser } from '../../../../activities/sandbox/docker/docker-settings.ts';
 import { init } from '../../../../activities/sandbox/docker/inner.ts';
 import { createRunSandboxes } from '../../../../activities/sandbox/run-sandboxes.ts';
@@ -234,7 +234,7 @@ test('a container that goes away under a command is told as such, and its comman
   const { open, docker, containers, project } = await openScene();
   const { sandbox } = await open();
   const running = run(sandbox, 'echo once >> runs; sleep 600');
-  await vi.waitUntil(() => existsSync(path.join(project, 'runs')), { timeout: 20_000 });
+  await expect.poll(() => existsSync(path.join(project, 'runs'))).toBe(true);
   const [one] = await containers();
   await docker.getContainer(one!.Id).remove({ force: true });
   const { result } = await running;

@@ -9,7 +9,6 @@ import { createEngine, isUnreachable } from '../../../../activities/sandbox/dock
 
 test('an answer that is cut counts as none, and is not waited for without an end', {
   tags: ['faults'],
-  timeout: 120_000,
 }, async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'perdure-cut-'));
   const socket = path.join(folder, 'docker.sock');

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import {
   createOwnEngine,
   importSmallImage,
@@ -32,7 +32,7 @@ test.skipIf(noEngine)(
     const { engine, open, project, driver } = await openOwn();
     const { sandbox } = await open('one');
     const running = run(sandbox, 'echo once >> runs; sleep 606; echo late >> runs');
-    await vi.waitUntil(() => existsSync(path.join(project, 'runs')), { timeout: 60_000 });
+    await expect.poll(() => existsSync(path.join(project, 'runs'))).toBe(true);
     await engine.kill();
     await engine.start();
     const { result, handle } = await running;

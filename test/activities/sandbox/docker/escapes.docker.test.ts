@@ -28,7 +28,6 @@ test('no probe finds a way out of a container', async () => {
 
 test('what a command plants for a later git is not run by ours', {
   tags: ['faults'],
-  timeout: 60_000,
 }, async () => {
   expect((await plant(make, give)).filter(({ ours }) => ours)).toEqual([]);
 });

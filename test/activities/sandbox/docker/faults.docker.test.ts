@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../opened.ts';
 import { passGigabyte, wildCommands } from '../wild-commands.ts';
 import { idleProcesses, openScene, type Scene } from './engine.ts';
@@ -63,13 +63,11 @@ test('what a killed worker was running ends at once, and another worker finds th
     'one',
     'echo once >> runs; trap "" TERM; (setsid sleep 603 &); sleep 604',
   );
-  await vi.waitUntil(() => existsSync(path.join(scene.project, 'runs')), { timeout: 20_000 });
+  await expect.poll(() => existsSync(path.join(scene.project, 'runs'))).toBe(true);
   const [before] = await scene.containers();
   worker.kill('SIGKILL');
   const killed = performance.now();
-  await vi.waitUntil(async () => (await scene.andWaiting()).length === idleProcesses.length, {
-    timeout: 20_000,
-  });
+  await expect.poll(async () => (await scene.andWaiting()).length).toBe(idleProcesses.length);
   expect(performance.now() - killed).toBeLessThan(3000);
   const { sandbox } = await scene.open('one');
   expect((await run(sandbox, 'cat runs')).stdout).toBe('once\n');
@@ -79,13 +77,9 @@ test('what a killed worker was running ends at once, and another worker finds th
 test('a worker that is killed before the handle is recorded has run nothing', async () => {
   const scene = await openScene();
   const worker = await startWorker(scene, 'one', 'echo once >> runs', 'never-recorded');
-  await vi.waitUntil(async () => (await scene.andWaiting()).length > idleProcesses.length, {
-    timeout: 20_000,
-  });
+  await expect.poll(async () => (await scene.andWaiting()).length).toBeGreaterThan(idleProcesses.length);
   worker.kill('SIGKILL');
-  await vi.waitUntil(async () => (await scene.andWaiting()).length === idleProcesses.length, {
-    timeout: 20_000,
-  });
+  await expect.poll(async () => (await scene.andWaiting()).length).toBe(idleProcesses.length);
   expect(existsSync(path.join(scene.project, 'runs'))).toBe(false);
 });
 

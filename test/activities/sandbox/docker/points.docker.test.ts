@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createRunSandboxes } from '../../../../activities/sandbox/run-sandboxes.ts';
 import { run } from '../opened.ts';
 import { idleProcesses, openScene, type Scene } from './engine.ts';
@@ -49,7 +49,7 @@ test.for(Object.entries(points))(
     expect(readFileSync(file, 'utf8')).toBe(`${'once\n'.repeat(runs)}again\n`);
     expect((await scene.containers()).length).toBe(1);
     // The script around a command that is not told to act ends by itself.
-    await vi.waitUntil(async () => (await scene.processes()).length === idleProcesses.length, 10_000);
+    await expect.poll(async () => (await scene.processes()).length).toBe(idleProcesses.length);
     await opened.close('ended');
     await expectNothing(scene);
   },

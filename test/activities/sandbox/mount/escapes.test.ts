@@ -14,14 +14,12 @@ const make: MakeDriver = ({ folder }) =>
 
 test('every probe for a way out finds one where nothing is contained', {
   tags: ['faults'],
-  timeout: 180_000,
 }, async () => {
   expect(await escapesFrom(make)).toEqual(tried.map(({ name }) => name));
 });
 
 test('what a command plants for a later git is run by a person’s, and not by ours', {
   tags: ['faults'],
-  timeout: 60_000,
 }, async () => {
   expect(await plant(make)).toEqual(
     plants.map(({ name, trips }) => ({ name, ours: false, ...(trips && { theirs: true }) })),

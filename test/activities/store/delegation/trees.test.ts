@@ -187,7 +187,7 @@ test('whatever becomes of a tree, each subagent reports once, nothing waits for 
     { numRuns: 12 },
   );
   await expectWholeLog(store);
-}, 120_000);
+});
 
 /** What may come of work that another transaction has overtaken; anything else, a deadlock above all, is a defect. */
 function isOvertaken(error: unknown): boolean {
@@ -231,7 +231,7 @@ test('whatever is done to trees at once, nothing waits in a circle, and each sub
     { numRuns: 12 },
   );
   await expectWholeLog(store);
-}, 120_000);
+});
 
 async function expectBalanced(tree: Tree): Promise<void> {
   await expectReported(store.database, tree);

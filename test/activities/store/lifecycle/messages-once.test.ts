@@ -330,4 +330,4 @@ test('every message ends in one state, is read in its order and once, whatever e
     { numRuns: 8, endOnFailure: true },
   );
   await expectWholeLog(store);
-}, 120_000);
+});
