@@ -42,6 +42,7 @@ export async function look(
   const { log } = deps;
   const taken = await log.write('take-webhook', (write) => takeWebhook(write, input));
   if (!taken) return { done: true };
+  if (taken.deleted_at !== null) return { done: false, againMs: 0 };
   if (!taken.enabled) return { done: false };
   if (!(await sendUntil({ ...deps, signal }, taken, performance.now() + sliceMs)))
     return { done: false, againMs: 0 };
@@ -80,12 +81,14 @@ async function sendUntil(deps: Sending, taken: WebhookRow, until: number): Promi
       !(await deps.log.write('lay-out-deliveries', (write) => layOut(write, webhook)))
     );
     if (waiting.length === 0) {
+      // As it was before the look: one that ends meanwhile may still be among those that wait, as it was.
+      const busy = new Set(underWay.keys());
       const due = await dueDeliveries(db, webhook.id, new Date(), pageSize);
-      waiting = due.filter(({ id }) => !underWay.has(id));
+      waiting = due.filter(({ id }) => !busy.has(id));
+      drained = due.length === 0;
     }
     for (const delivery of waiting.splice(0, lanes - underWay.size)) begin(webhook, delivery);
-    drained = underWay.size === 0;
-    if (!drained) await Promise.race([...underWay.values(), sleep(lookMs)]);
+    if (underWay.size > 0) await Promise.race([...underWay.values(), sleep(lookMs)]);
   }
   await Promise.all(underWay.values());
   if (failed !== undefined) throw failed.error;

@@ -5,8 +5,9 @@ import type { NetworkContact } from '../../workflows/contracts/call.ts';
 
 /** All that one command may move, in bytes. A toolchain with its packages is below a gigabyte. */
 export const mostBytes = 4 * 2 ** 30;
-// A build that speaks to more than these is not a build; the counts of further ones are left out.
-const mostContacts = 100;
+// Hosts that are refused are the command's own invention and cost it nothing: after so many, further ones are left out.
+// What it was let out to is always named: those hosts are granted, and few.
+const mostRefused = 100;
 // Between two looks a command may move more than all it may.
 const lookMs = 1000;
 
@@ -21,8 +22,10 @@ export interface Contacts {
   list(): Contact[];
 }
 
+const keyOf = ({ host, port }: { host: string; port: number }): string => `${host} ${port}`;
+
 interface Counted {
-  contact: Contact | undefined;
+  contact: Contact;
   sent: number;
   received: number;
 }
@@ -32,10 +35,10 @@ export function createContacts(onNew: () => void, most = mostBytes): Contacts {
   const known = new Map<string, Contact>();
   const connections = new Map<Socket, Counted>();
   let moved = 0;
-  function of({ host, port }: { host: string; port: number }): Contact | undefined {
-    const key = `${host} ${port}`;
+  function of({ host, port }: { host: string; port: number }): Contact {
+    const key = keyOf({ host, port });
     const found = known.get(key);
-    if (found !== undefined || known.size >= mostContacts) return found;
+    if (found !== undefined) return found;
     const contact = {
       host,
       port,
@@ -54,25 +57,23 @@ export function createContacts(onNew: () => void, most = mostBytes): Contacts {
       const { contact } = counted;
       const [sent, received] = [connection.bytesWritten, connection.bytesRead];
       moved += sent - counted.sent + received - counted.received;
-      if (contact !== undefined) {
-        contact.sentBytes += sent - counted.sent;
-        contact.receivedBytes += received - counted.received;
-      }
+      contact.sentBytes += sent - counted.sent;
+      contact.receivedBytes += received - counted.received;
       Object.assign(counted, { sent, received });
     }
     if (moved > most) for (const connection of connections.keys()) connection.destroy();
   }
   return {
     refuse(target, problem) {
+      if (known.size >= mostRefused && !known.has(keyOf(target))) return;
       const contact = of(target);
-      if (contact === undefined) return;
       contact.refusals += 1;
       if (contact.problem === null) onNew();
       contact.problem = problem;
     },
     count(target, connection) {
       const contact = of(target);
-      if (contact !== undefined) contact.connections += 1;
+      contact.connections += 1;
       connections.set(connection, { contact, sent: 0, received: 0 });
       const timer = setInterval(look, lookMs).unref();
       connection.once('close', () => {

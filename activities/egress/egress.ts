@@ -12,10 +12,25 @@ export interface Egress {
   addressProblem(address: string): string | undefined;
 }
 
-export const publicEgress: Egress = {
-  resolve: (hostname, done) => systemLookup(hostname, { all: true }, done),
-  addressProblem,
-};
+type Resolved = Parameters<Egress['resolve']>[1];
+const asking = new Map<string, Resolved[]>();
+
+/**
+ * A lookup takes a thread for as long as the name server is silent, and a process has few: all who ask for one name
+ * meanwhile wait for one lookup.
+ */
+function resolve(hostname: string, done: Resolved): void {
+  const others = asking.get(hostname);
+  if (others) return void others.push(done);
+  const waiting = [done];
+  asking.set(hostname, waiting);
+  systemLookup(hostname, { all: true }, (error, addresses) => {
+    asking.delete(hostname);
+    for (const each of waiting) each(error, addresses);
+  });
+}
+
+export const publicEgress: Egress = { resolve, addressProblem };
 
 /** The message is a clause for the model: which address, and why not. */
 export class AddressRefused extends Error {

@@ -26,22 +26,26 @@ interface DeliveryQuery {
 
 type WithSecret = WebhookWithSecretView & { secret: string };
 
+/** 32 bytes, as long as the hash that it keys. In browsers too. */
+function newSecret(): string {
+  return `whsec_${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))}`;
+}
+
 export function webhookCalls({ json }: Transport) {
   const of = (id: string): string => `/webhooks/${encodeURIComponent(id)}`;
-  /** With its secret, always: when the answer that had it was lost on the way, it is given another. */
-  const rotateWebhookSecret = async (id: string, given?: string): Promise<WithSecret> => {
-    const body = given === undefined ? {} : { secret: given };
-    const { secret, ...webhook } = await json<WebhookWithSecretView>('POST', `${of(id)}/rotate`, { body });
-    return secret === null ? rotateWebhookSecret(id, given) : { ...webhook, secret };
-  };
   return {
     webhooks: (query?: WebhookQuery) => json<WebhookListView>('GET', '/webhooks', { query: { ...query } }),
     webhook: (id: string) => json<WebhookView>('GET', of(id)),
-    async createWebhook(body: CreateWebhookBody): Promise<WithSecret> {
-      const { secret, ...webhook } = await json<WebhookWithSecretView>('POST', '/webhooks', { body });
-      return secret === null ? rotateWebhookSecret(webhook.id, body.secret) : { ...webhook, secret };
+    /** With its secret, always: it is made here, so that none is lost with an answer. */
+    async createWebhook(given: CreateWebhookBody): Promise<WithSecret> {
+      const body = { ...given, secret: given.secret ?? newSecret() };
+      return { ...(await json<WebhookWithSecretView>('POST', '/webhooks', { body })), secret: body.secret };
     },
-    rotateWebhookSecret,
+    /** As `createWebhook`. */
+    async rotateWebhookSecret(id: string, secret = newSecret()): Promise<WithSecret> {
+      const body = { secret };
+      return { ...(await json<WebhookWithSecretView>('POST', `${of(id)}/rotate`, { body })), secret };
+    },
     updateWebhook: (id: string, body: UpdateWebhookBody) => json<WebhookView>('PATCH', of(id), { body }),
     deleteWebhook: (id: string) => json<null>('DELETE', of(id)),
     switchWebhook: (id: string, enabled: boolean) =>

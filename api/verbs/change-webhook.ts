@@ -1,6 +1,7 @@
 // Webhooks: made, changed, given another secret, tried out, taken away. A secret is in the first answer only.
 import { v7 as uuid } from 'uuid';
 import { redeliverAll } from '../../activities/store/webhooks/deliveries.ts';
+import { changeWebhook } from '../../activities/store/webhooks/change-webhook.ts';
 import * as store from '../../activities/store/webhooks/webhooks.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
@@ -19,6 +20,7 @@ import { actorOf, type Outcome, type Verb, type VerbParts } from './verb.ts';
 const kept = 'Keep the secret now: it is shown this once.';
 const gone =
   'The secret was in the first answer only: if that did not arrive, give the webhook another one with /rotate.';
+const yours = 'Keep the secret that you gave it: it is not shown again.';
 
 /** Known addresses that are not reached are refused now; what a name stands for is seen when it is sent to. */
 function refuseAddress({ webhookSender }: VerbParts, url: string | undefined): void {
@@ -32,12 +34,13 @@ export const createWebhook: Verb<CreateWebhookBody, WebhookWithSecretView> = asy
   parts,
   write,
   caller,
-  { name, url, types = [], secret = store.newSecret(), enabled = true },
+  { name, url, types = [], secret, enabled = true },
 ) => {
   refuseAddress(parts, url);
-  parts.learnSecret(secret);
-  const given = { ...present({ name }), url, types: [...new Set(types)], secret, enabled };
-  return shown(parts, write, await store.insertWebhook(write, given, actorOf(caller)));
+  const used = secretFor(parts, secret);
+  const webhook = { ...present({ name }), url, types: [...new Set(types)], secret: used, enabled };
+  const row = await store.insertWebhook(write, webhook, actorOf(caller));
+  return shown(parts, write, row, secret);
 };
 
 export const rotateWebhookSecret: Verb<
@@ -45,21 +48,28 @@ export const rotateWebhookSecret: Verb<
   WebhookWithSecretView
 > = async (parts, write, caller, { webhookId, body }) => {
   const webhook = await store.lockForChange(write, caller.tenantId, webhookId);
-  const secret = body?.secret ?? store.newSecret();
-  parts.learnSecret(secret);
-  return shown(parts, write, await store.rotateSecret(write, webhook, secret, actorOf(caller)));
+  const secret = secretFor(parts, body?.secret);
+  const row = await store.rotateSecret(write, webhook, secret, actorOf(caller));
+  return shown(parts, write, row, body?.secret);
 };
+
+function secretFor({ learnSecret }: VerbParts, given: string | undefined): string {
+  const secret = given ?? store.newSecret();
+  learnSecret(secret);
+  return secret;
+}
 
 async function shown(
   parts: VerbParts,
   write: Write,
   row: store.WebhookRow,
+  given: string | undefined,
 ): Promise<Outcome<WebhookWithSecretView>> {
   const { body, after } = await told(parts, write, row);
   const { secret } = row;
   return {
-    body: { ...body, secret: null, note: gone },
-    onlyNow: { secret, note: kept },
+    body: { ...body, secret: null, note: given === undefined ? gone : yours },
+    onlyNow: { secret, note: given === undefined ? kept : yours },
     ...present({ after }),
   };
 }
@@ -73,7 +83,7 @@ export const updateWebhook: Verb<UpdateWebhookBody & { webhookId: string }, Webh
   refuseAddress(parts, change.url);
   const webhook = await store.lockForChange(write, caller.tenantId, webhookId, version);
   const changed = { ...present(change), ...(types && { types: [...new Set(types)] }) };
-  return told(parts, write, await store.changeWebhook(write, webhook, changed, actorOf(caller)));
+  return told(parts, write, await changeWebhook(write, webhook, changed, actorOf(caller)));
 };
 
 export const switchWebhook: Verb<{ webhookId: string; enabled: boolean }, WebhookView> = async (
@@ -84,7 +94,7 @@ export const switchWebhook: Verb<{ webhookId: string; enabled: boolean }, Webhoo
 ) => {
   const webhook = await store.lockForChange(write, caller.tenantId, webhookId);
   if (webhook.enabled === enabled) return told(parts, write, webhook);
-  return told(parts, write, await store.changeWebhook(write, webhook, { enabled }, actorOf(caller)));
+  return told(parts, write, await changeWebhook(write, webhook, { enabled }, actorOf(caller)));
 };
 
 export const deleteWebhook: Verb<{ webhookId: string; version?: number }, undefined> = async (

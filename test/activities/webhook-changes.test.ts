@@ -1,8 +1,8 @@
 // Webhooks that are switched, sent elsewhere or taken away, and those whose wake-up was lost.
 import { beforeAll, expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
+import { changeWebhook, type WebhookChange } from '../../activities/store/webhooks/change-webhook.ts';
 import {
-  changeWebhook,
   countedWebhook,
   deleteWebhook,
   listEnabledWebhooks,
@@ -10,7 +10,6 @@ import {
   lockForChange,
   newSecret,
   rotateSecret,
-  type WebhookChange,
 } from '../../activities/store/webhooks/webhooks.ts';
 import { openEndpoint } from '../support/hook-endpoint.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
@@ -68,6 +67,63 @@ test('switched off it gets nothing, and switched on what comes from then on, and
     waiting: 0,
     dead: 0,
   });
+});
+
+test('what came before a change is judged by what was said then, seen by a look or not', async () => {
+  const tenant = openTenant(store);
+  const endpoint = await openEndpoint();
+  const webhook = await tenant.add(endpoint, { types: ['late-write'] });
+  const put = (change: WebhookChange) =>
+    tenant.change(webhook, (write, row, author) => changeWebhook(write, row, change, author));
+  await tenant.tell(uuid());
+  await put({ enabled: false });
+  await tenant.tell(uuid());
+  await put({ enabled: true });
+  await tenant.tell(uuid());
+  await put({ types: ['run-end'] });
+  await tenant.tell(uuid());
+  await tenant.look(webhook);
+  expect(endpoint.seqs().sort()).toEqual([1, 3]);
+});
+
+test('an attempt that began at the old address decides nothing at the new one', async () => {
+  const tenant = openTenant(store);
+  const [old, other] = [await openEndpoint(), await openEndpoint()];
+  const webhook = await tenant.add(old);
+  await tenant.tell(uuid());
+  await tenant.pass(23 * 3_600_000);
+  old.answers(async (_got, response) => {
+    await tenant.change(webhook, (write, row, author) =>
+      changeWebhook(write, row, { url: other.url }, author),
+    );
+    // A day after it came it would be given up.
+    await tenant.pass(3_600_000);
+    response.writeHead(500).end();
+  });
+  expect(await tenant.look(webhook)).toEqual({ done: false, againMs: 0 });
+  await tenant.look({ ...webhook, url: other.url });
+  expect([old.seqs(), other.seqs()]).toEqual([[1], [1]]);
+  expect(await tenant.deliveries(webhook)).toMatchObject([
+    { status: 'delivered', attempts: 1, problem: null },
+  ]);
+});
+
+test('of one that is deleted a few thousand deliveries go with each look, and then the row', async () => {
+  const tenant = openTenant(store);
+  const webhook = await tenant.add({ url: 'https://hooks.example.org' });
+  await store.database.pool.query(
+    `insert into webhook_deliveries (id, tenant_id, webhook_id, seq, type, subject, status)
+     select gen_random_uuid(), $1, $2, seq, 'run-end', 'run/' || seq, 'dead' from generate_series(1, 4500) seq`,
+    [tenant.tenantId, webhook.id],
+  );
+  await tenant.change(webhook, deleteWebhook);
+  const looks = [await tenant.look(webhook), await tenant.look(webhook)];
+  expect([...looks, await tenant.look(webhook)]).toEqual([
+    { done: false, againMs: 0 },
+    { done: false, againMs: 0 },
+    { done: true },
+  ]);
+  expect(await tenant.deliveries(webhook)).toEqual([]);
 });
 
 test('the sweeper finds those with events or changes that they have not seen, and no others', async () => {

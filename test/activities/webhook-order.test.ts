@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
+import type { KyselyPlugin } from 'kysely';
 import { beforeAll, expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { countedWebhook } from '../../activities/store/webhooks/webhooks.ts';
@@ -49,4 +51,28 @@ test('whatever an endpoint answers, and wherever a look is cut off, each subject
     ),
     { numRuns: 15 },
   );
+});
+
+test('one that arrives while the next are looked for is not sent again', async () => {
+  // Rows come to a worker some time after they were read.
+  const late: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      if (result.rows.some((row) => 'subject' in row)) await sleep(150);
+      return result;
+    },
+  };
+  const tenant = openTenant({ ...store, log: { ...store.log, db: store.log.db.withPlugin(late) } });
+  const endpoint = await openEndpoint();
+  const webhook = await tenant.add(endpoint);
+  const [one, other] = [uuid(), uuid()];
+  endpoint.answers(async ({ message }, response) => {
+    if (message.data.seq === 2) await sleep(60);
+    response.writeHead(204).end();
+  });
+  await tenant.tell(one, other, other);
+  await tenant.look(webhook);
+  // The first two are about different runs.
+  expect(endpoint.got.map(({ message }) => message.data.seq).sort()).toEqual([1, 2, 3]);
+  await endpoint.close();
 });

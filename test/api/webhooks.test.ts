@@ -1,10 +1,15 @@
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { expect, onTestFinished, test } from 'vitest';
 import { createRedactor } from '../../activities/store/log/redaction.ts';
 import { addDeliveryLetter } from '../../activities/store/runs/dead-letters.ts';
 import { dueDeliveries, layOut, listDeliveries } from '../../activities/store/webhooks/deliveries.ts';
 import { takeWebhook } from '../../activities/store/webhooks/webhooks.ts';
 import { streamOf } from '../../workflows/contracts/event.ts';
 import type { WebhookWithSecretView } from '../../workflows/contracts/webhook.ts';
+import { createClient } from '../../api/client/client.ts';
 import { localSender, openEndpoint, shownCheck } from '../support/hook-endpoint.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { v7 as uuid } from 'uuid';
@@ -225,4 +230,26 @@ test('deliveries are listed, and one that was given up is sent again by its dead
     { items: [{ id: deliveryId, status: 'pending', endedAt: null }] },
   ]);
   expect(await asked(api, 'GET', `/webhooks/${uuid()}/deliveries`)).toMatchObject([404, {}]);
+});
+
+test('the client has the secret though the answer that had it was lost', async () => {
+  const api = await createTestApp();
+  // Every other answer is lost on its way.
+  let sent = 0;
+  const way = createServer(async (request, response) => {
+    const payload = await text(request);
+    const { method, url, headers } = request;
+    const answer = await api.app.inject({ method: method as 'POST', url: url ?? '', headers, payload });
+    if ((sent += 1) % 2 === 1) response.destroy();
+    else response.writeHead(answer.statusCode, { 'content-type': 'application/json' }).end(answer.payload);
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void way.close());
+  await once(way, 'listening');
+  const url = `http://127.0.0.1:${(way.address() as AddressInfo).port}`;
+  const client = createClient({ url, token: api.token });
+  const { secret, ...webhook } = await client.createWebhook({ url: hook.url });
+  const rotated = await client.rotateWebhookSecret(webhook.id);
+  const { rows } = await api.database.pool.query('select secret, old_secret from webhooks');
+  expect([sent, rows]).toEqual([4, [{ secret: rotated.secret, old_secret: secret }]]);
+  expect(rotated.note).toBe('Keep the secret that you gave it: it is not shown again.');
 });

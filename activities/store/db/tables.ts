@@ -739,6 +739,7 @@ export interface WebhookDeliveries {
   ended_at: Timestamp | null;
   id: string;
   problem: string | null;
+  round: Generated<number>;
   seq: number;
   since: Generated<Timestamp>;
   status: Generated<string>;

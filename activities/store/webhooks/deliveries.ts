@@ -106,7 +106,7 @@ export interface Sent {
 
 /**
  * What an attempt came to: delivered, tried again, or after a day a dead letter. False when it is not as it was when
- * that began: another execution sends, or the webhook is gone.
+ * that began: another execution sends, the webhook has another address, or it is gone.
  */
 export async function recordAttempt(
   write: Write,
@@ -133,6 +133,7 @@ export async function recordAttempt(
     .where('id', '=', delivery.id)
     .where('status', '=', 'pending')
     .where('attempts', '=', delivery.attempts)
+    .where('round', '=', delivery.round)
     .executeTakeFirst();
   if (recorded.numUpdatedRows !== 1n) return false;
   if (dead) {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createContacts } from '../../../activities/egress/contacts.ts';
 import { serve } from './proxy-bench.ts';
 
-test('of one command a hundred hosts are kept, each with its refusals', () => {
+test('of one command a hundred hosts are kept that it was refused, and every one that it reached', async () => {
   const contacts = createContacts(() => {});
   const ask = (host: number): void =>
     contacts.refuse({ host: `${host}.example.org`, port: 443 }, 'It was not granted.');
@@ -16,6 +16,11 @@ test('of one command a hundred hosts are kept, each with its refusals', () => {
     { host: '0.example.org', port: 443, connections: 0, refusals: 2, problem: 'It was not granted.' },
     { host: '99.example.org', refusals: 1 },
   ]);
+  const port = await serve('127.0.0.1', (_request, response) => response.end());
+  const connection = connect(port, '127.0.0.1');
+  contacts.count({ host: 'site.test', port }, connection);
+  connection.destroy();
+  expect(contacts.list().at(-1)).toMatchObject({ host: 'site.test', connections: 1, refusals: 0 });
 });
 
 test('connections of a command that has moved all it may are ended', async () => {

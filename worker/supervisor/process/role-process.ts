@@ -60,6 +60,10 @@ const lookMs = 1_000;
 // gives its activities away after thirty, so that its successor finds it dead instead of meeting it alive.
 const mostLooks = 20;
 
+// Half of these threads may look up names. Each endpoint with a name server that is silent takes one for as long as it is
+// asked, and the servers of models must be found beside all of them.
+const manyLookups = { UV_THREADPOOL_SIZE: '64' };
+
 /** A role's process; a standby can be made the worker. */
 export interface RolePart extends RunningPart {
   /** Tells a standby to begin; the same process, now as the worker. */
@@ -74,7 +78,7 @@ export async function startRole(input: RoleInput): Promise<RolePart> {
   const child = await spawnDetached({
     executable: process.execPath,
     args: roleArgs(role, data.folder),
-    env: { ...servingMemory, ...input.env },
+    env: { ...servingMemory, ...manyLookups, ...input.env },
     cwd: process.cwd(),
     lock: input.lock,
     // A standby is a worker to be: what it says belongs where people look for the worker's.
