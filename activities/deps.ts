@@ -5,9 +5,9 @@ import type { Egress } from './egress/egress.ts';
 import type { WebhookSender } from './egress/send-webhook.ts';
 import type { WaysOut } from './egress/ways-out.ts';
 import type { Progress } from './git/record-files.ts';
-import type { BroughtHome } from './git/bring-home.ts';
+import type { BroughtFiles } from './git/bring-files.ts';
 import type { ProjectFiles } from './git/project-text.ts';
-import type { Rewind, Rewound } from './git/rewind.ts';
+import type { Rewind } from './git/rewind.ts';
 import type { Skills } from './git/skills.ts';
 import type { RecordedTree } from './git/tree.ts';
 import type { Llm, LlmUsage } from './llm/llm.ts';
@@ -92,9 +92,12 @@ export interface ActivityDeps {
      */
     begin(run: RunRow, origin: string | undefined, progress: Progress): Promise<RecordedTree>;
     /** Brings the place back to `to`, as far as the run of the spans changed it. May be begun again. */
-    rewind(run: RunRow, how: Rewind): Promise<Rewound>;
+    rewind(run: RunRow, how: Rewind): Promise<BroughtFiles>;
     /** Brings what differs between the two trees from the run's own tree to the project. May be begun again. */
-    bringHome(run: RunRow, how: { from: string; to: string; exceptConflicts: boolean }): Promise<BroughtHome>;
+    bringHome(
+      run: RunRow,
+      how: { from: string; to: string; exceptConflicts: boolean },
+    ): Promise<BroughtFiles>;
   };
   /** Kills what an earlier attempt left running and returns once it is seen gone, or cannot be reached from here. */
   killHandle: Handles['kill'];

@@ -71,14 +71,17 @@ async function broughtHome(deps: ActivityDeps, run: RunRow, rewind: RewindRow): 
   const home = await untilStored(() => deps.trees.bringHome(run, { from, to, exceptConflicts }));
   const { kept } = home;
   if (kept.length > 0 && !exceptConflicts)
-    return { status: 'failed', problem: conflictProblem(kept.length), kept };
+    return { status: 'failed', problem: conflictProblem(kept.length, home.restored), kept };
   return { status: 'done', ...home, isWhole: kept.length === 0 };
 }
 
-function conflictProblem(count: number): string {
+/** Others are there where an attempt was cut short, or a conflict came in between. */
+function conflictProblem(count: number, restored: number): string {
   const files = count === 1 ? 'A file cannot' : `${count} files cannot`;
+  const others =
+    restored === 0 ? ', so nothing was' : `; ${restored} of the others are there as the run left them`;
   return (
-    `${files} be brought home without overwriting what others changed, so nothing was: mend that in the project, or ` +
+    `${files} be brought home without overwriting what others changed${others}: mend that in the project, or ` +
     'leave them out (exceptConflicts, perdure apply --except-conflicts).'
   );
 }

@@ -33,3 +33,25 @@ export async function withFolder<Result>(
 export function within(folder: Buffer, name: Buffer): Buffer {
   return Buffer.concat([folder, Buffer.from('/'), name]);
 }
+
+/**
+ * Does something to a file below a folder, each folder on the way opened by itself: a link that is swapped in leads
+ * nowhere. Rejects with ENOTDIR where one is a link or no folder. `path` is latin1.
+ */
+export async function fileIn<Result>(
+  top: string,
+  path: string,
+  use: (file: Buffer, folder: Buffer) => Promise<Result>,
+): Promise<Result> {
+  const go = async (folder: Buffer, [name = '', ...rest]: readonly string[]): Promise<Result> => {
+    const next = within(folder, Buffer.from(name, 'latin1'));
+    return rest.length === 0 ? use(next, folder) : withFolder(next, (inside) => go(inside.path, rest));
+  };
+  return go(Buffer.from(top), path.split('/'));
+}
+
+/** Those that a file lies in, the topmost first. */
+export function foldersOf(path: string): string[] {
+  const names = path.split('/').slice(0, -1);
+  return names.map((_name, at) => names.slice(0, at + 1).join('/'));
+}

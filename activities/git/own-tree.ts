@@ -5,6 +5,7 @@ import { lstat, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/prom
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { notesAmong } from './blobs.ts';
 import { GitProblem, runGit } from './command.ts';
 import { copyBelow } from './copy-below.ts';
 import { dropIndex } from './folder.ts';
@@ -12,7 +13,6 @@ import { within } from './held-folder.ts';
 import { isGone, readPlainFile } from './plain-file.ts';
 import { findRepository } from './repository.ts';
 import { readSettings } from './repository-settings.ts';
-import { notesAmong } from './rewind.ts';
 import { changesBetween } from './tree-changes.ts';
 import { emptyFolder, requireTree } from './tree-entry.ts';
 

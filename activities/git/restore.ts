@@ -1,191 +1,280 @@
-// Gives files of a project back what a recorded tree holds. What is not as expected stays as it is: the caller has
-// compared before, and learns which files were in the way.
+// Gives files of a project what a recorded tree holds. Each is looked at just before it is replaced, and replaced at
+// once: a save since the last look is not lost, and a death at any moment leaves the old file or the new one.
+import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { lchown, lstat, mkdir, open, rmdir, statfs, unlink } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { GitProblem, runGit } from './command.ts';
-import { dropIndex } from './folder.ts';
-import { within, withFolder } from './held-folder.ts';
-import { isGone } from './plain-file.ts';
-import { maxFileBytes } from './record-files.ts';
-import type { TreeChange } from './tree-changes.ts';
-import { emptyFolder } from './tree-entry.ts';
+import {
+  lchown,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rmdir,
+  statfs,
+  symlink,
+  unlink,
+} from 'node:fs/promises';
+import { contentsOf, sizesOf } from './blobs.ts';
+import { GitProblem } from './command.ts';
+import { foldersOf, fileIn, within } from './held-folder.ts';
+import { codeOf, isNothing, isUntouched, judge, type KeptFile, standingAt } from './standing.ts';
+import { toText, type TreeChange } from './tree-changes.ts';
+import { emptyFolder, type TreeEntry } from './tree-entry.ts';
 
 interface Place {
   project: string;
   gitFolder: string;
 }
 
-/** Brings each file to its `to`. Returns the names of those that something else stands in the way of. */
-export async function restoreFiles(place: Place, changes: readonly TreeChange[]): Promise<string[]> {
-  await requireRoom(place, changes);
-  const inTheWay: string[] = [];
-  // What is below goes before its folder.
-  const gone = changes.filter(({ to }) => to === null).sort((one, other) => (one.path < other.path ? 1 : -1));
-  for (const { path } of gone) if (!(await removeFile(place, path))) inTheWay.push(path);
-  const before = new Map<string, Stats | undefined>();
-  const wanted: TreeChange[] = [];
-  const made = changes.filter(({ to }) => to !== null).sort((one, other) => (one.path < other.path ? -1 : 1));
-  for (const change of made) {
-    const stat = await lookAt(place, change.path);
-    if (!(await hasRoom(place, change, stat))) inTheWay.push(change.path);
-    else if (change.to?.mode === emptyFolder.mode) await makeFolder(place, change.path);
-    else {
-      wanted.push(change);
-      before.set(change.path, stat);
-    }
+/** Has content of its own. */
+type MadeChange = TreeChange & { to: TreeEntry };
+
+// As many as the thread pool has use for; each holds a descriptor for every folder on the way.
+const atOnce = 16;
+// Of the contents in memory at a time. One file may be larger.
+const partBytes = 32 * 1024 * 1024;
+
+/** Brings each file to its `to`. Returns those that stay as they are, for what came in between. */
+export async function restoreFiles(place: Place, changes: readonly TreeChange[]): Promise<KeptFile[]> {
+  const made = changes.filter(isMade);
+  const sizes = await sizesOf(
+    place.gitFolder,
+    made.map(({ to }) => to.hash),
+  );
+  await requireRoom(place, sizes);
+  const kept: KeptFile[] = [];
+  const each = async <Change extends TreeChange>(
+    some: readonly Change[],
+    bring: (change: Change, at: number) => Promise<ReturnType<typeof judge>>,
+  ): Promise<void> => {
+    await inTurns(some, async (change, at) => {
+      const how = await bring(change, at);
+      if (how !== 'done' && how !== 'due') kept.push({ path: toText(change.path), why: how });
+    });
+  };
+  const gone = changes.filter(({ to }) => to === null);
+  await each(gone, (change) => remove(place, change));
+  await removeEmptied(place, gone);
+  await each(
+    changes.filter((change) => change.to !== null && !isMade(change)),
+    (change) => makeEmpty(place, change),
+  );
+  for (const part of partsOf(made, sizes)) {
+    const contents = await contentsOf(
+      place.gitFolder,
+      part.map(({ to }) => to.hash),
+    );
+    await each(part, (change, at) => replace(place, change, contents[at] as Buffer));
   }
-  if (wanted.length > 0) await checkOut(place, wanted);
-  for (const { path, to } of wanted) await keepOwner(place, path, to?.mode ?? '', before.get(path));
-  return inTheWay;
+  return kept;
 }
 
-/** Before anything is touched: a file that is cut off by a full disk would be taken for another's change afterwards. */
-async function requireRoom({ project, gitFolder }: Place, changes: readonly TreeChange[]): Promise<void> {
-  const hashes = changes.flatMap(({ to }) => (to === null || to.mode === emptyFolder.mode ? [] : [to.hash]));
-  const { bavail, bsize } = await statfs(project);
-  // No look at each where all of them would fit however large they are.
-  if (bavail * bsize >= hashes.length * (maxFileBytes + 2 * bsize)) return;
-  const { output } = await runGit({
-    gitFolder,
-    args: ['cat-file', '--batch-check=%(objectsize)'],
-    input: `${hashes.join('\n')}\n`,
+/**
+ * Which of the changes something stands in the way of: a file where a folder is needed, or a folder that holds more than
+ * what goes. Asked before any of them is made.
+ */
+export async function withoutRoom(place: Place, changes: readonly TreeChange[]): Promise<TreeChange[]> {
+  const gone = new Set(changes.flatMap(({ path, to }) => (to === null ? [path] : [])));
+
+  /** Whether nothing is left of it once the others are gone. */
+  async function goes(file: Buffer, path: string): Promise<boolean> {
+    if (gone.has(path)) return true;
+    for (const each of await readdir(file, { withFileTypes: true, encoding: 'buffer' })) {
+      const below = `${path}/${each.name.toString('latin1')}`;
+      if (!(each.isDirectory() ? await goes(within(file, each.name), below) : gone.has(below))) return false;
+    }
+    return true;
+  }
+
+  const found: TreeChange[] = [];
+  // Where a file is recorded and stands, there is room.
+  const wanted = changes.filter(({ from, to }) => to !== null && isNothing(from));
+  await inTurns(wanted, async (change) => {
+    const { path } = change;
+    const hasRoom = await fileIn(place.project, path, async (file) => {
+      const stat = await lstat(file);
+      return !stat.isDirectory() || !isMade(change) || goes(file, path);
+    }).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return true;
+      if (codeOf(error) === 'ENOTDIR') return foldersOf(path).some((above) => gone.has(above));
+      throw error;
+    });
+    if (!hasRoom) found.push(change);
   });
-  const sizes = output.toString('latin1').trim().split('\n').map(Number);
+  return found;
+}
+
+/** What a death left half-written beside files that are not restored after all. */
+export async function dropHalfWritten(place: Place, changes: readonly TreeChange[]): Promise<void> {
+  await inTurns(changes.filter(isMade), (change) =>
+    fileIn(place.project, change.path, (_file, folder) => unlink(besideOf(folder, change))).catch(
+      unlessMissing,
+    ),
+  );
+}
+
+/** Before anything is touched: half of it is no help. */
+async function requireRoom({ project }: Place, sizes: readonly number[]): Promise<void> {
+  const { bavail, bsize } = await statfs(project);
   // Each file takes whole blocks, and its folder may grow by one.
   const blocks = sizes.reduce((sum, size) => sum + Math.ceil(size / bsize) + 1, 0);
   if (blocks > bavail)
     throw new GitProblem(`No space left on device: ${project} needs ${blocks * bsize} bytes to be restored`);
 }
 
-/** Git follows no link on the way to a file, and replaces a file instead of writing into it. */
-async function checkOut({ project, gitFolder }: Place, wanted: readonly TreeChange[]): Promise<void> {
-  const indexFile = join(gitFolder, 'indexes', randomUUID());
-  const git = (args: string[], lines: string[]): Promise<unknown> => {
-    const input = Buffer.from(lines.map((line) => `${line}\0`).join(''), 'latin1');
-    return runGit({ gitFolder, workTree: project, indexFile, args, input });
-  };
-  try {
-    await git(
-      ['update-index', '-z', '--index-info'],
-      wanted.map(({ path, to }) => `${to?.mode} ${to?.hash}\t${path}`),
-    );
-    await git(
-      ['checkout-index', '--force', '-z', '--stdin'],
-      wanted.map(({ path }) => path),
-    );
-  } finally {
-    await dropIndex(indexFile);
-  }
+async function remove(place: Place, change: TreeChange): Promise<ReturnType<typeof judge>> {
+  return fileIn(place.project, change.path, async (file) => {
+    const standing = await standingAt(file);
+    const how = judge(standing.entry, change);
+    if (how !== 'due') return how;
+    if (!(await isUntouched(file, standing))) return 'changed';
+    await (standing.stat?.isDirectory() ? rmdir : unlink)(file);
+    return 'due';
+  }).catch((error: unknown) => {
+    if (isBlocked(error)) return 'in-the-way';
+    unlessMissing(error);
+    return 'done';
+  });
 }
 
-/** True where it is gone, with the folders that are empty without it. */
-async function removeFile(place: Place, path: string): Promise<boolean> {
-  if (!(await hasRealParents(place, path))) return false;
-  const stat = await lookAt(place, path);
-  try {
-    if (stat) await at(place, path, stat.isDirectory() ? rmdir : unlink);
-  } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) return false;
-    if (!isGone(error)) throw error;
-  }
-  for (let above = parentOf(path); above !== ''; above = parentOf(above)) {
+/** The folders that are empty without what is gone, the deepest first. */
+async function removeEmptied(place: Place, gone: readonly TreeChange[]): Promise<void> {
+  const folders = new Set(gone.flatMap(({ path }) => foldersOf(path)));
+  for (const folder of [...folders].sort().reverse())
+    await fileIn(place.project, folder, (file) => rmdir(file)).catch((error: unknown) => {
+      if (!isBlocked(error) && codeOf(error) !== 'EACCES') unlessMissing(error);
+    });
+}
+
+async function makeEmpty(place: Place, change: TreeChange): Promise<ReturnType<typeof judge>> {
+  return inFolder(place, change.path, async (file) => {
+    const standing = await standingAt(file);
+    // With something in it, it is there too.
+    if (standing.stat?.isDirectory()) return 'done';
+    const how = judge(standing.entry, change);
+    if (how !== 'due') return how;
+    if (!(await isUntouched(file, standing))) return 'changed';
+    if (standing.stat) await unlink(file);
+    await mkdir(file);
+    return 'due';
+  });
+}
+
+async function replace(place: Place, change: MadeChange, content: Buffer): Promise<ReturnType<typeof judge>> {
+  return inFolder(place, change.path, async (file, folder) => {
+    const standing = await standingAt(file);
+    const beside = besideOf(folder, change);
+    const how = judge(standing.entry, change);
+    // An attempt that died may have left one.
+    await unlink(beside).catch(unlessMissing);
+    if (how !== 'due') return how;
     try {
-      await at(place, above, rmdir);
+      await write(beside, { content, mode: change.to.mode, before: standing.stat, folder });
+      if (!(await isUntouched(file, standing))) {
+        await unlink(beside);
+        return 'changed';
+      }
+      if (standing.stat?.isDirectory()) await rmdir(file);
+      await rename(beside, file);
     } catch (error) {
-      if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error)) || isGone(error)) break;
+      await unlink(beside).catch(unlessMissing);
       throw error;
     }
-  }
-  return true;
+    return 'due';
+  });
 }
 
-/** Whether nothing but the file that is replaced, or an empty folder, has the name, and only folders lead there. */
-async function hasRoom(
-  place: Place,
-  { path, from, to }: TreeChange,
-  stat: Stats | undefined,
-): Promise<boolean> {
-  if (!(await hasRealParents(place, path))) return false;
-  const isForFolder = to?.mode === emptyFolder.mode;
-  if (stat === undefined || (isForFolder && stat.isDirectory())) return true;
-  if (!stat.isDirectory()) {
-    // Where none was recorded, one that is there was never compared: it is another's.
-    const isReplaced = from !== null && (stat.isFile() || stat.isSymbolicLink());
-    if (isReplaced && isForFolder) await at(place, path, unlink);
-    return isReplaced;
+/** The owner and the readers stay as they were; a new file belongs to whom its folder belongs to, where this process may give it away. */
+async function write(
+  beside: Buffer,
+  how: { content: Buffer; mode: string; before: Stats | undefined; folder: Buffer },
+): Promise<void> {
+  const { content, mode, before, folder } = how;
+  const owner =
+    process.getuid?.() === 0 ? (before ?? (await lstat(within(folder, Buffer.from('.'))))) : undefined;
+  if (mode === '120000') {
+    await symlink(content, beside);
+    if (owner) await lchown(beside, owner.uid, owner.gid);
+    return;
   }
-  return at(place, path, rmdir).then(
-    () => true,
-    () => false,
-  );
+  const isExecutable = mode === '100755';
+  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+  const file = await open(beside, O_WRONLY | O_CREAT | O_EXCL, isExecutable ? 0o777 : 0o666);
+  try {
+    await file.writeFile(content);
+    if (owner) await file.chown(owner.uid, owner.gid);
+    const readers = before?.isFile() ? before.mode & 0o666 : undefined;
+    if (readers !== undefined) await file.chmod(isExecutable ? readers | ((readers & 0o444) >> 2) : readers);
+  } finally {
+    await file.close();
+  }
 }
 
-/** Those that are there are folders, and no links. */
-async function hasRealParents(place: Place, path: string): Promise<boolean> {
-  for (let above = parentOf(path); above !== ''; above = parentOf(above)) {
-    const stat = await lookAt(place, above);
-    if (stat !== undefined && !stat.isDirectory()) return false;
-  }
-  return true;
+/** Named for what it becomes, so that the next attempt finds it; no look at the project sees such a name. */
+function besideOf(folder: Buffer, { path, to }: MadeChange): Buffer {
+  const name = createHash('sha1').update(`${path}\0${to.hash}`, 'latin1').digest('hex').slice(0, 24);
+  return within(folder, Buffer.from(`.perdure-${name}.tmp`));
 }
 
-async function makeFolder(place: Place, path: string): Promise<void> {
-  const above = parentOf(path);
-  if (above !== '') await makeFolder(place, above);
-  await at(place, path, mkdir).catch((error: unknown) => {
+function isMade(change: TreeChange): change is MadeChange {
+  return change.to !== null && change.to.mode !== emptyFolder.mode;
+}
+
+function partsOf(changes: readonly MadeChange[], sizes: readonly number[]): MadeChange[][] {
+  const parts: MadeChange[][] = [];
+  let left = 0;
+  changes.forEach((change, at) => {
+    const size = sizes[at] ?? 0;
+    if (parts.length === 0 || size > left) {
+      parts.push([]);
+      left = partBytes;
+    }
+    left -= size;
+    parts.at(-1)?.push(change);
+  });
+  return parts;
+}
+
+/** Rejects when none of them is under way any more. */
+async function inTurns<Item>(
+  items: readonly Item[],
+  use: (item: Item, at: number) => Promise<unknown>,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += atOnce) {
+    const turn = items.slice(start, start + atOnce).map((item, at) => use(item, start + at));
+    for (const each of await Promise.allSettled(turn)) if (each.status === 'rejected') throw each.reason;
+  }
+}
+
+/** The same as `fileIn`, with the folders on the way made where they are missing. */
+async function inFolder<Result>(
+  { project }: Place,
+  path: string,
+  use: (file: Buffer, folder: Buffer) => Promise<Result>,
+): Promise<Result | 'in-the-way'> {
+  try {
+    return await fileIn(project, path, use).catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      for (const above of foldersOf(path)) await fileIn(project, above, makeFolder);
+      return fileIn(project, path, use);
+    });
+  } catch (error) {
+    if (!isBlocked(error) && codeOf(error) !== 'ENOTDIR') throw error;
+    return 'in-the-way';
+  }
+}
+
+async function makeFolder(place: Buffer): Promise<void> {
+  await mkdir(place).catch((error: unknown) => {
     if (codeOf(error) !== 'EEXIST') throw error;
   });
 }
 
-/** As they were, but for the right to run it; of a new file that of its folder, where this process may give it away. */
-async function keepOwner(place: Place, path: string, mode: string, before: Stats | undefined): Promise<void> {
-  const owner = before ?? (await lookAt(place, parentOf(path)));
-  if (!owner) return;
-  await at(place, path, async (file) => {
-    const now = await lstat(file);
-    if (process.getuid?.() === 0 && (now.uid !== owner.uid || now.gid !== owner.gid))
-      await lchown(file, owner.uid, owner.gid);
-    if (!before?.isFile() || !now.isFile()) return;
-    const readers = before.mode & 0o666;
-    const opened = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      await opened.chmod(mode === '100755' ? readers | ((readers & 0o444) >> 2) : readers);
-    } finally {
-      await opened.close();
-    }
-  }).catch(unlessGone);
+/** A folder with something in it took the place a moment ago. */
+function isBlocked(error: unknown): boolean {
+  return ['ENOTEMPTY', 'EEXIST', 'EISDIR'].includes(codeOf(error));
 }
 
-async function lookAt(place: Place, path: string): Promise<Stats | undefined> {
-  return at(place, path, (file) => lstat(file)).catch(unlessGone);
-}
-
-/**
- * Does something to a file by the folder that holds it, each folder on the way opened by itself: a link that is swapped
- * in leads nowhere. Rejects with ENOTDIR where one is a link or no folder.
- */
-async function at<Result>(
-  { project }: Place,
-  path: string,
-  use: (file: Buffer) => Promise<Result>,
-): Promise<Result> {
-  const go = async (folder: Buffer, [name = '', ...rest]: readonly string[]): Promise<Result> => {
-    const next = within(folder, Buffer.from(name, 'latin1'));
-    return rest.length === 0 ? use(next) : withFolder(next, (inside) => go(inside.path, rest));
-  };
-  return go(Buffer.from(project), path.split('/'));
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
-}
-
-function unlessGone(error: unknown): undefined {
-  if (!isGone(error)) throw error;
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? '';
+function unlessMissing(error: unknown): void {
+  if (!['ENOENT', 'ENOTDIR'].includes(codeOf(error))) throw error;
 }

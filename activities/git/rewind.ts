@@ -1,10 +1,9 @@
 // Brings a project back to a tree recorded in a run, as far as the run changed it. What others have changed since, and
 // what cannot be told apart, stays and is named. Begun again after its process died, it goes on and ends the same.
-import { runGit } from './command.ts';
-import { restoreFiles } from './restore.ts';
-import { recordTree, type RecordTreeInput } from './tree.ts';
-import { changesBetween, toName, toText, type TreeChange, type TreePair } from './tree-changes.ts';
-import { isNote, isSameEntry, mostNoteBytes, type TreeEntry } from './tree-entry.ts';
+import { bringFiles, type BroughtFiles } from './bring-files.ts';
+import type { RecordTreeInput } from './tree.ts';
+import { changesBetween, toName, type TreeChange, type TreePair } from './tree-changes.ts';
+import { isSameEntry, type TreeEntry } from './tree-entry.ts';
 
 /** What a run did to its project in one piece: by a call, or by being rewound. */
 export interface RecordedSpan {
@@ -41,19 +40,6 @@ export function othersTurns(from: string, spans: readonly RecordedSpan[], now: s
   return turns;
 }
 
-export interface KeptFile {
-  path: string;
-  why: 'changed' | 'too-large' | 'in-the-way';
-}
-
-export interface Rewound {
-  /** The project's tree afterwards. */
-  tree: string;
-  /** How many files were given back what they had held. */
-  restored: number;
-  kept: KeptFile[];
-}
-
 export interface Rewind {
   /** As the project stood when the rewind began. */
   was: string;
@@ -67,15 +53,13 @@ export interface Rewind {
 
 export async function rewindProject(
   input: Omit<RecordTreeInput, 'since' | 'also'> & Rewind,
-): Promise<Rewound> {
+): Promise<BroughtFiles> {
   const { was, to, spans, since, ...given } = input;
   const recording: RecordTreeInput = { ...given, ...(since !== undefined && { since }) };
-  const { gitFolder, project } = recording;
+  const { gitFolder } = recording;
   const turns = othersTurns(to, spans, was);
-  const now = await recordTree(recording);
-  const [differing = [], moved = [], ...others] = await changesBetween(gitFolder, [
+  const [differing = [], ...others] = await changesBetween(gitFolder, [
     [was, to],
-    [was, now],
     ...turns.map(({ pair }) => pair),
   ]);
   const wanted = withFirstSeen(differing, await firstSeenAfter(gitFolder, to, spans));
@@ -84,25 +68,7 @@ export async function rewindProject(
     const excepted = new Set(except.map(toName));
     for (const { path } of others[index] ?? []) if (!excepted.has(path)) theirs.add(path);
   });
-  const movedTo = new Map(moved.map(({ path, to }) => [path, to]));
-  const notes = await notesAmong(gitFolder, wanted);
-  const kept: KeptFile[] = [];
-  const todo: TreeChange[] = [];
-  let done = 0;
-  for (const change of wanted) {
-    const current = movedTo.has(change.path) ? (movedTo.get(change.path) ?? null) : change.from;
-    const keep = (why: KeptFile['why']): void => void kept.push({ path: toText(change.path), why });
-    if (theirs.has(change.path)) keep('changed');
-    // An attempt before this one was here.
-    else if (isSameEntry(current, change.to)) done += 1;
-    else if (!isSameEntry(current, change.from)) keep('changed');
-    else if (change.to !== null && notes.has(change.to.hash)) keep('too-large');
-    else todo.push(change);
-  }
-  const blocked = await restoreFiles({ project, gitFolder }, todo);
-  kept.push(...blocked.map((path): KeptFile => ({ path: toText(path), why: 'in-the-way' })));
-  const tree = await recordTree(recording);
-  return { tree, restored: done + todo.length - blocked.length, kept };
+  return bringFiles({ recording, base: was, wanted, theirs, inPart: true });
 }
 
 /**
@@ -140,38 +106,4 @@ function withFirstSeen(
     else wanted.set(path, { path, from, to });
   }
   return [...wanted.values()];
-}
-
-/** Which of the wanted contents only say that a file was too large. */
-export async function notesAmong(gitFolder: string, wanted: readonly TreeChange[]): Promise<Set<string>> {
-  const isPlain = (entry: TreeEntry | null): entry is TreeEntry => entry?.mode === '100644';
-  const hashes = [...new Set(wanted.flatMap(({ to }) => (isPlain(to) ? [to.hash] : [])))];
-  if (hashes.length === 0) return new Set();
-  const sizes = await runGit({
-    gitFolder,
-    args: ['cat-file', '--batch-check'],
-    input: `${hashes.join('\n')}\n`,
-  });
-  const small = sizes.output
-    .toString('latin1')
-    .split('\n')
-    .flatMap((line) => {
-      const [, hash, size] = /^(\w{40}) blob (\d+)$/.exec(line) ?? [];
-      return hash !== undefined && Number(size) <= mostNoteBytes ? [hash] : [];
-    });
-  const notes = new Set<string>();
-  if (small.length === 0) return notes;
-  const { output } = await runGit({
-    gitFolder,
-    args: ['cat-file', '--batch'],
-    input: `${small.join('\n')}\n`,
-  });
-  let at = 0;
-  for (const hash of small) {
-    const head = output.indexOf(0x0a, at);
-    const size = Number(output.toString('latin1', at, head).split(' ')[2]);
-    if (isNote.test(output.toString('latin1', head + 1, head + 1 + size))) notes.add(hash);
-    at = head + 1 + size + 1;
-  }
-  return notes;
 }

@@ -95,11 +95,43 @@ test('a file that the project ignores and a person made is not overwritten by on
   const home = { project, gitFolder, since: tree, from: tree, to };
   shell('echo person > key.log');
   const kept = [{ path: 'key.log', why: 'changed' }];
-  expect(await bringHome({ ...home, exceptConflicts: false })).toMatchObject({ restored: 0, kept });
+  // The dependencies, which the run ignores no more, are there.
+  expect(await bringHome({ ...home, exceptConflicts: false })).toMatchObject({ restored: 1, kept });
   for (const _again of [1, 2])
     expect(await bringHome({ ...home, exceptConflicts: true })).toMatchObject({ restored: 3, kept });
   const read = (name: string) => readFileSync(path.join(project, name), 'utf8');
   expect(['key.log', 'other.log', '.gitignore'].map(read)).toEqual(['person\n', 'run\n', '\n']);
+});
+
+test.each([
+  ['a file', 'build/x', 'echo person > build'],
+  ['a link', 'build/x', 'ln -s src build'],
+  ['an ignored file', 'my.log/x', 'echo person > my.log'],
+  ['a folder with a new file', 'src', 'echo person > src/c'],
+  ['a folder with an ignored file', 'src', 'echo person > src/my.log'],
+])('nothing comes home where %s has the place of what the run made', async (_what, name, command) => {
+  const { project, gitFolder, tree, own, shell } = await aRun();
+  edit(own, { kind: 'write', name: '.gitignore', text: 'node_modules\n' });
+  edit(own, { kind: 'write', name, text: 'run\n' });
+  const to = await recordTree({ project: own, gitFolder, since: tree });
+  const home = { project, gitFolder, since: tree, from: tree, to };
+  shell(command);
+  const before = contentsOf(project);
+  const kept = [{ path: name, why: 'in-the-way' }];
+  expect(await bringHome({ ...home, exceptConflicts: false })).toMatchObject({ restored: 0, kept });
+  expect(contentsOf(project)).toEqual(before);
+  expect(await bringHome({ ...home, exceptConflicts: true })).toMatchObject({ kept });
+  expect(contentsOf(project).get('.gitignore')).toBe('node_modules\n');
+});
+
+test('a folder that the run made a file of comes home as that', async () => {
+  const { project, gitFolder, tree, own } = await aRun();
+  edit(own, { kind: 'write', name: 'src', text: 'run\n' });
+  edit(own, { kind: 'remove', name: 'new' });
+  edit(own, { kind: 'write', name: 'new/x', text: 'run\n' });
+  const to = await recordTree({ project: own, gitFolder, since: tree });
+  const home = { project, gitFolder, since: tree, from: tree, to, exceptConflicts: false };
+  expect(await bringHome(home)).toEqual({ tree: to, restored: 5, kept: [] });
 });
 
 test('an own tree has nothing of what lies behind a link that took the place of a folder', async () => {

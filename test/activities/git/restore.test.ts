@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { restoreFiles } from '../../../activities/git/restore.ts';
+import { changesBetween } from '../../../activities/git/tree-changes.ts';
 import { openBench } from './project-bench.ts';
+import { contentsOf } from './rewinding.ts';
 
 test('files are removed from the project alone, though its folder is swapped for a link meanwhile', {
   tags: ['faults'],
@@ -15,7 +17,8 @@ test('files are removed from the project alone, though its folder is swapped for
       for (const [from, to] of ['ds', ['link', 'd'], ['d', 'link'], 'sd']) fs.renameSync(from, to);`;
   const swapping = spawn(process.execPath, ['-e', program], { cwd: project, stdio: 'ignore' });
   await expect.poll(() => existsSync(`${project}/link`)).toBe(true);
-  const from = { mode: '100644', hash: '0'.repeat(40) };
+  // Of an empty file.
+  const from = { mode: '100644', hash: 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391' };
   try {
     await restoreFiles(
       { project, gitFolder },
@@ -25,4 +28,28 @@ test('files are removed from the project alone, though its folder is swapped for
     swapping.kill('SIGKILL');
   }
   expect(readdirSync(`${folder}/outside`).length).toBe(2001);
+});
+
+test('what was saved after the last look stays as it is and is named; the rest is restored', async () => {
+  const { project, gitFolder, shell, record } = openBench();
+  shell('mkdir d; echo old | tee text mode gone goes > d/a; ln -s old link; echo old > other');
+  const to = await record();
+  shell('echo run | tee text mode gone other goes new > d/a; ln -sf run link; mkdir empty');
+  const from = await record();
+  const [changes = []] = await changesBetween(gitFolder, [[from, to]]);
+  shell(`echo person > text; chmod +x mode; rm gone; ln -sf person link; echo person > new; rm -r d; echo person > d
+    rm goes; mkdir goes; echo person > goes/a; echo person > empty/a`);
+  const before = contentsOf(project);
+  const kept = await restoreFiles({ project, gitFolder }, changes);
+  expect(kept.map(({ path, why }) => `${path}: ${why}`).sort()).toEqual([
+    'd/a: in-the-way',
+    'empty: in-the-way',
+    'goes: in-the-way',
+    'gone: changed',
+    'link: changed',
+    'mode: changed',
+    'new: changed',
+    'text: changed',
+  ]);
+  expect(contentsOf(project)).toEqual(before.set('other', 'old\n'));
 });

@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, statSync, truncateSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { rewindProject } from '../../../activities/git/rewind.ts';
@@ -151,49 +148,6 @@ test('what a person changed beside a run stays as it is and is named; all else c
       ],
     },
   );
-});
-
-test('a rewind that is killed half-way, again and again, ends as one that was not', async () => {
-  const bench = openBench();
-  const { project, gitFolder } = bench;
-  bench.shell('mkdir d; for i in $(seq 300); do echo old $i > d/$i; done');
-  const history = await beginHistory(project, gitFolder);
-  const before = contentsOf(project);
-  await history.run(
-    ...Array.from(
-      { length: 300 },
-      (_, at): Edit =>
-        at % 3 === 0
-          ? { kind: 'remove', name: `d/${at + 1}` }
-          : { kind: 'write', name: `d/${at + 1}`, text: 'new' },
-    ),
-    { kind: 'write', name: 'more', text: 'x' },
-  );
-  history.person({ kind: 'write', name: 'mine', text: 'mine' });
-  const was = await recordTree({ project, gitFolder, since: history.start });
-  const input = {
-    project,
-    gitFolder,
-    was,
-    to: history.start,
-    spans: history.spans,
-    since: history.start,
-    also,
-  };
-  for (const ms of [60, 110, 160, 200, 240]) {
-    const child = spawn(
-      process.execPath,
-      [path.join(import.meta.dirname, 'rewind-child.ts'), JSON.stringify(input)],
-      { stdio: 'ignore' },
-    );
-    const exited = once(child, 'exit');
-    await sleep(ms);
-    child.kill('SIGKILL');
-    await exited;
-  }
-  const done = await rewindProject(input);
-  expect(done).toMatchObject({ restored: 301, kept: [{ path: 'mine', why: 'changed' }] });
-  expect(contentsOf(project)).toEqual(new Map([...before, ['mine', 'mine']]));
 });
 
 test('a file too large to be recorded is named where it cannot be brought back, and goes where it was new', async () => {
