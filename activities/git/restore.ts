@@ -147,7 +147,7 @@ async function removeEmptied(place: Place, gone: readonly TreeChange[]): Promise
 }
 
 async function makeEmpty(place: Place, change: TreeChange): Promise<ReturnType<typeof judge>> {
-  return inFolder(place, change.path, async (file) => {
+  return inFolder(place, change.path, async (file, folder) => {
     const standing = await standingAt(file);
     // With something in it, it is there too.
     if (standing.stat?.isDirectory()) return 'done';
@@ -155,7 +155,7 @@ async function makeEmpty(place: Place, change: TreeChange): Promise<ReturnType<t
     if (how !== 'due') return how;
     if (!(await isUntouched(file, standing))) return 'changed';
     if (standing.stat) await unlink(file);
-    await mkdir(file);
+    await makeFolder(file, folder);
     return 'due';
   });
 }
@@ -184,26 +184,26 @@ async function replace(place: Place, change: MadeChange, content: Buffer): Promi
   });
 }
 
-/** The owner and the readers stay as they were; a new file belongs to whom its folder belongs to, where this process may give it away. */
+/** Those who may read it stay the same. */
 async function write(
   beside: Buffer,
   how: { content: Buffer; mode: string; before: Stats | undefined; folder: Buffer },
 ): Promise<void> {
   const { content, mode, before, folder } = how;
-  const owner =
-    process.getuid?.() === 0 ? (before ?? (await lstat(within(folder, Buffer.from('.'))))) : undefined;
+  const owner = await ownerOf(before, folder);
   if (mode === '120000') {
     await symlink(content, beside);
     if (owner) await lchown(beside, owner.uid, owner.gid);
     return;
   }
   const isExecutable = mode === '100755';
+  const readers = before?.isFile() ? before.mode & 0o666 : undefined;
+  const asAnyNew = isExecutable ? 0o777 : 0o666;
   const { O_WRONLY, O_CREAT, O_EXCL } = constants;
-  const file = await open(beside, O_WRONLY | O_CREAT | O_EXCL, isExecutable ? 0o777 : 0o666);
+  const file = await open(beside, O_WRONLY | O_CREAT | O_EXCL, readers === undefined ? asAnyNew : 0o600);
   try {
     await file.writeFile(content);
     if (owner) await file.chown(owner.uid, owner.gid);
-    const readers = before?.isFile() ? before.mode & 0o666 : undefined;
     if (readers !== undefined) await file.chmod(isExecutable ? readers | ((readers & 0o444) >> 2) : readers);
   } finally {
     await file.close();
@@ -264,10 +264,21 @@ async function inFolder<Result>(
   }
 }
 
-async function makeFolder(place: Buffer): Promise<void> {
-  await mkdir(place).catch((error: unknown) => {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  });
+async function makeFolder(place: Buffer, around: Buffer): Promise<void> {
+  try {
+    await mkdir(place);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    throw error;
+  }
+  const owner = await ownerOf(undefined, around);
+  if (owner) await lchown(place, owner.uid, owner.gid);
+}
+
+/** As before; what is new belongs to whom its folder belongs to. Undefined where this process may not give it away. */
+async function ownerOf(before: Stats | undefined, folder: Buffer): Promise<Stats | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  return before ?? lstat(within(folder, Buffer.from('.')));
 }
 
 /** A folder with something in it took the place a moment ago. */

@@ -53,3 +53,20 @@ test('what was saved after the last look stays as it is and is named; the rest i
   ]);
   expect(contentsOf(project)).toEqual(before.set('other', 'old\n'));
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  'what root restores belongs to whom it belonged to, and what is new to whom its folder belongs to',
+  async () => {
+    const { project, gitFolder, shell, record } = openBench();
+    shell('mkdir -p d/e f; echo old | tee kept > d/e/a; chmod 640 kept');
+    const to = await record();
+    shell('rm -r d f; echo run > kept; chown 1234:1234 .; chown 1235:1235 kept');
+    const from = await record();
+    const [changes = []] = await changesBetween(gitFolder, [[from, to]]);
+    expect(await restoreFiles({ project, gitFolder }, changes)).toEqual([]);
+    expect(shell('stat -c "%n %u %g" d d/e d/e/a f; stat -c "%n %u %g %a" kept').trim().split('\n')).toEqual([
+      ...['d', 'd/e', 'd/e/a', 'f'].map((name) => `${name} 1234 1234`),
+      'kept 1235 1235 640',
+    ]);
+  },
+);
