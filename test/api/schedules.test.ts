@@ -97,7 +97,14 @@ test('upkeep of the server is scheduled in place of a run, and the nightly pruni
     expect(
       await asked(api, 'POST', '/schedules', { name: 'other', everySeconds: 60, ...both }),
     ).toMatchObject([400, { fields: [{ path: 'run', problem: 'Say either run or job, and not both.' }] }]);
-  // Taken away it stays away.
+  // Made into something else, or taken away, it does not come back.
+  const backup = { name: 'nightly-pruning', cron: '0 5 * * *', job: 'backup', version: 2 };
+  const [, changed] = await asked(api, 'PUT', path, backup);
+  await seedSchedules(api.log, api.tenantId);
+  expect(await asked(api, 'GET', '/schedules')).toEqual([200, { items: [changed], nextCursor: null }]);
+  const [, renamed] = await asked(api, 'PUT', path, { ...backup, name: 'nightly-backup', version: 3 });
+  await seedSchedules(api.log, api.tenantId);
+  expect(await asked(api, 'GET', '/schedules')).toEqual([200, { items: [renamed], nextCursor: null }]);
   await asked(api, 'DELETE', path);
   await seedSchedules(api.log, api.tenantId);
   expect(await asked(api, 'GET', '/schedules')).toMatchObject([200, { items: [] }]);

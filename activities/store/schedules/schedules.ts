@@ -76,6 +76,7 @@ export async function lockSchedule(
   return row && rowOf(row);
 }
 
+const seedAuthor = 'Perdure';
 const nightly = toDefinition({
   name: 'nightly-pruning',
   // In UTC: when the fewest people work, in more places than at any other hour.
@@ -88,9 +89,12 @@ export async function seedSchedules(log: EventLog, tenantId: string): Promise<vo
   await log.write('seed-schedules', async (write) => {
     // Two processes that start at once.
     await sql`select pg_advisory_xact_lock(hashtext('perdure-seed-schedules'))`.execute(write.tx);
-    const { rows } = await sql`select from schedules
-      where tenant_id = ${tenantId} and definition->>'job' = 'prune' limit 1`.execute(write.tx);
-    if (rows.length === 0) await insertSchedule(write, nightly, { tenantId, by: 'Perdure' });
+    // Whatever a person made of it, its row is kept for ever; and no two schedules have one name.
+    const { rows } = await sql`select from schedules where tenant_id = ${tenantId} and (
+      created_by = ${seedAuthor} or name = ${nightly.name} or definition->>'job' = 'prune') limit 1`.execute(
+      write.tx,
+    );
+    if (rows.length === 0) await insertSchedule(write, nightly, { tenantId, by: seedAuthor });
   });
 }
 
