@@ -176,7 +176,7 @@ withKernel(
       // It knows time zones in one spelling only.
       const row = await schedule(
         kernel,
-        { cron: '30 2 13 * 5', timeZone: 'europe/berlin' },
+        { cron: '30 4 13 * fri-sun', timeZone: 'europe/berlin' },
         'scripted/hello',
         'told',
       );

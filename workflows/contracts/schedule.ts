@@ -43,7 +43,7 @@ const timing = {
     .optional()
     .describe(
       'In which the fields of cron are read, such as Europe/Berlin; UTC unless said. A time that a change of clocks leaves ' +
-        'out is due at the end of the gap, one that it brings twice is due once.',
+        'out is due at the end of the gap, one that it brings twice is due once; with * as the hour, each time that clocks show it.',
     ),
 };
 

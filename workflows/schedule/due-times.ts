@@ -2,6 +2,7 @@
 // due since the last look is asked here.
 import { Cron } from 'croner';
 import type { ScheduleDefinition } from '../contracts/schedule.ts';
+import { wallClock } from './wall-clock.ts';
 
 export type Timing = Pick<ScheduleDefinition, 'cron' | 'everySeconds' | 'timeZone'>;
 
@@ -12,6 +13,11 @@ export interface TimingProblem {
   path: 'cron' | 'everySeconds' | 'timeZone';
   /** One sentence. */
   problem: string;
+}
+
+/** Whatever white space is between them. */
+export function fieldsOf(cron: string): string[] {
+  return cron.trim().split(/\s+/);
 }
 
 /** Why there is no due time, or not one reading of it. */
@@ -25,7 +31,7 @@ export function timingProblem(timing: Timing, now: Date): TimingProblem | undefi
   if ((cron === null) === (everySeconds === null))
     return { path: 'cron', problem: 'Say either cron or everySeconds, and not both.' };
   if (cron === null) return undefined;
-  const fields = cron.trim().split(/\s+/);
+  const fields = fieldsOf(cron);
   if (fields.length !== 5) {
     const problem = `cron has five fields (minute, hour, day of month, month, day of week), not ${fields.length}: \`0 3 * * *\` is daily at 03:00.`;
     return { path: 'cron', problem };
@@ -75,21 +81,38 @@ export function dueTimes(timing: Timing, after: Date, until: Date, most: number)
 }
 
 function follower({ cron, everySeconds, timeZone }: Timing): (after: Date) => Date | undefined {
-  if (cron !== null) {
-    const job = new Cron(cron, { timezone: timeZone, mode: '5-part', paused: true });
-    return (after) => job.nextRun(after) ?? undefined;
-  }
+  if (cron !== null) return cronFollower(cron, timeZone);
   if (everySeconds === null) return () => undefined;
   const everyMs = everySeconds * 1000;
   return (after) => new Date((Math.floor(after.getTime() / everyMs) + 1) * everyMs);
 }
 
+function cronFollower(cron: string, timeZone: string): (after: Date) => Date | undefined {
+  const options = { mode: '5-part', paused: true, domAndDow: cronsOf(cron).length === 1 } as const;
+  const [, hour = ''] = fieldsOf(cron);
+  // Each hour that passes counts, whatever clocks call it.
+  if (/^\*(\/1)?$/.test(hour)) {
+    const job = new Cron(cron, { ...options, timezone: timeZone });
+    return (after) => job.nextRun(after) ?? undefined;
+  }
+  const job = new Cron(cron, { ...options, timezone: 'UTC' });
+  const clock = wallClock(timeZone);
+  return (after) => {
+    for (let shown = job.nextRun(clock.shows(after)); shown; shown = job.nextRun(shown)) {
+      const at = clock.firstShowing(shown);
+      if (at > after) return at;
+    }
+    return undefined;
+  };
+}
+
 /**
  * The same as Temporal reads it: where a day of the month and a day of the week are both named, cron means either, and
- * Temporal both.
+ * Temporal both. And it has no range that ends in a Sunday by name.
  */
 export function cronsOf(cron: string): string[] {
-  const [minute, hour, day = '*', month, weekday = '*'] = cron.trim().split(/\s+/);
-  if (day.startsWith('*') || weekday.startsWith('*')) return [cron];
+  const [minute, hour, day = '*', month, named = '*'] = fieldsOf(cron);
+  const weekday = named.replace(/-sun/gi, '-7');
+  if (day.startsWith('*') || weekday.startsWith('*')) return [`${minute} ${hour} ${day} ${month} ${weekday}`];
   return [`${minute} ${hour} ${day} ${month} *`, `${minute} ${hour} * ${month} ${weekday}`];
 }

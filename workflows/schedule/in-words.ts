@@ -1,6 +1,6 @@
 // When a schedule is due, in words.
 import cronstrue from 'cronstrue';
-import type { Timing } from './due-times.ts';
+import { fieldsOf, type Timing } from './due-times.ts';
 
 const units = [
   [86_400, 'day'],
@@ -12,7 +12,8 @@ const units = [
 /** Of a timing that has no problem. */
 export function inWords({ cron, everySeconds, timeZone }: Timing): string {
   if (cron !== null) {
-    const words = cronstrue.toString(cron, { use24HourTimeFormat: true, verbose: false });
+    // It takes spaces alone for white space.
+    const words = cronstrue.toString(fieldsOf(cron).join(' '), { use24HourTimeFormat: true, verbose: false });
     return `${words} (${timeZone})`;
   }
   const seconds = everySeconds ?? 0;

@@ -24,6 +24,30 @@ test.each([
     times: ['2026-10-25T00:30', '2026-10-26T01:30'],
   },
   {
+    what: 'one of several that the clocks leave out is due at the end of the gap too',
+    timing: daily('30 2,14 * * *'),
+    from: ['2026-03-28T23:00:00Z', '2026-03-30T00:00:00Z'],
+    times: ['2026-03-29T01:00', '2026-03-29T12:30'],
+  },
+  {
+    what: 'one of several that the clocks bring twice is due once too',
+    timing: daily('30 2,14 * * *'),
+    from: ['2026-10-25T00:00:00Z', '2026-10-25T23:00:00Z'],
+    times: ['2026-10-25T00:30', '2026-10-25T13:30'],
+  },
+  {
+    what: 'several that are left out together are due once',
+    timing: daily('*/20 1-3 * * *'),
+    from: ['2026-03-29T00:30:00Z', '2026-03-29T22:00:00Z'],
+    times: ['2026-03-29T00:40', '2026-03-29T01:00', '2026-03-29T01:20', '2026-03-29T01:40'],
+  },
+  {
+    what: 'where the clocks are changed by half an hour it is the same',
+    timing: daily('15 2 * * *', 'Australia/Lord_Howe'),
+    from: ['2026-10-02T00:00:00Z', '2026-10-05T00:00:00Z'],
+    times: ['2026-10-02T15:45', '2026-10-03T15:30', '2026-10-04T15:15'],
+  },
+  {
     what: 'what is due each half hour is so through both hours that are called two',
     timing: daily('*/30 * * * *'),
     from: ['2026-10-24T23:45:00Z', '2026-10-25T02:10:00Z'],
@@ -48,6 +72,12 @@ test.each([
     times: ['2026-11-06T00:00', '2026-11-13T00:00', '2026-11-20T00:00'],
   },
   {
+    what: 'but where one of them has a star, even with a step, both must fit',
+    timing: daily('0 6 */2 * 1', 'UTC'),
+    from: ['2026-03-01T00:00:00Z', '2026-03-31T00:00:00Z'],
+    times: ['2026-03-09T06:00', '2026-03-23T06:00'],
+  },
+  {
     what: 'an interval is due at its whole multiples, whatever clocks are set to',
     timing: every(6 * 3600),
     from: ['2026-03-29T00:00:00Z', '2026-03-30T00:00:00Z'],
@@ -59,7 +89,7 @@ test.each([
 
 test('two looks find together what one finds, wherever the first one ends', () => {
   const start = Date.parse('2026-03-27T00:00:00Z');
-  const timings = [daily('*/17 1-3 * * *'), daily('30 2 * * *'), daily('*/7 * * * *'), every(613)];
+  const timings = [daily('*/17 1-3 * * *'), daily('30 2,14 * * *'), daily('*/7 * * * *'), every(613)];
   fc.assert(
     fc.property(
       fc.constantFrom(...timings),
@@ -108,5 +138,10 @@ test('what has no problem is said in words, and its times as clocks there show t
   ]);
   expect(localTime(new Date('2026-03-29T01:00:00Z'), 'Europe/Berlin')).toBe('Sun 2026-03-29 03:00');
   expect(localTime(new Date('2026-03-29T01:00:07Z'), 'UTC')).toBe('Sun 2026-03-29 01:00:07');
-  expect([cronsOf('0 0 13 * 5'), cronsOf('0 0 * * 5')]).toEqual([['0 0 13 * *', '0 0 * * 5'], ['0 0 * * 5']]);
+  expect(inWords(daily(' 0\t9  * * mon '))).toBe('At 09:00, only on Monday (Europe/Berlin)');
+  expect(['0 0 13 * 5', '0\t0 * * 5', '0 9 * * sat-sun'].map(cronsOf)).toEqual([
+    ['0 0 13 * *', '0 0 * * 5'],
+    ['0 0 * * 5'],
+    ['0 9 * * sat-7'],
+  ]);
 });
