@@ -1,6 +1,6 @@
 // What becomes of due times: which are made up for after an outage, which gives way to another, and when a failed one is
 // tried again. Pure: the caller holds the rows.
-import type { Overlap, ScheduleDefinition } from '../contracts/schedule.ts';
+import type { Outcome, Overlap, ScheduleDefinition } from '../contracts/schedule.ts';
 
 // What a busy machine takes to begin something that is due now.
 const promptMs = 60_000;
@@ -22,12 +22,13 @@ export function planDue(
   now: Date,
   { jitterSeconds, catchUpSeconds }: Pick<ScheduleDefinition, 'jitterSeconds' | 'catchUpSeconds'>,
 ): DueTime[] {
-  const isLate = (at: Date): boolean => now.getTime() - at.getTime() > promptMs + jitterSeconds * 1000;
-  const latest = due.at(-1);
-  return due.map((dueAt) => {
-    const late = isLate(dueAt);
+  return due.map((dueAt, index) => {
+    const next = due[index + 1];
+    // Temporal begins each before the next is due.
+    const toNextMs = next ? next.getTime() - dueAt.getTime() : Infinity;
+    const late = now.getTime() - dueAt.getTime() > promptMs + Math.min(jitterSeconds * 1000, toNextMs);
     if (!late) return { dueAt, late };
-    if (dueAt !== latest) return { dueAt, late, missed: 'Missed; a later due time stands for it.' };
+    if (next) return { dueAt, late, missed: 'Missed; a later due time stands for it.' };
     if (now.getTime() - dueAt.getTime() > catchUpSeconds * 1000)
       return {
         dueAt,
@@ -38,15 +39,35 @@ export function planDue(
   });
 }
 
-/**
- * What becomes of a due time while `open` earlier ones have not ended. `wait`: it begins at the end of those.
- * `replace`: the same, and they are cancelled.
- */
-export function givesWay(overlap: Overlap, open: number): 'begin' | 'skip' | 'wait' | 'merge' | 'replace' {
-  if (open === 0 || overlap === 'allow') return 'begin';
-  if (overlap === 'skip') return 'skip';
-  if (open > 1) return 'merge';
-  return overlap === 'queue-one' ? 'wait' : 'replace';
+/** One that has not ended. */
+interface Open {
+  due_at: Date;
+  outcome: string;
+  attempts: number;
+}
+
+export interface Way<Row> {
+  outcome: Extract<Outcome, 'waiting' | 'skipped' | 'merged'>;
+  reason: string | null;
+  /** Those that are cancelled for it. */
+  cancels: readonly Row[];
+}
+
+/** What becomes of a due time while earlier ones are open, first the one that others wait for. One that waits begins at their end. */
+export function givesWay<Row extends Open>(overlap: Overlap, open: readonly Row[]): Way<Row> {
+  const [first, ...others] = open;
+  if (!first || overlap === 'allow') return { outcome: 'waiting', reason: null, cancels: [] };
+  const of = `one due at ${first.due_at.toISOString()}`;
+  if (overlap === 'skip') return { outcome: 'skipped', reason: `The ${of} had not ended.`, cancels: [] };
+  const cancelling = overlap === 'cancel-old';
+  // One that is to be tried again has had its turn.
+  const hasBegun = ({ outcome, attempts }: Open): boolean => outcome === 'running' || attempts > 0;
+  if (!others.every(hasBegun)) {
+    const reason = `Another waits already for the ${of} to end.`;
+    return { outcome: 'merged', reason, cancels: cancelling ? open.filter(hasBegun) : [] };
+  }
+  const reason = `Waits for the ${of} to end${cancelling ? ', which was cancelled for it' : ''}.`;
+  return { outcome: 'waiting', reason, cancels: cancelling ? open : [] };
 }
 
 const minuteMs = 60_000;

@@ -138,17 +138,7 @@ async function openOne(
   opened: Opened,
 ): Promise<OccurrenceRow> {
   const open = await openOf(write.tx, schedule.id);
-  const [first] = open;
-  const way = givesWay(schedule.definition.overlap, open.length);
-  const outcome = way === 'skip' ? 'skipped' : way === 'merge' ? 'merged' : 'waiting';
-  const of = first && `the one due at ${first.due_at.toISOString()}`;
-  const reasons = {
-    begin: null,
-    skip: `${of} had not ended.`,
-    merge: `Another waits already for ${of} to end.`,
-    wait: `Waits for ${of} to end.`,
-    replace: `Waits for ${of} to end, which was cancelled for it.`,
-  };
+  const { outcome, reason, cancels } = givesWay(schedule.definition.overlap, open);
   const row = await write.tx
     .insertInto('occurrences')
     .values({
@@ -158,7 +148,7 @@ async function openOne(
       due_at: dueAt,
       by_hand: byHand,
       outcome,
-      reason: sentence(reasons[way]),
+      reason,
       late,
       ...(outcome !== 'waiting' && { ended_at: new Date() }),
     })
@@ -166,11 +156,9 @@ async function openOne(
     .executeTakeFirstOrThrow();
   tellOccurrence(write, row, schedule.name);
   if (outcome === 'waiting') opened.waiting.push(row);
-  const cancelled = way === 'replace' && first && (await cancelOpen(write, first));
-  if (cancelled) opened.cancelled.push(cancelled);
+  for (const each of cancels) {
+    const cancelled = await cancelOpen(write, each);
+    if (cancelled) opened.cancelled.push(cancelled);
+  }
   return row;
-}
-
-function sentence(text: string | null): string | null {
-  return text && text.charAt(0).toUpperCase() + text.slice(1);
 }
