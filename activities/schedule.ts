@@ -8,35 +8,20 @@ import { occurrenceOf } from '../workflows/contracts/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { OwnerChanged } from './store/lifecycle/accept-run.ts';
 import { afterAccept } from './store/lifecycle/after-accept.ts';
-import { afterEnd } from './store/lifecycle/after-end.ts';
 import { attend, type Attended, type Look, refuse } from './store/schedules/attend.ts';
-import { type Opened, openDue } from './store/schedules/due.ts';
-import { lockSchedule } from './store/schedules/schedules.ts';
+import { openUntil, type OpenedWays } from './store/schedules/open-until.ts';
 
 export function createAttendSchedule(
   deps: ActivityDeps,
 ): (input: AttendScheduleInput) => Promise<AttendScheduleResult> {
   const { log, schedules } = deps;
 
-  async function openUntilNow(
-    { tenantId, scheduleId, startedAt }: AttendScheduleInput,
-    own: string,
-  ): Promise<void> {
-    for (;;) {
-      const now = new Date(Math.max(Date.now(), startedAt));
-      const opened = await log.write('open-due', async (write): Promise<Opened | undefined> => {
-        const schedule = await lockSchedule(write, tenantId, scheduleId);
-        return schedule && openDue(write, schedule, now);
-      });
-      if (!opened) return;
-      // Their workflows may not exist: after an outage of Temporal only the first due time has one.
-      for (const row of opened.waiting) if (row.id !== own) schedules.started(row);
-      for (const { runId, ended } of opened.cancelled) {
-        if (!ended) deps.wakeRun(runId);
-        else for (const run of await afterEnd(log, ended)) deps.startRun(run);
-      }
-      if (!opened.more) return;
-    }
+  function waysOf(own: string): OpenedWays {
+    const { wake, started } = schedules;
+    return {
+      occurrences: { wake, started: (row) => (row.id === own ? undefined : started(row)) },
+      runs: { started: deps.startRun, wake: deps.wakeRun },
+    };
   }
 
   /** A refusal is how an occurrence ends; what passes by itself is waited for by trying again. */
@@ -54,7 +39,7 @@ export function createAttendSchedule(
     const { workflowExecution } = Context.current().info;
     if (!workflowExecution) throw new Error('attendSchedule is called by workflows alone.');
     const occurrenceId = occurrenceOf(workflowExecution.workflowId);
-    await openUntilNow(input, occurrenceId);
+    await openUntil(log, waysOf(occurrenceId), input, new Date(Math.max(Date.now(), input.startedAt)));
     const look = { ...input, occurrenceId, executionId: workflowExecution.runId };
     const { row, againMs, accepted, next } = await attendOwn(look);
     if (accepted) {

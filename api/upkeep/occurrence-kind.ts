@@ -4,12 +4,9 @@ import { listUnseen, occurrenceTable } from '../../activities/store/schedules/oc
 import type { OccurrenceRow } from '../../activities/store/schedules/occurrences.ts';
 import type { ScheduleRunInput } from '../../workflows/contracts/activities.ts';
 import { searchAttributes } from '../../workflows/contracts/messages.ts';
-import type { ExecutionRow, Kind, WorkflowStart } from './kind.ts';
+import type { Kind, WorkflowStart } from './kind.ts';
 
-/** What its workflow is started with; a due time that is in no ledger yet has that much too. */
-export type Attended = ExecutionRow & Pick<OccurrenceRow, 'tenant_id' | 'schedule_id'>;
-
-export const occurrenceKind: Kind<Attended> = {
+export const occurrenceKind: Kind<OccurrenceRow> = {
   name: 'schedule',
   workflowType: 'scheduleRun',
   startOf,
@@ -18,7 +15,7 @@ export const occurrenceKind: Kind<Attended> = {
   listActive: occurrenceTable.listActive,
 };
 
-function startOf(row: Attended): WorkflowStart {
+function startOf(row: OccurrenceRow): WorkflowStart {
   const input: ScheduleRunInput = {
     tenantId: row.tenant_id,
     scheduleId: row.schedule_id,

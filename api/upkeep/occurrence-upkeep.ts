@@ -1,18 +1,21 @@
 // What the server's loops do for schedules beside what they do for every kind: Temporal is told what it has not heard, and
 // due times that it let pass are made up for.
 import type { EventLog } from '../../activities/store/log/events.ts';
+import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { occurrenceTable } from '../../activities/store/schedules/occurrence-lists.ts';
-import { occurrenceId } from '../../activities/store/schedules/due.ts';
+import type { OccurrenceRow } from '../../activities/store/schedules/occurrences.ts';
+import { openUntil } from '../../activities/store/schedules/open-until.ts';
 import { listOverdue, listUntold, markUntold } from '../../activities/store/schedules/schedules.ts';
 import { attendingUpkeep } from './attending-upkeep.ts';
-import type { Executions } from './executions.ts';
-import { type Attended, occurrenceKind } from './occurrence-kind.ts';
+import type { Executions, Notices } from './executions.ts';
+import { occurrenceKind } from './occurrence-kind.ts';
 import type { Timers } from './timers.ts';
 import type { Chore, Upkeep } from './upkeep.ts';
 
 export interface OccurrenceUpkeepInput {
   log: EventLog;
-  occurrences: Executions<Attended>;
+  occurrences: Executions<OccurrenceRow>;
+  runs: Notices<RunRow>;
   timers: Timers;
 }
 
@@ -21,7 +24,7 @@ const mostPerPass = 100;
 // Temporal and a worker need a moment; twice what a busy machine takes.
 const overdueMs = 15_000;
 
-export function createOccurrenceUpkeep(input: OccurrenceUpkeepInput): Upkeep<Attended> {
+export function createOccurrenceUpkeep(input: OccurrenceUpkeepInput): Upkeep<OccurrenceRow> {
   const { log, occurrences: executions } = input;
   const chores = [telling(input), makingUp(input)];
   return attendingUpkeep(log.db, { kind: occurrenceKind, executions, table: occurrenceTable, chores });
@@ -37,17 +40,13 @@ function telling({ log, timers }: OccurrenceUpkeepInput): Chore {
   };
 }
 
-/** The workflow of the first due time that passed writes down those behind it too. */
-function makingUp({ log, occurrences }: OccurrenceUpkeepInput): Chore {
+/** Here and not in a workflow: the one of that due time may have closed before it looked, and there is no other by its name. */
+function makingUp({ log, occurrences, runs }: OccurrenceUpkeepInput): Chore {
   return {
     name: 'making up for due times',
     async act() {
-      for (const { id, tenant_id, next_due_at: dueAt } of await listOverdue(log.db, overdueMs, mostPerPass)) {
-        if (!dueAt) continue;
-        const due = { id: occurrenceId(id, dueAt), tenant_id, schedule_id: id };
-        const row: Attended = { ...due, generation: 0, execution_id: null, stuck: null };
-        if (occurrences.isStarted(row)) continue;
-        occurrences.started(row);
+      for (const { id, tenant_id: tenantId } of await listOverdue(log.db, overdueMs, mostPerPass)) {
+        await openUntil(log, { occurrences, runs }, { tenantId, scheduleId: id }, new Date());
         await markUntold(log.db, id);
       }
     },

@@ -1,7 +1,7 @@
 // Beginning a schedule's run now, beside its due times, or saying what would begin.
-import { afterEnd } from '../../activities/store/lifecycle/after-end.ts';
 import { checkStart } from '../../activities/store/lifecycle/start-run.ts';
 import { openByHand } from '../../activities/store/schedules/due.ts';
+import { afterOpen } from '../../activities/store/schedules/open-until.ts';
 import { openOf } from '../../activities/store/schedules/occurrences.ts';
 import { lockForChange } from '../../activities/store/schedules/schedules.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
@@ -33,12 +33,6 @@ export const triggerSchedule: Verb<{ scheduleId: string; dryRun: boolean }, Trig
   const { row, opened } = await openByHand(write, schedule, new Date());
   return {
     body: { ...body, occurrenceId: row.id },
-    async after() {
-      for (const waiting of opened.waiting) parts.occurrences.started(waiting);
-      for (const { runId, ended } of opened.cancelled) {
-        if (!ended) parts.runs.wake(runId);
-        else for (const admitted of await afterEnd(parts.log, ended)) parts.runs.started(admitted);
-      }
-    },
+    after: () => afterOpen(parts.log, parts, opened),
   };
 };

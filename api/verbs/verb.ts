@@ -6,6 +6,7 @@ import { type Queries, violatedConstraint } from '../../activities/store/db/data
 import { OwnerChanged } from '../../activities/store/lifecycle/accept-run.ts';
 import type { RewindRow } from '../../activities/store/runs/rewinds.ts';
 import type { StartNeeds, Starter } from '../../activities/store/lifecycle/start-run.ts';
+import type { OccurrenceRow } from '../../activities/store/schedules/occurrences.ts';
 import type { DispatcherRow } from '../../activities/store/tasks/dispatchers.ts';
 import type { WebhookRow } from '../../activities/store/webhooks/webhooks.ts';
 import type { EventLog, Write } from '../../activities/store/log/events.ts';
@@ -14,7 +15,6 @@ import type { Preset } from '../../workflows/contracts/preset.ts';
 import type { WebhookAnswerView } from '../../workflows/contracts/webhook.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { Notices } from '../upkeep/executions.ts';
-import type { Attended } from '../upkeep/occurrence-kind.ts';
 import type { Runs } from '../upkeep/run-kind.ts';
 import type { NamedHosts } from './named-hosts.ts';
 import type { Timers } from '../upkeep/timers.ts';
@@ -44,7 +44,7 @@ export interface VerbParts extends StartNeeds {
   networks: NamedHosts;
   /** Why a preset with these settings cannot be used here, in one sentence. */
   presetProblem(preset: Preset): string | undefined;
-  occurrences: Notices<Attended>;
+  occurrences: Notices<OccurrenceRow>;
   dispatchers: Notices<DispatcherRow>;
   webhooks: Notices<WebhookRow>;
   webhookSender: {

@@ -3,11 +3,12 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { RewindRow } from '../../activities/store/runs/rewinds.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
+import type { OccurrenceRow } from '../../activities/store/schedules/occurrences.ts';
 import type { DispatcherRow } from '../../activities/store/tasks/dispatchers.ts';
 import type { WebhookRow } from '../../activities/store/webhooks/webhooks.ts';
 import { dispatcherKind } from '../../api/upkeep/dispatcher-kind.ts';
 import { createExecutions, type Executions } from '../../api/upkeep/executions.ts';
-import { type Attended, occurrenceKind } from '../../api/upkeep/occurrence-kind.ts';
+import { occurrenceKind } from '../../api/upkeep/occurrence-kind.ts';
 import { rewindKind } from '../../api/upkeep/rewind-kind.ts';
 import { runKind } from '../../api/upkeep/run-kind.ts';
 import { webhookKind } from '../../api/upkeep/webhook-kind.ts';
@@ -15,7 +16,7 @@ import { webhookKind } from '../../api/upkeep/webhook-kind.ts';
 export interface Ways {
   runs: Executions<RunRow>;
   rewinds: Executions<RewindRow>;
-  occurrences: Executions<Attended>;
+  occurrences: Executions<OccurrenceRow>;
   dispatchers: Executions<DispatcherRow>;
   webhooks: Executions<WebhookRow>;
 }

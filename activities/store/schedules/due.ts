@@ -22,7 +22,7 @@ export function occurrenceId(scheduleId: string, dueAt: Date): string {
 export interface Opened {
   /** Those that may begin, whose workflows may not exist yet. */
   waiting: OccurrenceRow[];
-  /** What was told to stop for them. */
+  /** What made room for them. */
   cancelled: Cancelled[];
   /** There are more due times than one transaction takes. */
   more: boolean;

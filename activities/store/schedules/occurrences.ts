@@ -85,24 +85,27 @@ export function tellOccurrence(write: Write, row: OccurrenceRow, schedule: strin
   if (event) write.tell({ tenantId: row.tenant_id, source, events: [event] });
 }
 
-/** A run that was told to stop: it is to be woken, unless it ended at once. */
+/** It ended, or its run was told to stop, which may have ended at once. */
 export interface Cancelled {
-  runId: string;
-  ended: EndedRun | undefined;
+  occurrenceId: string;
+  run?: { id: string; ended: EndedRun | undefined };
 }
+
+/** How one ends that had no run at work when the next was due. */
+export const replaced = 'The next due time took its place.';
 
 /** Makes room for the next. One without a run ends here; else its run is told to stop. */
 export async function cancelOpen(write: Write, row: OccurrenceRow): Promise<Cancelled | undefined> {
   if (row.outcome === 'waiting') {
     const outcome = row.attempts === 0 ? 'skipped' : 'failed';
-    await setOutcome(write, row.id, { outcome, reason: 'The next due time took its place.' });
-    return undefined;
+    await setOutcome(write, row.id, { outcome, reason: replaced });
+    return { occurrenceId: row.id };
   }
   const run = row.run_id && (await lockRunAndConversation(write, row.tenant_id, row.run_id));
   if (!run || isTerminal(run.status as RunStatus)) return undefined;
   const messageId = `cancelled-for-the-next-${row.id}`;
   await addInput(write, run, { kind: 'cancel', messageId, text: '', by: 'the schedule' });
-  return { runId: run.id, ended: await endUnstarted(write, run, 'cancel') };
+  return { occurrenceId: row.id, run: { id: run.id, ended: await endUnstarted(write, run, 'cancel') } };
 }
 
 export interface OccurrenceList {

@@ -268,6 +268,17 @@ export async function markUntold(db: Db, id: string): Promise<void> {
   await db.updateTable('schedules').set({ told_version: 0 }).where('id', '=', id).execute();
 }
 
+/** Whether a due time up to then is not in the ledger yet. */
+export async function isDue(db: Db, id: string, now: Date): Promise<boolean> {
+  const due = await db
+    .selectFrom('schedules')
+    .select('id')
+    .where('id', '=', id)
+    .where('next_due_at', '<=', now)
+    .executeTakeFirst();
+  return due !== undefined;
+}
+
 /** Those whose first due time passed so long ago that Temporal should have woken them, jitter counted in. */
 export async function listOverdue(db: Db, olderThanMs: number, limit: number): Promise<ScheduleRow[]> {
   const rows = await db
