@@ -47,7 +47,7 @@ export function createAttendSchedule(
       for (const run of start) deps.startRun(run);
       for (const runId of wake) deps.wakeRun(runId);
     }
-    for (const id of next) schedules.wake(id);
+    if (next !== undefined) schedules.wake(next);
     return {
       done: !row || row.ended_at !== null,
       ...(againMs !== undefined && { againMs }),

@@ -18,6 +18,7 @@ import {
   findOccurrence,
   type OccurrenceRow,
   openOf,
+  replaced,
   scheduledMessage,
   setOutcome,
 } from './occurrences.ts';
@@ -36,8 +37,8 @@ export interface Attended {
   againMs?: number;
   /** The run that was accepted for it. */
   accepted?: Accepted;
-  /** Those that waited for its end. */
-  next: string[];
+  /** The one that waited for its end. */
+  next?: string;
 }
 
 interface Seen {
@@ -69,7 +70,7 @@ export interface Begins {
 /** Throws what startRun throws: that it cannot begin is written by `refuse`, in a transaction of its own. */
 export async function attend(write: Write, begins: Begins, look: Look, now: Date): Promise<Attended> {
   const seen = await see(write, look);
-  if (!seen || seen.row.ended_at) return { row: seen?.row, next: [] };
+  if (!seen || seen.row.ended_at) return { row: seen?.row };
   return seen.row.outcome === 'running'
     ? attendRunning(write, seen, now)
     : attendWaiting(write, begins, seen, now);
@@ -86,9 +87,9 @@ async function attendWaiting(
     return end(write, row, outcome, 'The schedule was switched off or deleted.');
   }
   const waitMs = (row.again_at?.getTime() ?? 0) - now.getTime();
-  if (waitMs > 0) return { row, againMs: waitMs, next: [] };
+  if (waitMs > 0) return { row, againMs: waitMs };
   const [first] = await openOf(write.tx, schedule.id);
-  if (schedule.definition.overlap !== 'allow' && first?.id !== row.id) return { row, next: [] };
+  if (schedule.definition.overlap !== 'allow' && first?.id !== row.id) return { row };
   const { run } = schedule.definition;
   if (run === null) return doUpkeep(write, begins, { schedule, row }, now);
   const attempts = row.attempts + 1;
@@ -104,7 +105,7 @@ async function attendWaiting(
     again_at: null,
     started_at: row.started_at ?? now,
   });
-  return { row: began, accepted, next: [] };
+  return { row: began, accepted };
 }
 
 /** What takes longer than a look. */
@@ -116,7 +117,7 @@ const jobLookMs = 60_000;
 /** A backup takes as long as it takes: the server's loop carries it out, see `jobs.ts`. */
 async function beginJob(write: Write, row: OccurrenceRow, job: LongJob, now: Date): Promise<Attended> {
   const begun = { outcome: 'running', reason: null, attempts: 1, started_at: now, job } as const;
-  return { row: await setOutcome(write, row.id, begun), againMs: jobLookMs, next: [] };
+  return { row: await setOutcome(write, row.id, begun), againMs: jobLookMs };
 }
 
 /** It asks for the pruning, which the sweeper carries out in slices: a night has one, however often it is asked for. */
@@ -142,11 +143,11 @@ function starterOf({ tenant_id: tenantId, name }: ScheduleRow, row: OccurrenceRo
 }
 
 async function attendRunning(write: Write, { schedule, row }: Seen, now: Date): Promise<Attended> {
-  if (row.job !== null) return { row, againMs: jobLookMs, next: [] };
+  if (row.job !== null) return { row, againMs: jobLookMs };
   const run = row.run_id && (await findRun(write.tx, row.tenant_id, row.run_id));
   if (!run) return end(write, row, 'failed', 'Its run was deleted before its end was seen here.');
   const status = run.status as RunStatus;
-  if (!isTerminal(status)) return { row, next: [] };
+  if (!isTerminal(status)) return { row };
   if (status === 'succeeded') {
     const [outcome, reason] = row.late ? (['late', lateness(row)] as const) : (['ran', null] as const);
     return end(write, row, outcome, reason);
@@ -154,13 +155,26 @@ async function attendRunning(write: Write, { schedule, row }: Seen, now: Date): 
   const why = run.reason_text ?? status;
   // Stopping it was a person's will.
   if (status === 'cancelled' || status === 'interrupted') return end(write, row, 'failed', why);
-  if (row.attempts < schedule.definition.attempts) return tryAgain(write, row, why, now);
+  if (row.attempts < schedule.definition.attempts)
+    return (await isReplaced(write, schedule, row))
+      ? end(write, row, 'failed', replaced)
+      : tryAgain(write, row, why, now);
   if (row.attempts === 1) return end(write, row, 'failed', why);
   return endDead(write, schedule, row, run);
 }
 
 function lateness({ due_at: due, started_at: started }: OccurrenceRow): string {
   return `Began ${Math.round(((started ?? due).getTime() - due.getTime()) / 1000)} s after it was due.`;
+}
+
+/** The next was due before it was seen that its run had failed. */
+async function isReplaced(
+  write: Write,
+  { id, definition }: ScheduleRow,
+  row: OccurrenceRow,
+): Promise<boolean> {
+  if (definition.overlap !== 'cancel-old') return false;
+  return (await openOf(write.tx, id)).some(({ due_at: due }) => due > row.due_at);
 }
 
 async function tryAgain(write: Write, row: OccurrenceRow, why: string, now: Date): Promise<Attended> {
@@ -170,7 +184,6 @@ async function tryAgain(write: Write, row: OccurrenceRow, why: string, now: Date
   return {
     row: await setOutcome(write, row.id, { outcome: 'waiting', reason, again_at: again }),
     againMs,
-    next: [],
   };
 }
 
@@ -195,8 +208,8 @@ export async function end(
   more: Pick<Change, 'attempts' | 'started_at'> = {},
 ): Promise<Attended> {
   const ended = await setOutcome(write, row.id, { outcome, reason, ...more });
-  const next = await openOf(write.tx, row.schedule_id);
-  return { row: ended, next: next.map(({ id }) => id) };
+  const [first] = await openOf(write.tx, row.schedule_id);
+  return { row: ended, ...(first?.outcome === 'waiting' && { next: first.id }) };
 }
 
 // What another refusal is told as: failed.
@@ -210,6 +223,6 @@ const refusals: Partial<Record<FailureCode, Outcome>> = {
 /** Its run was refused: that is how it ends, whichever attempt it was. */
 export async function refuse(write: Write, look: Look, failure: Failure): Promise<Attended> {
   const seen = await see(write, look);
-  if (!seen || seen.row.ended_at) return { row: seen?.row, next: [] };
+  if (!seen || seen.row.ended_at) return { row: seen?.row };
   return end(write, seen.row, refusals[failure.code] ?? 'failed', failure.message);
 }

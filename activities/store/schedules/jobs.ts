@@ -22,7 +22,7 @@ export async function nextJob(db: Db): Promise<OpenJob | undefined> {
   return rows[0];
 }
 
-/** Answers the occurrences that waited for it, and itself: their workflows are to look. */
+/** Answers itself and the occurrence that waited for it: their workflows are to look. */
 export async function endJob(
   log: EventLog,
   { occurrenceId, scheduleId, tenantId }: OpenJob,
@@ -35,6 +35,6 @@ export async function endJob(
     if (!row || row.ended_at !== null) return [];
     const outcome = became.outcome === 'ran' && row.late ? 'late' : became.outcome;
     const { next } = await end(write, row, outcome, became.reason);
-    return [occurrenceId, ...next];
+    return next === undefined ? [occurrenceId] : [occurrenceId, next];
   });
 }

@@ -11,9 +11,10 @@ export async function listUnseen(db: Db, olderThanMs: number, limit: number): Pr
     left join runs on runs.id = occurrence.run_id
     where occurrence.ended_at is null and occurrence.execution_id is not null and (
       (outcome = 'running' and job is null and (runs.id is null or runs.ended_at < ${before}))
-      or (outcome = 'waiting' and again_at is null and occurrence.created_at < ${before} and not exists (
+      or (outcome = 'waiting' and coalesce(again_at, occurrence.created_at) < ${before} and not exists (
         select from occurrences other
         where other.schedule_id = occurrence.schedule_id and other.ended_at is null and other.id <> occurrence.id
+          and (other.outcome = 'running' or (other.due_at, other.id) < (occurrence.due_at, occurrence.id))
       ))
     ) limit ${limit}`.execute(db);
   return rows;

@@ -1,27 +1,16 @@
 import pino from 'pino';
 import { beforeAll, expect, test } from 'vitest';
+import { seedTenantAllowance } from '../../../../activities/store/allowances/change-limits.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
+import { ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
 import { listDeadLetters } from '../../../../activities/store/runs/dead-letters.ts';
-import { attend, type Attended, refuse } from '../../../../activities/store/schedules/attend.ts';
+import { refuse } from '../../../../activities/store/schedules/attend.ts';
 import { endJob, nextJob } from '../../../../activities/store/schedules/jobs.ts';
 import { createJobChore } from '../../../../api/upkeep/job-chore.ts';
-import { openByHand } from '../../../../activities/store/schedules/due.ts';
 import { listUnseen, occurrenceTable } from '../../../../activities/store/schedules/occurrence-lists.ts';
-import type { OccurrenceRow } from '../../../../activities/store/schedules/occurrences.ts';
-import type { ScheduleRow } from '../../../../activities/store/schedules/schedule-row.ts';
-import {
-  changeSchedule,
-  insertSchedule,
-  lockForChange,
-} from '../../../../activities/store/schedules/schedules.ts';
-import { endRun } from '../../../../activities/store/lifecycle/end-run.ts';
-import { lockRunAndConversation } from '../../../../activities/store/runs/runs.ts';
+import { changeSchedule, lockForChange } from '../../../../activities/store/schedules/schedules.ts';
 import { Failure } from '../../../../workflows/contracts/failures.ts';
-import { type ScheduleBody, toDefinition } from '../../../../workflows/contracts/schedule.ts';
-import { ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
-import { seedTenantAllowance } from '../../../../activities/store/allowances/change-limits.ts';
-import { usualRetention } from '../../../../activities/store/retention/retention-table.ts';
-import { startNeeds } from '../../../support/start-needs.ts';
+import { occurrencesOf } from '../../../support/occurrences.ts';
 import { openTestStore, type TestStore } from '../../../support/store.ts';
 
 let store: TestStore;
@@ -32,46 +21,7 @@ beforeAll(async () => {
 });
 
 const author = { tenantId: defaultTenant, by: 'test' };
-const begins = { needs: startNeeds, retention: usualRetention };
-let made = 0;
-
-async function schedule(body: Partial<ScheduleBody> = {}): Promise<ScheduleRow> {
-  made += 1;
-  const definition = toDefinition({
-    name: `test-${made}`,
-    cron: '0 0 1 1 *',
-    run: { prompt: 'Go.' },
-    ...body,
-  });
-  return store.log.write('test', (write) => insertSchedule(write, definition, author));
-}
-
-async function begin({ id }: ScheduleRow): Promise<OccurrenceRow> {
-  return store.log.write('test', async (write) => {
-    const { row } = await openByHand(write, await lockForChange(write, defaultTenant, id), new Date());
-    return row;
-  });
-}
-
-function look(
-  { id, schedule_id: scheduleId, generation }: OccurrenceRow,
-  now = new Date(),
-  executionId = 'one',
-) {
-  const own = { tenantId: defaultTenant, scheduleId, occurrenceId: id, generation, executionId };
-  return store.log.write('test', (write) => attend(write, begins, own, now));
-}
-
-async function end({ row }: Attended, status: 'succeeded' | 'failed' | 'cancelled'): Promise<void> {
-  const reason = { succeeded: 'finished', failed: 'model_failed', cancelled: 'cancelled' } as const;
-  await store.log.write('test', async (write) => {
-    const run = await lockRunAndConversation(write, defaultTenant, row?.run_id ?? '');
-    if (!run) throw new Error('It has no run.');
-    await write.tx.updateTable('runs').set({ status: 'running' }).where('id', '=', run.id).execute();
-    const ending = { status, reason: reason[status], reasonText: `It ${status}.` };
-    await endRun(write, { ...run, status: 'running' }, ending);
-  });
-}
+const { schedule, begin, look, end, edit } = occurrencesOf(() => store);
 
 test('a failing run is tried again after 1, 2, 4 … minutes, and the last attempt is a dead letter', async () => {
   const row = await begin(await schedule({ attempts: 3 }));
@@ -148,7 +98,7 @@ test('the pruning of a night is asked for once, by hand as often as a person wan
       .set({ by_hand: byHand, ...(!byHand && { due_at: '2026-01-05 03:00Z' }) })
       .where('id', '=', row.id)
       .execute();
-    expect(await look(row)).toMatchObject({ row: { outcome: 'ran', attempts: 1, run_id: null }, next: [] });
+    expect(await look(row)).toMatchObject({ row: { outcome: 'ran', attempts: 1, run_id: null } });
   };
   await nightOf(false);
   await nightOf(true);
@@ -164,8 +114,7 @@ test('a job is at work until what became of it is written: by whichever process 
   const [row, second] = [await begin(of), await begin(await schedule({ run: null, job: 'backup-check' }))];
   const running = { row: { outcome: 'running', attempts: 1, run_id: null }, againMs: 60_000 };
   expect(await look(row)).toMatchObject(running);
-  const toRun = { definition: toDefinition({ ...of.definition, job: null, run: { prompt: 'Go.' } }) };
-  await store.log.write('test', (write) => changeSchedule(write, of, { ...toRun, enabled: true }, author));
+  await edit(of, { job: null, run: { prompt: 'Go.' } });
   expect(await look(row)).toMatchObject(running);
   // Nothing is there for it to see meanwhile: no sweep wakes it.
   expect((await listUnseen(store.database.db, -1000, 1000)).filter(({ id }) => id === row.id)).toEqual([]);
@@ -191,9 +140,9 @@ test('a job is at work until what became of it is written: by whichever process 
   const wake = (id: string): void => void woken.push(id);
   const chore = createJobChore({ log: store.log, jobs, wake, logger: pino({ level: 'silent' }) });
   while ((await nextJob(store.database.db)) !== undefined) await chore.act();
-  expect(await look(row)).toMatchObject({ row: { outcome: 'ran', reason: 'Made.' }, next: [] });
+  expect(await look(row)).toMatchObject({ row: { outcome: 'ran', reason: 'Made.' } });
   expect(await look(second)).toMatchObject({ row: { outcome: 'failed', reason: 'There is no backup.' } });
-  expect(await look(late)).toMatchObject({ row: { outcome: 'late', reason: 'Made.' }, next: [] });
+  expect(await look(late)).toMatchObject({ row: { outcome: 'late', reason: 'Made.' } });
   expect(done).toEqual(['backup', 'check', 'backup']);
   await expect.poll(() => woken).toEqual([second.id]);
 });
@@ -203,9 +152,9 @@ test('one that waits begins at the end of the one before, and hears of it', asyn
   const [first, second] = [await begin(of), await begin(of)];
   const running = await look(first);
   const waiting = await look(second);
-  expect(waiting).toMatchObject({ row: { outcome: 'waiting', run_id: null }, next: [] });
+  expect(waiting).toMatchObject({ row: { outcome: 'waiting', run_id: null } });
   await end(running, 'succeeded');
-  expect((await look(first)).next).toEqual([second.id]);
+  expect((await look(first)).next).toBe(second.id);
   expect((await look(second)).row).toMatchObject({ outcome: 'running' });
 });
 
@@ -215,15 +164,11 @@ test('one that is to be tried again waits for a later one that is at work', asyn
   await end(await look(first), 'failed');
   await look(first);
   const running = await look(await begin(of));
-  await store.log.write('test', async (write) => {
-    const locked = await lockForChange(write, defaultTenant, of.id);
-    const definition = { ...locked.definition, overlap: 'queue-one' as const };
-    await changeSchedule(write, locked, { definition, enabled: true }, author);
-  });
+  await edit(of, { overlap: 'queue-one' });
   const later = new Date(Date.now() + 60_000);
   expect((await look(first, later)).row).toMatchObject({ outcome: 'waiting', attempts: 1 });
   await end(running, 'succeeded');
-  expect((await look(running.row ?? first, later)).next).toEqual([first.id]);
+  expect((await look(running.row ?? first, later)).next).toBe(first.id);
   expect((await look(first, later)).row).toMatchObject({ outcome: 'running', attempts: 2 });
 });
 
