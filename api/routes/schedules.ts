@@ -223,6 +223,8 @@ const switchRoutes: Routes = (api, parts) => {
           body: {},
           answer: {
             occurrenceId: `${example.id}-0193d5a6-1b7a-7f30-9c51-2f6f0d3a9b78`,
+            outcome: 'waiting',
+            reason: null,
             model: 'scripted/demo',
             policy: 'headless-safe-sandbox',
             project: { path: '/home/me/shop' },

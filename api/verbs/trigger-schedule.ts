@@ -5,7 +5,7 @@ import { afterOpen } from '../../activities/store/schedules/open-until.ts';
 import { openOf } from '../../activities/store/schedules/occurrences.ts';
 import { lockForChange } from '../../activities/store/schedules/schedules.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
-import type { TriggerScheduleView } from '../../workflows/contracts/schedule.ts';
+import type { Outcome, TriggerScheduleView } from '../../workflows/contracts/schedule.ts';
 import { actorOf, type Verb } from './verb.ts';
 
 export const triggerSchedule: Verb<{ scheduleId: string; dryRun: boolean }, TriggerScheduleView> = async (
@@ -20,6 +20,8 @@ export const triggerSchedule: Verb<{ scheduleId: string; dryRun: boolean }, Trig
   const open = await openOf(write.tx, scheduleId);
   const body: TriggerScheduleView = {
     occurrenceId: null,
+    outcome: null,
+    reason: null,
     model: begins && begins.model,
     policy: begins && begins.policy,
     project: begins?.projectPath ? { path: begins.projectPath } : null,
@@ -32,7 +34,7 @@ export const triggerSchedule: Verb<{ scheduleId: string; dryRun: boolean }, Trig
   }
   const { row, opened } = await openByHand(write, schedule, new Date());
   return {
-    body: { ...body, occurrenceId: row.id },
+    body: { ...body, occurrenceId: row.id, outcome: row.outcome as Outcome, reason: row.reason },
     after: () => afterOpen(parts.log, parts, opened),
   };
 };

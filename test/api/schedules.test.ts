@@ -116,6 +116,8 @@ test('its run is started by hand, or only said to be, and both are told in the l
   const dry = await asked(api, 'POST', `/schedules/${id}/trigger`, { dryRun: true });
   const would = {
     occurrenceId: null,
+    outcome: null,
+    reason: null,
     model: 'scripted/hello',
     policy: 'headless-safe-sandbox',
     project: null,
@@ -126,11 +128,16 @@ test('its run is started by hand, or only said to be, and both are told in the l
   const [, begun] = await asked(api, 'POST', `/schedules/${id}/trigger`);
   expect(begun).toEqual({
     ...would,
+    outcome: 'waiting',
     occurrenceId: expect.stringMatching(new RegExp(`^${id}-[0-9a-f-]{36}$`)),
   });
   expect(api.told.at(-1)).toBe(`started ${begun.occurrenceId}`);
   const [, again] = await asked(api, 'POST', `/schedules/${id}/trigger`);
-  expect(again.overlapping).toBe(true);
+  expect(again).toMatchObject({
+    outcome: 'skipped',
+    reason: expect.stringMatching(/had not ended\.$/),
+    overlapping: true,
+  });
   const [, ledger] = await asked(api, 'GET', `/schedules/${id}/occurrences`);
   expect(ledger.items).toMatchObject([
     {

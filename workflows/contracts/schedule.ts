@@ -221,6 +221,10 @@ export type TriggerScheduleBody = z.infer<typeof TriggerScheduleBody>;
 export const TriggerScheduleView = z
   .object({
     occurrenceId: z.string().nullable().describe('Null for a dry run.'),
+    outcome: Outcome.nullable().describe(
+      'waiting, skipped or merged by the overlap rule; null for a dry run.',
+    ),
+    reason: z.string().nullable().describe('Null where it begins at once.'),
     model: z.string().nullable().describe('Null for upkeep.'),
     policy: z.string().nullable(),
     project: z.object({ path: z.string() }).nullable(),

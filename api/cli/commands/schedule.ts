@@ -256,10 +256,10 @@ function runCommand(cli: Cli): Command {
       const schedule = await scheduleOf(cli, name);
       const begun = await cli.client().triggerSchedule(schedule.id, dryRun);
       if (json) return cli.output.json(begun);
-      const { overlapping } = begun;
       const what = `${schedule.name}${withWhat(begun)}`;
-      cli.output.line(dryRun ? `Would start ${what}` : `Started ${what}`);
-      if (overlapping)
+      if (begun.reason === null) cli.output.line(dryRun ? `Would start ${what}` : `Started ${what}`);
+      else cli.output.line(`${schedule.name} is ${begun.outcome}: ${begun.reason}`);
+      if (begun.overlapping)
         cli.output.remark(
           `An earlier run is at work: overlap is ${schedule.overlap}; see perdure schedule history.`,
         );

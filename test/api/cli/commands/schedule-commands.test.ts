@@ -69,6 +69,9 @@ test('a schedule is added, listed, looked at, started, switched and deleted by i
   ]);
   const [, [, first = '']] = await does('history', 'nightly');
   expect(cells(first)).toEqual([expect.stringMatching(/Z$/), 'waiting, by hand', '0', '-', '-']);
+  expect((await does('run', 'nightly'))[1]).toEqual([
+    expect.stringMatching(/^nightly is waiting: Waits for the one due at .*Z to end\.$/),
+  ]);
   expect((await does('disable', 'nightly'))[1]).toEqual(['nightly is off']);
   expect((await does('enable', 'nightly'))[1]).toEqual([`nightly is on, next at ${kept.nextDueAt}`]);
   const projects = [{ path: '/srv/shop' }, { path: '/srv/library' }];
