@@ -70,19 +70,26 @@ function refuseOfManifest({ name, from_manifest: fromManifest }: ScheduleRow): v
   throw new Failure('ScheduleFromManifest', detail);
 }
 
-/** The whole of it, as it is kept; refused with a sentence that names the field. */
-export async function checked(
+async function checked(
+  parts: VerbParts,
+  write: Write,
+  caller: Caller,
+  body: ScheduleBody,
+): Promise<ScheduleDefinition> {
+  const wrong = timingProblem(toDefinition(body), new Date());
+  if (!wrong) return checkedStart(parts, write, caller, body);
+  const fields = [{ path: wrong.path, problem: wrong.problem }];
+  throw new Failure('InvalidInput', wrong.problem, { fields });
+}
+
+/** The whole of one whose timing has no problem, as it is kept; refused with a sentence that names the field. */
+export async function checkedStart(
   parts: VerbParts,
   write: Write,
   caller: Caller,
   body: ScheduleBody,
 ): Promise<ScheduleDefinition> {
   const definition = toDefinition(body);
-  const wrong = timingProblem(definition, new Date());
-  if (wrong) {
-    const fields = [{ path: wrong.path, problem: wrong.problem }];
-    throw new Failure('InvalidInput', wrong.problem, { fields });
-  }
   const { run, job } = definition;
   if ((run === null) === (job === null)) {
     const problem = 'Say either run or job, and not both.';

@@ -7,7 +7,7 @@ import * as store from '../../activities/store/schedules/schedules.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { ScheduleDefinition, SyncSchedulesView } from '../../workflows/contracts/schedule.ts';
 import { readManifest } from '../schedule-manifest.ts';
-import { checked } from './change-schedule.ts';
+import { checkedStart } from './change-schedule.ts';
 import { actorOf, type Caller, type Verb, type VerbParts } from './verb.ts';
 
 export const syncSchedules: Verb<{ manifest: string | undefined }, SyncSchedulesView> = async (
@@ -69,7 +69,7 @@ async function definitionsOf(
   for (const [index, body] of read.value.schedules.entries()) {
     const refuse = (problem: string, field: string): Failure =>
       new Failure('InvalidInput', read.refuse(['schedules', index, field], problem).problem);
-    const definition = await checked(parts, write, caller, body).catch((error: unknown) => {
+    const definition = await checkedStart(parts, write, caller, body).catch((error: unknown) => {
       throw error instanceof Failure ? refuse(`${body.name}: ${error.message}`, 'run') : error;
     });
     wanted.push({ definition, refuse: (problem) => refuse(problem, 'name') });
