@@ -3,12 +3,12 @@
 import type { AttendTasksInput, AttendTasksResult } from '../workflows/contracts/activities.ts';
 import { Failure } from '../workflows/contracts/failures.ts';
 import type { TaskWait } from '../workflows/contracts/task-events.ts';
-import { type Candidate, route } from '../workflows/tasks/route.ts';
+import type { Candidate } from '../workflows/tasks/route.ts';
 import type { ActivityDeps } from './deps.ts';
-import { moneyProblem } from './store/allowances/money-problem.ts';
 import { OwnerChanged } from './store/lifecycle/accept-run.ts';
 import { afterAccept } from './store/lifecycle/after-accept.ts';
-import { waitingTasks, wantedBy } from './store/tasks/claims.ts';
+import { addSpent, choose, poolOf, type Refusals, sameAs } from './store/tasks/choose.ts';
+import { waitingTasks } from './store/tasks/claims.ts';
 import { takeDispatcher } from './store/tasks/dispatchers.ts';
 import {
   goesWithOthers,
@@ -19,7 +19,6 @@ import {
   noteWaits,
   refuseTask,
   settleTask,
-  whyWaits,
 } from './store/tasks/hand-out.ts';
 import { listRegistered, reapSilent, toCandidate } from './store/tasks/registered.ts';
 import type { TaskRow } from './store/tasks/task-row.ts';
@@ -42,41 +41,47 @@ interface Look {
   clock: () => Date;
   /** Whether the slice is over. */
   isOver(): boolean;
+  /** What it has met: the next task that would meet the same costs no transaction. */
+  refusals: Refusals;
 }
 
 export function createAttendTasks(
   deps: ActivityDeps,
 ): (input: AttendTasksInput) => Promise<AttendTasksResult> {
-  const clock = (): Date => new Date();
-  return (input) => look({ ...deps, needs: deps.schedules.needs }, input, clock);
+  return (input) => look({ ...deps, needs: deps.schedules.needs }, input);
 }
 
-/** With a clock of the caller's. */
+/** By the clock of Postgres, as executors beat by it, unless one is given. */
 export async function look(
   deps: LookDeps,
   { tenantId, generation, executionId }: AttendTasksInput,
-  clock: () => Date,
+  given?: () => Date,
 ): Promise<AttendTasksResult> {
   const until = performance.now() + sliceMs;
-  const looking: Look = { deps, tenantId, clock, isOver: () => performance.now() > until };
   const { log } = deps;
-  const own = await log.write('take-dispatcher', async (write) => {
-    const row = await takeDispatcher(write, { tenantId, generation, executionId });
-    if (!row) return false;
-    await reapSilent(write, tenantId, clock());
-    await inheritTasks(write, tenantId);
-    return true;
+  const clock = await log.write('take-dispatcher', async (write) => {
+    const taken = await takeDispatcher(write, { tenantId, generation, executionId });
+    if (!taken) return undefined;
+    const own = given ?? clockFrom(taken);
+    await reapSilent(write, tenantId, own());
+    await inheritTasks(write, tenantId, own());
+    return own;
   });
-  if (!own) return { done: true };
+  if (!clock) return { done: true };
+  const isOver = (): boolean => performance.now() > until;
+  const looking: Look = { deps, tenantId, clock, isOver, refusals: new Map() };
   if (!(await settleEnded(looking))) return { done: false, againMs: 0 };
+  const since = clock();
   const waiting = await handOutAll(looking);
   if (waiting === undefined) return { done: false, againMs: 0 };
-  const next = await nextLook(log.db, tenantId);
-  const times = [
-    ...(next ? [Math.max(next.getTime() - clock().getTime(), 1)] : []),
-    ...(waiting ? [waitMs] : []),
-  ];
+  const times = await nextLook(log.db, { tenantId, since, at: clock() });
+  if (waiting) times.push(waitMs);
   return { done: false, ...(times.length > 0 && { againMs: Math.min(...times) }) };
+}
+
+function clockFrom(at: Date): () => Date {
+  const since = performance.now();
+  return () => new Date(at.getTime() + performance.now() - since);
 }
 
 /** False when the slice is over: there is more. */
@@ -93,37 +98,43 @@ async function settleEnded({ deps: { log }, tenantId, clock, isOver }: Look): Pr
 
 /** Returns whether tasks wait for what no row tells of, or undefined when the slice is over: there is more. */
 async function handOutAll(looking: Look): Promise<boolean | undefined> {
-  const { deps, tenantId, clock, isOver } = looking;
+  const { deps, tenantId, clock, isOver, refusals } = looking;
   const { log } = deps;
-  const problem = await moneyProblem(log.db, { tenantId, names: ['tenant'] }, clock());
-  const registered = await listRegistered(log.db, { tenantId, kind: 'worker' });
-  let workers = registered.map((worker) => toCandidate(worker, clock()));
+  const registered = await listRegistered(log.db, { tenantId, kind: 'worker', at: clock() });
+  let workers = registered.map(toCandidate);
+  await addSpent(log.db, { tenantId, names: ['tenant', ...workers.map(poolOf)] }, clock(), refusals);
   let waiting = false;
   let after: TaskRow | undefined;
   for (;;) {
     const page = await waitingTasks(log.db, { tenantId, at: clock(), limit: pageSize, after });
     const waits: (TaskWait & { taskId: string })[] = [];
-    for (let rest = page; rest.length > 0; ) {
-      const { batch, refused } = nextBatch(rest, workers, problem);
-      rest = rest.slice(batch.length + refused.length);
-      for (const { task, ...wait } of refused) {
-        waiting = true;
-        if (task.reason !== wait.reason) waits.push({ taskId: task.id, ...wait });
-      }
-      if (batch.length === 0) continue;
+    let rest = page;
+    let alone = 0;
+    while (rest.length > 0 && !isOver()) {
+      const { batch, refused } = nextBatch(rest, workers, refusals, alone > 0 ? 1 : batchSize);
       const handed = await handOutBatch(looking, batch);
-      waiting ||= handed.waiting;
+      alone = handed ? Math.max(alone - batch.length, 0) : Math.max(alone, batch.length);
+      if (!handed) continue;
+      rest = rest.slice(batch.length + refused.length);
+      waiting ||= handed.waiting || refused.length > 0;
       workers = handed.workers ?? workers;
-      if (isOver()) return undefined;
+      for (const { task, ...wait } of refused)
+        if (task.reason !== wait.reason) waits.push({ taskId: task.id, ...wait });
     }
     if (waits.length > 0) await log.write('note-waits', (write) => noteWaits(write, tenantId, waits));
+    if (rest.length > 0) return undefined;
     if (page.length < pageSize) return waiting;
     after = page.at(-1);
   }
 }
 
+interface Chosen {
+  task: TaskRow;
+  executor: Candidate;
+}
+
 interface Batch {
-  batch: TaskRow[];
+  batch: Chosen[];
   refused: (TaskWait & { task: TaskRow })[];
 }
 
@@ -131,40 +142,47 @@ interface Batch {
  * The next ones that can begin together, as far as can be seen without the lock, and those before or between them that
  * cannot: a fleet that is full costs no transaction for each that waits.
  */
-function nextBatch(tasks: readonly TaskRow[], now: readonly Candidate[], problem: string | undefined): Batch {
+function nextBatch(
+  tasks: readonly TaskRow[],
+  now: readonly Candidate[],
+  refusals: Refusals,
+  most: number,
+): Batch {
   const workers = now.map((worker) => ({ ...worker }));
-  const batch: TaskRow[] = [];
+  const batch: Chosen[] = [];
   const refused: Batch['refused'] = [];
   for (const task of tasks) {
-    const routed = route(wantedBy(task), now);
-    // Without money nothing is handed out, even if an executor would fit.
-    const wait: TaskWait | undefined =
-      problem === undefined ? whyWaits(routed, () => undefined) : { kind: 'no-allowance', reason: problem };
-    if (wait) {
-      refused.push({ task, ...wait });
+    const chosen = choose(task, now, refusals);
+    if (!chosen.executor) {
+      refused.push({ task, ...chosen.wait });
       continue;
     }
-    const { executor } = route(wantedBy(task), workers);
+    const { executor } = choose(task, workers, refusals);
     // Whether those of the batch take the last places is seen when they have begun.
     if (!executor || (batch.length > 0 && !goesWithOthers(task))) break;
-    batch.push(task);
+    batch.push({ task, executor });
     executor.load += 1;
-    if (batch.length === batchSize || !goesWithOthers(task)) break;
+    if (batch.length === most || !goesWithOthers(task)) break;
   }
   return { batch, refused };
 }
 
-/** Where one of several is refused, each is handed out alone: a refusal is that task's, and the others begin. */
+/**
+ * Undefined: none has begun, and they are to be looked at again. Where one of several is refused, they are handed out
+ * alone: a refusal is that task's, and the others begin.
+ */
 async function handOutBatch(
-  looking: Look,
-  tasks: readonly TaskRow[],
-): Promise<{ waiting: boolean; workers?: Candidate[] }> {
-  const { deps, tenantId, clock } = looking;
+  { deps, tenantId, clock, refusals }: Look,
+  batch: readonly Chosen[],
+): Promise<{ waiting: boolean; workers?: Candidate[] } | undefined> {
+  const [first] = batch;
+  if (!first) return { waiting: false };
   const { log, needs } = deps;
   const at = clock();
-  const taskIds = tasks.map(({ id }) => id);
+  const taskIds = batch.map(({ task }) => task.id);
   try {
-    const handed = await log.write('hand-out', (write) => handOut(write, needs, { tenantId, taskIds }, at));
+    const handing = { tenantId, taskIds, refusals };
+    const handed = await log.write('hand-out', (write) => handOut(write, needs, handing, at));
     for (const accepted of handed.begun) {
       const { start, wake } = await afterAccept(log, accepted);
       for (const run of start) deps.startRun(run);
@@ -173,16 +191,15 @@ async function handOutBatch(
     return handed;
   } catch (error) {
     if (!(error instanceof Failure) || error instanceof OwnerChanged) throw error;
-    const [taskId] = taskIds;
-    if (taskId !== undefined && taskIds.length === 1) {
-      await log.write('refuse-task', (write) => refuseTask(write, { tenantId, taskId }, error, at));
-      return { waiting: true };
+    if (batch.length > 1) return undefined;
+    const { pool } = error.extra;
+    if (error.code === 'AllowanceExceeded' && typeof pool === 'string' && !refusals.has(pool)) {
+      refusals.set(pool, { kind: 'no-allowance', reason: error.message });
+      return undefined;
     }
+    const refusal = { tenantId, taskId: first.task.id };
+    const wait = await log.write('refuse-task', (write) => refuseTask(write, refusal, error, at));
+    if (wait) refusals.set(sameAs(first.task, first.executor), wait);
+    return { waiting: true };
   }
-  let last: { waiting: boolean; workers?: Candidate[] } = { waiting: false };
-  for (const task of tasks) {
-    const { waiting, workers = last.workers } = await handOutBatch(looking, [task]);
-    last = { waiting: last.waiting || waiting, ...(workers && { workers }) };
-  }
-  return last;
 }

@@ -9,13 +9,7 @@ interface Pools {
   names: readonly PoolName[];
 }
 
-/** The first pool whose money or tokens are used up, in one sentence; undefined: all have some. */
-export async function moneyProblem(queries: Queries, pools: Pools, at: Date): Promise<string | undefined> {
-  const [problem] = (await moneyProblems(queries, pools, at)).values();
-  return problem;
-}
-
-/** The same of each that has none left, by name. */
+/** The pools whose money or tokens are used up, each with that in one sentence. */
 export async function moneyProblems(
   queries: Queries,
   { tenantId, names }: Pools,

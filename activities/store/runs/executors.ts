@@ -1,5 +1,5 @@
 // Executors: the live worker processes, each with what it takes to see whether it still lives.
-import { type Selectable, sql } from 'kysely';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
 import { queueOn, taskQueues } from '../../../workflows/contracts/messages.ts';
 import type { Db, Queries } from '../db/database.ts';
 import type { Executors } from '../db/tables.ts';
@@ -63,6 +63,16 @@ export async function beat(db: Db, id: string): Promise<boolean> {
         and ${queueOfTools} = any(own.queues) and ${queueOfTools} = any(other.queues)
     )`.execute(db);
   return beaten.numAffectedRows === 1n;
+}
+
+/** From when on it counts as gone, by the clock of Postgres, by which all beat. `executor`: its row in the statement. */
+export function silentFrom(executor: string): RawBuilder<Date> {
+  return sql`(${sql.ref(`${executor}.heartbeat_at`)} + ${sql.ref(`${executor}.ttl_seconds`)} * interval '1 second')`;
+}
+
+/** It is stopping: it takes no more tasks, and ends what it has. */
+export async function drainExecutor(db: Db, id: string): Promise<void> {
+  await db.updateTable('executors').set({ draining: true }).where('id', '=', id).execute();
 }
 
 export async function endExecutor(db: Db, id: string): Promise<void> {
@@ -133,7 +143,7 @@ export async function namesake(
     .where('kind', '=', 'worker')
     .where('name', '=', name)
     .where('ended_at', 'is', null)
-    .where(sql<boolean>`heartbeat_at + ttl_seconds * interval '1 second' > now()`)
+    .where(sql<boolean>`${silentFrom('executors')} > now()`)
     .execute();
   return rows.find((row) => row.folder !== folder || row.host !== host);
 }

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
+import { silentFrom } from './executors.ts';
 import { lockRun, type RunRow, streamFor } from './runs.ts';
 
 export interface Unheard {
@@ -31,7 +32,7 @@ export async function listUnheard(db: Db, limit: number): Promise<Unheard[]> {
           else coalesce(last.heard_at, run.started_at, run.created_at) end as since
       from runs run, lateral (
         select max(heartbeat_at) as heard_at, coalesce(bool_or(ended_at is null
-          and heartbeat_at + ttl_seconds * interval '1 second' > now()), false) as lives
+          and ${silentFrom('executors')} > now()), false) as lives
         from executors where tenant_id = run.tenant_id and name = run.executor and kind = 'worker'
       ) last
       where run.executor is not null and run.ended_at is null

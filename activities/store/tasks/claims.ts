@@ -49,7 +49,7 @@ export async function claimByAgent(
 ): Promise<TaskRow> {
   await lockDispatcher(write, tenantId);
   const at = new Date();
-  const agent = toCandidate(await theAgent(write, tenantId, executorId, at), at);
+  const agent = toCandidate(await theAgent(write, tenantId, executorId));
   const task = found(await findTask(write.tx, tenantId, taskId), `task ${taskId}`);
   if (task.status !== 'pending' || (task.again_at !== null && task.again_at > at)) {
     const why =
@@ -73,7 +73,7 @@ export async function pullTask(
 ): Promise<TaskRow | undefined> {
   await lockDispatcher(write, tenantId);
   const at = new Date();
-  const agent = toCandidate(await theAgent(write, tenantId, executorId, at), at);
+  const agent = toCandidate(await theAgent(write, tenantId, executorId));
   if (agent.state === 'draining' || agent.load >= agent.places) return undefined;
   const [task] = await waitingTasks(write.tx, { tenantId, at, limit: 1, agent });
   return task && claimOne(write, task, agent, at);

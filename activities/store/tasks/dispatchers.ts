@@ -4,6 +4,7 @@ import type { Db } from '../db/database.ts';
 import { executionTable } from '../db/execution-table.ts';
 import type { Dispatchers } from '../db/tables.ts';
 import type { Write } from '../log/events.ts';
+import { silentFrom } from '../runs/executors.ts';
 
 export type DispatcherRow = Selectable<Dispatchers>;
 
@@ -26,38 +27,37 @@ export async function lockDispatcher({ tx }: Write, tenantId: string): Promise<D
   return made;
 }
 
-/** One execution hands out; undefined for any other, which is to end. */
+/** The moment by the clock of Postgres. One execution hands out; undefined for any other, which is to end. */
 export async function takeDispatcher(
   write: Write,
   { tenantId, generation, executionId }: { tenantId: string; generation: number; executionId: string },
-): Promise<DispatcherRow | undefined> {
+): Promise<Date | undefined> {
   const row = await lockDispatcher(write, tenantId);
   if (row.generation !== generation) return undefined;
   if (row.execution_id !== null && row.execution_id !== executionId) return undefined;
-  return write.tx
-    .updateTable('dispatchers')
-    .set({ execution_id: executionId, looked_at: new Date() })
-    .where('id', '=', tenantId)
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  // Under the lock, as every change of a task: what is changed later is later than this.
+  const { rows } = await sql<{ at: Date }>`update dispatchers set execution_id = ${executionId},
+    looked_at = clock_timestamp() where id = ${tenantId} returning looked_at as at`.execute(write.tx);
+  return rows[0]?.at;
 }
 
 /**
- * Whose tasks hold something that was not seen: a run that has ended, a task that waits for no reason or whose time has
- * come, an agent that has fallen silent, a worker that has come since.
+ * Whose tasks hold something that was not seen: a run that has ended, a task that waits for no reason, whose time has come
+ * or that was changed since the last look, an agent that has fallen silent, a worker that has come since.
  */
 export async function listUnseenTasks(db: Db, olderThanMs: number, limit: number): Promise<{ id: string }[]> {
-  const before = new Date(Date.now() - olderThanMs);
+  const before = sql`now() - make_interval(secs => ${olderThanMs / 1000})`;
   const { rows } = await sql<{ id: string }>`select id from dispatchers dispatcher
     where execution_id is not null and (
       exists (select from tasks left join runs on runs.id = tasks.run_id
         where tasks.tenant_id = dispatcher.tenant_id and tasks.status = 'in_progress' and runs.ended_at < ${before})
       or exists (select from tasks
         where tenant_id = dispatcher.tenant_id and status = 'pending' and updated_at < ${before}
-          and (reason is null or again_at < ${before}))
+          and (reason is null or updated_at > dispatcher.looked_at
+            or (again_at < ${before} and again_at > dispatcher.looked_at)))
       or exists (select from executors join tasks on tasks.executor_id = executors.id and tasks.status = 'in_progress'
         where executors.tenant_id = dispatcher.tenant_id and executors.kind = 'agent' and executors.ended_at is null
-          and executors.heartbeat_at + make_interval(secs => executors.ttl_seconds) < ${before})
+          and ${silentFrom('executors')} < ${before})
       or exists (select from executors join tasks on tasks.tenant_id = executors.tenant_id and tasks.status = 'pending'
         where executors.tenant_id = dispatcher.tenant_id and executors.kind = 'worker' and executors.ended_at is null
           and executors.started_at > dispatcher.looked_at)

@@ -5,18 +5,20 @@ import { sql } from 'kysely';
 import { type Failure, type FailureCode, failures } from '../../../workflows/contracts/failures.ts';
 import type { RunStatus, StartRunBody, StopReason } from '../../../workflows/contracts/run.ts';
 import type { TaskWait } from '../../../workflows/contracts/task-events.ts';
-import { type Candidate, route, type Routed } from '../../../workflows/tasks/route.ts';
-import { moneyProblem, moneyProblems } from '../allowances/money-problem.ts';
-import type { PoolName } from '../allowances/allowances.ts';
+import { backOffMs } from '../../../workflows/tasks/back-off.ts';
+import type { Candidate } from '../../../workflows/tasks/route.ts';
+import { shortageOf } from '../allowances/own-limits.ts';
 import { holdPools } from '../allowances/run-places.ts';
 import type { Db } from '../db/database.ts';
 import type { Accepted } from '../lifecycle/accept-run.ts';
 import { type StartNeeds, startRun } from '../lifecycle/start-run.ts';
 import type { Write } from '../log/events.ts';
-import { findRun } from '../runs/runs.ts';
+import { silentFrom } from '../runs/executors.ts';
+import { findRun, type RunRow } from '../runs/runs.ts';
+import { addSpent, choose, ownPools, poolOf, poolsOf, type Refusals } from './choose.ts';
 import { claimTasks, waitingTasks, wantedBy } from './claims.ts';
 import { lockDispatcher } from './dispatchers.ts';
-import { listRegistered, silentAt, toCandidate } from './registered.ts';
+import { listRegistered, toCandidate } from './registered.ts';
 import { type TaskRow, taskMessage } from './task-row.ts';
 import { findTask } from './tasks.ts';
 import { endClaim, endTask, failAttempt, loseClaim, releaseTask, setTask } from './write-task.ts';
@@ -31,8 +33,19 @@ export async function listSettleable(db: Db, tenantId: string, limit: number): P
   return rows.map(({ id }) => id);
 }
 
-// How such an end of a run reads; what more money or time would lift is no failure of the task.
-const ofMoney: readonly StopReason[] = ['limit_cost', 'limit_tokens', 'limit_calls', 'allowance_denied'];
+// How an end reads for which a limit of the run itself or of a pool had too little left.
+const ofMoney: readonly StopReason[] = ['limit_cost', 'limit_tokens', 'limit_calls'];
+
+/** More money or time would lift it, which is no failure of the task; another try has the same limits of its own. */
+async function ranOutOfPool(write: Write, run: RunRow): Promise<boolean> {
+  return ofMoney.includes(run.reason as StopReason) && (await shortageOf(write.tx, run)) === undefined;
+}
+
+/** Longer each time: a try makes a run, and one that needs more than there is would make them until the next day. */
+function againAfter({ claim }: TaskRow, at: Date): Date {
+  // 20 s at first, as what others hold and the money of an hour come back soon.
+  return new Date(at.getTime() + backOffMs(claim + 2));
+}
 
 /** The same to the sweeper and to two executions: only a task that is still at work with that run is settled. */
 export async function settleTask(write: Write, tenantId: string, taskId: string, at: Date): Promise<void> {
@@ -57,29 +70,26 @@ export async function settleTask(write: Write, tenantId: string, taskId: string,
       await endClaim(write, task, 'cancelled', why);
       await endTask(write, task, 'cancelled', why);
       return;
-    default: {
-      const money =
-        ofMoney.includes(run.reason as StopReason) && (await moneyProblem(write.tx, poolsOf(task), at));
-      if (money) await releaseTask(write, task, money);
+    default:
+      if (await ranOutOfPool(write, run)) await releaseTask(write, task, why, againAfter(task, at));
       else if ((run.reason as StopReason) === 'executor_lost')
         await loseClaim(write, task, { reason: why, at });
       else await failAttempt(write, task, { reason: why, at });
-    }
   }
 }
 
-function poolsOf(task: TaskRow, ...more: PoolName[]): { tenantId: string; names: PoolName[] } {
-  const owner: PoolName[] = task.run.owner === undefined ? [] : [`owner/${task.run.owner}`];
-  return { tenantId: task.tenant_id, names: ['tenant', ...owner, ...more] };
-}
-
-/** Tasks of a worker that is gone are its successor's of the same name: their runs go on there. */
-export async function inheritTasks({ tx }: Write, tenantId: string): Promise<void> {
-  await sql`update tasks set executor_id = live.id from executors dead
-    join executors live on live.tenant_id = dead.tenant_id and live.name = dead.name and live.kind = 'worker'
-      and live.ended_at is null
+/**
+ * Tasks of a worker that is gone are its successor's of the same name: their runs go on there. The death of one in
+ * another container is seen by nothing but its silence.
+ */
+export async function inheritTasks({ tx }: Write, tenantId: string, at: Date): Promise<void> {
+  await sql`update tasks set executor_id = live.id from executors dead cross join lateral (
+      select id from executors heir where heir.tenant_id = dead.tenant_id and heir.name = dead.name
+        and heir.kind = 'worker' and heir.ended_at is null and ${silentFrom('heir')} >= ${at}
+      order by id desc limit 1
+    ) live
     where tasks.tenant_id = ${tenantId} and tasks.status = 'in_progress' and tasks.executor_id = dead.id
-      and dead.kind = 'worker' and dead.ended_at is not null`.execute(tx);
+      and dead.kind = 'worker' and (dead.ended_at is not null or ${silentFrom('dead')} < ${at})`.execute(tx);
 }
 
 export interface Handed {
@@ -103,35 +113,35 @@ export function goesWithOthers({
 
 /**
  * Those of the tasks that still wait, by their order. Throws what startRun throws, and none has begun: of one alone,
- * what becomes of it then is written by `refuseTask`, in a transaction of its own.
+ * what becomes of it then is written by `refuseTask`, in a transaction of its own. Pools that are found spent join the
+ * refusals.
  */
 export async function handOut(
   write: Write,
   needs: StartNeeds,
-  { tenantId, taskIds }: { tenantId: string; taskIds: readonly string[] },
+  { tenantId, taskIds, refusals }: { tenantId: string; taskIds: readonly string[]; refusals: Refusals },
   at: Date,
 ): Promise<Handed> {
   await lockDispatcher(write, tenantId);
   const tasks = await waitingTasks(write.tx, { tenantId, at, limit: taskIds.length, ids: taskIds });
-  const registered = await listRegistered(write.tx, { tenantId, kind: 'worker' });
-  const workers = registered.map((worker) => toCandidate(worker, at));
-  const names = [...tasks.flatMap((task) => poolsOf(task).names), ...workers.map(poolOf)];
-  const spent = await moneyProblems(write.tx, { tenantId, names }, at);
+  const registered = await listRegistered(write.tx, { tenantId, kind: 'worker', at });
+  const workers = registered.map(toCandidate);
+  const names = [...workers.map(poolOf), ...tasks.flatMap(ownPools)];
+  await addSpent(write.tx, { tenantId, names }, at, refusals);
   const taken: Taken[] = [];
   for (const task of tasks) {
-    const routed = route(wantedBy(task), workers);
-    const wait = whyWaits(routed, (executor) => spentOf(spent, task, executor));
-    if (wait) await keepWaiting(write, task, wait);
-    else if (routed.executor) {
-      routed.executor.load += 1;
-      taken.push({ task, executor: routed.executor });
-    }
+    const chosen = choose(task, workers, refusals);
+    if (chosen.executor) {
+      chosen.executor.load += 1;
+      taken.push({ task, executor: chosen.executor });
+    } else await keepWaiting(write, task, chosen.wait);
   }
   // The locks of all of them first, in the one order.
-  if (taken.length > 1) {
-    const others = taken.flatMap(({ task, executor }) => poolsOf(task, poolOf(executor)).names);
-    await holdPools(write.tx, { tenantId, others });
-  }
+  if (taken.length > 1)
+    await holdPools(write.tx, {
+      tenantId,
+      others: taken.flatMap(({ task, executor }) => poolsOf(task, executor)),
+    });
   const begun: Accepted[] = [];
   for (const each of taken) begun.push(await begin(write, needs, each));
   const claims = taken.map((each, index) => ({ ...each, runId: begun[index]?.run.id ?? null }));
@@ -139,32 +149,9 @@ export async function handOut(
   return { begun, waiting: taken.length < tasks.length, workers };
 }
 
-/** `spent` says of an executor that fits which allowance has nothing left. */
-export function whyWaits(
-  routed: Routed,
-  spent: (executor: Candidate) => string | undefined,
-): TaskWait | undefined {
-  if (!routed.executor) return { kind: 'no-executor', reason: routed.words };
-  const reason = spent(routed.executor);
-  return reason === undefined ? undefined : { kind: 'no-allowance', reason };
-}
-
 interface Taken {
   task: TaskRow;
   executor: Candidate;
-}
-
-function poolOf({ name }: Candidate): PoolName {
-  return `executor/${name}`;
-}
-
-function spentOf(
-  spent: ReadonlyMap<PoolName, string>,
-  task: TaskRow,
-  executor: Candidate,
-): string | undefined {
-  const { names } = poolsOf(task, poolOf(executor));
-  return names.map((name) => spent.get(name)).find((problem) => problem !== undefined);
 }
 
 async function begin(write: Write, needs: StartNeeds, { task, executor }: Taken): Promise<Accepted> {
@@ -219,34 +206,45 @@ export async function noteWaits(
   }
 }
 
-// Refusals that pass by themselves, beside those that the table calls so.
-const passing: readonly FailureCode[] = ['NotRunnable', 'ProjectBusy'];
+// Refusals that pass by themselves, beside those that the table calls so: Docker starts again, a run ends.
+const passing: readonly FailureCode[] = ['NotRunnable', 'ProjectBusy', 'RunActive', 'SandboxUnavailable'];
 
-/** Its run was refused: it waits where that passes by itself, else an attempt has failed. */
+/** Its run was refused: it waits where that passes by itself, and returns for what; else an attempt has failed. */
 export async function refuseTask(
   write: Write,
   { tenantId, taskId }: { tenantId: string; taskId: string },
   { code, message }: Failure,
   at: Date,
-): Promise<void> {
+): Promise<TaskWait | undefined> {
   await lockDispatcher(write, tenantId);
   const task = await findTask(write.tx, tenantId, taskId);
-  if (task?.status !== 'pending') return;
+  if (task?.status !== 'pending') return undefined;
+  if (!failures[code].retryable && !passing.includes(code)) {
+    await failAttempt(write, task, { reason: message, at });
+    return undefined;
+  }
   const kind = code === 'AllowanceExceeded' ? 'no-allowance' : 'refused';
-  if (failures[code].retryable || passing.includes(code))
-    await keepWaiting(write, task, { kind, reason: message });
-  else await failAttempt(write, task, { reason: message, at });
+  const wait: TaskWait = { kind, reason: message };
+  await keepWaiting(write, task, wait);
+  return wait;
 }
 
-/** When the dispatcher is to look again by itself: a back-off ends, or an agent with tasks has been silent for too long. */
-export async function nextLook(db: Db, tenantId: string): Promise<Date | undefined> {
-  const { rows } = await sql<{ at: Date | null }>`select min(again_at) as at from tasks
-    where tenant_id = ${tenantId} and status = 'pending' and again_at is not null`.execute(db);
-  const agents = await listRegistered(db, { tenantId, kind: 'agent' });
-  const times = [
-    ...(rows[0]?.at ? [rows[0].at] : []),
+/**
+ * In how many ms the dispatcher is to look again by itself: a back-off ends, or an agent with tasks has been silent for
+ * too long. `since`: tasks whose back-off was over then have been looked at, and wait for something else.
+ */
+export async function nextLook(
+  db: Db,
+  { tenantId, since, at }: { tenantId: string; since: Date; at: Date },
+): Promise<number[]> {
+  const { rows } = await sql<{ again: Date | null }>`select min(again_at) as again from tasks
+    where tenant_id = ${tenantId} and status = 'pending' and again_at > ${since}`.execute(db);
+  const again = rows[0]?.again;
+  const agents = await listRegistered(db, { tenantId, kind: 'agent', at });
+  const inMs = [
+    ...(again ? [again.getTime() - at.getTime()] : []),
     // Later by a moment: at its last instant an agent is not silent for too long yet.
-    ...agents.filter(({ load }) => load > 0).map((agent) => new Date(silentAt(agent).getTime() + 1)),
+    ...agents.filter(({ load }) => load > 0).map(({ silentInMs }) => Math.ceil(silentInMs) + 1),
   ];
-  return times.sort((one, other) => one.getTime() - other.getTime())[0];
+  return inMs.map((ms) => Math.max(ms, 1));
 }

@@ -7,12 +7,16 @@ import type { Candidate } from '../../../workflows/tasks/route.ts';
 import type { Queries } from '../db/database.ts';
 import type { Executors } from '../db/tables.ts';
 import type { Write } from '../log/events.ts';
-import { isApart } from '../runs/executors.ts';
+import { isApart, silentFrom } from '../runs/executors.ts';
 import { lockDispatcher } from './dispatchers.ts';
 import { taskOf, type TaskRow } from './task-row.ts';
 import { loseClaim, releaseTask } from './write-task.ts';
 
-export type Registered = Selectable<Executors> & { load: number };
+export type Registered = Selectable<Executors> & {
+  load: number;
+  /** After so long without another heartbeat it is taken for gone; below zero, it is. */
+  silentInMs: number;
+};
 
 interface ExecutorList {
   tenantId: string;
@@ -20,14 +24,18 @@ interface ExecutorList {
   after?: string;
   kind?: 'worker' | 'agent';
   id?: string;
+  /** The clock of Postgres unless it is given. */
+  at?: Date;
 }
 
 /** Those that have not ended, by id, with what they have at work. */
 export async function listRegistered(queries: Queries, list: ExecutorList): Promise<Registered[]> {
-  const { tenantId, limit = null, after, kind, id } = list;
+  const { tenantId, limit = null, after, kind, id, at } = list;
+  const now = at ? sql`${at}::timestamptz` : sql`now()`;
   const { rows } = await sql<Registered>`select executor.*, (
       select count(*) from tasks where executor_id = executor.id and status = 'in_progress'
-    )::integer as load from executors executor
+    )::integer as load, (extract(epoch from ${silentFrom('executor')} - ${now}) * 1000)::float8 as "silentInMs"
+    from executors executor
     where tenant_id = ${tenantId} and ended_at is null
       ${after === undefined ? sql`` : sql`and id > ${after}`}
       ${kind === undefined ? sql`` : sql`and kind = ${kind}`}
@@ -36,29 +44,24 @@ export async function listRegistered(queries: Queries, list: ExecutorList): Prom
   return rows;
 }
 
-/** After this it is taken for gone. */
-export function silentAt({ heartbeat_at: at, ttl_seconds: ttl }: Registered): Date {
-  return new Date(at.getTime() + ttl * 1000);
-}
-
-function stateOf(row: Registered, now: Date): ExecutorView['state'] {
-  if (row.ended_at !== null || silentAt(row) < now) return 'offline';
+function stateOf(row: Registered): ExecutorView['state'] {
+  if (row.ended_at !== null || row.silentInMs < 0) return 'offline';
   if (row.draining) return 'draining';
   return row.load > 0 ? 'busy' : 'available';
 }
 
-export function toCandidate(row: Registered, now: Date): Candidate {
+export function toCandidate(row: Registered): Candidate {
   const { id, name, capabilities, load, places } = row;
-  return { id, name, capabilities, load, places, state: stateOf(row, now), apart: isApart(row) };
+  return { id, name, capabilities, load, places, state: stateOf(row), apart: isApart(row) };
 }
 
-export function toExecutorView(row: Registered, now = new Date()): ExecutorView {
+export function toExecutorView(row: Registered): ExecutorView {
   return {
     id: row.id,
     kind: row.kind as ExecutorView['kind'],
     name: row.name,
     host: row.host,
-    state: stateOf(row, now),
+    state: stateOf(row),
     capabilities: row.capabilities,
     sandboxes: row.sandboxes,
     load: row.load,
@@ -70,6 +73,9 @@ export function toExecutorView(row: Registered, now = new Date()): ExecutorView 
   };
 }
 
+// As workers beat.
+const heard = { heartbeat_at: sql<Date>`now()` };
+
 export interface Offer {
   name: string;
   capabilities: string[];
@@ -80,15 +86,14 @@ export interface Offer {
 /** The same name again is the same agent, come back with what it offers now. */
 export async function registerAgent(write: Write, tenantId: string, offer: Offer): Promise<Registered> {
   await lockDispatcher(write, tenantId);
-  const now = new Date();
   const offers = {
     capabilities: [...new Set(offer.capabilities)],
     places: offer.places,
     ttl_seconds: offer.ttlSeconds,
-    heartbeat_at: now,
     draining: false,
+    ...heard,
   };
-  await reapSilent(write, tenantId, now);
+  await reapSilent(write, tenantId);
   const known = await write.tx
     .updateTable('executors')
     .set(offers)
@@ -112,13 +117,13 @@ export async function registerAgent(write: Write, tenantId: string, offer: Offer
         ...{ host: '', pid: 0, process_started: '', queues: [], capacity: '{}' },
       })
       .execute();
-  return theAgent(write, tenantId, id, now);
+  return theAgent(write, tenantId, id);
 }
 
 /** Refused where it is gone: it must register again, and what it held is not its own any more. */
-export async function theAgent(write: Write, tenantId: string, id: string, now: Date): Promise<Registered> {
+export async function theAgent(write: Write, tenantId: string, id: string): Promise<Registered> {
   const [row] = await listRegistered(write.tx, { tenantId, id, kind: 'agent' });
-  if (row && silentAt(row) >= now) return row;
+  if (row && row.silentInMs >= 0) return row;
   const detail = `Executor ${id} is not registered: it deregistered, or was silent for longer than its ttlSeconds. What it held was taken back; register it again.`;
   throw new Failure('ExecutorGone', detail);
 }
@@ -131,14 +136,13 @@ export async function beatAgent(
 ): Promise<{ agent: Registered; holds: TaskRow[] }> {
   // Under the lock, so that it is not taken for silent at the same moment.
   await lockDispatcher(write, tenantId);
-  const now = new Date();
-  await theAgent(write, tenantId, id, now);
+  await theAgent(write, tenantId, id);
   await write.tx
     .updateTable('executors')
-    .set({ heartbeat_at: now, ...(draining !== undefined && { draining }) })
+    .set({ ...heard, ...(draining !== undefined && { draining }) })
     .where('id', '=', id)
     .execute();
-  return { agent: await theAgent(write, tenantId, id, now), holds: await heldBy(write, id) };
+  return { agent: await theAgent(write, tenantId, id), holds: await heldBy(write, id) };
 }
 
 async function heldBy({ tx }: Write, id: string): Promise<TaskRow[]> {
@@ -155,9 +159,8 @@ async function heldBy({ tx }: Write, id: string): Promise<TaskRow[]> {
 /** By its own will: what it has goes back, and no attempt has failed. */
 export async function deregisterAgent(write: Write, tenantId: string, id: string): Promise<void> {
   await lockDispatcher(write, tenantId);
-  const now = new Date();
-  const agent = await theAgent(write, tenantId, id, now);
-  await endAgent(write, id, now);
+  const agent = await theAgent(write, tenantId, id);
+  await endAgent(write, id, new Date());
   for (const task of await heldBy(write, id))
     await releaseTask(write, task, `Its executor ${agent.name} deregistered.`);
 }
@@ -175,13 +178,12 @@ async function endAgent(write: Write, id: string, now: Date): Promise<void> {
  * Agents that were silent for longer than they said are gone, and what they held is taken back. The caller holds the
  * dispatcher's lock.
  */
-export async function reapSilent(write: Write, tenantId: string, now: Date): Promise<string[]> {
-  const agents = await listRegistered(write.tx, { tenantId, kind: 'agent' });
-  const silent = agents.filter((agent) => silentAt(agent) < now);
-  for (const { id, name, ttl_seconds: ttl } of silent) {
+export async function reapSilent(write: Write, tenantId: string, at?: Date): Promise<void> {
+  const agents = await listRegistered(write.tx, { tenantId, kind: 'agent', ...(at && { at }) });
+  const now = at ?? new Date();
+  for (const { id, name, ttl_seconds: ttl } of agents.filter(({ silentInMs }) => silentInMs < 0)) {
     await endAgent(write, id, now);
     const reason = `Its executor ${name} was silent for more than ${ttl} s.`;
     for (const task of await heldBy(write, id)) await loseClaim(write, task, { reason, at: now });
   }
-  return silent.map(({ id }) => id);
 }

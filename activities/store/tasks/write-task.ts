@@ -37,7 +37,7 @@ export async function setTask(
     throw new Error(`Task ${task.id} is ${task.status} and cannot become ${change.status}.`);
   const row = await write.tx
     .updateTable('tasks')
-    .set({ ...change, updated_at: new Date(), version: sql`version + 1` })
+    .set({ ...change, updated_at: sql<Date>`clock_timestamp()`, version: sql`version + 1` })
     .where('id', '=', task.id)
     .returningAll()
     .executeTakeFirstOrThrow();

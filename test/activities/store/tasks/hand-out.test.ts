@@ -3,6 +3,7 @@ import { v7 as uuid } from 'uuid';
 import { changeLimits } from '../../../../activities/store/allowances/change-limits.ts';
 import { listDeadLetters } from '../../../../activities/store/runs/dead-letters.ts';
 import { claimByAgent } from '../../../../activities/store/tasks/claims.ts';
+import { deregisterAgent } from '../../../../activities/store/tasks/registered.ts';
 import { listUnseenTasks } from '../../../../activities/store/tasks/dispatchers.ts';
 import type { TaskRow } from '../../../../activities/store/tasks/task-row.ts';
 import { cancelTask } from '../../../../activities/store/tasks/tasks.ts';
@@ -149,7 +150,7 @@ test('of many that are handed out together one that is refused fails alone, and 
 });
 
 test('what can never begin fails as an attempt, what passes by itself waits', async () => {
-  let problem: Failure | undefined = new Failure('ProjectBusy', 'Another run works in it.');
+  let problem: Failure | undefined;
   const fleet = await openFleet(store, {
     async realPath(folder) {
       if (problem) throw problem;
@@ -158,12 +159,12 @@ test('what can never begin fails as an attempt, what passes by itself waits', as
   });
   await fleet.worker('box', 4);
   const task = await fleet.task({ retries: 1 }, { project: { path: '/shop' } });
-  expect(await fleet.look()).toEqual({ started: [], againMs: 30_000, done: false });
-  expect(await fleet.see(task)).toMatchObject({
-    status: 'pending',
-    attempts: 0,
-    reason: 'Another run works in it.',
-  });
+  for (const code of ['ProjectBusy', 'SandboxUnavailable', 'RunActive', 'NotRunnable'] as const) {
+    problem = new Failure(code, `It says ${code}.`);
+    expect(await fleet.look()).toEqual({ started: [], againMs: 30_000, done: false });
+    const reason = `It says ${code}.`;
+    expect(await fleet.see(task)).toMatchObject({ status: 'pending', attempts: 0, reason });
+  }
   problem = new Failure('InvalidInput', 'There is no directory.');
   await fleet.look();
   expect(await fleet.see(task)).toMatchObject({
@@ -201,6 +202,8 @@ test('what its dispatcher has not seen is found by the sweeper: ends, tasks, sil
   await fleet.look();
   const task = await fleet.task();
   expect(await unseen()).toBe(true);
+  // What the first one writes is a change since it began.
+  await fleet.look();
   await fleet.look();
   expect(await unseen()).toBe(false);
   await fleet.worker('box', 1);
@@ -216,6 +219,63 @@ test('what its dispatcher has not seen is found by the sweeper: ends, tasks, sil
   expect(await unseen()).toBe(false);
   await pool.query(`update executors set heartbeat_at = now() - interval '2 minutes' where id = $1`, [agent]);
   expect(await unseen()).toBe(true);
+});
+
+test('a task that was given back without a word to the dispatcher is found by the sweeper, one that was looked at is not', async () => {
+  const fleet = await openFleet(store);
+  const { db, pool } = store.database;
+  const unseen = async (): Promise<boolean> =>
+    (await listUnseenTasks(db, -1000, 100)).some(({ id }) => id === fleet.tenantId);
+  const agent = await fleet.agent('visitor');
+  const task = await fleet.task();
+  const pulling = { tenantId: fleet.tenantId, executorId: agent };
+  await store.log.write('test', (write) => claimByAgent(write, pulling, task.id));
+  await fleet.look();
+  expect(await unseen()).toBe(false);
+  await store.log.write('test', (write) => deregisterAgent(write, fleet.tenantId, agent));
+  expect(await fleet.see(task)).toMatchObject({
+    status: 'pending',
+    reason: 'Its executor visitor deregistered.',
+  });
+  expect(await unseen()).toBe(true);
+  await fleet.look();
+  await fleet.look();
+  // Its back-off was over before that.
+  await pool.query(`update tasks set again_at = now() - interval '1 minute' where id = $1`, [task.id]);
+  expect(await unseen()).toBe(false);
+  await pool.query(`update dispatchers set looked_at = now() - interval '2 minutes' where id = $1`, [
+    fleet.tenantId,
+  ]);
+  await pool.query(`update tasks set updated_at = now() - interval '3 minutes' where id = $1`, [task.id]);
+  expect(await unseen()).toBe(true);
+});
+
+test('what a pool has too little of for a run is waited for, longer each time; what the run itself may use is an attempt', async () => {
+  const fleet = await openFleet(store);
+  await fleet.worker('box', 1);
+  const task = await fleet.task();
+  await fleet.look();
+  for (const [ms, reason] of [
+    [20_000, 'limit_cost'],
+    [40_000, 'limit_tokens'],
+    [80_000, 'limit_calls'],
+  ] as const) {
+    await endRunOf(store, fleet, task, 'failed', reason);
+    expect(await fleet.look()).toEqual({ started: [], againMs: ms, done: false });
+    expect(await fleet.see(task)).toMatchObject({ status: 'pending', attempts: 0, reason: 'It failed.' });
+    fleet.pass(ms);
+    expect((await fleet.look()).started).toHaveLength(1);
+  }
+  await store.database.pool.query(
+    `update runs set cost_micros = (limits->>'costMicros')::bigint where id = (select run_id from tasks where id = $1)`,
+    [task.id],
+  );
+  await endRunOf(store, fleet, task, 'failed', 'limit_cost');
+  await fleet.look();
+  expect(await fleet.see(task)).toMatchObject({ attempts: 1, reason: 'Attempt 1 failed: It failed.' });
+  expect((await fleet.claims(task)).map(({ outcome }) => outcome)).toEqual([
+    ...['released', 'released', 'released', 'failed'],
+  ]);
 });
 
 test('one execution hands out: any other is told to end', async () => {

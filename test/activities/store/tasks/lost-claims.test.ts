@@ -1,7 +1,10 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { listDeadLetters } from '../../../../activities/store/runs/dead-letters.ts';
 import { claimByAgent } from '../../../../activities/store/tasks/claims.ts';
+import { beatAgent, listRegistered, toExecutorView } from '../../../../activities/store/tasks/registered.ts';
+import { look } from '../../../../activities/tasks.ts';
+import { startNeeds } from '../../../support/start-needs.ts';
 import { openTestStore, type TestStore } from '../../../support/store.ts';
 import { endRunOf, openFleet, runOf } from './handing-out.ts';
 
@@ -31,6 +34,49 @@ test('a silent agent is gone, and what it held is tried again; a worker that is 
   const second = await fleet.worker('box', 4);
   await fleet.look();
   expect(await fleet.see(task)).toMatchObject({ status: 'in_progress', executor_id: second, claim: 2 });
+});
+
+test('what a worker has whose death none saw is that of its newest successor, as soon as it is silent', async () => {
+  const fleet = await openFleet(store);
+  const first = await fleet.worker('box', 1);
+  const [task, next] = [await fleet.task(), await fleet.task()];
+  await fleet.look();
+  const second = await fleet.worker('box', 0);
+  const third = await fleet.worker('box', 1);
+  const executors = async () =>
+    (await Promise.all([task, next].map(fleet.see))).map((row) => row.executor_id);
+  fleet.silence(first);
+  expect(await fleet.look()).toMatchObject({ started: [] });
+  expect(await executors()).toEqual([third, null]);
+  fleet.silence(third);
+  await fleet.look();
+  expect(await executors()).toEqual([second, null]);
+});
+
+test('an executor is judged by the clock of Postgres, whatever time it is where it is looked at or beats', async () => {
+  const fleet = await openFleet(store);
+  const { db } = store.database;
+  const { tenantId } = fleet;
+  await fleet.worker('box', 1);
+  const stateThere = async (name: string, ms: number) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms });
+    try {
+      const rows = await listRegistered(db, { tenantId });
+      return rows.map(toExecutorView).find((view) => view.name === name)?.state;
+    } finally {
+      vi.useRealTimers();
+    }
+  };
+  expect([await stateThere('box', 3_600_000), await stateThere('box', -3_600_000)]).toEqual([
+    ...['available', 'available'],
+  ]);
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 });
+  const agent = await fleet.agent('visitor').finally(() => vi.useRealTimers());
+  const deps = { log: store.log, needs: startNeeds, startRun: () => undefined, wakeRun: () => undefined };
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+  await look(deps, { tenantId, generation: 0, executionId: 'one' }).finally(() => vi.useRealTimers());
+  await store.log.write('test', (write) => beatAgent(write, tenantId, agent, undefined));
+  expect(await stateThere('visitor', 0)).toBe('available');
 });
 
 test('a task goes to another machine with its labels when the first is dead, before it had the task and after', async () => {
