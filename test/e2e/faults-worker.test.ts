@@ -1,4 +1,5 @@
 // F2: workers that are told to stop under load, with nobody who supervises them.
+import pg from 'pg';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { anEffect, aProgram, onlyRun, openTheatre } from '../support/faults.ts';
 import { openRoles, type Role } from '../support/roles.ts';
@@ -56,13 +57,18 @@ test('a worker told to stop under load finishes what it does: no attempt fails, 
   expect(programs.flatMap(theatre.asksOf).filter(({ attempt }) => attempt > 1)).toEqual([]);
 });
 
-test('a command that outlasts the drain is stopped and said to be stopped, not unknown', async () => {
+test('a command that outlasts the drain is stopped and said to be stopped, and its worker says that it takes no more tasks', async () => {
   const first = await startWorker({ environment: { PERDURE_DRAIN_SECONDS: '1' } });
   const program = aProgram([{ calls: [anEffect('outlasts', { says: 'begun', beforeMs: 60_000 })] }]);
   const playing = theatre.play(roles, [program]);
   await theatre.callRuns(roles, program);
   first.kill('SIGTERM');
   await first.gone;
+  const database = new pg.Client({ connectionString: roles.databaseUrl });
+  await database.connect();
+  const { rows } = await database.query('select draining from executors where pid = $1', [first.pid]);
+  await database.end();
+  expect(rows).toEqual([{ draining: true }]);
   await startWorker();
   const { run, calls } = await theatre.expectOneRight(roles, playing);
   expect([run.status, calls.map(({ status }) => status), theatre.effectsOf('outlasts')]).toEqual([

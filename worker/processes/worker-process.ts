@@ -9,12 +9,18 @@ import { createStops } from '../../activities/store/runs/stops.ts';
 import { seedTenantAllowance } from '../../activities/store/allowances/change-limits.ts';
 import { type Db, defaultTenant } from '../../activities/store/db/database.ts';
 import { untilStored } from '../../activities/store/db/until-stored.ts';
-import { beat, endExecutor, namesake, registerExecutor } from '../../activities/store/runs/executors.ts';
+import {
+  beat,
+  drainExecutor,
+  endExecutor,
+  namesake,
+  registerExecutor,
+} from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { livingAmong } from '../../activities/store/retention/run-folders.ts';
 import { endedAmong } from '../../activities/store/runs/runs.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
-import { createChores } from '../chores.ts';
+import { type Chores, createChores } from '../chores.ts';
 import { activityDeps } from './activity-deps.ts';
 import { workflowBundle } from './bundle.ts';
 import { knownSecrets } from '../config/config.ts';
@@ -25,7 +31,7 @@ import { redactFailures } from '../logs/redact-failures.ts';
 import { version } from '../version.ts';
 import { releaseExecutors } from './release.ts';
 import { logLacks, sandboxDrivers, sandboxViews, workerSandboxes } from './sandboxes.ts';
-import { createWorkers, installRuntime, polledQueues, type WorkersInput } from './temporal.ts';
+import { createWorkers, installRuntime, polledQueues, type Workers, type WorkersInput } from './temporal.ts';
 import { openClient } from './temporal-client.ts';
 import { waysTo } from './ways.ts';
 
@@ -144,12 +150,20 @@ export async function prepareWorker(
           await close();
         }
       }
-      return { running: runToTheEnd(), stop: () => workers.shutdown() };
+      return { running: runToTheEnd(), stop: stopOf(workers, chores, store.database.db, executor.id) };
     },
     async discard() {
       await workers.discard();
       await close();
     },
+  };
+}
+
+/** That it takes no more tasks is said and not waited for: where Postgres is away, what is under way still ends in its time. */
+function stopOf(workers: Workers, chores: Chores, db: Db, executorId: string): () => void {
+  return () => {
+    chores.run('saying that this worker takes no more tasks', () => drainExecutor(db, executorId));
+    workers.shutdown();
   };
 }
 
