@@ -11,6 +11,7 @@ import {
   deleteRuns,
   descendantsOf,
   runsOf,
+  taskBy,
 } from '../../activities/store/retention/delete-runs.ts';
 import { findConversation, lockConversation } from '../../activities/store/runs/conversations.ts';
 import { findRun } from '../../activities/store/runs/runs.ts';
@@ -51,6 +52,7 @@ export const deleteRun: Verb<{ runId: string }, DeletedView> = async (_parts, wr
     const detail = `Run ${runId} is a subagent of run ${above}, which is active: interrupt or cancel that, then delete it.`;
     throw new Failure('RunActive', detail, { activeRunId: above });
   }
+  await refuseUnsettled(write, [runId]);
   await refuseDescendants(write, [runId], what);
   return finish(write, caller, { conversationId, runIds: [runId] });
 };
@@ -75,7 +77,10 @@ export const deleteConversation: Verb<{ conversationId: string }, DeletedView> =
   }
   refuseRewinding(runs);
   const runIds = runs.map(({ id }) => id);
-  if (runIds.length > 0) await refuseDescendants(write, runIds, what);
+  if (runIds.length > 0) {
+    await refuseUnsettled(write, runIds);
+    await refuseDescendants(write, runIds, what);
+  }
   return finish(write, caller, { conversationId, runIds });
 };
 
@@ -85,6 +90,13 @@ function refuseRewinding(runs: readonly { id: string; rewinding: boolean }[]): v
   if (run === undefined) return;
   const detail = `Run ${run.id} is being rewound or brought home: try again when that is done.`;
   throw new Failure('RewindOpen', detail);
+}
+
+async function refuseUnsettled(write: Write, runIds: string[]): Promise<void> {
+  const task = await taskBy(write.tx, runIds);
+  if (!task) return;
+  const detail = `Task ${task.id} has not taken note of the end of run ${task.run_id} yet: try again in a moment, or cancel the task.`;
+  throw new Failure('RunActive', detail, { activeRunId: task.run_id });
 }
 
 async function refuseDescendants(write: Write, runIds: string[], what: string): Promise<void> {

@@ -180,6 +180,31 @@ test('what is active, and what other runs go on from, is not deleted: the answer
   expect((await api.ask('DELETE', `/conversations/${parent.conversationId}`)).statusCode).toBe(200);
 });
 
+test('a run whose task has not seen its end stays, until the task has or is cancelled', async () => {
+  const api = await createTestApp();
+  const run = await finished(api);
+  await ageRuns(api, 31);
+  const task = (await api.ask('POST', '/tasks', { title: 'Mend it', prompt: 'Go.' })).json();
+  await api.database.pool.query(
+    `update tasks set status = 'in_progress', run_id = $1, executor_id = $1, claim = 1 where id = $2`,
+    [run.id, task.id],
+  );
+  for (const path of [`/runs/${run.id}`, `/conversations/${run.conversationId}`])
+    expect((await api.ask('DELETE', path)).json()).toMatchObject({
+      ...{ status: 409, code: 'RunActive', activeRunId: run.id, detail: expect.stringContaining(task.id) },
+    });
+  const goes = async (): Promise<number | undefined> => {
+    const { items } = (await api.ask('GET', '/prune?olderThanSeconds=86400&runs=true')).json<{
+      items: RetentionRowView[];
+    }>();
+    return items.find(({ name }) => name === 'runs')?.goes?.rows;
+  };
+  expect(await goes()).toBe(0);
+  expect((await api.ask('POST', `/tasks/${task.id}/cancel`)).json()).toMatchObject({ status: 'cancelled' });
+  expect(await goes()).toBe(1);
+  expect((await api.ask('DELETE', `/runs/${run.id}`)).json()).toMatchObject({ runs: 1 });
+});
+
 test('the plan says what is kept, why and by which setting, and a pruning removes exactly that, as the night does', async () => {
   const api = await createTestApp();
   await finished(api);

@@ -53,6 +53,20 @@ export async function activeAbove(queries: Queries, runId: string): Promise<stri
   return above?.id;
 }
 
+/** A task that is at work by one of these runs: it takes note of how that has ended, and would begin anew without it. */
+export async function taskBy(
+  queries: Queries,
+  runIds: readonly string[],
+): Promise<{ id: string; run_id: string | null } | undefined> {
+  return queries
+    .selectFrom('tasks')
+    .select(['id', 'run_id'])
+    .where('run_id', 'in', runIds)
+    .where('status', '=', 'in_progress')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 /** All runs of a conversation, locked when the caller holds the lock of the conversation. */
 export async function runsOf(
   queries: Queries,
@@ -90,7 +104,8 @@ const rowsOfRuns = [
 
 /**
  * Finished runs of one conversation, which the caller has locked with them: none is active, being
- * rewound or a subagent of one that is active, nothing descends from them, and their accounts are closed.
+ * rewound or a subagent of one that is active, no task is at work by them, nothing descends from them, and their
+ * accounts are closed.
  */
 export async function deleteRuns(
   tx: Transaction<DB>,
@@ -185,6 +200,7 @@ const deletable = sql<boolean>`runs.ended_at is not null and runs.rewind_id is n
     where child_id = runs.id and above.ended_at is null)
   and not exists (select from delegations join conversations waiting on waiting.id = delegations.conversation_id
     where child_id = runs.id and state = 'posted' and waiting.archived_at is null)
+  and not exists (select from tasks where tasks.run_id = runs.id and tasks.status = 'in_progress')
   and not exists (select from allowance_runs account where account.run_id = runs.id and account.closed_at is null)
   and not ${isUntold(sql`runs.tenant_id`, sql`'run/' || runs.id`)}`;
 
