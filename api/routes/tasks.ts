@@ -103,7 +103,11 @@ const changeRoutes: Routes = (api, parts) => {
         description:
           'A worker of ours with room gets it as a run; an outside agent may claim it first. Refused where its run would be: for a project, a model or a policy there is not.',
         body: TaskBody,
-        response: { 201: TaskView, ...problems, ...refusals('UnknownModel', 'UnknownPolicy') },
+        response: {
+          201: TaskView,
+          ...problems,
+          ...refusals('RunActive', 'UnknownModel', 'UnknownPolicy', 'NothingToGoOnFrom'),
+        },
       },
     },
     (request, reply) => parts.mutateTasks(request, reply, createTask, request.body),

@@ -59,6 +59,7 @@ export const startAnswers = {
     'UnknownModel',
     'UnknownPolicy',
     'ContainmentRequired',
+    'NothingToGoOnFrom',
     'NotRunnable',
     'IdempotencyKeyReused',
     'AllowanceExceeded',

@@ -69,6 +69,7 @@ export const failures = {
   AddressRefused: { retryable: false, status: 422, title: 'This address cannot be fetched' },
   UnknownContent: { retryable: false, status: 422, title: 'There is no such content' },
   PartTooLarge: { retryable: false, status: 413, title: 'A part of the message is too large' },
+  NothingToGoOnFrom: { retryable: false, status: 422, title: 'Nothing can go on from this run' },
   NotRunnable: { retryable: false, status: 422, title: 'Not possible here' },
   BodyTooLarge: { retryable: false, status: 413, title: 'The body is too large' },
   UnsupportedMediaType: { retryable: false, status: 415, title: 'The body must be application/json' },

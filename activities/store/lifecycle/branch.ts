@@ -55,11 +55,11 @@ function refuseAsParent(run: RunRow): void {
   }
   if (!snapshotStatuses.includes(status as RunStatus)) {
     const detail = `Run ${id} has ended as ${status} and left nothing to go on from: name a run before it.`;
-    throw new Failure('NotRunnable', detail);
+    throw new Failure('NothingToGoOnFrom', detail);
   }
   if (hadNoTurn(run)) {
     const detail = `Run ${id} has ended before its turn and left nothing to go on from: name another.`;
-    throw new Failure('NotRunnable', detail);
+    throw new Failure('NothingToGoOnFrom', detail);
   }
 }
 

@@ -125,6 +125,9 @@ export async function checkStart(
 ): Promise<Configuration> {
   const { tenantId } = starter;
   const { conversationId } = request;
+  const from = await runToGoOnFrom(write.tx, tenantId, request);
+  if (from)
+    return configureAfter(write, needs, starter, request, { before: { run: from, source: 'conversation' } });
   if (conversationId === undefined) return configureAfter(write, needs, starter, request, {});
   const conversation = found(
     await findConversation(write.tx, tenantId, conversationId),

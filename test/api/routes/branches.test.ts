@@ -231,7 +231,7 @@ test('no run goes on from one that left nothing, is active, is a subagent’s or
   const [child] = await besideRun(store, await store.run(active), 1);
   await store.end(await store.run(child?.id ?? ''));
   const refused: [fromRunId: string | undefined, status: number, code: string][] = [
-    [failed, 422, 'NotRunnable'],
+    [failed, 422, 'NothingToGoOnFrom'],
     [active, 409, 'RunActive'],
     [child?.id, 422, 'NotRunnable'],
     [other.id, 404, 'NotFound'],
