@@ -1,5 +1,4 @@
 // Tasks: made, changed, cancelled. Each is refused as its run would be, so that what is wrong with it is told now.
-import { afterEnd } from '../../activities/store/lifecycle/after-end.ts';
 import { executorOf } from '../../activities/store/lifecycle/choose-executor.ts';
 import { checkStart } from '../../activities/store/lifecycle/start-run.ts';
 import { type DispatcherRow, lockDispatcher } from '../../activities/store/tasks/dispatchers.ts';
@@ -8,6 +7,7 @@ import * as store from '../../activities/store/tasks/tasks.ts';
 import type { Priority } from '../../workflows/contracts/run.ts';
 import type { TaskBody, TaskPriority, TaskView, UpdateTaskBody } from '../../workflows/contracts/task.ts';
 import { present } from '../present.ts';
+import { tellEnded } from './stop-run.ts';
 import { actorOf, type Verb, type VerbParts } from './verb.ts';
 
 // The third failure is the last.
@@ -66,7 +66,7 @@ export const cancelTask: Verb<{ taskId: string }, TaskView> = async (parts, writ
     async after() {
       tellDispatcher(parts, dispatcher);
       if (stopped && !stopped.ended) parts.runs.wake(stopped.runId);
-      if (stopped?.ended) for (const run of await afterEnd(parts.log, stopped.ended)) parts.runs.started(run);
+      if (stopped?.ended) await tellEnded(parts, stopped.ended);
     },
   };
 };

@@ -59,7 +59,8 @@ export const interruptAll: Verb<ConversationStop, InterruptedView> = async (part
   };
 };
 
-async function tellEnded({ runs, log }: VerbParts, ended: EndedRun): Promise<void> {
+/** After the commit: what waited for this end hears of it, and begins. */
+export async function tellEnded({ runs, log }: VerbParts, ended: EndedRun): Promise<void> {
   for (const id of ended.wakes ?? []) runs.wake(id);
   for (const admitted of await afterEnd(log, ended)) runs.started(admitted);
 }

@@ -212,17 +212,21 @@ export async function cancelTask(
   if (task.status === 'cancelled') return { task, stopped: undefined };
   if (hasEnded(task.status))
     throw new Failure('TaskNotOpen', `Task ${id} has ended as ${task.status}; there is nothing to cancel.`);
+  const atWork = task.status === 'in_progress' && task.run_id;
+  // Before the task is written: what deletes the run has its lock when it comes to the task.
+  const run = atWork ? await lockRunAndConversation(write, tenantId, atWork) : undefined;
   const reason = `Cancelled by ${by}.`;
   await endClaim(write, task, 'cancelled', reason);
   const cancelled = await endTask(write, task, 'cancelled', reason);
-  const atWork = task.status === 'in_progress' && task.run_id;
-  const run = atWork ? await lockRunAndConversation(write, tenantId, atWork) : undefined;
   if (!run || isTerminal(run.status as RunStatus)) return { task: cancelled, stopped: undefined };
   await addInput(write, run, { kind: 'cancel', messageId, text: '', by });
   return { task: cancelled, stopped: { runId: run.id, ended: await endUnstarted(write, run, 'cancel') } };
 }
 
-/** As the failed one was, to be tried from its beginning; what depended on that stays skipped. */
+/**
+ * As the failed one was, to be tried from its beginning; what depended on that stays skipped. All it depends on was
+ * completed, and may have been deleted since.
+ */
 export async function repeatTask(
   write: Write,
   id: string,
@@ -230,7 +234,11 @@ export async function repeatTask(
   letter: string,
 ): Promise<TaskRow> {
   const task = found(await findTask(write.tx, author.tenantId, id), `task ${id}`);
-  return insertTask(write, toFields(task), task.run, author, letter);
+  const { rows } = await sql<{ id: string }>`select id from tasks
+    where id = any(${task.depends_on}::uuid[]) and tenant_id = ${author.tenantId}`.execute(write.tx);
+  const left = new Set(rows.map(({ id }) => id));
+  const dependsOn = task.depends_on.filter((each) => left.has(each));
+  return insertTask(write, { ...toFields(task), dependsOn }, task.run, author, letter);
 }
 
 export async function countTasks(db: Db, tenantId: string): Promise<TaskCountsView> {
