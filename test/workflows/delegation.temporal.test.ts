@@ -4,12 +4,14 @@ import { beforeAll, expect, test, vi } from 'vitest';
 import type { ScenarioStep } from '../../activities/llm/scenario.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
 import { childrenOf } from '../../activities/store/delegation/delegations.ts';
+import { createPolicy } from '../../activities/store/policies/policies.ts';
 import { readContext } from '../../activities/store/runs/messages.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import { fire } from '../../activities/store/lifecycle/fire.ts';
 import { createSweeper } from '../../api/upkeep/sweeper.ts';
 import type { EventPayload } from '../../workflows/contracts/event.ts';
-import { builtInVersion } from '../../workflows/policy/presets.ts';
+import type { PolicyProfile } from '../../workflows/contracts/policy.ts';
+import { builtInVersion, findProfile } from '../../workflows/policy/presets.ts';
 import { type Kernel, withKernel } from '../support/kernel.ts';
 import { answer } from '../support/answer.ts';
 import { startNeeds } from '../support/start-needs.ts';
@@ -71,6 +73,36 @@ withKernel((kernel) => {
     expect((await story(kernel, run)).filter((line) => /^(call|delegation)/.test(line)).toSorted()).toEqual([
       ...['call-end 1.0 succeeded', 'call-end 1.1 succeeded', 'call-start 1.0', 'call-start 1.1'],
       ...['delegation-end', 'delegation-end', 'delegation-start', 'delegation-start'],
+    ]);
+  });
+
+  test('a subagent that a person allowed is waited for as any other', async () => {
+    const rules = [{ tool: 'delegate', decision: 'ask' as const }, { decision: 'allow' as const }];
+    const profile = { ...findProfile('ask-everything'), id: 'ask-to-delegate', rules } as PolicyProfile;
+    await kernel.store.log.write('test', (write) =>
+      createPolicy(write, profile, { tenantId: defaultTenant, by: 'test' }),
+    );
+    const projectPath = await kernel.project();
+    const model = await kernel.script(
+      ...answering('main work', { calls: [delegate('part a', 'reader')] }, { text: 'Done: {{result:0}}' }),
+      ...answering('part a', { calls: [untilGo] }, { text: 'A is done.' }),
+    );
+    const run = await kernel.start({
+      ...{ model, prompt: 'main work', projectPath, attended: true, policy: profile.id },
+      policyScopes: [{ scope: 'run', id: profile.id, version: 1 }],
+    });
+    const asked = await kernel.seen(run, 'approval-request');
+    await answer(kernel, run, (asked.payload as EventPayload<'approval-request'>).approvalId);
+    const begun = await kernel.seen(run, 'delegation-start');
+    const { runId } = begun.payload as EventPayload<'delegation-start'>;
+    await kernel.seen(await kernel.store.run(runId), 'call-start');
+    await writeFile(path.join(projectPath, 'go'), '');
+    expect(await kernel.ended(run)).toMatchObject({
+      ...{ status: 'succeeded', steps: 2 },
+      final_message: 'Done: The subagent reader has finished:\nA is done.',
+    });
+    expect((await story(kernel, run)).filter((line) => /^(step-start|call-end)/.test(line))).toEqual([
+      ...['step-start 1', 'call-end 1.0 succeeded', 'step-start 2'],
     ]);
   });
 

@@ -116,7 +116,8 @@ export function createOutside(ports: OutsidePorts): Outside {
     async closed(callId) {
       // It may be closed already.
       woken = true;
-      await ports.until(() => answers.has(callId));
+      // A person may have allowed it before it was made: a call that is closed is to be made no more.
+      await ports.until(() => answers.get(callId) === false);
     },
     async message() {
       messages = 0;

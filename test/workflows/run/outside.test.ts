@@ -182,6 +182,18 @@ test('an answer lets go of what waits for it, once and in its words, also when i
   );
 });
 
+test('what a person has allowed is closed by its result, and not by that answer', async () => {
+  const world = new World();
+  void world.outside.watch();
+  const closed = outcomeOf(world.outside.closed('1.0'));
+  for (const allowed of [true, false]) {
+    world.answers.set('1.0', allowed);
+    world.outside.wake();
+    await world.pass();
+    expect(closed.times).toBe(allowed ? 0 : 1);
+  }
+});
+
 test('a deadline of a question has the rows read at its moment, and a wake only makes it sooner', async () => {
   await fc.assert(
     fc.asyncProperty(
