@@ -10,7 +10,7 @@ const transitions: Record<RunStatus, readonly RunStatus[]> = {
   queued: ['running', 'failed', 'timed_out', 'interrupted', 'cancelled'],
   running: ['waiting_workers', 'awaiting_input', 'gating', ...ends],
   waiting_workers: ['running', 'failed', 'timed_out', 'interrupted', 'cancelled'],
-  awaiting_input: ['running', 'failed', 'timed_out', 'interrupted', 'cancelled'],
+  awaiting_input: ['running', 'waiting_workers', 'failed', 'timed_out', 'interrupted', 'cancelled'],
   gating: ['running', ...ends],
   succeeded: [],
   failed: [],

@@ -5,6 +5,7 @@ import { v7 as uuid } from 'uuid';
 import type { LimitName } from '../../../workflows/contracts/allowance.ts';
 import type { ApprovalKind, ApprovalStatus } from '../../../workflows/contracts/approval.ts';
 import type { NewEvent } from '../../../workflows/contracts/event.ts';
+import type { RunStatus } from '../../../workflows/contracts/run.ts';
 import { addAudit, type NewAudit } from '../access/audit.ts';
 import { type CallResult, type CallRow, closeCall, findCall } from '../calls/calls.ts';
 import type { Queries } from '../db/database.ts';
@@ -208,12 +209,16 @@ async function applyTo(
   return [];
 }
 
-/** Once nothing is open the run goes on, and its deadline is as far away as it was when it began to wait. */
+/**
+ * Once nothing is open the run goes on, or waits for subagents that a call was parked for meanwhile. Its deadline is as
+ * far away as it was when it began to wait.
+ */
 async function resume(write: Write, run: RunRow): Promise<void> {
-  await write.tx
+  const resumed = await write.tx
     .updateTable('runs')
     .set({
-      status: 'running',
+      status: sql<RunStatus>`case when exists (select from calls where run_id = runs.id and step = runs.steps
+        and status = 'running' and decided ? 'delegates') then 'waiting_workers' else 'running' end`,
       deadline_at: sql<Date>`deadline_at + (clock_timestamp() - awaiting_since)`,
       awaiting_since: null,
     })
@@ -226,7 +231,9 @@ async function resume(write: Write, run: RunRow): Promise<void> {
         ),
       ),
     )
-    .execute();
+    .returning('status')
+    .executeTakeFirst();
+  if (resumed) run.status = resumed.status;
 }
 
 /** The run has ended: no answer is needed any more. The caller holds its lock and appends the events. */

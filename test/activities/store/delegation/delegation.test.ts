@@ -1,13 +1,15 @@
 import { expect, test } from 'vitest';
 import { childrenOf } from '../../../../activities/store/delegation/delegations.ts';
+import { openApprovals } from '../../../../activities/store/approvals/approval-lists.ts';
+import { answerApproval } from '../../../../activities/store/approvals/approvals.ts';
 import { shortageOf } from '../../../../activities/store/allowances/own-limits.ts';
 import { afterEnd } from '../../../../activities/store/lifecycle/after-end.ts';
 import { activeAbove, sweepRuns } from '../../../../activities/store/retention/delete-runs.ts';
 import { otherAtWork } from '../../../../activities/store/runs/own-trees.ts';
-import type { RunRow } from '../../../../activities/store/runs/runs.ts';
+import { listUndrained, type RunRow } from '../../../../activities/store/runs/runs.ts';
 import { mostAtOnce, mostInAll } from '../../../../workflows/contracts/delegation.ts';
-import { aDelegation, attended, delegated, delegatingRun } from '../../../support/delegating.ts';
-import { anAttempt, expectWholeLog, openTestStore } from '../../../support/store.ts';
+import { aDelegation, askingRun, attended, delegated, delegatingRun } from '../../../support/delegating.ts';
+import { aCall, anAttempt, expectWholeLog, lockedRun, openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
 
@@ -245,4 +247,46 @@ test('a subagent that has ended is kept while a run above it may not have been t
   expect(await attended(store, parent)).toEqual(['1.0']);
   await afterEnd(store.log, await store.end(parent));
   expect([await activeAbove(db, child.id), await removable()]).toEqual([undefined, others + 2]);
+});
+
+/** Waits for its async subagent by one call, and asks people about another. */
+async function waitingAndAsking(): Promise<{ parent: RunRow; child: RunRow; answer(): Promise<unknown> }> {
+  const { parent, children } = await askingRun(store, 1);
+  const asked = aCall('2.1', { decision: 'ask', asks: { kind: 'call', text: 'shell', choices: [] } });
+  await store.step(parent, 2, { calls: [aDelegation('2.0', 'wait', {}), asked] });
+  expect((await delegated(store, parent, '2.0', 'wait')).status).toBe('waiting');
+  const [approval] = await openApprovals(store.database.db, parent);
+  return {
+    parent,
+    child: children[0] as RunRow,
+    answer: () =>
+      store.log.write('test', async (write) =>
+        answerApproval(write, await lockedRun(write, parent.id), approval?.id ?? '', {
+          status: 'denied',
+          by: 'ada',
+        }),
+      ),
+  };
+}
+
+test('a run that was parked while people were asked waits for its subagents once they have answered, and a lost wake is found', async () => {
+  const { parent, child, answer } = await waitingAndAsking();
+  const seen = [(await store.run(parent.id)).status];
+  await answer();
+  seen.push((await store.run(parent.id)).status);
+  expect((await store.end(child)).wakes).toEqual([parent.id]);
+  const undrained = await listUndrained(store.database.db, -1000, 1000);
+  expect(undrained.map(({ id }) => id)).toContain(parent.id);
+  expect(await attended(store, parent)).toEqual(['2.0']);
+  seen.push((await store.run(parent.id)).status);
+  expect(seen).toEqual(['awaiting_input', 'waiting_workers', 'running']);
+});
+
+test('a call that was parked and closed while people were asked leaves nothing to wait for', async () => {
+  const { parent, child, answer } = await waitingAndAsking();
+  await store.end(child);
+  expect(await attended(store, parent)).toEqual(['2.0']);
+  const seen = [(await store.run(parent.id)).status];
+  await answer();
+  expect([...seen, (await store.run(parent.id)).status]).toEqual(['awaiting_input', 'running']);
 });
