@@ -152,7 +152,7 @@ async function insertRun(
   if (branch) await holdParent(write, tenantId, branch);
   const latest = input.conversationId && (await latestRunOf(write.tx, tenantId, conversationId));
   const config = await configure(latest || undefined, conversation.settings);
-  if (config.owner !== null && !held.others.includes(`owner/${config.owner}`)) throw new OwnerChanged();
+  refuseOwnerUnheld(config, held);
   const { projectPath, executor, workTree, mayWrite } = config;
   if (projectPath !== null && workTree === 'in-place' && mayWrite)
     await holdProject(write, { tenantId, conversationId, projectPath, executor });
@@ -178,6 +178,11 @@ async function insertRun(
   );
   if (branch?.toldAs !== undefined) await tellAgain(write, branch.toldAs, run);
   return { run, became: parked ? 'parked' : place.kind === 'waits' ? 'waiting' : 'started' };
+}
+
+/** The pools were locked before the conversation: those of another owner may be the ones to draw from by now. */
+export function refuseOwnerUnheld({ owner }: Pick<Configuration, 'owner'>, { others }: HeldPools): void {
+  if (owner !== null && !others.includes(`owner/${owner}`)) throw new OwnerChanged();
 }
 
 export function refusalOf({

@@ -3,7 +3,6 @@
 // money above all, they are runs.
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
-import type { ConversationSettings } from '../../../workflows/contracts/conversation.ts';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import type { EffectiveLimits } from '../../../workflows/contracts/run.ts';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
@@ -11,8 +10,9 @@ import { toWarnings } from '../allowances/crossings.ts';
 import { findPlace, placing, waitsFor } from '../allowances/run-places.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
+import { holdConversation } from '../runs/conversations.ts';
 import { activeRunOf, latestRunOf, parentFor } from '../runs/runs.ts';
-import { type Accepted, refusalOf } from './accept-run.ts';
+import { type Accepted, refusalOf, refuseOwnerUnheld } from './accept-run.ts';
 import {
   configureAfter,
   holdPoolsFor,
@@ -49,7 +49,7 @@ export async function startAside(
   const request = { conversationId, prompt };
   const held = await holdPoolsFor(write.tx, starter, request);
   const { settings } = found(
-    await lockConversation(write.tx, tenantId, conversationId),
+    await holdConversation(write.tx, tenantId, conversationId),
     `conversation ${conversationId}`,
   );
   const latest = await latestRunOf(write.tx, tenantId, conversationId);
@@ -57,6 +57,7 @@ export async function startAside(
   await refuseTooMany(write.tx, conversationId);
   const before = { run: latest, source: 'conversation' as const };
   const config = await configureAfter(write, needs, starter, request, { before, settings });
+  refuseOwnerUnheld(config, held);
   const id = uuid();
   const place = await findPlace(write.tx, held, { tenantId, parked: false });
   if (place.kind === 'refused') throw refusalOf(place);
@@ -97,22 +98,6 @@ function bounded(limits: EffectiveLimits, seconds = Infinity, maxOutputTokens?: 
     seconds: Math.min(limits.seconds, asideSeconds, seconds),
     ...(maxOutputTokens !== undefined && { maxOutputTokens }),
   };
-}
-
-/** It stays until the commit; that it was asked is no activity of it. */
-async function lockConversation(
-  queries: Queries,
-  tenantId: string,
-  id: string,
-): Promise<{ settings: ConversationSettings } | undefined> {
-  const row = await queries
-    .selectFrom('conversations')
-    .select('settings')
-    .where('id', '=', id)
-    .where('tenant_id', '=', tenantId)
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  return row && { settings: row.settings as ConversationSettings };
 }
 
 async function refuseTooMany(queries: Queries, conversationId: string): Promise<void> {

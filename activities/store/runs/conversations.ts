@@ -3,6 +3,7 @@
 import { type Selectable, sql } from 'kysely';
 import type {
   ChangeConversationBody,
+  ConversationSettings,
   ConversationView,
   ForkView,
 } from '../../../workflows/contracts/conversation.ts';
@@ -42,6 +43,22 @@ export async function lockConversation(
     .where('tenant_id', '=', tenantId)
     .forUpdate()
     .executeTakeFirst();
+}
+
+/** Locked as any message does it, which is no activity of it: until the commit no run begins in it and none ends. */
+export async function holdConversation(
+  queries: Queries,
+  tenantId: string,
+  id: string,
+): Promise<{ settings: ConversationSettings } | undefined> {
+  const row = await queries
+    .selectFrom('conversations')
+    .select('settings')
+    .where('id', '=', id)
+    .where('tenant_id', '=', tenantId)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  return row && { settings: row.settings as ConversationSettings };
 }
 
 /** With what a list shows of its runs. */

@@ -7,6 +7,7 @@ import { commit } from '../../../../api/verbs/verb.ts';
 import { raiseOwn } from '../../../../activities/store/allowances/own-limits.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import type { Accepted } from '../../../../activities/store/lifecycle/accept-run.ts';
+import { startAside } from '../../../../activities/store/lifecycle/aside.ts';
 import { type StartNeeds, startRun } from '../../../../activities/store/lifecycle/start-run.ts';
 import type { Write } from '../../../../activities/store/log/events.ts';
 import {
@@ -174,6 +175,28 @@ test('a message that waited while another gave its conversation a new owner coun
     await untilWaiting();
   });
   expect((await late)?.run).toMatchObject({ owner: 'bob', sources: { owner: 'conversation' } });
+});
+
+test('a side question that waited while another gave its conversation a new owner draws from the pool of that owner', async () => {
+  const { run } = await start({ owner: 'ada' });
+  const { conversation_id: conversationId } = run;
+  let late: Promise<Accepted> | undefined;
+  await log.write('test', async (write) => {
+    await begin(write, { conversationId, whenBusy: 'queue', owner: 'bob' });
+    const question = { conversationId, prompt: 'Why?', kind: 'aside' } as const;
+    late = commit(log, 'late', (other) => startAside(other, startNeeds, starter, question));
+    await untilWaiting();
+  });
+  const aside = (await late)?.run;
+  const { chain } = await database.db
+    .selectFrom('allowance_runs')
+    .select('chain')
+    .where('run_id', '=', aside?.id ?? '')
+    .executeTakeFirstOrThrow();
+  expect([aside?.owner, chain]).toEqual([
+    'bob',
+    ['tenant', `conversation/${conversationId}`, `run/${aside?.id}`, 'owner/bob'],
+  ]);
 });
 
 /** Resolves when a transaction of this database waits for a lock. */
