@@ -1,5 +1,6 @@
 // Stopping an active run, or all of a conversation: the conversation goes on from what an interrupted run did, and from before a cancelled one. A row
 // first, then the wake; a run that no workflow has taken up ends here.
+import { v7 as uuid } from 'uuid';
 import { afterEnd } from '../../activities/store/lifecycle/after-end.ts';
 import { type EndedRun, endUnstarted } from '../../activities/store/lifecycle/end-run.ts';
 import { interruptConversation } from '../../activities/store/lifecycle/interrupt-conversation.ts';
@@ -13,7 +14,6 @@ import { actorOf, type Verb, type VerbParts } from './verb.ts';
 export interface Stop {
   runId: string;
   kind: 'interrupt' | 'cancel';
-  /** The request's own id when it has none. */
   messageId?: string | undefined;
   /** With a cancel: what the run changed in its project is taken back once it has ended. */
   undo?: boolean | undefined;
@@ -25,10 +25,10 @@ export const stopRun: Verb<Stop, ReceiptView> = async (
   caller,
   { runId, kind, messageId, undo },
 ) => {
-  const { tenantId, by, requestId } = actorOf(caller);
+  const { tenantId, by } = actorOf(caller);
   // It may end here and promote the next.
   const run = found(await lockRunAndConversation(write, tenantId, runId), `run ${runId}`);
-  const input = { kind, messageId: messageId ?? requestId, text: '', by };
+  const input = { kind, messageId: messageId ?? uuid(), text: '', by };
   const receipt = await addInput(write, run, input).catch((error: unknown) => {
     if (kind === 'interrupt' || !(error instanceof Failure && error.code === 'RunNotActive')) throw error;
     throw new Failure(

@@ -1,11 +1,14 @@
 // One interrupt for all runs of a conversation that are at work. What waits for its turn is left alone: the next of it goes
 // on behind what was interrupted, as after the interrupt of a run.
+import { v7 as uuid } from 'uuid';
 import { mostWakeUps } from '../../../workflows/contracts/delegation.ts';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import type { ReceiptView } from '../../../workflows/contracts/receipt.ts';
-import { activeStatuses } from '../../../workflows/run/transitions.ts';
+import type { RunStatus } from '../../../workflows/contracts/run.ts';
+import { activeStatuses, isTerminal } from '../../../workflows/run/transitions.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
+import { holdConversation } from '../runs/conversations.ts';
 import { addInput } from '../runs/inputs.ts';
 import { lockRun } from '../runs/runs.ts';
 import { type EndedRun, endUnstarted } from './end-run.ts';
@@ -16,7 +19,6 @@ export interface Interrupting {
   /** The client's id; an interrupt without one was never sent before. */
   messageId?: string | undefined;
   by: string;
-  requestId: string;
 }
 
 export interface Interrupted {
@@ -27,8 +29,8 @@ export interface Interrupted {
 
 /** The same message id again changes nothing, whatever has begun since: it is answered with what became of it. */
 export async function interruptConversation(write: Write, input: Interrupting): Promise<Interrupted> {
-  const { tenantId, conversationId, messageId = input.requestId, by } = input;
-  await lockConversation(write, tenantId, conversationId);
+  const { tenantId, conversationId, messageId = uuid(), by } = input;
+  found(await holdConversation(write.tx, tenantId, conversationId), `conversation ${conversationId}`);
   const told = input.messageId === undefined ? [] : await toldBefore(write.tx, conversationId, messageId);
   if (told.length > 0) return { receipts: told, ended: [] };
   const receipts: ReceiptView[] = [];
@@ -36,7 +38,7 @@ export async function interruptConversation(write: Write, input: Interrupting): 
   for (const { id } of await runsAtWork(write.tx, conversationId)) {
     const run = await lockRun(write, tenantId, id);
     // Under the lock of the conversation none ends but by the end of one before it.
-    if (!run || !(activeStatuses as string[]).includes(run.status)) continue;
+    if (!run || isTerminal(run.status as RunStatus)) continue;
     receipts.push(await addInput(write, run, { kind: 'interrupt', messageId, text: '', by }));
     const end = await endUnstarted(write, run, 'interrupt');
     if (end) ended.push(end);
@@ -46,18 +48,6 @@ export async function interruptConversation(write: Write, input: Interrupting): 
   }
   await stayAsleep(write, conversationId);
   return { receipts, ended };
-}
-
-/** No run begins in it and none ends before the commit. */
-async function lockConversation(write: Write, tenantId: string, id: string): Promise<void> {
-  const row = await write.tx
-    .selectFrom('conversations')
-    .select('id')
-    .where('id', '=', id)
-    .where('tenant_id', '=', tenantId)
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  found(row, `conversation ${id}`);
 }
 
 async function toldBefore(

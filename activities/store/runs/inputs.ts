@@ -24,14 +24,18 @@ export interface NewInput {
   by: string;
 }
 
-/** Stores an input of a run whose lock the caller holds (lockRun). The same message id again changes nothing. */
+/** Stores an input of a run whose lock the caller holds (lockRun). The same message id again changes nothing; it is of one kind. */
 export async function addInput(write: Write, run: LockedRun, input: NewInput): Promise<ReceiptView> {
   const known = await write.tx
     .selectFrom('inputs')
-    .select(['status', 'applied_step'])
+    .select(['kind', 'status', 'applied_step'])
     .where('run_id', '=', run.id)
     .where('message_id', '=', input.messageId)
     .executeTakeFirst();
+  if (known && known.kind !== input.kind) {
+    const problem = `was used for the ${known.kind} of run ${run.id} that was sent before: use another`;
+    throw new Failure('InvalidInput', `messageId ${problem}.`, { fields: [{ path: 'messageId', problem }] });
+  }
   if (known) {
     const { status, applied_step: step } = known as {
       status: ReceiptView['status'];

@@ -148,3 +148,19 @@ test.each(['started', 'steered'])(
     expect(await store.input(run, input)).toEqual({ ...receipt, became: again.run.id });
   },
 );
+
+test('a message id is of one kind: used again for another it is refused, and what came first stays', async () => {
+  const kinds = ['steer', 'interrupt', 'cancel'] as const;
+  for (const first of kinds) {
+    const run = await store.started();
+    await store.input(run, { kind: first, messageId: 'one' });
+    for (const other of kinds.filter((kind) => kind !== first)) {
+      const problem = `was used for the ${first} of run ${run.id} that was sent before: use another`;
+      await expect(store.input(run, { kind: other, messageId: 'one' })).rejects.toMatchObject({
+        ...{ code: 'InvalidInput', message: `messageId ${problem}.` },
+        extra: { fields: [{ path: 'messageId', problem }] },
+      });
+    }
+    expect((await waitingInputs(db, run.id)).map(({ kind }) => kind)).toEqual([first]);
+  }
+});
