@@ -49,6 +49,6 @@ export const regenerateAnswer: Verb<Of<RegenerateBody>, SentMessage> = async (
     again: { run, beside: true },
     parts: await partsAgain(write.tx, run.id),
   });
-  await fireAgain(write, accepted, run, keeping(parts, write, tenantId));
+  await fireAgain(write, parts, accepted, run, keeping(parts, write, tenantId));
   return toSent(parts, accepted, message.messageId);
 };

@@ -128,7 +128,7 @@ async function askAgain(
     again: { run, held },
     parts: await partsAgain(write.tx, run.id),
   });
-  await fireAgain(write, accepted, run, keeping(parts, write, caller.tenantId));
+  await fireAgain(write, parts, accepted, run, keeping(parts, write, caller.tenantId));
   return accepted;
 }
 

@@ -10,6 +10,7 @@ const mount = createMount({ workFolder: '', programs: '', gitBounds: createGitBo
 
 export const startNeeds: StartNeeds = {
   defaultModel: () => 'scripted/hello',
+  windowOf: () => 200_000,
   hasModel: (name) => name.startsWith('scripted/'),
   realPath: async (folder) => folder,
   externalToolsProblem: () => undefined,

@@ -4,8 +4,7 @@ import type { Logger } from 'pino';
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { createWaysOut } from '../../activities/egress/ways-out.ts';
 import { readProjectText } from '../../activities/git/project-text.ts';
-import { contextWindowOf } from '../../activities/llm/context-windows.ts';
-import { createLlms, findLlm } from '../../activities/llm/index.ts';
+import { createLlms } from '../../activities/llm/index.ts';
 import { createModelConfigs } from '../../activities/store/presets/model-configs.ts';
 import { withFiles } from '../../activities/sandbox/open-files.ts';
 import type { RunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
@@ -55,11 +54,7 @@ export function activityDeps(config: RoleConfig, opened: Opened): ActivityDeps {
     llmsWith: keyedLlms(config),
     modelConfigOf: createModelConfigs(store.database.db),
     price: modelPrice(config),
-    windowOf(name) {
-      const { llm, model = name } = findLlm(llms, name) ?? {};
-      const given = llm?.contextWindow?.(model);
-      return contextWindowOf(llm?.provider ?? '', model, { given, usual: config.contextWindow });
-    },
+    windowOf: needs.windowOf,
     projectText: async (project, most) =>
       config.projectText === 'on' ? readProjectText(project, most) : undefined,
     tools,

@@ -2,6 +2,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { createDisk, type Disk } from '../../activities/host/disk.ts';
 import { externalToolsProblem } from '../../activities/call/external.ts';
+import { contextWindowOf } from '../../activities/llm/context-windows.ts';
 import { defaultModel, findLlm } from '../../activities/llm/index.ts';
 import { fillIn } from '../../activities/prompt/instructions.ts';
 import type { Llm } from '../../activities/llm/llm.ts';
@@ -14,7 +15,7 @@ import { diskFolders } from '../data-folder.ts';
 import { sandboxViews, bestSandboxOf } from './sandboxes.ts';
 
 export interface StartingInput {
-  config: Pick<Config, 'dataFolder' | 'minFreeBytes' | 'defaultModel' | 'sandbox'>;
+  config: Pick<Config, 'dataFolder' | 'minFreeBytes' | 'defaultModel' | 'contextWindow' | 'sandbox'>;
   llms: Llm[];
   tools: readonly Tool[];
   drivers: readonly SandboxDriver[];
@@ -34,6 +35,11 @@ export function startNeedsOf({
     redact,
     defaultModel: () => defaultModel(llms, config.defaultModel),
     hasModel: (name) => findLlm(llms, name) !== undefined,
+    windowOf(name) {
+      const { llm, model = name } = findLlm(llms, name) ?? {};
+      const given = llm?.contextWindow?.(model);
+      return contextWindowOf(llm?.provider ?? '', model, { given, usual: config.contextWindow });
+    },
     realPath: realDirectory,
     sandbox: sandboxViews(drivers).sandbox,
     bestSandbox: bestSandboxOf(drivers),

@@ -6,7 +6,7 @@ import type { Queries } from '../db/database.ts';
 import type { Contents } from '../log/contents.ts';
 
 // What a model can use of an output at once; the whole stays readable by its key.
-const mostBytes = 16 * 1024;
+export const mostBytes = 16 * 1024;
 // A cut moves this far to come to the end of a line.
 const mostMovedBytes = 1024;
 

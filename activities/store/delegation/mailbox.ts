@@ -1,10 +1,11 @@
 // The mailbox of a conversation: what those subagents have reported that no call waits for. A report that its main run
 // was not told of waits here for a continuation, which takes all of them at once, under the lock of the conversation.
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { mostInAll, mostWakeUps } from '../../../workflows/contracts/delegation.ts';
 import type { MailboxItem } from '../../../workflows/contracts/mailbox.ts';
 import { listedCharacters } from '../../../workflows/contracts/message-view.ts';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
+import { mostBytes } from '../calls/cut-output.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
 import type { RunRow } from '../runs/runs.ts';
@@ -72,17 +73,28 @@ export interface Drained {
   working: number;
 }
 
+// Reports may fill a quarter of the model's window, at three bytes a token: they cannot be summed up before the run's first
+// answer, and instructions, tools and what was said before come beside them.
+const reportBytesPerToken = 3 / 4;
+
+export interface Draining {
+  keep: Keep;
+  /** How many tokens a model takes. */
+  windowOf(model: string): number;
+  /** The time to wait for those at work is over, and what they report is late. */
+  over?: boolean;
+}
+
 /**
- * Tells a run that was just accepted, in this transaction, all that its conversation's mailbox holds, in the order of
- * the calls, and who is still at work. `over`: the time to wait for those is over, and what they report is late.
+ * Tells a run that was just accepted, in this transaction, what its conversation's mailbox holds, in the order of the
+ * calls, as much as its model can take, and who is still at work.
  */
 export async function drainMailbox(
   write: Write,
   run: RunRow,
-  { keep, over = false }: { keep: Keep; over?: boolean },
+  { keep, windowOf, over = false }: Draining,
 ): Promise<Drained> {
-  // More than one continuation takes stay where they are: their texts are not read.
-  const taken: (Report & { all: number })[] = await write.tx
+  const waiting: (Report & { all: number })[] = await write.tx
     .selectFrom('delegations')
     .innerJoin('runs', 'runs.id', 'delegations.child_id')
     .selectAll('delegations')
@@ -94,9 +106,10 @@ export async function drainMailbox(
     .orderBy(callOrder)
     .limit(mostInAll)
     .execute();
+  const taken = fitting(waiting, windowOf(run.model) * reportBytesPerToken);
   await tellReports(write, run, { step: 0, reports: taken, textOf: toNote, keep });
   const working = await expectedOf(write.tx, run.conversation_id);
-  const left = (taken[0]?.all ?? 0) - taken.length;
+  const left = (waiting[0]?.all ?? 0) - taken.length;
   if (working.length > 0) {
     const names = working.map(({ name, call_id }) => `${name} (call ${call_id})`).join(', ');
     const why = over ? 'The time to wait for them is over. ' : '';
@@ -127,6 +140,16 @@ export async function drainMailbox(
   return { told: taken.length, left, working: working.length };
 }
 
+/** The first of these that take no more than so many bytes as they are told; one, however long, is always taken. */
+function fitting(reports: readonly Report[], most: number): Report[] {
+  let bytes = 0;
+  const end = reports.findIndex((report, index) => {
+    bytes += Math.min(Buffer.byteLength(toNote(report)), mostBytes);
+    return index > 0 && bytes > most;
+  });
+  return end < 0 ? [...reports] : reports.slice(0, end);
+}
+
 function toNote(report: Report): string {
   return `Call ${report.call_id}${report.missed ? ', late' : ''}. ${toText(report)}`;
 }
@@ -135,8 +158,11 @@ function toNote(report: Report): string {
 export async function tellAgain({ tx }: Write, fromId: string, { id }: Pick<RunRow, 'id'>): Promise<void> {
   await sql`insert into messages (run_id, tenant_id, step, phase, position, role, internal, text)
     select ${id}::uuid, tenant_id, step, phase, position, role, internal, text from messages
-    where run_id = ${fromId} and step = 0 and phase = 0 and position > 0 and internal`.execute(tx);
+    where run_id = ${fromId} and ${isToldAtBegin}`.execute(tx);
 }
+
+/** Messages that a run has beside its own from the begin on. */
+const isToldAtBegin = sql<boolean>`step = 0 and phase = 0 and position > 0 and internal`;
 
 /** Subagents at work that no main run waits for. */
 async function expectedOf(queries: Queries, conversationId: string) {
@@ -171,9 +197,19 @@ export async function lastDrainOf(queries: Queries, conversationId: string): Pro
 
 /**
  * A main run that leaves nothing to go on from gives back what it was told: the conversation goes on as if it had never
- * heard of it. What a cancelled run has asked for itself is not wanted any more.
+ * heard of it. What a cancelled run has asked for itself is not wanted any more. A run that answers its message anew and
+ * was told the same at its begin keeps that.
  */
 export async function giveBack(write: Write, ended: RunRow): Promise<void> {
+  const notesOf = (id: RawBuilder<unknown>) => sql`(select array_agg(text order by position) from messages
+    where run_id = ${id} and ${isToldAtBegin})`;
+  await sql`update delegations set delivered_to = other.id
+    from (select id from runs where conversation_id = ${ended.conversation_id} and ended_at is null
+      and alternative_of = ${ended.alternative_of ?? ended.id} and ${notesOf(sql`runs.id`)} = ${notesOf(sql`${ended.id}`)}
+      order by id limit 1) other
+    where delivered_to = ${ended.id} and state = 'delivered' and async and parent_id <> ${ended.id}`.execute(
+    write.tx,
+  );
   const told = write.tx
     .updateTable('delegations')
     .set({ state: 'posted' })

@@ -19,7 +19,7 @@ export async function fire(
   keep: Keep,
 ): Promise<Accepted> {
   const accepted = await continueWith(write, needs, starter, { conversationId, prompt });
-  const { told } = await drainMailbox(write, accepted.run, { keep });
+  const { told } = await drainMailbox(write, accepted.run, { ...needs, keep });
   if (told > 0) return accepted;
   const last = await lastDrainOf(write.tx, conversationId);
   const who = last === undefined ? '' : ` Run ${last} was told the last of them.`;
@@ -44,7 +44,7 @@ export async function wakeUp(
   const accepted = await continueWith(write, needs, starter, { conversationId, prompt: usualPrompt });
   const [due] = await listToWake(write.tx, 1, { conversationId, accepted: accepted.run.id });
   if (!due) throw new Overtaken();
-  await drainMailbox(write, accepted.run, { keep, over: due.over });
+  await drainMailbox(write, accepted.run, { ...needs, keep, over: due.over });
   return accepted;
 }
 
@@ -54,12 +54,13 @@ export async function wakeUp(
  */
 export async function fireAgain(
   write: Write,
+  needs: Pick<StartNeeds, 'windowOf'>,
   { run, became }: Accepted,
   before: Pick<RunRow, 'id'>,
   keep: Keep,
 ): Promise<void> {
   if (became === 'known' || became === 'steered') return;
-  if (await hasGivenBack(write.tx, before.id)) await drainMailbox(write, run, { keep });
+  if (await hasGivenBack(write.tx, before.id)) await drainMailbox(write, run, { ...needs, keep });
 }
 
 /** What was seen before the lock is not so any more: nothing is to be done. */

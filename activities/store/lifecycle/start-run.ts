@@ -29,6 +29,8 @@ import { findConversation } from '../runs/conversations.ts';
 /** What only the process that starts a run can tell. */
 export interface StartNeeds extends SandboxChoices, PresetNeeds {
   defaultModel(): string;
+  /** How many tokens of prompt and answer this model takes. */
+  windowOf(model: string): number;
   /** The one path of a directory, whatever links lead to it. Throws a Failure when there is none. */
   realPath(path: string): Promise<string>;
   /** Why these tools of the caller's own cannot be offered, in one sentence. */
