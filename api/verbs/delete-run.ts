@@ -7,6 +7,7 @@ import type { DB } from '../../activities/store/db/tables.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import {
   activeAbove,
+  activeBelow,
   type Deleted,
   deleteRuns,
   descendantsOf,
@@ -51,6 +52,11 @@ export const deleteRun: Verb<{ runId: string }, DeletedView> = async (_parts, wr
   if (above !== undefined) {
     const detail = `Run ${runId} is a subagent of run ${above}, which is active: interrupt or cancel that, then delete it.`;
     throw new Failure('RunActive', detail, { activeRunId: above });
+  }
+  const below = await activeBelow(write.tx, known);
+  if (below !== undefined) {
+    const detail = `Run ${below}, a subagent of run ${runId}, is active: interrupt or cancel it, then delete run ${runId}.`;
+    throw new Failure('RunActive', detail, { activeRunId: below });
   }
   await refuseUnsettled(write, [runId]);
   await refuseDescendants(write, [runId], what);

@@ -9,7 +9,8 @@ import type { Event } from '../../workflows/contracts/event.ts';
 import type { PruningView, RetentionRowView } from '../../workflows/contracts/retention.ts';
 import type { StartRunView } from '../../workflows/contracts/run.ts';
 import { ageRuns, askTonight, sweepsIn } from '../support/retention.ts';
-import { lockedRun } from '../support/store.ts';
+import { askingRun } from '../support/delegating.ts';
+import { lockedRun, storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { appendTexts, endOfRun, readStream, startRun } from './stream/streams.ts';
 
@@ -152,6 +153,18 @@ test('what is active, and what other runs go on from, is not deleted: the answer
   ]);
   const conversation = await api.ask('DELETE', `/conversations/${active.conversationId}`);
   expect([conversation.statusCode, conversation.json().activeRunId]).toEqual([409, active.id]);
+  const { parent: lead, children } = await askingRun(storeOver('', api.database, api.log), 1);
+  await endOfRun(api, lead);
+  const [subagent] = children;
+  const leading = await api.ask('DELETE', `/runs/${lead.id}`);
+  expect([leading.statusCode, leading.json()]).toEqual([
+    409,
+    expect.objectContaining({
+      code: 'RunActive',
+      activeRunId: subagent?.id,
+      detail: `Run ${subagent?.id}, a subagent of run ${lead.id}, is active: interrupt or cancel it, then delete run ${lead.id}.`,
+    }),
+  ]);
   const parent = await finished(api);
   const child = await finished(api, {});
   await api.database.pool.query('update runs set parent_id = $1 where id = $2', [parent.id, child.id]);

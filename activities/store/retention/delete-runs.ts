@@ -2,10 +2,12 @@
 // and so does how far the conversation has come: its readers are told what they cannot have any more.
 import { sql, type Transaction } from 'kysely';
 import { streamOf } from '../../../workflows/contracts/event.ts';
-import { activeStatuses, snapshotStatuses } from '../../../workflows/run/transitions.ts';
+import type { RunStatus } from '../../../workflows/contracts/run.ts';
+import { isTerminal, snapshotStatuses } from '../../../workflows/run/transitions.ts';
 import type { Queries } from '../db/database.ts';
 import type { DB } from '../db/tables.ts';
 import { dropMemory } from '../presets/memory.ts';
+import type { RunRow } from '../runs/runs.ts';
 import { raiseFloors } from './fold-events.ts';
 import { forgetTold } from './forget-told.ts';
 import type { Amount, Sweep } from './sweep.ts';
@@ -67,6 +69,23 @@ export async function taskBy(
     .executeTakeFirst();
 }
 
+/** A subagent at work below a run, whose report waits for the next run of the conversation. */
+export async function activeBelow(
+  queries: Queries,
+  { id, conversation_id: conversationId }: Pick<RunRow, 'id' | 'conversation_id'>,
+): Promise<string | undefined> {
+  const below = await queries
+    .selectFrom('delegations')
+    .select('child_id')
+    .where('conversation_id', '=', conversationId)
+    .where('state', '=', 'working')
+    .where(sql<boolean>`${id}::uuid = any(ancestors)`)
+    .orderBy('child_id')
+    .limit(1)
+    .executeTakeFirst();
+  return below?.child_id;
+}
+
 /** All runs of a conversation, locked when the caller holds the lock of the conversation. */
 export async function runsOf(
   queries: Queries,
@@ -83,7 +102,7 @@ export async function runsOf(
   const rows = await (locked ? query.forUpdate() : query).execute();
   return rows.map(({ id, status, rewind_id: rewind }) => ({
     id,
-    active: (activeStatuses as string[]).includes(status),
+    active: !isTerminal(status as RunStatus),
     rewinding: rewind !== null,
   }));
 }
@@ -198,6 +217,8 @@ const deletable = sql<boolean>`runs.ended_at is not null and runs.rewind_id is n
   and not exists (select from runs child where child.parent_id = runs.id)
   and not exists (select from delegations join runs above on above.id = any(ancestors)
     where child_id = runs.id and above.ended_at is null)
+  and not exists (select from delegations
+    where delegations.conversation_id = runs.conversation_id and state = 'working' and runs.id = any(ancestors))
   and not exists (select from delegations join conversations waiting on waiting.id = delegations.conversation_id
     where child_id = runs.id and state = 'posted' and waiting.archived_at is null)
   and not exists (select from tasks where tasks.run_id = runs.id and tasks.status = 'in_progress')

@@ -80,6 +80,20 @@ test('a subagent whose report waits in the mailbox stays until it was told, or i
   expect(await left()).toEqual([]);
 });
 
+test('a run that has ended stays while a subagent of it is at work', async () => {
+  const { parent, children } = await askingRun(store, 1);
+  await afterEnd(store.log, await store.end(parent, { status: 'interrupted', reason: 'interrupted' }));
+  await ageRuns(store, 40);
+  await pruneAll(store, { runs: daysAgo(30) });
+  const left = async () => (await pool.query('select id from runs order by id')).rows.map(({ id }) => id);
+  expect(await left()).toEqual([parent.id, children[0]?.id]);
+  for (const child of children) await afterEnd(store.log, await store.end(child));
+  await pool.query(`update delegations set state = 'delivered'`);
+  await ageRuns(store, 40);
+  await pruneAll(store, { runs: daysAgo(30) });
+  expect(await left()).toEqual([]);
+});
+
 test('finished runs past their time go with all that is theirs, the newest of a chain first; audit and ledger stay', async () => {
   const first = await finished();
   await finished();
