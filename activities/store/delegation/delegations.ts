@@ -5,7 +5,7 @@ import { v7 as uuid } from 'uuid';
 import { type NewEvent, streamOf } from '../../../workflows/contracts/event.ts';
 import { type DelegationView, usualWakeUpSeconds } from '../../../workflows/contracts/delegation.ts';
 import type { RunStatus } from '../../../workflows/contracts/run.ts';
-import { activeStatuses } from '../../../workflows/run/transitions.ts';
+import { activeStatuses, isTerminal } from '../../../workflows/run/transitions.ts';
 import type { Queries } from '../db/database.ts';
 import type { Delegations } from '../db/tables.ts';
 import type { Write } from '../log/events.ts';
@@ -155,16 +155,17 @@ export async function leaveChildren(write: Write, ended: RunRow): Promise<string
   const kind = ended.status === 'cancelled' ? 'cancel' : 'interrupt';
   for (const { child_id } of stopped) {
     const child = await lockRun(write, ended.tenant_id, child_id);
-    if (!child || !(activeStatuses as string[]).includes(child.status)) continue;
+    if (!child || isTerminal(child.status as RunStatus)) continue;
     await addInput(write, child, { kind, messageId: uuid(), text: '', by: `the end of run ${ended.id}` });
   }
   return stopped.map(({ child_id }) => child_id);
 }
 
-/** From now on the conversation waits for them; what it waits for already keeps its time. */
+/** From now on the conversation waits for them; what it waits for already keeps its time, unless that is over. */
 async function expectReports(write: Write, { conversation_id: id }: RunRow): Promise<void> {
   await sql`update conversations
-    set wake_at = coalesce(wake_at, now() + make_interval(secs => coalesce(wake_up_seconds, ${usualWakeUpSeconds})))
+    set wake_at = case when wake_at > now() then wake_at
+      else now() + make_interval(secs => coalesce(wake_up_seconds, ${usualWakeUpSeconds})) end
     where id = ${id} and wake_up = 'auto'`.execute(write.tx);
 }
 

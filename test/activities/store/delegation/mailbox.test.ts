@@ -1,17 +1,13 @@
 // The mailbox of a conversation over the rows: what reports become whose main run has ended, and who is told of them.
 import { expect, test } from 'vitest';
-import { letsGo, listMailbox, listToWake } from '../../../../activities/store/delegation/mailbox.ts';
+import { letsGo } from '../../../../activities/store/delegation/mailbox.ts';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
-import { fire, fireAgain, Overtaken, wakeUp } from '../../../../activities/store/lifecycle/fire.ts';
-import type { Accepted } from '../../../../activities/store/lifecycle/accept-run.ts';
-import { startRun } from '../../../../activities/store/lifecycle/start-run.ts';
+import { fire, Overtaken } from '../../../../activities/store/lifecycle/fire.ts';
 import { ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
-import { findListed } from '../../../../activities/store/runs/conversations.ts';
-import { readContext } from '../../../../activities/store/runs/messages.ts';
 import type { RunRow } from '../../../../activities/store/runs/runs.ts';
 import { mostWakeUps } from '../../../../workflows/contracts/delegation.ts';
-import type { WakeUp } from '../../../../workflows/contracts/delegation.ts';
-import { aDelegation, askingRun, delegated, reports } from '../../../support/delegating.ts';
+import { aDelegation, askingRun, delegated } from '../../../support/delegating.ts';
+import { keep, mailboxesIn } from '../../../support/mailboxes.ts';
 import { openTestStore } from '../../../support/store.ts';
 import { startNeeds } from '../../../support/start-needs.ts';
 
@@ -19,51 +15,7 @@ const store = await openTestStore();
 const { db } = store.database;
 // The policy of a continuation is looked up, as for any message.
 await ensureBuiltIns(db, defaultTenant);
-const keep = async (): Promise<string> => 'kept';
-
-const asking = (count: number, wakeUp?: WakeUp) => askingRun(store, count, wakeUp && { wakeUp });
-const says = (child: RunRow, text: string) => reports(store, child, text);
-
-function fired({ conversation_id: conversationId }: RunRow, prompt?: string): Promise<Accepted> {
-  const starter = { tenantId: defaultTenant, by: 'test', requestId: 'request-2' };
-  return store.log.write('fire', (write) =>
-    fire(write, startNeeds, starter, { conversationId, prompt }, keep),
-  );
-}
-
-function woken({ conversation_id: id }: RunRow): Promise<Accepted> {
-  return store.log.write('wake-up', (write) =>
-    wakeUp(write, startNeeds, { id, tenantId: defaultTenant }, keep),
-  );
-}
-
-async function toWake({ conversation_id: id }: RunRow): Promise<boolean[]> {
-  return (await listToWake(db, 1000)).filter((each) => each.id === id).map(({ over }) => over);
-}
-
-async function mailboxOf({ conversation_id: conversationId }: RunRow): Promise<unknown[]> {
-  const items = await listMailbox(db, { tenantId: defaultTenant, conversationId, limit: 100 });
-  return items.map(({ callId, text, state, late, deliveredTo }) => [callId, text, state, late, deliveredTo]);
-}
-
-async function pendingOf({ conversation_id: id }: RunRow): Promise<number | undefined> {
-  return (await findListed(db, defaultTenant, id))?.pending_mailbox;
-}
-
-/** What its model is told. */
-async function toldTo(run: RunRow): Promise<string[]> {
-  const messages = await readContext(db, defaultTenant, run.id);
-  return messages.filter(({ runId }) => runId === run.id).map(({ text }) => text);
-}
-
-/** The time to wait for its subagents is over. */
-async function passTime({ conversation_id: id }: RunRow): Promise<void> {
-  await db
-    .updateTable('conversations')
-    .set({ wake_at: new Date(0) })
-    .where('id', '=', id)
-    .execute();
-}
+const { asking, says, fired, woken, toWake, mailboxOf, pendingOf, toldTo, passTime } = mailboxesIn(store);
 
 const usual = 'Go on with what your subagents report.';
 
@@ -240,70 +192,37 @@ test('what has all been reported when its time is over wakes it as complete, and
   expect(await mailboxOf(parent)).toEqual([['1.0', 'Done.', 'delivered', false, run.id]]);
 });
 
-test('an answer made anew is told what the first one was told', async () => {
-  const { parent, children } = await asking(1);
-  const [child] = children as [RunRow];
+test('a continuation takes as many reports as fill a quarter of its model’s window, and at least one', async () => {
+  const { parent, children } = await asking(5);
   await store.end(parent, { status: 'interrupted', reason: 'interrupted' });
-  await says(child, 'Done.');
-  const { run: first } = await fired(parent, 'Go on.');
-  await store.begin(first);
-  await store.end(first);
-  const starter = { tenantId: defaultTenant, by: 'test', requestId: 'request-3' };
-  const { run } = await store.log.write('test', async (write) =>
-    startRun(
-      write,
-      startNeeds,
-      starter,
-      { conversationId: parent.conversation_id, prompt: first.prompt },
-      { again: { run: await store.run(first.id), beside: true } },
-    ),
-  );
-  const told = ['Go on.', 'Call 1.0. The subagent part-0 has finished:\nDone.'];
-  expect([await toldTo(first), await toldTo(run)]).toEqual([told, told]);
-  // It is told once more, and stays with the run that was told first.
-  expect(await mailboxOf(parent)).toEqual([['1.0', 'Done.', 'delivered', false, first.id]]);
+  const sizes = [2500, 2500, 2500, 40_000, 40_000];
+  for (const [index, child] of children.entries()) await says(child, 'x'.repeat(sizes[index] ?? 0));
+  const told: string[][] = [];
+  for (let left = children.length; left > 0; left = (await pendingOf(parent)) ?? 0) {
+    const { run } = await fired(parent, undefined, { windowOf: () => 8_000 });
+    const texts = (await toldTo(run)).slice(1);
+    expect(Buffer.byteLength(texts.join(''))).toBeLessThan(17_000);
+    told.push(texts.map((text) => text.slice(0, 9)));
+    await store.begin(run);
+    await store.end(run);
+  }
+  expect(told).toEqual([
+    ['Call 1.0.', 'Call 1.1.', '3 more re'],
+    ['Call 1.2.', '2 more re'],
+    ['Call 1.3.', '1 more re'],
+    ['Call 1.4.'],
+  ]);
 });
 
-test.each(['interrupted', 'failed'] as const)(
-  'a message of a fired run that failed, asked again, is told all that waits by now; one that then ends before its turn as %s gives it back',
-  async (end) => {
-    const { parent, children } = await asking(2);
-    const [one, other] = children as [RunRow, RunRow];
-    await store.end(parent, { status: 'interrupted', reason: 'interrupted' });
-    await says(one, 'One.');
-    const { run: first } = await fired(parent, 'Go on.');
-    await store.begin(first);
-    await store.end(first, { status: 'failed', reason: 'model_failed' });
-    await says(other, 'Other.');
-    const again = async (before: RunRow, messageId: string) =>
-      store.log.write('test', async (write) => {
-        const accepted = await startRun(
-          write,
-          startNeeds,
-          { tenantId: defaultTenant, by: 'test', requestId: 'request-3' },
-          { conversationId: parent.conversation_id, prompt: before.prompt, messageId, whenBusy: 'queue' },
-          { again: { run: before } },
-        );
-        await fireAgain(write, accepted, before, keep);
-        return accepted.run;
-      });
-    const { run: active } = await store.accept({ conversationId: parent.conversation_id });
-    const parked = await again(await store.run(first.id), 'again');
-    expect((await again(await store.run(first.id), 'again')).id).toBe(parked.id);
-    const told = [
-      'Go on.',
-      'Call 1.0. The subagent part-0 has finished:\nOne.',
-      'Call 1.1. The subagent part-1 has finished:\nOther.',
-    ];
-    expect([parked.parked, await toldTo(parked), await pendingOf(parent)]).toEqual([true, told, 0]);
-    await store.end(parked, { status: end, reason: end === 'failed' ? 'model_failed' : 'interrupted' });
-    expect(await pendingOf(parent)).toBe(2);
-    await store.end(active, { status: 'cancelled', reason: 'cancelled' });
-    // What was not told anything is told nothing when it is asked again.
-    expect(await toldTo(await again(await store.run(active.id), 'plain'))).toEqual([active.prompt]);
-    expect(await pendingOf(parent)).toBe(2);
-  },
-);
+test('a time to wait that is over already is no time to wait for what is asked for since', async () => {
+  const { parent, children } = await asking(1, 'auto');
+  await store.end(parent);
+  await says(children[0] as RunRow, 'Done.');
+  await passTime(parent);
+  const next = await askingRun(store, 1, { conversationId: parent.conversation_id });
+  await store.end(next.parent);
+  expect(await toWake(parent)).toEqual([]);
+});
 
 test('agents that only wake each other stop, until a person says something', async () => {
   let { parent, children } = await asking(1, 'auto');
