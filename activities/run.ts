@@ -53,11 +53,12 @@ export function createBeginRun(deps: ActivityDeps): (input: BeginRunInput) => Pr
       const nothing = { step: 0, openCalls: [], leftMs: 0, generation: 0, project: false };
       return { proceed: false, ...nothing, ...(result && { result }) };
     }
-    const { run, openCalls, doubt } = begun;
+    const { run, openCalls, doubt, ends } = begun;
     return {
       proceed: true,
       step: run.steps,
       openCalls: openCalls.map((call) => toPlannedCall(call, doubt)),
+      ...(ends && { ends }),
       leftMs: leftOf(run),
       generation: run.generation,
       project: run.project_path !== null,

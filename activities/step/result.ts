@@ -3,6 +3,7 @@ import type { CallModelResult, Doubt, PlannedCall } from '../../workflows/contra
 import type { CallOrder } from '../../workflows/contracts/call.ts';
 import type { CallRow } from '../store/calls/calls.ts';
 import type { CallDecision } from '../store/calls/call-decision.ts';
+import { endsRun } from '../store/lifecycle/answers.ts';
 import type { Rest } from '../store/lifecycle/unfinished.ts';
 import type { RunRow } from '../store/runs/runs.ts';
 import { runResultOf } from './run-result.ts';
@@ -22,9 +23,7 @@ export function toStepResult({ run, calls, rest }: StoredStep): CallModelResult 
     return { kind: 'answer', ...(result && { ended: result.status, result }) };
   }
   const open = calls.filter((call) => call.status === 'requested' || call.status === 'running');
-  const finish = calls.some((call) => call.ends_run && call.decision === 'allow' && call.status !== 'failed');
-  // A summary beside a call that was cut may tell of more than was done.
-  return { kind: 'calls', finish: finish && !rest.asked, calls: open.map((call) => toPlannedCall(call)) };
+  return { kind: 'calls', finish: endsRun({ calls, rest }), calls: open.map((call) => toPlannedCall(call)) };
 }
 
 /** `doubt`: of a call of the same answer, which an execution before this one has made. */

@@ -54,6 +54,8 @@ export interface BeginRunResult {
   executor?: string;
   /** Calls of that step which still need a result, in call order. */
   openCalls: PlannedCall[];
+  /** Nothing but the run's end comes after them: its last answer was whole and asked for no more. */
+  ends?: boolean;
   /** Wall time left in milliseconds; 0 when it is up. */
   leftMs: number;
   /** When it does not proceed: what the run has come to, if it has ended. */

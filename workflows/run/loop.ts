@@ -53,7 +53,7 @@ const interrupted: RunEnding = { outcome: 'stopped', reason: 'interrupted' };
 
 export async function runLoop(
   ports: LoopPorts,
-  begun: Pick<BeginRunResult, 'step' | 'openCalls'>,
+  begun: Pick<BeginRunResult, 'step' | 'openCalls' | 'ends'>,
 ): Promise<void> {
   let { step } = begun;
   let pauses = 0;
@@ -64,8 +64,11 @@ export async function runLoop(
     return false;
   }
 
-  // Calls that an execution finds open when it takes a run over.
-  if (begun.openCalls.length > 0 && (await isOver(await makeCalls(ports, begun.openCalls)))) return;
+  // What an execution finds of the last step when it takes a run over.
+  if (begun.openCalls.length > 0 || begun.ends) {
+    const ending = await makeCalls(ports, begun.openCalls);
+    if (await isOver(ending ?? (begun.ends ? finished : undefined))) return;
+  }
   for (;;) {
     const asked = await ports.guard(() => ports.callModel(step + 1, pauses));
     const answer = asked.kind === 'done' ? asked.value : asked;

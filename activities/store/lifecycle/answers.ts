@@ -185,12 +185,21 @@ async function askPeople(write: Write, run: RunRow, { calls, step, answerTime }:
   if (events.length > 0) write.append({ ...streamFor(run), events });
 }
 
-async function storedOf(
+/** What the answer of a step has come to by now. */
+export async function storedOf(
   write: Write,
   run: RunRow,
   step: number,
 ): Promise<Pick<StoredAnswer, 'calls' | 'rest'>> {
   return { calls: await callsOf(write, run, step), rest: await restOf(write.tx, run.id, step) };
+}
+
+/** Whether the run ends once the calls of a step are made. */
+export function endsRun({ calls, rest }: Pick<StoredAnswer, 'calls' | 'rest'>): boolean {
+  // A summary beside a call that was cut may tell of more than was done.
+  if (rest.asked) return false;
+  const finishes = (call: CallRow) => call.ends_run && call.decision === 'allow' && call.status !== 'failed';
+  return calls.length === 0 || calls.some(finishes);
 }
 
 async function callsOf(write: Write, run: RunRow, step: number): Promise<CallRow[]> {

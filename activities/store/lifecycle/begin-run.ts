@@ -8,6 +8,9 @@ import type { Write } from '../log/events.ts';
 import { type LockedRun, lockRun, type RunRow } from '../runs/runs.ts';
 import { sql } from 'kysely';
 import type { CallRow } from '../calls/calls.ts';
+import { isMessage } from '../runs/inputs.ts';
+import { nextPosition } from '../runs/messages.ts';
+import { endsRun, storedOf } from './answers.ts';
 
 export interface BegunRun {
   run: LockedRun;
@@ -15,6 +18,8 @@ export interface BegunRun {
   openCalls: CallRow[];
   /** The first call of that step whose effect is in doubt. */
   doubt?: Doubt & { index: number };
+  /** Nothing but its end comes after that step. */
+  ends: boolean;
 }
 
 /** Undefined when the run belongs to another execution or has ended: the caller ends without a word. */
@@ -74,36 +79,30 @@ export async function beginRun(
       ],
     });
   }
-  // Before its first answer a run has asked for nothing.
-  const openCalls = run.steps === 0 ? [] : await openCallsOf(write.tx, run);
-  const doubt = openCalls.length === 0 ? undefined : await doubtOf(write.tx, run);
-  return { run, openCalls, ...(doubt && { doubt }) };
+  if (run.steps === 0) return { run, openCalls: [], ends: false };
+  const last = await storedOf(write, run, run.steps);
+  const doubt = last.calls.find(isInDoubt);
+  return {
+    ...{ run, openCalls: last.calls.filter(isOpen) },
+    ends: endsRun(last) && !(await hasMore(write.tx, run)),
+    ...(doubt && {
+      doubt: { callId: doubt.call_id, index: doubt.index, status: doubt.status as Doubt['status'] },
+    }),
+  };
+}
+
+/** Whether there is a message behind the last step, which the next one has read or is to read. */
+async function hasMore(queries: Queries, run: LockedRun): Promise<boolean> {
+  return run.waiting.some(isMessage) || (await nextPosition(queries, run.id, run.steps + 1)) > 0;
+}
+
+function isOpen({ status }: CallRow): boolean {
+  return status === 'requested' || status === 'running';
 }
 
 /** What a person has settled by now is in doubt no more. */
-async function doubtOf(queries: Queries, run: RunRow): Promise<(Doubt & { index: number }) | undefined> {
-  const row = await queries
-    .selectFrom('calls')
-    .select(['call_id as callId', 'status', 'index'])
-    .where('run_id', '=', run.id)
-    .where('step', '=', run.steps)
-    .where('status', 'in', ['unknown', 'stopped'])
-    .where('settled', 'is', null)
-    .orderBy('index')
-    .limit(1)
-    .executeTakeFirst();
-  return row && { ...row, status: row.status as Doubt['status'] };
-}
-
-async function openCallsOf(queries: Queries, run: RunRow): Promise<CallRow[]> {
-  return queries
-    .selectFrom('calls')
-    .selectAll()
-    .where('run_id', '=', run.id)
-    .where('step', '=', run.steps)
-    .where('status', 'in', ['requested', 'running'])
-    .orderBy('index')
-    .execute();
+function isInDoubt({ status, settled }: CallRow): boolean {
+  return settled === null && (status === 'unknown' || status === 'stopped');
 }
 
 /** Remembers the project's tree: as the run found it (the first stays), as it left it (the last stays). */

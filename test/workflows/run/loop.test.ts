@@ -9,7 +9,10 @@ function call(callId: string): PlannedCall {
 }
 const stopped: RunEnding = { outcome: 'stopped', reason: 'interrupted' };
 
-async function run(script: Script, begun = { step: 0, openCalls: [] as PlannedCall[] }): Promise<string[]> {
+async function run(
+  script: Script,
+  begun: Parameters<typeof runLoop>[1] = { step: 0, openCalls: [] },
+): Promise<string[]> {
   const { ports, asked } = portsOf(script);
   await runLoop(ports, begun);
   return asked;
@@ -178,6 +181,17 @@ test('an execution that takes over goes on with the calls that have no result', 
     'between 3',
     'model 4',
     'finish 4 succeeded finished',
+  ]);
+});
+
+test('an execution that takes over a run whose last answer is there goes on with its end', async () => {
+  const begun = { step: 3, openCalls: [], ends: true };
+  expect(await run({ answers: [answer] }, begun)).toEqual(['finish 3 succeeded finished']);
+  expect(await run({ answers: [answer] }, { ...begun, openCalls: [call('3.1')] })).toEqual([
+    ...['tool 3.1', 'done 3.1', 'finish 3 succeeded finished'],
+  ]);
+  expect(await run({ answers: [answer], notYet: 1 }, begun)).toEqual([
+    ...['finish 3 succeeded finished', 'between 3', 'model 4', 'finish 4 succeeded finished'],
   ]);
 });
 

@@ -77,6 +77,33 @@ test('an execution that takes over hears of the first call that left in doubt wh
   expect((await store.begin(run))?.doubt).toEqual({ callId: '1.2', index: 2, status: 'stopped' });
 });
 
+test('an execution that takes over hears that only the end is left of a run whose last answer is whole', async () => {
+  const finishing = aCall('1.0', { tool: 'finish', endsRun: true });
+  const steps: [string, Parameters<typeof store.step>[2], (run: RunRow) => Promise<unknown>][] = [
+    ['an answer', {}, async () => undefined],
+    ['a call that ends it', { calls: [finishing] }, (run) => store.claim(anAttempt(run, 'call/1.0'))],
+    ['calls', { calls: [aCall('1.0')] }, async () => undefined],
+    ['an answer that was cut', { unfinished: 'cut' }, async () => undefined],
+    ['a message since', {}, (run) => store.input(run, { kind: 'steer', messageId: 'more' })],
+    [
+      'a message that the next step has read',
+      {},
+      async (run) => {
+        await store.input(run, { kind: 'steer', messageId: 'more' });
+        await store.open(anAttempt(run, 'model/2'));
+      },
+    ],
+  ];
+  const found: [string, boolean | undefined][] = [];
+  for (const [name, changes, then] of steps) {
+    const run = await store.started();
+    await store.step(run, 1, changes);
+    await then(run);
+    found.push([name, (await store.begin(await takeAway(run), 'execution-2'))?.ends]);
+  }
+  expect(found).toEqual(steps.map(([name], index) => [name, index < 2]));
+});
+
 test('of ten executions that begin at once exactly one may act', async () => {
   const { run } = await store.accept();
   const begun = await Promise.all(
