@@ -2,7 +2,7 @@
 import { holdProject } from '../../activities/store/lifecycle/project-writers.ts';
 import { openRewind } from '../../activities/store/lifecycle/rewinds.ts';
 import { findRewind, toRewindView } from '../../activities/store/runs/rewinds.ts';
-import { lockRun } from '../../activities/store/runs/runs.ts';
+import { lockRunAndConversation } from '../../activities/store/runs/runs.ts';
 import type { ApplyBody, RewindView } from '../../workflows/contracts/checkpoint.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
 import { refuseAtWork } from './rewind-run.ts';
@@ -15,7 +15,7 @@ export const applyRun: Verb<NonNullable<ApplyBody> & { runId: string }, RewindVi
   { runId, exceptConflicts = false },
 ) => {
   const { tenantId, by, requestId } = actorOf(caller);
-  const run = found(await lockRun(write, tenantId, runId), `run ${runId}`);
+  const run = found(await lockRunAndConversation(write, tenantId, runId), `run ${runId}`);
   const target = exceptConflicts ? 1 : 0;
   if (run.rewind_id !== null) {
     const open = await findRewind(write.tx, { tenantId, runId, rewindId: run.rewind_id });

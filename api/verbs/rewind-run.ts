@@ -1,10 +1,10 @@
 // Bringing a run's project back to how it was before one of its calls, or at its start. A row first; a worker does it.
 import { holdProject } from '../../activities/store/lifecycle/project-writers.ts';
 import { hasCallUnderWay, openRewind } from '../../activities/store/lifecycle/rewinds.ts';
-import { findRewind, targetOf, toRewindView } from '../../activities/store/runs/rewinds.ts';
-import { otherAtWork } from '../../activities/store/runs/own-trees.ts';
+import { findRewind, rewoundIn, targetOf, toRewindView } from '../../activities/store/runs/rewinds.ts';
+import { othersAtWork } from '../../activities/store/runs/own-trees.ts';
 import { checkpointsOf } from '../../activities/store/runs/checkpoints.ts';
-import { type LockedRun, lockRun } from '../../activities/store/runs/runs.ts';
+import { type LockedRun, lockRunAndConversation } from '../../activities/store/runs/runs.ts';
 import type { Write } from '../../activities/store/log/events.ts';
 import type { RewindBody, RewindView } from '../../workflows/contracts/checkpoint.ts';
 import { Failure, found } from '../../workflows/contracts/failures.ts';
@@ -19,7 +19,7 @@ export const rewindRun: Verb<RewindBody & { runId: string }, RewindView> = async
   { runId, to },
 ) => {
   const { tenantId, by, requestId } = actorOf(caller);
-  const run = found(await lockRun(write, tenantId, runId), `run ${runId}`);
+  const run = found(await lockRunAndConversation(write, tenantId, runId), `run ${runId}`);
   const target = targetOf(to);
   const open =
     run.rewind_id === null
@@ -58,7 +58,7 @@ async function refuseTarget(write: Write, run: LockedRun, target: number): Promi
     );
 }
 
-/** Nothing of a run may write while its project is rewound. */
+/** Nothing of a run may write while its project is rewound, nor is its tree rewound twice at once. */
 export async function refuseAtWork(write: Write, run: LockedRun): Promise<void> {
   const waits = run.status === 'awaiting_input' && !(await hasCallUnderWay(write.tx, run));
   if (!isTerminal(run.status as RunStatus) && !waits) {
@@ -75,11 +75,21 @@ export async function refuseAtWork(write: Write, run: LockedRun): Promise<void> 
     project_path: projectPath,
   } = run;
   // The runs of a conversation have one tree of their own.
-  const other = run.work_tree === 'own' ? await otherAtWork(write.tx, run) : undefined;
+  const [other] = run.work_tree === 'own' ? await othersAtWork(write.tx, run) : [];
   if (other !== undefined)
-    throw new Failure('RunActive', `Run ${other} goes on in the same tree: interrupt or cancel it first.`, {
-      activeRunId: other,
-    });
+    throw new Failure(
+      'RunActive',
+      `Run ${other.id} goes on in the same tree: interrupt or cancel it first.`,
+      {
+        activeRunId: other.id,
+      },
+    );
+  const rewound = await rewoundIn(write.tx, conversationId);
+  if (rewound !== undefined)
+    throw new Failure(
+      'RewindOpen',
+      `Run ${rewound} is being rewound or brought home; try again when that is done.`,
+    );
   if (projectPath !== null && run.work_tree === 'in-place')
     await holdProject(write, { tenantId, conversationId, projectPath, executor, exceptRun: id });
 }

@@ -3,6 +3,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Crossing, PoolName, PoolRef } from './allowances.ts';
 import type { Queries } from '../db/database.ts';
+import { rewoundOf } from '../runs/rewinds.ts';
 
 /** The locks of the pools that limit runs. Taken before the conversation's lock, needed to place a run after it. */
 export interface HeldPools {
@@ -87,8 +88,9 @@ export async function fullFor(
   return counted.find(isFull);
 }
 
-/** What a person sees of a queued run that nothing happens to. */
-export function waitsFor(full?: Full): string | null {
+/** What a person sees of a queued run that nothing happens to. `rewound`: the run whose rewind comes first. */
+export function waitsFor(full?: Full, rewound?: string): string | null {
+  if (rewound !== undefined) return `It waits until run ${rewound} has been rewound or brought home.`;
   if (!full) return null;
   const { name, concurrentRuns } = full;
   return `It waits for a place: the allowance ${name} has room for ${concurrentRuns} at once.`;
@@ -188,7 +190,8 @@ const mostAtOnce = 500;
 
 /**
  * Gives free places to runs that wait, by priority and then by age, and returns those whose workflow is to be started.
- * One that waits for a full pool holds up no run that does not need that pool. In a transaction of its own.
+ * One that waits for a full pool holds up no run that does not need that pool. One with a project waits for every rewind
+ * in its conversation, too. In a transaction of its own.
  */
 export async function admitWaiting(queries: Queries, tenantId: string): Promise<string[]> {
   await sql`select from allowances where tenant_id = ${tenantId} and concurrent_runs > 0 order by id
@@ -199,6 +202,7 @@ export async function admitWaiting(queries: Queries, tenantId: string): Promise<
     select runs.id, array_agg(place.name) as names
     from allowance_places place join runs on runs.id = place.run_id
     where place.tenant_id = ${tenantId} and place.state = 'waiting' and runs.status = 'queued' and not runs.parked
+      and (runs.project_path is null or not exists (${rewoundOf(sql.ref('runs.conversation_id'))}))
     group by runs.id having not array_agg(place.name) && ${full}::text[]
     order by runs.priority, runs.created_at, runs.id limit ${mostAtOnce}`.execute(queries);
   const chosen = rows.filter(({ names }) => {

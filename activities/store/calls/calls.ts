@@ -14,6 +14,7 @@ import type { Db, Queries } from '../db/database.ts';
 import { toldOf, useApproval } from './approval-use.ts';
 import { Superseded, type Write } from '../log/events.ts';
 import { type LockedRun, requireRun, type RunRow, streamFor } from '../runs/runs.ts';
+import { rewoundIn } from '../runs/rewinds.ts';
 import { stopAmong } from '../runs/inputs.ts';
 import { progressOf } from '../runs/stall.ts';
 import type { CallDecision } from './call-decision.ts';
@@ -54,7 +55,8 @@ export async function claimCall(
   const { run, call } = await lockCall(write, input.tenantId, input.attempt.runId, input.callId);
   if (call.status !== 'requested' && call.status !== 'running') return { kind: 'recorded', call };
   if (call.status === 'requested' && stopAmong(run.waiting) !== 'none') return { kind: 'stopped' };
-  if (run.rewind_id !== null)
+  // No main run begins, nor is one rewound, while another of its conversation is; a subagent may outlive its main run.
+  if (run.rewind_id !== null || (run.kind === 'subagent' && (await rewoundIn(write.tx, run.conversation_id))))
     throw new Error("The run's project is being rewound; the call is made when that is done.");
   const startedAt = call.started_at ?? new Date();
   const claiming = (attempts: number) =>

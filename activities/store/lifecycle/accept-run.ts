@@ -14,6 +14,7 @@ import { type EndedRun, endUnstarted } from './end-run.ts';
 import { holdProject } from './project-writers.ts';
 import { addInput } from '../runs/inputs.ts';
 import { findPlace, type HeldPools, type Place, placing, waitsFor } from '../allowances/run-places.ts';
+import { rewoundIn } from '../runs/rewinds.ts';
 import { activeRunOf, latestRunOf, type LockedRun, lockRun, type RunRow } from '../runs/runs.ts';
 import { type Configuration, type NewMessage, writeRun } from './write-run.ts';
 
@@ -156,8 +157,13 @@ async function insertRun(
   const { projectPath, executor, workTree, mayWrite } = config;
   if (projectPath !== null && workTree === 'in-place' && mayWrite)
     await holdProject(write, { tenantId, conversationId, projectPath, executor });
-  const place = await findPlace(write.tx, held, { tenantId, parked });
-  if (place.kind === 'refused') throw refusalOf(place);
+  const found = await findPlace(write.tx, held, { tenantId, parked });
+  if (found.kind === 'refused') throw refusalOf(found);
+  const rewound =
+    projectPath !== null && input.conversationId && !parked && (await rewoundIn(write.tx, conversationId));
+  const place: Exclude<Place, { kind: 'refused' }> = rewound
+    ? { ...found, kind: 'waits', full: undefined }
+    : found;
   const id = uuid();
   // That of a parked one is settled when its turn comes, unless its message says.
   const parentId = branch ? branch.parentId : parked ? null : conversation.head;
@@ -172,7 +178,7 @@ async function insertRun(
       ...{ id, conversationId, parentId, alternativeOf: branch?.alternativeOf, parked, kind: 'main' },
       places: placing(held, place, { id, tenantId, conversationId }),
       // What a person sees of a queued run that nothing happens to.
-      reasonText: place.kind === 'waits' ? waitsFor(place.full) : null,
+      reasonText: place.kind === 'waits' ? waitsFor(place.full, rewound || undefined) : null,
       events: toWarnings(place.crossed),
     },
   );

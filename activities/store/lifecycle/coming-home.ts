@@ -2,7 +2,7 @@
 import { Failure } from '../../../workflows/contracts/failures.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import { atHome } from '../runs/own-trees.ts';
+import { atHome, othersAtWork } from '../runs/own-trees.ts';
 import type { RewindRow } from '../runs/rewinds.ts';
 import type { RunRow } from '../runs/runs.ts';
 import { holdProject } from './project-writers.ts';
@@ -28,10 +28,11 @@ export async function homecomingOf(
   return { hasChanges, comesHome: run.brings_home && run.status === 'succeeded' && !goesOn && hasChanges };
 }
 
-/** Where another run writes in the project, people bring it home when that has ended. */
+/** Where another run writes in the project, or in the tree itself, people bring it home when that has ended. */
 export async function bringHome(write: Write, run: RunRow): Promise<RewindRow | undefined> {
   const { id, tenant_id: tenantId, conversation_id: conversationId, project_path: projectPath } = run;
   if (projectPath === null || run.rewind_id !== null) return undefined;
+  if ((await othersAtWork(write.tx, run)).length > 0) return undefined;
   try {
     const { executor } = run;
     await holdProject(write, { tenantId, conversationId, projectPath, executor, exceptRun: id });

@@ -103,6 +103,8 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
     dedupeKey: 'run-end',
     end: true,
   });
+  const undo = await undoAsked(write, ended);
+  // Its place comes when that is done.
   const promoted = open.parked ? await promoteNext(write, ended) : undefined;
   if (run.kind === 'main' && !leavesHead(run, end.status)) await giveBack(write, ended);
   if (run.kind === 'title' && end.status === 'succeeded') await takeTitle(write, ended);
@@ -110,7 +112,7 @@ export async function endRun(write: Write, run: LockedRun, end: RunEnd): Promise
     ...(run.children > 0 ? await leaveChildren(write, ended) : []),
     ...(run.kind === 'subagent' ? await reportEnd(write, ended) : []),
   ];
-  const rewind = (await undoAsked(write, ended)) ?? (comesHome ? await bringHome(write, ended) : undefined);
+  const rewind = undo ?? (comesHome ? await bringHome(write, ended) : undefined);
   // Known last, as the project is locked last; events are written behind everything else.
   if (rewind) payload.rewindId = rewind.id;
   if (rewind?.kind === 'apply') payload.bringsHome = true;

@@ -1,6 +1,7 @@
 // One conversation, its subagents included, writes in a directory at a time, and in what is above and below it: two would
 // take each other's half-done work for the project's. What holds a directory is the row of a run that has not ended, or
 // that is being rewound; so the end of the run lets go of it, whichever way it ends. A run that reads only holds nothing.
+// A run of the same conversation waits for a rewind with its place (run-places.ts).
 import { sql } from 'kysely';
 import { Failure } from '../../../workflows/contracts/failures.ts';
 import type { Write } from '../log/events.ts';
@@ -37,9 +38,8 @@ export async function holdProject(write: Write, writer: Writer): Promise<void> {
       and ((work_tree = 'in-place' and ended_at is null) or rewind_id is not null)
       and (project_path = ${path} or starts_with(project_path, ${inside})
         or starts_with(${path}, rtrim(project_path, '/') || '/'))
-      and case when ${exceptRun}::uuid is null
-        then (may_write and conversation_id <> ${conversationId}) or rewind_id is not null
-        else id <> ${exceptRun} and (may_write or rewind_id is not null) end
+      and (may_write or rewind_id is not null)
+      and case when ${exceptRun}::uuid is null then conversation_id <> ${conversationId} else id <> ${exceptRun} end
     order by id limit 1`.execute(write.tx);
   const [holder] = rows;
   if (holder) throw refusal(holder, writer);

@@ -3,6 +3,7 @@ import { streamOf } from '../../../workflows/contracts/event.ts';
 import { activeStatuses } from '../../../workflows/run/transitions.ts';
 import { fullFor, waitsFor } from '../allowances/run-places.ts';
 import type { Write } from '../log/events.ts';
+import { rewoundIn } from '../runs/rewinds.ts';
 import { parentFor, type RunRow } from '../runs/runs.ts';
 import { moveHead } from './conversation.ts';
 
@@ -33,9 +34,10 @@ export async function promoteNext(write: Write, ended: RunRow): Promise<RunRow |
   const parentId = await parentOfParked(write, next);
   // Before its turn, so that only other runs count as waiting.
   const full = await fullFor(write.tx, { id: next.id, tenantId: next.tenant_id });
+  const rewound = next.project_path === null ? undefined : await rewoundIn(write.tx, next.conversation_id);
   const promoted = await write.tx
     .updateTable('runs')
-    .set({ parked: false, parent_id: parentId, reason_text: waitsFor(full) })
+    .set({ parked: false, parent_id: parentId, reason_text: waitsFor(full, rewound) })
     .where('id', '=', next.id)
     .returningAll()
     .executeTakeFirstOrThrow();

@@ -1,5 +1,6 @@
-// Rewinding a run's project: asked for under the run's lock, begun by the one workflow of the row, and ended once. While
-// one is open no call of the run is made: `runs.rewind_id` tells.
+// Rewinding a run's project: asked for under the locks of its conversation and the run, begun by the one workflow of the
+// row, and ended once. While one is open no call of the run is made, which `runs.rewind_id` tells, and none of a subagent
+// of its conversation; another run of that which has a project waits for its place.
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { KeptFile, RewindView } from '../../../workflows/contracts/checkpoint.ts';
@@ -13,7 +14,7 @@ import { tellOfRun } from '../runs/tell-of-run.ts';
 const mostKept = 1000;
 const mostTold = 20;
 
-/** Of a run whose lock the caller holds, and that has none open. */
+/** Of a run whose lock, and whose conversation's, the caller holds, and that has none open. */
 export async function openRewind(
   write: Write,
   run: Pick<RunRow, 'id' | 'tenant_id' | 'conversation_id' | 'status' | 'executor'>,

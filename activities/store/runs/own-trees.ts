@@ -38,19 +38,21 @@ export async function atHome(queries: Queries, run: Of): Promise<string | undefi
   return applied?.tree_before ?? (await originOf(queries, run));
 }
 
-/** Another run that may write in the same own tree: the main one, or a subagent, which may outlive that for a moment. */
-export async function otherAtWork(queries: Queries, run: Of): Promise<string | undefined> {
-  const other = await queries
+/** Other runs that may write in the same tree: the main one, or subagents, which may outlive that. */
+export async function othersAtWork(
+  queries: Queries,
+  run: Of & Pick<RunRow, 'work_tree'>,
+): Promise<Pick<RunRow, 'id' | 'kind' | 'may_write'>[]> {
+  return queries
     .selectFrom('runs')
-    .select('id')
+    .select(['id', 'kind', 'may_write'])
     .where('conversation_id', '=', run.conversation_id)
     .where('tenant_id', '=', run.tenant_id)
-    .where('work_tree', '=', 'own')
+    .where('project_path', '=', run.project_path)
+    .where('work_tree', '=', run.work_tree)
     .where('ended_at', 'is', null)
     .where('parked', '=', false)
     .where('id', '<>', run.id)
     .orderBy('id')
-    .limit(1)
-    .executeTakeFirst();
-  return other?.id;
+    .execute();
 }

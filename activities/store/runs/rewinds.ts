@@ -1,6 +1,6 @@
 // Rewinds of a run's project: reading them, and the view people get. Asking for one and ending it have a file of their
 // own.
-import { type Selectable, sql } from 'kysely';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type {
   HomecomingView,
   KeptFile,
@@ -43,6 +43,21 @@ export async function listOpenRewinds(
       .where('created_at', '<', new Date(Date.now() - olderThanMs));
   if (afterId !== undefined) query = query.where('id', '>', afterId);
   return query.execute();
+}
+
+/**
+ * The runs of a conversation whose project is being rewound or whose changes are being brought home, as a part of a query.
+ * Until that is done no other run of the conversation with a project begins, and none makes a call.
+ */
+export function rewoundOf(conversationId: RawBuilder<unknown>): RawBuilder<{ id: string }> {
+  return sql`select rewound.id from rewinds join runs rewound on rewound.id = rewinds.run_id
+    where rewinds.status = 'open' and rewound.conversation_id = ${conversationId}`;
+}
+
+/** One of them. The lock of the conversation keeps another from being opened meanwhile. */
+export async function rewoundIn(queries: Queries, conversationId: string): Promise<string | undefined> {
+  const { rows } = await sql<{ id: string }>`${rewoundOf(sql.val(conversationId))} limit 1`.execute(queries);
+  return rows[0]?.id;
 }
 
 // Enough to see what is in the way; the rewind itself names more.

@@ -5,7 +5,7 @@ import { answerApproval } from '../../../../activities/store/approvals/approvals
 import { shortageOf } from '../../../../activities/store/allowances/own-limits.ts';
 import { afterEnd } from '../../../../activities/store/lifecycle/after-end.ts';
 import { activeAbove, sweepRuns } from '../../../../activities/store/retention/delete-runs.ts';
-import { otherAtWork } from '../../../../activities/store/runs/own-trees.ts';
+import { othersAtWork } from '../../../../activities/store/runs/own-trees.ts';
 import { listUndrained, type RunRow } from '../../../../activities/store/runs/runs.ts';
 import { mostAtOnce, mostInAll } from '../../../../workflows/contracts/delegation.ts';
 import { aDelegation, askingRun, attended, delegated, delegatingRun } from '../../../support/delegating.ts';
@@ -226,13 +226,13 @@ test('a subagent takes those along that it did not wait for, which a main run wo
 test('the tree that a conversation has of its own is not free while a subagent may write there', async () => {
   const { parent, child } = await delegatingRun(store, { workTree: 'own', projectPath: '/srv/shop' });
   await store.begin(child);
-  const free = async (run: RunRow) => otherAtWork(store.database.db, run);
-  expect([await free(parent), await free(child)]).toEqual([child.id, parent.id]);
+  const others = async (run: RunRow) => (await othersAtWork(store.database.db, run)).map(({ id }) => id);
+  expect([await others(parent), await others(child)]).toEqual([[child.id], [parent.id]]);
   await store.end(parent, { status: 'interrupted', reason: 'interrupted' });
   // It was told to stop, and has not yet.
-  expect([await free(parent), await free(child)]).toEqual([child.id, undefined]);
+  expect([await others(parent), await others(child)]).toEqual([[child.id], []]);
   await store.end(child, { status: 'interrupted', reason: 'interrupted' });
-  expect(await free(parent)).toBeUndefined();
+  expect(await others(parent)).toEqual([]);
 });
 
 test('a subagent that has ended is kept while a run above it may not have been told', async () => {
