@@ -210,6 +210,52 @@ withKernel(
       expect(await contentsOf(project)).toEqual(before);
     });
 
+    test('what waits behind a cancelled run begins when that has been taken back, and finds the project so', async () => {
+      const project = await aProject();
+      const rewinding = Promise.withResolvers<void>();
+      const began = Promise.withResolvers<void>();
+      await kernel.stopWorkers();
+      await kernel.startWorkers({
+        deps: (deps) => ({
+          ...deps,
+          trees: {
+            ...deps.trees,
+            async rewind(...of) {
+              began.resolve();
+              await rewinding.promise;
+              return deps.trees.rewind(...of);
+            },
+          },
+        }),
+      });
+      const policy = 'trusted-mount-autonomous';
+      const run = await kernel.start({
+        model: await kernel.script(
+          { calls: [shell('rm run.sh; echo x > made; sleep 300')] },
+          { text: 'Never said.' },
+        ),
+        ...{ projectPath: project, policy },
+      });
+      const next = await kernel.start({
+        model: await kernel.script({ calls: [shell('ls; echo next > made')] }, { text: 'So: {{result:0}}' }),
+        ...{ projectPath: project, policy, conversationId: run.conversation_id, whenBusy: 'queue' },
+      });
+      await untilThere(path.join(project, 'made'));
+      await cancelWithUndo(kernel, run);
+      const { rewind_id: rewindId } = await kernel.ended(run);
+      await began.promise;
+      expect(await kernel.store.run(next.id)).toMatchObject({
+        status: 'queued',
+        parked: false,
+        reason_text: `It waits until run ${run.id} has been rewound or brought home.`,
+      });
+      rewinding.resolve();
+      expect(await rewindEnded(kernel, run, rewindId ?? '')).toMatchObject({ status: 'done', kept: [] });
+      const { final_message: found } = await kernel.ended(next);
+      expect([found?.includes('run.sh'), found?.includes('made')]).toEqual([true, false]);
+      expect(await contentsOf(project)).toMatchObject({ 'run.sh': 'true\n x', made: 'next\n' });
+    });
+
     test('a project that cannot be recorded stops no call, and is told', async () => {
       await kernel.stopWorkers();
       await kernel.startWorkers({

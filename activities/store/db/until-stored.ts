@@ -11,12 +11,13 @@ const longestPauseMs = 2000;
 
 /**
  * However long the outage is: until it is over no other attempt could store anything either, and a result that is given
- * up is an unknown outcome. A server whose disk is full may not even start.
+ * up is an unknown outcome. A server whose disk is full may not even start. `signal`: of what another attempt does as well.
  */
-export async function untilStored<T>(act: () => Promise<T>): Promise<T> {
+export async function untilStored<T>(act: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   const giveUpLockAt = Date.now() + longestForLockMs;
   let pauseMs = firstPauseMs;
   for (;;) {
+    signal?.throwIfAborted();
     try {
       return await act();
     } catch (error) {
