@@ -4,6 +4,9 @@ export interface MatchedLine {
   path: string;
   line: number;
   text: string;
+  /** The bytes of the line, its end too, and where they begin; undefined of a line of megabytes. */
+  whole: Buffer | undefined;
+  at: number;
 }
 
 // What a model reads of one line; a minified file has lines of megabytes.
@@ -23,7 +26,13 @@ interface Data {
 
 interface Match {
   type: string;
-  data: { path: Data; lines: Data; line_number: number | null; submatches: { start: number; end: number }[] };
+  data: {
+    path: Data;
+    lines: Data;
+    line_number: number | null;
+    absolute_offset: number;
+    submatches: { start: number; end: number }[];
+  };
 }
 
 /** Takes bytes as they come and calls `onLine` for each line that matches. */
@@ -68,6 +77,8 @@ function ofObject(object: Buffer): MatchedLine | undefined {
     path: toBytes(data.path).toString('utf8'),
     line: data.line_number ?? 1,
     text: around(line, first.start, first.end),
+    whole: text,
+    at: data.absolute_offset,
   };
 }
 
@@ -76,7 +87,8 @@ function ofTooLong(head: Buffer, number: string | undefined): MatchedLine | unde
   const path = /^\{"type":"match","data":\{"path":(\{.*?\}),"lines":/.exec(start)?.[1];
   if (path === undefined || number === undefined) return undefined;
   const name = toBytes(JSON.parse(path) as Data).toString('utf8');
-  return { path: name, line: Number(number), text: '[a line of megabytes, not shown]' };
+  const text = '[a line of megabytes, not shown]';
+  return { path: name, line: Number(number), text, whole: undefined, at: 0 };
 }
 
 function toBytes({ text, bytes }: Data): Buffer {

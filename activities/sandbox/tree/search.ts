@@ -2,8 +2,10 @@
 // so it need not be found after its worker's death: its pipe breaks and it ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { posix } from 'node:path';
 import { rgPath } from '@vscode/ripgrep';
 import { isolatedAbove } from './ignore-files.ts';
+import { createLineCheck } from './line-check.ts';
 import type { Located, Root } from './locate.ts';
 import { type MatchedLine, matchReader } from './search-output.ts';
 import { dependencyFolders, SandboxRefusal, type SearchOptions, type SearchResult } from '../sandbox.ts';
@@ -53,26 +55,47 @@ export async function searchIn(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'close') as Promise<[number | null]>;
+  exited.catch(() => {});
   const stop = (): void => void child.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
   let problem = '';
   child.stderr.on('data', (bytes: Buffer) => {
     if (problem.length < maxErrorBytes) problem += bytes.toString('utf8');
   });
-  const lines: SearchResult['lines'] = [];
   const isShown = isDirectory ? forEachFile(mayShow) : () => true;
-  const onLine = (line: MatchedLine): void => {
-    if (!isShown(line.path)) return;
+  const check = createLineCheck(root, isDirectory ? located.real : posix.dirname(located.real));
+  const lines: SearchResult['lines'] = [];
+  const found: MatchedLine[] = [];
+  const read = matchReader((line) => found.push(line));
+  try {
+    for await (const bytes of child.stdout as AsyncIterable<Buffer>) {
+      read(bytes);
+      for (const line of found.splice(0)) {
+        if (lines.length > maxLines || !isShown(line.path) || !(await check.holds(line))) continue;
+        lines.push({ path: isDirectory ? inside(path, line.path) : path, line: line.line, text: line.text });
+      }
+      if (lines.length > maxLines) break;
+    }
+    // Of one that has come to its end, how it ends counts.
     if (lines.length > maxLines) stop();
-    else lines.push({ ...line, path: isDirectory ? inside(path, line.path) : path });
-  };
-  child.stdout.on('data', matchReader(onLine));
-  const [exitCode] = await exited.finally(() => signal.removeEventListener('abort', stop));
+  } catch (error) {
+    stop();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await check.close();
+  }
+  const [exitCode] = await exited;
   signal.throwIfAborted();
   const truncated = lines.length > maxLines;
   // 1 is "nothing found". 2 with lines is "some files could not be read", which is no reason to hide the rest.
-  if (exitCode === 2 && lines.length === 0) throw new SandboxRefusal(problem.slice(0, maxErrorBytes).trim());
+  if (exitCode === 2 && lines.length === 0) throw new SandboxRefusal(toldOf(problem.trim(), path));
   return { lines: lines.slice(0, maxLines), truncated };
+}
+
+/** What is wrong with the pattern is told as it is said; a name that could not be read may be another one's. */
+function toldOf(problem: string, path: string): string {
+  return /^rg: \.\//m.test(problem) ? `\`${path}\` could not be read whole` : problem.slice(0, maxErrorBytes);
 }
 
 /** Lines come file by file: each file is asked about once. */

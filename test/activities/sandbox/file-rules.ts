@@ -91,6 +91,32 @@ export function searchRules(opened: () => Opened): void {
     await expect(search('(', '.', 9)).rejects.toThrow('regex parse error');
   });
 
+  test('a line is found in whatever its file is written', async () => {
+    const { sandbox } = opened();
+    const signal = new AbortController().signal;
+    const mark = Buffer.from([0xef, 0xbb, 0xbf]);
+    const wide = Buffer.from('\ufeffé\r\nneedle é', 'utf16le');
+    await sandbox.write('a', Buffer.concat([mark, Buffer.from('needle one\r\nneedle two')]));
+    await sandbox.write('b', wide);
+    await sandbox.write('c', Buffer.from(wide).swap16());
+    await sandbox.write('d', Buffer.from('\xe9 needle', 'latin1'));
+    await sandbox.write('e', Buffer.from('none\0\nneedle'));
+    const search = (where: string) => sandbox.search({ pattern: 'needle', path: where, signal, maxLines: 9 });
+    expect([await search('.'), (await search('e')).lines]).toEqual([
+      {
+        lines: [
+          { path: 'a', line: 1, text: 'needle one' },
+          { path: 'a', line: 2, text: 'needle two' },
+          { path: 'b', line: 2, text: 'needle é' },
+          { path: 'c', line: 2, text: 'needle é' },
+          { path: 'd', line: 1, text: '\ufffd needle' },
+        ],
+        truncated: false,
+      },
+      [{ path: 'e', line: 2, text: 'needle' }],
+    ]);
+  });
+
   test('a binary file in the middle of a search does not spoil the rest', async () => {
     const { sandbox } = opened();
     const signal = new AbortController().signal;

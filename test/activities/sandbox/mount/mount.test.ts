@@ -104,6 +104,34 @@ test('a directory that turns into a link between check and use lets nothing out'
   expect([...seen].sort()).toEqual(['SandboxRefusal', 'inside']);
 });
 
+test('a folder that turns into a link while it is searched shows no line of elsewhere, nor that there is one', async () => {
+  const { sandbox, project, outside } = await openForTest();
+  // What is searched before it gives the time to turn.
+  for (let file = 100; file < 300; file += 1) writeFileSync(path.join(project, `a${file}`), 'text\n');
+  writeFileSync(path.join(outside, 'file'), 'a word outside\n');
+  mkdirSync(path.join(project, 'swapped'));
+  writeFileSync(path.join(project, 'swapped/file'), 'a word inside\n');
+  symlinkSync(outside, path.join(project, 'link'));
+  swap(
+    project,
+    `renameSync(at + '/swapped', at + '/real'); renameSync(at + '/link', at + '/swapped');
+     renameSync(at + '/swapped', at + '/link'); renameSync(at + '/real', at + '/swapped');`,
+  );
+  const { signal } = new AbortController();
+  // A folder that was just away is one that could not be read.
+  const search = (pattern: string, maxLines: number) =>
+    sandbox.search({ pattern, path: '.', signal, maxLines }).catch((error: Error) => {
+      expect(error.message).toBe('`.` could not be read whole');
+      return { lines: [], truncated: false };
+    });
+  const seen = new Set<string>();
+  for (let round = 0; round < 200 || seen.size < 2; round += 1) {
+    seen.add((await search('word', 9)).lines.map(({ text }) => text).join() || 'nothing');
+    if ((await search('outside', 0)).truncated) seen.add('there is more');
+  }
+  expect([...seen].sort()).toEqual(['a word inside', 'nothing']);
+});
+
 test('a link that is turned around between check and use lets no write out', async () => {
   const { sandbox, project, outside } = await openForTest();
   mkdirSync(path.join(project, 'real'));
