@@ -3,9 +3,13 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { dependencyFolders } from '../sandbox.ts';
+import { gitlinksOf } from './gitlinks.ts';
 
 export interface Guarded {
-  /** `.git` folders and files: a hook or a setting written there would run on the host when a person uses git next. */
+  /**
+   * `.git` folders and files: a hook or a setting written there would run on the host when a person uses git next. And
+   * the folders in which git would look for one.
+   */
   readOnly: string[];
   /** Folders of ours in the tree: empty in the sandbox. */
   covered: string[];
@@ -19,12 +23,14 @@ const mostFolders = 2000;
 
 export interface Found {
   git: string[];
+  /** Folders that a repository knows as another one's, whether or not that is there. */
+  links: string[];
   sockets: string[];
 }
 
 /** What there is when a run's sandbox is opened, nearest the root first. Links are not followed. */
 export async function findGuarded(tree: string, hidden: readonly string[]): Promise<Found> {
-  const found: Found = { git: [], sockets: [] };
+  const found: Found = { git: [], links: [], sockets: [] };
   const folders = [tree];
   for (let at = 0; at < folders.length && at < mostFolders; at += 1) {
     const folder = folders[at] as string;
@@ -36,6 +42,8 @@ export async function findGuarded(tree: string, hidden: readonly string[]): Prom
         folders.push(path);
     }
   }
+  const links = found.git.map((git) => gitlinksOf(dirname(git), git));
+  found.links = (await Promise.all(links)).flat().filter((each) => each.startsWith(`${tree}/`));
   return found;
 }
 
@@ -45,13 +53,20 @@ export async function guardedIn(tree: string, found: Found, hidden: readonly str
     hidden.filter((each) => each.startsWith(`${tree}/`)),
     (stat) => stat.isDirectory(),
   );
-  const parents = covered.flatMap((each) => parentsOf(each, tree));
+  const ofLinks = found.links.map((each) => join(each, '.git'));
+  // A link called .git may lead anywhere: what it leads to is not shown.
+  const git = await present(
+    [join(tree, '.git'), ...found.git, ...ofLinks],
+    (stat) => stat.isDirectory() || stat.isFile(),
+  );
+  const isWithout = (each: string): boolean =>
+    !git.includes(join(each, '.git')) && !covered.some((folder) => isBelow(folder, [each]));
+  const without = await present(found.links.filter(isWithout), (stat) => stat.isDirectory());
+  // What lies below one is read-only with it.
+  const readOnly = [...git, ...without].filter((each) => !isBelow(each, without));
+  const parents = [...covered, ...readOnly].flatMap((each) => parentsOf(each, tree));
   return {
-    // A link called .git may lead anywhere: what it leads to is not shown.
-    readOnly: await present(
-      [join(tree, '.git'), ...found.git],
-      (stat) => stat.isDirectory() || stat.isFile(),
-    ),
+    readOnly,
     covered,
     parents: [...new Set(parents)],
     sockets: await present(found.sockets, (stat) => stat.isSocket()),
@@ -69,6 +84,10 @@ async function present(
     }),
   );
   return kept.flat();
+}
+
+function isBelow(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => path.startsWith(`${folder}/`));
 }
 
 function parentsOf(path: string, tree: string): string[] {

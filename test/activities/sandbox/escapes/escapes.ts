@@ -37,7 +37,8 @@ export async function escapesFrom(
     for (const probe of probes.touching.filter(canTry)) {
       // A work tree that was put back is another folder.
       const current = await open.forCall();
-      const output = await outputOf(current, probe.command(scene), waysOut);
+      let output = await outputOf(current, probe.command(scene), waysOut);
+      for (const command of probe.more?.(scene) ?? []) output += await outputOf(current, command, waysOut);
       await probe.afterwards?.(scene);
       if ((await scene.wasTouched()) || output.includes(scene.word)) reached.add(probe.name);
     }

@@ -1,11 +1,13 @@
 // Ways out of a sandbox, each a command and what it would reach. What prints the scene's word has read it, or was let do
 // what it tried.
-import { execFileSync } from 'node:child_process';
-import { plainGit, type Scene } from './scene.ts';
+import { planted } from './planted.ts';
+import type { Scene } from './scene.ts';
 
 export interface Probe {
   name: string;
   command(scene: Scene): string;
+  /** Commands behind it, each with a look of its own at what is there. */
+  more?(scene: Scene): string[];
   /** What a person or the machine does afterwards, which may carry out what the command has planted. */
   afterwards?(scene: Scene): Promise<void> | void;
   /** What it tries only root may do on the machine itself. */
@@ -243,67 +245,7 @@ const touching: Probe[] = [
     command: connecting(({ outside }) => `"${outside}/socket"`),
   },
   { name: 'a socket in the work tree', command: connecting(() => '"tree-socket"') },
-  ...[
-    {
-      name: 'a hook',
-      plant: (scene: Scene) =>
-        `printf '#!/bin/sh\\ntouch ${scene.outside}/planted' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit`,
-      where: '',
-    },
-    {
-      name: 'a folder of hooks in git’s settings',
-      plant: (scene: Scene) =>
-        `mkdir -p hooks; printf '#!/bin/sh\\ntouch ${scene.outside}/planted' > hooks/pre-commit; chmod +x hooks/pre-commit; git config core.hooksPath "$PWD/hooks"`,
-      where: '',
-    },
-    {
-      name: 'a monitor in git’s settings',
-      plant: (scene: Scene) => `git config core.fsmonitor 'touch ${scene.outside}/planted'`,
-      where: '',
-    },
-    {
-      name: 'a filter in git’s settings',
-      plant: (scene: Scene) =>
-        `git config filter.x.clean 'touch ${scene.outside}/planted'; echo '* filter=x' > .gitattributes; touch new`,
-      where: '',
-    },
-    {
-      name: 'a monitor in the settings of a nested repository',
-      plant: (scene: Scene) => `git -C nested config core.fsmonitor 'touch ${scene.outside}/planted'`,
-      where: 'nested',
-    },
-    {
-      name: 'a .git file in place of the folder',
-      plant: (scene: Scene) =>
-        `cp -r .git evil && git --git-dir=evil config core.fsmonitor 'touch ${scene.outside}/planted'; mv .git old && echo 'gitdir: evil' > .git`,
-      where: '',
-    },
-    {
-      name: 'a .git link in place of the folder',
-      plant: (scene: Scene) =>
-        `cp -r .git evil2 && git --git-dir=evil2 config core.fsmonitor 'touch ${scene.outside}/planted'; rm -rf .git && ln -s evil2 .git`,
-      where: '',
-    },
-  ].map(
-    ({ name, plant, where }): Probe => ({
-      name: `${name}, met by a person’s git`,
-      command: plant,
-      afterwards({ project }) {
-        const git = (...rest: string[]): void =>
-          void execFileSync('git', ['-C', `${project}/${where}`, ...rest], {
-            env: plainGit,
-            stdio: 'ignore',
-          });
-        try {
-          git('status');
-          git('add', '-A');
-          git('commit', '-q', '--allow-empty', '-m', 'more');
-        } catch {
-          // A repository that was broken runs nothing.
-        }
-      },
-    }),
-  ),
+  ...planted,
 ];
 
 export const probes = { reading, touching };

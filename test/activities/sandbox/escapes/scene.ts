@@ -106,6 +106,10 @@ function prepare(project: string, outside: string, data: string, word: string): 
     execFileSync('git', ['init', '-q', each], { env: plainGit });
     execFileSync('git', ['-C', each, 'commit', '-q', '--allow-empty', '-m', 'start'], { env: plainGit });
   }
+  // A submodule whose repository is not there.
+  mkdirSync(path.join(project, 'module'));
+  const link = `160000,${'1'.repeat(40)},module`;
+  execFileSync('git', ['-C', project, 'update-index', '--add', '--cacheinfo', link], { env: plainGit });
 }
 
 /** As a person's git without settings of that person. */
