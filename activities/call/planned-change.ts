@@ -1,12 +1,13 @@
 // What a call that is asked about would change, as a person reads it: a unified diff against the files as they are now.
 import { isUtf8 } from 'node:buffer';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
-import type { ContainerRef } from '../../workflows/contracts/container.ts';
 import { createPathCheck } from '../../workflows/policy/path-check.ts';
-import { SandboxRefusal, type SandboxDriver } from '../sandbox/sandbox.ts';
+import { withFiles } from '../sandbox/open-files.ts';
+import { SandboxRefusal } from '../sandbox/sandbox.ts';
 import type { CallRow } from '../store/calls/calls.ts';
 import type { RunRow } from '../store/runs/runs.ts';
-import { besideOf } from '../store/runs/workspace-of-run.ts';
 import type { FileChange } from '../tools/tool.ts';
 import { type ReviewNeeds, reviewContextOf } from './review.ts';
 import { findTool, toolsOf } from './tools-of.ts';
@@ -16,9 +17,16 @@ const longestDiff = 200_000;
 // Comparing two large files that have little in common takes long, and the API answers others meanwhile.
 const comparingMs = 500;
 
+export interface SandboxFolders {
+  /** Where runs without a project have a folder each. */
+  workFolder: string;
+  /** Folders that no tool may see, even in the work tree. */
+  hidden: readonly string[];
+}
+
 /** Null where it is not known: another tool, a file that is no text, a plan that does not fit any more. */
 export async function plannedChange(
-  needs: ReviewNeeds & { drivers: readonly SandboxDriver[] },
+  needs: ReviewNeeds & SandboxFolders,
   run: RunRow,
   call: CallRow,
 ): Promise<string | null> {
@@ -29,22 +37,17 @@ export async function plannedChange(
   const { name, effect, subjectKind, plan } = found.tool;
   const context = await reviewContextOf(needs, run);
   const wanted = { tool: name, effect, subject: call.subject, subjectKind };
-  const driver = needs.drivers.find(({ mode }) => mode === run.exec_mode);
-  const open = await driver
-    ?.open({
-      ...{ id: run.id, tenantId: run.tenant_id, projectPath: needs.place(run), beside: besideOf(run) },
-      container: run.container as ContainerRef | null,
-    })
-    .catch(refused);
-  if (!open) return null;
+  const mayUse = createPathCheck(context.scopes, wanted, context);
+  const project = needs.place(run);
+  const root = project ?? join(needs.workFolder, run.id);
+  // Of its own folder the call may be the first to use it.
+  if (project === null) await mkdir(root, { recursive: true, mode: 0o700 });
   try {
-    const sandbox = await open.forCall({ mayUse: createPathCheck(context.scopes, wanted, context) });
-    const planned = await plan(call.input, sandbox);
+    // No sandbox is opened: it is the worker's that has the run.
+    const planned = await withFiles(root, mayUse, (files) => plan(call.input, files), needs.hidden);
     return 'problem' in planned ? null : diffOf(planned.changes);
   } catch (error) {
     return refused(error);
-  } finally {
-    await open.close('goes-on');
   }
 }
 

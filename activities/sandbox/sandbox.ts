@@ -209,7 +209,7 @@ export interface Sandbox {
 }
 
 /** The files of a directory, in a sandbox or outside of any. */
-export type Files = Pick<Sandbox, 'read' | 'write' | 'stat' | 'list'>;
+export type Files = Pick<Sandbox, 'read' | 'write' | 'stat' | 'list' | 'resolve'>;
 
 /** A run's sandbox, open in this worker. */
 export interface OpenSandbox {

@@ -21,8 +21,8 @@ export const edit = defineTool<z.infer<typeof input>>({
   repeat: 'once',
   subject: ({ path }) => path,
   timeoutSeconds: () => fileSeconds,
-  ...changeFiles(async ({ path, old, new: replacement }, sandbox) => {
-    const before = await readWhole(sandbox, path);
+  ...changeFiles(async ({ path, old, new: replacement }, files) => {
+    const before = await readWhole(files, path);
     return before === undefined
       ? { problem: `There is no file \`${path}\`; use write to make one.` }
       : planEdit(path, before, old, replacement);

@@ -1,14 +1,14 @@
 // Changes to files as planned before any is made: the plan is noted with the claim as hashes, so that after a crash
 // the files themselves tell whether the call took effect. Writers of one project take turns.
 import { createHash } from 'node:crypto';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Files, Sandbox } from '../sandbox/sandbox.ts';
 import { answer, done, failed } from './answer.ts';
 import { maxFileBytes } from './fields.ts';
 import type { FileChange, Plan, Probe, Tool } from './tool.ts';
 
 /** The members every tool that changes files has in common, from how it plans its change. */
 export function changeFiles<Input>(
-  plan: (input: Input, sandbox: Sandbox) => Promise<Plan>,
+  plan: (input: Input, files: Files) => Promise<Plan>,
 ): Required<Pick<Tool<Input>, 'plan' | 'probe' | 'run'>> {
   return {
     plan,
@@ -35,8 +35,8 @@ function toIntent(changes: FileChange[]): Record<string, string> {
   );
 }
 
-export async function readWhole(sandbox: Sandbox, path: string): Promise<Buffer | undefined> {
-  return await sandbox.read(path, maxFileBytes);
+export async function readWhole(files: Files, path: string): Promise<Buffer | undefined> {
+  return await files.read(path, maxFileBytes);
 }
 
 async function probeFiles(sandbox: Sandbox, intent: Record<string, string>): Promise<Probe> {

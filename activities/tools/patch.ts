@@ -1,6 +1,6 @@
 // Applies a patch over one or more files, all of them or none.
 import { z } from 'zod';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Files } from '../sandbox/sandbox.ts';
 import { changeFiles, readWhole } from './file-change.ts';
 import { fileSeconds, maxContentBytes, textField } from './fields.ts';
 import { changeProblem } from './lines.ts';
@@ -32,31 +32,31 @@ export const patch = defineTool<z.infer<typeof input>>({
     ].join('\n');
   },
   timeoutSeconds: () => fileSeconds,
-  ...changeFiles(({ patch }, sandbox) => planPatch(patch, sandbox)),
+  ...changeFiles(({ patch }, files) => planPatch(patch, files)),
 });
 
 type Current = (path: string) => Promise<FileChange>;
 
 class Unfit extends Error {}
 
-async function planPatch(text: string, sandbox: Sandbox): Promise<Plan> {
+async function planPatch(text: string, files: Files): Promise<Plan> {
   const parsed = readPatch(text);
   if ('problem' in parsed) return parsed;
   const changes = new Map<string, FileChange>();
   const current: Current = async (path) => {
     // By where it leads: a link and its target are one file, and are changed one after the other.
-    const real = await sandbox.resolve(path);
+    const real = await files.resolve(path);
     const known = changes.get(real);
     if (known !== undefined && known.path !== path)
       throw new Unfit(`\`${known.path}\` and \`${path}\` are one file; use one name.`);
     if (known !== undefined) return known;
-    const before = await readWhole(sandbox, path);
+    const before = await readWhole(files, path);
     const change = { path, before, after: before };
     changes.set(real, change);
     return change;
   };
   try {
-    for (const file of parsed.files) await applyFile(file, current, sandbox);
+    for (const file of parsed.files) await applyFile(file, current, files);
   } catch (error) {
     if (error instanceof Unfit) return { problem: `${error.message} Nothing was changed.` };
     throw error;
@@ -65,7 +65,7 @@ async function planPatch(text: string, sandbox: Sandbox): Promise<Plan> {
   return { changes: made, summary: `Patched ${made.map((change) => `\`${change.path}\``).join(', ')}.` };
 }
 
-async function applyFile(file: FilePatch, current: Current, sandbox: Sandbox): Promise<void> {
+async function applyFile(file: FilePatch, current: Current, files: Files): Promise<void> {
   const { from, to, isCopy, isWhole, hunks } = file;
   const source = from === undefined ? undefined : await current(from);
   if (source !== undefined && source.after === undefined && !isNewFile(file)) {
@@ -90,7 +90,7 @@ async function applyFile(file: FilePatch, current: Current, sandbox: Sandbox): P
     throw new Unfit(`The patch changes nothing in \`${to}\`.`);
   if (source !== undefined && to !== from) {
     // A file keeps on its way what makes it a program.
-    source.isExecutable ??= (await sandbox.stat(await sandbox.resolve(source.path)))?.isExecutable;
+    source.isExecutable ??= (await files.stat(await files.resolve(source.path)))?.isExecutable;
     if (!isCopy) source.after = undefined;
   }
   if (target === undefined || to === undefined) return;

@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 import type { Effect, Repeat, SubjectKind } from '../../workflows/contracts/call.ts';
 import type { Delegates } from '../../workflows/contracts/delegation.ts';
-import type { Handle, Sandbox } from '../sandbox/sandbox.ts';
+import type { Files, Handle, Sandbox } from '../sandbox/sandbox.ts';
 
 /** What a model is told of a tool. */
 export interface ToolSpec {
@@ -104,7 +104,7 @@ export interface Tool<Input = unknown> {
   /** For tools that note an intent: compares the world with it. Such a tool acts only after it has noted one. */
   probe?(input: Input, intent: Record<string, string>, context: ToolContext): Promise<Probe>;
   /** For tools that change files: what they would change in the files as they are now. Changes nothing. */
-  plan?(input: Input, sandbox: Sandbox): Promise<Plan>;
+  plan?(input: Input, files: Files): Promise<Plan>;
   run(input: Input, context: ToolContext): Promise<ToolResult>;
 }
 

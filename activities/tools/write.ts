@@ -21,8 +21,8 @@ export const write = defineTool<z.infer<typeof input>>({
   repeat: 'once',
   subject: ({ path }) => path,
   timeoutSeconds: () => fileSeconds,
-  ...changeFiles(async ({ path, content, exact }, sandbox) => {
-    const before = await readWhole(sandbox, path);
+  ...changeFiles(async ({ path, content, exact }, files) => {
+    const before = await readWhole(files, path);
     const { after, kept } =
       before === undefined || exact === true
         ? { after: Buffer.from(content), kept: '' }

@@ -77,6 +77,15 @@ async function firstUsable(drivers: readonly SandboxDriver[]): Promise<SandboxVi
 /** What the kinds are made from. */
 export type SandboxConfig = Pick<Config, 'dataFolder' | 'sandbox'>;
 
+/** Where they have what, and what they keep from commands and tools. */
+export function sandboxFolders(dataFolder: string) {
+  return {
+    workFolder: path.join(dataFolder, 'work'),
+    viewFolder: path.join(dataFolder, 'view'),
+    hidden: [dataFolder],
+  };
+}
+
 const mebibyte = 2 ** 20;
 
 /** Only a worker runs commands in them, and says with what around them. */
@@ -89,9 +98,7 @@ export function sandboxDrivers(
 ): SandboxDriver[] {
   const gitBounds = createGitBounds({ folder: path.join(dataFolder, 'bounds') });
   return createDrivers({
-    workFolder: path.join(dataFolder, 'work'),
-    viewFolder: path.join(dataFolder, 'view'),
-    hidden: [dataFolder],
+    ...sandboxFolders(dataFolder),
     programs,
     variables,
     gitBounds,

@@ -1,6 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -282,6 +290,8 @@ test('a change that is asked about is told as a diff of the files as they are no
   writeFileSync(path.join(project, 'a.txt'), 'one\ntwo\n');
   writeFileSync(path.join(project, 'latin'), Buffer.from([0xe9]));
   symlinkSync(path.join(folder, 'outside.txt'), path.join(project, 'notes'));
+  mkdirSync(path.join(project, 'state'));
+  writeFileSync(path.join(project, 'state/token'), 'secret\n');
   const asked = await ask(
     run,
     1,
@@ -291,18 +301,23 @@ test('a change that is asked about is told as a diff of the files as they are no
     { path: 'a.txt', old: 'none such', new: 'x' },
     { path: 'notes', content: 'x' },
     { path: 'latin', content: '\ufffd' },
+    { path: 'state/token', content: 'x' },
     { command: 'touch b' },
   );
   expect(asked.map(({ decision }) => decision)).toEqual(asked.map(() => 'ask'));
-  const needs = { ...deps, db, drivers: [driver], place: () => project };
+  const hidden = [path.join(project, 'state')];
+  const needs = { ...deps, db, workFolder: folder, hidden, place: () => project };
   const told: (string | null)[] = [];
   for (const call of asked) told.push(await plannedChange(needs, run, call));
   expect(told).toEqual([
     '--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n',
     '--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,1 @@\n one\n-two\n',
     '--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1,1 @@\n+made\n',
-    ...[null, null, null, null],
+    ...[null, null, null, null, null],
   ]);
-  expect(readdirSync(project).toSorted()).toEqual(['.git', 'a.txt', 'latin', 'notes']);
+  expect(readdirSync(project).toSorted()).toEqual(['.git', 'a.txt', 'latin', 'notes', 'state']);
   expect(readFileSync(path.join(project, 'a.txt'), 'utf8')).toBe('one\ntwo\n');
+  // Without a project, before the first call has made the folder.
+  const own = { ...needs, workFolder: path.join(folder, 'work'), hidden: [folder], place: () => null };
+  expect(asked[2] && (await plannedChange(own, run, asked[2]))).toBe(told[2]);
 });
