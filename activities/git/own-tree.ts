@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { lstat, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { notesAmong } from './blobs.ts';
 import { GitProblem, runGit } from './command.ts';
@@ -43,6 +43,7 @@ export async function makeOwnTree(input: OwnTree): Promise<void> {
   const { project, gitFolder, tree, folder, owner } = input;
   requireTree(tree);
   if (await stat(folder).catch(() => undefined)) return;
+  await removeUnfinished(folder);
   const made = `${folder}.${randomUUID()}.new`;
   await mkdir(made, { recursive: true, mode: 0o700 });
   try {
@@ -58,6 +59,20 @@ export async function makeOwnTree(input: OwnTree): Promise<void> {
     });
   } finally {
     await rm(made, { recursive: true, force: true });
+  }
+}
+
+// What makes one is ended after that time: an older one was left by a killed process.
+const staleAfterMs = 10 * 60_000;
+
+async function removeUnfinished(folder: string): Promise<void> {
+  const names = await readdir(dirname(folder)).catch(() => []);
+  for (const name of names.filter(
+    (each) => each.startsWith(`${basename(folder)}.`) && each.endsWith('.new'),
+  )) {
+    const left = join(dirname(folder), name);
+    const age = Date.now() - ((await lookAt(left))?.mtimeMs ?? Date.now());
+    if (age > staleAfterMs) await rm(left, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,13 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { execFileSync, spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
@@ -39,6 +48,22 @@ test('a tree of its own has the files as recorded, its dependencies, and a repos
   for (const name of objects) expect(statSync(path.join(own, '.git', name)).nlink).toBe(1);
   writeFileSync(path.join(own, 'node_modules/dep/index.js'), 'mine\n');
   expect(readFileSync(path.join(project, 'node_modules/dep/index.js'), 'utf8')).toBe('dep\n');
+});
+
+test('what a killed process has left of a tree of its own is removed by the next one, save what may still be made', async () => {
+  const { project, gitFolder, folder, shell } = openBench();
+  shell('echo 1 > a');
+  const own = path.join(folder, 'own/tree');
+  const [old, young, other] = ['tree', 'tree', 'tree2'].map(
+    (name) => `${folder}/own/${name}.${randomUUID()}.new`,
+  );
+  for (const left of [old, young, other]) mkdirSync(`${left}/part`, { recursive: true });
+  for (const left of [old, other]) utimesSync(left!, new Date(0), new Date(0));
+  const tree = await recordTree({ project, gitFolder });
+  await makeOwnTree({ project, gitFolder, tree, folder: own, branch: 'perdure/1' });
+  expect(readdirSync(path.dirname(own)).sort()).toEqual(
+    ['tree', path.basename(young!), path.basename(other!)].sort(),
+  );
 });
 
 test('a project without git gets a repository with one commit', async () => {
