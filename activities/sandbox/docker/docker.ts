@@ -16,11 +16,11 @@ import { labels, nameOf } from './labels.ts';
 import { createPlaces, type Places } from './places.ts';
 import { probeDocker } from './probe.ts';
 import { openRun } from './run-in-container.ts';
-import { removeWaysFolder, runsWithWays } from './way.ts';
+import { lastUse, removeWaysFolder, runsWithWays } from './way.ts';
 
 export function createDocker(needs: DockerNeeds): SandboxDriver {
   const engine = createEngine(needs.docker.address);
-  const places = createPlaces(engine, needs.docker);
+  const places = createPlaces(engine, needs.docker, (runId) => lastUse(needs.viewFolder, runId));
   return {
     mode,
     contains: { files: true, network: true, processes: true },

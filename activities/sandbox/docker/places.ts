@@ -1,5 +1,8 @@
-// How many containers of one installation there may be on a machine. Runs beyond it wait, first come first served.
+// How many containers of one installation there may be on a machine. A run beyond it takes the place of one that does
+// nothing; where all are at work it waits, first come first served.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { isAtWork, remove } from './container.ts';
 import { type Engine, whenBack } from './engine.ts';
 import type { DockerSettings } from './docker-settings.ts';
 import { labels } from './labels.ts';
@@ -11,14 +14,41 @@ export interface Places {
 
 // Other workers give places back as well, and nothing tells of it.
 const lookMs = 500;
+// A command that begins may not show yet.
+const leastIdleMs = 2000;
 
-export function createPlaces(engine: Engine, docker: Pick<DockerSettings, 'instance' | 'most'>): Places {
+/** `lastUse`: when a run last used its container, in milliseconds. */
+export function createPlaces(
+  engine: Engine,
+  docker: Pick<DockerSettings, 'instance' | 'most'>,
+  lastUse: (runId: string) => Promise<number>,
+): Places {
   let last: Promise<unknown> = Promise.resolve();
 
   async function isFree(signal: AbortSignal): Promise<boolean> {
     const filters = JSON.stringify({ label: [`${labels.instance}=${docker.instance}`] });
-    const there = await whenBack(engine, signal, (docker) => docker.listContainers({ all: true, filters }));
-    return there.length < docker.most;
+    return whenBack(engine, signal, async (client) => {
+      const there = await client.listContainers({ all: true, filters });
+      return there.length < docker.most || (await makeRoom(client, there));
+    });
+  }
+
+  /** Removes the one that has been idle longest: its run goes on with its files, as after a pause. */
+  async function makeRoom(client: Docker, there: readonly Docker.ContainerInfo[]): Promise<boolean> {
+    const uses = there.map(async ({ Id, Labels }) => {
+      const runId = Labels[labels.run] ?? '';
+      return { Id, runId, at: await lastUse(runId) };
+    });
+    const idleLongest = (await Promise.all(uses)).toSorted((one, other) => one.at - other.at);
+    for (const { Id, runId, at } of idleLongest) {
+      if (Date.now() - at < leastIdleMs) return false;
+      const container = client.getContainer(Id);
+      // Looked at again: it may have begun to work meanwhile.
+      if ((await isAtWork(client, container)) || (await lastUse(runId)) !== at) continue;
+      await remove(container);
+      return true;
+    }
+    return false;
   }
 
   async function wait(

@@ -13,7 +13,10 @@ import { asNotStarted, type Engine, NotStarted, statusOf, untilStarted, whenBack
 import { runCommand } from './exec.ts';
 import { keepLauncher, type Place } from './launcher.ts';
 import type { Places } from './places.ts';
-import { makeWaysFolder, openWay } from './way.ts';
+import { makeWaysFolder, noteUse, openWay } from './way.ts';
+
+// Several times before a container counts as one that does nothing.
+const useMs = 500;
 
 export interface OpenRun {
   needs: DockerNeeds;
@@ -50,9 +53,12 @@ export function openRun(run: OpenRun): RunsCommands {
   async function exec(tree: string, options: ExecOptions): Promise<ExecResult> {
     const at: At = { closed: Promise.resolve(), last: undefined };
     kept.begin();
+    // Until its end, so that no other run takes its place while it starts. A run that has ended has no folder.
+    const beat = setInterval(() => void noteUse(needs.viewFolder, runId).catch(() => {}), useMs).unref();
     try {
       return await execAt(at, tree, options);
     } finally {
+      clearInterval(beat);
       // What the command says of its own end is not proof of it; its engine has seen the end of its shell.
       void at.closed.then(() => kept.end(at.last));
     }

@@ -1,7 +1,7 @@
 // The way out of a command in a container: its socket is in a folder of the run that the container sees, and a program of
 // the image hands connections on to it.
 import { randomInt } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { noForwarder } from '../group/forwarder.ts';
 import { type ExecOptions, proxyVariables } from '../sandbox.ts';
@@ -21,7 +21,19 @@ function folderOf(viewFolder: string, runId: string): string {
 export async function makeWaysFolder(viewFolder: string, runId: string): Promise<string> {
   const folder = folderOf(viewFolder, runId);
   await mkdir(folder, { recursive: true, mode: 0o711 });
+  await noteUse(viewFolder, runId);
   return folder;
+}
+
+/** Tells every worker of this machine that the run uses its container now, or is about to. */
+export async function noteUse(viewFolder: string, runId: string): Promise<void> {
+  const now = new Date();
+  await utimes(folderOf(viewFolder, runId), now, now);
+}
+
+/** In milliseconds; zero where nothing is known of the run. */
+export async function lastUse(viewFolder: string, runId: string): Promise<number> {
+  return (await stat(folderOf(viewFolder, runId)).catch(() => undefined))?.mtimeMs ?? 0;
 }
 
 /** A worker may have died before it made a container, or behind its end. */

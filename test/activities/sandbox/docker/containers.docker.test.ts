@@ -2,7 +2,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { agentUser } from '../../../../activities/sandbox/docker/docker-settings.ts';
 import { init } from '../../../../activities/sandbox/docker/inner.ts';
@@ -244,31 +243,6 @@ test('a container that goes away under a command is told as such, and its comman
     ...(result.note !== undefined && { note: expect.stringMatching('not known') }),
   });
   expect((await run(sandbox, 'cat runs')).stdout).toBe('once\n');
-});
-
-test('runs beyond the cap wait for their turn, first come first served, and an interrupted one does not', async () => {
-  const { open } = await openScene({ most: 1 });
-  const opened = await Promise.all(['a', 'b', 'c', 'd'].map((id) => open(id)));
-  const order: string[] = [];
-  await run(opened[0]!.sandbox, 'true');
-  const stop = new AbortController();
-  const waiting: Promise<void>[] = [];
-  for (const [index, name] of ['b', 'c', 'd'].entries()) {
-    const { sandbox, opened: one } = opened[index + 1]!;
-    waiting.push(
-      run(sandbox, 'true', name === 'c' ? stop.signal : undefined).then(() => {
-        order.push(name);
-        return one.close('ended');
-      }),
-    );
-    // So that each comes after the one before it.
-    await sleep(500);
-  }
-  stop.abort(new Error('interrupted'));
-  await expect(waiting[1]).rejects.toThrow('interrupted');
-  await opened[0]!.opened.close('ended');
-  await Promise.all([waiting[0], waiting[2]]);
-  expect(order).toEqual(['b', 'd']);
 });
 
 test('a sandbox that is let go of between two calls stays while another worker has a command in it', async () => {
