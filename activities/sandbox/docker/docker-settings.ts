@@ -37,13 +37,6 @@ export interface Limits {
   memoryBytes: number;
   cpus: number;
   processes: number;
-  diskBytes: number;
-}
-
-export interface Limits {
-  memoryBytes: number;
-  cpus: number;
-  processes: number;
   /** Of the work tree. */
   diskBytes: number;
 }

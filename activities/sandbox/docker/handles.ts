@@ -27,6 +27,8 @@ export function containerHandles(engine: Engine, whose: Whose): Handles {
   async function kill(handle: Handle): Promise<'gone' | 'elsewhere'> {
     const place = await placeOf(engine, handle as ContainerHandle);
     if (typeof place === 'string') return place;
+    // Nothing can be started in one that a person has paused, and its owner may leave it so.
+    if (place.isPaused && whose === 'theirs') return 'elsewhere';
     await endCommand(place.docker, place.container, handle as ContainerHandle, whose);
     return 'gone';
   }
@@ -68,13 +70,13 @@ export async function endCommand(
 async function placeOf(
   engine: Engine,
   handle: ContainerHandle,
-): Promise<'gone' | 'elsewhere' | { docker: Docker; container: Docker.Container }> {
+): Promise<'gone' | 'elsewhere' | { docker: Docker; container: Docker.Container; isPaused: boolean }> {
   try {
     const docker = await engine.calls();
     if ((await engineId(docker)) !== handle.engine) return 'elsewhere';
     const container = docker.getContainer(handle.container);
     const { State } = await container.inspect();
-    return State.Running ? { docker, container } : 'gone';
+    return State.Running ? { docker, container, isPaused: State.Paused } : 'gone';
   } catch (error) {
     if (statusOf(error) === 404) return 'gone';
     if (isUnreachable(error)) return 'elsewhere';

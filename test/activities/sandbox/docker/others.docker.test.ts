@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { createOthers } from '../../../../activities/sandbox/docker/others.ts';
+import type { Handle } from '../../../../activities/sandbox/sandbox.ts';
 import { sandboxConformance } from '../conformance.ts';
 import { openInFolder, run, usualDocker } from '../opened.ts';
 import { openScene } from './engine.ts';
@@ -142,6 +143,26 @@ test('a container that is not there, does not run, is ours or shows no such proj
     /could not start a shell in \/workspace\/none .*no such file or directory/,
   );
   await nowhere.close('ended');
+});
+
+test('a command in a container that its owner has paused cannot be reached, and those of others are swept all the same', async () => {
+  const project = projectFolder();
+  const { name, start, remove } = theirContainer();
+  onTestFinished(remove);
+  const container = await start(project);
+  const driver = createOthers(needs);
+  const opened = await driver.open({
+    ...{ id: 'run', tenantId: 'tenant', projectPath: project, container: { id: name } },
+  });
+  const started = Promise.withResolvers<Handle>();
+  const running = run(await opened.forCall(), 'sleep 600', undefined, started.resolve);
+  const handle = await started.promise;
+  await container.pause();
+  expect([await driver.kill(handle), await driver.sweep([handle])]).toEqual(['elsewhere', undefined]);
+  await container.unpause();
+  expect(await driver.kill(handle)).toBe('gone');
+  await running;
+  await opened.close('ended');
 });
 
 test('a project that a container shows read-only is refused, and a read-only folder in one is not', async () => {
