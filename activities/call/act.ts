@@ -10,7 +10,7 @@ import { holdCommands } from './held-commands.ts';
 import { createCallOutput } from './output.ts';
 import { untilStored } from '../store/db/until-stored.ts';
 import { placeFiles } from './place-files.ts';
-import { createTimeLimit } from './time-limit.ts';
+import { createTimeLimit, startingUncounted } from './time-limit.ts';
 import { judgePredecessor, unopened } from './predecessor.ts';
 import { reviewContextOf } from './review.ts';
 import { RunStopped } from '../store/runs/stops.ts';
@@ -142,6 +142,7 @@ async function runInTime(
     const result = await tool.run(call.input, {
       ...context,
       signal,
+      sandbox: startingUncounted(context.sandbox, limit),
       recordHandle: (handle) => limit.uncounted(() => context.recordHandle(handle)),
       noteIntent: (intent) => limit.uncounted(() => context.noteIntent(intent)),
     });

@@ -1,4 +1,7 @@
-// The time a call may take. What it waits for the store, as with a full disk, is not its own time and is not counted.
+// The time a call may take. What it waits for the store, as with a full disk, or for a place to start a command in, is not
+// its own time and is not counted.
+import type { ExecOptions, Sandbox } from '../sandbox/sandbox.ts';
+
 export interface TimeLimit {
   /** Aborted when the time is over. */
   signal: AbortSignal;
@@ -12,9 +15,11 @@ export function createTimeLimit(milliseconds: number): TimeLimit {
   let left = milliseconds;
   let since = 0;
   let waits = 0;
+  let isCleared = false;
   let timer: NodeJS.Timeout | undefined;
 
   function go(): void {
+    if (isCleared) return;
     since = performance.now();
     timer = setTimeout(() => over.abort(), Math.max(0, left));
   }
@@ -37,6 +42,34 @@ export function createTimeLimit(milliseconds: number): TimeLimit {
         if (waits === 0) go();
       }
     },
-    clear: () => clearTimeout(timer),
+    clear() {
+      isCleared = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** The clock stands still while a command is waiting to start. */
+export function startingUncounted<Given extends Pick<Sandbox, 'exec'>>(
+  sandbox: Given,
+  limit: Pick<TimeLimit, 'uncounted'>,
+): Given {
+  return {
+    ...sandbox,
+    async exec(options: ExecOptions) {
+      const { promise: started, resolve } = Promise.withResolvers<void>();
+      void limit.uncounted(() => started);
+      try {
+        return await sandbox.exec({
+          ...options,
+          async onStart(handle) {
+            await options.onStart(handle);
+            resolve();
+          },
+        });
+      } finally {
+        resolve();
+      }
+    },
   };
 }

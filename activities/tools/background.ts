@@ -158,9 +158,21 @@ async function startHeld(command: string, context: ToolContext): Promise<Held> {
       },
     )
     .finally(resolve);
-  // A failure before it was recorded is the caller's; one after it is how the command ended.
-  await recorded;
-  return held;
+  const onAbort = (): void => {
+    reject(context.signal.reason);
+    held.stop.abort(context.signal.reason);
+  };
+  context.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    // A failure before it was recorded is the caller's; one after it is how the command ended.
+    await recorded;
+    return held;
+  } catch (error) {
+    await held.ended;
+    throw error;
+  } finally {
+    context.signal.removeEventListener('abort', onAbort);
+  }
 }
 
 interface Foreground {

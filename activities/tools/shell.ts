@@ -106,20 +106,29 @@ async function runForeground(
   context: ToolContext,
 ): Promise<ToolResult> {
   const seconds = input.timeoutSeconds ?? defaultSeconds;
-  const timeUp = AbortSignal.timeout(seconds * 1000);
+  const timeUp = new AbortController();
+  let clock: NodeJS.Timeout | undefined;
+  // From its start: it may have waited long for a place to run in.
+  const recordHandle: ToolContext['recordHandle'] = async (handle) => {
+    await context.recordHandle(handle);
+    clock ??= setTimeout(() => timeUp.abort(), seconds * 1000);
+  };
   const capture = createCapture({ live: context.output });
   try {
-    const signal = AbortSignal.any([context.signal, timeUp]);
-    const result = await background.run(context.runs ?? input.command, context, capture, signal);
+    const signal = AbortSignal.any([context.signal, timeUp.signal]);
+    const command = context.runs ?? input.command;
+    const result = await background.run(command, { ...context, recordHandle }, capture, signal);
     const ending = `${endingOf(result)}${whatGoesOn(context.callId, result)}`;
     const isUnknown = result.exitCode === null && result.signal === null;
     const output = withEnding(capture, ending);
     return { ok: result.exitCode === 0, output, ...(isUnknown && { unknown: true }) };
   } catch (error) {
     // What stops the whole call is for the caller to tell; only the command's own time limit is an answer.
-    if (context.signal.aborted || error !== timeUp.reason) throw error;
+    if (context.signal.aborted || !timeUp.signal.aborted || error !== timeUp.signal.reason) throw error;
     const ending = `stopped after ${seconds} seconds; give a longer timeoutSeconds, or use background`;
     return failed(withEnding(capture, ending));
+  } finally {
+    clearTimeout(clock);
   }
 }
 

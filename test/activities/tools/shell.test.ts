@@ -49,6 +49,22 @@ describe('shell', () => {
     expect(await alive(bench)).toEqual([false]);
   });
 
+  test('a command that still waits to start in the background is given up with its call', async () => {
+    const { call, context } = await openBench();
+    const stop = new AbortController();
+    const given = context('1.0', stop.signal);
+    // As where no sandbox is free.
+    const exec: Sandbox['exec'] = ({ signal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+        setTimeout(() => stop.abort(new Error('the run was interrupted')), 20);
+      });
+    const waiting = { ...given, sandbox: { ...given.sandbox, exec } };
+    await expect(call('shell', { command: 'true', background: true }, waiting)).rejects.toThrow(
+      'the run was interrupted',
+    );
+  });
+
   test('output of any size and shape comes back bounded and storable', async () => {
     const { call, live: shown } = await openBench();
     const { output } = await call('shell', {
