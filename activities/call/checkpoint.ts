@@ -1,7 +1,7 @@
 // The looks at a run's project before and after a call that may write, so that the project can be brought back, and what
 // others change in between is told apart. A look that fails is told and stops nothing: it is there for people's ease, and
 // a machine without git, say, must still be able to work. The policy alone decides whether a call is made.
-import type { ActivityDeps, Attempt } from '../deps.ts';
+import { type ActivityDeps, type Attempt, CalledOff, WorkerStopping } from '../deps.ts';
 import { GitProblem } from '../git/tree.ts';
 import { type Sandbox, SandboxRefusal } from '../sandbox/sandbox.ts';
 import type { CallRow } from '../store/calls/calls.ts';
@@ -12,6 +12,8 @@ import type { Tool } from '../tools/tool.ts';
 
 // Two looks must fit into the minute that a call has beside its own time. Fifty thousand files take about a second.
 const longestLookMs = 20_000;
+// A worker that stops ends all it has five seconds after it has told its calls to; killing and storing take their part.
+const lastLookMs = 2_000;
 
 export interface Checkpoint {
   /** The look behind the call. */
@@ -36,19 +38,31 @@ export async function openCheckpoint(
   const files = await realFilesOf(call, tool, sandbox);
   const also = [...new Set([...before, ...files])];
   const cause = { callId: call.call_id };
-  const look = () => lookAt(deps, run, call, attempt, also);
-  const seen = await look();
+  const look = (until: AbortSignal) => lookAt(deps, run, call, until, also);
+  const seen = await look(attempt.signal);
   const firstSeen = seen?.ignored.filter((file) => !before.includes(file)) ?? [];
   await untilStored(() => noteBefore(db, run, cause, { tree: seen?.tree ?? null, files, firstSeen }));
   return {
     async close() {
-      // A person who stopped the run waits for its end, where it is looked at once more.
-      if (attempt.signal.aborted) return;
       const goesOn = deps.hasBackground(run.id);
-      const after = await look();
+      const after = await look(untilGivenUp(attempt.signal));
       if (after) await untilStored(() => noteAfter(db, run, cause, { tree: after.tree, goesOn }));
     },
   };
+}
+
+/** Without the look behind a call that is stopped while its run goes on, what it has changed would count as others'. */
+function untilGivenUp(signal: AbortSignal): AbortSignal {
+  const given = new AbortController();
+  const onAbort = (): void => {
+    const goesOn = signal.reason instanceof WorkerStopping || signal.reason instanceof CalledOff;
+    if (goesOn) setTimeout(() => given.abort(), lastLookMs).unref();
+    // A person who stopped the run waits for its end, where it is looked at once more.
+    else given.abort();
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return given.signal;
 }
 
 /** Where the paths of a file tool lead: a tree has nothing behind a link. */
@@ -74,11 +88,11 @@ async function lookAt(
   deps: ActivityDeps,
   run: RunRow,
   call: CallRow,
-  { signal }: Attempt,
+  until: AbortSignal,
   also: readonly string[],
 ): Promise<{ tree: string; ignored: string[] } | undefined> {
-  if (run.project_path === null || signal.aborted) return undefined;
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(longestLookMs)]);
+  if (run.project_path === null || until.aborted) return undefined;
+  const limit = AbortSignal.any([until, AbortSignal.timeout(longestLookMs)]);
   const given = new Promise<'over'>((resolve) => {
     limit.addEventListener('abort', () => resolve('over'), { once: true });
   });
@@ -88,7 +102,7 @@ async function lookAt(
     recorded.catch(() => undefined);
     const seen = await Promise.race([recorded, given]);
     if (seen !== 'over') return seen;
-    if (!signal.aborted)
+    if (!until.aborted)
       await tell(deps, run, call, `recording the project took longer than ${longestLookMs / 1000} seconds`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

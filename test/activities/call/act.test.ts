@@ -1,20 +1,23 @@
 // What a call leaves behind when something around its tool breaks.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { defaultTenant } from '../../../activities/store/db/database.ts';
 import { expect, onTestFinished, test } from 'vitest';
 import { act } from '../../../activities/call/act.ts';
 import { reviewFor } from '../../../activities/call/review.ts';
-import type { ActivityDeps } from '../../../activities/deps.ts';
+import { type ActivityDeps, WorkerStopping } from '../../../activities/deps.ts';
 import { publicEgress } from '../../../activities/egress/egress.ts';
 import { createGitBounds } from '../../../activities/git/bounds.ts';
 import { createMount } from '../../../activities/sandbox/mount/mount.ts';
 import { createRunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
 import { createContents } from '../../../activities/store/log/contents.ts';
 import { createRedactor } from '../../../activities/store/log/redaction.ts';
+import { checkpointsOf, toSpans } from '../../../activities/store/runs/checkpoints.ts';
+import { RunStopped } from '../../../activities/store/runs/stops.ts';
 import { createBackground } from '../../../activities/tools/background.ts';
 import { createTools } from '../../../activities/tools/index.ts';
 import { findProfile } from '../../../workflows/policy/presets.ts';
@@ -57,7 +60,7 @@ async function claimed(
     hasBackground: () => false,
   } as Partial<ActivityDeps> as ActivityDeps;
   const projectPath = mkdtempSync(path.join(folder, 'project-'));
-  const run = await store.started({ policy: 'headless-permissive-sandbox', projectPath, attended: true });
+  const run = await store.started({ policy: 'trusted-mount-autonomous', projectPath, attended: true });
   const asked = [{ id: 'one', name, input: JSON.stringify(input) }];
   const [call] = await store.step(run, 1, { calls: await reviewFor({ ...deps, db }, run, 1, asked) });
   const task = anAttempt(run, `call/${call!.call_id}`);
@@ -105,5 +108,66 @@ test('a command that its sandbox has lost is a call whose outcome is unknown', a
   expect(await act({ ...deps, openSandbox }, claim, attempt)).toMatchObject({
     status: 'unknown',
     output: '[outcome unknown; it was lost]',
+  });
+});
+
+test('what a stopped call has changed is looked at where its run goes on, and left to the end where the run is over', async () => {
+  const lookAfter = async (reason: Error) => {
+    const given = { name: 'shell', input: { command: 'echo 1 > a; sleep 600' } };
+    const { deps, projectPath, run, claim, attempt } = await claimed(given);
+    const stop = new AbortController();
+    const making = act(deps, claim, { ...attempt, signal: stop.signal });
+    await expect.poll(() => existsSync(path.join(projectPath, 'a'))).toBe(true);
+    stop.abort(reason);
+    const { status } = await making;
+    const now = await deps.trees.record(run);
+    const spans = toSpans(await checkpointsOf(db, run), run);
+    return { status, spans: spans.map(({ after, goesOn }) => ({ sees: after === now.tree, after, goesOn })) };
+  };
+  expect([
+    await lookAfter(new WorkerStopping('The worker is shutting down.')),
+    await lookAfter(new RunStopped('Somebody stopped the run.')),
+  ]).toEqual([
+    { status: 'stopped', spans: [{ sees: true, after: expect.any(String), goesOn: false }] },
+    { status: 'stopped', spans: [{ sees: false, after: null, goesOn: false }] },
+  ]);
+});
+
+test('a worker that stops during the look behind a call still waits a moment for it', async () => {
+  const stop = new AbortController();
+  let looks = 0;
+  const given = { name: 'write', input: { path: 'a', content: '1' } };
+  const { deps, run, claim, attempt } = await claimed(given, (usual) => async (...of) => {
+    looks += 1;
+    if (looks === 2) stop.abort(new WorkerStopping('The worker is shutting down.'));
+    return usual(...of);
+  });
+  await act(deps, claim, { ...attempt, signal: stop.signal });
+  expect(await checkpointsOf(db, run)).toMatchObject([{ tree_after: (await deps.trees.record(run)).tree }]);
+});
+
+test('what a command waits for its sandbox to start it is not its own time', async () => {
+  const input = { command: 'echo started', timeoutSeconds: 1 };
+  const { deps, claim, attempt } = await claimed({ name: 'shell', input });
+  const openSandbox: ActivityDeps['openSandbox'] = async (...of) => {
+    const lent = await deps.openSandbox(...of);
+    return {
+      ...lent,
+      async exec(options) {
+        // Longer than the command and its call together have.
+        await sleep(2500);
+        return lent.exec(options);
+      },
+    };
+  };
+  const call = { ...claim.call, timeout_seconds: 2 };
+  expect(await act({ ...deps, openSandbox }, { ...claim, call }, attempt)).toMatchObject({
+    status: 'succeeded',
+    output: 'started\n[exit code 0]',
+  });
+  const sleeping = await claimed({ name: 'shell', input: { command: 'sleep 600', timeoutSeconds: 1 } });
+  expect(await act(sleeping.deps, sleeping.claim, sleeping.attempt)).toMatchObject({
+    status: 'failed',
+    output: '[stopped after 1 seconds; give a longer timeoutSeconds, or use background]',
   });
 });
