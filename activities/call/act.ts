@@ -9,7 +9,7 @@ import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 import { holdCommands } from './held-commands.ts';
 import { createCallOutput } from './output.ts';
 import { untilStored } from '../store/db/until-stored.ts';
-import { placeFiles } from './place-files.ts';
+import { placeFiles, withMissing } from './place-files.ts';
 import { createTimeLimit, startingUncounted } from './time-limit.ts';
 import { judgePredecessor, unopened } from './predecessor.ts';
 import { reviewContextOf } from './review.ts';
@@ -55,7 +55,7 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
   const sandbox = hosts.length === 0 ? held : withWayOut(held, wayOutOf(deps, call, hosts));
   let checkpoint: Checkpoint | undefined;
   try {
-    if (run.has_files) await placeFiles(deps, run, lent.root);
+    const missing = run.has_files ? await placeFiles(deps, run, lent.root) : undefined;
     checkpoint = await openCheckpoint(deps, { run, call, tool, sandbox, attempt });
     const context: ToolContext = {
       runId: run.id,
@@ -77,7 +77,8 @@ export async function act(deps: ActivityDeps, claim: Claimed, attempt: Attempt):
       const verdict = await judgePredecessor(deps, { run, call, tool, predecessor, attempt, context });
       if (verdict) return verdict;
     }
-    return await runInTime(deps, tool, call, context, attempt);
+    const told = missing === undefined ? tool : withMissing(tool, missing);
+    return await runInTime(deps, told, call, context, attempt);
   } finally {
     // Whatever becomes of the last look: a sandbox that is not given back is never let go of, nor is its container.
     try {

@@ -40,6 +40,15 @@ export interface Contents {
   removeStray(queries: Queries, stray: FoundContent): Promise<boolean>;
 }
 
+/** No try finds it again. */
+export class ContentLost extends Error {
+  override name = 'ContentLost';
+
+  constructor(key: string) {
+    super(`Content ${key} has a row and is nowhere: it was lost.`);
+  }
+}
+
 export interface RemovedContents {
   rows: number;
   bytes: number;
@@ -108,7 +117,7 @@ export function createContents(db: Db, folder: string, bucket?: Place, inRow = i
       const bytes = row.body ?? (await place.get(key));
       // On the machine of an executor: what an earlier run left is where that ran.
       if (bytes === undefined && inRow > inRowBytes) return undefined;
-      if (bytes === undefined) throw new Error(`Content ${key} has a row and is nowhere: it was lost.`);
+      if (bytes === undefined) throw new ContentLost(key);
       return { mediaType: row.media_type, bytes };
     },
     toRow: (tenantId, key) => toRow(db, place, tenantId, key),

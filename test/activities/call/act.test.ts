@@ -1,5 +1,5 @@
 // What a call leaves behind when something around its tool breaks.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,13 +13,16 @@ import { type ActivityDeps, WorkerStopping } from '../../../activities/deps.ts';
 import { publicEgress } from '../../../activities/egress/egress.ts';
 import { createGitBounds } from '../../../activities/git/bounds.ts';
 import { createMount } from '../../../activities/sandbox/mount/mount.ts';
+import { withFiles } from '../../../activities/sandbox/open-files.ts';
 import { createRunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
 import { createContents } from '../../../activities/store/log/contents.ts';
+import { noteFiles } from '../../../activities/store/runs/parts.ts';
 import { createRedactor } from '../../../activities/store/log/redaction.ts';
 import { checkpointsOf, toSpans } from '../../../activities/store/runs/checkpoints.ts';
 import { RunStopped } from '../../../activities/store/runs/stops.ts';
 import { createBackground } from '../../../activities/tools/background.ts';
 import { createTools } from '../../../activities/tools/index.ts';
+import type { StoredPart } from '../../../workflows/contracts/message.ts';
 import { findProfile } from '../../../workflows/policy/presets.ts';
 import { createTrees } from '../../../worker/processes/trees.ts';
 import { anAttempt, openTestStore } from '../../support/store.ts';
@@ -31,7 +34,7 @@ type Record = NonNullable<ActivityDeps['trees']>['record'];
 
 /** A call of a run in a folder, claimed; `record`: how the project is looked at. */
 async function claimed(
-  { name, input }: { name: string; input: object },
+  { name, input, parts = [] }: { name: string; input: object; parts?: StoredPart[] },
   record: (usual: Record) => Record = (usual) => usual,
 ) {
   const folder = await realpath(mkdtempSync(path.join(tmpdir(), 'perdure-act-')));
@@ -55,12 +58,15 @@ async function claimed(
     openSandbox: ({ id, projectPath, mayUse }) =>
       sandboxes.lend({ id, projectPath, tenantId: defaultTenant, mode: 'mount' }, mayUse),
     killHandle: sandboxes.kill,
+    withFiles,
     place: (of) => of.project_path,
     trees: { ...trees, record: record(trees.record) },
     hasBackground: () => false,
   } as Partial<ActivityDeps> as ActivityDeps;
   const projectPath = mkdtempSync(path.join(folder, 'project-'));
-  const run = await store.started({ policy: 'trusted-mount-autonomous', projectPath, attended: true });
+  const policy = 'trusted-mount-autonomous';
+  const run = await store.started({ policy, projectPath, attended: true, parts });
+  if (parts.length > 0) await noteFiles(db, run.id);
   const asked = [{ id: 'one', name, input: JSON.stringify(input) }];
   const [call] = await store.step(run, 1, { calls: await reviewFor({ ...deps, db }, run, 1, asked) });
   const task = anAttempt(run, `call/${call!.call_id}`);
@@ -170,4 +176,23 @@ test('what a command waits for its sandbox to start it is not its own time', asy
     status: 'failed',
     output: '[stopped after 1 seconds; give a longer timeoutSeconds, or use background]',
   });
+});
+
+test('a call acts without the files of messages that cannot be put in place, and says so to the model', async () => {
+  const content = await createContents(db, '/nonexistent').put(defaultTenant, 'text/plain', Buffer.from('1'));
+  const given = {
+    ...{ name: 'write', input: { path: 'a', content: '1' } },
+    parts: [{ type: 'binary', mode: 'file', name: 'notes.txt', mediaType: 'text/plain', size: 1, content }],
+  } satisfies Parameters<typeof claimed>[0];
+  const { deps, projectPath, claim, attempt } = await claimed(given);
+  symlinkSync('/nonexistent', path.join(projectPath, '.perdure-attachments'));
+  expect(await act(deps, claim, attempt)).toEqual({
+    status: 'succeeded',
+    output: expect.stringMatching(
+      /\n\[Attached files that could not be put in place: 1\. `\.perdure-attachments\/.*\.\]$/,
+    ),
+    bytes: expect.any(Number),
+    failed: false,
+  });
+  expect(existsSync(path.join(projectPath, 'a'))).toBe(true);
 });

@@ -76,6 +76,21 @@ test('a link in the place of their folder leads nowhere', async () => {
   mkdirSync(outside);
   symlinkSync(outside, path.join(project, '.perdure-attachments'));
   const run = await store.started({ parts: [await aFile('third')] });
-  await expect(placeFiles(deps, run, project)).rejects.toMatchObject({ name: 'SandboxRefusal' });
+  expect(await placeFiles(deps, run, project)).toMatch(
+    /^Attached files that could not be put in place: 1\. /,
+  );
   expect(existsSync(path.join(outside, '.gitignore'))).toBe(false);
+});
+
+test('one whose bytes were lost keeps no other from its place', async () => {
+  const files = path.join(folder, 'lost');
+  const outside = createContents(store.database.db, files, undefined, 0);
+  const content = await outside.put(defaultTenant, 'text/plain', Buffer.from('fourth'));
+  rmSync(files, { recursive: true });
+  const [lost, there] = [{ ...(await aFile('')), content }, await aFile('fifth')];
+  const [project, run] = [aProject(), await store.started({ parts: [lost, there] })];
+  expect(await placeFiles({ ...deps, contents: outside }, run, project)).toBe(
+    `Attached files that could not be put in place: 1. Content ${content} has a row and is nowhere: it was lost.`,
+  );
+  expect(readFileSync(path.join(project, placeOfPart(there)!), 'utf8')).toBe('fifth');
 });
