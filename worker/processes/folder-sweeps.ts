@@ -1,5 +1,4 @@
-// What runs leave in the data folder besides rows: folders of runs without a project, and recorded trees. Each is looked
-// at anew in every batch, so that nothing has to be remembered between two.
+// What runs leave in the data folder besides rows: folders of runs without a project, and recorded trees.
 import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pruneTrees } from '../../activities/git/prune-trees.ts';
@@ -7,8 +6,9 @@ import type { Queries } from '../../activities/store/db/database.ts';
 import {
   existingConversations,
   existingRuns,
-  type ProjectTrees,
-  projectTrees,
+  type ProjectOfRuns,
+  projectsOfRuns,
+  treesOfProject,
 } from '../../activities/store/retention/run-folders.ts';
 import type { FolderSweeps } from '../../activities/store/retention/sweeps.ts';
 import type { Sweep, Swept } from '../../activities/store/retention/sweep.ts';
@@ -54,6 +54,7 @@ async function bytesOf(folder: string): Promise<number> {
 
 function sweepOf(oldIn: (queries: Queries, of: Swept) => Promise<Old[]>): Sweep {
   return {
+    inFiles: true,
     async measure(queries, of) {
       const old = await oldIn(queries, of);
       let bytes = 0;
@@ -98,6 +99,7 @@ function sweepOwn(folder: string): Sweep {
 
 function both(one: Sweep, other: Sweep): Sweep {
   return {
+    inFiles: true,
     async measure(...of) {
       const [first, second] = [await one.measure(...of), await other.measure(...of)];
       return { rows: first.rows + second.rows, bytes: first.bytes + second.bytes };
@@ -114,31 +116,39 @@ const isRunId = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$
 
 /**
  * The git directory of a project goes when no run names the project any more; of the others the objects that no run's
- * tree needs, while no run is at work in the project.
+ * tree needs, while no run is at work in the project. One project a batch: git takes minutes for a large one.
  */
 function sweepTrees(folder: string): Sweep {
   const unnamed = sweepOf(async (queries, { before }) => {
     const known = await namedFolders(queries);
     return (await foldersIn(folder, before)).filter(({ name }) => name.endsWith('.git') && !known.has(name));
   });
+  // How far the pruning of that age has come in this process. Another begins it anew, which costs time alone.
+  let last = { of: 0, name: '' };
   return {
-    measure: unnamed.measure,
+    ...unnamed,
     async batch(queries, of) {
       const removed = await unnamed.batch(queries, of);
       if (removed.more) return removed;
-      for (const [name, { active, trees }] of await namedFolders(queries)) {
+      if (last.of !== of.before.getTime()) last = { of: of.before.getTime(), name: '' };
+      const named = await namedFolders(queries);
+      for (const name of [...named.keys()].filter((each) => each > last.name).sort()) {
+        last.name = name;
+        const project = named.get(name);
         const gitFolder = path.join(folder, name);
-        if (active || !(await stat(gitFolder).catch(() => undefined))) continue;
-        const before = await bytesOf(gitFolder);
+        if (!project || project.active || !(await stat(gitFolder).catch(() => undefined))) continue;
+        const size = await bytesOf(gitFolder);
+        const trees = await treesOfProject(queries, project.path);
         await pruneTrees({ gitFolder, trees, before: of.before });
-        removed.bytes += Math.max(0, before - (await bytesOf(gitFolder)));
+        removed.bytes += Math.max(0, size - (await bytesOf(gitFolder)));
+        return { ...removed, more: true };
       }
       return removed;
     },
   };
 }
 
-async function namedFolders(queries: Queries): Promise<Map<string, ProjectTrees>> {
-  const projects = await projectTrees(queries);
+async function namedFolders(queries: Queries): Promise<Map<string, ProjectOfRuns>> {
+  const projects = await projectsOfRuns(queries);
   return new Map(projects.map((project) => [treeName(project.path), project]));
 }

@@ -1,6 +1,7 @@
 // Prunings: what was asked to be removed, as rows. A pruning is carried out in small batches, each a transaction
-// that also notes how far it has come: a death between two of them costs nothing, and one process at a time is at it.
-import { type Selectable, sql } from 'kysely';
+// that also notes how far it has come, or files and then that note: a death between two of them costs nothing, and one
+// process at a time is at it.
+import { type Selectable, sql, type Updateable } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import { Failure } from '../../../workflows/contracts/failures.ts';
 import type { PruningView } from '../../../workflows/contracts/retention.ts';
@@ -23,6 +24,8 @@ interface Asked {
 
 // Any constant: it only has to be the same in every process that prunes.
 const pruningLock = 7_700_003;
+// Postgres was there for each of them: it is the row that takes too long, and the rows behind it wait.
+const mostOutages = 5;
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
@@ -127,9 +130,11 @@ export async function pruneBatch(
   if (!seen) return false;
   const row = sweptRows[seen.done];
   try {
-    return await transact(db, `prune-${row?.name ?? 'end'}`, (tx) => carryOn(tx, sweeps, seen));
+    const goesOn = await alone(db, () => carryOn(db, sweeps, seen));
+    if (goesOn) outages = none;
+    return goesOn;
   } catch (error) {
-    if (!row || isStoreOutage(error)) throw error;
+    if (!row || (isStoreOutage(error) && !isStuck(seen))) throw error;
     onFailure(error, row.name);
     await db
       .updateTable('prunings')
@@ -141,28 +146,57 @@ export async function pruneBatch(
   }
 }
 
-async function carryOn(tx: Queries, sweeps: Sweeps, seen: PruningRow): Promise<boolean> {
-  const { rows } = await sql<{
-    mine: boolean;
-  }>`select pg_try_advisory_xact_lock(${pruningLock}) as mine`.execute(tx);
-  if (!rows[0]?.mine) return false;
-  const pruning = await findPruning(tx, seen.tenant_id, seen.id);
+const none = { of: '', times: 0 };
+// Of this process, one after another.
+let outages = none;
+
+function isStuck({ id, done }: PruningRow): boolean {
+  const of = `${id} ${done}`;
+  outages = { of, times: outages.of === of ? outages.times + 1 : 1 };
+  return outages.times >= mostOutages;
+}
+
+/**
+ * False when another process is at it. The lock is a connection's, since not all of the work is in transactions; nothing
+ * else is asked there that its end could wait behind.
+ */
+async function alone(db: Db, act: () => Promise<boolean>): Promise<boolean> {
+  return db.connection().execute(async (held) => {
+    const { rows } = await sql<{
+      mine: boolean;
+    }>`select pg_try_advisory_lock(${pruningLock}) as mine`.execute(held);
+    if (!rows[0]?.mine) return false;
+    try {
+      return await act();
+    } finally {
+      await sql`select pg_advisory_unlock(${pruningLock})`.execute(held);
+    }
+  });
+}
+
+async function carryOn(db: Db, sweeps: Sweeps, seen: PruningRow): Promise<boolean> {
+  const pruning = await findPruning(db, seen.tenant_id, seen.id);
   // Another process has carried it on meanwhile.
   if (!pruning || pruning.finished_at !== null || pruning.done !== seen.done) return true;
   const row = sweptRows[pruning.done];
   const before = row && (pruning.cutoffs as Partial<Record<SweepName, string>>)[row.name];
-  const update = tx.updateTable('prunings').where('id', '=', pruning.id);
+  const note = (queries: Queries, change: Updateable<Prunings>) =>
+    queries.updateTable('prunings').where('id', '=', pruning.id).set(change).execute();
   if (!row) {
-    await update.set({ finished_at: new Date() }).execute();
+    await note(db, { finished_at: new Date() });
     return true;
   }
-  const swept =
-    before === undefined
-      ? { rows: 0, bytes: 0, more: false }
-      : await sweeps[row.name].batch(tx, { tenantId: pruning.tenant_id, before: new Date(before) });
-  const removed = pruning.removed as Removed;
-  const sum = removed[row.name] ?? { rows: 0, bytes: 0 };
-  const all = { ...removed, [row.name]: { rows: sum.rows + swept.rows, bytes: sum.bytes + swept.bytes } };
-  await update.set({ removed: JSON.stringify(all), done: pruning.done + (swept.more ? 0 : 1) }).execute();
+  const sweep = sweeps[row.name];
+  const act = async (queries: Queries): Promise<void> => {
+    const swept =
+      before === undefined
+        ? { rows: 0, bytes: 0, more: false }
+        : await sweep.batch(queries, { tenantId: pruning.tenant_id, before: new Date(before) });
+    const removed = pruning.removed as Removed;
+    const sum = removed[row.name] ?? { rows: 0, bytes: 0 };
+    const all = { ...removed, [row.name]: { rows: sum.rows + swept.rows, bytes: sum.bytes + swept.bytes } };
+    await note(queries, { removed: JSON.stringify(all), done: pruning.done + (swept.more ? 0 : 1) });
+  };
+  await (sweep.inFiles ? act(db) : transact(db, `prune-${row.name}`, act));
   return true;
 }

@@ -17,25 +17,30 @@ export async function existingConversations(queries: Queries, ids: readonly stri
   return new Set(rows.map(({ id }) => id));
 }
 
-export interface ProjectTrees {
+export interface ProjectOfRuns {
   /** The project's path, as its runs have it. */
   path: string;
   /** A run is at work in it. */
   active: boolean;
-  trees: string[];
 }
 
-export async function projectTrees(queries: Queries): Promise<ProjectTrees[]> {
-  const { rows } = await sql<ProjectTrees>`
-    select project_path as path, bool_or(ended_at is null or rewind_id is not null) as active,
-      coalesce(array_agg(distinct tree) filter (where tree is not null), '{}') as trees
-    from runs cross join lateral (
+export async function projectsOfRuns(queries: Queries): Promise<ProjectOfRuns[]> {
+  const { rows } = await sql<ProjectOfRuns>`
+    select project_path as path, bool_or(ended_at is null or rewind_id is not null) as active
+    from runs where project_path is not null group by project_path`.execute(queries);
+  return rows;
+}
+
+/** The recorded trees that the runs of a project name. */
+export async function treesOfProject(queries: Queries, path: string): Promise<string[]> {
+  const { rows } = await sql<{ tree: string }>`
+    select distinct tree from runs cross join lateral (
       select start_tree as tree union all select end_tree
       union all select tree_before from checkpoints where run_id = runs.id
       union all select tree_after from checkpoints where run_id = runs.id
     ) recorded
-    where project_path is not null group by project_path`.execute(queries);
-  return rows;
+    where project_path = ${path} and tree is not null`.execute(queries);
+  return rows.map(({ tree }) => tree);
 }
 
 /** Those of the runs that have not ended; of ids without a run none. */

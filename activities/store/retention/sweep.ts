@@ -9,8 +9,12 @@ export interface Amount {
 export interface Sweep {
   /** What is older than that; counting stops after `most` rows, which a page of the plan can wait for. */
   measure(queries: Queries, of: Swept, most: number): Promise<Amount>;
-  /** Removes some of it in the caller's transaction. Called again as long as there is `more`; safe to repeat. */
+  /**
+   * Removes some of it in the caller's transaction. Called again as long as there is `more`; safe to repeat. `inFiles`: what
+   * it removes are files, and there is no transaction, which would be idle meanwhile.
+   */
   batch(queries: Queries, of: Swept): Promise<Amount & { more: boolean }>;
+  inFiles?: true;
 }
 
 export interface Swept {

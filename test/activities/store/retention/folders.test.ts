@@ -5,6 +5,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { recordTree } from '../../../../activities/git/tree.ts';
+import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { createContents } from '../../../../activities/store/log/contents.ts';
 import { sweepsOf } from '../../../../activities/store/retention/sweeps.ts';
 import { createFolderSweeps } from '../../../../worker/processes/folder-sweeps.ts';
@@ -75,4 +76,36 @@ test('recorded trees stay as long as a run names them; the next recording finds 
   await pool.query('update runs set project_path = null where id = $1', [run.id]);
   await pruneAll(store, { trees: old() }, sweepsIn(dataFolder));
   expect(existsSync(gitFolder)).toBe(false);
+});
+
+test('the trees of one project are looked through in a batch, and of each project once', async () => {
+  const dataFolder = await made('perdure-data-');
+  const trees = createTrees(dataFolder);
+  const projects = await Promise.all([1, 2].map(() => made('perdure-project-')));
+  for (const projectPath of projects) {
+    const run = await store.started({ projectPath });
+    await writeFile(path.join(projectPath, 'file.txt'), projectPath);
+    await trees.record(run);
+    await store.end(run);
+  }
+  const left = async () => {
+    const folders = projects.map((project) => path.join(treeFolder(dataFolder, project), 'objects'));
+    const found = await Promise.all(folders.map((folder) => readdir(folder, { recursive: true })));
+    // An object is a file of 38 letters in a folder of two.
+    return found.filter((names) => names.some((name) => name.length === 41)).length;
+  };
+  const sweep = createFolderSweeps(dataFolder).trees;
+  // What the index of the last recording lists would stay.
+  for (const project of projects) await rm(path.join(treeFolder(dataFolder, project), 'indexes', 'last'));
+  const of = { tenantId: defaultTenant, before: old() };
+  const seen: unknown[] = [];
+  for (let more = true; more; ) {
+    ({ more } = await sweep.batch(db, of));
+    seen.push([more, await left()]);
+  }
+  expect(seen).toEqual([
+    [true, 1],
+    [true, 0],
+    [false, 0],
+  ]);
 });

@@ -10,6 +10,7 @@ import {
   pruneBatch,
   toPruningView,
 } from '../../../../activities/store/retention/prunings.ts';
+import type { Sweeps } from '../../../../activities/store/retention/sweeps.ts';
 import { streamFor } from '../../../../activities/store/runs/runs.ts';
 import type { NewEvent } from '../../../../workflows/contracts/event.ts';
 import { ageRuns, pruneAll, sweepsIn } from '../../../support/retention.ts';
@@ -120,6 +121,55 @@ test('a night has one pruning, and a row that cannot be pruned keeps no other fr
   };
   while (await pruneBatch(db, sweeps, (_, name) => void failed.push(name)));
   expect(failed).toEqual(['trees']);
+  expect((await pool.query('select finished_at is not null as done from prunings')).rows).toEqual([
+    { done: true },
+  ]);
+});
+
+test('files are removed while no transaction is open, and by one process at a time', async () => {
+  await pool.query('delete from prunings');
+  const during: unknown[] = [];
+  const sweeps: Sweeps = {
+    ...sweepsIn(store),
+    trees: {
+      ...sweepsIn(store).trees,
+      inFiles: true,
+      async batch(queries) {
+        // A transaction begins with its first statement.
+        await queries.selectFrom('runs').select('id').execute();
+        const open = `select count(*) from pg_stat_activity where datname = current_database() and xact_start is not null
+          and backend_type = 'client backend' and pid <> pg_backend_pid()`;
+        during.push([await pruneBatch(db, sweeps, none), (await pool.query(open)).rows]);
+        return { rows: 1, bytes: 2, more: during.length < 2 };
+      },
+    },
+  };
+  await pruneAll(store, { trees: new Date(0) }, sweeps);
+  expect(during).toEqual(Array.from({ length: 2 }, () => [false, [{ count: 0 }]]));
+  const { rows } = await pool.query('select * from prunings');
+  expect(toPruningView(rows[0]).items).toEqual([
+    { name: 'trees', before: new Date(0).toISOString(), rows: 2, bytes: 4 },
+  ]);
+});
+
+test('a row that is given up by Postgres time after time keeps no other from being pruned', async () => {
+  await pool.query('delete from prunings');
+  const outage = Object.assign(new Error('idle for too long'), { code: '25P03' });
+  const sweeps = {
+    ...sweepsIn(store),
+    trees: { ...sweepsIn(store).trees, batch: () => Promise.reject(outage) },
+  };
+  const cutoffs = cutoffsOf(usualRetention, new Date());
+  await addPruning(db, { tenantId: defaultTenant, by: 'test', cutoffs });
+  const failed: string[] = [];
+  let thrown = 0;
+  for (let going = true; going && thrown < 10; )
+    going = await pruneBatch(db, sweeps, (_, name) => void failed.push(name)).catch((error: unknown) => {
+      expect(error).toBe(outage);
+      thrown += 1;
+      return true;
+    });
+  expect([thrown, failed]).toEqual([4, ['trees']]);
   expect((await pool.query('select finished_at is not null as done from prunings')).rows).toEqual([
     { done: true },
   ]);
