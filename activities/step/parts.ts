@@ -24,16 +24,20 @@ export function carriesParts(history: readonly StoredMessage[]): boolean {
   return history.some(({ parts }) => parts !== undefined);
 }
 
-/** The history with its parts as they are now. Throws InputMissing when the run may not begin. */
+/**
+ * The history with its parts as they are now; of a side question as they are kept, since the run beside it fetches its own.
+ * Throws InputMissing when the run may not begin.
+ */
 export async function readyParts(
   deps: ActivityDeps,
   call: ModelCall,
   history: StoredMessage[],
 ): Promise<StoredMessage[]> {
+  const { run } = call;
+  if (run.kind === 'aside') return history;
   const ready: StoredMessage[] = [];
   for (const message of history)
     ready.push(message.parts ? await readyMessage(deps, call, message) : message);
-  const { run } = call;
   const hasFiles = ready.some(({ parts = [] }) => parts.some(isPut));
   if (hasFiles && !run.has_files) await noteFiles(deps.log.db, run.id);
   // Its machine reads them out of the rows.
@@ -81,16 +85,18 @@ async function readyMessage(
   message: StoredMessage,
 ): Promise<StoredMessage> {
   let { parts = [] } = message;
+  const isOwn = message.runId === call.run.id;
   for (const [index, part] of parts.entries()) {
     if (!isPending(part)) continue;
     const had = await have(deps, call, part);
     // The model call that follows sees that the run was stopped.
     if (had === undefined) break;
     parts = parts.with(index, had);
-    await keep(deps, call, message, { parts, had });
+    // Another run's may be at work, and is for it to fetch: it would end with a problem that it never met.
+    if (isOwn || had.problem === undefined) await keep(deps, call, message, { parts, had });
   }
   const missing = parts.find(({ problem }) => problem !== undefined);
-  if (missing && message.runId === call.run.id && message.step === 0)
+  if (missing && isOwn && message.step === 0)
     throw new InputMissing(`${missing.from ?? missing.name} cannot be had: ${missing.problem}`);
   return { ...message, parts };
 }

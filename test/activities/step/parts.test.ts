@@ -301,3 +301,26 @@ test('what a message carries stays as long as its run, and goes with it', async 
   await sweep();
   expect(await contents.get(defaultTenant, key)).toBeUndefined();
 });
+
+/** What the first message has become for a run that goes on from that one. */
+async function toldBehind(parent: string, kind: 'main' | 'aside') {
+  const { id } = await store.started();
+  await db.updateTable('runs').set({ kind, parent_id: parent }).where('id', '=', id).execute();
+  return saidIn(await prepare(id))[0]?.text;
+}
+
+test('a side question leaves to the run beside it what that carries', async () => {
+  const project = mkdtempSync(path.join(folder, 'project-'));
+  writeFileSync(path.join(project, 'a.ts'), 'export const a = 1;');
+  const part = { ...anUrl('a.ts'), type: 'file' as const };
+  const runId = await started([part], { projectPath: project, mayWrite: false });
+  expect(await toldBehind(runId, 'aside')).toContain('a.ts is still to be fetched');
+  expect(saidIn(await prepare(runId))[0]?.text).toContain('export const a = 1;');
+});
+
+test('what of another run cannot be had is told, and is no problem of that run', async () => {
+  const part = anUrl('http://10.0.0.1/x');
+  const runId = await started([part]);
+  expect(await toldBehind(runId, 'main')).toContain('from http://10.0.0.1/x is missing: ');
+  expect((await readContext(db, defaultTenant, runId))[0]?.parts).toEqual([part]);
+});
