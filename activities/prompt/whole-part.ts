@@ -2,7 +2,10 @@
 // result yet. Pure.
 import type { StoredMessage } from '../../workflows/contracts/message.ts';
 
-/** Leaves out of each other run what begins with its first step that is not whole. */
+/**
+ * Leaves out of each other run what begins with its first step that is not whole. A summary stays: it is stored with the
+ * step that asks next, and stands for those before.
+ */
 export function wholeUpTo(history: StoredMessage[], ownRunId: string): StoredMessage[] {
   const cuts = new Map<string, number>();
   for (const [place, messages] of Map.groupBy(history, ({ runId, step }) => `${runId} ${step}`)) {
@@ -12,5 +15,7 @@ export function wholeUpTo(history: StoredMessage[], ownRunId: string): StoredMes
     const isWhole = messages.every(({ calls = [] }) => calls.every(({ callId }) => results.has(callId)));
     if (!isWhole) cuts.set(first.runId, Math.min(cuts.get(first.runId) ?? Infinity, first.step));
   }
-  return history.filter(({ runId, step }) => step < (cuts.get(runId) ?? Infinity));
+  return history.filter(
+    ({ runId, step, about }) => about?.kind === 'summary' || step < (cuts.get(runId) ?? Infinity),
+  );
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { assemble } from '../../../activities/prompt/assemble.ts';
 import { wholeUpTo } from '../../../activities/prompt/whole-part.ts';
-import type { StoredMessage } from '../../../workflows/contracts/message.ts';
+import type { StoredMessage, Summary } from '../../../workflows/contracts/message.ts';
 
 const plain = { internal: false, calls: undefined, callId: undefined, failed: false, position: 0 };
 
@@ -33,6 +33,19 @@ test('a run in the middle of a step is told up to that step, and the question co
   const question = [said('aside', 0)];
   const history = [...before, ...whole, ...stepOf('two', 2, 2, 1), ...question];
   expect(wholeUpTo(history, 'aside')).toEqual([...before, ...whole, ...question]);
+});
+
+test('the summary that the step under way begins with stays', () => {
+  const about: Summary = {
+    ...{ kind: 'summary', covers: { runId: 'two', step: 1 }, messages: 3, words: ['said 0'], leftOut: 0 },
+    ...{ model: 'scripted/hello', window: 1000, before: 900, after: 100, refused: false },
+  };
+  const summary = { ...said('two', 3), text: 'summed up', about };
+  const whole = stepOf('two', 2, 2, 2);
+  const question = [said('aside', 0)];
+  expect(wholeUpTo([summary, ...whole, ...stepOf('two', 3, 1, 0), ...question], 'aside')).toEqual([
+    ...[summary, ...whole, ...question],
+  ]);
 });
 
 test('what is left can be sent, whatever is under way, and is the beginning of what there was', () => {
