@@ -114,6 +114,8 @@ export function createEventStreams(input: { hub: Hub; tokens: KnownTokens; logge
       // 204 is what stops an EventSource from coming back for a stream that has ended.
       if (following.head.ended && following.after === following.head.seq) return reply.code(204).send();
       reply.hijack();
+      // It left while its stream was looked up: its end has been told already, and would never come again.
+      if (reply.raw.destroyed) return reply;
       logWhenClosed(request, reply);
       const response = reply.raw;
       response.writeHead(200, {
