@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { CallResult } from './calls.ts';
 import type { Queries } from '../db/database.ts';
 import type { Contents } from '../log/contents.ts';
+import { chainOf } from '../runs/messages.ts';
 
 // What a model can use of an output at once; the whole stays readable by its key.
 export const mostBytes = 16 * 1024;
@@ -57,20 +58,21 @@ function isInside(buffer: Buffer, at: number): boolean {
   return ((buffer[at] ?? 0) & 0xc0) === 0x80;
 }
 
-/** The whole of an output that a run's conversation was told of, by its key; undefined of any other. */
+/**
+ * The whole of an output that a run's conversation was told of, or a run it goes on from, by its key; undefined of any
+ * other.
+ */
 export async function toldOutput(
   { db, contents }: { db: Queries; contents: Contents },
-  run: { tenant_id: string; conversation_id: string },
+  run: { id: string; tenant_id: string; conversation_id: string },
   key: string,
 ): Promise<string | undefined> {
-  const told = await db
-    .selectFrom('calls')
-    .innerJoin('runs', 'runs.id', 'calls.run_id')
-    .select(sql`1`.as('one'))
-    .where('runs.tenant_id', '=', run.tenant_id)
-    .where('runs.conversation_id', '=', run.conversation_id)
-    .where('calls.content_key', '=', key)
-    .limit(1)
-    .executeTakeFirst();
-  return told && (await contents.get(run.tenant_id, key))?.bytes.toString('utf8');
+  const { rows } = await sql`
+    with recursive ${chainOf(run.tenant_id, run.id)}
+    select from calls join runs on runs.id = calls.run_id
+    where runs.tenant_id = ${run.tenant_id} and calls.content_key = ${key}
+      and (runs.conversation_id = ${run.conversation_id} or runs.id in (select id from chain))
+    limit 1`.execute(db);
+  if (rows.length === 0) return undefined;
+  return (await contents.get(run.tenant_id, key))?.bytes.toString('utf8');
 }

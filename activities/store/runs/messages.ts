@@ -9,7 +9,17 @@ import {
 import type { Queries } from '../db/database.ts';
 
 // A chain this long has long been compacted; the bound keeps a broken parent link from walking for ever.
-export const longestChain = 10_000;
+const longestChain = 10_000;
+
+/** `chain`, for `with recursive`: the run and those it goes on from, by `id`. */
+export function chainOf(tenantId: string, runId: string) {
+  return sql`chain as (
+    select id, parent_id, 0 as depth from runs where id = ${runId} and tenant_id = ${tenantId}
+    union all
+    select runs.id, runs.parent_id, chain.depth + 1 from runs join chain on runs.id = chain.parent_id
+    where chain.depth < ${longestChain}
+  )`;
+}
 
 interface Row {
   run_id: string;

@@ -3,7 +3,7 @@
 import { sql } from 'kysely';
 import { phases, type StoredPart } from '../../../workflows/contracts/message.ts';
 import type { Queries } from '../db/database.ts';
-import { longestChain } from './messages.ts';
+import { chainOf } from './messages.ts';
 
 export function toParts(parts: readonly StoredPart[] | undefined): string | null {
   return parts === undefined || parts.length === 0 ? null : JSON.stringify(parts);
@@ -94,12 +94,7 @@ export async function partsOfContext(
   runId: string,
 ): Promise<StoredPart[]> {
   const { rows } = await sql<{ parts: StoredPart[] }>`
-    with recursive chain as (
-      select id, parent_id, 0 as depth from runs where id = ${runId} and tenant_id = ${tenantId}
-      union all
-      select runs.id, runs.parent_id, chain.depth + 1 from runs join chain on runs.id = chain.parent_id
-      where chain.depth < ${longestChain}
-    )
+    with recursive ${chainOf(tenantId, runId)}
     select parts from messages join chain on chain.id = messages.run_id where parts is not null`.execute(
     queries,
   );
