@@ -2,6 +2,7 @@
 import * as store from '../../activities/store/presets/model-configs.ts';
 import { Failure } from '../../workflows/contracts/failures.ts';
 import type { ChangeModelConfigBody, ModelConfigView } from '../../workflows/contracts/model-config.ts';
+import { refuseSecrets } from './refuse-secrets.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 import { actorOf, type Verb } from './verb.ts';
 
@@ -12,7 +13,8 @@ export const changeModelConfig: Verb<ChangeModelConfigBody, ModelConfigView> = a
   { model, version, ...config },
 ) => {
   await refuseUnknown(parts, write, caller.tenantId, { model });
-  const { key } = config;
+  const { key, instructions } = config;
+  refuseSecrets(parts, { instructions });
   if (key !== undefined && !parts.modelKeys.includes(key)) {
     const known = parts.modelKeys.length === 0 ? 'it names none' : `it names ${parts.modelKeys.join(', ')}`;
     throw new Failure('NotRunnable', `There is no key ${key} in the setting PERDURE_MODEL_KEYS; ${known}.`);

@@ -10,6 +10,7 @@ import type {
   UpdatePresetBody,
 } from '../../workflows/contracts/preset.ts';
 import { readPresetFile } from '../preset-file.ts';
+import { refuseSecrets } from './refuse-secrets.ts';
 import { refuseUnknown } from './refuse-unknown.ts';
 import { actorOf, type Caller, type Verb, type VerbParts } from './verb.ts';
 
@@ -92,12 +93,9 @@ async function refuseUnusable(
   if (problem !== undefined) throw new Failure('InvalidInput', problem);
   await refuseUnknown(parts, write, tenantId, preset);
   await refuseSubagents(write, tenantId, preset);
-  const secret = Object.entries(preset.environment ?? {}).find(([, value]) => parts.redact(value) !== value);
-  if (secret)
-    throw new Failure(
-      'InvalidInput',
-      `environment: ${secret[0]} holds a secret of this server, which no command gets.`,
-    );
+  const { instructions, description, environment = {} } = preset;
+  refuseSecrets(parts, { instructions, description });
+  refuseSecrets(parts, environment, 'environment: ');
   for (const model of preset.fallbacks ?? []) await refuseUnknown(parts, write, tenantId, { model });
 }
 

@@ -4,7 +4,7 @@ import { createTestApp } from '../support/test-app.ts';
 import { perdure } from './cli/captured.ts';
 
 test('a model is configured by version, listed, and taken away', async () => {
-  const api = await createTestApp();
+  const api = await createTestApp({ redact: (text) => text.replaceAll('hunter2hunter2', '[redacted]') });
   const config = { model: 'scripted/slow', temperature: 0.5, key: 'team-a', instructions: 'Be brief.' };
   const put = async (body: object): Promise<unknown[]> => {
     const answer = await api.ask('PUT', '/model-configs', body);
@@ -28,6 +28,10 @@ test('a model is configured by version, listed, and taken away', async () => {
   expect(await put({ model: 'nobody/none', version: 0 })).toEqual([
     422,
     ['UnknownModel', expect.any(String)],
+  ]);
+  expect(await put({ model: 'scripted/hello', instructions: 'It is hunter2hunter2.', version: 0 })).toEqual([
+    400,
+    [...['InvalidInput', 'instructions holds a secret of this server, which no command and no model gets.']],
   ]);
   expect(await put({ model: 'scripted/hello', key: 'team-b', version: 0 })).toEqual([
     422,

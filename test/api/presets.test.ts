@@ -153,7 +153,7 @@ test('a run shows its preset, what came from it, and where its values are missin
   ]);
 });
 
-test('a preset whose subagents or environment cannot be is refused with what to do', async () => {
+test('a preset whose subagents, environment or texts cannot be is refused with what to do', async () => {
   const api = await createTestApp({ redact: (text) => text.replaceAll('hunter2hunter2', '[redacted]') });
   await api.ask('POST', '/presets', {
     id: 'asks',
@@ -184,6 +184,13 @@ test('a preset whose subagents or environment cannot be is refused with what to 
       'InvalidInput',
       /SHOP holds a secret of this server/,
     ],
+    [
+      { instructions: 'Log in with hunter2hunter2.' },
+      400,
+      'InvalidInput',
+      /^instructions holds a secret of this server, which no command and no model/,
+    ],
+    [{ description: 'hunter2hunter2' }, 400, 'InvalidInput', /^description holds a secret of this server/],
   ];
   for (const [fields, status, code, detail] of wrong)
     expect([fields, await refusal(api, 'POST', '/presets', { name: 'Wrong', ...fields })]).toEqual([
