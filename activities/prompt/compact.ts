@@ -4,7 +4,7 @@ import type { StoredMessage, Summary } from '../../workflows/contracts/message.t
 import { type LlmMessage, tagged } from '../llm/llm.ts';
 import { sizeOfParts, wordsWithNames } from './attachments.ts';
 import { compactionRequest, compactionProtocol } from './protocol.ts';
-import { shortened, tokensOf } from './tokens.ts';
+import { shortened, tokensOf, tokensOfMessage } from './tokens.ts';
 
 /** A prompt that fills more of its window than this is made shorter. The rest is for the answer and for the next results. */
 const fullShare = 0.8;
@@ -171,19 +171,9 @@ function toEntries(message: StoredMessage, cap: typeof firstCap): string[] {
   return [...(text === '' ? [] : [`[agent]\n${shortened(text, cap.words)}`]), ...asked];
 }
 
-// What a wire format puts around each message or call.
-const aroundEach = 10;
-
 /** Of a message in a prompt, in tokens. */
-export function sizeOf({ text, calls = [], kept, parts = [] }: StoredMessage): number {
-  const asked = calls.map(({ name, input }) => tokensOf(name + input) + aroundEach);
-  return (
-    tokensOf(text) +
-    sizeOfParts(parts) +
-    aroundEach +
-    sum(asked) +
-    (kept ? tokensOf(JSON.stringify(kept)) : 0)
-  );
+export function sizeOf(message: StoredMessage): number {
+  return tokensOfMessage(message) + sizeOfParts(message.parts ?? []);
 }
 
 function sum(numbers: readonly number[]): number {

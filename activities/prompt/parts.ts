@@ -3,7 +3,7 @@ import type { PromptPart } from '../../workflows/contracts/prompt-record.ts';
 import { type LlmMessage, tokensOfFiles, untagged } from '../llm/llm.ts';
 import type { ToolSpec } from '../tools/tool.ts';
 import type { ContextBlock } from './assemble.ts';
-import { tokensOf } from './tokens.ts';
+import { tokensOf, tokensOfMessage } from './tokens.ts';
 
 export function partsOf({
   messages,
@@ -42,14 +42,6 @@ function partOf(message: LlmMessage): PromptPart['part'] | undefined {
   return tag === 'summary' || tag === 'project' ? tag : 'history';
 }
 
-// What a wire format puts around each message or call.
-const aroundEach = 10;
-
 function sizeOf(message: LlmMessage): number {
-  const text = tokensOf(message.text) + aroundEach;
-  if (message.role === 'user') return text + tokensOfFiles(message.files ?? []);
-  if (message.role !== 'assistant') return text;
-  const calls = message.calls.map(({ name, input }) => tokensOf(name + input) + aroundEach);
-  const kept = message.kept === undefined ? 0 : tokensOf(JSON.stringify(message.kept));
-  return calls.reduce((sum, each) => sum + each, text + kept);
+  return tokensOfMessage(message) + (message.role === 'user' ? tokensOfFiles(message.files ?? []) : 0);
 }

@@ -6,6 +6,21 @@ export function tokensOf(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / bytesPerToken);
 }
 
+// What a wire format puts around each message or call.
+const aroundEach = 10;
+
+interface Sized {
+  text: string;
+  calls?: readonly { name: string; input: string }[] | undefined;
+  kept?: unknown;
+}
+
+/** Of a message in a prompt, without what it carries beside its words. */
+export function tokensOfMessage({ text, calls = [], kept }: Sized): number {
+  const asked = calls.reduce((sum, { name, input }) => sum + tokensOf(name + input) + aroundEach, 0);
+  return tokensOf(text) + aroundEach + asked + (kept ? tokensOf(JSON.stringify(kept)) : 0);
+}
+
 export function bytesOf(tokens: number): number {
   return Math.floor(tokens * bytesPerToken);
 }
