@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import { createPathCheck } from '../../workflows/policy/path-check.ts';
-import { withFiles } from '../sandbox/open-files.ts';
+import type { ActivityDeps } from '../deps.ts';
 import { SandboxRefusal } from '../sandbox/sandbox.ts';
 import type { CallRow } from '../store/calls/calls.ts';
 import type { RunRow } from '../store/runs/runs.ts';
@@ -17,19 +17,11 @@ const longestDiff = 200_000;
 // Comparing two large files that have little in common takes long, and the API answers others meanwhile.
 const comparingMs = 500;
 
-export interface SandboxFolders {
-  /** Where runs without a project have a folder each. */
-  workFolder: string;
-  /** Folders that no tool may see, even in the work tree. */
-  hidden: readonly string[];
-}
+/** `workFolder`: where runs without a project have a folder each. */
+type Needs = ReviewNeeds & Pick<ActivityDeps, 'withFiles'> & { workFolder: string };
 
 /** Null where it is not known: another tool, a file that is no text, a plan that does not fit any more. */
-export async function plannedChange(
-  needs: ReviewNeeds & SandboxFolders,
-  run: RunRow,
-  call: CallRow,
-): Promise<string | null> {
+export async function plannedChange(needs: Needs, run: RunRow, call: CallRow): Promise<string | null> {
   // The files are on the machine of its executor.
   if (run.executor !== null) return null;
   const found = findTool(toolsOf(needs, run), call.tool);
@@ -44,7 +36,7 @@ export async function plannedChange(
   if (project === null) await mkdir(root, { recursive: true, mode: 0o700 });
   try {
     // No sandbox is opened: it is the worker's that has the run.
-    const planned = await withFiles(root, mayUse, (files) => plan(call.input, files), needs.hidden);
+    const planned = await needs.withFiles(root, mayUse, (files) => plan(call.input, files));
     return 'problem' in planned ? null : diffOf(planned.changes);
   } catch (error) {
     return refused(error);

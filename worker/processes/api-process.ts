@@ -50,7 +50,7 @@ import { createFolderSweeps } from './folder-sweeps.ts';
 import { keptKey } from './kept-key.ts';
 import { createManifest } from './manifest.ts';
 import { modelPrice } from './model-price.ts';
-import { sandboxDrivers, sandboxFolders, sandboxViews } from './sandboxes.ts';
+import { sandboxDrivers, filesOfRuns, sandboxViews } from './sandboxes.ts';
 import { startNeedsOf } from './start-needs.ts';
 import { openClient } from './temporal-client.ts';
 import { createTrees } from './trees.ts';
@@ -88,7 +88,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
   const profileOf = createProfiles();
   const price = modelPrice(config);
   const drivers = sandboxDrivers(config);
-  const folders = sandboxFolders(config.dataFolder);
+  const files = filesOfRuns(config.dataFolder);
   const trees = createTrees(config.dataFolder);
   const embedded = await embeddedDeps(config.dataFolder);
   const sweeps = sweepsOf(store.contents, createFolderSweeps(config.dataFolder));
@@ -117,7 +117,7 @@ export async function startApiProcess(config: RoleConfig, logger: Logger): Promi
       return edited;
     },
     plannedChange: (queries, run, call) =>
-      plannedChange({ ...folders, tools, profileOf, place: trees.place, db: queries }, run, call),
+      plannedChange({ ...files, tools, profileOf, place: trees.place, db: queries }, run, call),
     // Without a run: only for built-in tools.
     ...trees.views,
     describeCall: (call) => describeCall(toolsOf({ tools }, { external_tools: [], preset: null }), call),

@@ -1,8 +1,10 @@
 // The sandboxes there are, with what this machine gives them, and what a worker holds of them for its runs.
 import path from 'node:path';
 import type { Logger } from 'pino';
+import type { ActivityDeps } from '../../activities/deps.ts';
 import { createGitBounds, gitRunsNothing } from '../../activities/git/bounds.ts';
 import { createDrivers } from '../../activities/sandbox/index.ts';
+import { withFiles } from '../../activities/sandbox/open-files.ts';
 import { createRunSandboxes, type RunSandboxes } from '../../activities/sandbox/run-sandboxes.ts';
 import type { SandboxDriver } from '../../activities/sandbox/sandbox.ts';
 import type { ApiDeps } from '../../api/deps.ts';
@@ -77,8 +79,13 @@ async function firstUsable(drivers: readonly SandboxDriver[]): Promise<SandboxVi
 /** What the kinds are made from. */
 export type SandboxConfig = Pick<Config, 'dataFolder' | 'sandbox'>;
 
-/** Where they have what, and what they keep from commands and tools. */
-export function sandboxFolders(dataFolder: string) {
+/** The files of runs, without their sandboxes: what is kept from tools is kept from what looks at them. */
+export function filesOfRuns(dataFolder: string): Pick<ActivityDeps, 'withFiles'> & { workFolder: string } {
+  const { workFolder, hidden } = foldersOf(dataFolder);
+  return { workFolder, withFiles: (root, mayUse, use) => withFiles(root, mayUse, use, hidden) };
+}
+
+function foldersOf(dataFolder: string) {
   return {
     workFolder: path.join(dataFolder, 'work'),
     viewFolder: path.join(dataFolder, 'view'),
@@ -98,7 +105,7 @@ export function sandboxDrivers(
 ): SandboxDriver[] {
   const gitBounds = createGitBounds({ folder: path.join(dataFolder, 'bounds') });
   return createDrivers({
-    ...sandboxFolders(dataFolder),
+    ...foldersOf(dataFolder),
     programs,
     variables,
     gitBounds,

@@ -17,7 +17,6 @@ import {
 import { init } from './inner.ts';
 import { labels, nameOf } from './labels.ts';
 import type { Limits } from './docker-settings.ts';
-import type { Places } from './places.ts';
 import { waysOutInside } from './way.ts';
 import type { Shown } from '../tree/beside.ts';
 import type { Guarded } from '../tree/guarded.ts';
@@ -25,6 +24,11 @@ import { home, type User } from '../tree/stand-ins.ts';
 
 // Where the kernel tells of the machine's devices; engines show them.
 const devices = ['/sys/block', '/sys/bus', '/sys/class', '/sys/dev', '/sys/devices'];
+
+export interface Places {
+  /** Makes one more container once there is room for it. The runs of one worker are served in the order they came. */
+  make(signal: AbortSignal, create: () => Promise<void>): Promise<void>;
+}
 
 export interface Wanted {
   instance: string;

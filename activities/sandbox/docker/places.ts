@@ -2,15 +2,10 @@
 // nothing; where all are at work it waits, first come first served.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { isAtWork, remove } from './container.ts';
+import { isAtWork, type Places, remove } from './container.ts';
 import { type Engine, whenBack } from './engine.ts';
 import type { DockerSettings } from './docker-settings.ts';
 import { labels } from './labels.ts';
-
-export interface Places {
-  /** Makes one more container once there is room for it. The runs of one worker are served in the order they came. */
-  make(signal: AbortSignal, create: () => Promise<void>): Promise<void>;
-}
 
 // Other workers give places back as well, and nothing tells of it.
 const lookMs = 500;

@@ -6,13 +6,12 @@ import type { Shown } from '../tree/beside.ts';
 import { type Found, type Guarded, guardedIn } from '../tree/guarded.ts';
 import { asMounted } from '../tree/mount-check.ts';
 import { home, identityOf, putStandIn, type User } from '../tree/stand-ins.ts';
-import { ensureContainer, specOf } from './container.ts';
+import { ensureContainer, type Places, specOf } from './container.ts';
 import { OverDisk, watchDisk } from './disk.ts';
 import { agentUser, type DockerNeeds, mode } from './docker-settings.ts';
 import { asNotStarted, type Engine, NotStarted, statusOf, untilStarted, whenBack } from './engine.ts';
 import { runCommand } from './exec.ts';
 import { keepLauncher, type Place } from './launcher.ts';
-import type { Places } from './places.ts';
 import { makeWaysFolder, noteUse, openWay } from './way.ts';
 
 // Several times before a container counts as one that does nothing.

@@ -20,6 +20,7 @@ import { reviewContextOf, reviewEdit, reviewFor } from '../../../activities/call
 import type { ActivityDeps } from '../../../activities/deps.ts';
 import { createGitBounds } from '../../../activities/git/bounds.ts';
 import { createMount } from '../../../activities/sandbox/mount/mount.ts';
+import { withFiles } from '../../../activities/sandbox/open-files.ts';
 import { createRunSandboxes } from '../../../activities/sandbox/run-sandboxes.ts';
 import { listApprovals, toApprovalView } from '../../../activities/store/approvals/approval-lists.ts';
 import { answerApproval, type EditedCall } from '../../../activities/store/approvals/approvals.ts';
@@ -305,8 +306,9 @@ test('a change that is asked about is told as a diff of the files as they are no
     { command: 'touch b' },
   );
   expect(asked.map(({ decision }) => decision)).toEqual(asked.map(() => 'ask'));
-  const hidden = [path.join(project, 'state')];
-  const needs = { ...deps, db, workFolder: folder, hidden, place: () => project };
+  const reading: ActivityDeps['withFiles'] = (root, mayUse, use) =>
+    withFiles(root, mayUse, use, [path.join(project, 'state')]);
+  const needs = { ...deps, db, workFolder: folder, withFiles: reading, place: () => project };
   const told: (string | null)[] = [];
   for (const call of asked) told.push(await plannedChange(needs, run, call));
   expect(told).toEqual([
@@ -318,6 +320,6 @@ test('a change that is asked about is told as a diff of the files as they are no
   expect(readdirSync(project).toSorted()).toEqual(['.git', 'a.txt', 'latin', 'notes', 'state']);
   expect(readFileSync(path.join(project, 'a.txt'), 'utf8')).toBe('one\ntwo\n');
   // Without a project, before the first call has made the folder.
-  const own = { ...needs, workFolder: path.join(folder, 'work'), hidden: [folder], place: () => null };
+  const own = { ...needs, workFolder: path.join(folder, 'work'), place: () => null };
   expect(asked[2] && (await plannedChange(own, run, asked[2]))).toBe(told[2]);
 });
