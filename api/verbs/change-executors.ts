@@ -25,6 +25,8 @@ export const beatExecutor: Verb<
   { executorId: string; draining: boolean | undefined },
   HeartbeatView
 > = async (_parts, write, { tenantId }, { executorId, draining }) => {
+  // So that it is not taken for silent at the same moment.
+  await lockDispatcher(write, tenantId);
   const { agent, holds } = await registered.beatAgent(write, tenantId, executorId, draining);
   const held = holds.map(({ id: taskId, claim }) => ({ taskId, claim }));
   return { body: { ...registered.toExecutorView(agent), holds: held } };

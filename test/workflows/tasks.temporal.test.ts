@@ -23,10 +23,10 @@ async function addTask(
   const words = { title: 'A task', prompt: 'Go.', priority: 'normal' as const, retries: 3 };
   const lists = { labels: [], files: [], acceptance: [], dependsOn: [] };
   const { log } = kernel.store;
-  const dispatcher = await log.write('test', (write) => lockDispatcher(write, defaultTenant));
-  const task = await log.write('test', (write) =>
-    insertTask(write, { ...words, ...lists, ...fields }, { model, project: null }, author),
-  );
+  const [dispatcher, task] = await log.write('test', async (write) => [
+    await lockDispatcher(write, defaultTenant),
+    await insertTask(write, { ...words, ...lists, ...fields }, { model, project: null }, author),
+  ]);
   if (dispatcher.execution_id === null) kernel.dispatchers.started(dispatcher);
   else kernel.dispatchers.wake(dispatcher.id);
   return task;

@@ -1,4 +1,4 @@
-// Claims: who has a task, what they say of it, and what comes too late.
+// Claims: who has a task, what they say of it, and what comes too late. Who writes one holds the dispatcher's lock.
 import { sql } from 'kysely';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
 import { priorities } from '../../../workflows/contracts/run.ts';
@@ -6,7 +6,6 @@ import { type Candidate, route } from '../../../workflows/tasks/route.ts';
 import { hasEnded } from '../../../workflows/tasks/transitions.ts';
 import type { Queries } from '../db/database.ts';
 import type { Write } from '../log/events.ts';
-import { lockDispatcher } from './dispatchers.ts';
 import { theAgent, toCandidate } from './registered.ts';
 import { taskOf, type TaskRow } from './task-row.ts';
 import { findTask } from './tasks.ts';
@@ -19,7 +18,7 @@ interface Claim {
   runId: string | null;
 }
 
-/** Gives each waiting task to an executor, under its next number. The caller holds the dispatcher's lock. */
+/** Gives each waiting task to an executor, under its next number. */
 export async function claimTasks(write: Write, claims: readonly Claim[], at: Date): Promise<TaskRow[]> {
   const claimed = await setClaimed(write, claims.map(toClaimed), at);
   for (const { task, executor, runId } of claims)
@@ -47,7 +46,6 @@ export async function claimByAgent(
   { tenantId, executorId }: Pulling,
   taskId: string,
 ): Promise<TaskRow> {
-  await lockDispatcher(write, tenantId);
   const at = new Date();
   const agent = toCandidate(await theAgent(write, tenantId, executorId));
   const task = found(await findTask(write.tx, tenantId, taskId), `task ${taskId}`);
@@ -71,7 +69,6 @@ export async function pullTask(
   write: Write,
   { tenantId, executorId }: Pulling,
 ): Promise<TaskRow | undefined> {
-  await lockDispatcher(write, tenantId);
   const at = new Date();
   const agent = toCandidate(await theAgent(write, tenantId, executorId));
   if (agent.state === 'draining' || agent.load >= agent.places) return undefined;
@@ -138,7 +135,6 @@ interface Saying {
 
 /** The task under the claim, or why what is said of it counts no more; that is noted with the claim. */
 async function under(write: Write, { tenantId, taskId, claim }: Saying, what: string): Promise<Said> {
-  await lockDispatcher(write, tenantId);
   const task = found(await findTask(write.tx, tenantId, taskId), `task ${taskId}`);
   if (task.status === 'in_progress' && task.claim === claim) return { task };
   const noted = await write.tx

@@ -1,4 +1,5 @@
-// The registry of executors as tasks are handed to them: our live workers, and agents of others that register themselves.
+// The registry of executors as tasks are handed to them: our live workers, and agents of others that register themselves. Who
+// writes one holds the dispatcher's lock.
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import type { ExecutorView } from '../../../workflows/contracts/executor.ts';
@@ -8,7 +9,6 @@ import type { Queries } from '../db/database.ts';
 import type { Executors } from '../db/tables.ts';
 import type { Write } from '../log/events.ts';
 import { isApart, silentFrom } from '../runs/executors.ts';
-import { lockDispatcher } from './dispatchers.ts';
 import { taskOf, type TaskRow } from './task-row.ts';
 import { loseClaim, releaseTask } from './write-task.ts';
 
@@ -85,7 +85,6 @@ export interface Offer {
 
 /** The same name again is the same agent, come back with what it offers now. */
 export async function registerAgent(write: Write, tenantId: string, offer: Offer): Promise<Registered> {
-  await lockDispatcher(write, tenantId);
   const offers = {
     capabilities: [...new Set(offer.capabilities)],
     places: offer.places,
@@ -134,8 +133,6 @@ export async function beatAgent(
   id: string,
   draining: boolean | undefined,
 ): Promise<{ agent: Registered; holds: TaskRow[] }> {
-  // Under the lock, so that it is not taken for silent at the same moment.
-  await lockDispatcher(write, tenantId);
   await theAgent(write, tenantId, id);
   await write.tx
     .updateTable('executors')
@@ -158,7 +155,6 @@ async function heldBy({ tx }: Write, id: string): Promise<TaskRow[]> {
 
 /** By its own will: what it has goes back, and no attempt has failed. */
 export async function deregisterAgent(write: Write, tenantId: string, id: string): Promise<void> {
-  await lockDispatcher(write, tenantId);
   const agent = await theAgent(write, tenantId, id);
   await endAgent(write, id, new Date());
   for (const task of await heldBy(write, id))
@@ -175,8 +171,7 @@ async function endAgent(write: Write, id: string, now: Date): Promise<void> {
 }
 
 /**
- * Agents that were silent for longer than they said are gone, and what they held is taken back. The caller holds the
- * dispatcher's lock.
+ * Agents that were silent for longer than they said are gone, and what they held is taken back.
  */
 export async function reapSilent(write: Write, tenantId: string, at?: Date): Promise<void> {
   const agents = await listRegistered(write.tx, { tenantId, kind: 'agent', ...(at && { at }) });

@@ -1,4 +1,4 @@
-// Tasks: read, made, changed and cancelled.
+// Tasks: read, made, changed and cancelled. Who writes one holds the dispatcher's lock.
 import { type Selectable, sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import { Failure, found } from '../../../workflows/contracts/failures.ts';
@@ -12,7 +12,6 @@ import { type EndedRun, endUnstarted } from '../lifecycle/end-run.ts';
 import type { Write } from '../log/events.ts';
 import { addInput } from '../runs/inputs.ts';
 import { lockRunAndConversation } from '../runs/runs.ts';
-import { lockDispatcher } from './dispatchers.ts';
 import { type ClaimRow, taskOf, type TaskRow } from './task-row.ts';
 import { endClaim, endTask, setTask, tell, whySkipped } from './write-task.ts';
 
@@ -91,7 +90,6 @@ export async function insertTask(
   { tenantId, by }: TaskAuthor,
   letter: string | null = null,
 ): Promise<TaskRow> {
-  await lockDispatcher(write, tenantId);
   const dependsOn = [...new Set(fields.dependsOn)];
   const above = await dependedOn(write, tenantId, dependsOn);
   const skipped = above.map(whySkipped).find((why) => why !== undefined);
@@ -156,7 +154,6 @@ export async function changeTask(
   change: Partial<TaskFields>,
   { tenantId, by }: TaskAuthor,
 ): Promise<TaskRow> {
-  await lockDispatcher(write, tenantId);
   const task = found(await findTask(write.tx, tenantId, id), `task ${id}`);
   if (task.version !== version) {
     const detail = `Task ${id} is at version ${task.version} by now; look at that and send the change again.`;
@@ -207,7 +204,6 @@ export async function cancelTask(
   { tenantId, by }: TaskAuthor,
   messageId: string,
 ): Promise<{ task: TaskRow; stopped: StoppedRun | undefined }> {
-  await lockDispatcher(write, tenantId);
   const task = found(await findTask(write.tx, tenantId, id), `task ${id}`);
   if (task.status === 'cancelled') return { task, stopped: undefined };
   if (hasEnded(task.status))

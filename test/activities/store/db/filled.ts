@@ -22,6 +22,7 @@ import { addPruning } from '../../../../activities/store/retention/prunings.ts';
 import { openByHand } from '../../../../activities/store/schedules/due.ts';
 import { insertSchedule } from '../../../../activities/store/schedules/schedules.ts';
 import { claimByAgent, failTask } from '../../../../activities/store/tasks/claims.ts';
+import { lockDispatcher } from '../../../../activities/store/tasks/dispatchers.ts';
 import { registerAgent } from '../../../../activities/store/tasks/registered.ts';
 import { insertTask } from '../../../../activities/store/tasks/tasks.ts';
 import { layOut } from '../../../../activities/store/webhooks/deliveries.ts';
@@ -102,6 +103,7 @@ export async function fill(url: string): Promise<void> {
     await log.write('test', async (write) => {
       const author = { tenantId: defaultTenant, by: 'test' };
       const offer = { name: 'agent', places: 1, capabilities: [], ttlSeconds: 60 };
+      await lockDispatcher(write, defaultTenant);
       const { id: executorId } = await registerAgent(write, defaultTenant, offer);
       const words = { title: 'A task', prompt: 'Go.', priority: 'normal' as const, retries: 1 };
       const lists = { labels: [], files: [], acceptance: [], dependsOn: [] };

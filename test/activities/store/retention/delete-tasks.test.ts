@@ -14,7 +14,7 @@ test('tasks that ended long ago go with claims and events; what an open one depe
   const { tenantId } = fleet;
   const agent = await fleet.agent('one');
   const end = (how: typeof completeTask | typeof failTask): Promise<TaskRow> =>
-    store.log.write('test', async (write) => {
+    fleet.inTurn(async (write) => {
       const task = await pullTask(write, { tenantId, executorId: agent });
       if (!task) throw new Error('None waits.');
       const { task: ended } = await how(write, { tenantId, taskId: task.id, claim: task.claim }, 'So it is.');
@@ -28,7 +28,7 @@ test('tasks that ended long ago go with claims and events; what an open one depe
   await end(failTask);
   const open = await fleet.task({ dependsOn: [needed.id] });
   const cancelled = await fleet.task({ dependsOn: [done.id] });
-  await store.log.write('test', (write) => cancelTask(write, cancelled.id, fleet.author, 'm'));
+  await fleet.inTurn((write) => cancelTask(write, cancelled.id, fleet.author, 'm'));
   const all = [done, needed, failed, open, cancelled];
   const left = async (): Promise<boolean[]> =>
     Promise.all(all.map(async ({ id }) => (await findTask(db, tenantId, id)) !== undefined));

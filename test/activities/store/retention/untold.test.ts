@@ -69,7 +69,7 @@ test('a task that has ended goes when a webhook has been told of it', async () =
   await tenant.look(webhook);
   const executorId = await fleet.agent('one');
   await fleet.task();
-  await store.log.write('test', async (write) => {
+  await fleet.inTurn(async (write) => {
     const task = await pullTask(write, { tenantId, executorId });
     if (!task) throw new Error('None waits.');
     await completeTask(write, { tenantId, taskId: task.id, claim: task.claim }, 'So it is.');

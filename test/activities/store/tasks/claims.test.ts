@@ -24,16 +24,17 @@ beforeAll(async () => {
 // As the API does.
 const limited = createLimit(4);
 
-function inTurn<Done>(act: (write: Write) => Promise<Done>): Promise<Done> {
-  return limited(() => store.log.write('test', act));
+function inTurn<Done>(fleet: Fleet, act: (write: Write) => Promise<Done>): Promise<Done> {
+  return limited(() => fleet.inTurn(act));
 }
 
 function pull(fleet: Fleet, executorId: string): Promise<TaskRow | undefined> {
-  return inTurn((write) => pullTask(write, { tenantId: fleet.tenantId, executorId }));
+  return inTurn(fleet, (write) => pullTask(write, { tenantId: fleet.tenantId, executorId }));
 }
 
-function complete({ tenantId }: Fleet, { id: taskId, claim }: TaskRow): Promise<Said> {
-  return inTurn((write) => completeTask(write, { tenantId, taskId, claim }, undefined));
+function complete(fleet: Fleet, { id: taskId, claim }: TaskRow): Promise<Said> {
+  const { tenantId } = fleet;
+  return inTurn(fleet, (write) => completeTask(write, { tenantId, taskId, claim }, undefined));
 }
 
 test('of 64 agents that claim at once each task has one, none is lost, and what comes late is refused', async () => {
@@ -46,7 +47,7 @@ test('of 64 agents that claim at once each task has one, none is lost, and what 
   const [first] = tasks as [TaskRow];
   const named = await Promise.allSettled(
     agents.map((executorId) =>
-      inTurn((write) => claimByAgent(write, { tenantId: fleet.tenantId, executorId }, first.id)),
+      inTurn(fleet, (write) => claimByAgent(write, { tenantId: fleet.tenantId, executorId }, first.id)),
     ),
   );
   expect(named.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -59,7 +60,7 @@ test('of 64 agents that claim at once each task has one, none is lost, and what 
   // A third of them is gone with what they held, which others take; then the first ones come back with results.
   const lost = pulled.filter((_, index) => index % 3 === 0);
   for (const { executor_id: id } of lost)
-    if (id !== null) await store.log.write('test', (write) => deregisterAgent(write, fleet.tenantId, id));
+    if (id !== null) await fleet.inTurn((write) => deregisterAgent(write, fleet.tenantId, id));
   const takers: string[] = [];
   for (const { id } of lost) takers.push(await fleet.agent(`taker-${id}`));
   const again = (await Promise.all(takers.map((taker) => pull(fleet, taker)))).filter(
@@ -85,7 +86,7 @@ test('an agent that drains takes nothing more, until it registers again', async 
   const fleet = await openFleet(store);
   const agent = await fleet.agent('box');
   const task = await fleet.task();
-  await inTurn((write) => beatAgent(write, fleet.tenantId, agent, true));
+  await inTurn(fleet, (write) => beatAgent(write, fleet.tenantId, agent, true));
   expect(await pull(fleet, agent)).toBeUndefined();
   expect(await fleet.agent('box')).toBe(agent);
   expect(await pull(fleet, agent)).toMatchObject({ id: task.id, executor_id: agent });
@@ -95,7 +96,7 @@ test('what is said of a task that has ended is refused, and noted with the claim
   const fleet = await openFleet(store);
   const task = await fleet.task();
   const held = await pull(fleet, await fleet.agent('box'));
-  await inTurn((write) => cancelTask(write, task.id, fleet.author, 'm'));
+  await inTurn(fleet, (write) => cancelTask(write, task.id, fleet.author, 'm'));
   expect(await complete(fleet, held ?? task)).toMatchObject({
     task: { status: 'cancelled' },
     refused: `Claim 1 of task ${task.id} counts no more: it is cancelled. Stop working on it.`,
@@ -125,7 +126,7 @@ test('whatever becomes of the tasks of a graph, each of them ends, and none was 
         );
         const saying = { tenantId: fleet.tenantId, taskId, claim };
         const { outcome: to } = drawn[tasks.findIndex(({ id }) => id === taskId)] ?? { outcome: 'complete' };
-        await store.log.write('test', async (write) => {
+        await fleet.inTurn(async (write) => {
           if (to === 'complete') await completeTask(write, saying, undefined);
           else if (to === 'fail') await failTask(write, saying, 'No.');
           else await cancelTask(write, taskId, fleet.author, 'm');

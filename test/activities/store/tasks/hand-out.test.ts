@@ -181,7 +181,7 @@ test('a run that people stop ends its task as cancelled, and a cancelled task st
   const [stopped, cancelled] = [await fleet.task(), await fleet.task()];
   await fleet.look();
   await endRunOf(store, fleet, stopped, 'cancelled');
-  await store.log.write('test', (write) => cancelTask(write, cancelled.id, fleet.author, 'm'));
+  await fleet.inTurn((write) => cancelTask(write, cancelled.id, fleet.author, 'm'));
   expect(await fleet.look()).toEqual({ started: [], againMs: undefined, done: false });
   expect(await fleet.see(stopped)).toMatchObject({
     status: 'cancelled',
@@ -215,7 +215,7 @@ test('what its dispatcher has not seen is found by the sweeper: ends, tasks, sil
   await fleet.look();
   const other = await fleet.task();
   const pulling = { tenantId: fleet.tenantId, executorId: agent };
-  await store.log.write('test', (write) => claimByAgent(write, pulling, other.id));
+  await fleet.inTurn((write) => claimByAgent(write, pulling, other.id));
   expect(await unseen()).toBe(false);
   await pool.query(`update executors set heartbeat_at = now() - interval '2 minutes' where id = $1`, [agent]);
   expect(await unseen()).toBe(true);
@@ -229,10 +229,10 @@ test('a task that was given back without a word to the dispatcher is found by th
   const agent = await fleet.agent('visitor');
   const task = await fleet.task();
   const pulling = { tenantId: fleet.tenantId, executorId: agent };
-  await store.log.write('test', (write) => claimByAgent(write, pulling, task.id));
+  await fleet.inTurn((write) => claimByAgent(write, pulling, task.id));
   await fleet.look();
   expect(await unseen()).toBe(false);
-  await store.log.write('test', (write) => deregisterAgent(write, fleet.tenantId, agent));
+  await fleet.inTurn((write) => deregisterAgent(write, fleet.tenantId, agent));
   expect(await fleet.see(task)).toMatchObject({
     status: 'pending',
     reason: 'Its executor visitor deregistered.',

@@ -4,9 +4,11 @@ import { onTestFinished } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { look } from '../../../../activities/tasks.ts';
 import { seedTenantAllowance } from '../../../../activities/store/allowances/change-limits.ts';
+import type { Write } from '../../../../activities/store/log/events.ts';
 import { ensureBuiltIns } from '../../../../activities/store/policies/policies.ts';
 import { endExecutor, registerExecutor } from '../../../../activities/store/runs/executors.ts';
 import type { RunRow } from '../../../../activities/store/runs/runs.ts';
+import { lockDispatcher } from '../../../../activities/store/tasks/dispatchers.ts';
 import { registerAgent } from '../../../../activities/store/tasks/registered.ts';
 import type { TaskRow } from '../../../../activities/store/tasks/task-row.ts';
 import {
@@ -25,6 +27,8 @@ import type { TestStore } from '../../../support/store.ts';
 export interface Fleet {
   tenantId: string;
   author: { tenantId: string; by: string };
+  /** In a transaction that holds the lock of its dispatcher. */
+  inTurn<Done>(act: (write: Write) => Promise<Done>): Promise<Done>;
   /** Moves the clock. */
   pass(ms: number): void;
   now(): Date;
@@ -95,9 +99,15 @@ export async function openFleet(store: TestStore, needs: Partial<StartNeeds> = {
     startRun: ({ id }: { id: string }) => void started.push(id),
     wakeRun: () => {},
   };
+  const inTurn: Fleet['inTurn'] = (act) =>
+    log.write('test', async (write) => {
+      await lockDispatcher(write, tenantId);
+      return act(write);
+    });
   return {
     tenantId,
     author,
+    inTurn,
     pass(ms) {
       at += ms;
     },
@@ -105,10 +115,10 @@ export async function openFleet(store: TestStore, needs: Partial<StartNeeds> = {
     ...workers,
     async agent(name, places = 1) {
       const offer = { name, places, capabilities: [], ttlSeconds: 60 };
-      return (await log.write('test', (write) => registerAgent(write, tenantId, offer))).id;
+      return (await inTurn((write) => registerAgent(write, tenantId, offer))).id;
     },
     task: (fields = {}, run = { project: null }) =>
-      log.write('test', (write) =>
+      inTurn((write) =>
         insertTask(
           write,
           {

@@ -18,7 +18,7 @@ test('a silent agent is gone, and what it held is tried again; a worker that is 
   const agent = await fleet.agent('visitor');
   const task = await fleet.task();
   const pulling = { tenantId: fleet.tenantId, executorId: agent };
-  await store.log.write('test', (write) => claimByAgent(write, pulling, task.id));
+  await fleet.inTurn((write) => claimByAgent(write, pulling, task.id));
   const { againMs } = await fleet.look();
   expect(againMs).toBeGreaterThan(50_000);
   fleet.pass(61_000);
@@ -75,7 +75,7 @@ test('an executor is judged by the clock of Postgres, whatever time it is where 
   const deps = { log: store.log, needs: startNeeds, startRun: () => undefined, wakeRun: () => undefined };
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
   await look(deps, { tenantId, generation: 0, executionId: 'one' }).finally(() => vi.useRealTimers());
-  await store.log.write('test', (write) => beatAgent(write, tenantId, agent, undefined));
+  await fleet.inTurn((write) => beatAgent(write, tenantId, agent, undefined));
   expect(await stateThere('visitor', 0)).toBe('available');
 });
 
