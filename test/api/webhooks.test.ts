@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
@@ -236,13 +236,14 @@ test('the client has the secret though the answer that had it was lost', async (
   const api = await createTestApp();
   // Every other answer is lost on its way.
   let sent = 0;
-  const way = createServer(async (request, response) => {
+  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const payload = await text(request);
     const { method, url, headers } = request;
     const answer = await api.app.inject({ method: method as 'POST', url: url ?? '', headers, payload });
     if ((sent += 1) % 2 === 1) response.destroy();
     else response.writeHead(answer.statusCode, { 'content-type': 'application/json' }).end(answer.payload);
-  }).listen(0, '127.0.0.1');
+  };
+  const way = createServer((request, response) => void pass(request, response)).listen(0, '127.0.0.1');
   onTestFinished(() => void way.close());
   await once(way, 'listening');
   const url = `http://127.0.0.1:${(way.address() as AddressInfo).port}`;

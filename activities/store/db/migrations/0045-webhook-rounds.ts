@@ -7,7 +7,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`create index dead_letters_by_delivery on dead_letters (delivery_id) where delivery_id is not null`.execute(
     db,
   );
-  await sql`create index dead_letters_by_task on dead_letters (task_id) where task_id is not null`.execute(db);
+  await sql`create index dead_letters_by_task on dead_letters (task_id) where task_id is not null`.execute(
+    db,
+  );
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
