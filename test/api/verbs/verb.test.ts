@@ -24,7 +24,9 @@ test('a caller without HTTP starts a run, says something into it and stops it, u
   const steered = await make(steerRun, { runId: run.id, text: 'Louder.', messageId: 'update-8' });
   expect(steered).toEqual({ runId: run.id, messageId: 'update-8', status: 'accepted', step: null });
   const stopped = await make(stopRun, { runId: run.id, kind: 'interrupt' });
-  expect(stopped).toEqual({ runId: run.id, messageId: 'update-7', status: 'accepted', step: null });
+  const { messageId } = stopped;
+  expect(stopped).toEqual({ runId: run.id, messageId, status: 'accepted', step: null });
+  expect(messageId).toMatch(/^[0-9a-f-]{36}$/);
   expect(api.told).toEqual([`started ${run.id}`, `wake ${run.id}`]);
   const { items } = (await api.ask('GET', `/runs/${run.id}/events`)).json() as { items: Event[] };
   expect(items.flatMap(({ type, payload }) => ('by' in payload ? [[type, payload.by]] : []))).toEqual([
