@@ -20,7 +20,7 @@ import { actorOf, type Outcome, type Verb, type VerbParts } from './verb.ts';
 const kept = 'Keep the secret now: it is shown this once.';
 const gone =
   'The secret was in the first answer only: if that did not arrive, give the webhook another one with /rotate.';
-const yours = 'Keep the secret that you gave it: it is not shown again.';
+const yours = 'Keep the secret: it is not shown again.';
 
 /** Known addresses that are not reached are refused now; what a name stands for is seen when it is sent to. */
 function refuseAddress({ webhookSender }: VerbParts, url: string | undefined): void {

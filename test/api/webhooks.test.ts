@@ -252,5 +252,5 @@ test('the client has the secret though the answer that had it was lost', async (
   const rotated = await client.rotateWebhookSecret(webhook.id);
   const { rows } = await api.database.pool.query('select secret, old_secret from webhooks');
   expect([sent, rows]).toEqual([4, [{ secret: rotated.secret, old_secret: secret }]]);
-  expect(rotated.note).toBe('Keep the secret that you gave it: it is not shown again.');
+  expect(rotated.note).toBe('Keep the secret: it is not shown again.');
 });
