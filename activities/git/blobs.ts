@@ -1,32 +1,35 @@
-// Reads what recorded files hold from the git directory the host owns.
+// Reads recorded objects, what files hold above all, from the git directory the host owns.
 import { GitProblem, runGit } from './command.ts';
 import type { TreeChange } from './tree-changes.ts';
 import { isNote, mostNoteBytes, type TreeEntry } from './tree-entry.ts';
 
-/** In bytes, in the order of the hashes. */
-export async function sizesOf(gitFolder: string, hashes: readonly string[]): Promise<number[]> {
-  if (hashes.length === 0) return [];
+/** What git says of objects, in the order of their hashes; `how` as `git cat-file` takes it. */
+export async function askOf(
+  gitFolder: string,
+  hashes: readonly string[],
+  how: string,
+  maxBytes?: number,
+): Promise<Buffer> {
+  if (hashes.length === 0) return Buffer.alloc(0);
   const { output } = await runGit({
     gitFolder,
-    args: ['cat-file', '--batch-check=%(objectsize)'],
+    args: ['cat-file', how],
     input: `${hashes.join('\n')}\n`,
+    ...(maxBytes !== undefined && { maxBytes }),
   });
-  return output
-    .toString('latin1')
-    .trim()
-    .split('\n')
-    .map((size, at) => (/^\d+$/.test(size) ? Number(size) : missing(hashes[at])));
+  return output;
+}
+
+/** In bytes, in the order of the hashes. */
+export async function sizesOf(gitFolder: string, hashes: readonly string[]): Promise<number[]> {
+  const output = await askOf(gitFolder, hashes, '--batch-check=%(objectsize)');
+  const sizes = output.toString('latin1').split('\n');
+  return hashes.map((hash, at) => (/^\d+$/.test(sizes[at] ?? '') ? Number(sizes[at]) : missing(hash)));
 }
 
 /** In the order of the hashes. All of it is in memory: the caller knows the sizes. */
 export async function contentsOf(gitFolder: string, hashes: readonly string[]): Promise<Buffer[]> {
-  if (hashes.length === 0) return [];
-  const { output } = await runGit({
-    gitFolder,
-    args: ['cat-file', '--batch'],
-    input: `${hashes.join('\n')}\n`,
-    maxBytes: Number.MAX_SAFE_INTEGER,
-  });
+  const output = await askOf(gitFolder, hashes, '--batch', Number.MAX_SAFE_INTEGER);
   let at = 0;
   return hashes.map((hash) => {
     const start = output.indexOf(0x0a, at) + 1;

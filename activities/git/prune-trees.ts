@@ -2,6 +2,7 @@
 // counts as one of them: the next recording builds on it and does not write again what it lists.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { askOf } from './blobs.ts';
 import { runGit } from './command.ts';
 
 export async function pruneTrees(input: {
@@ -35,12 +36,7 @@ export async function pruneTrees(input: {
 /** A tree that was damaged or lost has nothing to keep. */
 async function presentOf(gitFolder: string, trees: readonly string[]): Promise<string[]> {
   const named = trees.filter((tree) => /^[0-9a-f]{40}$/.test(tree));
-  if (named.length === 0) return [];
-  const { output } = await runGit({
-    gitFolder,
-    args: ['cat-file', '--batch-check=%(objectname) %(objecttype)'],
-    input: `${named.join('\n')}\n`,
-  });
+  const output = await askOf(gitFolder, named, '--batch-check=%(objectname) %(objecttype)');
   return output
     .toString('utf8')
     .split('\n')
