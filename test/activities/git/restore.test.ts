@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { restoreFiles } from '../../../activities/git/restore.ts';
 import { changesBetween } from '../../../activities/git/tree-changes.ts';
@@ -52,6 +53,21 @@ test('what was saved after the last look stays as it is and is named; the rest i
     'text: changed',
   ]);
   expect(contentsOf(project)).toEqual(before.set('other', 'old\n'));
+});
+
+test('what is saved while its file is being written again stays as it is and is named', async () => {
+  const { project, gitFolder, put, record } = openBench();
+  put('a', Buffer.alloc(40 * 1024 * 1024, 'old'));
+  const to = await record();
+  put('a', 'run');
+  const [changes = []] = await changesBetween(gitFolder, [[await record(), to]]);
+  const restoring = restoreFiles({ project, gitFolder }, changes);
+  let done = false;
+  void restoring.finally(() => void (done = true));
+  while (!done && readdirSync(project).length === 1) await nextTurn();
+  writeFileSync(`${project}/a`, 'person');
+  expect(await restoring).toEqual([{ path: 'a', why: 'changed' }]);
+  expect(contentsOf(project)).toEqual(new Map([['a', 'person']]));
 });
 
 test.skipIf(process.getuid?.() !== 0)(
