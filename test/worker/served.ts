@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, inject } from 'vitest';
 import type { ProcessView } from '../../workflows/contracts/system.ts';
-import { findProcesses, runningProcess } from '../../worker/process-table.ts';
+import { findProcesses } from '../../worker/process-table.ts';
 import { stopProcess } from '../../worker/supervisor/process/stop-process.ts';
 import { portSettings } from '../support/ports.ts';
 
@@ -40,6 +40,7 @@ export const startMs = 60_000;
 export let folder: string;
 export let variables: Record<string, string>;
 const held: Server[] = [];
+const supervisors: Start[] = [];
 
 /** Call before each test. */
 export const prepareServe = (): Promise<void> => prepareServeIn('data');
@@ -59,10 +60,11 @@ export async function prepareServeIn(name: string): Promise<void> {
 export async function cleanUpServe(): Promise<void> {
   for (const server of held.splice(0)) server.close();
   // Whatever a failed test left: the supervisor first, so that it starts nothing again.
+  for (const { child, ended } of supervisors.splice(0)) {
+    child.kill('SIGKILL');
+    await ended;
+  }
   const mine = findProcesses((command) => command.includes(folder));
-  const supervisor = readOrUndefined()?.processes.find(({ name }) => name === 'supervisor')?.pid;
-  const holder = supervisor == null ? undefined : runningProcess(supervisor);
-  if (holder?.command.includes('perdure.mjs')) await stopProcess(holder, []);
   await Promise.all(mine.map((each) => stopProcess(each, [])));
   rmSync(path.dirname(folder), { recursive: true, force: true });
 }
@@ -97,7 +99,10 @@ export function start(more: Record<string, string | undefined> = {}): Start {
       out += piece.toString('utf8');
     });
   }
-  return { child, out: () => out, ended: new Promise((resolve) => child.once('close', resolve)) };
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const started = { child, out: () => out, ended };
+  supervisors.push(started);
+  return started;
 }
 
 /** Resolves when the page's link is printed, which is when everything is up. */
