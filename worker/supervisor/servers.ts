@@ -89,8 +89,7 @@ async function externalTemporal(config: Config, data: DataFolder, address: strin
 export async function openTemporal(
   config: Config,
   data: DataFolder,
-  say: (line: string) => void,
-  logger: Logger,
+  { say, logger, signal }: { say(line: string): void; logger: Logger; signal: AbortSignal },
 ): Promise<ServerPart> {
   if (config.temporalAddress !== undefined) return externalTemporal(config, data, config.temporalAddress);
   const place = {
@@ -99,6 +98,7 @@ export async function openTemporal(
     namespace: config.temporalNamespace,
     cacheFolder: userCacheFolder(),
     say,
+    signal,
   };
   const server = await startTemporal({
     ...place,

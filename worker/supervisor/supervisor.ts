@@ -1,6 +1,7 @@
 // `perdure serve`: takes over or starts Postgres and Temporal, migrates, keeps the API and the worker running, and
 // ends all of it in order. It holds no state of its own: a killed supervisor costs nothing but the restarts it
 // would have made.
+import { once } from 'node:events';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -71,6 +72,7 @@ interface Scene extends SupervisorInput {
   kept: Kept;
   publication: Publication;
   chores: Chores;
+  stopAsked: AbortSignal;
 }
 
 function keepServer(scene: Scene, name: 'postgres' | 'temporal', part: ServerPart): void {
@@ -110,7 +112,7 @@ async function startServers(scene: Scene): Promise<{ databaseUrl: string; tempor
       await readyDatabase(scene, part.target);
       return part.target;
     }),
-    openTemporal(config, data, say, logger).then((part) => {
+    openTemporal(config, data, { say, logger, signal: scene.stopAsked }).then((part) => {
       keepServer(scene, 'temporal', part);
       return part;
     }),
@@ -244,6 +246,10 @@ function oneAtATime(act: () => Promise<void>): () => Promise<void> {
   };
 }
 
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
 async function releaseDead(
   { config, data, logger }: Scene,
   servers: { databaseUrl: string; temporalAddress: string },
@@ -267,18 +273,18 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
   const chores = createChores(logger);
   const { processesFile } = data;
   const publication = createPublication(processesFile, chores, () => names.map((name) => kept[name]));
-  const scene: Scene = { ...input, kept, publication, chores };
+  const stopped = new AbortController();
+  const scene: Scene = { ...input, kept, publication, chores, stopAsked: stopped.signal };
   let unlockRoles = (): void => undefined;
   let release = async (): Promise<void> => undefined;
   let standby: Standby | undefined;
   let stopping: Promise<void> | undefined;
   let starting: Promise<unknown> = Promise.resolve();
-  const stopAsked = Promise.withResolvers<void>();
   const stopHousekeeping = keepHouse(scene);
 
   async function start(): Promise<Places | undefined> {
-    const stopped = await stopLeftovers(data);
-    if (stopped > 0) input.say(`  stopped ${stopped} processes of a supervisor that is gone`);
+    const leftovers = await stopLeftovers(data);
+    if (leftovers > 0) input.say(`  stopped ${leftovers} processes of a supervisor that is gone`);
     const lock = await lockRoles(data);
     unlockRoles = lock.close;
     publication.write();
@@ -307,12 +313,12 @@ export function createSupervisor(input: SupervisorInput): Supervisor {
       untilReady(scene, 'worker', worker),
     ]);
     // A stop must not wait for a process that never comes.
-    await Promise.race([bothReady, stopAsked.promise]);
+    await Promise.race([bothReady, aborted(stopped.signal)]);
     return stopping === undefined ? { url, temporalUi } : undefined;
   }
 
   async function stop(): Promise<void> {
-    stopAsked.resolve();
+    stopped.abort(new Error('A stop was asked for.'));
     await kept.api?.stop();
     await standby?.stop();
     await kept.worker?.stop();

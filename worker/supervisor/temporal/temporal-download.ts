@@ -15,12 +15,15 @@ export interface DownloadInput {
   /** Where the program is to be; it appears there whole or not at all. */
   target: string;
   say(line: string): void;
+  signal?: AbortSignal | undefined;
 }
 
 const Address = z.object({ archiveUrl: z.url() });
 
-async function request(url: string | URL, timeoutMs: number): Promise<Response> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), redirect: 'follow' });
+async function request(url: string | URL, timeoutMs: number, stop?: AbortSignal): Promise<Response> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = stop === undefined ? timeout : AbortSignal.any([timeout, stop]);
+  const response = await fetch(url, { signal, redirect: 'follow' });
   if (!response.ok) throw new Error(`${new URL(url).host} answered ${response.status}`);
   return response;
 }
@@ -30,12 +33,12 @@ async function archiveAddress(input: DownloadInput): Promise<string> {
   question.searchParams.set('platform', process.platform);
   question.searchParams.set('arch', process.arch === 'x64' ? 'amd64' : process.arch);
   // A machine without a way out must not wait: where it works, the answer takes well under a second.
-  const { archiveUrl } = Address.parse(await (await request(question, 4_000)).json());
+  const { archiveUrl } = Address.parse(await (await request(question, 4_000, input.signal)).json());
   return archiveUrl;
 }
 
-async function expectedChecksum(archiveUrl: string): Promise<string> {
-  const list = await (await request(new URL('checksums.txt', archiveUrl), 10_000)).text();
+async function expectedChecksum(archiveUrl: string, signal?: AbortSignal): Promise<string> {
+  const list = await (await request(new URL('checksums.txt', archiveUrl), 10_000, signal)).text();
   const name = path.posix.basename(new URL(archiveUrl).pathname);
   const line = list.split('\n').find((each) => each.trim().endsWith(` ${name}`));
   const checksum = /^[0-9a-f]{64}/.exec(line?.trim() ?? '')?.[0];
@@ -60,13 +63,13 @@ function progress(total: number, say: (line: string) => void): Transform {
 
 export async function downloadTemporal(input: DownloadInput): Promise<void> {
   const archiveUrl = await archiveAddress(input);
-  const checksum = await expectedChecksum(archiveUrl);
+  const checksum = await expectedChecksum(archiveUrl, input.signal);
   await mkdir(path.dirname(input.target), { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(path.join(path.dirname(input.target), 'fetch-'));
   try {
     const archive = path.join(folder, 'archive.tar.gz');
     // 60 MB; a line slower than 200 KB/s is better served by another source.
-    const response = await request(archiveUrl, 300_000);
+    const response = await request(archiveUrl, 300_000, input.signal);
     if (response.body === null) throw new Error(`${archiveUrl} is empty`);
     const total = Number(response.headers.get('content-length') ?? 0);
     const body = Readable.fromWeb(response.body as import('node:stream/web').ReadableStream);

@@ -13,6 +13,8 @@ export interface ExecutableInput {
   cacheFolder?: string;
   downloadOrigin?: string;
   say?(line: string): void;
+  /** Ends a download or a build; what was half there is removed. */
+  signal?: AbortSignal;
 }
 
 const run = promisify(execFile);
@@ -56,7 +58,13 @@ async function goInstalled(): Promise<string | undefined> {
   return existsSync(file) ? file : undefined;
 }
 
-async function buildTemporal(target: string, say: (line: string) => void): Promise<void> {
+interface Build {
+  target: string;
+  say(line: string): void;
+  signal: AbortSignal | undefined;
+}
+
+async function buildTemporal({ target, say, signal }: Build): Promise<void> {
   await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(path.join(path.dirname(target), 'build-'));
   const started = Date.now();
@@ -73,6 +81,7 @@ async function buildTemporal(target: string, say: (line: string) => void): Promi
       [...settings, 'go', 'install', `github.com/temporalio/cli/cmd/temporal@v${version}`],
       {
         stdio: ['ignore', 'ignore', 'pipe'],
+        signal,
       },
     );
     let complaint = '';
@@ -81,9 +90,11 @@ async function buildTemporal(target: string, say: (line: string) => void): Promi
       complaint = `${complaint}${chunk.toString('utf8')}`.slice(-2_000);
     });
     const code = await new Promise<number | null>((resolve, reject) => {
-      build.once('error', reject);
+      // A stopped build is told of at once and still writes until it ends.
+      build.once('error', (error) => signal?.aborted || reject(error));
       build.once('close', resolve);
     });
+    signal?.throwIfAborted();
     if (code !== 0) throw new Error(`go install ended with ${code}: ${complaint.trim().split('\n').at(-1)}`);
     await rename(path.join(folder, 'temporal'), target);
   } finally {
@@ -98,7 +109,7 @@ interface Source {
 }
 
 function sources(input: ExecutableInput): Source[] {
-  const say = input.say ?? (() => undefined);
+  const { signal, say = () => undefined } = input;
   const folder = input.cacheFolder ?? path.join(homedir(), '.cache', 'perdure');
   const kept = path.join(folder, 'temporal', version, 'temporal');
   const origin = input.downloadOrigin ?? 'https://temporal.download';
@@ -110,7 +121,7 @@ function sources(input: ExecutableInput): Source[] {
       name: origin,
       find: async () => {
         say('Fetching the Temporal server, once.');
-        await downloadTemporal({ origin, version, target: kept, say });
+        await downloadTemporal({ origin, version, target: kept, say, signal });
         return kept;
       },
     },
@@ -118,13 +129,14 @@ function sources(input: ExecutableInput): Source[] {
       name: 'go install',
       find: async () => {
         if ((await onPath('go')) === undefined) return undefined;
-        await buildTemporal(kept, say);
+        await buildTemporal({ target: kept, say, signal });
         return kept;
       },
     },
   ];
 }
 
+/** Throws the reason of `signal` once that has ended it. */
 export async function temporalExecutable(input: ExecutableInput): Promise<string> {
   const tried: string[] = [];
   for (const source of sources(input)) {
@@ -134,6 +146,7 @@ export async function temporalExecutable(input: ExecutableInput): Promise<string
       if (file !== undefined && problem === undefined) return file;
       tried.push(`${source.name}: ${problem}`);
     } catch (error) {
+      input.signal?.throwIfAborted();
       // One source that fails is what the next one is for; the sentence at the end names every reason.
       const { message, cause } = error as Error;
       tried.push(`${source.name}: ${cause instanceof Error ? cause.message : message}`);

@@ -30,6 +30,8 @@ export interface TemporalInput extends WantedPort {
   namespace?: string;
   cacheFolder?: string;
   say?(line: string): void;
+  /** Ends the download or build of the program; a server that has it starts. */
+  signal?: AbortSignal;
 }
 
 export interface TemporalServer extends DetachedProcess {
