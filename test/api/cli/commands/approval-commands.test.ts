@@ -21,7 +21,7 @@ test('approvals lists what waits, of every run or of one, and says so when nothi
     .map((line) => line.split(/ {2,}/));
   const row = (view: ApprovalView | undefined, what: string): unknown[] => [
     view?.id.slice(-8),
-    expect.stringMatching(/^\d\.\d s$/),
+    expect.stringMatching(/^\d+\.\d s$/),
     expect.stringMatching(/^9 min \d+ s$/),
     view?.runId.slice(-8),
     what,

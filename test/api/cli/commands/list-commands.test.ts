@@ -87,7 +87,7 @@ test('show tells of a run what it was told, what it did, what was denied and wha
   const text = piped
     .out()
     .replaceAll(createdAt, 'AT')
-    .replaceAll(/\d+ s ago|\d\.\d s/g, 'TIME')
+    .replaceAll(/\d+ s ago|\d+\.\d s/g, 'TIME')
     .replaceAll(waiting.id, 'RUN-ID')
     .replaceAll(conversationId, 'CONVERSATION-ID')
     .replaceAll(short(waiting.id), 'RUN')
@@ -171,7 +171,7 @@ test('a conversation is listed, and shown with what was asked and answered', asy
   const shown = call('show', short(first.conversationId));
   expect([await shown.code, shown.err()]).toEqual([0, '']);
   const [, ...said] = shown.out().split('\n\n');
-  expect(said.map((part) => part.replaceAll(/ · \d s ago/g, ''))).toEqual([
+  expect(said.map((part) => part.replaceAll(/ · \d+ s ago/g, ''))).toEqual([
     `run ${short(first.id)} · succeeded · scripted/hello\n» Repair the cart\nIt is repaired.`,
     `run ${short(next.id)} · queued · scripted/hello\n» And now?\n`,
   ]);
@@ -249,7 +249,7 @@ test('--continue goes on with the latest conversation of this directory, or of a
   const called = go();
   expect(await called.code).toBe(0);
   expect(called.err()).toMatch(
-    new RegExp(`^Continuing conversation ${short(here.conversationId)} of \\d s ago: here\n$`),
+    new RegExp(`^Continuing conversation ${short(here.conversationId)} of \\d+ s ago: here\n$`),
   );
   const run = await newest(api);
   expect(called.out()).toBe(`${run.id}\n`);
