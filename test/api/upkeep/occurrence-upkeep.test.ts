@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { seedTenantAllowance } from '../../../activities/store/allowances/change-limits.ts';
 import { defaultTenant } from '../../../activities/store/db/database.ts';
 import { ensureBuiltIns } from '../../../activities/store/policies/policies.ts';
@@ -33,18 +33,23 @@ function keeping() {
 }
 
 test('a due time that passed is made up for although its workflow closed before it looked, and others hear of it', async () => {
+  const hourMs = 3_600_000;
+  const thisHour = Math.floor(Date.now() / hourMs) * hourMs;
+  // None begins, and is due, while this looks.
+  vi.setSystemTime(thisHour + hourMs / 2);
+  onTestFinished(() => void vi.useRealTimers());
   await ensureBuiltIns(db, defaultTenant);
   await seedTenantAllowance(db, defaultTenant);
   const of = await schedule({ everySeconds: 3600, cron: null, overlap: 'cancel-old' });
   const { row: running } = await look(await begin(of));
   if (!running?.run_id) throw new Error('It did not begin.');
   await db.updateTable('runs').set({ execution_id: 'begun' }).where('id', '=', running.run_id).execute();
-  const dueAt = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000 - 3_600_000);
+  const dueAt = new Date(thisHour - hourMs);
   const past = { settled_until: new Date(dueAt.getTime() - 1), next_due_at: dueAt, told_version: 1 };
   await db.updateTable('schedules').set(past).where('id', '=', of.id).execute();
   const { told, upkeep } = keeping();
   for (const each of upkeep.chores) await each.act();
-  const latest = occurrenceId(of.id, new Date(dueAt.getTime() + 3_600_000));
+  const latest = occurrenceId(of.id, new Date(thisHour));
   expect(told).toEqual([`occurrence ${latest} started, 0`, `run ${running.run_id} woken`]);
   expect((await listUntold(db, 10)).map(({ id }) => id)).toEqual([of.id]);
   const row = await findOccurrence(db, latest);
