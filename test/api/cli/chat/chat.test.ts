@@ -76,6 +76,8 @@ test('a message starts a run, and its answer streams above the line in which the
     run.id,
     'scripted/hello',
   ]);
+  // It is told on the way out once the chat itself has heard of it.
+  await eventually(() => (lastLines(chat, 1)[0] === '» ' ? true : undefined));
   chat.type(ctrlD);
   expect(await chat.code).toBe(0);
   expect(lastLines(chat, 1)).toEqual(['']);
