@@ -34,7 +34,7 @@ export interface WebhookSender {
 }
 
 // A receiver that has to do something longer answers first and does it afterwards; most give their own handlers as much.
-export const answerMs = 15_000;
+const answerMs = 15_000;
 // A sentence about what is wrong; the rest is a page for browsers.
 const mostBytes = 512;
 

@@ -63,12 +63,16 @@ async function send(socket: string, bytes: string): Promise<string> {
   client.on('data', (part: Buffer) => (answer += part.toString('latin1')));
   client.on('error', () => {});
   client.write(bytes, 'latin1');
-  // An answer of ours comes at once.
-  const timer = setTimeout(() => {
+  // An answer of ours comes at once. All of it runs in this process, so turns are counted: one that stands still for
+  // seconds has had one.
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+    if (turns < 30) return;
     answer += 'open';
     client.destroy();
-  }, 3000);
+  }, 100);
   await once(client, 'close');
-  clearTimeout(timer);
+  clearInterval(timer);
   return answer;
 }
