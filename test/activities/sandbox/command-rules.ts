@@ -1,6 +1,7 @@
 // How every sandbox runs commands, and how it ends them.
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Handle } from '../../../activities/sandbox/sandbox.ts';
 import { type Opened, run, usualKey } from './opened.ts';
@@ -91,11 +92,9 @@ export function commandRules(opened: () => Opened): void {
 export function endingRules(opened: () => Opened): void {
   test('what a command leaves behind is ended with it and does not hold the answer', async () => {
     const { driver, sandbox } = opened();
-    const started = performance.now();
+    // What holds its output would do so for longer than a test has.
     const ran = await run(sandbox, 'sleep 600 & (setsid sleep 600 &) ; set -m; sleep 600 & echo done');
     expect([ran.stdout, await driver.isAlive(ran.handle)]).toEqual(['done\n', false]);
-    // Far below the 600 seconds of what held its output; only a hang should fail here.
-    expect(performance.now() - started).toBeLessThan(20_000);
   });
 
   test('aborting ends the whole command and gives the reason, also when it ignores being asked', async () => {
@@ -117,16 +116,24 @@ export function endingRules(opened: () => Opened): void {
 
   test('a command asked to end may clean up', async () => {
     const { sandbox, project } = opened();
-    const stop = new AbortController();
-    const running = run(
-      sandbox,
-      'trap "sleep 0.3 && touch cleaned; exit" TERM; touch up; while :; do sleep 0.05; done',
-      stop.signal,
-    );
-    while (!existsSync(path.join(project, 'up'))) await new Promise((resolve) => setTimeout(resolve, 10));
-    stop.abort(new Error('enough'));
-    await expect(running).rejects.toThrow('enough');
-    expect(existsSync(path.join(project, 'cleaned'))).toBe(true);
+    const [up, cleaned] = ['up', 'cleaned'].map((name) => path.join(project, name)) as [string, string];
+    let tookMs: number;
+    // Each kind gives it a second at least. Where the machine has taken all of that, nothing was shown.
+    do {
+      rmSync(up, { force: true });
+      const stop = new AbortController();
+      const running = run(
+        sandbox,
+        'trap "sleep 0.3 && touch cleaned; exit" TERM; touch up; while :; do sleep 0.05; done',
+        stop.signal,
+      );
+      while (!existsSync(up)) await sleep(10);
+      const asked = performance.now();
+      stop.abort(new Error('enough'));
+      await expect(running).rejects.toThrow('enough');
+      tookMs = performance.now() - asked;
+    } while (!existsSync(cleaned) && tookMs > 1000);
+    expect(existsSync(cleaned)).toBe(true);
   });
 
   test('ten megabytes and a million short lines arrive whole and in order', async () => {
