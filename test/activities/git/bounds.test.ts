@@ -186,8 +186,8 @@ test.each([
   for (const command of [
     'git status',
     'git log',
-    'timeout 5 git status -s',
-    'set -e; timeout 5 git --no-pager diff one two',
+    'timeout 60 git status -s',
+    'set -e; timeout 60 git --no-pager diff one two',
   ]) {
     const said = await allowed(command);
     expect(said).toContain(nowhere);
@@ -289,8 +289,8 @@ test('init makes a repository of its own, and commands of git that are scripts f
   const said = await allowed('git submodule status && git bisect start HEAD HEAD~1; git bisect reset', every);
   expect(said).toContain('is the first bad commit');
   expect(
-    await allowed('set -x; { git branch --show-current; timeout 5 git branch --show-current; } 2>&1', every),
-  ).toBe('+ git branch --show-current\nmain\n+ timeout 5 git branch --show-current\nmain\n');
+    await allowed('set -x; { git branch --show-current; timeout 60 git branch --show-current; } 2>&1', every),
+  ).toBe('+ git branch --show-current\nmain\n+ timeout 60 git branch --show-current\nmain\n');
 });
 
 test('a setting that is too long for a program is left out', async () => {

@@ -87,7 +87,7 @@ describe('the project is left alone', () => {
     );
   }
 
-  test('a pipe as an ignore file is named and not waited for', () => meetPipe('deep/.gitignore'), 20_000);
+  test('a pipe as an ignore file is named and not waited for', () => meetPipe('deep/.gitignore'));
 
   test('a pipe as attributes is named as well', { tags: ['faults'] }, () => meetPipe('.gitattributes'));
 });

@@ -68,7 +68,7 @@ test.for(commands)(
 test('more processes than may be are ended, also where they hide from their group', async () => {
   const { sandbox, project } = await openForTest();
   const hidden = 'trap "" TERM; for i in $(seq 150); do env -i setsid sleep 600 & done; sleep 600';
-  const { result } = await run(sandbox, hidden, AbortSignal.timeout(20_000), undefined, 'wild/1.1');
+  const { result } = await run(sandbox, hidden, AbortSignal.timeout(120_000), undefined, 'wild/1.1');
   const note = 'it was ended at its limit of 100 processes: start fewer at once';
   // Of another user the kernel has let no more be started.
   if (process.getuid?.() === 0) expect(result).toEqual({ exitCode: null, signal: 'SIGKILL', note });
@@ -80,7 +80,7 @@ test.skipIf(lacking.includes('memory')).for([
   { takes: 'of files in /tmp', command: 'head -c 1G /dev/zero >/tmp/much; exit 3', exit: [null, 'SIGKILL'] },
 ])('memory $takes is held to the limit by the kernel, and the next command goes on', async (row) => {
   const { sandbox } = await openForTest();
-  const { result } = await run(sandbox, row.command, AbortSignal.timeout(20_000), undefined, 'wild/1.4');
+  const { result } = await run(sandbox, row.command, AbortSignal.timeout(120_000), undefined, 'wild/1.4');
   const note = 'the sandbox came to its limit of memory and a process was ended: do less at once';
   expect(result).toEqual({ exitCode: row.exit[0], signal: row.exit[1], note });
   const next = await run(sandbox, 'echo fine', undefined, undefined, 'wild/1.4');

@@ -56,7 +56,7 @@ async function outputOf(sandbox: Sandbox, command: string, waysOut: WaysOut | un
     ...(wayOut && { wayOut }),
     command,
     key: 'run/1.0',
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(120_000),
     onStart: async () => {},
     onOutput: (_from, bytes) => void (output += bytes.toString('latin1')),
   });

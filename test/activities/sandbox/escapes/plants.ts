@@ -130,7 +130,7 @@ async function meet({ name, command, trips }: Plant, make: MakeDriver, scene: Sc
   await (await open.forCall()).exec({
     command: command(`touch ${trap}`),
     key: 'run/1.0',
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(120_000),
     onStart: async () => {},
     onOutput: () => {},
   });
