@@ -14,6 +14,7 @@ async function openTrapped() {
   const [marks, traps] = [path.join(folder, 'marks'), path.join(folder, 'traps')];
   for (const each of [marks, traps]) mkdirSync(each);
   const gitBounds = createGitBounds({ folder: path.join(folder, 'data/bounds') });
+  const markOf = (name: string): string => path.join(marks, name);
   const programs = process.env['PATH'] ?? '';
   const driver = createMount({ workFolder: path.join(folder, 'work'), programs, gitBounds });
 
@@ -34,10 +35,11 @@ async function openTrapped() {
 
   return {
     ...bench,
+    markOf,
     /** A program that leaves a mark of its name. As a filter it lets its input through. */
     trapFor(name: string): string {
       const trap = path.join(traps, name);
-      writeFileSync(trap, `#!/bin/sh\n: > '${path.join(marks, name)}'\ncat\n`);
+      writeFileSync(trap, `#!/bin/sh\n: > '${markOf(name)}'\ncat\n`);
       chmodSync(trap, 0o755);
       return trap;
     },
@@ -45,7 +47,7 @@ async function openTrapped() {
     /** Which programs have run since this was last asked. */
     sprung(): string[] {
       const names = readdirSync(marks).sort();
-      for (const name of names) rmSync(path.join(marks, name));
+      for (const name of names) rmSync(markOf(name));
       return names;
     },
     /** As a rule about commands lets it through. */
@@ -82,8 +84,15 @@ const more = [
   'git stash; git stash pop; git reset --hard HEAD~1; git submodule status; git diff --submodule=diff',
 ];
 
-/** What a project's files name to be run: how it is planted, `$T` being the trap, and how a person's git falls into it. */
+/**
+ * What a project's files name to be run: how it is planted, `$T` being the trap, and how a person's git falls into it and
+ * leaves the mark `$M`.
+ */
 type Plant = readonly [plant: string, falls: string];
+
+/** A git that waits for its trap without an end. */
+const untilTrapped = (command: string): string =>
+  `{ timeout 60 ${command} & until [ -e "$M" ] || ! kill -0 $!; do sleep 0.02; done; kill $!; wait; }`;
 
 // Beside each other as far as one does not hide the other.
 const plants: Record<string, Plant>[] = [
@@ -110,7 +119,7 @@ const plants: Record<string, Plant>[] = [
     ],
     'filter-that-stays': [
       'git config filter.evil.process $T; echo "*.evil filter=evil" > .gitattributes',
-      'timeout 0.5 git diff --no-ext-diff',
+      untilTrapped('git diff --no-ext-diff'),
     ],
     editor: ['git config core.editor $T', 'git commit --allow-empty'],
     include: [
@@ -119,7 +128,7 @@ const plants: Record<string, Plant>[] = [
     ],
     remote: [
       'git config protocol.ext.allow always; git config remote.origin.url "ext::$T"; git config remote.origin.fetch "+refs/heads/*:refs/remotes/origin/*"',
-      'timeout 0.5 git fetch',
+      untilTrapped('git fetch'),
     ],
   },
   {
@@ -144,12 +153,12 @@ const plants: Record<string, Plant>[] = [
 ];
 
 test.each(plants)('what a project has git run is not run by an allowed git', async (planted) => {
-  const { shell, person, trapFor, sprung, allowed, trusted } = await openTrapped();
+  const { shell, person, trapFor, markOf, sprung, allowed, trusted } = await openTrapped();
   shell(repository);
   for (const [name, [plant]] of Object.entries(planted)) shell(`T='${trapFor(name)}'; ${plant}`);
   sprung();
   // The traps work: a person's git falls into them, and so does a command that a trusted profile let through.
-  for (const [, falls] of Object.values(planted)) person(falls);
+  for (const [name, [, falls]] of Object.entries(planted)) person(`M='${markOf(name)}'; ${falls}`);
   expect(sprung()).toEqual(Object.keys(planted).sort());
   await trusted('git status; git diff; git log -p');
   expect(sprung()).not.toEqual([]);
