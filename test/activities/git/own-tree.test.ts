@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { bringHome } from '../../../activities/git/bring-home.ts';
 import { copyBelow } from '../../../activities/git/copy-below.ts';
@@ -187,16 +188,19 @@ test('a copy of a folder follows no link that is swapped in while it is made', a
   const { folder, project, shell } = openBench();
   shell('mkdir -p ../private m/x m/y; echo secret > ../private/key; ln -s ../../private m/y/link');
   for (let each = 0; each < 40; each += 1) shell(`mkdir m/x/${each}; echo 1 > m/x/${each}/key`);
-  const swapping = spawn(
-    'bash',
-    [
-      ...[
-        '-c',
-        'while :; do for d in m/x/*; do mv $d s; ln -s ../../../private $d; rm $d; mv s $d; done; done',
-      ],
-    ],
-    { cwd: project, stdio: 'ignore' },
-  );
+  // One process: what it had started would still move something after its end.
+  const program = `const fs = require('node:fs');
+    for (fs.writeFileSync('begun', ''); ; )
+      for (const name of fs.readdirSync('m/x')) {
+        const d = 'm/x/' + name;
+        fs.renameSync(d, 's');
+        fs.symlinkSync('../../../private', d);
+        fs.unlinkSync(d);
+        fs.renameSync('s', d);
+      }`;
+  const swapping = spawn(process.execPath, ['-e', program], { cwd: project, stdio: 'ignore' });
+  const exited = once(swapping, 'exit');
+  await expect.poll(() => existsSync(path.join(project, 'begun'))).toBe(true);
   try {
     for (let round = 0; round < 8; round += 1) {
       const to = Buffer.from(path.join(folder, `copy-${round}`));
@@ -204,6 +208,7 @@ test('a copy of a folder follows no link that is swapped in while it is made', a
     }
   } finally {
     swapping.kill('SIGKILL');
+    await exited;
   }
   const found = [...contentsOf(folder)].filter(([name]) => name.startsWith('copy-'));
   expect(found.length).toBeGreaterThan(8);

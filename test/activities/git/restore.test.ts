@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -17,6 +18,7 @@ test('files are removed from the project alone, though its folder is swapped for
     for (fs.symlinkSync('../outside', 'link'); ; )
       for (const [from, to] of ['ds', ['link', 'd'], ['d', 'link'], 'sd']) fs.renameSync(from, to);`;
   const swapping = spawn(process.execPath, ['-e', program], { cwd: project, stdio: 'ignore' });
+  const exited = once(swapping, 'exit');
   await expect.poll(() => existsSync(`${project}/link`)).toBe(true);
   // Of an empty file.
   const from = { mode: '100644', hash: 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391' };
@@ -27,6 +29,7 @@ test('files are removed from the project alone, though its folder is swapped for
     );
   } finally {
     swapping.kill('SIGKILL');
+    await exited;
   }
   expect(readdirSync(`${folder}/outside`).length).toBe(2001);
 });
