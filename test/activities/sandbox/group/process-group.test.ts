@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +19,8 @@ import {
 } from '../../../../activities/sandbox/group/process-group.ts';
 import { findProcess } from '../../../../activities/host/process-table.ts';
 
+// What carries a mark is killed wherever it runs on the machine.
+const own = randomBytes(4).toString('hex');
 const marksOfNobody = { PATH: '/usr/bin:/bin' };
 
 function start(command: string, marks: Record<string, string>): { child: ChildProcess; pid: number } {
@@ -47,8 +50,8 @@ async function firstLine(child: ChildProcess): Promise<string> {
 const isAlive = (pid: number): boolean => findProcess(pid)?.dead === false;
 
 test('a group is killed with what left it, and is seen gone', async () => {
-  const { child, pid } = start('setsid sleep 600 & echo $!; sleep 600', marksFor('t1', 'run/2.0'));
-  const group = groupOf(pid, 't1');
+  const { child, pid } = start('setsid sleep 600 & echo $!; sleep 600', marksFor(`${own}-t1`, `${own}/2.0`));
+  const group = groupOf(pid, `${own}-t1`);
   const stray = Number(await firstLine(child));
   expect(groupIsAlive(group)).toBe(true);
   await killGroup(group);
@@ -57,8 +60,8 @@ test('a group is killed with what left it, and is seen gone', async () => {
 });
 
 test('members of a group are found after its leader died', async () => {
-  const { child, pid } = start('sleep 600 & echo $!', marksFor('t2', 'run/2.1'));
-  const group = groupOf(pid, 't2');
+  const { child, pid } = start('sleep 600 & echo $!', marksFor(`${own}-t2`, `${own}/2.1`));
+  const group = groupOf(pid, `${own}-t2`);
   const exited = once(child, 'exit');
   const member = Number(await firstLine(child));
   await exited;
@@ -69,22 +72,23 @@ test('members of a group are found after its leader died', async () => {
 
 test('a process that has got the number of a dead group is never hit', async () => {
   const stranger = start('sleep 600', {});
-  const other = start('sleep 600', marksFor('other', 'run/2.2'));
-  const orphaned = start('sleep 600 & echo $!', marksFor('third', 'run/2.3'));
+  const other = start('sleep 600', marksFor(`${own}-other`, `${own}/2.2`));
+  const orphaned = start('sleep 600 & echo $!', marksFor(`${own}-third`, `${own}/2.3`));
   const member = Number(await firstLine(orphaned.child));
   if (orphaned.child.exitCode === null) await once(orphaned.child, 'exit');
   const recordedFor = (pid: number): ProcessGroup => ({ pgid: pid, startedTicks: 'long:ago:mine' });
   for (const pid of [stranger.pid, other.pid, orphaned.pid]) await killGroup(recordedFor(pid));
   expect([stranger.pid, other.pid, member].map(isAlive)).toEqual([true, true, true]);
-  await killMarked('run/2.3');
+  await killMarked(`${own}/2.3`);
   expect([other.pid, member].map(isAlive)).toEqual([true, false]);
 });
 
 test('a command is killed with what an earlier attempt of its call has left, of which nothing is on record', async () => {
-  const [left, now, other] = ['run/4.0', 'run/4.0', 'run/4.1'].map((call, index) =>
-    start('sleep 600', marksFor(`attempt-${index}`, call)),
+  const [left, now, other] = [`${own}/4.0`, `${own}/4.0`, `${own}/4.1`].map((call, index) =>
+    start('sleep 600', marksFor(`${own}-${index}`, call)),
   ) as [ReturnType<typeof start>, ReturnType<typeof start>, ReturnType<typeof start>];
-  expect(await groupHandles.kill(toHandle('mount', groupOf(now.pid, 'attempt-1'), 'run/4.0'))).toBe('gone');
+  const handle = toHandle('mount', groupOf(now.pid, `${own}-1`), `${own}/4.0`);
+  expect(await groupHandles.kill(handle)).toBe('gone');
   expect([left, now, other].map(({ pid }) => isAlive(pid))).toEqual([false, false, true]);
 });
 
@@ -102,7 +106,12 @@ test('orphans of a killed worker are killed, and those of a living one are not',
     stdio: 'inherit',
   });
   const exited = once(worker, 'exit');
-  const ours = start('sleep 600', marksFor('ours', 'run/3.0'));
+  const ours = start('sleep 600', marksFor(`${own}-ours`, `${own}/3.0`));
+  const theirs = start('exec sleep 600', {
+    ...marksFor(`${own}-theirs`, `${own}/3.1`),
+    PERDURE_WORKER: identityOf(worker.pid as number),
+  });
+  const endOfTheirs = once(theirs.child, 'exit');
   const pids = (): number[] => {
     try {
       return readFileSync(path.join(folder, 'pids'), 'utf8').trim().split('\n').map(Number);
@@ -115,10 +124,10 @@ test('orphans of a killed worker are killed, and those of a living one are not',
   expect(pids().map(isAlive)).toEqual([true, true, true]);
   worker.kill('SIGKILL');
   await exited;
-  expect(pids().map(isAlive)).toEqual([true, true, true]);
   await killOrphans();
   expect(pids().map(isAlive)).toEqual([false, false, false]);
-  expect(isAlive(ours.pid)).toBe(true);
+  // It has not ended with its worker. Tests beside this one sweep the machine as well.
+  expect([await endOfTheirs, isAlive(ours.pid)]).toEqual([[null, 'SIGKILL'], true]);
 });
 
 test('a command whose worker dies before it was told to start never acts', async () => {
