@@ -1,4 +1,5 @@
 // Commands that are out to outlive their sandbox or to use up the machine, for every kind that contains.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Sandbox } from '../../../activities/sandbox/sandbox.ts';
 import { run } from './opened.ts';
@@ -22,6 +23,22 @@ while True:
     'PERDURE_GROUP=0123456789abcdef setsid sh -c "trap \\"\\" TERM; while :; do sleep 6; done" & sleep 600',
   'an ignored TERM': 'trap "" TERM INT HUP; while :; do sleep 600; done',
 };
+
+/**
+ * Whether it is over in two seconds and what four commands take. They are those of another sandbox, run meanwhile: a
+ * machine that is slow or stands still is so for both.
+ */
+export async function isInTime(ending: Promise<unknown>, beside: Sandbox): Promise<boolean> {
+  const measure = async (): Promise<boolean> => {
+    await sleep(2000);
+    for (let each = 0; each < 4; each += 1) await run(beside, 'true', undefined, undefined, 'wild/1.6');
+    return false;
+  };
+  const measured = measure();
+  const isFirst = await Promise.race([ending.then(() => true), measured]);
+  await measured;
+  return isFirst;
+}
 
 /** A gigabyte of output arrives whole, and the worker keeps none of it. */
 export async function passGigabyte(sandbox: Sandbox): Promise<void> {
