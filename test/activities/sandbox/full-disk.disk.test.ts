@@ -10,16 +10,22 @@ import { openSmallDisk } from '../../support/small-disk.ts';
 import { openInFolder, run, usualDocker } from './opened.ts';
 
 const needs = { programs: '/usr/local/bin:/usr/bin:/bin', gitBounds: async () => ({}) };
-const writing = 'echo started; head -c 4M /dev/zero > big && sleep 600';
+const writing = 'echo started; head -c 4M /dev/zero > big';
 
-const kinds: Record<string, { create: (needs: SandboxNeeds) => SandboxDriver; ends: object }> = {
+const kinds: Record<
+  string,
+  { create: (needs: SandboxNeeds) => SandboxDriver; command: string; ends: object }
+> = {
   bubblewrap: {
     create: createBubblewrap,
+    command: `${writing} && sleep 600`,
     ends: { result: { exitCode: 1, signal: null }, stderr: expect.stringMatching('No space left on device') },
   },
   // Before the disk is full to the last byte, so that the machine's own programs go on.
   sandbox: {
     create: createDocker,
+    // Even where it comes to that first.
+    command: `${writing}; sleep 600`,
     ends: {
       result: {
         exitCode: null,
@@ -40,7 +46,7 @@ for (const { kind, ok } of usable)
     `a full disk is told to the command and the tools of a run in ${kind}, and both go on when there is room`,
     { tags: ['faults'] },
     async () => {
-      const { create, ends } = kinds[kind]!;
+      const { create, command, ends } = kinds[kind]!;
       const disk = await openSmallDisk();
       onTestFinished(() => disk.remove());
       vi.stubEnv('TMPDIR', disk.folder);
@@ -50,7 +56,7 @@ for (const { kind, ok } of usable)
       onTestFinished(dispose);
       expect((await run(sandbox, 'echo kept > file; cat file')).stdout).toBe('kept\n');
       disk.fill();
-      expect(await run(sandbox, writing)).toMatchObject(ends);
+      expect(await run(sandbox, command)).toMatchObject(ends);
       await expect(sandbox.write('new', Buffer.alloc(100_000))).rejects.toThrow('the disk is full');
       disk.empty();
       expect((await run(sandbox, 'rm -f big; echo more >> file; cat file')).stdout).toBe('kept\nmore\n');

@@ -126,7 +126,9 @@ export function wayOutRules(make: (folder: string) => SandboxDriver): LetOut {
 
   test('what hands on its connections is nothing that a command leaves running, and ends with it', async () => {
     const site = `site.test:${port()}`;
-    const { result, output } = await run(`sleep 300 & curl -sS http://${site}/`, [site]);
+    // Until then it is the shell itself that would be told of.
+    const begun = 'until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done';
+    const { result, output } = await run(`sleep 300 & ${begun}; curl -sS http://${site}/`, [site]);
     expect([result, output]).toEqual([
       {
         exitCode: 0,

@@ -1,5 +1,7 @@
 // What the containers of runs are, and what becomes of them.
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -7,27 +9,32 @@ import { agentUser } from '../../../../activities/sandbox/docker/docker-settings
 import { init } from '../../../../activities/sandbox/docker/inner.ts';
 import { createRunSandboxes } from '../../../../activities/sandbox/run-sandboxes.ts';
 import { giveToAgent, run, usualDocker } from '../opened.ts';
-import { idleProcesses, openScene } from './engine.ts';
+import { idleProcesses, openScene, textOf } from './engine.ts';
 
 test('a container in which nothing is ever started ends after its first minute, and no other does', async () => {
-  const { docker, needs } = await openScene();
-  const made = (script: string) =>
-    docker.createContainer({
+  const { docker, needs, folder } = await openScene();
+  // In place of the minute: until something is written to a pipe.
+  const script = init.replace('sleep 60 ', '(read -r over </minute) ');
+  expect(script).not.toBe(init);
+  const made = async () => {
+    const minute = path.join(folder, randomBytes(4).toString('hex'));
+    execFileSync('mkfifo', [minute]);
+    const container = await docker.createContainer({
       Image: needs.docker.image,
       Entrypoint: ['/bin/sh', '-c', script],
-      HostConfig: { NetworkMode: 'none' },
+      HostConfig: { NetworkMode: 'none', Binds: [`${minute}:/minute`] },
       Labels: { 'perdure.instance': needs.docker.instance },
     });
-  // Seconds in place of the minute.
-  const script = init.replace('sleep 60 ', 'sleep 3 ');
-  expect(script).not.toBe(init);
-  const [used, unused] = [await made(script), await made(script)];
-  await used.start();
-  const first = await used.exec({ Cmd: ['/bin/true'] });
-  await first.start({});
-  await unused.start();
-  await unused.wait();
-  expect((await used.inspect()).State.Running).toBe(true);
+    await container.start();
+    return { container, over: () => writeFile(minute, 'over\n') };
+  };
+  const [used, unused] = [await made(), await made()];
+  await (await used.container.exec({ Cmd: ['/bin/true'] })).start({});
+  await unused.over();
+  await unused.container.wait();
+  await used.over();
+  const top = async () => (await used.container.top({ ps_args: '-eo pid,args' })).Processes as string[][];
+  await expect.poll(async () => (await top()).map(([, command]) => command)).toContain('sleep 86400');
 });
 
 test('a container has its limits, its labels and no right that it does not need', async () => {
@@ -106,21 +113,24 @@ test('no function, alias, variable or directory carries over to the next command
 });
 
 test('no command runs while a shell waits for the next one, into which it could write', async () => {
-  const { open, andWaiting } = await openScene();
+  const { open, andWaiting, project } = await openScene();
   const { sandbox } = await open();
   const waiting = async () =>
     (await andWaiting()).filter((each) => each.startsWith('/bin/sh -c exec 3')).length;
-  const isThere = () => expect.poll(waiting).toBe(1);
+  const areThere = (count: number) => expect.poll(waiting).toBe(count);
   await run(sandbox, 'true');
-  await isThere();
+  await areThere(1);
   const others =
-    'while [ ! -e go ]; do sleep 0.05; done; sleep 0.5; cd /proc; for i in [0-9]*; do ' +
+    'touch up; while [ ! -e go ]; do sleep 0.05; done; sleep 0.5; cd /proc; for i in [0-9]*; do ' +
     '[ "$(ps -o ppid= -p $i | tr -d " ")" = 0 ] && [ $i != $PPID ] && [ $i != 1 ] && echo $i; done; true';
   const looking = run(sandbox, others);
+  await expect.poll(() => existsSync(path.join(project, 'up'))).toBe(true);
   await run(sandbox, 'true');
-  await run(sandbox, 'touch go');
+  // Its own shell may be seen for a moment longer. That of the command that goes on has a part that waits for its end.
+  await areThere(2);
+  writeFileSync(path.join(project, 'go'), '');
   expect((await looking).stdout).toBe('');
-  await isThere();
+  await areThere(1);
 });
 
 test('what hides its mark, or gives itself another, is ended with the command all the same', async () => {
@@ -128,7 +138,7 @@ test('what hides its mark, or gives itself another, is ended with the command al
   const { sandbox } = await open();
   const another = await run(
     sandbox,
-    `${['', '0123456789abcdef', 'short'].map((mark) => `PERDURE_GROUP=${mark} setsid sleep 600 & disown`).join('; ')}; sleep 0.1`,
+    `${['', '0123456789abcdef', 'short'].map((mark) => `PERDURE_GROUP=${mark} setsid sleep 600 & disown`).join('; ')}; until [ "$(pgrep -cxf 'sleep 600')" = 3 ]; do :; done`,
   );
   expect(another.result.note?.match(/sleep 600/g)).toHaveLength(3);
   const hidden = await run(sandbox, 'env -i setsid sleep 601 >/dev/null 2>&1 & disown; (env -i sleep 602 &)');
@@ -171,13 +181,16 @@ test('a repository that a command makes is kept from the next one', async () => 
 
 test('a container that was stopped, or is gone, is made to run again by the next command', async () => {
   const { open, docker, containers } = await openScene();
-  const { sandbox } = await open();
-  await run(sandbox, 'echo kept > file');
-  const [container] = await containers();
-  await docker.getContainer(container!.Id).kill();
-  expect((await run(sandbox, 'cat file')).stdout).toBe('kept\n');
-  await docker.getContainer(container!.Id).remove({ force: true });
-  expect((await run(sandbox, 'cat file')).stdout).toBe('kept\n');
+  const [sandbox, ...others] = (await Promise.all(['one', 'one', 'one'].map(open))).map(
+    (each) => each.sandbox,
+  );
+  await run(sandbox!, 'echo kept > file');
+  for (const [at, other] of others.entries()) {
+    const container = docker.getContainer((await containers())[0]!.Id);
+    await (at === 0 ? container.kill() : container.remove({ force: true }));
+    // By one that has no shell waiting there, and then by one that had, which is not told of its end at once.
+    for (const each of [other, sandbox!]) expect((await run(each, 'cat file')).stdout).toBe('kept\n');
+  }
 });
 
 test('a repository, or a whole tree, that is replaced under a container is what the next command finds', async () => {
@@ -231,7 +244,7 @@ test('a container that goes away under a command is told as such, and its comman
   const { open, docker, containers, project } = await openScene();
   const { sandbox } = await open();
   const running = run(sandbox, 'echo once >> runs; sleep 600');
-  await expect.poll(() => existsSync(path.join(project, 'runs'))).toBe(true);
+  await expect.poll(() => textOf(path.join(project, 'runs'))).toBe('once\n');
   const [one] = await containers();
   await docker.getContainer(one!.Id).remove({ force: true });
   const { result } = await running;
@@ -244,12 +257,11 @@ test('a container that goes away under a command is told as such, and its comman
 });
 
 test('a sandbox that is let go of between two calls stays while another worker has a command in it', async () => {
-  const { open, containers } = await openScene();
+  const { open, containers, project } = await openScene();
   const [mine, theirs] = [await open('one'), await open('one')];
   const stop = new AbortController();
-  const started = Promise.withResolvers<void>();
-  const running = run(theirs.sandbox, 'sleep 600', stop.signal, () => setTimeout(started.resolve, 300));
-  await started.promise;
+  const running = run(theirs.sandbox, 'touch up; sleep 600', stop.signal);
+  await expect.poll(() => existsSync(path.join(project, 'up'))).toBe(true);
   await mine.opened.close('goes-on');
   expect(await containers()).toHaveLength(1);
   stop.abort(new Error('enough'));

@@ -1,6 +1,6 @@
 // An engine of the test's own, killed and started again, and with what a killed one leaves half done.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import {
@@ -10,7 +10,7 @@ import {
   ownEngineProblem,
 } from '../../../support/own-engine.ts';
 import { run } from '../opened.ts';
-import { openScene, type Scene } from './engine.ts';
+import { openScene, type Scene, textOf } from './engine.ts';
 
 // An engine of its own takes five seconds; this only ends a hang.
 const timeout = 180_000;
@@ -32,7 +32,7 @@ test.skipIf(noEngine)(
     const { engine, open, project, driver } = await openOwn();
     const { sandbox } = await open('one');
     const running = run(sandbox, 'echo once >> runs; sleep 606; echo late >> runs');
-    await expect.poll(() => existsSync(path.join(project, 'runs'))).toBe(true);
+    await expect.poll(() => textOf(path.join(project, 'runs'))).toBe('once\n');
     await engine.kill();
     await engine.start();
     const { result, handle } = await running;

@@ -1,6 +1,6 @@
 // The engine as the tests of containers look at it, past the driver.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -85,6 +85,11 @@ export async function openScene(
 /** One that has ended, and is about to be gone, has no more words than its name. */
 function isLauncher(command: string): boolean {
   return command === '[sh]' || command.startsWith('/bin/sh -c exec 3<&0 4>&2');
+}
+
+/** Empty where there is no file. What a command makes is there a moment before it is written. */
+export function textOf(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }
 
 /** What a container without a command has. */

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Sandbox } from '../../../../activities/sandbox/sandbox.ts';
 import { run } from '../opened.ts';
 import { isInTime, passGigabyte, wildCommands } from '../wild-commands.ts';
-import { idleProcesses, openScene, type Scene } from './engine.ts';
+import { idleProcesses, openScene, type Scene, textOf } from './engine.ts';
 
 test.for(Object.entries(wildCommands))(
   '%s is over two seconds after its deadline, and nothing is left',
@@ -63,7 +63,7 @@ test('what a killed worker was running ends at once, and another worker finds th
     'echo once >> runs; trap "" TERM; (setsid sleep 603 &); sleep 604',
   );
   const beside = await openBeside();
-  await expect.poll(() => existsSync(path.join(scene.project, 'runs'))).toBe(true);
+  await expect.poll(() => textOf(path.join(scene.project, 'runs'))).toBe('once\n');
   const [before] = await scene.containers();
   worker.kill('SIGKILL');
   const gone = expect.poll(async () => (await scene.andWaiting()).length).toBe(idleProcesses.length);

@@ -1,11 +1,26 @@
 // How many containers there are at once, and who waits for one.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { ClientRequest } from 'node:http';
 import { expect, test } from 'vitest';
+import { nameOf } from '../../../../activities/sandbox/docker/labels.ts';
 import { run } from '../opened.ts';
 import { openScene } from './engine.ts';
 
+/** Resolves when the engine has told whether there is a container of that name. */
+async function askedFor(name: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const answered = 'http.client.response.finish';
+  const look = (message: unknown): void => {
+    if ((message as { request: ClientRequest }).request.path.startsWith(`/containers/${name}/json`))
+      resolve();
+  };
+  subscribe(answered, look);
+  await promise;
+  unsubscribe(answered, look);
+}
+
 test('runs beyond the cap wait for their turn, first come first served, and an interrupted one does not', async () => {
-  const { open } = await openScene({ most: 1 });
+  const { open, needs } = await openScene({ most: 1 });
   const opened = await Promise.all(['a', 'b', 'c', 'd'].map((id) => open(id)));
   const order: string[] = [];
   const over = new AbortController();
@@ -17,14 +32,15 @@ test('runs beyond the cap wait for their turn, first come first served, and an i
   const waiting: Promise<void>[] = [];
   for (const [index, name] of ['b', 'c', 'd'].entries()) {
     const { sandbox, opened: one } = opened[index + 1]!;
+    const standsInLine = askedFor(nameOf(needs.docker.instance, name));
     waiting.push(
       run(sandbox, 'true', name === 'c' ? stop.signal : undefined).then(() => {
         order.push(name);
         return one.close('ended');
       }),
     );
-    // So that each comes after the one before it.
-    await sleep(500);
+    // So that each comes after the one before it: it waits for a place once it has heard that it has none.
+    await standsInLine;
   }
   stop.abort(new Error('interrupted'));
   await expect(waiting[1]).rejects.toThrow('interrupted');
