@@ -9,7 +9,7 @@ import { agentUser } from '../../../../activities/sandbox/docker/docker-settings
 import { init } from '../../../../activities/sandbox/docker/inner.ts';
 import { createRunSandboxes } from '../../../../activities/sandbox/run-sandboxes.ts';
 import { giveToAgent, run, usualDocker } from '../opened.ts';
-import { idleProcesses, openScene, textOf } from './engine.ts';
+import { idleProcesses, openScene, probed, textOf } from './engine.ts';
 
 test('a container in which nothing is ever started ends after its first minute, and no other does', async () => {
   const { docker, needs, folder } = await openScene();
@@ -284,10 +284,10 @@ test('a sandbox without an engine, an image or an owner that is not root says wh
   const away = await openScene();
   const probe = async (change: object) => {
     const { driver } = await openScene(change);
-    const usable = await driver.probe();
+    const usable = await probed(driver);
     return usable.ok ? 'fine' : `${usable.why} ${usable.how}`;
   };
-  expect(await away.driver.probe()).toEqual({
+  expect(await probed(away.driver)).toEqual({
     ok: true,
     lacks: expect.arrayContaining([expect.stringMatching(/^No disk quota holds a work tree/)]),
   });

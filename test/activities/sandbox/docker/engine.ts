@@ -9,7 +9,7 @@ import { onTestFinished } from 'vitest';
 import type { DockerNeeds } from '../../../../activities/sandbox/docker/docker-settings.ts';
 import { init } from '../../../../activities/sandbox/docker/inner.ts';
 import { createDocker } from '../../../../activities/sandbox/docker/docker.ts';
-import type { OpenSandbox, Sandbox, SandboxDriver } from '../../../../activities/sandbox/sandbox.ts';
+import type { OpenSandbox, Sandbox, SandboxDriver, Usable } from '../../../../activities/sandbox/sandbox.ts';
 import { giveToAgent, usualDocker } from '../opened.ts';
 
 export interface Scene {
@@ -90,6 +90,17 @@ function isLauncher(command: string): boolean {
 /** Empty where there is no file. What a command makes is there a moment before it is written. */
 export function textOf(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+/** Asks again where the engine took longer than the second it has. */
+export async function probed(
+  driver: SandboxDriver,
+  run?: Parameters<SandboxDriver['probe']>[0],
+): Promise<Usable> {
+  for (;;) {
+    const usable = await driver.probe(run);
+    if (usable.ok || !usable.why.includes('no answer within')) return usable;
+  }
 }
 
 /** What a container without a command has. */

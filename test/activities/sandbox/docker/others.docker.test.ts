@@ -7,7 +7,7 @@ import { createOthers } from '../../../../activities/sandbox/docker/others.ts';
 import type { Handle } from '../../../../activities/sandbox/sandbox.ts';
 import { sandboxConformance } from '../conformance.ts';
 import { openInFolder, run, usualDocker } from '../opened.ts';
-import { openScene } from './engine.ts';
+import { openScene, probed } from './engine.ts';
 import { theirContainer } from './theirs.ts';
 
 sandboxConformance('a container that a person runs', async () => {
@@ -87,7 +87,7 @@ test('a container that is not there, does not run, is ours or shows no such proj
   const { name, start, remove } = theirContainer();
   const driver = createOthers(needs);
   const problemOf = async (id: string, projectPath: string | null, workdir?: string) => {
-    const usable = await driver.probe({ projectPath, container: { id, ...(workdir && { workdir }) } });
+    const usable = await probed(driver, { projectPath, container: { id, ...(workdir && { workdir }) } });
     return usable.ok ? 'ok' : `${usable.why} ${usable.how}`;
   };
   const missing = await problemOf('no-such', project);
@@ -176,7 +176,7 @@ test('a project that a container shows read-only is refused, and a read-only fol
       HostConfig: { Binds, NetworkMode: 'none' },
     });
     await made.start();
-    return createOthers(needs).probe({ projectPath: project, container: { id: name } });
+    return probed(createOthers(needs), { projectPath: project, container: { id: name } });
   };
   expect([
     await shows(`${project}:/workspace:ro`),
@@ -207,7 +207,7 @@ test('a project that a container hides under a folder in memory is not shown by 
   await made.start();
   const driver = createOthers(needs);
   const isShown = async (projectPath: string) =>
-    (await driver.probe({ projectPath, container: { id: name } })).ok;
+    (await probed(driver, { projectPath, container: { id: name } })).ok;
   expect([await isShown(project), await isShown(path.join(project, 'part')), await isShown('/usr')]).toEqual([
     true,
     false,

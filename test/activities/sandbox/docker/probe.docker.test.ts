@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { openScene } from './engine.ts';
+import { openScene, probed } from './engine.ts';
 
 test('an image with volumes, which nothing limits, is refused with what to do', async () => {
   const { docker, needs } = await openScene();
@@ -10,7 +10,7 @@ test('an image with volumes, which nothing limits, is refused with what to do', 
   await made.remove();
   onTestFinished(() => docker.getImage(name).remove());
   const { driver } = await openScene({ image: name });
-  expect(await driver.probe()).toEqual({
+  expect(await probed(driver)).toEqual({
     ok: false,
     why: `The image ${name} declares volumes (/much), whose size nothing limits.`,
     how: 'Name an image without volumes by PERDURE_SANDBOX_IMAGE.',
