@@ -82,9 +82,12 @@ export async function openScene(
   }
 }
 
-/** One that has ended, and is about to be gone, has no more words than its name. */
+/**
+ * One that has ended, and is about to be gone, has no more words than its name. One that is being started is the engine's
+ * own program for a moment.
+ */
 function isLauncher(command: string): boolean {
-  return command === '[sh]' || command.startsWith('/bin/sh -c exec 3<&0 4>&2');
+  return /^(\[sh\]( <defunct>)?|runc init)$/.test(command) || command.startsWith('/bin/sh -c exec 3<&0 4>&2');
 }
 
 /** Empty where there is no file. What a command makes is there a moment before it is written. */

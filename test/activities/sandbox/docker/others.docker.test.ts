@@ -77,8 +77,12 @@ test('what its owner runs in it goes on, whatever becomes of our commands, and i
     ...{ Id, Pid, StartedAt, Config, Mounts },
   });
   expect(lasting(after)).toEqual(lasting(before));
-  const top = (await container.top({ ps_args: '-eo pid,args' })).Processes as [string, string][];
-  expect(top.map(([, command]) => command).sort()).toEqual(['sleep 3600', 'sleep 777', 'sleep 778']);
+  const commands = async (): Promise<string[]> => {
+    const top = (await container.top({ ps_args: '-eo pid,args' })).Processes as [string, string][];
+    return top.map(([, command]) => command).sort();
+  };
+  // The shell around a command of ours has said its last word a moment before it is gone.
+  await expect.poll(commands).toEqual(['sleep 3600', 'sleep 777', 'sleep 778']);
 });
 
 test('a container that is not there, does not run, is ours or shows no such project is refused with what to do', async () => {
