@@ -1,5 +1,7 @@
 // Ways out of a sandbox, each a command and what it would reach. What prints the scene's word has read it, or was let do
 // what it tried.
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { planted } from './planted.ts';
 import type { Scene } from './scene.ts';
 
@@ -34,6 +36,17 @@ const connecting =
   (scene: Scene): string =>
     `perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => ${address(scene)}) or exit 1; <$s>'`;
 
+function isRunning(argument: string): boolean {
+  return readdirSync('/proc').some((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(argument);
+    } catch {
+      // No process, or gone meanwhile.
+      return false;
+    }
+  });
+}
+
 const reading: Probe[] = [
   { name: 'a file by its absolute path', command: (scene) => `cat ${secret(scene)}` },
   { name: 'a file by two dots', command: () => 'cat ../outside/secret' },
@@ -49,7 +62,7 @@ const reading: Probe[] = [
   { name: 'a file as a script', command: (scene) => `. ${secret(scene)}` },
   {
     name: 'a pipe with a name',
-    command: ({ outside, word }) => `timeout 2 head -c ${word.length} ${outside}/pipe`,
+    command: ({ outside, word }) => `timeout 20 head -c ${word.length} ${outside}/pipe`,
   },
   { name: 'dd', command: (scene) => `dd status=none if=${secret(scene)}` },
   {
@@ -114,7 +127,7 @@ const reading: Probe[] = [
   {
     name: 'the kernel’s log',
     asRoot: true,
-    command: printing(() => 'timeout 2 head -n 1 /dev/kmsg >/dev/null'),
+    command: printing(() => 'timeout 20 head -n 1 /dev/kmsg >/dev/null'),
   },
   {
     name: 'a mount',
@@ -208,13 +221,24 @@ const touching: Probe[] = [
   { name: 'a file through a link', command: ({ outside }) => `ln -sfn ${outside} l3 && touch l3/planted` },
   { name: 'the work tree renamed', command: ({ project, folder }) => `mv ${project} ${folder}/moved` },
   { name: 'the token overwritten', command: () => 'echo x > state/perdure/token' },
-  { name: 'a process ended', command: ({ victim }) => `kill -9 ${victim}; sleep 0.1` },
-  { name: 'a process halted', command: ({ victim }) => `kill -STOP ${victim}` },
+  {
+    name: 'a process ended',
+    command: ({ victim }) => `kill -9 ${victim} && while kill -0 ${victim} 2>/dev/null; do sleep 0.05; done`,
+  },
+  {
+    name: 'a process halted',
+    command: ({ victim }) =>
+      `kill -STOP ${victim} && until grep -q '^State:.[Tt]' /proc/${victim}/status; do sleep 0.05; done`,
+  },
   {
     name: 'a daemon that hides and outlives its command',
-    command: ({ outside }) =>
-      `env -i /usr/bin/setsid /bin/sh -c 'sleep 0.7; touch ${outside}/planted' >/dev/null 2>&1 &`,
-    afterwards: () => new Promise((resolve) => setTimeout(resolve, 1200)),
+    command: ({ outside, word }) =>
+      `env -i /usr/bin/setsid /bin/sh -c 'sleep 0.7; touch ${outside}/planted' daemon-${word} >/dev/null 2>&1 & ` +
+      // Until it has hidden.
+      "while [ -e /proc/$! ] && ! grep -q '^sh$' /proc/$!/comm; do :; done",
+    async afterwards({ word }) {
+      while (isRunning(`daemon-${word}`)) await sleep(50);
+    },
   },
   {
     name: 'a port of this machine',

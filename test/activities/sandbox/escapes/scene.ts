@@ -18,7 +18,7 @@ export interface Scene {
   /** Our own data folder, in the project. */
   data: string;
   tcpPort: number;
-  /** IPv4 addresses of this machine; that port is heard at each. */
+  /** IPv4 addresses of this machine; that port, another one after each touch, is heard at each. */
   addresses: string[];
   udpPort: number;
   /** Without its leading zero byte. */
@@ -54,7 +54,9 @@ export async function openScene(give: GiveAway): Promise<Scene> {
   const planted = ['planted', 'outside/planted', 'project/renamed', 'moved'].map((name) => inFolder(name));
   return {
     ...{ word, project, outside, data, folder },
-    tcpPort: (meetings.servers[0]!.address() as AddressInfo).port,
+    get tcpPort() {
+      return (meetings.servers[0]!.address() as AddressInfo).port;
+    },
     udpPort: datagrams.address().port,
     addresses: Object.values(networkInterfaces()).flatMap((each) =>
       (each ?? []).flatMap(({ family, address }) => (family === 'IPv4' ? [address] : [])),
@@ -139,14 +141,10 @@ async function listen(places: { host?: string; port?: number; path?: string }[])
       socket.on('error', () => {}).destroy();
     }),
   );
-  const ports: (number | undefined)[] = [];
   const open = async (): Promise<void> => {
     for (const [index, server] of servers.entries()) {
-      const port = ports[index];
-      server.listen({ ...places[index], ...(port !== undefined && { port }) });
+      server.listen({ ...places[index] });
       await once(server, 'listening');
-      const address = server.address();
-      if (typeof address === 'object' && address) ports[index] = address.port;
     }
   };
   await open();
