@@ -263,7 +263,8 @@ export interface SandboxDriver extends Handles, Omit<SandboxView, 'problem'> {
   /** What a command in it is kept from reaching outside: where it is false, approvals are advisory. */
   contains: { files: boolean; network: boolean; processes: boolean };
   /**
-   * Tries it, for a run where one is given, in a second at most. `why` and `how` are whole sentences for people: what is missing, and how to get it.
+   * Tries it, for a run where one is given. An engine has a second to answer, a program of this machine ten to start.
+   * `why` and `how` are whole sentences for people: what is missing, and how to get it.
    */
   probe(run?: Pick<SandboxRun, 'projectPath' | 'container'>): Promise<Usable>;
   open(run: Omit<SandboxRun, 'mode'>): Promise<OpenSandbox>;

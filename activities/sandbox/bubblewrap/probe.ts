@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import type { Usable } from '../sandbox.ts';
 import { type Cgroups, createCgroups } from './cgroup.ts';
 
-// Starting it takes some ten milliseconds; a machine that swaps may take longer.
-const probeMs = 1000;
+// Starting it takes some ten milliseconds. On a machine that swaps or stands still it may take seconds, which must not
+// have a run do without it.
+const probeMs = 10_000;
 
 const without = {
   processes:
