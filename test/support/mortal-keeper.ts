@@ -1,11 +1,12 @@
 // A process that keeps the documents of ended runs, or prunes content, and kills itself at a chosen point of that:
 // `node mortal-keeper.ts`, told by a message. The points are wrapped around the product's own pieces.
 import pino from 'pino';
-import { defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
+import { defaultTenant } from '../../activities/store/db/database.ts';
 import { type BucketSettings, createBucket } from '../../activities/store/log/bucket.ts';
 import { type Contents, createContents } from '../../activities/store/log/contents.ts';
 import { createFolder, type Place } from '../../activities/store/log/place.ts';
 import { createStateChore } from '../../api/upkeep/state-chore.ts';
+import { openPatient } from './patient.ts';
 
 export const keeperPoints = [
   /** The document lies in its place, no row tells of it. */
@@ -54,7 +55,7 @@ function mortalContents(contents: Contents, point: KeeperOrder['point']): Conten
 }
 
 async function obey({ url, folder, bucket, point }: KeeperOrder): Promise<void> {
-  const { db } = openDatabase({ url, connections: 4, name: 'mortal-keeper' });
+  const { db } = openPatient({ url, connections: 4, name: 'mortal-keeper' });
   const place = bucket === undefined ? createFolder(folder) : createBucket(bucket, db);
   const contents = mortalContents(createContents(db, folder, mortal(place, point)), point);
   if (point === 'removed')

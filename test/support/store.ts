@@ -22,7 +22,7 @@ import {
   findCall,
   recordCall,
 } from '../../activities/store/calls/calls.ts';
-import { type Database, defaultTenant, openDatabase } from '../../activities/store/db/database.ts';
+import { type Database, defaultTenant } from '../../activities/store/db/database.ts';
 import { type EndedRun, endRun, type RunEnd } from '../../activities/store/lifecycle/end-run.ts';
 import { createEventLog, type EventLog, readEvents, type Write } from '../../activities/store/log/events.ts';
 import { addInput, type NewInput } from '../../activities/store/runs/inputs.ts';
@@ -38,6 +38,7 @@ import {
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { ReceiptView } from '../../workflows/contracts/receipt.ts';
 import { acceptARun, aRun, type NewRun } from './accepting.ts';
+import { openPatient } from './patient.ts';
 import { createTestDatabase } from './postgres.ts';
 
 /** Each attempt of a unit is another executor's, as after the death of a worker. */
@@ -73,7 +74,7 @@ export interface TestStore {
 /** Opened at the top of a file or in `beforeAll`; closed by itself. */
 export async function openTestStore({ connections = 20 } = {}): Promise<TestStore> {
   const { url } = await createTestDatabase();
-  const database = openDatabase({ url, connections, name: 'test-store' });
+  const database = openPatient({ url, connections, name: 'test-store' });
   await seedTenantAllowance(database.db, defaultTenant);
   const notifier = createNotifier(database.pool, (error) => {
     throw error;

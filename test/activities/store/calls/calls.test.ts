@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { aCall, anAttempt, expectWholeLog, openTestStore, storeOver } from '../../../support/store.ts';
 import { createCuttingProxy } from '../../../support/cutting-proxy.ts';
+import { openPatient } from '../../../support/patient.ts';
 import {
   type CallRow,
   findCall,
@@ -9,7 +10,7 @@ import {
   noteIntent,
   toCallView,
 } from '../../../../activities/store/calls/calls.ts';
-import { defaultTenant, isStoreOutage, openDatabase } from '../../../../activities/store/db/database.ts';
+import { defaultTenant, isStoreOutage } from '../../../../activities/store/db/database.ts';
 import { createEventLog, Superseded } from '../../../../activities/store/log/events.ts';
 import { noteHandle } from '../../../../activities/store/runs/attempts.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
@@ -167,7 +168,7 @@ test('a call of a run that is to stop is not started, and one under way is', asy
 test('a result whose COMMIT was not answered is stored once when it is stored again', async () => {
   const { hostname, port } = new URL(store.url);
   const proxy = await createCuttingProxy({ host: hostname, port: Number(port) });
-  const through = openDatabase({ url: proxy.urlOf(store.url), connections: 1, name: 'test-cut' });
+  const through = openPatient({ url: proxy.urlOf(store.url), connections: 1, name: 'test-cut' });
   onTestFinished(() => through.close());
   const notifier = { touch: () => {}, close: async () => {} };
   const cut = storeOver(

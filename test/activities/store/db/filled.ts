@@ -2,11 +2,12 @@
 import { sql } from 'kysely';
 import { v7 as uuid } from 'uuid';
 import { delegatingRun } from '../../../support/delegating.ts';
+import { openPatient } from '../../../support/patient.ts';
 import { aCall, anAttempt, storeOver, type TestStore } from '../../../support/store.ts';
 import { changeLimits, seedTenantAllowance } from '../../../../activities/store/allowances/change-limits.ts';
 import { reserve } from '../../../../activities/store/allowances/allowances.ts';
 import { createContents } from '../../../../activities/store/log/contents.ts';
-import { defaultTenant, openDatabase } from '../../../../activities/store/db/database.ts';
+import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { addDeadLetter } from '../../../../activities/store/runs/dead-letters.ts';
 import { createEventLog, type Write } from '../../../../activities/store/log/events.ts';
 import { registerExecutor } from '../../../../activities/store/runs/executors.ts';
@@ -34,7 +35,7 @@ import { ensureFirstToken } from '../../../../activities/store/access/data-folde
 
 /** The store over a database that is there already; closed when the work is done. */
 export async function onStore(url: string, act: (store: TestStore) => Promise<void>): Promise<void> {
-  const database = openDatabase({ url, connections: 4, name: 'test-store' });
+  const database = openPatient({ url, connections: 4, name: 'test-store' });
   const notifier = { touch: () => {}, close: async () => {} };
   const log = createEventLog({ db: database.db, notifier, redact: (text) => text });
   try {

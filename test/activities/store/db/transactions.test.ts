@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { expect, onTestFinished, test } from 'vitest';
 import { slowTransactions, transact } from '../../../../activities/store/db/transactions.ts';
+import { openPatient } from '../../../support/patient.ts';
 import { openTestStore } from '../../../support/store.ts';
-import { openDatabase } from '../../../../activities/store/db/database.ts';
 
 const store = await openTestStore({ connections: 4 });
 const { log, database } = store;
 
 test('a transaction under way shows its name, and its connection has its own again afterwards', async () => {
-  const only = openDatabase({ url: store.url, connections: 1, name: 'test-names' });
+  const only = openPatient({ url: store.url, connections: 1, name: 'test-names' });
   onTestFinished(() => only.close());
   const pid = sql<{ pid: number }>`select pg_backend_pid() as pid, ${1}::integer`;
   const shown = async (of: number | undefined) => {

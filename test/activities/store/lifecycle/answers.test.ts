@@ -9,7 +9,8 @@ import {
   storeOver,
 } from '../../../support/store.ts';
 import { createCuttingProxy } from '../../../support/cutting-proxy.ts';
-import { defaultTenant, openDatabase } from '../../../../activities/store/db/database.ts';
+import { openPatient } from '../../../support/patient.ts';
+import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { createEventLog, Superseded } from '../../../../activities/store/log/events.ts';
 import { readContext } from '../../../../activities/store/runs/messages.ts';
 import { openStep } from '../../../../activities/store/lifecycle/answers.ts';
@@ -122,7 +123,7 @@ test('a retry after a dead attempt drops what that one streamed', async () => {
 test('an answer whose COMMIT was not answered is stored once when it is stored again', async () => {
   const { hostname, port } = new URL(store.url);
   const proxy = await createCuttingProxy({ host: hostname, port: Number(port) });
-  const through = openDatabase({ url: proxy.urlOf(store.url), connections: 1, name: 'test-cut' });
+  const through = openPatient({ url: proxy.urlOf(store.url), connections: 1, name: 'test-cut' });
   onTestFinished(() => through.close());
   const notifier = { touch: () => {}, close: async () => {} };
   const cut = storeOver(

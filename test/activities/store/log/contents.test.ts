@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { contentsKinds } from '../../../support/contents.ts';
+import { openPatient } from '../../../support/patient.ts';
 import { openTestStore } from '../../../support/store.ts';
 import { createContents } from '../../../../activities/store/log/contents.ts';
-import { defaultTenant, openDatabase, type Queries } from '../../../../activities/store/db/database.ts';
+import { defaultTenant, type Queries } from '../../../../activities/store/db/database.ts';
 
 const { database, url } = await openTestStore();
 const otherTenant = '00000000-0000-0000-0000-000000000001';
@@ -33,7 +34,7 @@ describe.each(kinds)('$kind', ({ kind, open }) => {
 
   test('content that a transaction puts is there when that is, and takes no connection of its own', async () => {
     const { folder } = await open(database.db);
-    const only = openDatabase({ url, connections: 1, name: 'test-contents' });
+    const only = openPatient({ url, connections: 1, name: 'test-contents' });
     onTestFinished(() => only.close());
     const contents = createContents(only.db, folder);
     const putIn = async (tx: Queries) => contents.put(defaultTenant, 'text/plain', Buffer.from(told), tx);
