@@ -38,6 +38,7 @@ import {
 import { type NewEvent, streamOf } from '../../workflows/contracts/event.ts';
 import type { ReceiptView } from '../../workflows/contracts/receipt.ts';
 import { acceptARun, aRun, type NewRun } from './accepting.ts';
+import { awayFromMidnight } from './midnight.ts';
 import { openPatient } from './patient.ts';
 import { createTestDatabase } from './postgres.ts';
 
@@ -73,6 +74,7 @@ export interface TestStore {
 
 /** Opened at the top of a file or in `beforeAll`; closed by itself. */
 export async function openTestStore({ connections = 20 } = {}): Promise<TestStore> {
+  await awayFromMidnight();
   const { url } = await createTestDatabase();
   const database = openPatient({ url, connections, name: 'test-store' });
   await seedTenantAllowance(database.db, defaultTenant);
