@@ -199,7 +199,9 @@ test('a change, a switch and a deletion take nothing out of the ledger and bring
   expect(off.next_due_at).toBeNull();
   expect((await look(row, after(1e12))).waiting).toEqual([]);
   await locked(row, (write, current) => deleteSchedule(write, current, author));
-  expect(await ledger(row)).toHaveLength(times.length);
+  // One may have been due between the change and the switch.
+  const since90 = dueTimes(changed.definition, changed.settled_until, off.settled_until, 10);
+  expect((await ledger(row)).map(({ due_at: at }) => at)).toEqual([...times, ...since90]);
 });
 
 test('after a clock was set back, what a changed schedule says is next is what will be due', async () => {
