@@ -21,6 +21,9 @@ beforeAll(async () => {
   store = await openTestStore();
 });
 
+// None falls silent before its turn has come.
+const longSeconds = 3600;
+
 // As the API does.
 const limited = createLimit(4);
 
@@ -40,7 +43,7 @@ function complete(fleet: Fleet, { id: taskId, claim }: TaskRow): Promise<Said> {
 test('of 64 agents that claim at once each task has one, none is lost, and what comes late is refused', async () => {
   const fleet = await openFleet(store);
   const agents: string[] = [];
-  for (let made = 0; made < 64; made += 1) agents.push(await fleet.agent(`agent-${made}`));
+  for (let made = 0; made < 64; made += 1) agents.push(await fleet.agent(`agent-${made}`, longSeconds));
   const tasks: TaskRow[] = [];
   for (let made = 0; made < 48; made += 1) tasks.push(await fleet.task());
   // All of them want the first one by its name, and then what comes.
@@ -62,7 +65,7 @@ test('of 64 agents that claim at once each task has one, none is lost, and what 
   for (const { executor_id: id } of lost)
     if (id !== null) await fleet.inTurn((write) => deregisterAgent(write, fleet.tenantId, id));
   const takers: string[] = [];
-  for (const { id } of lost) takers.push(await fleet.agent(`taker-${id}`));
+  for (const { id } of lost) takers.push(await fleet.agent(`taker-${id}`, longSeconds));
   const again = (await Promise.all(takers.map((taker) => pull(fleet, taker)))).filter(
     (task) => task !== undefined,
   );

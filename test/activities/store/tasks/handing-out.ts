@@ -39,7 +39,7 @@ export interface Fleet {
   silence(executorId: string): void;
   hear(executorId: string): void;
   leave(executorId: string): Promise<void>;
-  agent(name: string, places?: number): Promise<string>;
+  agent(name: string, ttlSeconds?: number): Promise<string>;
   task(fields?: Partial<TaskFields>, run?: TaskRun): Promise<TaskRow>;
   /** One look of the dispatcher; the ids of runs that it started, in order, and when it wants to look again. */
   look(executionId?: string): Promise<{ started: string[]; againMs: number | undefined; done: boolean }>;
@@ -113,8 +113,8 @@ export async function openFleet(store: TestStore, needs: Partial<StartNeeds> = {
     },
     now: () => new Date(at),
     ...workers,
-    async agent(name, places = 1) {
-      const offer = { name, places, capabilities: [], ttlSeconds: 60 };
+    async agent(name, ttlSeconds = 60) {
+      const offer = { name, places: 1, capabilities: [], ttlSeconds };
       return (await inTurn((write) => registerAgent(write, tenantId, offer))).id;
     },
     task: (fields = {}, run = { project: null }) =>
