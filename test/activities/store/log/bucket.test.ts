@@ -9,6 +9,7 @@ import { untilStored } from '../../../../activities/store/db/until-stored.ts';
 import { type BucketSettings, createBucket } from '../../../../activities/store/log/bucket.ts';
 import { createContents } from '../../../../activities/store/log/contents.ts';
 import { openTestBucket } from '../../../support/bucket.ts';
+import { testPort } from '../../../support/ports.ts';
 import { openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
@@ -97,7 +98,8 @@ test('what another database has below the same prefix is neither read nor writte
 });
 
 test('what is stored while the bucket is away is stored once it is back', async () => {
-  const own = await openTestBucket();
+  const port = await testPort();
+  const own = await openTestBucket({ port });
   const contents = createContents(db, await folderOf(), createBucket(own.settings, db));
   await contents.put(defaultTenant, 'text/plain', randomBytes(large));
   await own.close();
@@ -105,7 +107,6 @@ test('what is stored while the bucket is away is stored once it is back', async 
   const storing = untilStored(() => contents.put(defaultTenant, 'text/plain', bytes));
   const health = createBucket(own.settings, db);
   await expect(health.ask()).rejects.toThrow('ECONNREFUSED');
-  const port = Number(new URL(own.settings.endpoint).port);
   await openTestBucket({ folder: own.folder, port });
   expect((await contents.get(defaultTenant, await storing))?.bytes.equals(bytes)).toBe(true);
   await health.ask();
