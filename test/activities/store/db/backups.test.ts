@@ -12,6 +12,7 @@ import { keptBackups, listBackups } from '../../../../activities/store/db/backup
 import { createBackups } from '../../../../activities/store/db/backups.ts';
 import { writeBackup } from '../../../../activities/store/db/backup.ts';
 import { restoreBackup } from '../../../../activities/store/db/restore.ts';
+import { layPipe, untilRead } from '../../../support/pipe.ts';
 import { aCall, anAttempt, openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
@@ -166,6 +167,14 @@ async function hold(): Promise<() => Promise<unknown>> {
   return () => holder.query('rollback');
 }
 
+/** Those that wait there. */
+const held = () =>
+  asked(
+    store.url,
+    `select from pg_locks join pg_database on pg_database.oid = database
+     where datname = current_database() and relation = 'workspaces'::regclass and not granted`,
+  );
+
 /** Makes a backup as the API has it made; it is killed at the latest with the test. */
 function making(data: string): { child: ChildProcess; kill(): Promise<void> } {
   const worker = new URL('../../../../worker/', import.meta.url);
@@ -198,9 +207,27 @@ test('whoever makes one is killed while it writes, and while it restores on tria
   expect((await listBackups(folder, new Date())).items).toEqual([]);
   expect(await readdir(folder)).toEqual([expect.stringMatching(/Z\.unfinished$/)]);
 
+  const letRestore = await hold();
   const trying = making(data);
-  await expect.poll(databases, { timeout: longMs, interval: 20 }).toHaveLength(1);
+  await expect.poll(held, { timeout: longMs }).toHaveLength(1);
+  const [name = ''] = await readdir(folder);
+  const content = await readFile(path.join(folder, name, 'tasks.copy.gz'));
+  await layPipe(path.join(folder, name, 'tasks.copy.gz'));
+  await letRestore();
+  // Each table is read twice: whether it is whole, and into a database of its own, most of the others before it.
+  const tasks = path.join(folder, path.parse(name).name, 'tasks.copy.gz');
+  const looking = await untilRead(tasks);
+  await layPipe(tasks);
+  await looking.writeFile(content);
+  await looking.close();
+  const restoring = await untilRead(tasks);
+  expect(await databases()).toHaveLength(1);
   await trying.kill();
+  await restoring.close();
+  // What its connection still uses is not the next one's to drop.
+  const inUse = () =>
+    asked(store.url, `select from pg_stat_activity where datname like 'perdure\\_check\\_%'`);
+  await expect.poll(inUse).toEqual([]);
   const [half] = (await listBackups(folder, new Date())).items;
   expect([half?.check, await readdir(folder)]).toEqual([null, [half?.name]]);
 
