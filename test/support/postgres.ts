@@ -23,6 +23,14 @@ export async function createTestDatabase(options: { empty?: boolean } = {}): Pro
   return { url: withDatabase(server, name) };
 }
 
+/** For the end of a file that kills processes: Postgres may take a while to notice that one with this name is gone. */
+export async function untilDisconnected(pool: pg.Pool, name: string): Promise<void> {
+  const connections = `select from pg_stat_activity where datname = current_database()
+    and application_name like $1 || '%'`;
+  while ((await pool.query(connections, [name])).rows.length > 0)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 async function dropDatabase(client: pg.Client, name: string): Promise<void> {
   const left = await connectionsLeft(client, name);
   await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);

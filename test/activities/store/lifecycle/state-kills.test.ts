@@ -4,18 +4,20 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import pino from 'pino';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { sweepsOf } from '../../../../activities/store/retention/sweeps.ts';
 import { createContentsChore } from '../../../../api/upkeep/contents-chore.ts';
 import { createStateChore } from '../../../../api/upkeep/state-chore.ts';
 import { contentsKinds, type TestContents } from '../../../support/contents.ts';
 import type { KeeperOrder } from '../../../support/mortal-keeper.ts';
+import { untilDisconnected } from '../../../support/postgres.ts';
 import { daysAgo, noFolders, pruneAll } from '../../../support/retention.ts';
 import { openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
 const { db, pool } = store.database;
+afterAll(() => untilDisconnected(pool, 'mortal-keeper'));
 const program = path.join(import.meta.dirname, '../../../support/mortal-keeper.ts');
 
 async function killedAt(point: KeeperOrder['point'], { folder, settings }: TestContents): Promise<void> {

@@ -3,13 +3,15 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuid } from 'uuid';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { defaultTenant } from '../../../../activities/store/db/database.ts';
 import { readEvents } from '../../../../activities/store/log/events.ts';
+import { untilDisconnected } from '../../../support/postgres.ts';
 import { openTestStore } from '../../../support/store.ts';
 
 const store = await openTestStore();
 const { log, database } = store;
+afterAll(() => untilDisconnected(database.pool, 'feeding'));
 
 const kills = 4;
 // A busy machine starts one in seconds.
