@@ -27,6 +27,8 @@ export interface DatabaseOptions {
   connections: number;
   /** Shown in pg_stat_activity. */
   name: string;
+  /** How long a statement, and a lock in it, may take; left out: as long as a request may wait. */
+  longestMs?: number;
   /** Told of connections that broke; the pool makes new ones. */
   onIdleError?: (error: Error) => void;
 }
@@ -47,11 +49,11 @@ export function openDatabase(options: DatabaseOptions): Database {
     // A frozen server must not hold a request for ever: this bounds the wait for a connection,
     connectionTimeoutMillis: 5_000,
     // and this the wait for an answer; the longest statement of ours is a page of events.
-    query_timeout: 15_000,
+    query_timeout: options.longestMs ?? 15_000,
     // A process that freezes inside a transaction holds a conversation's lock no longer than this; and a process
     // that waits for a lock hears of it before the wait for the answer is over.
     idle_in_transaction_session_timeout: 15_000,
-    lock_timeout: 10_000,
+    lock_timeout: options.longestMs ?? 10_000,
     keepAlive: true,
   });
   // Without a listener a server restart (57P01 on an idle connection) would end the process.

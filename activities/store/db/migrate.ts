@@ -31,9 +31,13 @@ async function renameApplied(db: Db): Promise<void> {
     where applied.name = renamed.old`.execute(db);
 }
 
+// A statement may rewrite a large table, and of several processes the others wait for the one that migrates. Kysely waits
+// as long for its lock.
+const longestMs = 3_600_000;
+
 async function withMigrator<T>(url: string, act: (migrator: Migrator) => Promise<T>): Promise<T> {
   // Two: the migrator holds one for its lock and uses another to look at the tables.
-  const database = openDatabase({ url, connections: 2, name: 'perdure-migrate' });
+  const database = openDatabase({ url, connections: 2, name: 'perdure-migrate', longestMs });
   try {
     const provider = new FileMigrationProvider({
       fs,

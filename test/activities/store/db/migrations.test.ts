@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -74,6 +75,24 @@ test('every migration goes up, down and up again on a database with rows in ever
   expect(await rowCounts(url)).toEqual(counts);
   expect(await migrateDown(url, true)).toHaveLength(applied.length);
   expect(await rowCounts(url)).toEqual({});
+});
+
+test('a migration may take longer than a request, and so may the wait for it', {
+  tags: ['faults'],
+}, async () => {
+  const { url } = await createTestDatabase({ empty: true });
+  const applied = await migrateUp(url);
+  expect(await migrateDown(url)).toEqual(applied.slice(-1));
+  const other = new pg.Client({ connectionString: url, application_name: 'test-migrations' });
+  await other.connect();
+  await other.query('begin; lock table kysely_migration in share mode');
+  // One is held up in the middle, the other one waits for it.
+  const migrating = Promise.all([migrateUp(url), migrateUp(url)]);
+  // Longer than a request waits for an answer.
+  await sleep(16_000);
+  await other.query('commit');
+  await other.end();
+  expect((await migrating).flat()).toEqual(applied.slice(-1));
 });
 
 test('runs under way get their places with the tables of allowances', { tags: ['faults'] }, async () => {
