@@ -6,6 +6,7 @@ import { layOut, lockForDelivery, redeliver } from '../../activities/store/webho
 import { newSecret, rotateSecret } from '../../activities/store/webhooks/webhooks.ts';
 import { look } from '../../activities/webhooks.ts';
 import { localSender, openEndpoint, shownCheck } from '../support/hook-endpoint.ts';
+import { testPort } from '../support/ports.ts';
 import { openTestStore, type TestStore } from '../support/store.ts';
 import { numbersOf, openTenant } from './webhook-tenant.ts';
 
@@ -170,9 +171,7 @@ test('an event that is not kept any more is given up at once, and the next is se
 
 test('one that is not there is tried again, and a private address is never reached', async () => {
   const tenant = openTenant(store);
-  const endpoint = await openEndpoint();
-  await endpoint.close();
-  const webhook = await tenant.add(endpoint);
+  const webhook = await tenant.add({ url: `http://127.0.0.1:${await testPort()}/hook` });
   const inside = await tenant.add({ url: 'http://127.0.0.1:1/hook' });
   await tenant.tell(uuid());
   await tenant.look(webhook);

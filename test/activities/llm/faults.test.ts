@@ -6,6 +6,7 @@ import { createLlms, findLlm } from '../../../activities/llm/index.ts';
 import { type Llm, LlmError, type LlmErrorKind } from '../../../activities/llm/llm.ts';
 import type { Stalls } from '../../../activities/llm/stalls.ts';
 import { isOutage, outcomeOfProvider } from '../../../activities/step/patience.ts';
+import { testPort } from '../../support/ports.ts';
 import { streamOf } from './conformance.ts';
 import { plays, type Played } from './fault-server.ts';
 import { silenceMs, usage } from './fault.ts';
@@ -34,11 +35,11 @@ interface Heard {
 
 /** What was heard, and how it ended: the last part, or the error. */
 async function hear(wire: Wire, played: Played | undefined, stalls: Stalls): Promise<Heard> {
-  const server = await createRawServer(plays(played ?? { script: [] }));
-  if (played === undefined) await server.close();
+  const server = played && (await createRawServer(plays(played)));
+  const url = server?.url ?? `http://127.0.0.1:${await testPort()}`;
   const heard: Heard = { text: '', calls: [], end: undefined };
   try {
-    for await (const part of streamOf({ llm: llmOf(wire, server.url, stalls), model: 'm' })) {
+    for await (const part of streamOf({ llm: llmOf(wire, url, stalls), model: 'm' })) {
       if (part.type === 'text') heard.text += part.text;
       if (part.type === 'call') heard.calls.push({ name: part.call.name, input: part.call.input });
       if (part.type === 'finish') heard.end = part;
@@ -48,7 +49,7 @@ async function hear(wire: Wire, played: Played | undefined, stalls: Stalls): Pro
     heard.error = error;
     heard.end = { kind: error.kind, message: error.message };
   } finally {
-    if (played !== undefined) await server.close();
+    await server?.close();
   }
   return heard;
 }

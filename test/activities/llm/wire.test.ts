@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { createLlms, findLlm } from '../../../activities/llm/index.ts';
 import { type Llm, LlmError, type LlmMessage, type LlmPart } from '../../../activities/llm/llm.ts';
+import { testPort } from '../../support/ports.ts';
 import { streamOf } from './conformance.ts';
 import { type Answer, createRawServer, type RawServer, refuses, streams } from './raw-server.ts';
 import { type Wire, wires } from './wires.ts';
@@ -164,10 +165,9 @@ describe.each(wires)('$provider', (wire) => {
   });
 
   test('nobody listening is a network failure', async () => {
-    const server = await createRawServer(() => undefined);
-    await server.close();
+    const url = `http://127.0.0.1:${await testPort()}`;
     const failure = await failureOf(
-      streamOf({ llm: llmOf(wire.provider, server.url + wire.path), model: wire.model }),
+      streamOf({ llm: llmOf(wire.provider, url + wire.path), model: wire.model }),
     );
     expect([failure.kind, failure.retryable]).toEqual(['network', true]);
   });
