@@ -128,6 +128,7 @@ test('a cancelled run is taken back when its subagents have ended, and then the 
   const run = await cancelled(parent);
   const seen: Seen = { acts: [], started: [] };
   const { done } = attempt(activityOver(seen), run);
+  await until(seen, 'begin');
   await sleep(aWhileMs);
   expect(seen).toEqual({ acts: ['begin'], started: [] });
   await store.end(await store.run(child.id), { status: 'cancelled', reason: 'cancelled' });
