@@ -3,10 +3,9 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { defaultTenant } from '../../../activities/store/db/database.ts';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { act } from '../../../activities/call/act.ts';
 import { reviewFor } from '../../../activities/call/review.ts';
 import { type ActivityDeps, WorkerStopping } from '../../../activities/deps.ts';
@@ -77,6 +76,12 @@ async function claimed(
   return { deps, sandboxes, projectPath, run, claim, attempt };
 }
 
+/** No time is over by itself: how long a shell or git takes on this machine says nothing. */
+function holdTimers(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
 test('a look behind a call that breaks does not keep the sandbox from being let go of', async () => {
   let looks = 0;
   const given = { name: 'write', input: { path: 'a', content: '1' } };
@@ -124,8 +129,10 @@ test('what a stopped call has changed is looked at where its run goes on, and le
     const stop = new AbortController();
     const making = act(deps, claim, { ...attempt, signal: stop.signal });
     await expect.poll(() => existsSync(path.join(projectPath, 'a'))).toBe(true);
+    holdTimers();
     stop.abort(reason);
     const { status } = await making;
+    vi.useRealTimers();
     const now = await deps.trees.record(run);
     const spans = toSpans(await checkpointsOf(db, run), run);
     return { status, spans: spans.map(({ after, goesOn }) => ({ sees: after === now.tree, after, goesOn })) };
@@ -148,6 +155,7 @@ test('a worker that stops during the look behind a call still waits a moment for
     if (looks === 2) stop.abort(new WorkerStopping('The worker is shutting down.'));
     return usual(...of);
   });
+  holdTimers();
   await act(deps, claim, { ...attempt, signal: stop.signal });
   expect(await checkpointsOf(db, run)).toMatchObject([{ tree_after: (await deps.trees.record(run)).tree }]);
 });
@@ -161,16 +169,18 @@ test('what a command waits for its sandbox to start it is not its own time', asy
       ...lent,
       async exec(options) {
         // Longer than the command and its call together have.
-        await sleep(2500);
+        vi.advanceTimersByTime(2500);
         return lent.exec(options);
       },
     };
   };
   const call = { ...claim.call, timeout_seconds: 2 };
+  holdTimers();
   expect(await act({ ...deps, openSandbox }, { ...claim, call }, attempt)).toMatchObject({
     status: 'succeeded',
     output: 'started\n[exit code 0]',
   });
+  vi.useRealTimers();
   const sleeping = await claimed({ name: 'shell', input: { command: 'sleep 600', timeoutSeconds: 1 } });
   expect(await act(sleeping.deps, sleeping.claim, sleeping.attempt)).toMatchObject({
     status: 'failed',

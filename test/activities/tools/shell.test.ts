@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Sandbox, SandboxRefusal } from '../../../activities/sandbox/sandbox.ts';
 import { openBench } from './tool-bench.ts';
 
@@ -22,8 +22,14 @@ describe('shell', () => {
   });
 
   test('a command over its time is stopped and keeps what it said', async () => {
-    const { call } = await openBench();
-    expect(await call('shell', { command: 'echo part; sleep 600', timeoutSeconds: 1 })).toEqual({
+    const { call, live: shown } = await openBench();
+    // Its time goes on when it has spoken: how soon that is says nothing.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const calling = call('shell', { command: 'echo part; sleep 600', timeoutSeconds: 1 });
+    while (shown.join('') !== 'part\n') await sleep(10);
+    vi.advanceTimersByTime(1_000);
+    expect(await calling).toEqual({
       ok: false,
       output: 'part\n[stopped after 1 seconds; give a longer timeoutSeconds, or use background]',
     });
