@@ -63,7 +63,7 @@ export function llmOf({ server, format }: Kind, url: string): { llm: Llm; provid
     [`${provider}ApiKey`]: 'k',
     [`${provider}BaseUrl`]: url + path,
     modelProfiles: format === 'chat' ? { 'compatible/*': { profile } } : {},
-    stalls: { firstMs: 5_000, betweenMs: 5_000 },
+    stalls: { firstMs: 60_000, betweenMs: 60_000 },
   });
   const found = findLlm(llms, `${provider}/any`);
   if (found === undefined) throw new Error(`${provider} is not in the list`);

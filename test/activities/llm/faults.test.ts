@@ -12,6 +12,7 @@ import { plays, type Played } from './fault-server.ts';
 import { silenceMs, usage } from './fault.ts';
 import { faults, life } from './faults.ts';
 import { createRawServer } from './raw-server.ts';
+import { inRunningTime } from './running-time.ts';
 import { type Wire, wires } from './wires.ts';
 
 const short = { firstMs: silenceMs, betweenMs: silenceMs, callMs: silenceMs, totalMs: 4_000 };
@@ -63,7 +64,7 @@ const table = wires.flatMap((wire) =>
 );
 const all = new Map<(typeof table)[number], Heard>();
 
-beforeAll(async () => {
+async function playAll(): Promise<void> {
   const playRow = async (row: (typeof table)[number]): Promise<unknown> =>
     all.set(row, await hear(row.wire, row.fault.plays(row.wire), life.includes(row.fault) ? short : long));
   const quick = table.filter(({ fault }) => !life.includes(fault));
@@ -71,7 +72,9 @@ beforeAll(async () => {
   while (quick.length > 0) await Promise.all(quick.splice(0, 8).map(playRow));
   // Side by side: most of their time is silence.
   await Promise.all(table.filter(({ fault }) => life.includes(fault)).map(playRow));
-});
+}
+
+beforeAll(() => inRunningTime(playAll));
 
 test.each(table)('$provider: $name', (row) => {
   const heard = all.get(row);

@@ -7,10 +7,10 @@ import { conformance, type Scene, type Stage } from './conformance.ts';
 import { type Answer, createRawServer, refuses, streams } from './raw-server.ts';
 import { type Wire, wires } from './wires.ts';
 
-const stalls = { firstMs: 5_000, betweenMs: 200 };
-
-function llmOf(wire: Wire, address: string): Llm {
+function llmOf(wire: Wire, address: string, scene: Scene): Llm {
   const name = wire.provider;
+  // Where silence is not the point, a slow machine must not look like one.
+  const stalls = { firstMs: 60_000, betweenMs: scene === 'stall' ? 200 : 60_000 };
   const llms = createLlms({ [`${name}ApiKey`]: 'k', [`${name}BaseUrl`]: address + wire.path, stalls });
   const found = findLlm(llms, `${name}/${wire.model}`);
   if (found === undefined) throw new Error(`${name} is not in the list`);
@@ -38,11 +38,11 @@ const mocked: Partial<Record<Scene, Mocked>> = {
   'rate-limited': { error: { message: 'Slow down.', type: 'rate_limit_error' }, status: 429, retryAfter: 7 },
 };
 
-async function openMock(wire: Wire, response: Mocked): Promise<Stage> {
+async function openMock(wire: Wire, scene: Scene, response: Mocked): Promise<Stage> {
   const mock = new LLMock({ port: 0, host: '127.0.0.1', logLevel: 'silent', chunkSize: 5 });
   mock.onMessage(/.*/, response);
   await mock.start();
-  return { llm: llmOf(wire, mock.url), model: wire.model, close: () => mock.stop() };
+  return { llm: llmOf(wire, mock.url, scene), model: wire.model, close: () => mock.stop() };
 }
 
 function written(wire: Wire, scene: Scene): Answer {
@@ -79,7 +79,7 @@ function written(wire: Wire, scene: Scene): Answer {
 async function openRaw(wire: Wire, scene: Scene): Promise<Stage> {
   const server = await createRawServer(written(wire, scene));
   return {
-    llm: llmOf(wire, server.url),
+    llm: llmOf(wire, server.url, scene),
     model: wire.model,
     hungUp: server.hungUp,
     close: () => server.close(),
@@ -95,7 +95,7 @@ for (const wire of wires) {
       // aimock repairs malformed arguments in Anthropic's format.
       const byHand = scene === 'malformed-call' && wire.malformedCall !== undefined;
       const response = mocked[scene];
-      return response === undefined || byHand ? openRaw(wire, scene) : openMock(wire, response);
+      return response === undefined || byHand ? openRaw(wire, scene) : openMock(wire, scene, response);
     },
   });
 }
