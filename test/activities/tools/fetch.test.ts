@@ -207,11 +207,13 @@ describe('what fetch answers', () => {
 
   test('nothing when the call is stopped: it throws the reason and lets go of the connection', async () => {
     const closed = Promise.withResolvers<void>();
-    const { port } = await serve((request) => request.socket.on('close', closed.resolve));
-    const { call, context } = await openBench(loopbackEgress);
     const stop = new AbortController();
+    const { port } = await serve((request) => {
+      request.socket.on('close', closed.resolve);
+      stop.abort(new Error('the run was interrupted'));
+    });
+    const { call, context } = await openBench(loopbackEgress);
     const fetching = call('fetch', { url: `http://site.test:${port}/` }, context('1.0', stop.signal));
-    setTimeout(() => stop.abort(new Error('the run was interrupted')), 50);
     await expect(fetching).rejects.toThrow('the run was interrupted');
     await closed.promise;
   });
