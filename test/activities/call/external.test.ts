@@ -3,6 +3,7 @@ import { parseFor } from '../../../activities/call/arguments.ts';
 import { externalShape, externalToolsOf, externalToolsProblem } from '../../../activities/call/external.ts';
 import type { RunRow } from '../../../activities/store/runs/runs.ts';
 import type { ExternalTool } from '../../../workflows/contracts/external-tool.ts';
+import { cpuMs } from '../../support/cpu-time.ts';
 
 function externalInputProblem(tool: ExternalTool, input: unknown): string | undefined {
   const parsed = parseFor(externalShape(tool), JSON.stringify(input), 'repaired');
@@ -103,12 +104,6 @@ test('tools that take too long to look at are refused when they are brought', ()
 
 function aTool(inputSchema: Record<string, unknown>): ExternalTool {
   return { name: 'lookup', description: 'Looks something up.', inputSchema };
-}
-
-/** Not the time on the wall: other tests run beside this one. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
 }
 
 test('a tool of a caller gets repaired arguments, with nothing put in', () => {
