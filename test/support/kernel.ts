@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import pino, { type Logger } from 'pino';
@@ -18,6 +19,7 @@ import { registerExecutor } from '../../activities/store/runs/executors.ts';
 import { stoppedAmong } from '../../activities/store/runs/inputs.ts';
 import { ensureBuiltIns } from '../../activities/store/policies/policies.ts';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
+import { isTemporalOutage } from '../../api/upkeep/executions.ts';
 import { upkeepOf } from '../../api/upkeep/kinds.ts';
 import { createTimers, type Timers } from '../../api/upkeep/timers.ts';
 import type { Upkeep } from '../../api/upkeep/upkeep.ts';
@@ -138,7 +140,7 @@ async function openParts(): Promise<Parts> {
   const opened = openStore({ ...config, secrets: [], name: 'test-kernel', connections: 30, logger });
   const { db } = opened.database;
   const stops = createStops({ databaseUrl: url, stoppedAmong: (runIds) => stoppedAmong(db, runIds), logger });
-  const client = openClient(config);
+  const client = insisting(openClient(config));
   const ways = waysTo(client, logger);
   const timers = createTimers({ db, client, logger });
   const { sandboxes, background } = workerSandboxes(config, db, logger);
@@ -174,6 +176,24 @@ async function openParts(): Promise<Parts> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Says again what Temporal has not heard, as often as it takes. The product's starts and wakes give up after a second, for
+ * its sweeper to repeat; here there is none, and a loaded machine takes longer.
+ */
+function insisting(client: Client): Client {
+  client.connection.withDeadline = async (_, act) => {
+    for (;;) {
+      try {
+        return await act();
+      } catch (error) {
+        if (!isTemporalOutage(error)) throw error;
+        await sleep(50);
+      }
+    }
+  };
+  return client;
 }
 
 /** Starts and stops the workers of a kernel. */
@@ -251,7 +271,7 @@ async function openKernel(cachedWorkflows: number | undefined): Promise<Kernel> 
     ...crew,
     async start(changes) {
       const { run, became } = await store.accept(changes);
-      // A loaded machine misses the deadline of a start. No sweeper repeats it here.
+      // Whatever kept it from being heard: no sweeper repeats it here.
       while (became === 'started' && !runs.isStarted(run)) {
         runs.started(run);
         await runs.settled();
