@@ -222,6 +222,8 @@ function createCrew(
         ...(machine === undefined ? { bundle: await bundle } : { bundle: undefined, machine }),
         activities: { ...activities, ...changeActivities?.(activities) },
         interceptors: { activity: [() => redactFailures((text) => deps.log.redact(text))] },
+        // A worker that leaves its activities behind fails the test: a loaded machine may take longer to end them.
+        leftBehindSeconds: 60,
         ...(cachedWorkflows === undefined ? {} : { cachedWorkflows }),
       });
       const running = workers.run();

@@ -48,6 +48,8 @@ export type WorkersInput = TemporalAddress & {
   interceptors: WorkerOptions['interceptors'];
   /** 0 makes every workflow task a replay: only tests want that. */
   cachedWorkflows?: number;
+  /** After their cancellation; five unless said otherwise. */
+  leftBehindSeconds?: number;
 };
 
 export interface Workers {
@@ -91,7 +93,7 @@ export async function createWorkers(input: WorkersInput): Promise<Workers> {
     identity: input.identity,
     shutdownGraceTime: input.slots.drainSeconds * 1000,
     // Activities that ignore their cancellation are left behind after this; the supervisor kills what they ran.
-    shutdownForceTime: (input.slots.drainSeconds + 5) * 1000,
+    shutdownForceTime: (input.slots.drainSeconds + (input.leftBehindSeconds ?? 5)) * 1000,
     // Only a heartbeat that is really sent brings back a cancellation by Temporal.
     maxHeartbeatThrottleInterval: '3 seconds',
     defaultHeartbeatThrottleInterval: '3 seconds',
