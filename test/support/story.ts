@@ -56,8 +56,8 @@ function lineOf({ type, payload }: NewEvent): string | undefined {
   }
 }
 
-// Well above what any step of a test takes, below the time a test has: a hang is told with the run's events.
-const longestMs = 20_000;
+// Far above what a loaded machine takes, below the time a test has: a hang is told with the run's events.
+const longestMs = 120_000;
 
 /** Looks again until it finds something; the error of a hang says what has happened so far. */
 export async function until<T>(

@@ -181,7 +181,7 @@ withKernel((kernel) => {
         const inner = reader && (await children(kernel, reader.run));
         expect(inner?.[0]?.run.steps).toBe(1);
         return [reader?.run as RunRow];
-      }, 60_000);
+      }, 120_000);
       await kernel.stop(run, kind);
       const status = kind === 'cancel' ? 'cancelled' : 'interrupted';
       expect(await kernel.ended(run)).toMatchObject({ status });
@@ -211,7 +211,7 @@ withKernel((kernel) => {
       const [reader] = await children(kernel, run);
       expect(reader?.run.steps).toBe(1);
       return reader?.run as RunRow;
-    }, 60_000);
+    }, 120_000);
     await kernel.stop(run, 'interrupt');
     expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted' });
     expect((await kernel.store.run(child.id)).ended_at).toBeNull();

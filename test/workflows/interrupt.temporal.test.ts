@@ -39,7 +39,7 @@ async function atWork({ store }: Kernel, { conversation_id: id }: RunRow, count:
     const rows = await query.orderBy('id').execute();
     expect(rows.map(({ parked, steps }) => parked || steps > 0)).toEqual(Array(count).fill(true));
     return rows;
-  }, 60_000);
+  }, 120_000);
 }
 
 withKernel((kernel) => {
