@@ -92,14 +92,14 @@ withKernel(
 
     test('a run that is given nothing more, nothing in time, or asks for nothing, ends as failed for want of it', async () => {
       await kernel.startWorkers({
-        deps: (deps) => ({ ...priced.deps(deps), approvalSeconds: 4 }),
+        deps: (deps) => ({ ...priced.deps(deps), approvalSeconds: 13 }),
       });
       const model = await kernel.script(again, again);
       const limits = { ...generous, costMicros: 3 };
       const [denied, forgotten, failing] = [
         await kernel.start({ model, limits }),
-        // It waits longer than it may take: its clock stands still meanwhile.
-        await kernel.start({ model, limits: { ...limits, seconds: 3 } }),
+        // It waits longer than it may take: its clock stands still meanwhile. Before it asks it may stand still too.
+        await kernel.start({ model, limits: { ...limits, seconds: 12 } }),
         await kernel.start({ model, limits, overBudget: 'fail' }),
       ];
       await asked(denied);

@@ -123,11 +123,12 @@ withKernel(
 
     test('while a run waits for people its clock stands still', async () => {
       await kernel.startWorkers();
-      const limits = { steps: 10, seconds: 2, costMicros: 1_000_000, tokens: 1_000_000 };
+      // Before and after it waits the machine may stand still for longer than the run needs.
+      const limits = { steps: 10, seconds: 12, costMicros: 1_000_000, tokens: 1_000_000 };
       const model = await kernel.script({ calls: [note('a.txt')] }, { text: 'In time.' });
       const run = await kernel.start({ ...asking, model, limits });
       await asked(kernel, run, '1.0');
-      await sleep(3000);
+      await sleep(13_000);
       await answerCall(kernel, run, '1.0');
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', final_message: 'In time.' });
     });

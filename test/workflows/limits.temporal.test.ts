@@ -6,6 +6,10 @@ import type { EffectiveLimits } from '../../workflows/contracts/run.ts';
 const generous: EffectiveLimits = { steps: 100, seconds: 600, costMicros: 1_000_000, tokens: 1_000_000 };
 const usage = { inputTokens: 600, cachedInputTokens: 0, outputTokens: 400 };
 const again = { text: 'Once more.', calls: [{ tool: 'list', input: { path: '.' } }], usage };
+// So little time that it is waited for, and enough for what comes before its end on a machine that stands still meanwhile.
+const briefly: EffectiveLimits = { ...generous, seconds: 12 };
+// Far longer than that.
+const talking = { text: 'word '.repeat(2000).trim(), tokenDelayMs: 50 };
 const endless = Array.from({ length: 20 }, () => again);
 
 withKernel(
@@ -41,7 +45,7 @@ withKernel(
       const run = await kernel.start({
         model: await kernel.script({ text: 'A long one.', calls }),
         projectPath,
-        limits: { ...generous, seconds: 2 },
+        limits: briefly,
       });
       const ended = await kernel.ended(run);
       expect(ended).toMatchObject({ status: 'timed_out', reason: 'limit_seconds', steps: 1 });
@@ -55,7 +59,7 @@ withKernel(
 
     test('a run whose time is up before any worker had room for it ends as timed out', async () => {
       await kernel.startWorkers({ llmSlots: 1 });
-      const model = await kernel.script({ text: 'word '.repeat(400), tokenDelayMs: 50 });
+      const model = await kernel.script(talking);
       const busy = await kernel.start({ model });
       await kernel.seen(busy, 'text-delta');
       const waiting = await kernel.start({ model, limits: { ...generous, seconds: 1 } });
@@ -67,11 +71,8 @@ withKernel(
 
     test('a run whose time is up while the model talks ends as timed out and keeps what was said', async () => {
       await kernel.startWorkers();
-      const text = 'word '.repeat(400).trim();
-      const run = await kernel.start({
-        model: await kernel.script({ text, tokenDelayMs: 50 }),
-        limits: { ...generous, seconds: 1 },
-      });
+      const { text } = talking;
+      const run = await kernel.start({ model: await kernel.script(talking), limits: briefly });
       const ended = await kernel.ended(run);
       expect(ended).toMatchObject({ status: 'timed_out', reason: 'limit_seconds', steps: 1 });
       const said = ended.final_message ?? '';
