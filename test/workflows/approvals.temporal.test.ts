@@ -23,6 +23,15 @@ async function answerCall(kernel: Kernel, run: RunRow, callId: string, given: Pa
 const asked = (kernel: Kernel, run: RunRow, callId: string) =>
   kernel.seen(run, 'approval-request', (payload: { callId: string }) => payload.callId === callId);
 
+/** What is to happen to the open question of a run is due in a second. */
+async function comes(kernel: Kernel, run: RunRow, what: 'escalate_at' | 'deadline_at'): Promise<void> {
+  await kernel.store.database.pool.query(
+    `update approvals set ${what} = now() + interval '1 second' where run_id = $1 and status = 'open'`,
+    [run.id],
+  );
+  await kernel.wake(run);
+}
+
 withKernel(
   (kernel) => {
     test('calls of one step each wait for their own answer, in their order; what is allowed is made once, what is denied is not', async () => {
@@ -109,9 +118,16 @@ withKernel(
     });
 
     test('nobody answers: people are reminded, and then the answer is no', async () => {
-      await kernel.startWorkers({ deps: (deps) => ({ ...deps, approvalSeconds: 3 }) });
+      await kernel.startWorkers({ deps: (deps) => ({ ...deps, approvalSeconds: 600 }) });
       const model = await kernel.script({ calls: [note('a.txt')] }, { text: 'Nobody is there.' });
       const run = await kernel.start({ ...asking, model });
+      await asked(kernel, run, '1.0');
+      const [open] = await openApprovals(kernel.store.database.db, run);
+      expect(Number(open?.deadline_at) - Number(open?.escalate_at)).toBe(300_000);
+      // One after the other: a machine that stands still would pass both at once, and tell of the second alone.
+      await comes(kernel, run, 'escalate_at');
+      await kernel.seen(run, 'approval-escalation');
+      await comes(kernel, run, 'deadline_at');
       expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 2 });
       expect((await story(kernel, run)).filter((line) => /approval|call-end/.test(line))).toEqual([
         expect.stringContaining('approval-request'),
