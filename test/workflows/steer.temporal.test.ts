@@ -5,6 +5,7 @@ import { v7 as uuid } from 'uuid';
 import { type Kernel, withKernel } from '../support/kernel.ts';
 import { story } from '../support/story.ts';
 import { anAttempt } from '../support/store.ts';
+import type { ActivityDeps } from '../../activities/deps.ts';
 import { noteHandle } from '../../activities/store/runs/attempts.ts';
 import { listCalls } from '../../activities/store/calls/calls.ts';
 import { defaultTenant } from '../../activities/store/db/database.ts';
@@ -20,6 +21,20 @@ async function said({ store }: Kernel, run: RunRow): Promise<[number, string, st
   return context
     .filter(({ role, text }) => role !== 'tool' && text !== '')
     .map(({ step, role, text }) => [step, role, text]);
+}
+
+/** After its first words each answer waits for the gate. */
+function pausing(deps: ActivityDeps, gate: Promise<void>): ActivityDeps {
+  const llms = deps.llms.map((llm) => ({
+    ...llm,
+    async *stream(...asked: Parameters<typeof llm.stream>) {
+      for await (const part of llm.stream(...asked)) {
+        yield part;
+        await gate;
+      }
+    },
+  }));
+  return { ...deps, llms };
 }
 
 withKernel(
@@ -87,10 +102,12 @@ withKernel(
     });
 
     test('a steer that arrives with the last words of an answer is applied in another step', async () => {
-      await kernel.startWorkers();
-      const model = await kernel.script({ text: 'One, two, three.', tokenDelayMs: 200 }, { text: 'I see.' });
+      const steered = Promise.withResolvers<void>();
+      await kernel.startWorkers({ deps: (deps) => pausing(deps, steered.promise) });
+      const model = await kernel.script({ text: 'One, two, three.' }, { text: 'I see.' });
       const run = await kernel.start({ model });
       await kernel.seen(run, 'text-delta');
+      steered.resolve();
       await kernel.steer(run, 'late', 'And four?');
       expect(await kernel.ended(run)).toMatchObject({
         status: 'succeeded',

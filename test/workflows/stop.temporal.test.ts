@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type Kernel, withKernel } from '../support/kernel.ts';
@@ -41,24 +43,23 @@ withKernel(
     });
 
     test('an answer that is whole when an interrupt comes is kept and charged', async () => {
-      let run: RunRow | undefined;
+      const started = Promise.withResolvers<RunRow>();
       await kernel.startWorkers({
         deps: (deps) => ({
           ...deps,
           log: {
             ...deps.log,
             async append(batch) {
-              if (run) {
-                await kernel.store.input(run, { kind: 'interrupt', messageId: 'late' });
-                // The notice is there long before this.
-                await sleep(300);
-              }
+              await kernel.store.input(await started.promise, { kind: 'interrupt', messageId: 'late' });
+              // The notice is there long before this.
+              await sleep(300);
               return deps.log.append(batch);
             },
           },
         }),
       });
-      run = await kernel.start({ model: await kernel.script({ text: 'All of it.' }) });
+      const run = await kernel.start({ model: await kernel.script({ text: 'All of it.' }) });
+      started.resolve(run);
       const ended = await kernel.ended(run);
       expect(ended).toMatchObject({ status: 'interrupted', steps: 1, final_message: 'All of it.' });
       expect(ended.output_tokens).toBeGreaterThan(0);
@@ -165,13 +166,13 @@ withKernel(
           },
         }),
       });
-      const model = await kernel.script(
-        { calls: [{ tool: 'shell', input: { command: 'sleep 1' } }] },
-        { text: 'Never.' },
-      );
-      const run = await kernel.start({ model });
+      const untilGo = { tool: 'shell', input: { command: 'until [ -e go ]; do sleep 0.02; done' } };
+      const projectPath = await kernel.project();
+      const model = await kernel.script({ calls: [untilGo] }, { text: 'Never.' });
+      const run = await kernel.start({ model, projectPath });
       await kernel.seen(run, 'call-start');
       await kernel.store.input(run, { kind: 'interrupt', messageId: 'i' });
+      await writeFile(path.join(projectPath, 'go'), '');
       expect(await kernel.ended(run)).toMatchObject({ status: 'interrupted', steps: 1 });
       expect((await story(kernel, run)).slice(-2)).toEqual([
         'call-end 1.0 succeeded',
