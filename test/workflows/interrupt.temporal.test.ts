@@ -69,8 +69,10 @@ withKernel((kernel) => {
     const answers = await Promise.all([1, 2].map(() => interrupt(kernel, conversationId, 'stop-1')));
     const receipt = { messageId: 'stop-1', status: 'accepted', step: null };
     const items = tree.map(({ id: runId }) => ({ runId, ...receipt }));
-    expect(answers[0]).toEqual({ conversationId, items });
-    expect(answers[1]?.items.map(({ runId }) => runId)).toEqual(tree.map(({ id }) => id));
+    // The other may have come when they had heard of it.
+    expect(answers).toContainEqual({ conversationId, items });
+    for (const told of answers)
+      expect(told.items.map(({ runId }) => runId)).toEqual(items.map(({ runId }) => runId));
     const statuses = await Promise.all(tree.map(async (each) => (await kernel.ended(each)).status));
     expect(statuses).toEqual(tree.map(() => 'interrupted'));
     expect(await kernel.ended(next)).toMatchObject({
