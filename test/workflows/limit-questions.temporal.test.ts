@@ -87,6 +87,8 @@ withKernel(
       const model = await kernel.script(done);
       const runs = await Promise.all([1, 2, 3].map(() => kernel.start({ model, limits: generous, pools })));
       for (const run of runs) await kernel.seen(run, 'approval-request');
+      // Before the sweeper, which would start it.
+      await kernel.store.end(spender, { status: 'cancelled', reason: 'cancelled' });
       const sweeper = createSweeper({
         db,
         kinds: kernel.upkeep,
@@ -94,7 +96,6 @@ withKernel(
         everyMs: 50,
       });
       onTestFinished(() => sweeper.close());
-      await kernel.store.end(spender, { status: 'cancelled', reason: 'cancelled' });
       for (const run of runs) {
         expect(await kernel.ended(run)).toMatchObject({ status: 'succeeded', steps: 1 });
         expect(await asked(kernel, run)).toEqual(['approval-request', 'approval-response']);
