@@ -124,7 +124,8 @@ withKernel(
         'passed',
       );
       const { db } = kernel.store.database;
-      const due = new Date('2026-01-01T00:00:00Z');
+      // The latest there was: all since then would be made up for.
+      const due = new Date(Date.UTC(new Date().getUTCFullYear(), 0, 1));
       const definition = { ...row.definition, catchUpSeconds: 0 };
       const past = { settled_until: new Date(due.getTime() - 1), next_due_at: due };
       const change = { ...past, told_version: 1, definition: JSON.stringify(definition) };
