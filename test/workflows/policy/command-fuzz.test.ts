@@ -5,6 +5,8 @@ import { knownHoles } from './fuzz/known-holes.ts';
 
 // Long enough to meet every piece many times, short enough for each run of the suite.
 const fuzzMs = withFaults ? 60_000 : 5_000;
+// A batch that was begun is gone on with, which takes a loaded machine long.
+const timeout = fuzzMs + 180_000;
 
 test.skipIf(!canFuzz)(
   'what a profile allows runs exactly what was judged in a real shell',
@@ -20,12 +22,12 @@ test.skipIf(!canFuzz)(
     expect({ seed, differences }).toEqual({ seed, differences: [] });
     expect(Math.min(ran, told)).toBeGreaterThan(0);
   },
-  fuzzMs * 4,
+  timeout,
 );
 
 test.skipIf(!canFuzz)(
   'with the model’s own text by the word of another parser, the same comparison finds what was open',
-  { tags: ['faults'], timeout: fuzzMs * 4 },
+  { tags: ['faults'], timeout },
   () => {
     // The others start nothing that was not judged; which of two strangers is named depends on which was quicker.
     expect(compareTexts(knownHoles)).toHaveLength(18);
