@@ -56,6 +56,8 @@ function isBackground(text: string): boolean {
     // What models are configured to, every few seconds.
     'select * from "model_configs"',
     'select pg_notify(',
+    // A connection that said nothing for too long, as where the machine stood still, is made anew.
+    'listen ',
     'select distinct "run_id" from "inputs"',
     'update tokens set last_used_at',
     // A machine that is slow enough looks a token up once more, and asks whether its connection is alive.
