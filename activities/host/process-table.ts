@@ -31,10 +31,8 @@ export function listProcesses(): ProcessRow[] {
 
 export function findProcess(pid: number): ProcessRow | undefined {
   if (!isLinux) return listByPs().find((row) => row.pid === pid);
-  const stat = readProc(pid, 'stat');
-  if (stat === undefined) return undefined;
-  // The name, in parentheses, may itself hold spaces and parentheses.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statOf(pid);
+  if (fields === undefined) return undefined;
   const [state, parent, pgid, setId] = fields;
   return {
     pid,
@@ -47,6 +45,13 @@ export function findProcess(pid: number): ProcessRow | undefined {
   };
 }
 
+/** What `proc(5)` lists of it, from its state on. */
+function statOf(pid: number): string[] | undefined {
+  const stat = readProc(pid, 'stat');
+  // The name, in parentheses, may itself hold spaces and parentheses.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
 /** Its arguments joined by one space; empty when they cannot be read. */
 export function commandOf(pid: number): string {
   // Only the end of the last argument goes: a folder's name may itself end in a space.
@@ -54,13 +59,38 @@ export function commandOf(pid: number): string {
   return execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim();
 }
 
+// A process that becomes another program has no environment for some microseconds, and longer only where it waits for the
+// processor.
+const [execLooks, execLookMs] = [1000, 1];
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
 /** The marks (`NAME=value` with the given prefix) a process was started with; empty when they cannot be read. */
 export function marksOf(pid: number, prefix: string): Map<string, string> {
-  const environment = isLinux ? (readProc(pid, 'environ') ?? '') : '';
+  let environment = isLinux ? readProc(pid, 'environ') : undefined;
+  for (let looks = 0; environment === '' && looks < execLooks && hasMore(pid); looks += 1) {
+    Atomics.wait(pause, 0, 0, execLookMs);
+    environment = readProc(pid, 'environ');
+  }
+  return toMarks(environment ?? '', prefix);
+}
+
+function toMarks(environment: string, prefix: string): Map<string, string> {
   const marks = environment.split('\0').filter((entry) => entry.startsWith(prefix) && entry.includes('='));
   return new Map(
     marks.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
   );
+}
+
+/** Whether a process without an environment is about to have one, or has it by now. */
+function hasMore(pid: number): boolean {
+  const fields = statOf(pid);
+  if (fields === undefined) return false;
+  const [state, parent] = fields;
+  // Dead, or a thread of the kernel.
+  if (['Z', 'X'].includes(state ?? '') || pid === 2 || parent === '2') return false;
+  // Where it lies in memory: nowhere yet, or from one address to another.
+  const [start, end] = fields.slice(47, 49);
+  return end === '0' || start !== end;
 }
 
 /** Names the set of process ids we see: a container on this machine has another one, with the same numbers. */
