@@ -22,21 +22,30 @@ export function createStallWatch({ firstMs, betweenMs, callMs, totalMs }: Stalls
   let inCall = false;
   let waitedMs = 0;
   let silence: NodeJS.Timeout | undefined;
+  let pieces = 0;
 
   function silenceMs(): number {
     if (!begun || thinking > 0) return firstMs;
     return inCall ? callMs : betweenMs;
   }
 
-  function giveUpAfter(ms: number, sentence: string): NodeJS.Timeout {
-    return setTimeout(() => stop.abort(new LlmError('timeout', `${sentence} ${Math.ceil(ms / 1000)} s`)), ms);
+  function giveUp(ms: number): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      const before = pieces;
+      // In a process that stood still bytes may have come: they are read first.
+      setImmediate(() => {
+        if (silence !== timer || pieces > before) return;
+        stop.abort(new LlmError('timeout', `The model sent nothing for ${Math.ceil(ms / 1000)} s`));
+      });
+    }, ms);
+    return timer;
   }
 
   return {
     signal: stop.signal,
     async during(wait) {
       const from = performance.now();
-      silence = giveUpAfter(silenceMs(), 'The model sent nothing for');
+      silence = giveUp(silenceMs());
       const total = setTimeout(
         () => {
           const sentence = `The answer was not whole after ${Math.ceil(totalMs / 1000)} s`;
@@ -53,7 +62,10 @@ export function createStallWatch({ firstMs, betweenMs, callMs, totalMs }: Stalls
         waitedMs += performance.now() - from;
       }
     },
-    alive: () => void silence?.refresh(),
+    alive() {
+      pieces += 1;
+      silence?.refresh();
+    },
     saw(part) {
       if (part.type === 'reasoning-start') thinking += 1;
       if (part.type === 'reasoning-end') thinking -= 1;

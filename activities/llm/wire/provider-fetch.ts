@@ -128,7 +128,8 @@ async function nextPiece(
   );
   if (mostMs === undefined) return next;
   const quiet = Promise.withResolvers<'quiet'>();
-  const timer = setTimeout(() => quiet.resolve('quiet'), mostMs);
+  // In a process that stood still something may have come: it is read first.
+  const timer = setTimeout(() => setImmediate(() => quiet.resolve('quiet')), mostMs);
   try {
     return await Promise.race([next, quiet.promise]);
   } finally {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { MessageChannel } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createStallWatch, type StallWatch } from '../../../activities/llm/stall-watch.ts';
 
@@ -38,6 +40,27 @@ test('bytes of any kind extend the silence, and never the limit of the whole cal
   watch.saw(begun);
   expect(await wait(watch, 4_900, 100)).toBe('waits');
   expect(await wait(watch, 200, 100)).toBe('The answer was not whole after 5 s');
+});
+
+test('what came while the process stood still was no silence', async () => {
+  vi.useRealTimers();
+  const watch = createStallWatch({ ...limits, firstMs: 20 });
+  const { port1, port2 } = new MessageChannel();
+  const answer = new Promise<void>((resolve) =>
+    port1.once('message', () => {
+      watch.alive();
+      setTimeout(resolve, 5);
+    }),
+  );
+  port2.postMessage('bytes');
+  const waiting = watch.during(() => answer);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  await waiting;
+  port1.close();
+  expect(watch.signal.aborted).toBe(false);
+  const silent = watch.during(() => once(watch.signal, 'abort'));
+  await silent;
+  expect(String((watch.signal.reason as Error).message)).toBe('The model sent nothing for 1 s');
 });
 
 test('the time that the reader takes for itself counts for nothing', async () => {
