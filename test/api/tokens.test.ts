@@ -24,6 +24,11 @@ async function list(api: TestApp, query = ''): Promise<TokenListView['items']> {
   return (await api.ask('GET', `/tokens${query}`)).json<TokenListView>().items;
 }
 
+/** An answer about a token without when that was used: it is noted a second later, between two answers. */
+function withoutUse(answer: { body: string }): object {
+  return JSON.parse(answer.body, (name, value) => (name === 'lastUsedAt' ? undefined : value));
+}
+
 test('a token is made, acts under its name, and counts for nothing as soon as it is revoked', async () => {
   const api = await createTestApp();
   const { value, note, ...made } = await create(api, { name: 'ci', expiresInDays: 90 });
@@ -44,13 +49,14 @@ test('a token is made, acts under its name, and counts for nothing as soon as it
   expect(other.json<CreatedTokenView>().createdBy).toBe('ci (api)');
   expect((await list(api)).map(({ name }) => name)).toEqual(['by ci', 'ci', 'first']);
   const revoked = await api.ask('DELETE', `/tokens/${made.id}`);
-  expect([revoked.statusCode, revoked.json<RevokedTokenView>()]).toEqual([
+  const { lastUsedAt: _, ...known } = made;
+  expect([revoked.statusCode, withoutUse(revoked)]).toEqual([
     200,
-    { ...made, state: 'revoked', revokedAt: expect.any(String) as string, warning: null },
+    { ...known, state: 'revoked', revokedAt: expect.any(String) as string, warning: null },
   ]);
   expect(await statusWith(api, value)).toBe(401);
   const again = await api.ask('DELETE', `/tokens/${made.id}`);
-  expect([again.statusCode, again.body]).toEqual([200, revoked.body]);
+  expect([again.statusCode, withoutUse(again)]).toEqual([200, withoutUse(revoked)]);
   expect((await list(api)).map(({ name }) => name)).toEqual(['by ci', 'first']);
   const { items } = (await api.ask('GET', '/audit')).json<{
     items: { actor: string; action: string; detail: { name: string } }[];
