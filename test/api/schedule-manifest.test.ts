@@ -1,10 +1,9 @@
 // Schedules as a file: what it adds, changes and takes away, and what of it is refused.
-import { appendFileSync } from 'node:fs';
-import { appendFile, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFileSync, utimesSync } from 'node:fs';
+import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { openDue } from '../../activities/store/schedules/due.ts';
 import { lockSchedule } from '../../activities/store/schedules/schedules.ts';
 import { readManifest } from '../../api/schedule-manifest.ts';
@@ -78,13 +77,19 @@ const edits: Record<keyof ScheduleDefinition, [what: string, instead: string]> =
 test('whichever field a manifest is edited in, what was due until then is in the ledger once', async () => {
   const api = await createTestApp();
   const { pool } = api.database;
+  // The clock stands, half an hour after a full one: what has just become due may begin, and is not skipped.
+  const hourMs = 3_600_000;
+  const now = new Date((Math.floor(Date.now() / hourMs) - 0.5) * hourMs);
+  vi.useFakeTimers({ toFake: ['Date'], now });
+  onTestFinished(() => void vi.useRealTimers());
   const sync = (text: string) => asked(api, 'POST', '/schedules/sync', { manifest: text });
   await sync(manifest);
   expect(Object.keys(edits).toSorted()).toEqual(Object.keys(ScheduleDefinition.shape).toSorted());
   for (const [field, [what, instead]] of Object.entries(edits)) {
     const known = await pool.query(
-      `update schedules set settled_until = now() - interval '3 hours' where name = 'report' and deleted_at is null
+      `update schedules set settled_until = $1 where name = 'report' and deleted_at is null
        returning id, settled_until, definition`,
+      [new Date(now.getTime() - 3 * hourMs)],
     );
     const [{ id, settled_until: since, definition }] = known.rows;
     await pool.query('delete from occurrences');
@@ -98,13 +103,13 @@ test('whichever field a manifest is edited in, what was due until then is in the
     // Where it is due as before, what was due may still begin: the next look makes occurrences of it.
     await api.log.write('test', async (write) => {
       const row = await lockSchedule(write, api.tenantId, id);
-      if (row) await openDue(write, row, new Date());
+      if (row) await openDue(write, row, now);
     });
     const { rows } = await pool.query(
       'select due_at as at, outcome from occurrences where schedule_id = $1 order by due_at limit 3',
       [id],
     );
-    const due = dueTimes(definition, since, new Date(), 3);
+    const due = dueTimes(definition, since, now, 3);
     const begins = ['jitterSeconds', 'overlap', 'attempts', 'run', 'job'].includes(field);
     const outcomes = ['skipped', 'skipped', begins ? 'waiting' : 'skipped'];
     expect([field, rows]).toEqual([field, due.map((at, index) => ({ at, outcome: outcomes[index] }))]);
@@ -222,26 +227,32 @@ test('a manifest that is still being written is read when it is whole', async ()
   const file = path.join(folder, 'schedules.yaml');
   const half = manifest.indexOf('  - name: report');
   await writeFile(file, manifest.slice(0, half));
-  const reading = createManifest(file)(undefined);
-  await sleep(300);
-  await appendFile(file, manifest.slice(half));
-  expect(await reading).toBe(manifest);
+  const changedAt = new Date();
+  // `write` is what another program writes between the text that is read and the look at the file's time; it says how
+  // long ago that was.
+  const readBeside = (write: (read: number) => number): Promise<string> => {
+    let reads = 0;
+    const clock = (): number => {
+      const ageMs = write((reads += 1));
+      utimesSync(file, changedAt, changedAt);
+      return changedAt.getTime() + ageMs;
+    };
+    return createManifest(file, clock)(undefined);
+  };
+  const behindFirst = (text: string, ageMs: number) => (read: number) => {
+    if (read === 1) appendFileSync(file, text);
+    return read === 1 ? ageMs : 2_000;
+  };
+  expect(await readBeside(behindFirst(manifest.slice(half), 300))).toBe(manifest);
   // Whatever its time says, as after a clock that was set back.
   const tomorrow = new Date(Date.now() + 86_400_000);
   await utimes(file, tomorrow, tomorrow);
   expect(await createManifest(file)(undefined)).toBe(manifest);
   // Written in this very millisecond, of which the file's time knows a part more.
-  const soon = (Date.now() + 500) / 1000;
-  await utimes(file, soon, soon);
-  const early = createManifest(file)(undefined);
-  await sleep(100);
-  await appendFile(file, '#');
-  expect(await early).toBe(`${manifest}#`);
-  await appendFile(file, '#');
-  // At once: a busy machine must not have it written behind the next look.
-  const writing = setInterval(() => appendFileSync(file, '#'), 100);
-  onTestFinished(() => clearInterval(writing));
-  await expect(createManifest(file)(undefined)).rejects.toThrow(
-    `The manifest ${file} is being written; sync again when it is done.`,
-  );
+  expect(await readBeside(behindFirst('#', -500))).toBe(`${manifest}#`);
+  const always = readBeside(() => {
+    appendFileSync(file, '#');
+    return 100;
+  });
+  await expect(always).rejects.toThrow(`The manifest ${file} is being written; sync again when it is done.`);
 });
