@@ -27,7 +27,9 @@ async function finished(api: TestApp, body: object = {}, pieces = 30): Promise<S
 async function prune(api: TestApp, now = new Date()): Promise<void> {
   await askTonight(api, now);
   const chore = createPruneChore({ ...api.deps, sweeps: sweepsIn(api), logger: pino({ level: 'silent' }) });
-  await chore.act();
+  const open = api.database.db.selectFrom('prunings').select('id').where('finished_at', 'is', null);
+  // Each pass has a second, which is over before it has begun where the machine stands still.
+  while ((await open.execute()).length > 0) await chore.act();
 }
 
 test('a cursor below the floor is answered 410, which names it and how to go on; at and above it nothing is missing', async () => {
@@ -243,10 +245,11 @@ test('the plan says what is kept, why and by which setting, and a pruning remove
   ])
     expect((await api.ask('POST', '/prune', body)).statusCode).toBe(400);
   // Of the night first; what was asked for is carried out with the next pass.
-  await prune(api);
+  const tonight = new Date();
+  await prune(api, tonight);
   const asked = await api.ask('POST', '/prune', { olderThanSeconds: 86_400, runs: true });
   expect(asked.statusCode).toBe(202);
-  await prune(api);
+  await prune(api, tonight);
   const done = (await api.ask('GET', `/prune/${asked.json().id}`)).json<PruningView>();
   expect(done.finishedAt).not.toBeNull();
   expect(done.items.find(({ name }) => name === 'runs')?.rows).toBe(1);
