@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { listUnclosed } from '../../activities/store/allowances/allowances.ts';
+import { awayFromMidnight } from '../support/midnight.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { change, pool, start, use } from './spending.ts';
+
+beforeEach(awayFromMidnight);
 
 const counts = [
   'runSeconds',

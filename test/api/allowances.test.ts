@@ -1,10 +1,13 @@
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { RunRow } from '../../activities/store/runs/runs.ts';
 import type { ApprovalView } from '../../workflows/contracts/approval.ts';
 import { askForOwn, askForRoom } from '../support/allowances.ts';
+import { awayFromMidnight } from '../support/midnight.ts';
 import { storeOver } from '../support/store.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { change, pool, start, use } from './spending.ts';
+
+beforeEach(awayFromMidnight);
 
 test('the first start gives the tenant 25 dollars a day, and whoever changes that is in ledger and audit', async () => {
   const api = await createTestApp();

@@ -4,7 +4,8 @@ import { seedSchedules } from '../../activities/store/schedules/schedules.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 
 const run = { prompt: 'Run the tests.', project: null };
-const nightly = { name: 'nightly', cron: '30 2 * * *', timeZone: 'Europe/Berlin', run };
+// At a time that no day leaves out or has twice.
+const nightly = { name: 'nightly', cron: '30 4 * * *', timeZone: 'Europe/Berlin', run };
 
 async function asked(api: TestApp, ...request: Parameters<TestApp['ask']>) {
   const { statusCode, payload } = await api.ask(...request);
@@ -26,10 +27,10 @@ test('a schedule is made, shown, changed under its version, switched and deleted
       catchUpSeconds: 86_400,
       attempts: 1,
       enabled: true,
-      when: 'At 02:30 (Europe/Berlin)',
+      when: 'At 04:30 (Europe/Berlin)',
       fromManifest: false,
       version: 1,
-      nextDueAt: expect.stringMatching(/T0[01]:30:00\.000Z$/),
+      nextDueAt: expect.stringMatching(/T0[23]:30:00\.000Z$/),
       createdAt: expect.any(String),
       createdBy: 'first (api)',
       updatedAt: expect.any(String),

@@ -1,8 +1,11 @@
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { reserve, closeReservation } from '../../activities/store/allowances/allowances.ts';
+import { awayFromMidnight } from '../support/midnight.ts';
 import { anAttempt, storeOver } from '../support/store.ts';
 import { createTestApp } from '../support/test-app.ts';
 import { pool, use } from './spending.ts';
+
+beforeEach(awayFromMidnight);
 
 test('what was used is summed as asked, the ledger comes in pages, and looking leaves no trace', async () => {
   const api = await createTestApp();
