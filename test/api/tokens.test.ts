@@ -106,7 +106,7 @@ test('a client whose answer was lost on the way has a token with a value in the 
     lost += 1;
     throw new TypeError('the connection broke');
   };
-  const client = createClient({ url, token: api.token, fetch: losing });
+  const client = createClient({ url, token: api.token, fetch: losing, retryForMs: 60_000 });
   const { value, id } = await client.createToken({ name: 'ci' });
   expect([lost, await statusWith(api, value)]).toEqual([1, 200]);
   expect((await list(api, '?all=true')).map(({ name, state }) => [name, state])).toEqual([

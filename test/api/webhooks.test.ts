@@ -247,7 +247,7 @@ test('the client has the secret though the answer that had it was lost', async (
   onTestFinished(() => void way.close());
   await once(way, 'listening');
   const url = `http://127.0.0.1:${(way.address() as AddressInfo).port}`;
-  const client = createClient({ url, token: api.token });
+  const client = createClient({ url, token: api.token, retryForMs: 60_000 });
   const { secret, ...webhook } = await client.createWebhook({ url: hook.url });
   const rotated = await client.rotateWebhookSecret(webhook.id);
   const { rows } = await api.database.pool.query('select secret, old_secret from webhooks');
