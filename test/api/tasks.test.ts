@@ -271,7 +271,7 @@ test('64 agents that claim at once wait for their turn, take no connection from 
   const { entered, leave, left } = holdDispatcher(api);
   await entered;
   const claims = agents.map((id) => asked(api, 'POST', `/executors/${id}/claim`));
-  // More of them than there are connections wait for the lock: with one each, this would be refused after five seconds.
+  // More of them than there are connections wait for the lock: with one each, none would be left for this.
   expect((await asked(api, 'GET', '/tasks?limit=1'))[0]).toBe(200);
   leave();
   await left;

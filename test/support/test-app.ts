@@ -78,6 +78,21 @@ async function prepareTenant(db: Db): Promise<string> {
   return token;
 }
 
+// What the product waits for a connection, an answer and a lock before it takes Postgres for frozen is over where a busy
+// machine stands still, or many requests follow each other. A test that waits for ever ends by its own limit.
+const patienceMs = 60_000;
+
+function openPatiently(url: string): Database {
+  const database = openDatabase({ url, connections: 10, name: 'test-app' });
+  Object.assign(database.pool.options, {
+    connectionTimeoutMillis: patienceMs,
+    query_timeout: patienceMs,
+    lock_timeout: patienceMs,
+    idle_in_transaction_session_timeout: patienceMs,
+  });
+  return database;
+}
+
 const noDiff = { diff: '', files: [], truncated: false, others: [] };
 
 /** What Temporal is told, as lines. */
@@ -120,7 +135,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const { through = (url: string) => url, ...changed } = options;
   const { url: direct } = await createTestDatabase();
   const url = await through(direct);
-  const database = openDatabase({ url, connections: 10, name: 'test-app' });
+  const database = openPatiently(url);
   const notifier = createNotifier(database.pool, () => {});
   const redact = changed.redact ?? ((text: string) => text);
   const log = createEventLog({ db: database.db, notifier, redact });
