@@ -31,6 +31,8 @@ const usualLength = 40;
 const usualItems = 3;
 
 const withoutNul = (value: unknown): boolean => !JSON.stringify(value).includes('\\u0000');
+// As keys they are refused in every body, whatever its schema says.
+const withoutProto = (value: unknown): boolean => !/"(__proto__|constructor)":/.test(JSON.stringify(value));
 
 export function valuesOf(schema: Schema, schemas: Schemas): fc.Arbitrary<unknown> {
   if (schema.$ref) return valuesOf(schemas[schema.$ref.replace('#/components/schemas/', '')] ?? {}, schemas);
@@ -62,7 +64,7 @@ export function valuesOf(schema: Schema, schemas: Schemas): fc.Arbitrary<unknown
     case 'object':
       return objectsOf(schema, schemas);
     default:
-      return fc.jsonValue({ maxDepth: 3 }).filter(withoutNul);
+      return fc.jsonValue({ maxDepth: 3 }).filter((value) => withoutNul(value) && withoutProto(value));
   }
 }
 
