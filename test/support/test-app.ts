@@ -24,6 +24,7 @@ import { createWebhookSender } from '../../activities/egress/send-webhook.ts';
 import { createTools } from '../../activities/tools/index.ts';
 import { type ApiDeps, buildApp } from '../../api/app.ts';
 import { createManifest } from '../../worker/processes/manifest.ts';
+import { openPatient } from './patient.ts';
 import { createTestDatabase } from './postgres.ts';
 import { noFolders } from './retention.ts';
 import { startNeeds } from './start-needs.ts';
@@ -78,21 +79,6 @@ async function prepareTenant(db: Db): Promise<string> {
   return token;
 }
 
-// What the product waits for a connection, an answer and a lock before it takes Postgres for frozen is over where a busy
-// machine stands still, or many requests follow each other. A test that waits for ever ends by its own limit.
-const patienceMs = 60_000;
-
-function openPatiently(url: string): Database {
-  const database = openDatabase({ url, connections: 10, name: 'test-app' });
-  Object.assign(database.pool.options, {
-    connectionTimeoutMillis: patienceMs,
-    query_timeout: patienceMs,
-    lock_timeout: patienceMs,
-    idle_in_transaction_session_timeout: patienceMs,
-  });
-  return database;
-}
-
 const noDiff = { diff: '', files: [], truncated: false, others: [] };
 
 /** What Temporal is told, as lines. */
@@ -130,12 +116,15 @@ const ofTools: Pick<ApiDeps, 'describeCall' | 'presetProblem'> = {
   presetProblem: (preset) => presetProblem(preset, builtIn),
 };
 
+/** Where Postgres may go away, it is missed as soon as by the product. */
+const openFor = ({ through }: TestAppOptions) => (through === undefined ? openPatient : openDatabase);
+
 /** Closes by itself at the end of the test. */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const { through = (url: string) => url, ...changed } = options;
   const { url: direct } = await createTestDatabase();
   const url = await through(direct);
-  const database = openPatiently(url);
+  const database = openFor(options)({ url, connections: 10, name: 'test-app' });
   const notifier = createNotifier(database.pool, () => {});
   const redact = changed.redact ?? ((text: string) => text);
   const log = createEventLog({ db: database.db, notifier, redact });
