@@ -103,20 +103,22 @@ function markedWith(mark: string, matches: (value: string) => boolean): ProcessR
 
 async function end(list: () => ProcessRow[], graceMs: number): Promise<void> {
   const startedAt = performance.now();
+  let killedAt = Number.POSITIVE_INFINITY;
   let known: ProcessRow[] = [];
   let asked = new Set<string>();
   for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+    // Before the look, which is then no older, wherever this process stands still.
+    const now = performance.now();
     const found = list();
     // A dying process shows no marks any more, and is not gone yet.
     const dying = known.filter((row) => isThere(row) && !found.some(({ pid }) => pid === row.pid));
     const left = [...found, ...dying];
     if (left.length === 0) return;
     known = left;
-    const elapsed = performance.now() - startedAt;
-    if (elapsed > graceMs + goneWithinMs) {
+    if (now - killedAt > goneWithinMs) {
       throw new Error(`processes ${left.map((row) => row.pid).join(', ')} could not be killed`);
     }
-    const isAsking = elapsed < graceMs;
+    const isAsking = now - startedAt < graceMs;
     // TERM once each: a program that cleans up must not be interrupted again while it does, nor what it starts for that.
     const cleaning = new Set(
       left.filter((row) => asked.has(`${row.pid}/${row.started}`)).map(({ pid }) => pid),
@@ -125,6 +127,7 @@ async function end(list: () => ProcessRow[], graceMs: number): Promise<void> {
       ? left.filter(({ pid, parent }) => !cleaning.has(pid) && !cleaning.has(parent))
       : left;
     for (const row of targets) signal(row.pid, isAsking ? 'SIGTERM' : 'SIGKILL');
+    if (!isAsking) killedAt = Math.min(killedAt, performance.now());
     asked = new Set(left.map((row) => `${row.pid}/${row.started}`));
     await sleep(pauseMs);
   }
