@@ -81,7 +81,8 @@ export async function tryRestore(url: string, folder: string): Promise<boolean> 
     try {
       const place = new URL(url);
       place.pathname = `/${name}`;
-      await restoreBackup(place.href, folder);
+      // In use from here on, also while only files are read.
+      await withClient(place.href, () => restoreBackup(place.href, folder));
     } finally {
       await client.query(`drop database if exists ${name} with (force)`);
     }

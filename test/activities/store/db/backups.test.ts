@@ -217,6 +217,10 @@ test('whoever makes one is killed while it writes, and while it restores on tria
   // Each table is read twice: whether it is whole, and into a database of its own, most of the others before it.
   const tasks = path.join(folder, path.parse(name).name, 'tasks.copy.gz');
   const looking = await untilRead(tasks);
+  // Another one who checks its backups on this server must not take it for left over.
+  const inUse = () =>
+    asked(store.url, `select from pg_stat_activity where datname like 'perdure\\_check\\_%'`);
+  expect(await inUse()).toHaveLength(1);
   await layPipe(tasks);
   await looking.writeFile(content);
   await looking.close();
@@ -224,9 +228,7 @@ test('whoever makes one is killed while it writes, and while it restores on tria
   expect(await databases()).toHaveLength(1);
   await trying.kill();
   await restoring.close();
-  // What its connection still uses is not the next one's to drop.
-  const inUse = () =>
-    asked(store.url, `select from pg_stat_activity where datname like 'perdure\\_check\\_%'`);
+  // What its connections still use is not the next one's to drop.
   await expect.poll(inUse).toEqual([]);
   const [half] = (await listBackups(folder, new Date())).items;
   expect([half?.check, await readdir(folder)]).toEqual([null, [half?.name]]);
