@@ -1,5 +1,7 @@
 // F16, and deaths that nobody sees: workers that fall silent for longer than their heartbeats may. Each waits for
 // half a minute and computes nothing, so the three go side by side, each on a database and a namespace of its own.
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,6 +12,8 @@ import { openRoles, type Roles } from '../support/roles.ts';
 
 // What any of these takes at most, heartbeat timeouts included; past it the test says what it waited for.
 const longestMs = 100_000;
+// Of a command whose effect must not come: long after its worker's silence is noticed, and within what a command may take.
+const farMs = 110_000;
 
 const theatre = await openTheatre();
 const environment = { PERDURE_COMPATIBLE_BASE_URL: theatre.model.url };
@@ -43,7 +47,7 @@ async function begin(
 }
 
 async function beginUnseen(): Promise<Silence> {
-  const { worker, end } = await begin(unseen, 'unseen', 60_000);
+  const { worker, end } = await begin(unseen, 'unseen', farMs);
   // Started well before the death: at its own start a worker looks for dead ones of its machine.
   await unseen.startWorker();
   await sleep(3_000);
@@ -52,10 +56,14 @@ async function beginUnseen(): Promise<Silence> {
   return { killedAt, end };
 }
 
+// The zombie stands still as long as it is there.
+const standstillFile = path.join(zombie.data, 'stands-still');
+
 async function beginZombie(): Promise<Silence> {
+  await writeFile(standstillFile, '');
   // With one slot, which the frozen call holds: the retry can only go to the other worker.
-  const slots = { PERDURE_TOOL_SLOTS: '1' };
-  const { end } = await begin(zombie, 'zombie', 60_000, { point: 'frozen-loop', environment: slots });
+  const environment = { PERDURE_TOOL_SLOTS: '1', STANDSTILL_FILE: standstillFile };
+  const { end } = await begin(zombie, 'zombie', farMs, { point: 'frozen-loop', environment });
   await zombie.startWorker();
   return { end };
 }
@@ -95,7 +103,8 @@ test('a worker whose event loop stands still loses its call to another one, and 
     ['unknown'],
     0,
   ]);
-  // It speaks when it wakes up; by then the run may have ended, and the note stands in the tenant's stream.
+  // It speaks when it wakes up; by now the run has ended, and the note stands in the tenant's stream.
+  await rm(standstillFile);
   const refused = `select payload from events where type = 'late-write' and payload ->> 'runId' = $1`;
   await until(
     async () => (await queryRows(zombie, refused, run.id)).length > 0,

@@ -1,9 +1,11 @@
 // A worker process that kills itself at a chosen point of its work: `node mortal-worker.ts POINT`. The points are
 // wrapped around what the product's own worker is given; nothing in the product knows of them.
+import { existsSync } from 'node:fs';
 import { ApplicationFailure } from '@temporalio/common';
 import pino from 'pino';
 import type { ActivityDeps } from '../../activities/deps.ts';
-import type { Tool, ToolContext } from '../../activities/tools/tool.ts';
+import type { EventLog } from '../../activities/store/log/events.ts';
+import type { Tool } from '../../activities/tools/tool.ts';
 import type { Activities } from '../../workflows/contracts/activities.ts';
 import { loadConfig } from '../../worker/config/config.ts';
 import type { RoleConfig } from '../../worker/processes/deps.ts';
@@ -57,13 +59,18 @@ function die(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
+// While this file is there it lasts longer: what the others do meanwhile takes as long as their machine needs.
+const standstillFile = process.env['STANDSTILL_FILE'] ?? '';
+
 let stoodStill = false;
 function standStill(): void {
   // Only once: work begun before the standstill must be able to end after it.
   if (stoodStill) return;
   stoodStill = true;
   // Not a loop: a neighbour's test needs the processor meanwhile.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, standstillMs);
+  const wait = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  wait(standstillMs);
+  while (existsSync(standstillFile)) wait(100);
 }
 
 function changedDeps(deps: ActivityDeps, point: Point): ActivityDeps {
@@ -84,9 +91,9 @@ function changedDeps(deps: ActivityDeps, point: Point): ActivityDeps {
     case 'claimed':
       return { ...deps, openSandbox: async () => die() as never };
     case 'mid-tool':
-      return { ...deps, tools: deps.tools.map((tool) => withOutput(tool, die)) };
+      return { ...deps, log: actingOnOutput(deps.log, die) };
     case 'frozen-loop':
-      return { ...deps, tools: deps.tools.map((tool) => withOutput(tool, standStill)) };
+      return { ...deps, log: actingOnOutput(deps.log, standStill) };
     case 'acted':
       return { ...deps, tools: deps.tools.map(dyingAfter) };
     default:
@@ -102,21 +109,24 @@ function dyingStream(stream: Stream): Stream {
     for await (const part of stream(request, signal)) {
       yield part;
       parts += 1;
-      // Long enough for the words before to be in the log.
-      if (parts === 3) setTimeout(die, 200);
+      if (parts < 3) continue;
+      // Long enough for the words before to be in the log. However late this process has its turn, no more come.
+      setTimeout(die, 200);
+      await new Promise(() => undefined);
     }
   };
 }
 
-function withOutput(tool: Tool, act: () => void): Tool {
-  const output =
-    (context: ToolContext): ToolContext['output'] =>
-    (from, text) => {
-      context.output(from, text);
-      // Once what was said has been stored.
-      setTimeout(act, 400);
-    };
-  return { ...tool, run: (input, context) => tool.run(input, { ...context, output: output(context) }) };
+/** Once what a tool said has been stored. */
+function actingOnOutput(log: EventLog, act: () => void): EventLog {
+  return {
+    ...log,
+    async append(batch) {
+      const seq = await log.append(batch);
+      if (batch.events.some(({ type }) => type === 'call-delta')) act();
+      return seq;
+    },
+  };
 }
 
 function dyingAfter(tool: Tool): Tool {
