@@ -2,8 +2,12 @@
 import { beforeAll, expect, test } from 'vitest';
 import { marked } from '../chaos/fake-model.ts';
 import { createRequests } from '../chaos/requests.ts';
-import { anEffect, aProgram, onlyRun, openTheatre } from '../support/faults.ts';
+import { anEffect, aProgram, findRun, onlyRun, openTheatre } from '../support/faults.ts';
+import { until } from '../support/platform.ts';
 import { openRoles } from '../support/roles.ts';
+
+// Past it a wait says what it waited for.
+const longestMs = 90_000;
 
 const theatre = await openTheatre();
 const roles = await openRoles({ PERDURE_COMPATIBLE_BASE_URL: theatre.model.url, PERDURE_TOOL_SLOTS: '8' });
@@ -86,7 +90,20 @@ test('steers that arrive many times and beside each other are each applied once,
     acts,
     doubled: true,
   });
-  const played = await theatre.play(roles, [program]);
+  // All of them come while the first answer is waited for, however long each takes.
+  const answers = theatre.hold([program], 1);
+  const playing = theatre.play(roles, [program]);
+  const accepted = async (): Promise<number> => {
+    const run = await findRun(roles, program);
+    return run ? (await roles.client.runEvents(run.id, { type: 'steer-request' })).items.length : 0;
+  };
+  await until(
+    async () => (await accepted()) === acts.length,
+    longestMs,
+    async () => `${await accepted()} of ${acts.length} steers were accepted.`,
+  );
+  answers();
+  const played = await playing;
   const [only] = played;
   if (!only) throw new Error('Nothing was played.');
   const { inputs, messages } = onlyRun(await theatre.expectRight(roles, played), only);

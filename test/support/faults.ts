@@ -25,6 +25,8 @@ export interface Theatre {
   /** The same for one program of one run. */
   expectOneRight(product: Product, playing: Promise<Played[]>): Promise<RunState>;
   asksOf(program: Program): Ask[];
+  /** The model answers none of them at this step of their first run before the function returned is called. */
+  hold(programs: readonly Program[], step: number): () => void;
   /** Resolves when the model was asked for the first step of each of them. */
   allBegun(programs: readonly Program[]): Promise<void>;
   /** Resolves when the command of the first call of the program's run has said something. */
@@ -50,9 +52,11 @@ export async function openTheatre(): Promise<Theatre> {
   const messages = new Map<string, Message>();
   const playedIn = new Map<Program, Product>();
   const ledger = await startLedger(() => 'answers');
-  const model = await startFakeModel(({ marker, step, attempt }) =>
-    scriptOf(messages.get(marker), step, attempt, ledger.port),
-  );
+  const holds = createHolds();
+  const model = await startFakeModel(async ({ marker, step, attempt }) => {
+    await holds.over(marker, step);
+    return scriptOf(messages.get(marker), step, attempt, ledger.port);
+  });
   afterAll(async () => {
     await model.close();
     await ledger.close();
@@ -99,6 +103,7 @@ export async function openTheatre(): Promise<Theatre> {
     expectRight,
     asksOf,
     allBegun,
+    hold: holds.hold,
     effectsOf: (key) => ledger.hits.filter((hit) => hit.key === key).length,
     async play(product, programs) {
       for (const program of programs) playedIn.set(program, product);
@@ -124,6 +129,21 @@ export async function openTheatre(): Promise<Theatre> {
         return (await product.client.runEvents(run.id, { type: 'call-delta' })).items.length > 0;
       };
       await until(hasSpoken, longestMs, () => `No command of program ${program.id} has said anything.`);
+    },
+  };
+}
+
+/** Answers of the model that wait until they are let go. */
+function createHolds() {
+  const held = new Map<string, Promise<void>>();
+  return {
+    hold(programs: readonly Program[], step: number): () => void {
+      const letGo = Promise.withResolvers<void>();
+      for (const program of programs) held.set(`${program.messages[0]?.marker}#${step}`, letGo.promise);
+      return letGo.resolve;
+    },
+    async over(marker: string, step: number): Promise<void> {
+      await held.get(`${marker}#${step}`);
     },
   };
 }
