@@ -244,7 +244,7 @@ describe('the API', () => {
     const link = await createCuttingProxy({ host, port: Number(port) });
     const environment = { DATABASE_URL: link.urlOf(roles.databaseUrl) };
     await expectAnsweredOnce('api-stored', environment, async (id, kill) => {
-      const cut = link.cutNextCommit();
+      const cut = link.cutNextCommit(id);
       const answering = insist(id);
       await cut;
       await kill();

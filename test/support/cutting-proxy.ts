@@ -6,8 +6,11 @@ import { onTestFinished } from 'vitest';
 export interface CuttingProxy {
   /** The same database, through the proxy. */
   urlOf(url: string): string;
-  /** Arms it: the next commit's answer is not passed on. Resolves when that has happened. */
-  cutNextCommit(): Promise<void>;
+  /**
+   * Arms it: the answer to the next commit is not passed on, or to the next of a transaction that has named `of`, such as
+   * an id: a server has others of its own. Resolves when that has happened.
+   */
+  cutNextCommit(of?: string): Promise<void>;
   /** Cuts every connection and takes no new one. */
   goDown(): void;
   comeBack(): void;
@@ -16,10 +19,12 @@ export interface CuttingProxy {
 export async function createCuttingProxy(target: { host: string; port: number }): Promise<CuttingProxy> {
   const sockets = new Set<Socket>();
   let cut: (() => void) | undefined;
+  let named = '';
   let down = false;
   const server = createServer((client) => {
     if (down) return void client.destroy();
     const upstream = connect(target);
+    let names = false;
     let committing = false;
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -31,7 +36,10 @@ export async function createCuttingProxy(target: { host: string; port: number })
       });
     }
     client.on('data', (bytes) => {
-      if (cut && bytes.includes('commit')) committing = true;
+      // The begin may come together with the first statement.
+      if (bytes.includes('begin;') || bytes.includes('begin\0')) names = false;
+      if (cut && bytes.includes(named)) names = true;
+      if (cut && names && bytes.includes('commit')) committing = true;
       upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
@@ -56,8 +64,9 @@ export async function createCuttingProxy(target: { host: string; port: number })
       through.port = String(address.port);
       return through.href;
     },
-    cutNextCommit: () =>
+    cutNextCommit: (of = '') =>
       new Promise((resolve) => {
+        named = of;
         cut = resolve;
       }),
     goDown() {
