@@ -57,12 +57,13 @@ const allAtOnce: Death = {
 
 /** One that asks again with its key for longer than any restart takes. */
 function patientClient(url = platform.url, surface?: 'cli' | 'page'): Client {
-  return createClient({ url, token: platform.token, retryForMs: 60_000, ...(surface && { surface }) });
+  return createClient({ url, token: platform.token, retryForMs: 120_000, ...(surface && { surface }) });
 }
 
 async function expectNothingLost({ what, strike, endsCommands }: Death): Promise<void> {
-  // Of a command that is to die the effect is far away; the others outlive their server's restart.
-  const times = { says: 'begun', beforeMs: endsCommands ? 60_000 : 3_000 };
+  // Of a command that is to die the effect is far away, behind the longest restart and within what a command may take; the
+  // others outlive their server's restart.
+  const times = { says: 'begun', beforeMs: endsCommands ? 110_000 : 3_000 };
   const stages = {
     asked: aProgramThatAsks(`${what} asked`, {}, { firstTokenMs: 2_500 }),
     thinking: aProgramThatAsks(`${what} thinking`),

@@ -14,6 +14,8 @@ const theatre = await openTheatre();
 const roles = await openRoles({ PERDURE_COMPATIBLE_BASE_URL: theatre.model.url });
 // The token every data folder begins with, as the API names whoever uses it.
 const byApi = 'first (api)';
+// Of a command whose effect must not come: long after a successor's start, and within what a command may take.
+const farMs = 110_000;
 
 async function answer(program: Program, verdict: 'approve' | 'deny' = 'approve'): Promise<void> {
   const { id } = await openApproval(roles, program);
@@ -157,7 +159,7 @@ describe('the worker', () => {
     const { point, verdict, call, effects, asked } = death;
     const key = `${point} ${verdict ?? 'approve'}`;
     // In the middle of a command means: after its first words, long before its effect.
-    const times = point === 'mid-tool' ? { says: 'begun', beforeMs: 60_000 } : {};
+    const times = point === 'mid-tool' ? { says: 'begun', beforeMs: farMs } : {};
     const program = aProgramThatAsks(key, times, { words: 12, wordMs: 30 });
 
     async function dieAndGoOn(): Promise<void> {
@@ -217,9 +219,9 @@ describe('the API', () => {
     });
   }
 
-  /** Answers as a client does that tries again with its key until somebody answers it. */
+  /** Answers as a client does that tries again with its key until somebody answers it; a start may take a minute. */
   function insist(id: string): Promise<unknown> {
-    return createClient({ url: roles.url, token: roles.token, retryForMs: 60_000 }).approve(id);
+    return createClient({ url: roles.url, token: roles.token, retryForMs: 120_000 }).approve(id);
   }
 
   /** What Postgres says while there is no API to ask. */

@@ -12,6 +12,9 @@ beforeAll(async () => {
   await roles.startApi();
 });
 
+// Of a command whose effect must not come: long after a successor's start, and within what a command may take.
+const farMs = 110_000;
+
 let workers: { gone: Promise<void>; kill(): void }[] = [];
 afterEach(async () => {
   for (const worker of workers) worker.kill();
@@ -135,7 +138,7 @@ const deaths: Death[] = [
 async function expectGoesOn({ point, status, effects, asked, project }: Death): Promise<void> {
   const key = `effect-${point}`;
   // In the middle of a command means: after its first words, long before its effect.
-  const times = point === 'mid-tool' ? { says: 'begun', beforeMs: 60_000 } : {};
+  const times = point === 'mid-tool' ? { says: 'begun', beforeMs: farMs } : {};
   const program = aProgram([{ words: 12, wordMs: 30, calls: [anEffect(key, times)] }], {
     project: project ?? true,
   });
