@@ -113,6 +113,12 @@ test('a worker that is killed in the middle of a command is started again, and t
   const project = await aProject('killed');
   const runId = await start({ model: 'scripted/stays', executor: 'away', project });
   await running(project);
+  // Its successor stands by: one that had yet to start may take longer than the run is patient.
+  await until(
+    () => existsSync(path.join(joined.data, 'run', 'standby.ready')),
+    waitMs,
+    () => 'No worker stands by.',
+  );
   const before = joined.pid('worker');
   expect(joined.kill('worker')).toBe(true);
   const run = await ended(runId);

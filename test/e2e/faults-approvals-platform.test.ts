@@ -13,8 +13,11 @@ import {
   openApproval,
 } from '../support/approvals.ts';
 import { onlyRun, openTheatre } from '../support/faults.ts';
-import { type Platform, startPlatform } from '../support/platform.ts';
+import { type Platform, type ProcessName, startPlatform, until } from '../support/platform.ts';
 import { startGate } from '../support/starting-gate.ts';
+
+// Past it a wait says what it waited for.
+const longestMs = 90_000;
 
 const theatre = await openTheatre();
 let platform: Platform;
@@ -40,11 +43,22 @@ interface Death {
   endsCommands: boolean;
 }
 
+/** Resolves when its successor runs: for a moment after its death the API may still call itself ready. */
+async function killOne(name: ProcessName): Promise<void> {
+  const before = platform.pid(name);
+  platform.kill(name);
+  await until(
+    () => ![undefined, before].includes(platform.pid(name)),
+    longestMs,
+    () => `No other ${name} runs:\n${platform.log('supervisor')}`,
+  );
+}
+
 const deaths: Death[] = [
-  { what: 'the API', strike: async () => void platform.kill('api'), endsCommands: false },
-  { what: 'Postgres', strike: async () => void platform.kill('postgres'), endsCommands: false },
-  { what: 'Temporal', strike: async () => void platform.kill('temporal'), endsCommands: false },
-  { what: 'the worker', strike: async () => void platform.kill('worker'), endsCommands: true },
+  { what: 'the API', strike: () => killOne('api'), endsCommands: false },
+  { what: 'Postgres', strike: () => killOne('postgres'), endsCommands: false },
+  { what: 'Temporal', strike: () => killOne('temporal'), endsCommands: false },
+  { what: 'the worker', strike: () => killOne('worker'), endsCommands: true },
 ];
 const allAtOnce: Death = {
   what: 'everything at once',

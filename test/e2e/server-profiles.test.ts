@@ -94,7 +94,8 @@ beforeAll(async () => {
   platform.kill('worker');
   const isStarted = (kind: Kind): boolean => existsSync(path.join(projectOf(kind), '.git', 'started'));
   await until(() => played.every(isStarted), longestMs, missing('command', isStarted));
-  platform.kill('worker');
+  // The one that runs these commands may not be published yet.
+  await until(() => platform.kill('worker'), longestMs, missing('worker', isStarted));
   await Promise.all(
     [...runIds.values()].map(async (id) => {
       for await (const _ of platform.client.watchRun(id)) void _;
