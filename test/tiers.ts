@@ -34,7 +34,8 @@ function tier(name: string, include: string[], rest: Partial<Omit<Tier, 'name' |
   return { name, include, exclude: byEnding, needs: [], group: 0, atOnce: 3, slow: false, ...rest };
 }
 
-const chaos = 'test/e2e/faults-chaos.test.ts';
+/** Nothing else runs beside them. */
+const alone = ['test/e2e/faults-chaos.test.ts', 'test/e2e/orphans.test.ts'];
 
 const wholeProcesses = { group: 2, slow: true };
 
@@ -59,7 +60,7 @@ export const tiers: readonly Tier[] = [
   }),
   tier('worker', ['test/worker/**/*.test.ts'], { needs: ['postgres', 'temporal'], ...wholeProcesses }),
   tier('e2e', ['test/e2e/**/*.test.ts'], {
-    exclude: [...byEnding, chaos],
+    exclude: [...byEnding, ...alone],
     needs: ['postgres', 'temporal'],
     ...wholeProcesses,
   }),
@@ -74,9 +75,9 @@ export const tiers: readonly Tier[] = [
     needs: ['postgres', 'temporal', 'chromium'],
     ...wholeProcesses,
   }),
-  // It keeps two processors busy by itself. Beside other files a run may have to wait for one fault after the other for
-  // longer than it may go without progress.
-  tier('chaos', [chaos], { needs: ['postgres', 'temporal'], ...wholeProcesses, group: 3, atOnce: 1 }),
+  // Chaos keeps two processors busy by itself. Beside other files a run may have to wait for one fault after the other for
+  // longer than it may go without progress. What a dead worker has left is ended by the next worker of any file.
+  tier('chaos', alone, { needs: ['postgres', 'temporal'], ...wholeProcesses, group: 3, atOnce: 1 }),
 ];
 
 /**
