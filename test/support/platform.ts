@@ -76,6 +76,8 @@ export const bootstrapped = {
 };
 // A first start makes a database cluster and bundles the workflows; this only ends a hang.
 const readyMs = 90_000;
+// Ten a second.
+const goneAfterLooks = 50;
 const names = ['supervisor', 'api', 'worker', 'postgres', 'temporal'] as const;
 
 export async function startPlatform(input: PlatformInput = {}): Promise<Platform> {
@@ -173,10 +175,13 @@ function killEverything(data: string): void {
 
 export async function removePlatform(data: string, outer: string): Promise<void> {
   killEverything(data);
+  let looksWithout = 0;
   const gone = (): boolean => {
-    // A supervisor that was not listed yet may have started something anew.
+    // A supervisor that was not listed yet may have started something anew. What it was just starting has no command line
+    // for a moment.
     for (const { pid } of leftOf(outer)) send(pid, 'SIGKILL');
-    return leftOf(outer).length === 0;
+    looksWithout = leftOf(outer).length === 0 ? looksWithout + 1 : 0;
+    return looksWithout > 1;
   };
   await until(gone, 30_000, () => `These do not end:\n${named(outer)}`);
   await rm(outer, { recursive: true, force: true });
@@ -242,9 +247,13 @@ async function untilReady(platform: Platform, outer: string): Promise<void> {
     }
   };
   let seen = false;
+  let looksWithout = 0;
   const answersOrIsGone = async (): Promise<boolean> => {
     const serves = leftOf(outer).some(({ command }) => command.includes(' serve --data '));
-    if (seen && !serves) throw new Error(`The platform in ${platform.data} ended instead of starting.`);
+    looksWithout = serves ? 0 : looksWithout + 1;
+    // Between the shell that starts it and its own beginning it has no command line.
+    if (seen && looksWithout > goneAfterLooks)
+      throw new Error(`The platform in ${platform.data} ended instead of starting.`);
     seen ||= serves;
     return answers();
   };

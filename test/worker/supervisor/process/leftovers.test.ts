@@ -28,6 +28,8 @@ async function startSupervisor() {
   const supervisor = spawn(process.execPath, [program, 'serve', data.folder]);
   onTestFinished(() => void supervisor.kill('SIGKILL'));
   const [pid] = await once(supervisor.stdout, 'data');
+  // It is known by its command line, which it may not have yet.
+  await expect.poll(() => runningProcess(Number(pid))?.command).toMatch(/ api --data /);
   const role = runningProcess(Number(pid));
   if (role === undefined) throw new Error('The role did not start.');
   onTestFinished(() => void (isRunning(role) && process.kill(role.pid, 'SIGKILL')));
