@@ -18,8 +18,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { databaseProblem } from '../../worker/supervisor/postgres/database-problem.ts';
 import type { PostgresServer } from '../../worker/supervisor/postgres/postgres.ts';
 import { startPostgres } from '../../worker/supervisor/postgres/postgres.ts';
-import { freePort } from '../../worker/supervisor/ports.ts';
 import { findProcesses } from '../../worker/process-table.ts';
+import { testPort } from '../support/ports.ts';
 
 const main = path.resolve(import.meta.dirname, '../../worker/main.ts');
 
@@ -88,7 +88,7 @@ describe('perdure db', () => {
   test('migrates the embedded database up and down, and leaves nothing running', {
     tags: ['faults'],
   }, async () => {
-    const port = String(await freePort());
+    const port = String(await testPort());
     const db = (name: string) => run(['db', name], { PERDURE_POSTGRES_PORT: port });
     const up = db('up');
     expect([up.code, up.err]).toEqual([0, '']);

@@ -10,6 +10,7 @@ import { startPostgres } from '../../../../worker/supervisor/postgres/postgres.t
 import { postgresBinaries } from '../../../../worker/supervisor/postgres/postgres-binaries.ts';
 import { accessProblem, postgresUser } from '../../../../worker/supervisor/postgres/postgres-user.ts';
 import { isRunning } from '../../../../worker/process-table.ts';
+import { testPort } from '../../../support/ports.ts';
 
 let folder: string;
 let server: PostgresServer | undefined;
@@ -97,7 +98,7 @@ describe('the embedded Postgres', () => {
   });
 
   test('keeps what was committed when the server itself is killed', async () => {
-    const first = await startPostgres(place());
+    const first = await startPostgres(place(await testPort()));
     await ask(first.url, 'create table kept as select 1 as one');
     process.kill(first.pid, 'SIGKILL');
     await first.exited;

@@ -10,6 +10,7 @@ import type {
   TemporalServer,
 } from '../../../../worker/supervisor/temporal/temporal-server.ts';
 import { startTemporal } from '../../../../worker/supervisor/temporal/temporal-server.ts';
+import { testPort } from '../../../support/ports.ts';
 
 let folder: string;
 let server: TemporalServer | undefined;
@@ -84,7 +85,7 @@ describe('the embedded Temporal server', () => {
   });
 
   test('is the same cluster after a kill, and another folder is another cluster', async () => {
-    const first = await startTemporal(place());
+    const first = await startTemporal(place({ port: await testPort(), ui: undefined }));
     process.kill(first.pid, 'SIGKILL');
     await first.exited;
     server = await startTemporal(place(first));
