@@ -98,8 +98,9 @@ describe('perdure serve', () => {
     );
     await runToItsEnd();
 
+    // Of two kinds and at once: two alike may arrive as one, and a pause of ours would make two presses of them.
     started.child.kill('SIGINT');
-    setTimeout(() => started.child.kill('SIGINT'), 50);
+    started.child.kill('SIGTERM');
     expect(await started.ended).toBe(0);
     const log = (name: string) => readFileSync(path.join(folder, 'logs', `${name}.log`), 'utf8');
     const stoppedAt = (name: string) =>

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createChores } from '../../../../worker/chores.ts';
+import { type Chores, createChores } from '../../../../worker/chores.ts';
+import { isStopped } from '../../../../worker/process-table.ts';
 import { watchLife } from '../../../../worker/supervisor/process/watch-life.ts';
 
 // A second and a half without a sign, of which a living process gives thirty in that time.
@@ -14,6 +15,8 @@ const everyMs = 50;
 const mostLooks = 30;
 
 const chores = createChores(pino({ level: 'silent' }));
+
+const life = (): string => path.join(folder, 'life');
 
 let folder: string;
 let child: ChildProcess;
@@ -35,13 +38,12 @@ afterEach(async () => {
 });
 
 /** A process that gives its signs, and says so once it has begun; `then` is what it does besides. */
-async function startAndWatch(then = ''): Promise<void> {
-  const file = path.join(folder, 'life');
+async function startAndWatch(then = '', by = chores): Promise<void> {
   const worker = path.resolve(import.meta.dirname, '../../../../worker');
   const text = `
     import { createChores } from ${JSON.stringify(path.join(worker, 'chores.ts'))};
     import { giveLifeSigns } from ${JSON.stringify(path.join(worker, 'processes/life-signs.ts'))};
-    giveLifeSigns(createChores(console), ${JSON.stringify(file)}, ${everyMs});
+    giveLifeSigns(createChores(console), ${JSON.stringify(life())}, ${everyMs});
     console.log('begun');
     setInterval(() => undefined, 1_000);
     ${then}`;
@@ -50,10 +52,10 @@ async function startAndWatch(then = ''): Promise<void> {
   });
   await once(child.stdout ?? child, 'data');
   stopWatching = watchLife({
-    file,
+    file: life(),
     everyMs,
     mostLooks,
-    chores,
+    chores: by,
     onStandstill: () => {
       standstills += 1;
     },
@@ -61,12 +63,28 @@ async function startAndWatch(then = ''): Promise<void> {
 }
 
 test('a process whose event loop turns is left alone, and one that was stopped is told once', async () => {
-  await startAndWatch();
-  await sleep(1.5 * mostLooks * everyMs);
+  // Looks when it is told to: how often the process has its turn meanwhile is the machine's business.
+  let look = (): unknown => undefined;
+  const byHand: Chores = {
+    ...chores,
+    every(_name, _everyMs, act) {
+      look = act;
+      return () => {
+        look = () => undefined;
+      };
+    },
+  };
+  await startAndWatch('', byHand);
+  let sign = statSync(life()).mtimeMs;
+  for (let looks = 0; looks < 1.5 * mostLooks; looks += 1) {
+    await expect.poll(() => statSync(life()).mtimeMs, { interval: 5 }).not.toBe(sign);
+    look();
+    sign = statSync(life()).mtimeMs;
+  }
   expect(standstills).toBe(0);
   child.kill('SIGSTOP');
-  await expect.poll(() => standstills).toBe(1);
-  await sleep(1.2 * mostLooks * everyMs);
+  await expect.poll(() => isStopped(child.pid ?? 0)).toBe(true);
+  for (let looks = 0; looks < 2.5 * mostLooks; looks += 1) look();
   expect(standstills).toBe(1);
 });
 
@@ -104,9 +122,7 @@ test('while the watcher itself stands still, as with the machine suspended, noth
   child.kill('SIGSTOP');
   // Twice the time in which a look a moment would have told.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * mostLooks * everyMs);
-  // Continued after the watcher: it looks once before the first sign.
-  await sleep(everyMs);
-  child.kill('SIGCONT');
-  await sleep(mostLooks * everyMs);
+  // It looks again, without a sign since, and is as far from telling as before.
+  await sleep(2 * everyMs);
   expect(standstills).toBe(0);
 });
