@@ -1,6 +1,6 @@
 // F7: the disk of the data folder is full while runs work, and folders of it are removed. What is to be stored waits until
 // there is room, nothing becomes unknown, and the supervisor goes on whatever was taken from under it.
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -148,8 +148,12 @@ test('the folders of logs and of signs, and what says what runs, are removed, an
   tags: ['faults'],
 }, async () => {
   const { playing } = await play('removed');
-  for (const name of ['logs', 'run', 'processes.json', 'supervisor.lock'])
-    rmSync(path.join(platform.data, name), { recursive: true });
+  for (const name of ['logs', 'run', 'processes.json', 'supervisor.lock']) {
+    // Out of the way first: while a folder is emptied something new may come into it.
+    const aside = path.join(disk.folder, `removed-${name}`);
+    renameSync(path.join(platform.data, name), aside);
+    rmSync(aside, { recursive: true });
+  }
   await until(
     () => platform.processes().length === 5,
     longestMs,
