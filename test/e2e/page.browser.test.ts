@@ -3,7 +3,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Browser, chromium, type ConsoleMessage } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type ConsoleMessage, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { portsBrowsersRefuse } from '../../worker/supervisor/ports.ts';
 import { findChromium } from '../machine.ts';
@@ -33,9 +33,20 @@ steps:
   - text: "Told."
 `;
 
+// Playwright's own half a minute is soon over on a loaded machine; this only ends a hang.
+const longestMs = 120_000;
+
 let folder: string;
 let platform: Platform;
 let browser: Browser;
+
+async function newContext(): Promise<BrowserContext> {
+  const context = await browser.newContext();
+  context.setDefaultTimeout(longestMs);
+  return context;
+}
+
+const newPage = async (): Promise<Page> => (await newContext()).newPage();
 
 beforeAll(async () => {
   const executablePath = await findChromium();
@@ -43,7 +54,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'perdure-page-'));
   await writeFile(path.join(folder, 'asking.yaml'), scenario);
   platform = await startPlatform({ cache: inject('bundles'), environment: { PERDURE_SCENARIOS: folder } });
-  browser = await chromium.launch({ executablePath, args: flags });
+  browser = await chromium.launch({ executablePath, args: flags, timeout: longestMs });
 });
 
 afterAll(async () => {
@@ -55,7 +66,7 @@ afterAll(async () => {
 test('the demo runs from the page, survives the kill of its worker, and every event arrives once', {
   tags: ['faults'],
 }, async () => {
-  const page = await browser.newPage();
+  const page = await newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message: ConsoleMessage) => {
@@ -98,7 +109,7 @@ test('what waits for an answer is answered on the page, and an answer from elsew
     project: { path: project },
     limits: { costMicros: 2_500_000 },
   });
-  const page = await (await browser.newContext()).newPage();
+  const page = await newPage();
   await page.goto(`${platform.url}/#token=${platform.token}`);
   const waiting = page.getByRole('list', { name: 'What waits for an answer' }).getByRole('listitem');
 
@@ -106,19 +117,26 @@ test('what waits for an answer is answered on the page, and an answer from elsew
   await write.getByText('"content":"made\\n"', { exact: false }).waitFor();
   await write.getByText('ask-everything', { exact: false }).waitFor();
   await write.getByText('+made', { exact: true }).waitFor();
-  await write.getByRole('button', { name: 'approve' }).click();
-  await write.getByText('approved by first (page)').waitFor();
+  // What was answered is shown for eight seconds: it is looked for from before.
+  await Promise.all([
+    write.getByText('approved by first (page)').waitFor(),
+    write.getByRole('button', { name: 'approve' }).click(),
+  ]);
 
   const touch = waiting.filter({ hasText: 'shell touch denied.txt' });
   await touch.getByRole('combobox', { name: 'Allow it' }).selectOption('in this run');
   const [open] = (await client.approvals({ runId: run.id, status: 'open' })).items;
-  await client.deny(open?.id ?? '', { note: 'Not that one.' });
-  await touch.getByText('denied by first (api)').waitFor();
+  await Promise.all([
+    touch.getByText('denied by first (api)').waitFor(),
+    client.deny(open?.id ?? '', { note: 'Not that one.' }),
+  ]);
 
   const question = waiting.filter({ hasText: 'Which one?' });
   await question.getByRole('textbox').fill('2');
-  await question.getByRole('button', { name: 'approve' }).click();
-  await question.getByText('approved by first (page)').waitFor();
+  await Promise.all([
+    question.getByText('approved by first (page)').waitFor(),
+    question.getByRole('button', { name: 'approve' }).click(),
+  ]);
   await page.locator('#runs').getByText('succeeded').first().waitFor();
   await expect.poll(() => waiting.count()).toBe(0);
 
@@ -148,7 +166,7 @@ test("Temporal's page is opened from ours, asks for nothing but its own, and end
     attended: true,
     project: { path: await mkdtemp(path.join(folder, 'project-')) },
   });
-  const context = await browser.newContext();
+  const context = await newContext();
   const asked: string[] = [];
   context.on('request', (request) => asked.push(request.url()));
   const page = await context.newPage();
@@ -174,7 +192,7 @@ test("Temporal's page is opened from ours, asks for nothing but its own, and end
   const inReach = await temporal.evaluate('[sessionStorage.length, String(opener), document.cookie]');
   expect(inReach).toEqual([0, 'null', expect.stringMatching(/^_csrf=[^;]*$/)]);
 
-  const stranger = await browser.newPage();
+  const stranger = await newPage();
   for (const url of [platform.url, `${platform.url}/temporal`]) {
     const answer = await stranger.goto(url.replace('127.0.0.1', 'evil.example'));
     expect([url, answer?.status()]).toEqual([url, 421]);
@@ -182,14 +200,14 @@ test("Temporal's page is opened from ours, asks for nothing but its own, and end
   // `worker/serve.test.ts` holds what listens to this list.
   for (const port of portsBrowsersRefuse) {
     // A page of its own: the error page of one attempt would interrupt the next.
-    const other = await browser.newPage();
+    const other = await newPage();
     await expect(other.goto(`http://127.0.0.1:${port}/`)).rejects.toThrow('ERR_UNSAFE_PORT');
     await other.close();
   }
 });
 
 test('without a login the way to Temporal asks for the token, and says when it is wrong', async () => {
-  const page = await (await browser.newContext()).newPage();
+  const page = await newPage();
   await page.goto(`${platform.url}/temporal`);
   expect(page.url()).toBe(`${platform.url}/temporal-login`);
   await page.getByLabel('Token').fill('pdr_wrong');
@@ -201,14 +219,14 @@ test('without a login the way to Temporal asks for the token, and says when it i
 });
 
 test('without a token the page says what to do', async () => {
-  const page = await (await browser.newContext()).newPage();
+  const page = await newPage();
   await page.goto(platform.url);
   await page.getByText('open the link that "npm start" prints').waitFor();
   expect(await page.locator('#demo').isVisible()).toBe(false);
 });
 
 test('the API reference is drawn from the document', async () => {
-  const page = await browser.newPage();
+  const page = await newPage();
   await page.goto(`${platform.url}/docs`);
   await page.getByText('/api/v1/runs', { exact: true }).first().waitFor();
 });

@@ -1,6 +1,7 @@
 // An agent over OpenAI's wire format on a copy of this very repository: it reads, edits, runs the repository's own
 // checks, loses its worker in the middle of them, and leaves exactly the intended diff.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +9,7 @@ import { promisify } from 'node:util';
 import { LLMock } from '@copilotkit/aimock';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { CallView } from '../../workflows/contracts/call.ts';
-import { type Platform, startPlatform } from '../support/platform.ts';
+import { type Platform, startPlatform, until } from '../support/platform.ts';
 import { copyRepository, repository } from '../support/repository.ts';
 
 // The change the agent is asked for: one sentence in the file that says the version.
@@ -111,16 +112,11 @@ test('an agent changes a copy of this repository, through the death of its worke
   expect((await readFile(path.join(project, file), 'utf8')).split('\n')[0]).toBe(wanted);
 });
 
-async function untilThere(name: string): Promise<void> {
+function untilThere(name: string): Promise<void> {
   // Starting a shell takes milliseconds; this only ends a hang.
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    const found = await readFile(name).then(
-      () => true,
-      () => false,
-    );
-    if (found) return;
-    if (Date.now() > deadline) throw new Error(`${name} never appeared.`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  return until(
+    () => existsSync(name),
+    120_000,
+    () => `${name} never appeared.`,
+  );
 }

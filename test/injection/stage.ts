@@ -45,8 +45,9 @@ export interface Stage {
   play(scene: Scene): Promise<RunView>;
 }
 
-// Long enough for the people and callers who do answer, on a busy machine; those who do not are waited for.
-const answerSeconds = 15;
+// Long enough for the people and callers who do answer, two dozen at once and on a machine that stands still for a while;
+// those who do not are waited for.
+const answerSeconds = 30;
 // What waits for an answer is looked for this often.
 const lookMs = 250;
 const product = path.resolve(import.meta.dirname, '..', '..');

@@ -3,9 +3,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { afterAll, beforeEach, onTestFinished } from 'vitest';
+import { closingMs as goneMs } from './closing.ts';
 
-// A killed process needs a moment to be gone on a busy machine; the wait ends as soon as it is.
-const goneMs = 3_000;
 const require = createRequire(import.meta.url);
 
 interface Child {

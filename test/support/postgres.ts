@@ -2,10 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, inject, onTestFinished, TestRunner } from 'vitest';
+import { closingMs } from './closing.ts';
 import { withDatabase } from './template.ts';
-
-// How long connections may take to close after their owner said so, on a busy machine.
-const closingMs = 2_000;
 
 /**
  * Makes a database with the product's tables, or an `empty` one. At the top of a file or in `beforeAll` it lives

@@ -57,7 +57,7 @@ async function sharedServers(): Promise<Servers> {
 }
 
 // Loading and connecting on a busy machine; this only ends a hang.
-const readyMs = 60_000;
+const readyMs = 120_000;
 const root = path.resolve(import.meta.dirname, '..', '..');
 const mortalWorker = path.join(import.meta.dirname, 'mortal-worker.ts');
 

@@ -5,7 +5,7 @@ import { inject } from 'vitest';
 import { prepareNamespace } from '../../worker/supervisor/temporal/temporal-cluster.ts';
 
 // The server's parts learn of a new namespace by polling, which takes milliseconds; a loaded machine needs longer.
-const knownMs = 15_000;
+const knownMs = 60_000;
 
 /** Makes a namespace with the product's search attributes. It goes with the server at the end of the test process. */
 export async function createTestNamespace(): Promise<{ address: string; namespace: string }> {
