@@ -37,8 +37,10 @@ afterAll(async () => {
 async function untilNone<T>(ask: () => Promise<T[]>): Promise<T[]> {
   const deadline = Date.now() + goneMs;
   for (;;) {
+    // Before the look: what is seen after a standstill is not told as it was before.
+    const isLast = Date.now() > deadline;
     const left = await ask();
-    if (left.length === 0 || Date.now() > deadline) return left;
+    if (left.length === 0 || isLast) return left;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
