@@ -81,13 +81,15 @@ function toMarks(environment: string, prefix: string): Map<string, string> {
   );
 }
 
+// Flags of the kernel for a process, PF_EXITING and PF_KTHREAD in its source.
+const [isExiting, isKernelThread] = [0x4, 0x200000];
+
 /** Whether a process without an environment is about to have one, or has it by now. */
 function hasMore(pid: number): boolean {
   const fields = statOf(pid);
   if (fields === undefined) return false;
-  const [state, parent] = fields;
-  // Dead, or a thread of the kernel.
-  if (['Z', 'X'].includes(state ?? '') || pid === 2 || parent === '2') return false;
+  // Of neither is anything to come.
+  if ((Number(fields[6]) & (isExiting | isKernelThread)) !== 0) return false;
   // Where it lies in memory: nowhere yet, or from one address to another.
   const [start, end] = fields.slice(47, 49);
   return end === '0' || start !== end;
