@@ -60,18 +60,29 @@ export function commandOf(pid: number): string {
 }
 
 // A process that becomes another program has no environment for some microseconds, and longer only where it waits for the
-// processor.
-const [execLooks, execLookMs] = [1000, 1];
+// processor. Waiting holds up all of this process, so that one reader does it for so many milliseconds at most.
+const mostWaits = 200;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-/** The marks (`NAME=value` with the given prefix) a process was started with; empty when they cannot be read. */
-export function marksOf(pid: number, prefix: string): Map<string, string> {
-  let environment = isLinux ? readProc(pid, 'environ') : undefined;
-  for (let looks = 0; environment === '' && looks < execLooks && hasMore(pid); looks += 1) {
-    Atomics.wait(pause, 0, 0, execLookMs);
-    environment = readProc(pid, 'environ');
-  }
-  return toMarks(environment ?? '', prefix);
+/**
+ * Reads the marks (`NAME=value` with the given prefix) that processes were started with; none when they cannot be read. A
+ * reader is for one look at all processes.
+ */
+export function marksReader(prefix: string): (pid: number) => Map<string, string> {
+  let waits = 0;
+  return (pid) => {
+    if (!isLinux) return new Map();
+    let environment = readProc(pid, 'environ');
+    // Twice: it may have come between the look at it and that at the process.
+    for (let without = 0; environment === '' && without < 2 && waits < mostWaits; ) {
+      if (isChanging(pid)) {
+        waits += 1;
+        Atomics.wait(pause, 0, 0, 1);
+      } else without += 1;
+      environment = readProc(pid, 'environ');
+    }
+    return toMarks(environment ?? '', prefix);
+  };
 }
 
 function toMarks(environment: string, prefix: string): Map<string, string> {
@@ -84,15 +95,12 @@ function toMarks(environment: string, prefix: string): Map<string, string> {
 // Flags of the kernel for a process, PF_EXITING and PF_KTHREAD in its source.
 const [isExiting, isKernelThread] = [0x4, 0x200000];
 
-/** Whether a process without an environment is about to have one, or has it by now. */
-function hasMore(pid: number): boolean {
+/** Whether a process is on its way to another program: its environment lies nowhere in memory. */
+function isChanging(pid: number): boolean {
   const fields = statOf(pid);
-  if (fields === undefined) return false;
-  // Of neither is anything to come.
-  if ((Number(fields[6]) & (isExiting | isKernelThread)) !== 0) return false;
-  // Where it lies in memory: nowhere yet, or from one address to another.
-  const [start, end] = fields.slice(47, 49);
-  return end === '0' || start !== end;
+  return (
+    fields !== undefined && fields[48] === '0' && (Number(fields[6]) & (isExiting | isKernelThread)) === 0
+  );
 }
 
 /** Names the set of process ids we see: a container on this machine has another one, with the same numbers. */

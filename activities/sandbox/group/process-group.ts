@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   findProcess,
   listProcesses,
-  marksOf,
+  marksReader,
   pidNamespace,
   type ProcessRow,
 } from '../../host/process-table.ts';
@@ -81,7 +81,8 @@ export function isDeadWorker(identity: string): boolean {
 function membersOf(group: ProcessGroup): ProcessRow[] {
   const [boot, ticks, token] = group.startedTicks.split(':');
   const rows = listProcesses();
-  const hasToken = (row: ProcessRow): boolean => marksOf(row.pid, prefix).get(groupMark) === token;
+  const marksOf = marksReader(prefix);
+  const hasToken = (row: ProcessRow): boolean => marksOf(row.pid).get(groupMark) === token;
   const leader = rows.find((row) => row.pid === group.pgid);
   const near = rows.filter((row) => row.pgid === group.pgid || row.setId === group.pgid);
   // Without its leader the number alone proves nothing: a stranger may have had it since. One mark proves the
@@ -94,9 +95,10 @@ function membersOf(group: ProcessGroup): ProcessRow[] {
 }
 
 function markedWith(mark: string, matches: (value: string) => boolean): ProcessRow[] {
+  const marksOf = marksReader(prefix);
   return listProcesses().filter((row) => {
     if (row.dead || row.pid === process.pid) return false;
-    const value = marksOf(row.pid, prefix).get(mark);
+    const value = marksOf(row.pid).get(mark);
     return value !== undefined && matches(value);
   });
 }

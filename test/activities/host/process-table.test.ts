@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { marksOf } from '../../../activities/host/process-table.ts';
+import { marksReader } from '../../../activities/host/process-table.ts';
 
 test('a process shows its marks also while it becomes another program', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'perdure-marks-'));
@@ -13,11 +13,11 @@ test('a process shows its marks also while it becomes another program', async ()
   writeFileSync(script, '#!/bin/sh\nexec "$0"\n', { mode: 0o755 });
   const child = spawn(script, [], { env: { PATH: '/usr/bin:/bin', MARK_OF: 'this' }, stdio: 'ignore' });
   await once(child, 'spawn');
+  const marksOf = () => marksReader('MARK_')(child.pid as number);
   let seen = 0;
-  for (let looks = 0; looks < 5000; looks += 1)
-    if (marksOf(child.pid as number, 'MARK_').get('MARK_OF') === 'this') seen += 1;
+  for (let looks = 0; looks < 5000; looks += 1) if (marksOf().get('MARK_OF') === 'this') seen += 1;
   child.kill('SIGKILL');
   await once(child, 'exit');
   expect(seen).toBe(5000);
-  expect(marksOf(child.pid as number, 'MARK_')).toEqual(new Map());
+  expect(marksOf()).toEqual(new Map());
 });
