@@ -27,7 +27,7 @@ export interface DatabaseOptions {
   connections: number;
   /** Shown in pg_stat_activity. */
   name: string;
-  /** How long a statement, and a lock in it, may take; left out: as long as a request may wait. */
+  /** How long an answer may take; left out: as long as a request may wait. */
   longestMs?: number;
   /** Told of connections that broke; the pool makes new ones. */
   onIdleError?: (error: Error) => void;
@@ -53,7 +53,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // A process that freezes inside a transaction holds a conversation's lock no longer than this; and a process
     // that waits for a lock hears of it before the wait for the answer is over.
     idle_in_transaction_session_timeout: 15_000,
-    lock_timeout: options.longestMs ?? 10_000,
+    lock_timeout: 10_000,
     keepAlive: true,
   });
   // Without a listener a server restart (57P01 on an idle connection) would end the process.

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
 import { FileMigrationProvider, Migrator, NO_MIGRATIONS } from 'kysely/migration';
-import { type Db, openDatabase } from './database.ts';
+import { type DatabaseOptions, type Db, openDatabase } from './database.ts';
 
 export interface MigrationState {
   name: string;
@@ -32,13 +32,14 @@ async function renameApplied(db: Db): Promise<void> {
 }
 
 // A statement may rewrite a large table, and of several processes the others wait for the one that migrates. Kysely waits
-// as long for its lock.
+// as long for its lock; for one of a table, behind which all others would wait, not longer than a request.
 const longestMs = 3_600_000;
 
 async function withMigrator<T>(url: string, act: (migrator: Migrator) => Promise<T>): Promise<T> {
+  // By itself: whether Postgres answers at all is known as soon as for a request.
+  await onDatabase({ url, connections: 1, name: 'perdure-migrate' }, renameApplied);
   // Two: the migrator holds one for its lock and uses another to look at the tables.
-  const database = openDatabase({ url, connections: 2, name: 'perdure-migrate', longestMs });
-  try {
+  return onDatabase({ url, connections: 2, name: 'perdure-migrate', longestMs }, async (db) => {
     const provider = new FileMigrationProvider({
       fs,
       path,
@@ -46,8 +47,14 @@ async function withMigrator<T>(url: string, act: (migrator: Migrator) => Promise
       // A module's name is a URL: a path with `#`, `?` or `%` in it would name another file.
       import: (file) => import(pathToFileURL(file).href),
     });
-    await renameApplied(database.db);
-    return await act(new Migrator({ db: database.db, provider }));
+    return act(new Migrator({ db, provider }));
+  });
+}
+
+async function onDatabase<T>(options: DatabaseOptions, act: (db: Db) => Promise<T>): Promise<T> {
+  const database = openDatabase(options);
+  try {
+    return await act(database.db);
   } finally {
     await database.close();
   }

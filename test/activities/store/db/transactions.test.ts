@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { sql } from 'kysely';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { slowTransactions, transact } from '../../../../activities/store/db/transactions.ts';
+import { openDatabase } from '../../../../activities/store/db/database.ts';
 import { openPatient } from '../../../support/patient.ts';
 import { openTestStore } from '../../../support/store.ts';
 
@@ -62,4 +64,20 @@ test('a transaction that takes long is told of by its name', async () => {
   await log.write('quick', async () => void vi.advanceTimersByTime(2000));
   await log.write('slow', async () => void vi.advanceTimersByTime(2050));
   expect(told).toEqual([{ transaction: 'slow', milliseconds: 2050 }]);
+});
+
+test('a lock is waited for less long than an answer, and a transaction that does nothing is ended', {
+  tags: ['faults'],
+}, async () => {
+  const usual = openDatabase({ url: store.url, connections: 2, name: 'test-limits' });
+  onTestFinished(() => usual.close());
+  const holder = await usual.pool.connect();
+  await holder.query('begin');
+  await holder.query('lock table runs');
+  const told = once(holder, 'error');
+  await expect(usual.pool.query('select from runs')).rejects.toMatchObject({ code: '55P03' });
+  const [error] = (await told) as [{ code: string }];
+  holder.release(true);
+  expect(error.code).toBe('25P03');
+  expect((await usual.pool.query('select from runs')).rows).toEqual([]);
 });
