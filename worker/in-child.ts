@@ -15,11 +15,25 @@ export async function inChild<
   Module extends Record<Name, (...args: never[]) => unknown>,
   Name extends string,
 >(module: URL, name: Name, ...args: Parameters<Module[Name]>): Promise<Awaited<ReturnType<Module[Name]>>> {
+  return inChildUntil<Module, Name>(undefined, module, name, ...args);
+}
+
+/** The same; `signal` ends the process, wherever it is. */
+export async function inChildUntil<
+  Module extends Record<Name, (...args: never[]) => unknown>,
+  Name extends string,
+>(
+  signal: AbortSignal | undefined,
+  module: URL,
+  name: Name,
+  ...args: Parameters<Module[Name]>
+): Promise<Awaited<ReturnType<Module[Name]>>> {
   // Detached, so that a terminal's Ctrl-C reaches only the process that decides what it means.
   const child = fork(program, [module.href, name], {
     execArgv: [],
     serialization: 'advanced',
     detached: true,
+    signal,
   });
   const answer = await new Promise<Answer>((resolve, reject) => {
     child.once('message', (message) => resolve(message as Answer));

@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startPostgres } from '../../worker/supervisor/postgres/postgres.ts';
 import { findProcesses, runningProcess } from '../../worker/process-table.ts';
 import { startTemporal } from '../../worker/supervisor/temporal/temporal-server.ts';
+import { createTestDatabase } from '../support/postgres.ts';
 import {
   cleanUpServe,
   folder,
@@ -57,6 +59,22 @@ describe('a start of perdure serve', () => {
     } finally {
       await Promise.all([postgres.stop(), temporal.stop()]);
     }
+  });
+
+  test('says that the database is still being migrated, and a stop ends the wait for that', {
+    tags: ['faults'],
+  }, async () => {
+    const { url } = await createTestDatabase({ empty: true });
+    const migrating = new pg.Client({ connectionString: url, application_name: 'test-migrating' });
+    await migrating.connect();
+    // As Kysely has it.
+    await migrating.query('select pg_advisory_lock(3853314791062309107)');
+    const started = start({ DATABASE_URL: url });
+    await expect
+      .poll(started.out)
+      .toContain('The database is still being brought to this version, here or by another process.');
+    await stop(started);
+    await migrating.end();
   });
 
   test('refuses a busy port that was asked for and leaves nothing running', async () => {

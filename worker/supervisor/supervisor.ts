@@ -19,6 +19,7 @@ import type { FolderLock } from './folder-lock.ts';
 import type { KeptProcess, RunningPart } from './process/keep-running.ts';
 import { keepRunning } from './process/keep-running.ts';
 import { endOfLog } from './process/log-tail.ts';
+import { orTell } from './or-tell.ts';
 import { choosePort } from './ports.ts';
 import type { Publication } from './publication.ts';
 import { joinProblem, prepareDatabase } from './prepare-database.ts';
@@ -58,9 +59,6 @@ export interface Supervisor {
 
 // Often enough that a log is never far above its size, rare enough to cost nothing.
 const houseEveryMs = 5_000;
-// Both are there within three seconds, and a first start's worker within eight; past this a person wants to know what
-// the one that is missing says.
-const slowRoleMs = 15_000;
 // Beyond the drain time: what the worker needs to cut off what did not finish, and to say goodbye.
 const goodbyeMs = 8_000;
 // A database that is gone must not hold up the end; the next worker's start does the same work.
@@ -87,14 +85,17 @@ function keepServer(scene: Scene, name: 'postgres' | 'temporal', part: ServerPar
 }
 
 /** Throws with a sentence where it cannot be worked with. */
-async function readyDatabase({ config, data, logger, say }: Scene, url: string): Promise<void> {
+async function readyDatabase(scene: Scene, url: string): Promise<void> {
+  const { config, data, logger, say, stopAsked } = scene;
   if (config.workerOnly === 'on') {
     const folder = folderKey(data.folder);
     const problem = await joinProblem({ name: nameOf(config), folder, host: thisHost() }, url);
     if (problem !== undefined) throw new Error(problem);
     return;
   }
-  const { migrated, moved, token } = await prepareDatabase(data, url, config.s3);
+  const preparing = prepareDatabase(data, url, config.s3, stopAsked);
+  const sentence = 'The database is still being brought to this version, here or by another process.';
+  const { migrated, moved, token } = await orTell(scene, preparing, () => sentence);
   if (migrated.length > 0) logger.info({ migrated }, 'the database was migrated');
   if (moved !== undefined)
     logger.info({ from: moved }, 'the data folder was moved, and what it names followed');
@@ -174,14 +175,12 @@ function pageUrl(host: string, port: number): string {
 }
 
 async function untilReady(scene: Scene, role: 'api' | 'worker', kept: KeptProcess): Promise<void> {
-  const tell = (): void => {
-    const name = role === 'api' ? 'API' : role;
-    scene.say(`The ${name} is slow to start. ${endOfLog(scene.data.logFile(role))}`);
-  };
-  const slow = setTimeout(() => scene.chores.run('saying what is slow', tell), slowRoleMs);
-  slow.unref();
-  await kept.ready;
-  clearTimeout(slow);
+  const name = role === 'api' ? 'API' : role;
+  await orTell(
+    scene,
+    kept.ready,
+    () => `The ${name} is slow to start. ${endOfLog(scene.data.logFile(role))}`,
+  );
 }
 
 /** What is looked after beside the processes, each by itself; answers what ends it. */
