@@ -82,6 +82,8 @@ async function buildTemporal({ target, say, signal }: Build): Promise<void> {
       {
         stdio: ['ignore', 'ignore', 'pipe'],
         signal,
+        // The one at which Go removes what it has half built.
+        killSignal: 'SIGINT',
       },
     );
     let complaint = '';
