@@ -232,12 +232,13 @@ test('a manifest that is still being written is read when it is whole', async ()
   // long ago that was.
   const readBeside = (write: (read: number) => number): Promise<string> => {
     let reads = 0;
-    const clock = (): number => {
+    // The clock is asked once in each read of the file, behind its text.
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => {
       const ageMs = write((reads += 1));
       utimesSync(file, changedAt, changedAt);
       return changedAt.getTime() + ageMs;
-    };
-    return createManifest(file, clock)(undefined);
+    });
+    return createManifest(file)(undefined).finally(() => clock.mockRestore());
   };
   const behindFirst = (text: string, ageMs: number) => (read: number) => {
     if (read === 1) appendFileSync(file, text);

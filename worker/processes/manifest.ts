@@ -3,11 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../workflows/contracts/failures.ts';
 
-/** `clock`: asked once in each read of the file, behind its text. */
-export function createManifest(
-  file: string | undefined,
-  clock: () => number = Date.now,
-): (sent: string | undefined) => Promise<string> {
+export function createManifest(file: string | undefined): (sent: string | undefined) => Promise<string> {
   return async (sent) => {
     if (file === undefined) {
       if (sent !== undefined) return sent;
@@ -20,7 +16,7 @@ export function createManifest(
       const detail = `The schedules of this server are defined in ${file}: change them there, and sync without a manifest.`;
       throw new Failure('NotRunnable', detail);
     }
-    const text = await readWhole(file, clock).catch((error: NodeJS.ErrnoException) => {
+    const text = await readWhole(file).catch((error: NodeJS.ErrnoException) => {
       throw new Failure('NotRunnable', `The manifest ${file} cannot be read (${error.code ?? error.name}).`);
     });
     if (text !== undefined) return text;
@@ -35,10 +31,10 @@ const settledMs = 1_000;
 const mostReads = 5;
 
 /** Undefined: it changes all the time. */
-async function readWhole(file: string, clock: () => number): Promise<string | undefined> {
+async function readWhole(file: string): Promise<string | undefined> {
   for (let reads = 0; reads < mostReads; reads += 1) {
     const text = await readFile(file, 'utf8');
-    const age = clock() - (await stat(file)).mtimeMs;
+    const age = Date.now() - (await stat(file)).mtimeMs;
     // Far ahead: the clock was set back since. A little ahead it is of now: a file's time is finer than this clock.
     if (Math.abs(age) >= settledMs) return text;
     await sleep(settledMs - age);
