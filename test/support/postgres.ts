@@ -5,8 +5,8 @@ import { afterAll, inject, onTestFinished, TestRunner } from 'vitest';
 import { closingMs } from './closing.ts';
 import { withDatabase } from './template.ts';
 
-// A pool that is left open gives up its connections by itself after ten seconds, and would be left unseen.
-const disconnectedMs = Math.min(closingMs, 8_000);
+// A pool that is left open gives up its connections by itself after ten seconds without use, and would be left unseen.
+const disconnectedMs = Math.min(closingMs, 5_000);
 
 /**
  * Makes a database with the product's tables, or an `empty` one. At the top of a file or in `beforeAll` it lives
