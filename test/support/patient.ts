@@ -14,8 +14,6 @@ export function openPatient(options: DatabaseOptions): Database {
     query_timeout: longMs,
     lock_timeout: longMs,
     idle_in_transaction_session_timeout: longMs,
-    // One that is left open stays so, and is told.
-    idleTimeoutMillis: 0,
   });
   return database;
 }
