@@ -12,7 +12,7 @@ import {
   callPerdure,
   openApproval,
 } from '../support/approvals.ts';
-import { onlyRun, openTheatre } from '../support/faults.ts';
+import { farMs, onlyRun, openTheatre } from '../support/faults.ts';
 import { type Platform, type ProcessName, startPlatform, until } from '../support/platform.ts';
 import { startGate } from '../support/starting-gate.ts';
 
@@ -75,9 +75,8 @@ function patientClient(url = platform.url, surface?: 'cli' | 'page'): Client {
 }
 
 async function expectNothingLost({ what, strike, endsCommands }: Death): Promise<void> {
-  // Of a command that is to die the effect is far away, behind the longest restart and within what a command may take; the
-  // others outlive their server's restart.
-  const times = { says: 'begun', beforeMs: endsCommands ? 110_000 : 3_000 };
+  // Of a command that is to die the effect is far away; the others outlive their server's restart.
+  const times = { says: 'begun', beforeMs: endsCommands ? farMs : 3_000 };
   const stages = {
     asked: aProgramThatAsks(`${what} asked`, {}, { firstTokenMs: 2_500 }),
     thinking: aProgramThatAsks(`${what} thinking`),

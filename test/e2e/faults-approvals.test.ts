@@ -6,7 +6,7 @@ import { readRuns } from '../chaos/evidence.ts';
 import type { Program } from '../chaos/program.ts';
 import { answered, aProgramThatAsks, awaitedApproval, becameOf, openApproval } from '../support/approvals.ts';
 import { createCuttingProxy } from '../support/cutting-proxy.ts';
-import { openTheatre } from '../support/faults.ts';
+import { farMs, openTheatre } from '../support/faults.ts';
 import type { Point } from '../support/mortal-worker.ts';
 import { openRoles, type Role } from '../support/roles.ts';
 
@@ -14,8 +14,6 @@ const theatre = await openTheatre();
 const roles = await openRoles({ PERDURE_COMPATIBLE_BASE_URL: theatre.model.url });
 // The token every data folder begins with, as the API names whoever uses it.
 const byApi = 'first (api)';
-// Of a command whose effect must not come: long after a successor's start, and within what a command may take.
-const farMs = 110_000;
 
 async function answer(program: Program, verdict: 'approve' | 'deny' = 'approve'): Promise<void> {
   const { id } = await openApproval(roles, program);

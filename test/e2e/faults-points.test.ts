@@ -1,7 +1,7 @@
 // F1: a worker that dies at each point between two durable facts. Its successor on the same machine goes on: nothing
 // is lost, nothing is done twice, and what nobody can know is called unknown.
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { anEffect, aProgram, onlyRun, openTheatre } from '../support/faults.ts';
+import { anEffect, aProgram, farMs, onlyRun, openTheatre } from '../support/faults.ts';
 import type { Point } from '../support/mortal-worker.ts';
 import { openRoles } from '../support/roles.ts';
 
@@ -11,9 +11,6 @@ const roles = await openRoles({ PERDURE_COMPATIBLE_BASE_URL: theatre.model.url }
 beforeAll(async () => {
   await roles.startApi();
 });
-
-// Of a command whose effect must not come: long after a successor's start, and within what a command may take.
-const farMs = 110_000;
 
 let workers: { gone: Promise<void>; kill(): void }[] = [];
 afterEach(async () => {

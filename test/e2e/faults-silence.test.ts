@@ -6,14 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunState } from '../chaos/evidence.ts';
-import { anEffect, aProgram, openTheatre } from '../support/faults.ts';
+import { anEffect, aProgram, farMs, openTheatre } from '../support/faults.ts';
 import { until } from '../support/platform.ts';
 import { openRoles, type Roles } from '../support/roles.ts';
 
 // What any of these takes at most, heartbeat timeouts included; past it the test says what it waited for.
 const longestMs = 100_000;
-// Of a command whose effect must not come: long after its worker's silence is noticed, and within what a command may take.
-const farMs = 110_000;
 
 const theatre = await openTheatre();
 const environment = { PERDURE_COMPATIBLE_BASE_URL: theatre.model.url };

@@ -202,6 +202,9 @@ export function aProgram(
   };
 }
 
+/** `beforeMs` of an effect that must not come: long after any restart or silence, and within what a command may take. */
+export const farMs = 110_000;
+
 /** A shell command with one effect after a while, and a while after it; it may say something at its start. */
 export function anEffect(
   key: string,
